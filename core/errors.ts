@@ -1,0 +1,65 @@
+/** What the person or program that sees the error can do about it. One class per remedy. */
+export abstract class MayflyError extends Error {
+  /** Stable name for programs, e.g. `LEASE_REFUSED`. */
+  abstract readonly code: string;
+  /** True when the same call may succeed later with nothing changed. */
+  readonly retryable: boolean = false;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** Remedy: the operator fixes the configuration and deploys again. */
+export class ConfigError extends MayflyError {
+  readonly code = "CONFIG_INVALID";
+}
+
+/** Remedy: the caller fixes the request. Nothing was done. */
+export class InvalidRequestError extends MayflyError {
+  readonly code = "INVALID_REQUEST";
+}
+
+/** Remedy: whoever owns the caller changes its grants. Nothing was done. */
+export class NotAllowedError extends MayflyError {
+  readonly code = "NOT_ALLOWED";
+}
+
+/** Why a lease was refused; part of the message, and a field for programs. */
+export type RefusalReason = "not found" | "revoked" | "expired" | "limit reached";
+
+/** Remedy: the caller asks for a new credential, or for fewer of them. */
+export class LeaseRefusedError extends MayflyError {
+  readonly code = "LEASE_REFUSED";
+  readonly reason: RefusalReason;
+
+  constructor(reason: RefusalReason, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** Remedy: none needed but to wait and retry. */
+export class DatabaseUnavailableError extends MayflyError {
+  readonly code = "DATABASE_UNAVAILABLE";
+  override readonly retryable: boolean = true;
+}
+
+/** Remedy: the operator fixes what the database refuses: a missing privilege, a missing role. */
+export class StatementRejectedError extends MayflyError {
+  readonly code = "STATEMENT_REJECTED";
+  /** SQLSTATE as the server sent it, e.g. `42501` (PostgreSQL appendix A). */
+  readonly sqlState: string;
+  /** Our name for the statement, never its text. */
+  readonly step: string;
+
+  constructor(step: string, sqlState: string, options?: ErrorOptions) {
+    super(
+      `the database rejected step "${step}" (SQLSTATE ${sqlState}); see docs/errors.md for what each step needs`,
+      options,
+    );
+    this.step = step;
+    this.sqlState = sqlState;
+  }
+}

@@ -1,0 +1,42 @@
+import { createHash } from "node:crypto";
+import { base32 } from "./base32.ts";
+
+/** The database where role DDL runs and nobody else may connect. */
+export const MAINTENANCE_DATABASE = "mayfly";
+
+/** What consumer names may be: 1 to 16 of `[a-z0-9-]`, a letter first, no `--`, no `-` at the end. */
+export const CONSUMER_NAME = /^(?=.{1,16}$)[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
+
+/** What dynamic role names may be: as consumers, up to 14. */
+export const ROLE_NAME = /^(?=.{1,14}$)[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
+
+/** What the configuration may call a database: as consumers, up to 32. */
+export const DATABASE_NAME = /^(?=.{1,32}$)[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
+
+/** Four base32 characters that keep two stacks on one cluster apart. */
+export const TAG = /^[a-z2-7]{4}$/;
+
+/** More shards than this and their number no longer fits its two digits. */
+export const MAX_SHARDS = 100;
+
+/** The tag of a stack's database, from an address that stays the same across deployments. */
+export const tagOf = (address: string): string =>
+  base32(createHash("sha256").update(address).digest(), 4);
+
+const twoDigits = (shard: number): string => String(shard).padStart(2, "0");
+
+/** The NOLOGIN role that holds a dynamic role's privileges. */
+export const groupRoleName = (tag: string, role: string): string => `mf_${tag}_group_${role}`;
+
+/** The NOLOGIN CREATEROLE role of one shard. `shard` counts from 0. */
+export const issuerRoleName = (tag: string, shard: number): string =>
+  `mf_${tag}_issuer_${twoDigits(shard)}`;
+
+/** One of the two rotatable logins that may become any issuer role. */
+export const issuerLoginName = (tag: string, which: "a" | "b"): string => `mf_${tag}_login_${which}`;
+
+/** The login that enters application databases; it has no CREATEROLE. */
+export const janitorName = (tag: string): string => `mf_${tag}_janitor`;
+
+/** The Lambda alias that is one consumer's grant of one dynamic role. `--` is in neither name. */
+export const aliasName = (consumer: string, role: string): string => `${consumer}--${role}`;

@@ -1,0 +1,28 @@
+/** Privileges of a group role. A target is `schema.*` or `schema.name`. */
+export interface Privileges {
+  readonly select?: readonly string[];
+  readonly insert?: readonly string[];
+  readonly update?: readonly string[];
+  readonly delete?: readonly string[];
+  /** USAGE and SELECT on sequences, for serial columns. */
+  readonly usage?: readonly string[];
+}
+
+/** What the provisioner makes true; travels as one JSON string in the custom resource. */
+export interface ProvisionPlan {
+  readonly tag: string;
+  readonly shards: number;
+  readonly tls: "verify-full" | "plaintext";
+  /** PEM of the roots to trust instead of the Region's RDS roots. */
+  readonly ca?: string;
+  /** Who owns the tables; the admin must be a member. */
+  readonly owner: string;
+  /** The application databases in which the privileges are granted. */
+  readonly databases: readonly string[];
+  /** `CONNECTION LIMIT` of each issuer login. */
+  readonly loginConnectionLimit: number;
+  /** Dynamic role name to its group role and privileges. */
+  readonly roles: Readonly<
+    Record<string, { readonly groupRole: string; readonly privileges: Privileges }>
+  >;
+}
