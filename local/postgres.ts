@@ -1,0 +1,271 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { generate } from "selfsigned";
+import {
+  boundToUs,
+  installedBinaries,
+  runnableBinaries,
+  type ServerUser,
+  serverUser,
+} from "./postgres-binaries.ts";
+
+const HOST = "127.0.0.1";
+const SUPERUSER = "rdsadmin";
+
+/** What an `AWS::RDS::DBInstance` of the template asks for. */
+export interface PostgresOptions {
+  /** The master user: CREATEDB and CREATEROLE, no superuser, as on RDS. */
+  readonly masterUsername: string;
+  readonly masterPassword: string;
+  /** The first database; the master owns it. */
+  readonly database: string;
+  /** Refuse connections without TLS, as `rds.force_ssl` does. */
+  readonly forceTls: boolean;
+  /** A `native` folder of another PostgreSQL major. @default - the installed one, 18 */
+  readonly binaries?: string;
+  /** Further settings, each `name=value`. */
+  readonly settings?: readonly string[];
+}
+
+/** A running server of our own, in a temp folder, on a free port of the loopback address. */
+export interface EmbeddedPostgres {
+  readonly host: string;
+  readonly port: number;
+  /** PEM file of the authority that signed the server's certificate. */
+  readonly caFile: string;
+  readonly ca: string;
+  readonly masterUsername: string;
+  /** The bootstrap superuser, which RDS keeps to itself: for tests that break things. */
+  superuser(database?: string): pg.ClientConfig;
+  /** Everything the server has logged. */
+  log(): string;
+  /** End the server as a crash would: no shutdown, no checkpoint. */
+  crash(): Promise<void>;
+  /** Start again after `crash`, on the same port and data. */
+  restart(): Promise<void>;
+  /** Stop the server and remove its folder. Safe to repeat. */
+  stop(): Promise<void>;
+}
+
+/** Start PostgreSQL the way RDS presents it: TLS, SCRAM, a master who is no superuser. */
+export async function startPostgres(options: PostgresOptions): Promise<EmbeddedPostgres> {
+  const user = serverUser();
+  const folder = mkdtempSync(join(tmpdir(), "mayfly-postgres-"));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", remove);
+  try {
+    chmodSync(folder, 0o755);
+    const native = runnableBinaries(options.binaries ?? installedBinaries(), user, folder);
+    const password = randomBytes(16).toString("hex");
+    const { ca, caFile } = await prepareFolder({ folder, native, user, password, options });
+    const port = await freePort();
+    const server = new Server({ native, folder, port, user, settings: options.settings ?? [] });
+    await server.start();
+    const superuser = (database = "postgres"): pg.ClientConfig => ({
+      host: HOST,
+      port,
+      user: SUPERUSER,
+      password,
+      database,
+      ssl: { ca },
+    });
+    await becomeRds(superuser(), options);
+    return {
+      host: HOST,
+      port,
+      ca,
+      caFile,
+      masterUsername: options.masterUsername,
+      superuser,
+      log: () => server.log,
+      crash: () => server.end("SIGKILL"),
+      restart: () => server.start(),
+      stop: async () => {
+        await server.end("SIGINT");
+        process.off("exit", remove);
+        remove();
+      },
+    };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+interface Preparation {
+  readonly folder: string;
+  readonly native: string;
+  readonly user: ServerUser;
+  readonly password: string;
+  readonly options: PostgresOptions;
+}
+
+async function prepareFolder(preparation: Preparation): Promise<{ ca: string; caFile: string }> {
+  const { folder, native, user, password, options } = preparation;
+  const own = (path: string): void => {
+    if (user.uid !== undefined && user.gid !== undefined) chownSync(path, user.uid, user.gid);
+  };
+  const put = (name: string, content: string, mode = 0o600): string => {
+    const path = join(folder, name);
+    writeFileSync(path, content, { mode });
+    own(path);
+    return path;
+  };
+  own(folder);
+  const passwordFile = put("password", `${password}\n`);
+  const data = join(folder, "data");
+  const initialized = spawnSync(
+    join(native, "bin", "initdb"),
+    [
+      "-D",
+      data,
+      "-U",
+      SUPERUSER,
+      "--pwfile",
+      passwordFile,
+      "-A",
+      "scram-sha-256",
+      "-E",
+      "UTF8",
+    ].concat("--no-sync"),
+    { ...user, env: { LC_ALL: "C.UTF-8", TZ: "UTC", PATH: "/usr/bin:/bin" }, encoding: "utf8" },
+  );
+  rmSync(passwordFile);
+  if (initialized.status !== 0)
+    throw new Error(`initdb failed: ${initialized.stderr}${initialized.error?.message ?? ""}`);
+  const certificate = await generate([{ name: "commonName", value: "Mayfly local database" }], {
+    keySize: 2048,
+    algorithm: "sha256",
+    extensions: [
+      { name: "basicConstraints", cA: true },
+      {
+        name: "subjectAltName",
+        altNames: [
+          { type: 7, ip: HOST },
+          { type: 2, value: "localhost" },
+        ],
+      },
+    ],
+  });
+  put("server.key", certificate.private);
+  const caFile = put("server.crt", certificate.cert, 0o644);
+  const kind = options.forceTls ? "hostssl" : "host";
+  put(
+    "pg_hba.conf",
+    `${kind} all all ${HOST}/32 scram-sha-256\n${kind} all all ::1/128 scram-sha-256\n`,
+  );
+  return { ca: certificate.cert, caFile };
+}
+
+interface ServerPlace {
+  readonly native: string;
+  readonly folder: string;
+  readonly port: number;
+  readonly user: ServerUser;
+  readonly settings: readonly string[];
+}
+
+class Server {
+  readonly #place: ServerPlace;
+  #process: ChildProcess | undefined;
+  log = "";
+
+  constructor(place: ServerPlace) {
+    this.#place = place;
+  }
+
+  async start(): Promise<void> {
+    const { native, folder, port, user, settings } = this.#place;
+    const from = this.log.length;
+    const { command, args, as } = boundToUs(
+      join(native, "bin", "postgres"),
+      [
+        "-D",
+        join(folder, "data"),
+        "-p",
+        String(port),
+        ...fixedSettings(folder),
+        ...settings.flatMap((s) => ["-c", s]),
+      ],
+      user,
+    );
+    const child = spawn(command, args, {
+      ...as,
+      env: { LC_ALL: "C.UTF-8", TZ: "UTC", PATH: "/usr/bin:/bin" },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    this.#process = child;
+    await new Promise<void>((resolve, reject) => {
+      child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
+        this.log += chunk;
+        if (this.log.includes("ready to accept connections", from)) resolve();
+      });
+      child.once("error", reject);
+      child.once("exit", (status) =>
+        reject(new Error(`postgres ended with ${status}: ${this.log.slice(from)}`)),
+      );
+    });
+  }
+
+  async end(signal: "SIGINT" | "SIGKILL"): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    await new Promise<void>((resolve) => {
+      child.once("exit", () => resolve());
+      child.kill(signal);
+    });
+  }
+}
+
+const fixedSettings = (folder: string): string[] =>
+  [
+    `listen_addresses=${HOST}`,
+    "unix_socket_directories=",
+    `hba_file=${join(folder, "pg_hba.conf")}`,
+    "ssl=on",
+    `ssl_cert_file=${join(folder, "server.crt")}`,
+    `ssl_key_file=${join(folder, "server.key")}`,
+    "max_connections=200",
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+  ].flatMap((setting) => ["-c", setting]);
+
+/** Give the cluster the roles that RDS has: `rds_superuser`, and a master user who is a member. */
+async function becomeRds(superuser: pg.ClientConfig, options: PostgresOptions): Promise<void> {
+  const client = new pg.Client(superuser);
+  await client.connect();
+  const master = client.escapeIdentifier(options.masterUsername);
+  try {
+    await client.query("create role rds_superuser nologin");
+    await client.query("grant pg_monitor, pg_signal_backend to rds_superuser with admin option");
+    await client.query(
+      `create role ${master} login createdb createrole in role rds_superuser password ${client.escapeLiteral(options.masterPassword)}`,
+    );
+    await client.query(
+      `create database ${client.escapeIdentifier(options.database)} owner ${master}`,
+    );
+  } finally {
+    await client.end();
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, HOST, () => {
+      const address = probe.address();
+      probe.close(() =>
+        address !== null && typeof address === "object"
+          ? resolve(address.port)
+          : reject(new Error("no free port")),
+      );
+    });
+  });
+}
