@@ -33,7 +33,8 @@ export const issuerRoleName = (tag: string, shard: number): string =>
   `mf_${tag}_issuer_${twoDigits(shard)}`;
 
 /** One of the two rotatable logins that may become any issuer role. */
-export const issuerLoginName = (tag: string, which: "a" | "b"): string => `mf_${tag}_login_${which}`;
+export const issuerLoginName = (tag: string, which: "a" | "b"): string =>
+  `mf_${tag}_login_${which}`;
 
 /** The login that enters application databases; it has no CREATEROLE. */
 export const janitorName = (tag: string): string => `mf_${tag}_janitor`;
