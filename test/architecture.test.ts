@@ -1,0 +1,63 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { expect, test } from "vitest";
+
+const root = join(import.meta.dirname, "..");
+
+/** Folder to what it may import from, besides itself. A file name stands for that file alone. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  "lambda/postgres": ["core"],
+  "lambda/aws": ["core"],
+  lambda: ["core", "lambda/postgres", "lambda/aws"],
+  lib: ["core/config.ts", "core/names.ts", "core/deployment.ts", "core/provision-plan.ts"],
+  bin: ["core", "lib"],
+  local: ["bin", "build.ts"],
+  demo: ["core", "local"],
+};
+
+const folders = Object.keys(allowed).sort((a, b) => b.length - a.length);
+const folderOf = (path: string): string =>
+  folders.find((folder) => path.startsWith(`${folder}/`)) ?? path;
+
+function importsOf(path: string): string[] {
+  const text = readFileSync(join(root, path), "utf8");
+  return [...text.matchAll(/(?:from|import) "([^"]+)"|import\("([^"]+)"\)/g)].map(
+    ([, from, dynamic]) => from ?? dynamic ?? "",
+  );
+}
+
+const sources = folders
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((file) =>
+      join(folder, file),
+    ),
+  )
+  .filter((path) => path.endsWith(".ts"));
+
+test.each(folders)("%s/ imports only what it may", (folder) => {
+  const wrong: string[] = [];
+  for (const path of new Set(sources.filter((source) => folderOf(source) === folder))) {
+    for (const specifier of importsOf(path).filter((each) => each.startsWith("."))) {
+      const target = relative(root, join(root, dirname(path), specifier));
+      const fine = [folder, ...(allowed[folder] ?? [])];
+      if (!fine.includes(folderOf(target)) && !fine.includes(target))
+        wrong.push(`${path} -> ${target}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test("core/ imports no package but node:crypto and node:util", () => {
+  const packages = sources
+    .filter((path) => path.startsWith("core/"))
+    .flatMap(importsOf)
+    .filter((specifier) => !specifier.startsWith("."));
+  expect([...new Set(packages)].sort()).toEqual(["node:crypto", "node:util"]);
+});
+
+test("no function bundle imports development code", () => {
+  const forbidden = ["@cloud-copilot/iam-simulate", "selfsigned", "vitest", "aws-cdk-lib"];
+  const packages = sources.filter((path) => path.startsWith("lambda/")).flatMap(importsOf);
+  expect(packages.filter((specifier) => forbidden.includes(specifier))).toEqual([]);
+});

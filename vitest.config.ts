@@ -1,0 +1,49 @@
+import { defineConfig } from "vitest/config";
+
+const cdkIsSlowWhenCold = 60_000;
+
+export default defineConfig({
+  test: {
+    reporters: ["default", "./test/support/closing-line.ts"],
+    env: { CDK_VALIDATION: "false", AWS_EC2_METADATA_DISABLED: "true" },
+    maxWorkers: 2,
+    dangerouslyIgnoreUnhandledErrors: false,
+    projects: [
+      {
+        extends: true,
+        test: { name: "unit", include: ["test/*.test.ts", "test/core/**/*.test.ts"] },
+      },
+      {
+        extends: true,
+        test: {
+          name: "postgres",
+          include: ["test/postgres/**/*.test.ts"],
+          globalSetup: ["test/support/postgres-setup.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "cdk",
+          include: ["test/lib/**/*.test.ts"],
+          globalSetup: ["test/support/build-setup.ts"],
+          testTimeout: cdkIsSlowWhenCold,
+          hookTimeout: cdkIsSlowWhenCold,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "stack",
+          include: ["test/local/**/*.test.ts", "test/stack/**/*.test.ts"],
+          globalSetup: ["test/support/build-setup.ts"],
+          testTimeout: 90_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
