@@ -1,0 +1,184 @@
+import { X509Certificate } from "node:crypto";
+import {
+  complain,
+  isObjectOf,
+  type Place,
+  readBoolean,
+  readList,
+  readNamed,
+  readText,
+  readWhole,
+  within,
+} from "./config-place.ts";
+import { readRole } from "./config-role.ts";
+import type {
+  ParsedDatabase,
+  ParsedHost,
+  ParsedSettings,
+  ParsedTrust,
+  VpcConfig,
+} from "./config-types.ts";
+import { MAINTENANCE_DATABASE, MAX_SHARDS, ROLE_NAME, TAG } from "./names.ts";
+
+const DEFAULT_PORT = 5_432;
+const DEFAULT_SHARDS = 16;
+
+/** Databases that are not an application's. */
+const RESERVED = [MAINTENANCE_DATABASE, "template0", "template1", "rdsadmin"];
+
+const SETTINGS = ["databases", "owner", "roles", "tag", "shards", "reserveConcurrency"];
+const HOST = ["host", "port", "ca", "tls", "adminSecret", "vpc"];
+const VPC = ["vpcId", "availabilityZones", "privateSubnetIds", "securityGroupId"];
+
+const isName = (text: string): boolean =>
+  text !== "" && !text.includes("\0") && Buffer.byteLength(text) <= 63;
+
+const isOwner = (text: string): boolean => isName(text) && !/^(?:mf|pg)_/.test(text);
+
+/** A secret's name, or an ARN with the six characters that make it complete. */
+const isSecret = (text: string): boolean =>
+  text.startsWith("arn:")
+    ? /^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:\S+-[A-Za-z0-9]{6}$/.test(text)
+    : /^[\w/+=.@!-]{1,512}$/.test(text);
+
+function isPem(text: string): boolean {
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  try {
+    for (const block of blocks) new X509Certificate(block);
+    return blocks.length > 0;
+  } catch {
+    return false;
+  }
+}
+
+const matches =
+  (pattern: RegExp) =>
+  (text: string): boolean =>
+    pattern.test(text);
+
+function readVpc(place: Place): VpcConfig {
+  isObjectOf(place, VPC, `give ${VPC.join(", ")}`);
+  const id = (key: string, prefix: string): string =>
+    readText(
+      within(place, key),
+      matches(new RegExp(`^${prefix}-[0-9a-f]{8,17}$`)),
+      "is not an id",
+      `write an id such as "${prefix}-0123456789abcdef0"`,
+    ) ?? "";
+  const list = (key: string, pattern: RegExp, example: string): readonly string[] =>
+    readList(within(place, key), `list them, e.g. ["${example}"]`, (element) =>
+      readText(element, matches(pattern), "is not one", `write it as in "${example}"`),
+    );
+  const availabilityZones = list("availabilityZones", /^[a-z]{2}-[a-z0-9-]+[a-z]$/, "eu-west-1a");
+  const privateSubnetIds = list("privateSubnetIds", /^subnet-[0-9a-f]{8,17}$/, "subnet-0123abcd");
+  if (privateSubnetIds.length % Math.max(1, availabilityZones.length) !== 0)
+    complain(
+      within(place, "privateSubnetIds"),
+      `does not divide among ${availabilityZones.length} zones`,
+      "list as many subnets for each zone, in the order of the zones",
+    );
+  return {
+    vpcId: id("vpcId", "vpc"),
+    availabilityZones,
+    privateSubnetIds,
+    securityGroupId: id("securityGroupId", "sg"),
+  };
+}
+
+/** Read how the functions trust the server: `tls` and `ca`. */
+export function readTrust(place: Place): ParsedTrust {
+  const [tls, ca] = [within(place, "tls"), within(place, "ca")];
+  if (ca.value !== undefined)
+    readText(ca, isPem, "is not a certificate", "give the PEM text of the roots, not a path");
+  if (tls.value !== undefined)
+    readText(
+      tls,
+      (text) => text === "verify-full" || text === "plaintext",
+      "is not a way to connect",
+      'write "verify-full", or "plaintext" for a server without TLS',
+    );
+  if (tls.value === "plaintext" && ca.value !== undefined)
+    complain(tls, "does not go with ca", "remove ca, or write verify-full");
+  return {
+    tls: tls.value === "plaintext" ? "plaintext" : "verify-full",
+    ...(typeof ca.value === "string" && { ca: ca.value }),
+  };
+}
+
+function readHost(place: Place): ParsedHost {
+  return {
+    host:
+      readText(
+        within(place, "host"),
+        matches(/^[A-Za-z0-9.-]{1,253}$/),
+        "is not a host name",
+        'write the name alone, without protocol or port, e.g. "db.example.com"',
+      ) ?? "",
+    port: readWhole(within(place, "port"), 1, 65_535, DEFAULT_PORT),
+    adminSecret:
+      readText(
+        within(place, "adminSecret"),
+        isSecret,
+        "is not a secret",
+        "write its name or its complete ARN",
+      ) ?? "",
+    vpc: readVpc(within(place, "vpc")),
+    ...readTrust(place),
+  };
+}
+
+/** Read what every database has, wherever it is; its roles apart. */
+export function readSettings(place: Place): ParsedSettings {
+  const tag = within(place, "tag");
+  return {
+    databases: readList(
+      within(place, "databases"),
+      'list the application databases, e.g. ["orders"]',
+      (element) =>
+        readText(
+          element,
+          (text) => isName(text) && !RESERVED.includes(text),
+          "is not an application database",
+          `write a name of 1 to 63 bytes other than ${RESERVED.join(", ")}`,
+        ),
+    ),
+    owner:
+      readText(
+        within(place, "owner"),
+        isOwner,
+        "is not an owner of tables",
+        'name the PostgreSQL role that owns them, 1 to 63 bytes, no "mf_" or "pg_" in front',
+      ) ?? "",
+    shards: readWhole(within(place, "shards"), 1, MAX_SHARDS, DEFAULT_SHARDS),
+    reserveConcurrency: readBoolean(within(place, "reserveConcurrency"), true),
+    ...(tag.value !== undefined && {
+      tag: readText(tag, matches(TAG), "is not a tag", "write four of a-z and 2-7") ?? "",
+    }),
+  };
+}
+
+/** Read one database. */
+export function readDatabase(place: Place): ParsedDatabase | undefined {
+  const sandbox = within(place, "sandbox");
+  const known = sandbox.value === undefined ? [...HOST, ...SETTINGS] : ["sandbox", ...SETTINGS];
+  const remedy = "describe the database, with sandbox: true or a host";
+  if (!isObjectOf(place, known, remedy)) return undefined;
+  if (sandbox.value !== undefined && sandbox.value !== true)
+    complain(sandbox, "is not true", "write true, or remove it and give a host");
+  const settings = readSettings(place);
+  if (sandbox.value === true && settings.databases.length > 1)
+    complain(within(place, "databases"), "is more than a sandbox makes", "list one database");
+  return {
+    target: sandbox.value === undefined ? readHost(place) : undefined,
+    ...settings,
+    roles: readNamed(
+      within(place, "roles"),
+      {
+        pattern: ROLE_NAME,
+        rule: "1 to 14 of a-z, 0-9 and single hyphens, a letter first",
+        remedy: "give at least one role",
+      },
+      readRole,
+    ),
+  };
+}

@@ -1,0 +1,161 @@
+import type { Privileges } from "./provision-plan.ts";
+
+/** What a user writes in `mayfly.config.ts`. */
+export interface MayflyConfig {
+  /** Database name (1 to 32 of `[a-z0-9-]`) to what Mayfly does there. */
+  readonly databases: Readonly<Record<string, DatabaseConfig>>;
+  /** Consumer name (1 to 16 of `[a-z0-9-]`) to who it is and what it may ask for. */
+  readonly consumers: Readonly<Record<string, ConsumerConfig>>;
+}
+
+/** One database: where it is, and which dynamic roles it has. */
+export type DatabaseConfig = (SandboxTarget | HostTarget) & DatabaseSettings;
+
+/** The stack makes a VPC and an RDS PostgreSQL with a seeded table, to try Mayfly on. */
+export interface SandboxTarget {
+  readonly sandbox: true;
+}
+
+/** A PostgreSQL server that exists. */
+export interface HostTarget {
+  readonly host: string;
+  /** @default 5432 */
+  readonly port?: number;
+  /**
+   * PEM text of the roots to trust.
+   * @default - the RDS roots of the stack's Region
+   */
+  readonly ca?: string;
+  /**
+   * `plaintext` sends every password through the network as the driver likes.
+   * @default "verify-full"
+   */
+  readonly tls?: "verify-full" | "plaintext";
+  /** Name or complete ARN of the administrator's secret, an AWS database secret. */
+  readonly adminSecret: string;
+  /** Where the functions run. */
+  readonly vpc: VpcConfig;
+}
+
+/** A VPC that exists, named whole so that synthesis asks AWS nothing. */
+export interface VpcConfig {
+  readonly vpcId: string;
+  readonly availabilityZones: readonly string[];
+  /** One or more per zone, in the order of the zones. */
+  readonly privateSubnetIds: readonly string[];
+  /** The database's security group, in which the functions are let in. */
+  readonly securityGroupId: string;
+}
+
+/** What every database has, wherever it is. */
+export interface DatabaseSettings {
+  /** The application databases in which roles work; the first is the one credentials name. */
+  readonly databases: readonly string[];
+  /** Who owns the tables; the administrator must be a member. */
+  readonly owner: string;
+  /** Role name (1 to 14 of `[a-z0-9-]`) to what it may do and for how long. */
+  readonly roles: Readonly<Record<string, RoleConfig>>;
+  /**
+   * Four of `[a-z2-7]`, part of every PostgreSQL role's name; never change it.
+   * @default - derived from the construct's address
+   */
+  readonly tag?: string;
+  /**
+   * How many issuer roles share the leases, 1 to 100; only ever raise it.
+   * @default 16
+   */
+  readonly shards?: number;
+  /**
+   * Bound connections by reserved concurrency; new accounts may lack the quota.
+   * @default true
+   */
+  readonly reserveConcurrency?: boolean;
+}
+
+/** A dynamic role. Privileges name `schema.*` or `schema.table`; at least one is needed. */
+export interface RoleConfig extends Privileges {
+  /** Default life of a lease, e.g. `"1h"`; at least 10 seconds. */
+  readonly ttl: string;
+  /** Longest life of a lease, renewals included; at most 32 days. */
+  readonly maxTtl: string;
+  /**
+   * Most live leases at one time, all consumers together.
+   * @default 1000
+   */
+  readonly maxLeases?: number;
+  /**
+   * Most live leases of one consumer.
+   * @default - as maxLeases
+   */
+  readonly maxLeasesPerConsumer?: number;
+  /**
+   * `CONNECTION LIMIT` of each lease.
+   * @default 20
+   */
+  readonly connectionLimit?: number;
+}
+
+/** A workload and its dynamic roles, each written `database/role`. */
+export type ConsumerConfig = (
+  | {
+      /** A role of the stack's account. */
+      readonly roleArn: string;
+    }
+  | {
+      readonly newRole: {
+        /** `account`, or a service principal such as `ecs-tasks.amazonaws.com`. */
+        readonly assumedBy: string;
+      };
+    }
+) & { readonly roles: readonly string[] };
+
+/** A dynamic role with every default filled in. Lengths are in seconds. */
+export interface ParsedRole {
+  readonly privileges: Privileges;
+  readonly ttlSeconds: number;
+  readonly maxTtlSeconds: number;
+  readonly maxLeases: number;
+  readonly maxLeasesPerConsumer: number;
+  readonly connectionLimit: number;
+}
+
+/** How the functions trust the server. */
+export interface ParsedTrust {
+  readonly tls: "verify-full" | "plaintext";
+  readonly ca?: string;
+}
+
+/** A server that exists, with every default filled in. */
+export interface ParsedHost extends ParsedTrust {
+  readonly host: string;
+  readonly port: number;
+  readonly adminSecret: string;
+  readonly vpc: VpcConfig;
+}
+
+/** What every database has, with every default filled in. */
+export interface ParsedSettings {
+  readonly databases: readonly string[];
+  readonly owner: string;
+  readonly tag?: string;
+  readonly shards: number;
+  readonly reserveConcurrency: boolean;
+}
+
+/** A database with every default filled in. `target` is undefined for the sandbox. */
+export interface ParsedDatabase extends ParsedSettings {
+  readonly target: ParsedHost | undefined;
+  readonly roles: Readonly<Record<string, ParsedRole>>;
+}
+
+/** A consumer: a role that exists, or one to make. */
+export interface ParsedConsumer {
+  readonly principal: { readonly roleArn: string } | { readonly assumedBy: string };
+  readonly grants: readonly { readonly database: string; readonly role: string }[];
+}
+
+/** A configuration that holds together. Frozen. */
+export interface ParsedConfig {
+  readonly databases: Readonly<Record<string, ParsedDatabase>>;
+  readonly consumers: Readonly<Record<string, ParsedConsumer>>;
+}

@@ -1,0 +1,143 @@
+import { readConsumer } from "./config-consumer.ts";
+import { readDatabase, readSettings, readTrust } from "./config-database.ts";
+import { isObjectOf, type Place, readNamed, within } from "./config-place.ts";
+import { readRole } from "./config-role.ts";
+import type {
+  MayflyConfig,
+  ParsedConfig,
+  ParsedRole,
+  ParsedSettings,
+  ParsedTrust,
+} from "./config-types.ts";
+import { ConfigError } from "./errors.ts";
+import { CONSUMER_NAME, DATABASE_NAME, ROLE_NAME } from "./names.ts";
+
+export type {
+  ConsumerConfig,
+  DatabaseConfig,
+  MayflyConfig,
+  ParsedConfig,
+  ParsedConsumer,
+  ParsedDatabase,
+  ParsedHost,
+  ParsedRole,
+  ParsedSettings,
+  ParsedTrust,
+  RoleConfig,
+  VpcConfig,
+} from "./config-types.ts";
+
+/** The configuration as it is, with its type checked where it is written. */
+export const defineConfig = (config: MayflyConfig): MayflyConfig => config;
+
+/** `user-service` as CloudFormation outputs spell it: `UserService`. */
+export const pascal = (name: string): string =>
+  name
+    .split("-")
+    .map((part) => part.slice(0, 1).toUpperCase() + part.slice(1))
+    .join("");
+
+function freeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null)
+    for (const inner of Object.values(Object.freeze(value))) freeze(inner);
+  return value;
+}
+
+/** Throw one ConfigError with all problems, one a line, or return the frozen result. */
+function finish<T>(value: T, problems: readonly string[]): T {
+  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
+  return freeze(value);
+}
+
+/** Two names that differ in hyphens alone would share an output. */
+function checkOutputs(place: Place, names: readonly string[]): void {
+  const seen = new Map<string, string>();
+  for (const name of names) {
+    const other = seen.get(pascal(name));
+    if (other !== undefined)
+      place.problems.push(
+        `${within(place, name).path}: "${name}" and "${other}" are both "${pascal(name)}" in the stack's outputs; rename one`,
+      );
+    seen.set(pascal(name), name);
+  }
+}
+
+function checkTags(place: Place, databases: ParsedConfig["databases"]): void {
+  const seen = new Map<string, string>();
+  for (const [name, { tag }] of Object.entries(databases)) {
+    if (tag === undefined) continue;
+    const other = seen.get(tag);
+    if (other !== undefined)
+      place.problems.push(
+        `${within(within(place, name), "tag").path}: "${tag}" is the tag of "${other}" too; write another`,
+      );
+    seen.set(tag, name);
+  }
+}
+
+/**
+ * Check a configuration and fill in its defaults.
+ *
+ * @throws ConfigError with every problem, one a line: where it is, what stands there, the remedy.
+ */
+export function parseConfig(config: unknown): ParsedConfig {
+  const problems: string[] = [];
+  const root: Place = { path: "", value: config, problems };
+  if (!isObjectOf({ ...root, path: "config" }, ["databases", "consumers"], "export defineConfig()"))
+    return finish({ databases: {}, consumers: {} }, problems);
+  const databasesAt = within(root, "databases");
+  const databases = readNamed(
+    databasesAt,
+    {
+      pattern: DATABASE_NAME,
+      rule: "1 to 32 of a-z, 0-9 and single hyphens, a letter first",
+      remedy: "give at least one database",
+    },
+    readDatabase,
+  );
+  const consumersAt = within(root, "consumers");
+  const consumers = readNamed(
+    consumersAt,
+    {
+      pattern: CONSUMER_NAME,
+      rule: "1 to 16 of a-z, 0-9 and single hyphens, a letter first",
+      remedy: "give an object of consumers, or {}",
+      mayBeEmpty: true,
+    },
+    (entry) => readConsumer(entry, databasesAt),
+  );
+  checkTags(databasesAt, databases);
+  checkOutputs(databasesAt, Object.keys(databases));
+  checkOutputs(consumersAt, Object.keys(consumers));
+  return finish({ databases, consumers }, problems);
+}
+
+/**
+ * Check one dynamic role as the configuration would, for constructs.
+ *
+ * @throws ConfigError as parseConfig.
+ */
+export function parseRole(name: string, value: unknown): ParsedRole {
+  const problems: string[] = [];
+  if (!ROLE_NAME.test(name))
+    problems.push(
+      `"${name}" is not a role name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first`,
+    );
+  const role = readRole({ path: name, value, problems });
+  return finish(role as ParsedRole, problems);
+}
+
+/**
+ * Check one database's settings as the configuration would, for constructs.
+ *
+ * @throws ConfigError as parseConfig.
+ */
+export function parseSettings(name: string, value: unknown): ParsedSettings & ParsedTrust {
+  const problems: string[] = [];
+  if (!DATABASE_NAME.test(name))
+    problems.push(
+      `"${name}" is not a database name; write 1 to 32 of a-z, 0-9 and single hyphens, a letter first`,
+    );
+  const place: Place = { path: name, value, problems };
+  return finish({ ...readSettings(place), ...readTrust(place) }, problems);
+}

@@ -1,0 +1,38 @@
+import { InvalidRequestError } from "./errors.ts";
+import { type LeaseName, parseLeaseName } from "./lease-name.ts";
+
+/** A lease id taken apart: `<database>/<role>/<username>`. */
+export interface LeaseId {
+  readonly database: string;
+  readonly username: string;
+  readonly name: LeaseName;
+}
+
+export const formatLeaseId = (database: string, role: string, username: string): string =>
+  `${database}/${role}/${username}`;
+
+const MAX_LENGTH = 128;
+const SHOWN = 80;
+
+/** Quote what a caller sent, bounded and with control characters escaped, for an error. */
+export const shown = (value: unknown): string => {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}… (${text.length} characters)`;
+};
+
+/**
+ * Take a lease id apart.
+ *
+ * @throws InvalidRequestError when it is none, or names another role than its username does.
+ */
+export function parseLeaseId(value: unknown): LeaseId {
+  if (typeof value === "string" && value.length <= MAX_LENGTH) {
+    const [database, role, username, ...rest] = value.split("/");
+    const name = username === undefined ? undefined : parseLeaseName(username);
+    if (database && username && name && name.role === role && rest.length === 0)
+      return { database, username, name };
+  }
+  throw new InvalidRequestError(
+    `leaseId ${shown(value)} is not a lease id; send the leaseId of an issued credential, <database>/<role>/<username>`,
+  );
+}

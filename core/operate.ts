@@ -1,0 +1,169 @@
+import type { Actor } from "./audit.ts";
+import { InvalidRequestError } from "./errors.ts";
+import type { Lease } from "./lease.ts";
+import { formatLeaseId, parseLeaseId, shown } from "./lease-id.ts";
+import { allPages, type LeaseFilter, type LeaseList, listLeases, readPage } from "./list.ts";
+import { type LeaseView, stateOf } from "./lookup.ts";
+import type { LeaseDeps } from "./ports.ts";
+import type { Receipt } from "./receipt.ts";
+import { fieldsOf, refuseUnknown } from "./request.ts";
+import { revokeLease } from "./revoke.ts";
+import { type SweepOptions, type SweepReport, sweep } from "./sweep.ts";
+
+/** What a break-glass revocation has done so far. Repeat it with `next` until there is none. */
+export interface Revocations {
+  readonly revoked: number;
+  readonly quarantined: number;
+  readonly failed: readonly string[];
+  /** Continue after this name: time ran out. */
+  readonly next?: string;
+}
+
+/** How many leases there are, by dynamic role, consumer and state. */
+export interface Status {
+  readonly leases: readonly {
+    readonly role: string;
+    readonly consumer: string;
+    readonly state: LeaseView["state"];
+    readonly count: number;
+  }[];
+  readonly foreign: number;
+}
+
+export type OperatorAnswer = LeaseList | Receipt | Revocations | SweepReport | Status;
+
+type Fields = Readonly<Record<string, unknown>>;
+type Action = (deps: LeaseDeps, fields: Fields, options: SweepOptions) => Promise<OperatorAnswer>;
+
+const STATES = ["live", "expired", "quarantined"] as const;
+const MAX_LIMIT = 500;
+
+const ACTIONS: Readonly<Record<string, { readonly fields: readonly string[]; run: Action }>> = {
+  list: { fields: ["role", "consumer", "state", "after", "limit"], run: list },
+  revoke: { fields: ["leaseId", "prefix", "consumer", "everything", "after"], run: revoke },
+  sweep: { fields: [], run: (deps, _, options) => sweep(deps, options) },
+  status: { fields: [], run: status },
+};
+
+/**
+ * Do what an operator asked: `list`, `revoke`, `sweep` or `status`.
+ *
+ * @throws InvalidRequestError that names the field, its value and what it may be.
+ */
+export async function operate(
+  deps: LeaseDeps,
+  event: unknown,
+  options: SweepOptions,
+): Promise<OperatorAnswer> {
+  const fields = fieldsOf(event);
+  const { action } = fields;
+  const known =
+    typeof action === "string" && Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
+  if (known === undefined)
+    throw new InvalidRequestError(
+      `action ${shown(action)} is not one of ${Object.keys(ACTIONS).join(", ")}`,
+    );
+  refuseUnknown(fields, String(action), known.fields);
+  return known.run(deps, fields, options);
+}
+
+function list(deps: LeaseDeps, fields: Fields): Promise<LeaseList> {
+  const { state, limit = MAX_LIMIT } = fields;
+  if (state !== undefined && !STATES.some((each) => each === state))
+    throw new InvalidRequestError(`state ${shown(state)} is not one of ${STATES.join(", ")}`);
+  if (typeof limit !== "number" || !Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
+    throw new InvalidRequestError(`limit ${shown(limit)} is not 1 to ${MAX_LIMIT}`);
+  const filter: LeaseFilter = {
+    ...optional("role", fields),
+    ...optional("consumer", fields),
+    ...(state !== undefined && { state: state as LeaseView["state"] }),
+  };
+  return listLeases(deps, filter, { after: optional("after", fields).after ?? "", limit });
+}
+
+async function revoke(
+  deps: LeaseDeps,
+  fields: Fields,
+  options: SweepOptions,
+): Promise<Receipt | Revocations> {
+  const selectors = ["leaseId", "prefix", "consumer", "everything"].filter(
+    (name) => fields[name] !== undefined,
+  );
+  if (selectors.length !== 1)
+    throw new InvalidRequestError(
+      `revoke needs exactly one of leaseId, prefix, consumer or everything; got ${selectors.join(", ") || "none"}`,
+    );
+  const { actor } = options;
+  if (fields.leaseId !== undefined)
+    return revokeLease(deps, parseOwn(deps, fields.leaseId), { onlyIfDue: false, actor });
+  return revokeAll(deps, selectorOf(fields), optional("after", fields).after ?? "", options);
+}
+
+function parseOwn(deps: LeaseDeps, value: unknown) {
+  const id = parseLeaseId(value);
+  if (id.database === deps.database && id.name.tag === deps.tag) return id;
+  throw new InvalidRequestError(
+    `lease ${shown(value)} is not of database ${deps.database} of this stack; call the operator function that issued it`,
+  );
+}
+
+function selectorOf(fields: Fields): (lease: Lease) => boolean {
+  const { everything } = fields;
+  const { prefix } = optional("prefix", fields);
+  const { consumer } = optional("consumer", fields);
+  if (prefix !== undefined) return ({ username }) => username.startsWith(prefix);
+  if (consumer !== undefined) return ({ name }) => name.consumer === consumer;
+  if (everything === true) return () => true;
+  throw new InvalidRequestError(`everything is true or left out, got ${shown(everything)}`);
+}
+
+async function revokeAll(
+  deps: LeaseDeps,
+  selected: (lease: Lease) => boolean,
+  from: string,
+  { actor, mayContinue }: SweepOptions,
+): Promise<Revocations> {
+  const failed: string[] = [];
+  const tally = { revoked: 0, quarantined: 0 };
+  let after: string | undefined = from;
+  while (after !== undefined) {
+    const { leases, next } = await readPage(deps, after, MAX_LIMIT);
+    for (const lease of leases.filter(selected)) {
+      if (!mayContinue()) return { ...tally, failed, next: after };
+      const leaseId = formatLeaseId(deps.database, lease.name.role, lease.username);
+      const id = parseLeaseId(leaseId);
+      await revokeLease(deps, id, { onlyIfDue: false, actor, roleOid: lease.oid }).then(
+        ({ state }) => {
+          tally[state === "quarantined" ? "quarantined" : "revoked"] += 1;
+        },
+        () => failed.push(leaseId),
+      );
+      after = lease.username;
+    }
+    after = next;
+  }
+  return { ...tally, failed };
+}
+
+async function status(deps: LeaseDeps): Promise<Status> {
+  const counts = new Map<string, Status["leases"][number]>();
+  let foreign = 0;
+  for await (const page of allPages(deps)) {
+    foreign += page.foreign.length;
+    for (const lease of page.leases) {
+      const { role, consumer } = lease.name;
+      const state = stateOf(lease, page.now);
+      const key = `${role}/${consumer}/${state}`;
+      counts.set(key, { role, consumer, state, count: (counts.get(key)?.count ?? 0) + 1 });
+    }
+  }
+  return { leases: [...counts.values()], foreign };
+}
+
+function optional<Name extends string>(name: Name, fields: Fields): { [N in Name]?: string } {
+  const value = fields[name];
+  if (value === undefined) return {};
+  if (typeof value === "string" && value.length <= 128)
+    return { [name]: value } as { [N in Name]?: string };
+  throw new InvalidRequestError(`${name} ${shown(value)} is not a text of at most 128 characters`);
+}

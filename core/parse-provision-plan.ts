@@ -1,0 +1,86 @@
+import { ConfigError } from "./errors.ts";
+import { MAX_SHARDS, ROLE_NAME, TAG } from "./names.ts";
+import type { ProvisionPlan } from "./provision-plan.ts";
+import { PRIVILEGE_KEYS, TARGET } from "./provision-privileges.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isName = (value: unknown): value is string =>
+  typeof value === "string" &&
+  /^[^\0]+$/.test(value) &&
+  new TextEncoder().encode(value).length <= 63;
+const isCount = (value: unknown, most: number): boolean =>
+  Number.isInteger(value) && Number(value) >= 1 && Number(value) <= most;
+
+/**
+ * Read the plan that came with the custom resource. It was made by our own construct, so this
+ * guards against a half-deployed or hand-written one.
+ *
+ * @throws ConfigError with every problem at once.
+ */
+export function parseProvisionPlan(text: unknown): ProvisionPlan {
+  const plan = jsonObject(text);
+  const problems = plan === undefined ? ["it is not a JSON object"] : problemsOf(plan);
+  if (problems.length > 0)
+    throw new ConfigError(
+      `the property Plan cannot be used; deploy with the construct that belongs to this function:\n${problems.map((each) => `- ${each}`).join("\n")}`,
+    );
+  return plan as unknown as ProvisionPlan;
+}
+
+function jsonObject(text: unknown): Json | undefined {
+  try {
+    const value: unknown = typeof text === "string" ? JSON.parse(text) : undefined;
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function problemsOf(plan: Json): string[] {
+  const problems: string[] = [];
+  const check = (fine: boolean, key: string, rule: string): void => {
+    if (!fine) problems.push(`${key} must be ${rule}, got ${JSON.stringify(plan[key])}`);
+  };
+  check(typeof plan.tag === "string" && TAG.test(plan.tag), "tag", "4 base32 characters");
+  check(isCount(plan.shards, MAX_SHARDS), "shards", `a whole number from 1 to ${MAX_SHARDS}`);
+  check(plan.tls === "verify-full" || plan.tls === "plaintext", "tls", "verify-full or plaintext");
+  check(plan.ca === undefined || typeof plan.ca === "string", "ca", "PEM text");
+  check(isName(plan.owner), "owner", "a role's name");
+  check(
+    isCount(plan.loginConnectionLimit, 10_000),
+    "loginConnectionLimit",
+    "a whole number above 0",
+  );
+  const databases = Array.isArray(plan.databases) ? plan.databases : [];
+  check(databases.length > 0 && databases.every(isName), "databases", "a list of database names");
+  const roles = isObject(plan.roles) ? plan.roles : {};
+  check(Object.keys(roles).length > 0, "roles", "an object with a role or more");
+  return [
+    ...problems,
+    ...Object.entries(roles).flatMap(([name, role]) => roleProblems(name, role)),
+  ];
+}
+
+function roleProblems(name: string, role: unknown): string[] {
+  const { groupRole, privileges } = isObject(role) ? role : {};
+  const problems: string[] = [];
+  if (!ROLE_NAME.test(name)) problems.push(`roles.${name} is no name of a dynamic role`);
+  if (!isName(groupRole)) problems.push(`roles.${name}.groupRole must be a role's name`);
+  for (const [key, targets] of Object.entries(isObject(privileges) ? privileges : {})) {
+    if (!PRIVILEGE_KEYS.some((known) => known === key))
+      problems.push(`roles.${name}.privileges.${key} is not known`);
+    else if (!Array.isArray(targets) || !targets.every(isTarget))
+      problems.push(
+        `roles.${name}.privileges.${key} must be a list of schema.* or schema.name, got ${JSON.stringify(targets)}`,
+      );
+  }
+  return problems;
+}
+
+function isTarget(target: unknown): boolean {
+  const [, schema, name] = (typeof target === "string" && TARGET.exec(target)) || [];
+  return isName(schema) && isName(name);
+}

@@ -1,0 +1,177 @@
+import type { AuditEvent } from "./audit.ts";
+import type { Recognition, RoleRow } from "./lease.ts";
+import type { LeaseName } from "./lease-name.ts";
+import type { Secret } from "./secret.ts";
+import type { Instant, Time } from "./time.ts";
+
+/** What is needed to create one login, in one round trip. */
+export interface IssueOrder {
+  readonly name: LeaseName;
+  readonly groupRole: string;
+  /** SCRAM-SHA-256 verifier of the password. */
+  readonly verifier: string;
+  readonly ttlSeconds: number;
+  readonly maxTtlSeconds: number;
+  readonly connectionLimit: number;
+  readonly maxLeases: number;
+  readonly maxLeasesPerConsumer: number;
+  /** How many shards may hold an earlier lease of the same key. */
+  readonly shards: number;
+  /** Whether a live lease with the same key's digest is to be returned instead. */
+  readonly replay: boolean;
+  /** Fields of the record besides its times. */
+  readonly record: Readonly<Record<string, string | number>>;
+}
+
+/** A login that was created, or found by its key. Times are the database's. */
+export interface IssuedLogin {
+  readonly kind: "issued" | "replayed";
+  readonly row: RoleRow;
+  readonly now: Instant;
+}
+
+export type IssueOutcome =
+  | IssuedLogin
+  | { readonly kind: "limit"; readonly scope: "role" | "consumer"; readonly live: number };
+
+export type ExtendOutcome =
+  | { readonly kind: "extended"; readonly expiresAt: Instant; readonly now: Instant }
+  | { readonly kind: "not found" | "revoked" | "expired" };
+
+export type LatchOutcome =
+  | {
+      readonly kind: "latched";
+      readonly at: Instant;
+      /** Memberships that could not be revoked, in either direction. */
+      readonly memberships: readonly Blocker[];
+    }
+  | { readonly kind: "gone" }
+  | { readonly kind: "not due" };
+
+/** Something that keeps a role from being dropped. */
+export interface Blocker {
+  /** The database it is in, or `cluster` for what belongs to none. */
+  readonly database: string;
+  /** Catalog of the object, e.g. `pg_class`. */
+  readonly catalog: string;
+  /** How it depends: `owner`, `privilege`, `policy`, `membership`, `lock` or `session`. */
+  readonly kind: string;
+  readonly count: number;
+}
+
+export type DropOutcome =
+  | { readonly kind: "dropped"; readonly at: Instant }
+  | { readonly kind: "gone" }
+  | { readonly kind: "blocked"; readonly blockers: readonly Blocker[] };
+
+/** What one attempt to end sessions found. */
+export interface SessionsEnded {
+  readonly server: string;
+  readonly ended: number;
+  readonly remaining: number;
+}
+
+/** The database as the ledger of leases. Every operation is safe to repeat. */
+export interface Ledger {
+  issue(order: IssueOrder): Promise<IssueOutcome>;
+  /** Move `VALID UNTIL` to `ttlSeconds` from now, at most `until`; never past a latch. */
+  extend(lease: LeaseRef, ttlSeconds: number, until: Instant): Promise<ExtendOutcome>;
+  /** The role of that name, its sessions, and the database's clock. */
+  find(username: string): Promise<Found>;
+  /** Up to `limit` roles named like leases of ours, after `after`, by name. */
+  page(after: string, limit: number): Promise<{ rows: readonly RoleRow[]; now: Instant }>;
+  /** No login, no password, no membership; committed. */
+  latch(lease: LeaseRef, options: LatchOptions): Promise<LatchOutcome>;
+  /** End every session of a role, by OID: it may have no name any more. One attempt per server. */
+  endSessions(roleOid: number, username: string): Promise<readonly SessionsEnded[]>;
+  drop(lease: LeaseRef): Promise<DropOutcome>;
+  /** OIDs of open sessions whose role is gone. */
+  sessionsWithoutRole(): Promise<readonly number[]>;
+}
+
+export interface Found {
+  readonly row?: RoleRow;
+  readonly sessions: number;
+  readonly now: Instant;
+}
+
+/** A lease as operations name it: the OID pins it to one life of that name. */
+export interface LeaseRef {
+  readonly name: LeaseName;
+  readonly username: string;
+  readonly oid: number;
+}
+
+export interface LatchOptions {
+  /** Leave a lease alone that can log in and has not expired by the database's clock. */
+  readonly onlyIfDue: boolean;
+  /** The record as it shall read afterwards, but for the time of the latch. */
+  readonly record: Readonly<Record<string, string | number>>;
+}
+
+/** What the schedule of a lease carries. */
+export interface ScheduleInput {
+  readonly leaseId: string;
+  readonly roleOid: number;
+}
+
+/** One-time schedules that call the revoker. */
+export interface Scheduler {
+  /** Make one. `exists` when that name is taken: names are never used for two things. */
+  create(name: string, atEpochSeconds: number, input: ScheduleInput): Promise<"made" | "exists">;
+  /** The names of all schedules of this database's group. */
+  names(): Promise<readonly string[]>;
+  /** What a schedule carries; `undefined` when it is gone or not ours. */
+  read(name: string): Promise<ScheduleInput | undefined>;
+  /** Safe to repeat. */
+  remove(name: string): Promise<void>;
+}
+
+/** Keys that passwords of keyed leases are derived with. */
+export interface Peppers {
+  current(): Promise<Pepper>;
+  /** `undefined` when Secrets Manager no longer keeps that version. */
+  version(version: string): Promise<Pepper | undefined>;
+}
+
+export interface Pepper {
+  readonly version: string;
+  readonly value: Secret;
+}
+
+/** Uniform random bytes. */
+export type RandomBytes = (length: number) => Uint8Array;
+
+/** Counts and lengths for CloudWatch. Units are in the names. */
+export type Metric =
+  | "LeasesIssued"
+  | "LeasesReplayed"
+  | "LeasesRenewed"
+  | "LeasesRevoked"
+  | "LeasesQuarantined"
+  | "RequestsRefused"
+  | "SchedulesFailed"
+  | "SchedulesRepaired"
+  | "StragglersEnded"
+  | "RevocationLagSeconds"
+  | "LiveLeases"
+  | "ForeignRoles"
+  | "UnknownSessions";
+
+export interface Telemetry {
+  audit(event: AuditEvent): void;
+  measure(metric: Metric, value: number): void;
+}
+
+/** What every use case that changes leases stands on. */
+export interface LeaseDeps {
+  /** The database's name in the configuration. */
+  readonly database: string;
+  readonly tag: string;
+  readonly ledger: Ledger;
+  readonly scheduler: Scheduler;
+  readonly telemetry: Telemetry;
+  readonly time: Time;
+}
+
+export type { Recognition };

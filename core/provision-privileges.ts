@@ -1,0 +1,57 @@
+import type { Privileges, ProvisionPlan } from "./provision-plan.ts";
+
+/** One privilege that a group role is to have on one relation, or on all of a schema. */
+export interface WantedPrivilege {
+  readonly groupRole: string;
+  readonly kind: "table" | "sequence";
+  /** As SQL spells it, e.g. `SELECT`. */
+  readonly privilege: string;
+  readonly schema: string;
+  /** `null`: every relation of this kind, now and later. */
+  readonly name: string | null;
+}
+
+/** What a target of the configuration looks like: `schema.*` or `schema.name`. */
+export const TARGET = /^([^.]+)\.(\*|[^.]+)$/;
+
+const GRANTS: readonly {
+  readonly key: keyof Privileges;
+  readonly kind: WantedPrivilege["kind"];
+  readonly privileges: readonly string[];
+}[] = [
+  { key: "select", kind: "table", privileges: ["SELECT"] },
+  { key: "insert", kind: "table", privileges: ["INSERT"] },
+  { key: "update", kind: "table", privileges: ["UPDATE"] },
+  { key: "delete", kind: "table", privileges: ["DELETE"] },
+  { key: "usage", kind: "sequence", privileges: ["USAGE", "SELECT"] },
+];
+
+/** The keys of {@link Privileges}, in the order in which they are granted. */
+export const PRIVILEGE_KEYS: readonly (keyof Privileges)[] = GRANTS.map(({ key }) => key);
+
+/** A plan's privileges, one by one. The plan's targets must match {@link TARGET}. */
+export const wantedPrivileges = (plan: ProvisionPlan): readonly WantedPrivilege[] =>
+  Object.values(plan.roles).flatMap(({ groupRole, privileges }) =>
+    GRANTS.flatMap(({ key, kind, privileges: names }) =>
+      (privileges[key] ?? []).flatMap((target) => {
+        const [, schema = "", name = ""] = TARGET.exec(target) ?? [];
+        return names.map((privilege) => ({
+          groupRole,
+          kind,
+          privilege,
+          schema,
+          name: name === "*" ? null : name,
+        }));
+      }),
+    ),
+  );
+
+/** The schemas that a group role must be able to enter, as pairs without repetition. */
+export function wantedSchemas(
+  wanted: readonly WantedPrivilege[],
+): readonly { readonly groupRole: string; readonly schema: string }[] {
+  const pairs = new Map(
+    wanted.map(({ groupRole, schema }) => [`${groupRole}\n${schema}`, { groupRole, schema }]),
+  );
+  return [...pairs.values()];
+}

@@ -1,0 +1,191 @@
+import type { Actor } from "./audit.ts";
+import { DatabaseUnavailableError } from "./errors.ts";
+import { isDue, type Lease, recognise } from "./lease.ts";
+import { formatLeaseId, type LeaseId } from "./lease-id.ts";
+import type { LatchOutcome, LeaseDeps } from "./ports.ts";
+import { type Observations, type Receipt, receiptOf } from "./receipt.ts";
+import { rescheduleRevocation, scheduleRecheck } from "./schedules.ts";
+import { endAllSessions } from "./sessions.ts";
+
+export interface RevokeOptions {
+  /** Leave a lease alone that has not expired by the database's clock. */
+  readonly onlyIfDue: boolean;
+  readonly actor: Actor;
+  /** The OID a schedule was made with: pins the revocation to one life of the name. */
+  readonly roleOid?: number;
+}
+
+/** One revocation under way. */
+interface Case {
+  readonly leaseId: string;
+  readonly lease: Lease;
+  readonly options: RevokeOptions;
+}
+
+/** Revoke a lease: latch, end sessions, drop, end stragglers. Safe to repeat at any point. */
+export async function revokeLease(
+  deps: LeaseDeps,
+  id: LeaseId,
+  options: RevokeOptions,
+): Promise<Receipt> {
+  const leaseId = formatLeaseId(id.database, id.name.role, id.username);
+  const { row, now } = await deps.ledger.find(id.username);
+  if (row === undefined || (options.roleOid !== undefined && row.oid !== options.roleOid))
+    return endStragglers(deps, leaseId, id.username, options);
+  const recognition = recognise(row, deps.tag);
+  if (recognition.kind === "foreign") {
+    deps.telemetry.audit({ event: "role.foreign", username: row.username, why: recognition.why });
+    return receiptOf({ leaseId, state: "gone" });
+  }
+  const { lease } = recognition;
+  const current: Case = { leaseId, lease, options };
+  if (options.onlyIfDue && !isDue(lease, now)) return leaveAlone(deps, current);
+
+  const latched = await latch(deps, current);
+  if (latched.kind === "not due") return leaveAlone(deps, current);
+  if (latched.kind !== "latched") return finish(deps, current, { state: "gone" });
+  return finish(deps, current, await endAndDrop(deps, current, latched));
+}
+
+type Latched = Extract<LatchOutcome, { kind: "latched" }>;
+type Ending = Omit<Observations, "leaseId" | "roleOid" | "expiresAt">;
+
+/**
+ * The second phase. Hand-over of what the lease owns, to the estate of its dynamic role, has its
+ * place between the last session's end and the DROP; until it exists, such objects block the DROP,
+ * are named, and the lease stays in quarantine.
+ */
+async function endAndDrop(
+  deps: LeaseDeps,
+  current: Case,
+  { at: latchedAt, memberships }: Latched,
+): Promise<Ending> {
+  const { lease } = current;
+  const before = await endAllSessions(deps, lease);
+  const stuck = before.filter(({ remaining }) => remaining > 0);
+  if (stuck.length > 0) {
+    const blockers = stuck.map(({ server, remaining: count }) => ({
+      database: server,
+      catalog: "pg_stat_activity",
+      kind: "session",
+      count,
+    }));
+    return { state: "quarantined", latchedAt, before, blockers };
+  }
+  await scheduleRecheck(deps, lease, latchedAt);
+  deps.telemetry.audit({ event: "lease.revoking", ...identity(current) });
+  const dropped = await deps.ledger.drop(lease);
+  if (dropped.kind === "blocked")
+    return {
+      state: "quarantined",
+      latchedAt,
+      before,
+      blockers: [...dropped.blockers, ...memberships],
+    };
+  const after = await endAllSessions(deps, lease);
+  return dropped.kind === "gone"
+    ? { state: "gone", latchedAt, before, after }
+    : { state: "revoked", latchedAt, droppedAt: dropped.at, before, after };
+}
+
+/** Attempts to latch, each after ending the sessions that may hold the role's row. */
+const LATCH_ATTEMPTS = 4;
+
+async function latch(deps: LeaseDeps, { lease, options }: Case): Promise<LatchOutcome> {
+  const { onlyIfDue } = options;
+  for (let left = LATCH_ATTEMPTS; ; left--) {
+    try {
+      return await deps.ledger.latch(lease, { onlyIfDue, record: latchedRecord(lease) });
+    } catch (error) {
+      if (left <= 1 || !(error instanceof DatabaseUnavailableError)) throw error;
+      // A session of the lease may hold the role's row: ALTER ROLE … PASSWORD, uncommitted.
+      await deps.ledger.endSessions(lease.oid, lease.username);
+    }
+  }
+}
+
+/** The role is gone, but a session of it may not be: a login that was under way during the DROP. */
+async function endStragglers(
+  deps: LeaseDeps,
+  leaseId: string,
+  username: string,
+  { roleOid, actor }: RevokeOptions,
+): Promise<Receipt> {
+  const after = roleOid === undefined ? [] : await endAllSessions(deps, { oid: roleOid, username });
+  const receipt = receiptOf({
+    leaseId,
+    state: "gone",
+    ...(roleOid !== undefined && { roleOid }),
+    after,
+  });
+  measureStragglers(deps, receipt);
+  deps.telemetry.audit({ event: "lease.gone", leaseId, actor, receipt });
+  return receipt;
+}
+
+/** Not due: it was renewed. The schedule that fired was its only one, so make the next. */
+async function leaveAlone(deps: LeaseDeps, { leaseId, lease }: Case): Promise<Receipt> {
+  const { ledger } = deps;
+  const { row } = await ledger.find(lease.username);
+  const expiresAt = row?.validUntil ?? lease.expiresAt;
+  if (expiresAt !== undefined && !(await rescheduleRevocation(deps, lease, expiresAt)))
+    throw new DatabaseUnavailableError(
+      `the next revocation of lease ${leaseId} could not be scheduled; the sweep will do it`,
+    );
+  const receipt = receiptOf({
+    leaseId,
+    state: "not due",
+    roleOid: lease.oid,
+    ...(expiresAt !== undefined && { expiresAt }),
+  });
+  deps.telemetry.audit({ event: "lease.rescheduled", leaseId, expiresAt: receipt.expiresAt });
+  return receipt;
+}
+
+function finish(deps: LeaseDeps, current: Case, ending: Ending): Receipt {
+  const { leaseId, lease } = current;
+  const { expiresAt } = lease;
+  const receipt = receiptOf({
+    ...ending,
+    leaseId,
+    roleOid: lease.oid,
+    ...(expiresAt !== undefined && { expiresAt }),
+  });
+  const { telemetry } = deps;
+  if (receipt.state === "quarantined")
+    telemetry.audit({ event: "lease.quarantined", ...identity(current), receipt });
+  else
+    telemetry.audit({
+      event: receipt.state === "revoked" ? "lease.revoked" : "lease.gone",
+      ...identity(current),
+      receipt,
+    });
+  measureStragglers(deps, receipt);
+  if (receipt.state === "revoked") telemetry.measure("LeasesRevoked", 1);
+  if (receipt.state === "quarantined") telemetry.measure("LeasesQuarantined", 1);
+  if (receipt.lagSeconds !== undefined)
+    telemetry.measure("RevocationLagSeconds", receipt.lagSeconds);
+  return receipt;
+}
+
+function measureStragglers({ telemetry }: LeaseDeps, { servers }: Receipt): void {
+  const stragglers = servers.reduce((sum, { stragglersEnded }) => sum + stragglersEnded, 0);
+  if (stragglers > 0) telemetry.measure("StragglersEnded", stragglers);
+}
+
+const identity = ({ leaseId, lease: { name, oid }, options: { actor } }: Case) => ({
+  leaseId,
+  consumer: name.consumer,
+  role: name.role,
+  roleOid: oid,
+  actor,
+});
+
+/** The record as a latch leaves it: what it said, and when the lease was to expire. */
+const latchedRecord = ({ name, record, expiresAt }: Lease): Record<string, string | number> => ({
+  consumer: name.consumer,
+  role: name.role,
+  ...(record && { issued: record.issuedAt, max: record.maxExpiresAt }),
+  ...(record?.pepper !== undefined && { pepper: record.pepper }),
+  ...(expiresAt !== undefined && { expired: expiresAt }),
+});

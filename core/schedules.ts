@@ -1,0 +1,97 @@
+import { formatLeaseId } from "./lease-id.ts";
+import type { LeaseName } from "./lease-name.ts";
+import type { LeaseDeps, LeaseRef } from "./ports.ts";
+import { epochSecondsCeil, type Instant, plus, seconds } from "./time.ts";
+
+/** A schedule's name taken apart: `<random end of the lease>-<seconds since the epoch>`. */
+export interface ScheduleName {
+  readonly random: string;
+  readonly atEpochSeconds: number;
+  /** True for the second look after a DROP, whose lease is meant to be gone. */
+  readonly recheck: boolean;
+}
+
+export const scheduleName = ({ random }: LeaseName, atEpochSeconds: number): string =>
+  `${random}-${atEpochSeconds}`;
+
+const recheckName = (name: LeaseName, atEpochSeconds: number): string =>
+  `${scheduleName(name, atEpochSeconds)}-recheck`;
+
+const PATTERN = /^([a-z2-7]{12})-(\d{1,12})(-recheck)?$/;
+
+/** The parts of a schedule's name, or `undefined` when it is not one of ours. */
+export function parseScheduleName(name: string): ScheduleName | undefined {
+  const [, random, at, recheck] = PATTERN.exec(name) ?? [];
+  if (!random || !at) return undefined;
+  return { random, atEpochSeconds: Number(at), recheck: recheck !== undefined };
+}
+
+/** How often a schedule is tried before the sweep has to make it. */
+const ATTEMPTS = 3;
+const PAUSE = seconds(0.1);
+/** Scheduler fires within 60 s; a second look comes after any login that was under way. */
+const RECHECK_AFTER = seconds(60);
+
+/**
+ * Make the schedule that revokes a lease when it expires.
+ *
+ * @returns false when it could not be made: the lease stands, the failure is counted, and the
+ *   sweep makes the schedule.
+ */
+export async function scheduleRevocation(
+  deps: LeaseDeps,
+  lease: LeaseRef,
+  at: Instant,
+): Promise<boolean> {
+  return attempt(deps, lease, (second) => scheduleName(lease.name, second), epochSecondsCeil(at));
+}
+
+/**
+ * Make the next schedule of a lease that is not due, from the one that has just fired. That one
+ * still holds its name, so a name that is taken means the next second, not success.
+ */
+export async function rescheduleRevocation(
+  deps: LeaseDeps,
+  lease: LeaseRef,
+  at: Instant,
+): Promise<boolean> {
+  const second = epochSecondsCeil(at);
+  for (const later of [0, 1, 2]) {
+    const input = inputOf(deps, lease);
+    const name = scheduleName(lease.name, second + later);
+    if ((await deps.scheduler.create(name, second + later, input)) === "made") return true;
+  }
+  return false;
+}
+
+/** Make the schedule that looks for sessions of a role once more after it was dropped. */
+export const scheduleRecheck = (deps: LeaseDeps, lease: LeaseRef, now: Instant): Promise<boolean> =>
+  attempt(
+    deps,
+    lease,
+    (second) => recheckName(lease.name, second),
+    epochSecondsCeil(plus(now, RECHECK_AFTER)),
+  );
+
+async function attempt(
+  deps: LeaseDeps,
+  lease: LeaseRef,
+  nameAt: (second: number) => string,
+  second: number,
+): Promise<boolean> {
+  for (let left = ATTEMPTS; left > 0; left--) {
+    try {
+      await deps.scheduler.create(nameAt(second), second, inputOf(deps, lease));
+      return true;
+    } catch {
+      if (left > 1) await deps.time.wait(PAUSE);
+    }
+  }
+  deps.telemetry.measure("SchedulesFailed", 1);
+  return false;
+}
+
+const inputOf = ({ database }: LeaseDeps, { name, username, oid }: LeaseRef) => ({
+  leaseId: formatLeaseId(database, name.role, username),
+  roleOid: oid,
+});

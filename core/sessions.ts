@@ -1,0 +1,24 @@
+import type { LeaseDeps, SessionsEnded } from "./ports.ts";
+import { milliseconds } from "./time.ts";
+
+/** Attempts to end all sessions, with a pause between them while some remain. */
+const ATTEMPTS = 10;
+const PAUSE = milliseconds(50);
+
+/** End a role's sessions until a whole round finds none, or the attempts are used up. */
+export async function endAllSessions(
+  { ledger, time }: Pick<LeaseDeps, "ledger" | "time">,
+  { oid, username }: { readonly oid: number; readonly username: string },
+): Promise<readonly SessionsEnded[]> {
+  const totals = new Map<string, SessionsEnded>();
+  for (let left = ATTEMPTS; left > 0; left--) {
+    const round = await ledger.endSessions(oid, username);
+    for (const { server, ended, remaining } of round) {
+      const before = totals.get(server)?.ended ?? 0;
+      totals.set(server, { server, ended: before + ended, remaining });
+    }
+    if (round.every(({ ended, remaining }) => ended === 0 && remaining === 0)) break;
+    if (round.some(({ remaining }) => remaining > 0)) await time.wait(PAUSE);
+  }
+  return [...totals.values()];
+}

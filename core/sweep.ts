@@ -1,0 +1,155 @@
+import type { Actor } from "./audit.ts";
+import { isDue, type Lease } from "./lease.ts";
+import { formatLeaseId, parseLeaseId } from "./lease-id.ts";
+import { parseLeaseName } from "./lease-name.ts";
+import { allPages, type ForeignRole } from "./list.ts";
+import type { LeaseDeps } from "./ports.ts";
+import { revokeLease } from "./revoke.ts";
+import { parseScheduleName, type ScheduleName, scheduleRevocation } from "./schedules.ts";
+import { endAllSessions } from "./sessions.ts";
+import { epochSecondsCeil, type Instant, minutes, toSeconds } from "./time.ts";
+
+/** What one sweep saw and did. */
+export interface SweepReport {
+  readonly live: number;
+  readonly revoked: number;
+  readonly quarantined: number;
+  /** Due leases that this sweep had no time for, or that failed; the next one takes them. */
+  readonly left: number;
+  /** Live leases that had no schedule and now have one. */
+  readonly schedulesMade: number;
+  /** Schedules whose lease is gone. */
+  readonly schedulesRemoved: number;
+  /** Sessions of roles that are gone, ended because their OID was that of a lease. */
+  readonly stragglersEnded: number;
+  /** Sessions of roles that are gone and were never known as leases: reported, not touched. */
+  readonly unknownSessions: number;
+  readonly foreign: readonly ForeignRole[];
+}
+
+export interface SweepOptions {
+  readonly actor: Actor;
+  /** True while there is time for one more revocation. */
+  readonly mayContinue: () => boolean;
+}
+
+/**
+ * Compare the database with the schedules, in both directions, and mend what is missing.
+ *
+ * Schedules are read before leases: a schedule is made after its lease was committed, so one that
+ * is listed and whose lease is not found later has none. A lease made in between may look as if it
+ * had no schedule; making it once more finds the name taken.
+ */
+export async function sweep(deps: LeaseDeps, options: SweepOptions): Promise<SweepReport> {
+  const schedules = await readSchedules(deps);
+  const known = new Set<string>();
+  const foreign: ForeignRole[] = [];
+  const tally = { live: 0, revoked: 0, quarantined: 0, left: 0, schedulesMade: 0 };
+  for await (const page of allPages(deps)) {
+    for (const role of page.foreign) {
+      foreign.push(role);
+      known.add(parseLeaseName(role.username)?.random ?? "");
+    }
+    for (const lease of page.leases) {
+      known.add(lease.name.random);
+      if (isDue(lease, page.now)) tally[await revokeDue(deps, lease, options)] += 1;
+      else {
+        tally.live += 1;
+        if (await mendSchedule(deps, lease, schedules.get(lease.name.random) ?? [], page.now))
+          tally.schedulesMade += 1;
+      }
+    }
+  }
+  const orphans = await removeOrphans(deps, schedules, known);
+  const unknownSessions = (await deps.ledger.sessionsWithoutRole()).length;
+  const report = { ...tally, ...orphans, unknownSessions, foreign };
+  tell(deps, report);
+  return report;
+}
+
+type ListedSchedule = ScheduleName & { readonly name: string };
+type Schedules = ReadonlyMap<string, readonly ListedSchedule[]>;
+
+async function readSchedules({ scheduler }: LeaseDeps): Promise<Schedules> {
+  const byLease = new Map<string, ListedSchedule[]>();
+  for (const name of await scheduler.names()) {
+    const parts = parseScheduleName(name);
+    if (parts === undefined) continue;
+    const list = byLease.get(parts.random) ?? [];
+    list.push({ ...parts, name });
+    byLease.set(parts.random, list);
+  }
+  return byLease;
+}
+
+async function revokeDue(
+  deps: LeaseDeps,
+  lease: Lease,
+  { actor, mayContinue }: SweepOptions,
+): Promise<"revoked" | "quarantined" | "left" | "live"> {
+  if (!mayContinue()) return "left";
+  const id = parseLeaseId(formatLeaseId(deps.database, lease.name.role, lease.username));
+  try {
+    const receipt = await revokeLease(deps, id, { onlyIfDue: true, actor, roleOid: lease.oid });
+    if (receipt.state === "not due") return "live";
+    return receipt.state === "quarantined" ? "quarantined" : "revoked";
+  } catch {
+    return "left"; // one lease that cannot be revoked now must not keep the others
+  }
+}
+
+/** A schedule that has not fired this long after its time will not. */
+const STALE = minutes(10);
+
+/** Make the schedule of a live lease that has none at or before its expiry. */
+async function mendSchedule(
+  deps: LeaseDeps,
+  lease: Lease,
+  schedules: readonly ListedSchedule[],
+  now: Instant,
+): Promise<boolean> {
+  const { expiresAt } = lease;
+  if (expiresAt === undefined) return false;
+  const last = epochSecondsCeil(expiresAt);
+  const first = epochSecondsCeil(now) - toSeconds(STALE);
+  const stands = schedules.some(
+    ({ recheck, atEpochSeconds: at }) => !recheck && at >= first && at <= last,
+  );
+  if (stands || !(await scheduleRevocation(deps, lease, expiresAt))) return false;
+  deps.telemetry.measure("SchedulesRepaired", 1);
+  return true;
+}
+
+/** End what is left of leases that are gone, by the OID in their schedules, and remove those. */
+async function removeOrphans(
+  deps: LeaseDeps,
+  schedules: Schedules,
+  known: ReadonlySet<string>,
+): Promise<{ readonly schedulesRemoved: number; readonly stragglersEnded: number }> {
+  let schedulesRemoved = 0;
+  let stragglersEnded = 0;
+  for (const [random, list] of schedules) {
+    if (known.has(random)) continue;
+    for (const { name } of list.filter(({ recheck }) => !recheck)) {
+      const input = await deps.scheduler.read(name);
+      if (input !== undefined) {
+        const { username } = parseLeaseId(input.leaseId);
+        const ended = await endAllSessions(deps, { oid: input.roleOid, username });
+        stragglersEnded += ended.reduce((sum, { ended: count }) => sum + count, 0);
+      }
+      await deps.scheduler.remove(name);
+      schedulesRemoved += 1;
+    }
+  }
+  return { schedulesRemoved, stragglersEnded };
+}
+
+function tell({ telemetry }: LeaseDeps, report: SweepReport): void {
+  for (const { username, why } of report.foreign)
+    telemetry.audit({ event: "role.foreign", username, why });
+  telemetry.measure("LiveLeases", report.live);
+  telemetry.measure("ForeignRoles", report.foreign.length);
+  telemetry.measure("UnknownSessions", report.unknownSessions);
+  if (report.stragglersEnded > 0) telemetry.measure("StragglersEnded", report.stragglersEnded);
+  telemetry.audit({ event: "sweep.finished", ...report });
+}
