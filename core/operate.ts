@@ -1,4 +1,3 @@
-import type { Actor } from "./audit.ts";
 import { InvalidRequestError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import { formatLeaseId, parseLeaseId, shown } from "./lease-id.ts";

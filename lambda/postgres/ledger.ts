@@ -1,0 +1,159 @@
+import type { RoleRow } from "../../core/lease.ts";
+import { formatLeaseName } from "../../core/lease-name.ts";
+import type {
+  Blocker,
+  DropOutcome,
+  ExtendOutcome,
+  Found,
+  IssueOutcome,
+  LatchOutcome,
+  LeaseRef,
+  Ledger,
+} from "../../core/ports.ts";
+import type { Instant, Time } from "../../core/time.ts";
+import { sqlStateOf } from "./from-pg-error.ts";
+import type { Maintenance } from "./maintenance.ts";
+import { CONTENDED, retryContended } from "./retry.ts";
+import type { Sql } from "./sql.ts";
+import * as statements from "./statements.ts";
+
+export interface LedgerDeps {
+  readonly maintenance: Pick<Maintenance, "query">;
+  readonly tag: string;
+  /** The server's name in receipts. */
+  readonly server: string;
+  readonly time: Time;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/** What every statement about one role answers. */
+interface Answer {
+  readonly outcome: string;
+  readonly now: number;
+}
+
+type Row = Answer & { readonly [Column in keyof RoleRow]: RoleRow[Column] | null };
+
+/** SQLSTATE: objects, privileges or policies of the role still exist. */
+const DEPENDENTS = "2BP01";
+/** SQLSTATE: something the role did is not over, such as a prepared transaction. */
+const LOCKED = "55P03";
+const TOLD_BY_DROP: ReadonlySet<string> = new Set([...CONTENDED, DEPENDENTS]);
+
+/** The database as the ledger of leases: one function a statement, no decisions. */
+export function postgresLedger(deps: LedgerDeps): Ledger {
+  const { maintenance, tag, server } = deps;
+  const contended = <T>(step: string, statement: Sql): Promise<readonly T[]> =>
+    retryContended(step, deps, () => maintenance.query<T>(step, statement, CONTENDED));
+  const one = async <T>(step: string, statement: Sql): Promise<T> =>
+    only(step, await contended<T>(step, statement));
+
+  return {
+    issue: async (order) =>
+      issueOutcome(formatLeaseName(order.name), await one<Row>("issue", statements.issue(order))),
+    extend: async (lease, ttlSeconds, until) =>
+      extendOutcome(await one<Row>("renew", statements.extend(lease, ttlSeconds, until))),
+    find: async (username): Promise<Found> => {
+      const found = await one<Row & { sessions: number }>("find", statements.find(username));
+      const { now, sessions } = found;
+      return { ...rowIn(found), sessions, now: now as Instant };
+    },
+    page: async (after, limit) => {
+      const rows = await contended<Row>("list", statements.page(tag, after, limit));
+      const present = rows.flatMap((row) => rowIn(row).row ?? []);
+      return { rows: present, now: (rows[0]?.now ?? 0) as Instant };
+    },
+    latch: async (lease, options) =>
+      latchOutcome(await one("latch", statements.latch(lease, options))),
+    endSessions: async (roleOid, username) => {
+      const counted = await one<{ ended: number; remaining: number }>(
+        "end sessions",
+        statements.endSessions(roleOid, username),
+      );
+      return [{ server, ...counted }];
+    },
+    drop: async (lease): Promise<DropOutcome> => {
+      const dropped = await retryContended("drop", deps, () => dropOnce(maintenance, lease));
+      if (dropped !== DEPENDENTS) return dropped;
+      const found = await contended<Blocker>("find blockers", statements.blockers(lease));
+      return { kind: "blocked", blockers: found };
+    },
+    sessionsWithoutRole: async () =>
+      (await contended<{ oid: number }>("find sessions", statements.sessionsWithoutRole)).map(
+        ({ oid }) => oid,
+      ),
+  };
+}
+
+async function dropOnce(
+  maintenance: LedgerDeps["maintenance"],
+  lease: LeaseRef,
+): Promise<DropOutcome | typeof DEPENDENTS> {
+  try {
+    const rows = await maintenance.query<Answer>("drop", statements.drop(lease), TOLD_BY_DROP);
+    const { outcome, now } = only("drop", rows);
+    return outcome === "dropped" ? { kind: "dropped", at: now as Instant } : { kind: "gone" };
+  } catch (error) {
+    const code = sqlStateOf(error);
+    if (code === DEPENDENTS) return DEPENDENTS;
+    if (code !== LOCKED) throw error;
+    const lock = { database: "cluster", catalog: "pg_authid", kind: "lock", count: 1 };
+    return { kind: "blocked", blockers: [lock] };
+  }
+}
+
+function only<T>(step: string, rows: readonly T[]): T {
+  const [row] = rows;
+  if (row === undefined || rows.length > 1)
+    throw new Error(`step ${step} answered ${rows.length} rows instead of one`);
+  return row;
+}
+
+function rowIn(row: Row): { readonly row?: RoleRow } {
+  const { oid, username, canLogin, validUntil, privileged, memberOf, admins, comment } = row;
+  if (oid === null || username === null) return {};
+  return {
+    row: {
+      oid,
+      username,
+      canLogin: canLogin === true,
+      privileged: privileged !== false,
+      memberOf: memberOf ?? [],
+      admins: admins ?? [],
+      ...(typeof validUntil === "number" && { validUntil }),
+      ...(typeof comment === "string" && { comment }),
+    },
+  };
+}
+
+function issueOutcome(username: string, answer: Row): IssueOutcome {
+  const [kind, detail] = answer.outcome.split(" ");
+  if (kind === "role" || kind === "consumer")
+    return { kind: "limit", scope: kind, live: Number(detail) };
+  const { row } = rowIn(answer);
+  if (row === undefined) throw new Error(`login ${username} was made but cannot be seen`);
+  return { kind: kind === "replayed" ? kind : "issued", row, now: answer.now as Instant };
+}
+
+function extendOutcome(answer: Row): ExtendOutcome {
+  const { outcome, validUntil, now } = answer;
+  if (outcome === "revoked" || outcome === "expired") return { kind: outcome };
+  if (outcome !== "extended" || typeof validUntil !== "number") return { kind: "not found" };
+  return { kind: "extended", expiresAt: validUntil, now: now as Instant };
+}
+
+function latchOutcome({
+  outcome,
+  now,
+  memberships,
+}: Answer & { memberships: number }): LatchOutcome {
+  if (outcome === "not due" || outcome === "gone") return { kind: outcome };
+  const left = {
+    database: "cluster",
+    catalog: "pg_auth_members",
+    kind: "membership",
+    count: memberships,
+  };
+  return { kind: "latched", at: now as Instant, memberships: memberships > 0 ? [left] : [] };
+}

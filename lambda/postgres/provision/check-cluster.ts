@@ -1,0 +1,122 @@
+import { MAINTENANCE_DATABASE } from "../../../core/names.ts";
+import type { ProvisionPlan } from "../../../core/provision-plan.ts";
+import { issuerLoginsOf, SIGNAL_ROLE, wantedRoles } from "../../../core/provision-roles.ts";
+import { literal, type Sql, sql } from "../sql.ts";
+import {
+  type AdminFacts,
+  adminProblems,
+  type DatabaseFacts,
+  databaseProblems,
+  intruderProblem,
+  ownerProblems,
+  type RoleFacts,
+  roleProblems,
+} from "./cluster-problems.ts";
+import type { Session } from "./session.ts";
+
+/** PostgreSQL 16 split memberships into ADMIN, INHERIT and SET. */
+export const SPLIT_MEMBERSHIP = 160_000;
+const OLDEST = 140_000;
+
+/** What the checks of a cluster found. */
+export interface ClusterFindings {
+  /** `server_version_num`, e.g. 180004. */
+  readonly version: number;
+  readonly problems: readonly string[];
+  /** Whether the checks inside the application databases can be made. */
+  readonly ownerExists: boolean;
+  /** The application databases that can be entered. */
+  readonly reachable: readonly string[];
+}
+
+const serverVersion = sql`
+select pg_catalog.current_setting('server_version_num')::int as version`;
+
+/** `$1` the owner, `$2` the maintenance database, `$3` the issuer logins. */
+const adminFacts = (split: boolean): Sql => sql`
+select u.rolname::text as admin, u.rolsuper as superuser, u.rolcreaterole as create_role,
+  u.rolcreatedb as create_db, o.oid is not null as owner_exists, o.rolsuper as owner_superuser,
+  pg_catalog.pg_has_role(u.oid, o.oid, ${split ? sql`'SET'` : sql`'MEMBER'`}) as owner_member,
+  d.oid is not null as maintenance_exists,
+  pg_catalog.pg_has_role(u.oid, d.datdba, 'USAGE') as maintenance_ours,
+  ${split ? sql`pg_catalog.pg_has_role(u.oid, s.oid, 'MEMBER WITH ADMIN OPTION')` : sql`true`}
+    or (select pg_catalog.count(distinct m.member) = 2 from pg_catalog.pg_auth_members m
+        join pg_catalog.pg_roles l on l.oid = m.member
+        where m.roleid = s.oid and l.rolname = any ($3::text[])) as may_signal
+from pg_catalog.pg_roles u
+join pg_catalog.pg_roles s on s.rolname = ${literal(SIGNAL_ROLE)}
+left join pg_catalog.pg_roles o on o.rolname = $1::text
+left join pg_catalog.pg_database d on d.datname = $2::text
+where u.rolname = current_user`;
+
+/** `$1` the application databases, `$2` the owner, or null when there is no such role. */
+const databaseFacts = sql`
+select w.name, coalesce(d.datallowconn, false) as open,
+  pg_catalog.has_database_privilege(d.oid, 'CONNECT') as may_connect,
+  pg_catalog.has_database_privilege(d.oid, 'CONNECT WITH GRANT OPTION')
+    or coalesce(pg_catalog.has_database_privilege(
+         $2::name, d.oid, 'CONNECT WITH GRANT OPTION'), false)
+    or pg_catalog.has_database_privilege('public', d.oid, 'CONNECT') as grantable
+from pg_catalog.unnest($1::text[]) as w(name)
+left join pg_catalog.pg_database d on d.datname = w.name`;
+
+/** `$1` the maintenance database. Whoever may enter it but is neither its owner nor an issuer login. */
+const intruders = sql`
+select g.rolname::text as name
+from pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a
+join pg_catalog.pg_roles g on g.oid = a.grantee
+where d.datname = $1::text and a.privilege_type = 'CONNECT' and a.grantee <> d.datdba
+  and g.rolname !~ '^mf_[a-z2-7]{4}_login_[ab]$'`;
+
+/** `$1` the names of Mayfly's own roles. */
+const existingRoles = (split: boolean): Sql => sql`
+select r.rolname::text as name, r.rolsuper or r.rolreplication or r.rolbypassrls as powerful,
+  ${split ? sql`pg_catalog.pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION')` : sql`true`} as administered
+from pg_catalog.pg_roles r
+where r.rolname = any ($1::text[])`;
+
+/** Look at everything outside the application databases; change nothing. */
+export async function checkCluster(
+  session: Session,
+  plan: ProvisionPlan,
+): Promise<ClusterFindings> {
+  const step = "check the cluster";
+  const [{ version } = { version: 0 }] = await session.rows<{ version: number }>(
+    step,
+    serverVersion,
+  );
+  if (version < OLDEST)
+    return {
+      version,
+      problems: [`the server is older than PostgreSQL 14 (${version}); upgrade it`],
+      ownerExists: false,
+      reachable: [],
+    };
+  const split = version >= SPLIT_MEMBERSHIP;
+  const [found] = await session.rows<AdminFacts>(step, adminFacts(split), [
+    plan.owner,
+    MAINTENANCE_DATABASE,
+    issuerLoginsOf(plan),
+  ]);
+  if (found === undefined) throw new Error("pg_roles has no row for current_user");
+  const databases = await session.rows<DatabaseFacts>(step, databaseFacts, [
+    plan.databases,
+    found.owner_exists ? plan.owner : null,
+  ]);
+  const strangers = await session.rows<{ name: string }>(step, intruders, [MAINTENANCE_DATABASE]);
+  const roles = await session.rows<RoleFacts>(step, existingRoles(split), [
+    wantedRoles(plan).map(({ name }) => name),
+  ]);
+  return {
+    version,
+    problems: [
+      ...adminProblems(found),
+      ...ownerProblems(found, plan.owner, split),
+      ...databases.flatMap((database) => databaseProblems(database, found.admin)),
+      ...strangers.map(({ name }) => intruderProblem(name)),
+      ...roles.flatMap((role) => roleProblems(role, found.admin)),
+    ],
+    ownerExists: found.owner_exists,
+    reachable: databases.filter((d) => d.open && d.may_connect).map(({ name }) => name),
+  };
+}

@@ -1,0 +1,119 @@
+import type { ProvisionPlan } from "../../../core/provision-plan.ts";
+import {
+  type WantedPrivilege,
+  wantedPrivileges,
+  wantedSchemas,
+} from "../../../core/provision-privileges.ts";
+import { ident, sql } from "../sql.ts";
+import { problem, someOf } from "./problems.ts";
+import { matchingRelations } from "./relations.ts";
+import type { Session } from "./session.ts";
+
+interface SchemaFacts {
+  readonly name: string;
+  readonly exists: boolean;
+  /** The owner may enter it, or could not name its tables. */
+  readonly owner_enters: boolean | null;
+  /** Somebody can let the groups in, or everyone is in already. */
+  readonly grantable: boolean | null;
+}
+
+/** `$1` schema names, `$2` the owner. */
+const schemaFacts = sql`
+select w.name, n.oid is not null as exists,
+  pg_catalog.has_schema_privilege($2::name, n.oid, 'USAGE') as owner_enters,
+  pg_catalog.has_schema_privilege($2::name, n.oid, 'USAGE WITH GRANT OPTION')
+    or pg_catalog.has_schema_privilege(n.oid, 'USAGE WITH GRANT OPTION')
+    or pg_catalog.has_schema_privilege('public', n.oid, 'USAGE') as grantable
+from pg_catalog.unnest($1::text[]) as w(name)
+left join pg_catalog.pg_namespace n on n.nspname = w.name`;
+
+interface Ungrantable {
+  readonly kind: "table" | "sequence";
+  readonly schema: string;
+  readonly name: string;
+  readonly owner: string;
+  readonly privileges: readonly string[];
+}
+
+/** `$1` wanted privileges as JSON, `$2` the owner. Tables first: a serial column's sequence follows its table. */
+const ungrantable = sql`
+select w.kind, n.nspname::text as schema, c.relname::text as name,
+  pg_catalog.pg_get_userbyid(c.relowner)::text as owner,
+  pg_catalog.array_agg(distinct w.privilege) as privileges
+${matchingRelations}
+where not case w.kind
+  when 'sequence' then pg_catalog.has_sequence_privilege(
+    $2::name, c.oid, w.privilege || ' WITH GRANT OPTION')
+  else pg_catalog.has_table_privilege($2::name, c.oid, w.privilege || ' WITH GRANT OPTION') end
+group by w.kind, n.nspname, c.relname, c.relowner
+order by w.kind desc, n.nspname, c.relname`;
+
+/** `$1` wanted privileges as JSON. Those that name a relation there is not. */
+const absent = sql`
+select distinct w.kind, w.schema, w.name
+from pg_catalog.jsonb_to_recordset($1::jsonb) as w(kind text, schema text, name text)
+join pg_catalog.pg_namespace s on s.nspname = w.schema
+where w.name is not null and not exists (
+  select from pg_catalog.pg_class c
+  where c.relnamespace = s.oid and c.relname = w.name and (c.relkind = 'S') = (w.kind = 'sequence')
+    and c.relkind = any (array['r', 'p', 'v', 'm', 'f', 'S']::"char"[]))`;
+
+/** Look at one application database; change nothing. Each problem names the database. */
+export async function checkDatabase(
+  session: Session,
+  database: string,
+  plan: ProvisionPlan,
+): Promise<readonly string[]> {
+  const step = `check database ${database}`;
+  const wanted = wantedPrivileges(plan);
+  const schemas = await session.rows<SchemaFacts>(step, schemaFacts, [
+    [...new Set(wantedSchemas(wanted).map(({ schema }) => schema))],
+    plan.owner,
+  ]);
+  const json = JSON.stringify(wanted);
+  const missing = await session.rows<WantedPrivilege>(step, absent, [json]);
+  const foreign = await session.rows<Ungrantable>(step, ungrantable, [json, plan.owner]);
+  return [
+    ...schemas.flatMap((schema) => schemaProblems(schema, plan.owner)),
+    ...missing.map(
+      ({ kind, schema, name }) =>
+        `there is no ${kind} ${schema}.${name}; create it, or take it out of the privileges`,
+    ),
+    ...foreignProblems(foreign, plan.owner),
+  ].map((each) => `in database "${database}": ${each}`);
+}
+
+function schemaProblems(schema: SchemaFacts, ownerName: string): string[] {
+  const [name, owner] = [ident(schema.name), ident(ownerName)];
+  if (!schema.exists)
+    return [
+      problem(
+        `the schema ${name} does not exist`,
+        sql`CREATE SCHEMA ${name} AUTHORIZATION ${owner}`,
+      ),
+    ];
+  if (schema.owner_enters && schema.grantable) return [];
+  return [
+    problem(
+      `the owner ${owner} may not ${schema.owner_enters ? "let others into" : "enter"} the schema ${name}`,
+      sql`GRANT USAGE ON SCHEMA ${name} TO ${owner} WITH GRANT OPTION`,
+    ),
+  ];
+}
+
+/** One problem per schema and foreign owner: a schema may hold thousands of foreign tables. */
+function foreignProblems(foreign: readonly Ungrantable[], ownerName: string): string[] {
+  const owner = ident(ownerName);
+  const bySource = Map.groupBy(foreign, (each) => JSON.stringify([each.schema, each.owner]));
+  return [...bySource.values()].flatMap((relations) => {
+    const [first] = relations;
+    if (first === undefined) return [];
+    const names = relations.map(({ schema, name }) => `${schema}.${name}`);
+    const fix = sql`ALTER ${first.kind === "sequence" ? sql`SEQUENCE` : sql`TABLE`} ${ident(first.schema)}.${ident(first.name)} OWNER TO ${owner}`;
+    const each = relations.length > 1 ? ", and likewise for each" : "";
+    return [
+      `${problem(`${someOf(names)} belong${relations.length > 1 ? "" : "s"} to ${ident(first.owner)}, and the owner ${owner} may not grant ${first.privileges.join(", ")} there`, fix)}${each}`,
+    ];
+  });
+}

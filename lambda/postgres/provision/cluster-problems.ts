@@ -1,0 +1,143 @@
+import { MAINTENANCE_DATABASE } from "../../../core/names.ts";
+import { SIGNAL_ROLE } from "../../../core/provision-roles.ts";
+import { ident, sql } from "../sql.ts";
+import { problem } from "./problems.ts";
+
+/** What the catalogs say of the admin, the owner and the maintenance database. */
+export interface AdminFacts {
+  readonly admin: string;
+  readonly superuser: boolean;
+  readonly create_role: boolean;
+  readonly create_db: boolean;
+  readonly owner_exists: boolean;
+  readonly owner_superuser: boolean | null;
+  readonly owner_member: boolean | null;
+  readonly maintenance_exists: boolean;
+  readonly maintenance_ours: boolean | null;
+  readonly may_signal: boolean;
+}
+
+/** What they say of an application database. */
+export interface DatabaseFacts {
+  readonly name: string;
+  readonly open: boolean;
+  readonly may_connect: boolean | null;
+  readonly grantable: boolean | null;
+}
+
+/** What they say of a role with one of Mayfly's names. */
+export interface RoleFacts {
+  readonly name: string;
+  readonly powerful: boolean;
+  readonly administered: boolean;
+}
+
+/** What the admin lacks. */
+export function adminProblems(found: AdminFacts): string[] {
+  const admin = ident(found.admin);
+  const problems: string[] = [];
+  if (found.superuser)
+    problems.push(
+      `${admin} is a superuser, and code in an application database could run with its power; have a DBA make an admin with CREATEROLE and CREATEDB only, and put it into the admin secret`,
+    );
+  if (!found.create_role)
+    problems.push(problem(`${admin} may not create roles`, sql`ALTER ROLE ${admin} CREATEROLE`));
+  if (!found.maintenance_exists && !found.create_db)
+    problems.push(
+      problem(
+        `${admin} may not create the maintenance database "${MAINTENANCE_DATABASE}"`,
+        sql`ALTER ROLE ${admin} CREATEDB`,
+      ),
+    );
+  if (found.maintenance_exists && !found.maintenance_ours)
+    problems.push(
+      problem(
+        `the maintenance database "${MAINTENANCE_DATABASE}" belongs to another role`,
+        sql`ALTER DATABASE ${ident(MAINTENANCE_DATABASE)} OWNER TO ${admin}`,
+      ),
+    );
+  if (!found.may_signal)
+    problems.push(
+      problem(
+        `${admin} may not pass on ${SIGNAL_ROLE}, with which sessions are ended`,
+        sql`GRANT ${ident(SIGNAL_ROLE)} TO ${admin} WITH ADMIN OPTION`,
+      ),
+    );
+  return problems;
+}
+
+/** What is wrong with the owner. `split`: PostgreSQL 16 or newer. */
+export function ownerProblems(found: AdminFacts, name: string, split: boolean): string[] {
+  const [admin, owner] = [ident(found.admin), ident(name)];
+  if (!found.owner_exists)
+    return [
+      problem(
+        `the owner ${owner} does not exist; set "owner" to the role that owns the tables`,
+        sql`CREATE ROLE ${owner} NOLOGIN`,
+      ),
+    ];
+  if (found.owner_superuser)
+    return [
+      `the owner ${owner} is a superuser; set "owner" to an ordinary role, and have a DBA run: ALTER TABLE … OWNER TO that role;`,
+    ];
+  if (found.owner_member) return [];
+  const how = split ? sql` WITH INHERIT FALSE, SET TRUE` : sql``;
+  return [
+    problem(
+      `${admin} cannot become the owner ${owner}, who must grant the privileges`,
+      sql`GRANT ${owner} TO ${admin}${how}`,
+    ),
+  ];
+}
+
+/** What is wrong with an application database, seen from outside. */
+export function databaseProblems(database: DatabaseFacts, adminName: string): string[] {
+  const [name, admin] = [ident(database.name), ident(adminName)];
+  if (!database.open)
+    return [
+      problem(
+        `the database ${name} does not exist or allows no connections; correct "databases"`,
+        sql`CREATE DATABASE ${name}`,
+      ),
+    ];
+  if (!database.may_connect)
+    return [
+      problem(
+        `${admin} may not connect to the database ${name}`,
+        sql`GRANT CONNECT ON DATABASE ${name} TO ${admin} WITH GRANT OPTION`,
+      ),
+    ];
+  if (database.grantable) return [];
+  return [
+    problem(
+      `neither ${admin} nor the owner may grant CONNECT on the database ${name}`,
+      sql`GRANT CONNECT ON DATABASE ${name} TO ${admin} WITH GRANT OPTION`,
+    ),
+  ];
+}
+
+/** That a role may enter the maintenance database. */
+export const intruderProblem = (name: string): string =>
+  problem(
+    `${ident(name)} may connect to the maintenance database "${MAINTENANCE_DATABASE}", where nobody but issuer logins may`,
+    sql`REVOKE CONNECT ON DATABASE ${ident(MAINTENANCE_DATABASE)} FROM ${ident(name)}`,
+  );
+
+/** What is wrong with a role that Mayfly would keep. */
+export function roleProblems(role: RoleFacts, adminName: string): string[] {
+  const [name, admin] = [ident(role.name), ident(adminName)];
+  if (role.powerful)
+    return [
+      problem(
+        `the role ${name} exists with SUPERUSER, REPLICATION or BYPASSRLS`,
+        sql`ALTER ROLE ${name} NOSUPERUSER NOREPLICATION NOBYPASSRLS`,
+      ),
+    ];
+  if (role.administered) return [];
+  return [
+    problem(
+      `the role ${name} exists, and ${admin} may not administer it`,
+      sql`GRANT ${name} TO ${admin} WITH ADMIN OPTION`,
+    ),
+  ];
+}

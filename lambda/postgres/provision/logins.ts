@@ -1,0 +1,44 @@
+import { StatementRejectedError } from "../../../core/errors.ts";
+import { scramVerifier } from "../../../core/scram.ts";
+import type { Limits, Login } from "../login.ts";
+import { ident, literal, sql } from "../sql.ts";
+import { type Session, withSession } from "./session.ts";
+
+/** `28P01`: the password is not the one that the server knows. */
+const WRONG_PASSWORD = "28P01";
+
+/**
+ * Make sure that a login works: log in with it, and become each role that it must be able to become.
+ * Its password is set, as a verifier, only when the server does not know it yet.
+ *
+ * @returns whether the password was set.
+ * @throws StatementRejectedError when the login does not work all the same.
+ */
+export async function convergeLogin(
+  admin: Session,
+  login: Login,
+  limits: Limits,
+  become: readonly string[],
+): Promise<boolean> {
+  try {
+    await prove(login, limits, become);
+    return false;
+  } catch (error) {
+    if (!(error instanceof StatementRejectedError) || error.sqlState !== WRONG_PASSWORD)
+      throw error;
+  }
+  const verifier = await scramVerifier(login.password);
+  await admin.apply(`set the password of ${login.username}`, [
+    sql`alter role ${ident(login.username)} password ${literal(verifier)} valid until 'infinity'`,
+  ]);
+  await prove(login, limits, become);
+  return true;
+}
+
+const prove = (login: Login, limits: Limits, become: readonly string[]): Promise<void> =>
+  withSession(login, limits, (session) =>
+    session.apply(`log in as ${login.username}`, [
+      sql`select 1`,
+      ...become.map((role) => sql`set local role ${ident(role)}`),
+    ]),
+  );

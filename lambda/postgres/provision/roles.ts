@@ -1,0 +1,127 @@
+import type { WantedMembership, WantedRole } from "../../../core/provision-roles.ts";
+import { ident, integer, literal, type Sql, sql } from "../sql.ts";
+import { SPLIT_MEMBERSHIP } from "./check-cluster.ts";
+import { refuseIf } from "./problems.ts";
+import type { Session } from "./session.ts";
+
+interface RoleState {
+  readonly name: string;
+  readonly login: boolean;
+  readonly create_role: boolean;
+  readonly create_db: boolean;
+  readonly inherit: boolean;
+  readonly connection_limit: number;
+}
+
+/** `$1` role names. */
+const roleStates = sql`
+select rolname::text as name, rolcanlogin as login, rolcreaterole as create_role,
+  rolcreatedb as create_db, rolinherit as inherit, rolconnlimit as connection_limit
+from pg_catalog.pg_roles where rolname = any ($1::text[])`;
+
+const attributes = ({ login, createRole, connectionLimit }: WantedRole): Sql =>
+  sql`${login ? sql`login` : sql`nologin`} ${createRole ? sql`createrole` : sql`nocreaterole`} nocreatedb noinherit connection limit ${integer(connectionLimit)}`;
+
+const create = (role: WantedRole): readonly Sql[] => [
+  sql`create role ${ident(role.name)} ${attributes(role)}`,
+  sql`comment on role ${ident(role.name)} is ${literal(role.comment)}`,
+];
+
+const alter = (role: WantedRole): Sql => sql`alter role ${ident(role.name)} ${attributes(role)}`;
+
+const isAsWanted = (role: WantedRole, state: RoleState): boolean =>
+  state.login === role.login &&
+  state.create_role === role.createRole &&
+  state.connection_limit === role.connectionLimit &&
+  !state.create_db &&
+  !state.inherit;
+
+/** Create the roles that are missing, and correct the attributes of those that are not. */
+export async function makeRoles(session: Session, wanted: readonly WantedRole[]): Promise<void> {
+  const step = "create issuer roles, logins, janitor and groups";
+  const names = wanted.map(({ name }) => name);
+  const rows = await session.rows<RoleState>(step, roleStates, [names]);
+  const states = new Map(rows.map((row) => [row.name, row]));
+  await session.apply(
+    step,
+    wanted.flatMap((role) => {
+      const state = states.get(role.name);
+      if (state === undefined) return create(role);
+      return isAsWanted(role, state) ? [] : [alter(role)];
+    }),
+  );
+}
+
+interface MembershipState {
+  readonly role: string;
+  readonly member: string;
+  readonly admin: boolean;
+  /** More than one row when several roles granted it. Before 16, always that of the member. */
+  readonly inherit: boolean;
+  readonly set: boolean;
+}
+
+/** `$1` names of members. */
+const membershipStates = (version: number): Sql => sql`
+select r.rolname::text as role, u.rolname::text as member,
+  pg_catalog.bool_or(m.admin_option) as admin,
+  pg_catalog.bool_or(${version >= SPLIT_MEMBERSHIP ? sql`m.inherit_option` : sql`u.rolinherit`}) as inherit,
+  pg_catalog.bool_or(${version >= SPLIT_MEMBERSHIP ? sql`m.set_option` : sql`true`}) as set
+from pg_catalog.pg_auth_members m
+join pg_catalog.pg_roles r on r.oid = m.roleid
+join pg_catalog.pg_roles u on u.oid = m.member
+where u.rolname = any ($1::text[])
+group by r.rolname, u.rolname`;
+
+/** The group is granted without INHERIT and SET, or an issuer role could read what its leases may. */
+function grant({ role, member, use }: WantedMembership, version: number): Sql {
+  const granted = sql`grant ${ident(role)} to ${ident(member)}`;
+  if (version < SPLIT_MEMBERSHIP)
+    return use === "administer" ? sql`${granted} with admin option` : granted;
+  return use === "administer"
+    ? sql`${granted} with admin true, inherit false, set false`
+    : sql`${granted} with inherit false, set true`;
+}
+
+function isSatisfied(
+  use: WantedMembership["use"],
+  state: MembershipState,
+  version: number,
+): boolean {
+  if (state.inherit) return false;
+  if (use === "become") return state.set;
+  return state.admin && (version < SPLIT_MEMBERSHIP || !state.set);
+}
+
+/**
+ * Make the memberships true.
+ *
+ * @throws ConfigError naming those that are not as wanted afterwards: another role granted more.
+ */
+export async function makeMemberships(
+  session: Session,
+  wanted: readonly WantedMembership[],
+  version: number,
+): Promise<void> {
+  const step = "grant groups to issuer roles and issuer roles to logins";
+  const members = [...new Set(wanted.map(({ member }) => member))];
+  const missing = async () => {
+    const rows = await session.rows<MembershipState>(step, membershipStates(version), [members]);
+    const states = new Map(rows.map((row) => [`${row.role} ${row.member}`, row]));
+    return wanted.filter(({ role, member, use }) => {
+      const state = states.get(`${role} ${member}`);
+      return state === undefined || !isSatisfied(use, state, version);
+    });
+  };
+  await session.apply(
+    step,
+    (await missing()).map((membership) => grant(membership, version)),
+  );
+  refuseIf(
+    (await missing()).map(
+      ({ role, member, use }) =>
+        `${member} must ${use} ${role} and no more; have a DBA run: REVOKE ${ident(role)} FROM ${ident(member)}; then deploy again`,
+    ),
+    `step "${step}" had no effect`,
+  );
+}

@@ -1,0 +1,98 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type pg from "pg";
+import { StatementRejectedError } from "../../../core/errors.ts";
+import { fromPgError, sqlStateOf } from "../from-pg-error.ts";
+import { connect, type Limits, type Login } from "../login.ts";
+import { joined, type Sql, sql } from "../sql.ts";
+
+/** A connection on which steps of provisioning run. */
+export interface Session {
+  /** Rows of one query, which may have `$1` parameters. */
+  rows<Row extends object>(step: string, query: Sql, values?: readonly unknown[]): Promise<Row[]>;
+  /**
+   * Run statements in one transaction; none at all does nothing. Repeated when another
+   * transaction got in the way, as two stacks on one cluster may.
+   *
+   * @throws StatementRejectedError also when PostgreSQL merely warned that a GRANT or REVOKE had
+   *   no effect (SQLSTATE 01007, 01006): then nothing is committed.
+   */
+  apply(step: string, statements: readonly Sql[]): Promise<void>;
+  /** Run one statement that PostgreSQL allows in no transaction; errors in `fine` are no errors. */
+  alone(step: string, statement: Sql, fine: ReadonlySet<string>): Promise<void>;
+}
+
+/** Another transaction touched the same catalog row; the same statements may pass next time. */
+const CONFLICT = new Set(["XX000", "40P01", "40001", "55P03", "23505", "42710"]);
+const ATTEMPTS = 6;
+const FIRST_DELAY_MS = 40;
+
+/** Warnings that a GRANT or REVOKE did nothing, where an error was due. */
+const POWERLESS = new Set(["01006", "01007"]);
+
+/** Open a session, hand it to `work`, and close it whatever happens. */
+export async function withSession<T>(
+  login: Login,
+  limits: Limits,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const client = await attempt(`connect to ${login.database}`, () => connect(login, limits));
+  try {
+    return await work(sessionOn(client));
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+async function attempt<T>(step: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw fromPgError(step, error);
+  }
+}
+
+function sessionOn(client: pg.Client): Session {
+  const warnings: string[] = [];
+  client.on("notice", ({ code }) => {
+    if (code !== undefined) warnings.push(code);
+  });
+  const transaction = async (step: string, body: Sql): Promise<void> => {
+    warnings.length = 0;
+    await client.query("begin");
+    try {
+      await client.query(body);
+      const powerless = warnings.find((code) => POWERLESS.has(code));
+      if (powerless !== undefined) throw new StatementRejectedError(step, powerless);
+      await client.query("commit");
+    } catch (error) {
+      await client.query("rollback").catch(() => {});
+      throw error;
+    }
+  };
+  return {
+    rows: (step, query, values) =>
+      attempt(step, async () => (await client.query(query, values && [...values])).rows),
+    apply: (step, statements) =>
+      attempt(step, async () => {
+        if (statements.length === 0) return;
+        await repeated(() => transaction(step, joined(statements, sql`;\n`)));
+      }),
+    alone: (step, statement, fine) =>
+      attempt(step, async () => {
+        await client.query(statement).catch((error: unknown) => {
+          if (!fine.has(sqlStateOf(error) ?? "")) throw error;
+        });
+      }),
+  };
+}
+
+async function repeated(run: () => Promise<void>): Promise<void> {
+  for (let failures = 1; ; failures++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (failures === ATTEMPTS || !CONFLICT.has(sqlStateOf(error) ?? "")) throw error;
+      await delay(FIRST_DELAY_MS * 2 ** (failures - 1) * (0.5 + Math.random()));
+    }
+  }
+}
