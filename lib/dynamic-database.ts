@@ -1,0 +1,290 @@
+import { Annotations, Aspects, type Duration, Stack, Token, Tokenization } from "aws-cdk-lib";
+import type { IConnectable, IVpc, SubnetSelection } from "aws-cdk-lib/aws-ec2";
+import { Grant, type IGrantable, type IRole } from "aws-cdk-lib/aws-iam";
+import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
+import { Construct, type IDependable } from "constructs";
+import {
+  type ParsedRole,
+  type ParsedSettings,
+  type ParsedTrust,
+  parseRole,
+  parseSettings,
+} from "../core/config.ts";
+import type { Grant as DeployedGrant, Deployment } from "../core/deployment.ts";
+import { groupRoleName, tagOf } from "../core/names.ts";
+import type { Privileges, ProvisionPlan } from "../core/provision-plan.ts";
+import { DynamicRole } from "./dynamic-role.ts";
+import { BUILT_FUNCTIONS } from "./function-code.ts";
+import { makeFunctionNetwork } from "./function-network.ts";
+import { CONCURRENCY, LeaseFunctions } from "./lease-functions.ts";
+import { LeaseSecrets } from "./lease-secrets.ts";
+import { Provisioning } from "./provisioning.ts";
+import { RevocationSchedules } from "./revocation-schedules.ts";
+
+/** Properties of a DynamicDatabase. */
+export interface DynamicDatabaseProps {
+  /** Name of the database in lease ids, 1 to 32 of `[a-z0-9-]`. */
+  readonly database: string;
+  readonly vpc: IVpc;
+  /** @default - the VPC's private subnets */
+  readonly vpcSubnets?: SubnetSelection;
+  /** Who must let the functions in, e.g. the RDS instance. */
+  readonly databaseConnections: IConnectable;
+  readonly host: string;
+  /** @default 5432 */
+  readonly port?: number;
+  /** The administrator's secret, an AWS database secret. Read by the provisioner alone. */
+  readonly adminSecret: ISecret;
+  /** The application databases in which roles work; the first is the one credentials name. */
+  readonly databases: string[];
+  /** Who owns the tables; the administrator must be a member. */
+  readonly owner: string;
+  /**
+   * PEM text of the roots to trust.
+   * @default - the RDS roots of the stack's Region
+   */
+  readonly ca?: string;
+  /**
+   * `plaintext` only for a server without TLS.
+   * @default "verify-full"
+   */
+  readonly tls?: "verify-full" | "plaintext";
+  /**
+   * Four of `[a-z2-7]`, part of every PostgreSQL role's name; never change it.
+   * @default - derived from the stack's name and the construct's path
+   */
+  readonly tag?: string;
+  /**
+   * How many issuer roles share the leases, 1 to 100; only ever raise it.
+   * @default 16
+   */
+  readonly shards?: number;
+  /**
+   * Bound connections by reserved concurrency, 10 executions in all; new accounts may lack the quota.
+   * @default true
+   */
+  readonly reserveConcurrency?: boolean;
+  /**
+   * Folder of the built functions.
+   * @default - where `npm run build` leaves them
+   */
+  readonly assets?: string;
+}
+
+/** Properties of a dynamic role. Privileges name `schema.*` or `schema.table`; one is needed. */
+export interface DynamicRoleProps extends Privileges {
+  /** Default life of a lease, at least 10 seconds. */
+  readonly ttl: Duration;
+  /** Longest life of a lease, renewals included; at most 32 days. */
+  readonly maxTtl: Duration;
+  /**
+   * Most live leases at one time, all consumers together.
+   * @default 1000
+   */
+  readonly maxLeases?: number;
+  /**
+   * Most live leases of one consumer.
+   * @default - as maxLeases
+   */
+  readonly maxLeasesPerConsumer?: number;
+  /**
+   * `CONNECTION LIMIT` of each lease.
+   * @default 20
+   */
+  readonly connectionLimit?: number;
+}
+
+/** Connections that an operator's own session and a restart may need beside the functions'. */
+const SPARE_CONNECTIONS = 2;
+const CONNECTIONS_WITHOUT_RESERVATION = 50;
+
+const sorted = <T>(entries: ReadonlyMap<string, T>): Record<string, T> =>
+  Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
+
+/** A PostgreSQL database whose users live for a while: functions beside it that make and end them. */
+export class DynamicDatabase extends Construct {
+  /** Part of every PostgreSQL role's name. */
+  readonly tag: string;
+  /** Unqualified ARN of the issuer; consumers invoke its aliases. */
+  readonly issuerArn: string;
+  /** ARN of the operator function. */
+  readonly operatorArn: string;
+  readonly #name: string;
+  readonly #settings: ParsedSettings & ParsedTrust;
+  readonly #functions: LeaseFunctions;
+  readonly #provisioning: Provisioning;
+  readonly #roles = new Map<string, ParsedRole>();
+  readonly #grants = new Map<string, DeployedGrant>();
+  readonly #consumers = new Map<string, string>();
+  #finished = false;
+
+  constructor(scope: Construct, id: string, props: DynamicDatabaseProps) {
+    super(scope, id);
+    const { database, databases, owner, ca, tls, tag, shards, reserveConcurrency } = props;
+    const settings = { databases, owner, ca, tls, tag, shards, reserveConcurrency };
+    this.#name = database;
+    this.#settings = parseSettings(database, settings);
+    this.tag = this.#settings.tag ?? tagOf(this.#address());
+    const port = props.port ?? 5_432;
+    const shared = {
+      database,
+      assets: props.assets ?? BUILT_FUNCTIONS,
+      network: makeFunctionNetwork(this, "SecurityGroup", { ...props, port }),
+      address: {
+        DB_HOST: props.host,
+        DB_PORT: Token.isUnresolved(port) ? Tokenization.stringifyNumber(port) : String(port),
+      },
+      secrets: new LeaseSecrets(this, "Secrets", database),
+      reserveConcurrency: this.#settings.reserveConcurrency,
+      nameOf: (name: string) => this.#nameOf(name),
+    };
+    const schedules = new RevocationSchedules(this, "Schedules", this.#nameOf("leases"));
+    this.#functions = new LeaseFunctions(this, "Functions", { ...shared, schedules });
+    this.#provisioning = new Provisioning(this, "Provisioning", {
+      ...shared,
+      adminSecret: props.adminSecret,
+      plan: () => this.#plan(),
+    });
+    this.#provisioning.after(...props.databaseConnections.connections.securityGroups);
+    this.issuerArn = this.#functions.issuer.lambda.functionArn;
+    this.operatorArn = this.#functions.operator.lambda.functionArn;
+    if (this.#settings.tls === "plaintext")
+      Annotations.of(this).addWarningV2(
+        "mayfly:plaintext",
+        `${database} is reached without TLS: passwords' proofs and data are readable on the way`,
+      );
+    // an aspect is visited when the whole app is known and before anything is resolved
+    Aspects.of(this).add({
+      visit: (node) => {
+        if (node === this) this.#finish();
+      },
+    });
+  }
+
+  /**
+   * Add a dynamic role.
+   *
+   * @param name 1 to 14 of `[a-z0-9-]`.
+   * @throws ConfigError with all that is wrong with it.
+   */
+  addRole(name: string, props: DynamicRoleProps): DynamicRole {
+    this.#refuseWhenFinished(`role "${name}"`);
+    const { ttl, maxTtl, ...rest } = props;
+    const lengths = { ttl: `${ttl.toSeconds()}s`, maxTtl: `${maxTtl.toSeconds()}s` };
+    const settings = parseRole(name, { ...rest, ...lengths });
+    if (this.#roles.has(name)) throw new Error(`${this.#name} has a role "${name}" already`);
+    this.#roles.set(name, settings);
+    return new DynamicRole(this, {
+      roleName: name,
+      issuer: this.#functions.issuer,
+      issuerName: this.#nameOf("issuer"),
+      provisioned: this.#provisioning,
+      onGrant: (alias, grant, grantee) => this.#addGrant(alias, grant, grantee),
+    });
+  }
+
+  /** Let people list and revoke leases, by invoking the operator function. */
+  grantOperate(grantee: IGrantable): Grant {
+    return Grant.addToPrincipal({
+      grantee,
+      actions: ["lambda:InvokeFunction"],
+      resourceArns: [this.operatorArn],
+    });
+  }
+
+  /**
+   * Provision the database only after these, and keep them until it is given up: what its
+   * administrator, network or endpoints need.
+   */
+  provisionAfter(...dependencies: IDependable[]): void {
+    this.#provisioning.after(...dependencies);
+  }
+
+  /** A nested stack's name is known only to CloudFormation; its path must do. */
+  #address(): string {
+    const { stackName } = Stack.of(this);
+    return Token.isUnresolved(stackName) ? this.node.path : `${stackName}/${this.node.path}`;
+  }
+
+  /** A physical name, the same at every synthesis, of at most 64 characters. */
+  #nameOf(suffix: string): string {
+    const { stackName } = Stack.of(this);
+    const end = `${this.tag}-${suffix}`;
+    if (Token.isUnresolved(stackName)) return `mayfly-${end}`;
+    return `mayfly-${stackName.slice(0, 64 - "mayfly--".length - end.length)}-${end}`;
+  }
+
+  #addGrant(alias: string, grant: DeployedGrant, grantee: IRole): void {
+    this.#refuseWhenFinished(`consumer "${grant.consumer}"`);
+    const known = this.#consumers.get(grant.consumer) ?? grantee.roleArn;
+    if (known !== grantee.roleArn)
+      throw new Error(
+        `consumer "${grant.consumer}" of ${this.#name} is another role already; one name is one role, choose another name`,
+      );
+    if (this.#grants.has(alias))
+      throw new Error(`${grant.consumer} may ask for ${this.#name}/${grant.role} already`);
+    this.#consumers.set(grant.consumer, known);
+    this.#grants.set(alias, grant);
+  }
+
+  #refuseWhenFinished(what: string): void {
+    if (this.#finished)
+      throw new Error(`${what} comes too late: ${this.node.path} was synthesized already`);
+  }
+
+  #finish(): void {
+    this.#finished = true;
+    this.#functions.complete(this.#deployment());
+  }
+
+  #trust(): ParsedTrust {
+    const { tls, ca } = this.#settings;
+    return { tls, ...(ca !== undefined && { ca }) };
+  }
+
+  #deployment(): Deployment {
+    const roles = new Map(
+      [...this.#roles].map(([name, role]) => [
+        name,
+        {
+          groupRole: groupRoleName(this.tag, name),
+          dbname: this.#settings.databases[0] ?? "",
+          ttlSeconds: role.ttlSeconds,
+          maxTtlSeconds: role.maxTtlSeconds,
+          maxLeases: role.maxLeases,
+          maxLeasesPerConsumer: role.maxLeasesPerConsumer,
+          connectionLimit: role.connectionLimit,
+        },
+      ]),
+    );
+    return {
+      database: this.#name,
+      tag: this.tag,
+      shards: this.#settings.shards,
+      ...this.#trust(),
+      roles: sorted(roles),
+      grants: sorted(this.#grants),
+    };
+  }
+
+  #plan(): ProvisionPlan {
+    const roles = new Map(
+      [...this.#roles].map(([name, { privileges }]) => [
+        name,
+        { groupRole: groupRoleName(this.tag, name), privileges },
+      ]),
+    );
+    const reserved: readonly number[] = Object.values(CONCURRENCY);
+    const bound = reserved.reduce((sum, n) => sum + n, SPARE_CONNECTIONS);
+    const { shards, owner, databases, reserveConcurrency } = this.#settings;
+    return {
+      tag: this.tag,
+      shards,
+      ...this.#trust(),
+      owner,
+      databases,
+      loginConnectionLimit: reserveConcurrency ? bound : CONNECTIONS_WITHOUT_RESERVATION,
+      roles: sorted(roles),
+    };
+  }
+}

@@ -1,0 +1,61 @@
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Lazy, Stage } from "aws-cdk-lib";
+import { Code, type CodeConfig } from "aws-cdk-lib/aws-lambda";
+import { Asset } from "aws-cdk-lib/aws-s3-assets";
+import type { Construct } from "constructs";
+import type { Deployment } from "../core/deployment.ts";
+
+/** Where `npm run build` leaves the bundles. */
+export const BUILT_FUNCTIONS = join(import.meta.dirname, "..", "dist");
+
+/**
+ * The folder of one function's bundle.
+ *
+ * @throws Error when it was not built.
+ */
+export function bundleFolder(assets: string, name: string): string {
+  const folder = join(assets, name);
+  if (!existsSync(join(folder, "index.mjs")))
+    throw new Error(`${join(folder, "index.mjs")} does not exist; run "npm run build" first`);
+  return folder;
+}
+
+/** A bundle with `deployment.json` beside it, which is known only when the app is synthesized. */
+export class FunctionCode extends Code {
+  readonly isInline = false;
+  readonly #folder: string;
+  #asset: Asset | undefined;
+
+  constructor(folder: string) {
+    super();
+    this.#folder = folder;
+  }
+
+  /** Refer to an asset that does not exist yet. */
+  bind(scope: Construct): CodeConfig {
+    const asset = (): Asset => {
+      if (this.#asset === undefined)
+        throw new Error(`${scope.node.path} was resolved before the app was synthesized`);
+      return this.#asset;
+    };
+    return {
+      s3Location: {
+        bucketName: Lazy.string({ produce: () => asset().s3BucketName }),
+        objectKey: Lazy.string({ produce: () => asset().s3ObjectKey }),
+      },
+    };
+  }
+
+  /** Make the asset, once, from the bundle and what it is deployed with. */
+  complete(scope: Construct, deployment: Deployment): void {
+    if (this.#asset !== undefined) return;
+    // an asset's bundling option would do, but it announces every folder on stderr
+    const folder = mkdtempSync(join(Stage.of(scope)?.assetOutdir ?? ".", "mayfly-"));
+    cpSync(this.#folder, folder, { recursive: true });
+    writeFileSync(join(folder, "deployment.json"), `${JSON.stringify(deployment, null, 2)}\n`);
+    this.#asset = new Asset(scope, "Code", { path: folder });
+    const staged = this.#asset.assetPath !== folder;
+    if (staged) rmSync(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,47 @@
+import {
+  type IConnectable,
+  type IVpc,
+  Peer,
+  Port,
+  SecurityGroup,
+  type SubnetSelection,
+} from "aws-cdk-lib/aws-ec2";
+import type { Construct } from "constructs";
+
+/** Where functions run, and with which security group. */
+export interface FunctionNetwork {
+  readonly vpc: IVpc;
+  readonly vpcSubnets: SubnetSelection | undefined;
+  readonly securityGroup: SecurityGroup;
+}
+
+/** What a network for functions needs to reach one database and AWS. */
+export interface FunctionNetworkProps {
+  readonly vpc: IVpc;
+  /** @default - the VPC's private subnets */
+  readonly vpcSubnets?: SubnetSelection;
+  /** Who must let the functions in. */
+  readonly databaseConnections: IConnectable;
+  /** The database's port; may be a token. */
+  readonly port: number;
+}
+
+/** A security group that reaches the database and HTTPS, and nothing else. */
+export function makeFunctionNetwork(
+  scope: Construct,
+  id: string,
+  props: FunctionNetworkProps,
+): FunctionNetwork {
+  const securityGroup = new SecurityGroup(scope, id, {
+    vpc: props.vpc,
+    description: "Mayfly functions",
+    allowAllOutbound: false,
+  });
+  securityGroup.addEgressRule(Peer.anyIpv4(), Port.tcp(443), "AWS APIs");
+  securityGroup.connections.allowTo(
+    props.databaseConnections,
+    Port.tcp(props.port),
+    "Mayfly functions to PostgreSQL",
+  );
+  return { vpc: props.vpc, vpcSubnets: props.vpcSubnets, securityGroup };
+}

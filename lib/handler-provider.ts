@@ -1,0 +1,26 @@
+import { CfnFunction, type IFunction, Runtime } from "aws-cdk-lib/aws-lambda";
+import { Provider } from "aws-cdk-lib/custom-resources";
+import { Construct } from "constructs";
+import { makeFunctionRole, makeLogGroup } from "./mayfly-function.ts";
+
+/**
+ * CDK's provider framework in front of a handler in a VPC. The framework stays outside: from the
+ * VPC there may be no way to S3, where CloudFormation waits for the answer.
+ */
+export class HandlerProvider extends Construct {
+  readonly serviceToken: string;
+
+  constructor(scope: Construct, id: string, handler: IFunction) {
+    super(scope, id);
+    const logGroup = makeLogGroup(this);
+    const provider = new Provider(this, "Provider", {
+      onEventHandler: handler,
+      logGroup,
+      frameworkOnEventRole: makeFunctionRole(this, logGroup),
+    });
+    // CDK looks the runtime up by Region in a mapping; ours is in all of them
+    for (const child of provider.node.findAll())
+      if (child instanceof CfnFunction) child.runtime = Runtime.NODEJS_24_X.name;
+    this.serviceToken = provider.serviceToken;
+  }
+}

@@ -1,0 +1,158 @@
+import { ArnFormat, Duration, Stack } from "aws-cdk-lib";
+import { PolicyStatement } from "aws-cdk-lib/aws-iam";
+import { Schedule, ScheduleExpression } from "aws-cdk-lib/aws-scheduler";
+import { Construct } from "constructs";
+import type { Deployment } from "../core/deployment.ts";
+import { bundleFolder, FunctionCode } from "./function-code.ts";
+import type { FunctionNetwork } from "./function-network.ts";
+import { allowRead, type LeaseSecrets } from "./lease-secrets.ts";
+import { MayflyFunction } from "./mayfly-function.ts";
+import {
+  makeFailureQueue,
+  makeSchedulerRole,
+  type RevocationSchedules,
+} from "./revocation-schedules.ts";
+
+/** The functions that hold connections as the issuer login, and how many of each may run at once. */
+export const CONCURRENCY = { issuer: 5, revoker: 2, sweeper: 1, operator: 1 } as const;
+
+type Name = keyof typeof CONCURRENCY;
+
+/** MiB and seconds; the issuer has more of the processor, since callers wait for it. */
+const SIZES: Readonly<Record<Name, { readonly memory: number; readonly timeout: number }>> = {
+  issuer: { memory: 1024, timeout: 30 },
+  revoker: { memory: 512, timeout: 60 },
+  sweeper: { memory: 512, timeout: 240 },
+  operator: { memory: 512, timeout: 120 },
+};
+
+/** Properties of LeaseFunctions. */
+export interface LeaseFunctionsProps {
+  readonly database: string;
+  /** Folder of the bundles. */
+  readonly assets: string;
+  readonly network: FunctionNetwork;
+  /** `DB_HOST` and `DB_PORT`. */
+  readonly address: Readonly<Record<string, string>>;
+  readonly secrets: LeaseSecrets;
+  readonly schedules: RevocationSchedules;
+  readonly reserveConcurrency: boolean;
+  /** The physical name of a function. */
+  readonly nameOf: (name: string) => string;
+}
+
+/** Issuer, revoker, sweeper and operator of one database, each with exactly what it needs. */
+export class LeaseFunctions extends Construct {
+  readonly issuer: MayflyFunction;
+  readonly revoker: MayflyFunction;
+  readonly sweeper: MayflyFunction;
+  readonly operator: MayflyFunction;
+  readonly #props: LeaseFunctionsProps;
+  readonly #codes: [MayflyFunction, FunctionCode][] = [];
+
+  constructor(scope: Construct, id: string, props: LeaseFunctionsProps) {
+    super(scope, id);
+    this.#props = props;
+    const { secrets, schedules, database } = props;
+    this.issuer = this.#make("issuer", `issues leases of ${database}`, {
+      PEPPER_SECRET_ARN: secrets.pepper.secretArn,
+    });
+    this.revoker = this.#make("revoker", `revokes leases of ${database} when they are due`);
+    this.sweeper = this.#make("sweeper", `finds what other functions of ${database} missed`);
+    this.operator = this.#make("operator", `lists and revokes leases of ${database} for people`);
+    allowRead(this.issuer, [secrets.issuer, secrets.pepper]);
+    for (const each of [this.revoker, this.sweeper, this.operator])
+      allowRead(each, [secrets.issuer]);
+    for (const each of [this.issuer, this.revoker, this.sweeper, this.operator])
+      schedules.allowCreate(each);
+    for (const each of [this.sweeper, this.operator]) schedules.allowCompare(each);
+    schedules.invoke(this.revoker);
+    this.#keepFailedRevocations();
+    this.#sweepEveryFiveMinutes();
+  }
+
+  /** Give each function its `deployment.json`. */
+  complete(deployment: Deployment): void {
+    for (const [scope, code] of this.#codes) code.complete(scope, deployment);
+  }
+
+  #make(name: Name, purpose: string, environment: Record<string, string> = {}): MayflyFunction {
+    const { assets, network, address, secrets, schedules, nameOf } = this.#props;
+    const code = new FunctionCode(bundleFolder(assets, name));
+    const revokerArn = Stack.of(this).formatArn({
+      service: "lambda",
+      resource: "function",
+      resourceName: nameOf("revoker"),
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+    const made = new MayflyFunction(
+      this,
+      name.replace(/^./, (c) => c.toUpperCase()),
+      {
+        functionName: nameOf(name),
+        description: `Mayfly: ${purpose}`,
+        code,
+        network,
+        timeout: Duration.seconds(SIZES[name].timeout),
+        memorySize: SIZES[name].memory,
+        ...(this.#props.reserveConcurrency && { reservedConcurrentExecutions: CONCURRENCY[name] }),
+        environment: {
+          ...address,
+          ISSUER_SECRET_ARN: secrets.issuer.secretArn,
+          SCHEDULE_GROUP: schedules.groupName,
+          SCHEDULER_ROLE_ARN: schedules.role.roleArn,
+          // by name: the revoker reschedules itself, and no function may refer to its own ARN
+          REVOKER_ARN: revokerArn,
+          SCHEDULE_DLQ_ARN: schedules.deadLetters.queueArn,
+          ...environment,
+        },
+      },
+    );
+    this.#codes.push([made, code]);
+    return made;
+  }
+
+  #keepFailedRevocations(): void {
+    const queue = makeFailureQueue(this, "FailedRevocations");
+    this.revoker.allow("KeepFailures", ["sqs:SendMessage"], [queue.queueArn]);
+    this.revoker.lambda.configureAsyncInvoke({
+      retryAttempts: 2,
+      // CDK's own destination would add two actions on the queue that nothing uses
+      onFailure: { bind: () => ({ destination: queue.queueArn }) },
+    });
+  }
+
+  #sweepEveryFiveMinutes(): void {
+    const stack = Stack.of(this);
+    const role = makeSchedulerRole(
+      this,
+      "SweepRole",
+      stack.formatArn({
+        service: "scheduler",
+        resource: "schedule-group",
+        resourceName: "default",
+      }),
+    );
+    const arn = this.sweeper.lambda.functionArn;
+    role.addToPolicy(
+      new PolicyStatement({ sid: "Sweep", actions: ["lambda:InvokeFunction"], resources: [arn] }),
+    );
+    // a sweep that waits for another is a sweep too many: the next one is minutes away
+    this.sweeper.lambda.configureAsyncInvoke({
+      retryAttempts: 0,
+      maxEventAge: Duration.minutes(4),
+    });
+    new Schedule(this, "SweepSchedule", {
+      description: `Mayfly: sweeps ${this.#props.database}`,
+      schedule: ScheduleExpression.rate(Duration.minutes(5)),
+      target: {
+        // CDK's own target would let the role invoke every version and alias as well
+        bind: () => ({
+          arn,
+          role,
+          retryPolicy: { maximumRetryAttempts: 1, maximumEventAgeInSeconds: 240 },
+        }),
+      },
+    });
+  }
+}

@@ -1,0 +1,128 @@
+import { CfnOutput, Duration, Stack, type StackProps } from "aws-cdk-lib";
+import { SecurityGroup, Vpc } from "aws-cdk-lib/aws-ec2";
+import { AccountRootPrincipal, type IRole, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import { type ISecret, Secret } from "aws-cdk-lib/aws-secretsmanager";
+import type { Construct } from "constructs";
+import {
+  type ParsedConfig,
+  type ParsedConsumer,
+  type ParsedDatabase,
+  type ParsedHost,
+  pascal,
+} from "../core/config.ts";
+import { DynamicDatabase, type DynamicDatabaseProps } from "./dynamic-database.ts";
+import type { DynamicRole } from "./dynamic-role.ts";
+import { BUILT_FUNCTIONS } from "./function-code.ts";
+import { SandboxDatabase } from "./sandbox-database.ts";
+
+/** Properties of a MayflyStack. */
+export interface MayflyStackProps extends StackProps {
+  /** What `parseConfig` returned. */
+  readonly config: ParsedConfig;
+  /**
+   * Folder of the built functions.
+   * @default - where `npm run build` leaves them
+   */
+  readonly assets?: string;
+}
+
+/** Everything that one configuration describes. */
+export class MayflyStack extends Stack {
+  /** Dynamic roles by `database/role`. */
+  readonly #roles = new Map<string, DynamicRole>();
+
+  constructor(scope: Construct, id: string, props: MayflyStackProps) {
+    super(scope, id, props);
+    const assets = props.assets ?? BUILT_FUNCTIONS;
+    for (const [name, database] of Object.entries(props.config.databases)) {
+      const made = this.#database(name, database, assets);
+      this.#addRoles(name, database, made);
+      new CfnOutput(this, `${pascal(name)}IssuerArn`, { value: made.issuerArn });
+      new CfnOutput(this, `${pascal(name)}OperatorArn`, { value: made.operatorArn });
+    }
+    for (const [name, consumer] of Object.entries(props.config.consumers)) {
+      const role = this.#consumerRole(name, consumer);
+      for (const grant of consumer.grants)
+        this.#roles.get(`${grant.database}/${grant.role}`)?.addConsumer(name, role);
+    }
+  }
+
+  #database(name: string, database: ParsedDatabase, assets: string): DynamicDatabase {
+    const { target, tag, shards, reserveConcurrency, owner } = database;
+    const databases = [...database.databases];
+    const settings = { database: name, databases, owner, shards, reserveConcurrency, assets };
+    const tagged = { ...settings, ...(tag !== undefined && { tag }) };
+    if (target !== undefined)
+      return new DynamicDatabase(this, name, { ...tagged, ...this.#host(name, target) });
+    const sandbox = new SandboxDatabase(this, `${name}-sandbox`, {
+      databaseName: databases[0] ?? "",
+      owner,
+      assets,
+    });
+    const made = new DynamicDatabase(this, name, { ...tagged, ...sandbox.address });
+    made.provisionAfter(...sandbox.ready);
+    return made;
+  }
+
+  #host(name: string, target: ParsedHost): HostProps {
+    const { host, port, tls, ca, vpc } = target;
+    return {
+      host,
+      port,
+      tls,
+      ...(ca !== undefined && { ca }),
+      adminSecret: this.#adminSecret(name, target.adminSecret),
+      vpc: Vpc.fromVpcAttributes(this, `${name}-vpc`, {
+        vpcId: vpc.vpcId,
+        availabilityZones: [...vpc.availabilityZones],
+        privateSubnetIds: [...vpc.privateSubnetIds],
+      }),
+      databaseConnections: SecurityGroup.fromSecurityGroupId(
+        this,
+        `${name}-security-group`,
+        vpc.securityGroupId,
+      ),
+    };
+  }
+
+  #adminSecret(name: string, nameOrArn: string): ISecret {
+    const id = `${name}-admin-secret`;
+    return nameOrArn.startsWith("arn:")
+      ? Secret.fromSecretCompleteArn(this, id, nameOrArn)
+      : Secret.fromSecretNameV2(this, id, nameOrArn);
+  }
+
+  #addRoles(name: string, database: ParsedDatabase, made: DynamicDatabase): void {
+    for (const [role, { privileges, ttlSeconds, maxTtlSeconds, ...limits }] of Object.entries(
+      database.roles,
+    ))
+      this.#roles.set(
+        `${name}/${role}`,
+        made.addRole(role, {
+          ...privileges,
+          ...limits,
+          ttl: Duration.seconds(ttlSeconds),
+          maxTtl: Duration.seconds(maxTtlSeconds),
+        }),
+      );
+  }
+
+  #consumerRole(name: string, { principal }: ParsedConsumer): IRole {
+    const id = `consumer-${name}`;
+    if ("roleArn" in principal) return Role.fromRoleArn(this, id, principal.roleArn);
+    const role = new Role(this, id, {
+      description: `Mayfly: consumer ${name}`,
+      assumedBy:
+        principal.assumedBy === "account"
+          ? new AccountRootPrincipal()
+          : new ServicePrincipal(principal.assumedBy),
+    });
+    new CfnOutput(this, `${pascal(name)}RoleArn`, { value: role.roleArn });
+    return role;
+  }
+}
+
+type HostProps = Pick<
+  DynamicDatabaseProps,
+  "host" | "port" | "tls" | "ca" | "adminSecret" | "vpc" | "databaseConnections"
+>;

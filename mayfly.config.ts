@@ -1,0 +1,31 @@
+import { defineConfig } from "./core/config.ts";
+
+/** A small sandbox: the stack makes its own VPC and PostgreSQL, with a table to look at. */
+export default defineConfig({
+  databases: {
+    orders: {
+      sandbox: true,
+      databases: ["orders"],
+      owner: "app_owner",
+      roles: {
+        readonly: { select: ["public.*"], ttl: "1h", maxTtl: "24h" },
+        readwrite: {
+          select: ["public.*"],
+          insert: ["public.*"],
+          update: ["public.*"],
+          usage: ["public.*"],
+          ttl: "15m",
+          maxTtl: "8h",
+          maxLeases: 50,
+        },
+      },
+    },
+  },
+  consumers: {
+    "user-service": {
+      newRole: { assumedBy: "account" },
+      roles: ["orders/readonly", "orders/readwrite"],
+    },
+    reporting: { newRole: { assumedBy: "account" }, roles: ["orders/readonly"] },
+  },
+});
