@@ -60,7 +60,7 @@ export function wantedRoles(plan: ProvisionPlan): readonly WantedRole[] {
     ...Object.entries(plan.roles).map(([role, { groupRole }]) => ({
       ...plain,
       name: groupRole,
-      comment: `mayfly: privileges of dynamic role ${role}`,
+      comment: `mayfly dynamic role ${role}`,
     })),
   ];
 }

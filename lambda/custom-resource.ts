@@ -1,0 +1,11 @@
+/** What CDK's custom resource provider framework hands to an `onEvent` function. */
+export interface CustomResourceEvent {
+  readonly RequestType: "Create" | "Update" | "Delete";
+  /** CloudFormation makes every value a string. */
+  readonly ResourceProperties: Readonly<Record<string, unknown>>;
+}
+
+/** What it expects back. The id never changes, or an update would be followed by a Delete. */
+export interface CustomResourceResult {
+  readonly PhysicalResourceId: string;
+}

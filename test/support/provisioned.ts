@@ -1,0 +1,174 @@
+import { randomBytes } from "node:crypto";
+import { inject } from "vitest";
+import { base32 } from "../../core/base32.ts";
+import { groupRoleName, MAINTENANCE_DATABASE } from "../../core/names.ts";
+import type { Privileges, ProvisionPlan } from "../../core/provision-plan.ts";
+import { Secret } from "../../core/secret.ts";
+import { seconds } from "../../core/time.ts";
+import { connect, type Limits, type Login } from "../../lambda/postgres/login.ts";
+import { seedDatabase } from "../../lambda/postgres/provision/seed.ts";
+import { withSession } from "../../lambda/postgres/provision/session.ts";
+import { ident, sql } from "../../lambda/postgres/sql.ts";
+import { tlsOptions } from "../../lambda/postgres/tls.ts";
+import { makeProvision } from "../../lambda/provision.ts";
+import { type MemorySecrets, memorySecrets } from "./memory-secrets.ts";
+
+/** What a test wants provisioned. */
+export interface ProvisionedOptions {
+  /** @default 2 */
+  readonly shards?: number;
+  /** Dynamic role to privileges. @default - `readonly` and `readwrite` on `public.*` */
+  readonly roles?: Readonly<Record<string, Privileges>>;
+  /** @default 20 */
+  readonly loginConnectionLimit?: number;
+  /** SQL that the superuser runs in the application database before provisioning. */
+  readonly before?: (names: { readonly owner: string; readonly database: string }) => string;
+}
+
+/** A cluster's worth of names of a test's own, on the server that all tests share. */
+export interface TestDatabase {
+  readonly tag: string;
+  /** The application database, owned by the master, with a seeded `public.orders`. */
+  readonly database: string;
+  /** Who owns that table. */
+  readonly owner: string;
+  readonly plan: ProvisionPlan;
+  readonly secrets: MemorySecrets;
+  /** Log lines of every provisioning. */
+  readonly lines: string[];
+  /** Run the real provisioning code. */
+  provision(plan?: ProvisionPlan): Promise<void>;
+  /** The master, who is no superuser. @default - the application database */
+  admin(database?: string): Login;
+  superuser(database?: string): Login;
+  /** A login that the test knows: a lease, say. @default - the application database */
+  as(username: string, password: string | Secret, database?: string): Login;
+  /** One of the issuer logins, in the maintenance database, with the password in its secret. */
+  issuerLogin(which?: "a" | "b"): Promise<Login>;
+  /** The janitor, in the application database. */
+  janitor(): Promise<Login>;
+}
+
+/** Names of the three secrets in {@link TestDatabase.secrets}. */
+export const SECRETS = { admin: "admin", issuer: "issuer", janitor: "janitor" } as const;
+
+/** Bounds for connections of tests. */
+export const TEST_LIMITS: Limits = {
+  connect: seconds(10),
+  statement: seconds(20),
+  lock: seconds(10),
+};
+
+const ROLES: Readonly<Record<string, Privileges>> = {
+  readonly: { select: ["public.*"] },
+  readwrite: {
+    select: ["public.*"],
+    insert: ["public.*"],
+    update: ["public.*"],
+    usage: ["public.*"],
+  },
+};
+
+/** {@link unprovisioned}, and provisioned. */
+export async function provisioned(options: ProvisionedOptions = {}): Promise<TestDatabase> {
+  const test = await unprovisioned(options);
+  await test.provision();
+  return test;
+}
+
+/** A fresh application database with an owner and a table, and a plan for it that has not run. */
+export async function unprovisioned(options: ProvisionedOptions = {}): Promise<TestDatabase> {
+  const tag = base32(randomBytes(3), 4);
+  const database = `app_${tag}`;
+  const owner = `owner_${tag}`;
+  const { host, port, ca, masterUsername, masterPassword, superuser } = inject("postgres");
+  const ssl = tlsOptions(host, { tls: "verify-full", ca }, { region: "", folder: "" });
+  const as: TestDatabase["as"] = (username, password, name = database) => ({
+    host,
+    port,
+    database: name,
+    username,
+    password: typeof password === "string" ? new Secret(password) : password,
+    ssl,
+  });
+  const admin = (name = database): Login => as(masterUsername, masterPassword, name);
+  const superuserLogin = (name = database): Login =>
+    as(superuser.username, superuser.password, name);
+
+  await withSession(admin("postgres"), TEST_LIMITS, (session) =>
+    session.alone("make a test's database", sql`create database ${ident(database)}`, new Set()),
+  );
+  await withSession(admin(), TEST_LIMITS, (session) => seedDatabase(session, owner));
+  const before = options.before?.({ owner, database });
+  if (before !== undefined) await runAs(superuserLogin(), before);
+
+  const secrets = memorySecrets({
+    [SECRETS.admin]: {
+      engine: "postgres",
+      host,
+      port,
+      dbname: database,
+      username: masterUsername,
+      password: new Secret(masterPassword),
+    },
+    [SECRETS.issuer]: { engine: "postgres", password: new Secret("placeholder") },
+    [SECRETS.janitor]: { engine: "postgres", password: new Secret("placeholder") },
+  });
+  const lines: string[] = [];
+  const provision = makeProvision({
+    secrets,
+    adminSecret: SECRETS.admin,
+    issuerSecret: SECRETS.issuer,
+    janitorSecret: SECRETS.janitor,
+    place: { host, port, region: "eu-central-1", folder: "" },
+    log: (step, facts = {}) => lines.push(JSON.stringify({ step, ...facts })),
+  });
+  const plan: ProvisionPlan = {
+    tag,
+    shards: options.shards ?? 2,
+    tls: "verify-full",
+    ca,
+    owner,
+    databases: [database],
+    loginConnectionLimit: options.loginConnectionLimit ?? 20,
+    roles: Object.fromEntries(
+      Object.entries(options.roles ?? ROLES).map(([role, privileges]) => [
+        role,
+        { groupRole: groupRoleName(tag, role), privileges },
+      ]),
+    ),
+  };
+  const held = async (arn: string, stage: string, name: string): Promise<Login> => {
+    const { username, password } = (await secrets.getSecret(arn, { stage }))?.value ?? {};
+    if (username === undefined || password === undefined)
+      throw new Error(`secret ${arn} holds no login as ${stage}; call provision() first`);
+    return as(username, password, name);
+  };
+  return {
+    tag,
+    database,
+    owner,
+    plan,
+    secrets,
+    lines,
+    provision: (other = plan) => provision(other),
+    admin,
+    superuser: superuserLogin,
+    as,
+    issuerLogin: (which = "a") =>
+      held(SECRETS.issuer, which === "a" ? "AWSCURRENT" : "AWSPREVIOUS", MAINTENANCE_DATABASE),
+    janitor: () => held(SECRETS.janitor, "AWSCURRENT", database),
+  };
+}
+
+/** Run SQL on a connection of its own and return the last statement's rows. */
+export async function runAs(login: Login, text: string): Promise<Record<string, unknown>[]> {
+  const client = await connect(login, TEST_LIMITS);
+  try {
+    const result = await client.query(text);
+    const last = Array.isArray(result) ? result.at(-1) : result;
+    return last.rows;
+  } finally {
+    await client.end();
+  }
+}
