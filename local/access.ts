@@ -1,0 +1,121 @@
+import { runSimulation } from "@cloud-copilot/iam-simulate";
+import type { Account } from "./account.ts";
+import { AwsError } from "./aws-error.ts";
+import type { PolicyDocument, Role, Session } from "./identity.ts";
+
+/** One decision of the policies, in the order in which they were taken. */
+export interface AccessDecision {
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** The role's ARN, or the name of an AWS service. */
+  readonly principal: string;
+  readonly action: string;
+  readonly resource: string;
+  readonly decision: "Allowed" | "ImplicitlyDenied" | "ExplicitlyDenied";
+}
+
+/** What somebody wants to do. */
+export interface AccessRequest {
+  /** e.g. `lambda:InvokeFunction`. */
+  readonly action: string;
+  readonly resource: string;
+  /** The resource's own policy, if it has one. */
+  readonly policy?: PolicyDocument | undefined;
+  /** Condition keys beyond the principal's. */
+  readonly context?: Readonly<Record<string, string>>;
+}
+
+interface Verdict {
+  readonly decision: AccessDecision["decision"];
+  /** The kind of policy that denies explicitly, if one does. */
+  readonly deniedBy?: "identity" | "resource" | undefined;
+}
+
+/** Who may do what: the template's policies, evaluated on every call. */
+export class Access {
+  readonly #account: Account;
+  readonly decisions: AccessDecision[] = [];
+
+  constructor(account: Account) {
+    this.#account = account;
+  }
+
+  /**
+   * Let the session do it, or not.
+   *
+   * @throws AwsError `AccessDeniedException`, in the words AWS uses.
+   * @throws Error when the policies cannot be evaluated: a fault of the template or the runner.
+   */
+  async authorize(session: Session, request: AccessRequest): Promise<void> {
+    const { action, resource } = request;
+    const { decision, deniedBy } = await this.#decide(session.arn, request, session.role);
+    if (decision === "Allowed") return;
+    const why =
+      deniedBy === undefined
+        ? `because no identity-based policy allows the ${action} action`
+        : `with an explicit deny in ${deniedBy === "identity" ? "an identity" : "a resource"}-based policy`;
+    throw new AwsError(
+      "AccessDeniedException",
+      `User: ${session.arn} is not authorized to perform: ${action} on resource: ${resource} ${why}`,
+    );
+  }
+
+  /** Whether a role's trust policy lets an AWS service assume it. */
+  async trusts(
+    role: Role,
+    service: string,
+    context: Record<string, string> = {},
+  ): Promise<boolean> {
+    const request = { action: "sts:AssumeRole", resource: role.arn, policy: role.trust, context };
+    return (await this.#decide(service, request)).decision === "Allowed";
+  }
+
+  async #decide(principal: string, request: AccessRequest, role?: Role): Promise<Verdict> {
+    const { action, resource, policy, context } = request;
+    const result = await runSimulation(
+      {
+        request: {
+          principal,
+          action,
+          resource: { resource, accountId: this.#account.id },
+          contextVariables: { ...this.#contextOf(role), ...context },
+        },
+        identityPolicies: [...(role?.policies ?? [])],
+        serviceControlPolicies: [],
+        resourceControlPolicies: [],
+        ...(policy !== undefined && { resourcePolicy: policy }),
+      },
+      {},
+    );
+    if (result.resultType === "error")
+      throw new Error(
+        `the policies cannot decide ${action} on ${resource} for ${principal}: ${JSON.stringify(result.errors)}`,
+      );
+    this.decisions.push({
+      at: new Date().toISOString(),
+      principal: role?.arn ?? principal,
+      action,
+      resource,
+      decision: result.overallResult,
+    });
+    const analysis = result.resultType === "single" ? result.result.analysis : undefined;
+    const deniedBy =
+      analysis?.identityAnalysis?.result === "ExplicitlyDenied" ? "identity" : "resource";
+    return {
+      decision: result.overallResult,
+      deniedBy: result.overallResult === "ExplicitlyDenied" ? deniedBy : undefined,
+    };
+  }
+
+  #contextOf(role: Role | undefined): Record<string, string> {
+    if (role === undefined) return {};
+    return {
+      // Of an assumed role, AWS gives the role's ARN here, not the session's.
+      "aws:PrincipalArn": role.arn,
+      "aws:PrincipalAccount": this.#account.id,
+      "aws:PrincipalType": "AssumedRole",
+      "aws:RequestedRegion": this.#account.region,
+      "aws:SecureTransport": "true",
+    };
+  }
+}

@@ -1,0 +1,30 @@
+/** An error that a client of AWS would see: a code for programs, a message in AWS's words. */
+export class AwsError extends Error {
+  readonly code: string;
+  /** The HTTP status; `undefined` leaves it to the service's protocol. */
+  readonly status: number | undefined;
+  /** Further members of the error's body, where a service has them. */
+  readonly details: Readonly<Record<string, string>>;
+
+  constructor(
+    code: string,
+    message: string,
+    options: { readonly status?: number; readonly details?: Record<string, string> } = {},
+  ) {
+    super(message);
+    this.name = code;
+    this.code = code;
+    this.status = options.status;
+    this.details = options.details ?? {};
+  }
+}
+
+/** What a service answers for an operation that the local runner does not have. */
+export const notImplemented = (service: string, operation: string): AwsError =>
+  new AwsError("NotImplemented", `the local runner does not implement ${service}:${operation}`, {
+    status: 501,
+  });
+
+/** A request with a member that is missing or out of range. */
+export const validationError = (message: string): AwsError =>
+  new AwsError("ValidationException", message, { status: 400 });

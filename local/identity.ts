@@ -1,0 +1,160 @@
+import { randomBytes } from "node:crypto";
+import { type Account, globalArnOf, randomEnd } from "./account.ts";
+import type { Json } from "./assembly.ts";
+import type { Resource, ResourceTypes } from "./resource.ts";
+
+/** An IAM policy document, as the template has it after its intrinsic functions. */
+export type PolicyDocument = Json;
+
+/** A policy of a role, inline or attached by an `AWS::IAM::Policy`. */
+export interface NamedPolicy {
+  readonly name: string;
+  readonly policy: PolicyDocument;
+}
+
+/** An IAM role. */
+export interface Role {
+  readonly name: string;
+  readonly arn: string;
+  readonly logicalId: string | undefined;
+  /** Who may assume it. */
+  readonly trust: PolicyDocument;
+  readonly policies: NamedPolicy[];
+}
+
+/** Temporary credentials. Signatures are not verified, so the secret is only for show. */
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+}
+
+/** A role in use: what the credentials of a request stand for. */
+export interface Session {
+  readonly role: Role;
+  /** `arn:aws:sts::<account>:assumed-role/<role>/<session>`. */
+  readonly arn: string;
+  /** `<role's id>:<session>`, as STS calls it. */
+  readonly userId: string;
+  readonly credentials: Credentials;
+}
+
+/** The name of the principal that may do anything its targets' policies do not deny. */
+export const ADMINISTRATOR = "administrator";
+
+/** Nothing is lost by ignoring these: the runner keeps the logs itself and has no network to join. */
+const IGNORED_MANAGED_POLICIES = [/:policy\/service-role\/AWSLambdaBasicExecutionRole$/];
+
+const allow = (Action: string, Resource: string): PolicyDocument => ({
+  Version: "2012-10-17",
+  Statement: [{ Effect: "Allow", Action, Resource }],
+});
+
+/** Roles, their policies and the sessions that credentials stand for. */
+export class Identities {
+  readonly #account: Account;
+  readonly #roles = new Map<string, Role>();
+  readonly #sessions = new Map<string, Session>();
+  readonly #byAccessKey = new Map<string, Session>();
+
+  constructor(account: Account) {
+    this.#account = account;
+    this.addRole(ADMINISTRATOR).policies.push({ name: "everything", policy: allow("*", "*") });
+  }
+
+  /** A new role. Without a trust policy, the account's own principals may assume it. */
+  addRole(name: string, trust?: PolicyDocument, logicalId?: string): Role {
+    const role: Role = {
+      name,
+      arn: globalArnOf(this.#account, "iam", `role/${name}`),
+      logicalId,
+      trust: trust ?? {
+        Version: "2012-10-17",
+        Statement: [
+          {
+            Effect: "Allow",
+            Principal: { AWS: globalArnOf(this.#account, "iam", "root") },
+            Action: "sts:AssumeRole",
+          },
+        ],
+      },
+      policies: [],
+    };
+    this.#roles.set(name, role);
+    return role;
+  }
+
+  /** A role by name, ARN or logical id. */
+  find(principal: string): Role | undefined {
+    const roles = [...this.#roles.values()];
+    return roles.find((role) => [role.name, role.arn, role.logicalId].includes(principal));
+  }
+
+  /** As `find`. @throws Error when there is none. */
+  role(principal: string): Role {
+    const role = this.find(principal);
+    if (role !== undefined) return role;
+    throw new Error(`no role ${principal}; there are ${[...this.#roles.keys()].join(", ")}`);
+  }
+
+  /** The one session of a role under a session name; its credentials stay the same. */
+  session(role: Role, sessionName: string): Session {
+    const arn = globalArnOf(this.#account, "sts", `assumed-role/${role.name}/${sessionName}`);
+    const known = this.#sessions.get(arn);
+    if (known !== undefined) return known;
+    const session: Session = {
+      role,
+      arn,
+      userId: `AROA${randomEnd(17).toUpperCase()}:${sessionName}`,
+      credentials: {
+        accessKeyId: `ASIA${randomEnd(16).toUpperCase()}`,
+        secretAccessKey: randomBytes(30).toString("base64"),
+        sessionToken: randomBytes(60).toString("base64"),
+      },
+    };
+    this.#sessions.set(arn, session);
+    this.#byAccessKey.set(session.credentials.accessKeyId, session);
+    return session;
+  }
+
+  /** Whose credentials these are; `undefined` for unknown ones. */
+  bearer(accessKeyId: string, sessionToken: string | undefined): Session | undefined {
+    const session = this.#byAccessKey.get(accessKeyId);
+    return session?.credentials.sessionToken === sessionToken ? session : undefined;
+  }
+
+  readonly resources: ResourceTypes = {
+    "AWS::IAM::Role": (resource) => this.#createRole(resource),
+    "AWS::IAM::Policy": ({ logicalId, properties }) => {
+      const { PolicyDocument: policy, Roles } = properties as {
+        PolicyDocument: PolicyDocument;
+        Roles?: string[];
+      };
+      // A role that the template only names was made elsewhere, in the same account.
+      for (const name of Roles ?? [])
+        (this.find(name) ?? this.addRole(name)).policies.push({ name: logicalId, policy });
+      return { ref: logicalId };
+    },
+  };
+
+  #createRole({ logicalId, properties, physicalName }: Resource) {
+    const { RoleName, AssumeRolePolicyDocument, ManagedPolicyArns, Policies } = properties as {
+      RoleName?: string;
+      AssumeRolePolicyDocument: PolicyDocument;
+      ManagedPolicyArns?: string[];
+      Policies?: { PolicyName: string; PolicyDocument: PolicyDocument }[];
+    };
+    for (const arn of ManagedPolicyArns ?? [])
+      if (!IGNORED_MANAGED_POLICIES.some((known) => known.test(arn)))
+        throw new Error(
+          `role ${logicalId} has the managed policy ${arn}, whose text the local runner does not have; state its permissions inline`,
+        );
+    const role = this.addRole(RoleName ?? physicalName(64), AssumeRolePolicyDocument, logicalId);
+    for (const { PolicyName, PolicyDocument } of Policies ?? [])
+      role.policies.push({ name: PolicyName, policy: PolicyDocument });
+    return {
+      ref: role.name,
+      attributes: { Arn: role.arn, RoleId: `AROA${randomEnd(17).toUpperCase()}` },
+    };
+  }
+}

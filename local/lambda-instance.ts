@@ -1,0 +1,160 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
+
+/** One event on its way to a function. */
+export interface Invocation {
+  readonly requestId: string;
+  /** JSON. */
+  readonly payload: string;
+  /** The ARN as the caller wrote it, with its alias. */
+  readonly invokedArn: string;
+  /** JSON, as the caller sent it; the function must not trust it. */
+  readonly clientContext?: string | undefined;
+}
+
+/** What came of it. `failed` is a function error: the call itself succeeded. */
+export interface Outcome {
+  readonly failed: boolean;
+  /** JSON. */
+  readonly payload: string;
+}
+
+/** How to start a process of a function. */
+export interface InstanceOptions {
+  readonly taskRoot: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly timeoutSeconds: number;
+  readonly onLine: (line: string) => void;
+}
+
+const RUNTIME = join(import.meta.dirname, "runtime.ts");
+const PATH =
+  /^\/2018-06-01\/runtime\/(?:invocation\/(?:next|[^/]+\/(?<kind>response|error))|(?<init>init)\/error)$/;
+
+const failure = (errorType: string, errorMessage: string): Outcome => ({
+  failed: true,
+  payload: JSON.stringify({ errorType, errorMessage }),
+});
+
+interface Pending {
+  readonly invocation: Invocation;
+  readonly settle: (outcome: Outcome) => void;
+}
+
+/** One execution environment: a process, and the runtime API that feeds it one event at a time. */
+export class LambdaInstance {
+  readonly #options: InstanceOptions;
+  readonly #server: Server;
+  #process: ChildProcess | undefined;
+  #exited: Promise<void> = Promise.resolve();
+  #waiting: ServerResponse | undefined;
+  #pending: Pending | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** False once the process has ended or must not be used again. */
+  alive = true;
+
+  constructor(options: InstanceOptions) {
+    this.#options = options;
+    this.#server = createServer((request, response) => void this.#answer(request, response));
+    // The process is silent between asking for an event and answering it.
+    this.#server.keepAliveTimeout = 0;
+  }
+
+  async start(): Promise<void> {
+    const { environment, taskRoot, onLine } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject).listen(0, "127.0.0.1", resolve);
+    });
+    const api = `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    const child = spawn(process.execPath, [RUNTIME], {
+      cwd: taskRoot,
+      env: { ...environment, AWS_LAMBDA_RUNTIME_API: api, LAMBDA_TASK_ROOT: taskRoot },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.#process = child;
+    for (const input of [child.stdout, child.stderr]) createInterface({ input }).on("line", onLine);
+    this.#exited = new Promise((resolve) => {
+      child.once("close", (status, signal) => {
+        this.alive = false;
+        const how = signal === null ? `exit status ${status}` : `signal: ${signal}`;
+        this.#settle(({ requestId }) =>
+          failure(
+            "Runtime.ExitError",
+            `RequestId: ${requestId} Error: Runtime exited with error: ${how}`,
+          ),
+        );
+        this.#server.close(() => resolve());
+        this.#server.closeAllConnections();
+      });
+    });
+  }
+
+  /** Run one event. Never two at a time; never rejects. */
+  invoke(invocation: Invocation): Promise<Outcome> {
+    return new Promise((settle) => {
+      this.#pending = { invocation, settle };
+      this.#timer = setTimeout(() => this.#timeOut(), this.#options.timeoutSeconds * 1_000);
+      this.#give();
+    });
+  }
+
+  /** Kill the process and wait until it is gone. */
+  async stop(): Promise<void> {
+    this.alive = false;
+    this.#process?.kill("SIGKILL");
+    await this.#exited;
+  }
+
+  #give(): void {
+    if (this.#waiting === undefined || this.#pending === undefined) return;
+    const { requestId, payload, invokedArn, clientContext } = this.#pending.invocation;
+    const seconds = this.#options.timeoutSeconds;
+    this.#waiting.writeHead(200, {
+      "content-type": "application/json",
+      "lambda-runtime-aws-request-id": requestId,
+      "lambda-runtime-invoked-function-arn": invokedArn,
+      "lambda-runtime-deadline-ms": String(Date.now() + seconds * 1_000),
+      ...(clientContext !== undefined && { "lambda-runtime-client-context": clientContext }),
+    });
+    this.#waiting.end(payload);
+    this.#waiting = undefined;
+    this.#timer?.refresh();
+  }
+
+  #settle(outcome: (invocation: Invocation) => Outcome): void {
+    const pending = this.#pending;
+    clearTimeout(this.#timer);
+    this.#pending = undefined;
+    pending?.settle(outcome(pending.invocation));
+  }
+
+  #timeOut(): void {
+    const seconds = this.#options.timeoutSeconds.toFixed(2);
+    this.#settle(({ requestId }) => {
+      const line = `${new Date().toISOString()} ${requestId} Task timed out after ${seconds} seconds`;
+      this.#options.onLine(line);
+      return failure("Sandbox.Timedout", line);
+    });
+    void this.stop();
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const groups = PATH.exec(request.url ?? "")?.groups;
+    if (groups === undefined) {
+      response.writeHead(404).end();
+    } else if (request.method === "GET") {
+      this.#waiting = response;
+      this.#give();
+    } else {
+      const payload = await text(request);
+      // Settled before the process may ask for more, so that it never idles with an event pending.
+      this.#settle(() => ({ failed: groups.kind !== "response", payload }));
+      if (groups.init !== undefined) this.alive = false;
+      response.writeHead(202).end();
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import type { Access } from "./access.ts";
+import { type Account, arnOf } from "./account.ts";
+import { AwsError } from "./aws-error.ts";
+import { type EmbeddedPostgres, startPostgres } from "./postgres.ts";
+import { operation, queryService, type Service } from "./protocols.ts";
+import type { Created, Resource, ResourceTypes } from "./resource.ts";
+
+interface Instance {
+  readonly id: string;
+  readonly arn: string;
+  readonly dbname: string;
+  readonly server: EmbeddedPostgres;
+  readonly createdAt: Date;
+}
+
+interface InstanceProperties {
+  readonly DBInstanceIdentifier?: string;
+  readonly DBName: string;
+  readonly Engine: string;
+  readonly EngineVersion?: string;
+  readonly MasterUsername: string;
+  readonly MasterUserPassword: string;
+  readonly DBParameterGroupName?: string;
+}
+
+/** Amazon RDS: one PostgreSQL instance, which is the embedded server. */
+export class Rds {
+  readonly #account: Account;
+  readonly #access: Access;
+  readonly #parameters = new Map<string, Readonly<Record<string, unknown>>>();
+  #instance: Instance | undefined;
+
+  constructor(account: Account, access: Access) {
+    this.#account = account;
+    this.#access = access;
+  }
+
+  readonly service: Service = queryService("rds", "http://rds.amazonaws.com/doc/2014-10-31/", {
+    DescribeDBInstances: operation<{ DBInstanceIdentifier?: string }>(async (input, caller) => {
+      const wanted = input.DBInstanceIdentifier;
+      await this.#access.authorize(caller, {
+        action: "rds:DescribeDBInstances",
+        resource: wanted?.startsWith("arn:") ? wanted : this.#arn(wanted ?? "*"),
+      });
+      const found = [this.#instance].filter(
+        (each) => wanted === undefined || each?.id === wanted || each?.arn === wanted,
+      );
+      if (wanted !== undefined && found.length === 0)
+        throw new AwsError("DBInstanceNotFound", `DBInstance ${wanted} not found.`, {
+          status: 404,
+        });
+      return { DBInstances: { DBInstance: found.flatMap((each) => each ?? []).map(described) } };
+    }),
+  });
+
+  readonly resources: ResourceTypes = {
+    "AWS::RDS::DBInstance": (resource) => this.#create(resource),
+    "AWS::RDS::DBParameterGroup": ({ properties, physicalName }) => {
+      const name = String(properties.DBParameterGroupName ?? physicalName(255).toLowerCase());
+      this.#parameters.set(name, (properties.Parameters ?? {}) as Record<string, unknown>);
+      return { ref: name, attributes: { DBParameterGroupName: name } };
+    },
+  };
+
+  /** The running server, if the template has an instance. */
+  get server(): EmbeddedPostgres | undefined {
+    return this.#instance?.server;
+  }
+
+  /** What Secrets Manager adds to a secret that is attached to the instance. */
+  facts(id: string): Record<string, unknown> {
+    if (this.#instance?.id !== id) throw new Error(`no DBInstance ${id} to attach a secret to`);
+    const { dbname, server } = this.#instance;
+    const { host, port } = server;
+    return { engine: "postgres", host, port, dbname, dbInstanceIdentifier: id };
+  }
+
+  async #create({ properties, physicalName, logicalId }: Resource): Promise<Created> {
+    const wanted = properties as unknown as InstanceProperties;
+    if (wanted.Engine !== "postgres" || !wanted.DBName || this.#instance !== undefined)
+      throw new Error(
+        `${logicalId}: the local runner has one DBInstance, of engine postgres, with a DBName; got "${wanted.Engine}" and "${wanted.DBName}"`,
+      );
+    const id = wanted.DBInstanceIdentifier ?? physicalName(63).toLowerCase();
+    const parameters = this.#parameters.get(wanted.DBParameterGroupName ?? "") ?? {};
+    const { DBName: dbname } = wanted;
+    const server = await startPostgres({
+      masterUsername: wanted.MasterUsername,
+      masterPassword: wanted.MasterUserPassword,
+      database: dbname,
+      // From PostgreSQL 15 on, RDS forces TLS unless a parameter group says otherwise.
+      forceTls: String(parameters["rds.force_ssl"] ?? "1") !== "0",
+    });
+    this.#instance = { id, arn: this.#arn(id), dbname, server, createdAt: new Date() };
+    return {
+      ref: id,
+      attributes: {
+        "Endpoint.Address": server.host,
+        "Endpoint.Port": String(server.port),
+        DBInstanceArn: this.#arn(id),
+      },
+    };
+  }
+
+  #arn(id: string): string {
+    return arnOf(this.#account, "rds", `db:${id}`);
+  }
+
+  async stop(): Promise<void> {
+    await this.#instance?.server.stop();
+  }
+}
+
+const described = ({ id, arn, dbname, server, createdAt }: Instance) => ({
+  DBInstanceIdentifier: id,
+  DBInstanceArn: arn,
+  DBInstanceStatus: "available",
+  Engine: "postgres",
+  DBName: dbname,
+  MasterUsername: server.masterUsername,
+  InstanceCreateTime: createdAt,
+  Endpoint: { Address: server.host, Port: server.port },
+});

@@ -1,0 +1,281 @@
+import type {
+  CreateScheduleInput,
+  GetScheduleOutput,
+  ScheduleSummary,
+  Target,
+} from "@aws-sdk/client-scheduler";
+import type { Access } from "./access.ts";
+import { type Account, arnOf } from "./account.ts";
+import { AwsError, validationError } from "./aws-error.ts";
+import type { Identities, Session } from "./identity.ts";
+import type { Lambda } from "./lambda.ts";
+import { jsonReply, type Route, restService, type Service } from "./protocols.ts";
+import type { ResourceTypes } from "./resource.ts";
+import { deliverSchedule, type ScheduleTarget } from "./schedule-delivery.ts";
+import { type Timing, validateSchedule } from "./schedule-expression.ts";
+import type { Sqs } from "./sqs.ts";
+
+interface StoredSchedule {
+  readonly arn: string;
+  readonly group: string;
+  readonly name: string;
+  readonly request: CreateScheduleInput;
+  readonly target: ScheduleTarget;
+  readonly timing: Timing;
+  readonly createdAt: Date;
+  timer?: NodeJS.Timeout;
+}
+
+interface SchedulerOptions {
+  readonly account: Account;
+  readonly access: Access;
+  readonly identities: Identities;
+  readonly lambda: Lambda;
+  readonly sqs: Sqs;
+  /** Deliver every event twice: Scheduler promises at least once. */
+  readonly duplicateDeliveries: boolean;
+  readonly onFault: (line: string) => void;
+}
+
+/** Longer waits overflow a timer. Milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Amazon EventBridge Scheduler, with real timers. */
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #groups = new Set(["default"]);
+  readonly #schedules = new Map<string, StoredSchedule>();
+  readonly #stopping = new AbortController();
+  readonly #deliveries = new Set<Promise<unknown>>();
+  #started = false;
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+  }
+
+  get service(): Service {
+    const one = /^\/schedules\/(?<name>[^/]+)$/;
+    const route = (method: string, path: RegExp, run: Route["run"]): Route => ({
+      method,
+      path,
+      run,
+    });
+    return restService("scheduler", [
+      route("POST", one, async ({ name = "" }, { body, caller }) => {
+        const request = JSON.parse(body.toString()) as CreateScheduleInput;
+        return jsonReply({ ScheduleArn: await this.#create({ ...request, Name: name }, caller) });
+      }),
+      route("GET", one, async ({ name = "" }, { url, caller }) => {
+        const group = url.searchParams.get("groupName") ?? "default";
+        return jsonReply(shown(await this.#allowed(caller, "GetSchedule", group, name)));
+      }),
+      route("DELETE", one, async ({ name = "" }, { url, caller }) => {
+        const group = url.searchParams.get("groupName") ?? "default";
+        this.#remove(await this.#allowed(caller, "DeleteSchedule", group, name));
+        return jsonReply({});
+      }),
+      route("GET", /^\/schedules$/, async (_, { url, caller }) => {
+        // The action knows no resource: its permission is on `*`.
+        const request = { action: "scheduler:ListSchedules", resource: "*" };
+        await this.#options.access.authorize(caller, request);
+        return jsonReply(this.#list(url.searchParams));
+      }),
+    ]);
+  }
+
+  readonly resources: ResourceTypes = {
+    "AWS::Scheduler::ScheduleGroup": ({ properties, physicalName }) => {
+      const name = String(properties.Name ?? physicalName(64));
+      this.#groups.add(name);
+      return { ref: name, attributes: { Arn: this.#arn("schedule-group", name) } };
+    },
+    "AWS::Scheduler::Schedule": async ({ properties, physicalName }) => {
+      const request = properties as unknown as CreateScheduleInput;
+      const name = request.Name ?? physicalName(64);
+      return { ref: name, attributes: { Arn: await this.#add({ ...request, Name: name }) } };
+    },
+  };
+
+  #arn(kind: "schedule" | "schedule-group", name: string): string {
+    return arnOf(this.#options.account, "scheduler", `${kind}/${name}`);
+  }
+
+  async #create(request: CreateScheduleInput, caller: Session): Promise<string> {
+    const { access } = this.#options;
+    const resource = this.#arn("schedule", `${request.GroupName ?? "default"}/${request.Name}`);
+    await access.authorize(caller, { action: "scheduler:CreateSchedule", resource });
+    await access.authorize(caller, {
+      action: "iam:PassRole",
+      resource: String(request.Target?.RoleArn),
+      context: { "iam:PassedToService": "scheduler.amazonaws.com" },
+    });
+    return this.#add(request);
+  }
+
+  async #add(request: CreateScheduleInput): Promise<string> {
+    const timing = validateSchedule(request, Date.now());
+    const { GroupName: group = "default", Name: name = "" } = request;
+    this.#assertGroup(group);
+    const target = await this.#targetOf(request.Target, group);
+    const arn = this.#arn("schedule", `${group}/${name}`);
+    const known = this.#schedules.get(arn);
+    if (known !== undefined) {
+      const sameToken = request.ClientToken === known.request.ClientToken;
+      if (request.ClientToken !== undefined && sameToken) return arn;
+      throw new AwsError("ConflictException", `Schedule ${name} already exists.`, { status: 409 });
+    }
+    const schedule: StoredSchedule = {
+      arn,
+      group,
+      name,
+      request,
+      target,
+      timing,
+      createdAt: new Date(),
+    };
+    this.#schedules.set(arn, schedule);
+    if (this.#started) this.#begin(schedule);
+    return arn;
+  }
+
+  #assertGroup(group: string): void {
+    if (this.#groups.has(group)) return;
+    throw new AwsError("ResourceNotFoundException", `Schedule group ${group} does not exist.`, {
+      status: 404,
+    });
+  }
+
+  /** Scheduler tries at once whether it can assume the role, on behalf of the schedule's group. */
+  async #targetOf(target: Target | undefined, group: string): Promise<ScheduleTarget> {
+    const { access, account, identities } = this.#options;
+    const role = identities.find(target?.RoleArn ?? "");
+    const assumable =
+      role !== undefined &&
+      (await access.trusts(role, "scheduler.amazonaws.com", {
+        "aws:SourceAccount": account.id,
+        "aws:SourceArn": this.#arn("schedule-group", group),
+      }));
+    if (target === undefined || !assumable)
+      throw validationError(
+        "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.",
+      );
+    if (!target.Arn?.startsWith("arn:aws:lambda:"))
+      throw validationError(`the local runner has schedules for functions, not for ${target.Arn}`);
+    return {
+      functionArn: target.Arn,
+      input: target.Input,
+      caller: identities.session(role, `schedule-${group}`.slice(0, 64)),
+      maximumRetryAttempts: Number(target.RetryPolicy?.MaximumRetryAttempts ?? 185),
+      maximumEventAgeSeconds: Number(target.RetryPolicy?.MaximumEventAgeInSeconds ?? 86_400),
+      deadLetterArn: target.DeadLetterConfig?.Arn,
+    };
+  }
+
+  /** Let time run: not before the whole stack is there. */
+  start(): void {
+    this.#started = true;
+    for (const schedule of this.#schedules.values()) this.#begin(schedule);
+  }
+
+  /** Without a start date, a rate begins at once. */
+  #begin(schedule: StoredSchedule): void {
+    const { timing } = schedule;
+    this.#arm(schedule, "at" in timing ? timing.at : Date.now());
+  }
+
+  #arm(schedule: StoredSchedule, due: number): void {
+    const wait = Math.max(0, due - Date.now());
+    schedule.timer = setTimeout(
+      () => (wait > LONGEST_TIMER ? this.#arm(schedule, due) : this.#fire(schedule, due)),
+      Math.min(wait, LONGEST_TIMER),
+    );
+  }
+
+  #fire(schedule: StoredSchedule, due: number): void {
+    const { account, lambda, sqs, onFault, duplicateDeliveries } = this.#options;
+    const { arn, target, timing, request } = schedule;
+    if ("every" in timing) this.#arm(schedule, due + timing.every);
+    if (request.State === "DISABLED") return;
+    const scheduledAt = new Date(due);
+    const deliveries = (duplicateDeliveries ? [1, 2] : [1]).map(() =>
+      deliverSchedule(
+        { account, lambda, sqs, signal: this.#stopping.signal },
+        { arn, target, scheduledAt },
+      ),
+    );
+    const done = Promise.all(deliveries)
+      .catch((error: Error) => onFault(`schedule ${schedule.name} failed: ${error.message}`))
+      .then(() => {
+        if ("at" in timing && request.ActionAfterCompletion === "DELETE") this.#remove(schedule);
+      })
+      .finally(() => this.#deliveries.delete(done));
+    this.#deliveries.add(done);
+  }
+
+  #remove(schedule: StoredSchedule): void {
+    clearTimeout(schedule.timer);
+    this.#schedules.delete(schedule.arn);
+  }
+
+  async #allowed(
+    caller: Session,
+    operation: string,
+    group: string,
+    name: string,
+  ): Promise<StoredSchedule> {
+    const arn = this.#arn("schedule", `${group}/${name}`);
+    await this.#options.access.authorize(caller, {
+      action: `scheduler:${operation}`,
+      resource: arn,
+    });
+    const schedule = this.#schedules.get(arn);
+    if (schedule !== undefined) return schedule;
+    throw new AwsError("ResourceNotFoundException", `Schedule ${name} does not exist.`, {
+      status: 404,
+    });
+  }
+
+  #list(query: URLSearchParams): { Schedules: ScheduleSummary[]; NextToken?: string | undefined } {
+    const group = query.get("ScheduleGroup");
+    const prefix = query.get("NamePrefix") ?? "";
+    const after = Buffer.from(query.get("NextToken") ?? "", "base64").toString();
+    if (group !== null) this.#assertGroup(group);
+    const found = [...this.#schedules.values()]
+      .filter((each) => (group === null || each.group === group) && each.name.startsWith(prefix))
+      .sort((a, b) => (a.arn < b.arn ? -1 : 1))
+      .filter(({ arn }) => arn > after);
+    const page = found.slice(0, Number(query.get("MaxResults") ?? 100));
+    const last = found.length > page.length ? page.at(-1) : undefined;
+    return {
+      Schedules: page.map(summarized),
+      NextToken: last && Buffer.from(last.arn).toString("base64"),
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    for (const { timer } of this.#schedules.values()) clearTimeout(timer);
+    await Promise.all(this.#deliveries);
+  }
+}
+
+const summarized = ({ arn, group, name, request, createdAt }: StoredSchedule): ScheduleSummary => ({
+  Arn: arn,
+  GroupName: group,
+  Name: name,
+  State: request.State ?? "ENABLED",
+  CreationDate: createdAt,
+  LastModificationDate: createdAt,
+  Target: { Arn: request.Target?.Arn },
+});
+
+function shown(schedule: StoredSchedule): GetScheduleOutput {
+  const { ClientToken: _, ...request } = schedule.request;
+  return {
+    ActionAfterCompletion: "NONE",
+    ScheduleExpressionTimezone: "UTC",
+    ...request,
+    ...summarized(schedule),
+    Target: request.Target,
+  };
+}
