@@ -1,6 +1,6 @@
-import { formatLeaseId } from "./lease-id.ts";
+import { formatLeaseId, parseLeaseId } from "./lease-id.ts";
 import type { LeaseName } from "./lease-name.ts";
-import type { LeaseDeps, LeaseRef } from "./ports.ts";
+import type { LeaseDeps, LeaseRef, ScheduleInput } from "./ports.ts";
 import { epochSecondsCeil, type Instant, plus, seconds } from "./time.ts";
 
 /** A schedule's name taken apart: `<random end of the lease>-<seconds since the epoch>`. */
@@ -25,6 +25,23 @@ export function parseScheduleName(name: string): ScheduleName | undefined {
   if (!random || !at) return undefined;
   return { random, atEpochSeconds: Number(at), recheck: recheck !== undefined };
 }
+
+/** What a schedule carries, or `undefined` when it is not what we put into one. */
+export function parseScheduleInput(value: unknown): ScheduleInput | undefined {
+  const { leaseId, roleOid, ...rest } = (value ?? {}) as Record<string, unknown>;
+  if (typeof leaseId !== "string" || Object.keys(rest).length > 0) return undefined;
+  if (typeof roleOid !== "number" || !Number.isInteger(roleOid) || roleOid < FIRST_USER_OID)
+    return undefined;
+  try {
+    parseLeaseId(leaseId);
+  } catch {
+    return undefined;
+  }
+  return { leaseId, roleOid };
+}
+
+/** OIDs below are the system's (PostgreSQL's `FirstNormalObjectId`). */
+const FIRST_USER_OID = 16_384;
 
 /** How often a schedule is tried before the sweep has to make it. */
 const ATTEMPTS = 3;

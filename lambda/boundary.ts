@@ -1,6 +1,23 @@
 import type { Logger } from "@aws-lambda-powertools/logger";
-import type { MiddlewareObj } from "@middy/core";
+import middy, { type MiddlewareObj } from "@middy/core";
 import { MayflyError } from "../core/errors.ts";
+import type { LambdaTelemetry } from "./telemetry.ts";
+
+/** A function that logs under its request id, publishes what it measured, and throws only our words. */
+export const serve = <Event, Result>(logger: Logger, telemetry: LambdaTelemetry) =>
+  middy<Event, Result>().use(publishing(logger, telemetry)).use(convertErrors(logger, telemetry));
+
+function publishing<Event, Result>(
+  logger: Logger,
+  telemetry: LambdaTelemetry,
+): MiddlewareObj<Event, Result> {
+  const publish = (): void => telemetry.publish();
+  return {
+    before: ({ context }) => logger.addContext(context),
+    after: publish,
+    onError: publish,
+  };
+}
 
 /**
  * Let only our own words leave a function: a {@link MayflyError}'s name and message, or for a bug
@@ -9,12 +26,16 @@ import { MayflyError } from "../core/errors.ts";
  * The Node runtime logs every enumerable property of what a handler throws, and a driver's error
  * carries parts of the statement in `where`, `detail` and `internalQuery`.
  */
-export function convertErrors<Event, Result>(logger: Logger): MiddlewareObj<Event, Result> {
+export function convertErrors<Event, Result>(
+  logger: Logger,
+  telemetry?: LambdaTelemetry,
+): MiddlewareObj<Event, Result> {
   return {
     onError: (request) => {
       const { error } = request;
       if (error instanceof MayflyError) {
-        logger.warn("request failed", { errorType: error.name, reason: error.message });
+        logger.warn("request.refused", { errorType: error.name, reason: error.message });
+        telemetry?.measure("RequestsRefused", 1);
         request.error = bare(error.name, error.message);
         return;
       }

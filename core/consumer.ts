@@ -1,0 +1,29 @@
+import type { Credential } from "./credential.ts";
+import { type GrantedRole, ownLease } from "./grants.ts";
+import { type IssueDeps, issueLease } from "./issue.ts";
+import { type LeaseView, lookUpLease } from "./lookup.ts";
+import type { Receipt } from "./receipt.ts";
+import { type Renewal, renewLease } from "./renew.ts";
+import type { ConsumerRequest } from "./request.ts";
+import { revokeLease } from "./revoke.ts";
+
+/** What an alias answers. */
+export type ConsumerAnswer = Credential | Renewal | Receipt | (LeaseView & { sessions: number });
+
+/** Do what a consumer asked of its alias. */
+export async function serveConsumer(
+  deps: IssueDeps,
+  grant: GrantedRole,
+  request: ConsumerRequest,
+): Promise<ConsumerAnswer> {
+  if (request.action === "issue") return issueLease(deps, grant, request);
+  const id = ownLease(deps.deployment, grant, request.leaseId);
+  switch (request.action) {
+    case "renew":
+      return renewLease(deps, grant, id, request.ttlSeconds);
+    case "revoke":
+      return revokeLease(deps, id, { onlyIfDue: false, actor: grant.consumer });
+    case "lookup":
+      return lookUpLease(deps, id);
+  }
+}

@@ -1,0 +1,25 @@
+import { ConfigError } from "../../core/errors.ts";
+import type { Pepper, Peppers } from "../../core/ports.ts";
+import { Secret } from "../../core/secret.ts";
+import type { SecretStore } from "../../core/secret-store.ts";
+
+/** The pepper's versions in one secret, each read once per function instance. */
+export function peppersIn(secrets: Pick<SecretStore, "getSecret">, secretArn: string): Peppers {
+  const known = new Map<string, Pepper>();
+  let newest: Pepper | undefined;
+  const read = async (which: { versionId?: string }): Promise<Pepper | undefined> => {
+    const found = await secrets.getSecret(secretArn, which);
+    if (found === undefined || !(found.value.pepper instanceof Secret)) return undefined;
+    const pepper = { version: found.versionId, value: found.value.pepper };
+    known.set(pepper.version, pepper);
+    return pepper;
+  };
+  return {
+    current: async () => {
+      newest ??= await read({});
+      if (newest !== undefined) return newest;
+      throw new ConfigError(`secret ${secretArn} holds no pepper; deploy the stack again`);
+    },
+    version: async (versionId) => known.get(versionId) ?? read({ versionId }),
+  };
+}

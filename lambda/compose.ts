@@ -1,0 +1,109 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { Logger } from "@aws-lambda-powertools/logger";
+import { SchedulerClient } from "@aws-sdk/client-scheduler";
+import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import type { Deployment } from "../core/deployment.ts";
+import type { IssueDeps } from "../core/issue.ts";
+import type { LeaseDeps } from "../core/ports.ts";
+import { type Instant, seconds, type Time } from "../core/time.ts";
+import { peppersIn } from "./aws/peppers.ts";
+import { eventBridgeScheduler } from "./aws/scheduler.ts";
+import { secretsManager } from "./aws/secrets.ts";
+import { type Environment, required } from "./environment.ts";
+import { issuerLogin } from "./issuer-login.ts";
+import { postgresLedger } from "./postgres/ledger.ts";
+import { connect } from "./postgres/login.ts";
+import { Maintenance } from "./postgres/maintenance.ts";
+import { tlsOptions } from "./postgres/tls.ts";
+import { type LambdaTelemetry, lambdaTelemetry } from "./telemetry.ts";
+
+/** Bounds of every connection; the shortest function timeout is 30 s. */
+const LIMITS = { connect: seconds(5), statement: seconds(10), lock: seconds(2) };
+
+const time: Time = {
+  now: () => Date.now() as Instant,
+  wait: async (length) => {
+    await setTimeout(length);
+  },
+};
+
+/** What every function that touches leases is made of. */
+export interface Composition {
+  readonly logger: Logger;
+  readonly telemetry: LambdaTelemetry;
+  readonly deployment: Deployment;
+  readonly deps: LeaseDeps;
+}
+
+/** The adapters of one function, from its environment and the `deployment.json` beside its bundle. */
+export function compose(env: Environment): Composition {
+  const set = required(env, [
+    "AWS_REGION",
+    "DB_HOST",
+    "DB_PORT",
+    "ISSUER_SECRET_ARN",
+    "LAMBDA_TASK_ROOT",
+    "REVOKER_ARN",
+    "SCHEDULER_ROLE_ARN",
+    "SCHEDULE_DLQ_ARN",
+    "SCHEDULE_GROUP",
+  ]);
+  const deployment = readDeployment(set.LAMBDA_TASK_ROOT);
+  const { tag, database } = deployment;
+  const logger = new Logger();
+  const telemetry = lambdaTelemetry(logger, database);
+  if (deployment.tls === "plaintext")
+    logger.warn("connections to the database are not encrypted: the configuration says plaintext");
+  const place = { region: set.AWS_REGION, folder: set.LAMBDA_TASK_ROOT };
+  const maintenance = new Maintenance(
+    issuerLogin({
+      secrets: secretsManager(new SecretsManagerClient()),
+      secretArn: set.ISSUER_SECRET_ARN,
+      host: set.DB_HOST,
+      port: Number(set.DB_PORT),
+      ssl: () => tlsOptions(set.DB_HOST, deployment, place),
+    }),
+    (login) => connect(login, LIMITS),
+  );
+  const server = `${set.DB_HOST}:${set.DB_PORT}`;
+  const ledger = postgresLedger({ maintenance, tag, server, time, random: Math.random });
+  const scheduler = eventBridgeScheduler(new SchedulerClient(), {
+    group: set.SCHEDULE_GROUP,
+    revokerArn: set.REVOKER_ARN,
+    roleArn: set.SCHEDULER_ROLE_ARN,
+    deadLetterArn: set.SCHEDULE_DLQ_ARN,
+  });
+  return {
+    logger,
+    telemetry,
+    deployment,
+    deps: { database, tag, ledger, scheduler, telemetry, time },
+  };
+}
+
+/** As {@link compose}, with what issuing needs besides. */
+export function composeIssuer(env: Environment): Composition & { readonly deps: IssueDeps } {
+  const composition = compose(env);
+  const { deployment, deps } = composition;
+  const { DB_HOST, DB_PORT, PEPPER_SECRET_ARN } = required(env, [
+    "DB_HOST",
+    "DB_PORT",
+    "PEPPER_SECRET_ARN",
+  ]);
+  return {
+    ...composition,
+    deps: {
+      ...deps,
+      deployment,
+      endpoint: { host: DB_HOST, port: Number(DB_PORT), tls: deployment.tls },
+      peppers: peppersIn(secretsManager(new SecretsManagerClient()), PEPPER_SECRET_ARN),
+      random: randomBytes,
+    },
+  };
+}
+
+const readDeployment = (folder: string): Deployment =>
+  JSON.parse(readFileSync(join(folder, "deployment.json"), "utf8")) as Deployment;
