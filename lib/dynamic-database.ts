@@ -1,7 +1,5 @@
-import { Annotations, Aspects, type Duration, Stack, Token, Tokenization } from "aws-cdk-lib";
-import type { IConnectable, IVpc, SubnetSelection } from "aws-cdk-lib/aws-ec2";
+import { Annotations, Aspects, Stack, Token, Tokenization } from "aws-cdk-lib";
 import { Grant, type IGrantable, type IRole } from "aws-cdk-lib/aws-iam";
-import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import { Construct, type IDependable } from "constructs";
 import {
   type ParsedRole,
@@ -12,87 +10,15 @@ import {
 } from "../core/config.ts";
 import type { Grant as DeployedGrant, Deployment } from "../core/deployment.ts";
 import { groupRoleName, tagOf } from "../core/names.ts";
-import type { Privileges, ProvisionPlan } from "../core/provision-plan.ts";
+import type { ProvisionPlan } from "../core/provision-plan.ts";
+import type { DynamicDatabaseProps, DynamicRoleProps } from "./dynamic-database-props.ts";
 import { DynamicRole } from "./dynamic-role.ts";
-import { BUILT_FUNCTIONS } from "./function-code.ts";
+import { BUILT_FUNCTIONS, checkRoots } from "./function-code.ts";
 import { makeFunctionNetwork } from "./function-network.ts";
 import { CONCURRENCY, LeaseFunctions } from "./lease-functions.ts";
 import { LeaseSecrets } from "./lease-secrets.ts";
 import { Provisioning } from "./provisioning.ts";
 import { RevocationSchedules } from "./revocation-schedules.ts";
-
-/** Properties of a DynamicDatabase. */
-export interface DynamicDatabaseProps {
-  /** Name of the database in lease ids, 1 to 32 of `[a-z0-9-]`. */
-  readonly database: string;
-  readonly vpc: IVpc;
-  /** @default - the VPC's private subnets */
-  readonly vpcSubnets?: SubnetSelection;
-  /** Who must let the functions in, e.g. the RDS instance. */
-  readonly databaseConnections: IConnectable;
-  readonly host: string;
-  /** @default 5432 */
-  readonly port?: number;
-  /** The administrator's secret, an AWS database secret. Read by the provisioner alone. */
-  readonly adminSecret: ISecret;
-  /** The application databases in which roles work; the first is the one credentials name. */
-  readonly databases: string[];
-  /** Who owns the tables; the administrator must be a member. */
-  readonly owner: string;
-  /**
-   * PEM text of the roots to trust.
-   * @default - the RDS roots of the stack's Region
-   */
-  readonly ca?: string;
-  /**
-   * `plaintext` only for a server without TLS.
-   * @default "verify-full"
-   */
-  readonly tls?: "verify-full" | "plaintext";
-  /**
-   * Four of `[a-z2-7]`, part of every PostgreSQL role's name; never change it.
-   * @default - derived from the stack's name and the construct's path
-   */
-  readonly tag?: string;
-  /**
-   * How many issuer roles share the leases, 1 to 100; only ever raise it.
-   * @default 16
-   */
-  readonly shards?: number;
-  /**
-   * Bound connections by reserved concurrency, 10 executions in all; new accounts may lack the quota.
-   * @default true
-   */
-  readonly reserveConcurrency?: boolean;
-  /**
-   * Folder of the built functions.
-   * @default - where `npm run build` leaves them
-   */
-  readonly assets?: string;
-}
-
-/** Properties of a dynamic role. Privileges name `schema.*` or `schema.table`; one is needed. */
-export interface DynamicRoleProps extends Privileges {
-  /** Default life of a lease, at least 10 seconds. */
-  readonly ttl: Duration;
-  /** Longest life of a lease, renewals included; at most 32 days. */
-  readonly maxTtl: Duration;
-  /**
-   * Most live leases at one time, all consumers together.
-   * @default 1000
-   */
-  readonly maxLeases?: number;
-  /**
-   * Most live leases of one consumer.
-   * @default - as maxLeases
-   */
-  readonly maxLeasesPerConsumer?: number;
-  /**
-   * `CONNECTION LIMIT` of each lease.
-   * @default 20
-   */
-  readonly connectionLimit?: number;
-}
 
 /** Connections that an operator's own session and a restart may need beside the functions'. */
 const SPARE_CONNECTIONS = 2;
@@ -126,9 +52,11 @@ export class DynamicDatabase extends Construct {
     this.#settings = parseSettings(database, settings);
     this.tag = this.#settings.tag ?? tagOf(this.#address());
     const port = props.port ?? 5_432;
+    const assets = props.assets ?? BUILT_FUNCTIONS;
+    checkRoots(assets, Stack.of(this).region, this.#settings);
     const shared = {
       database,
-      assets: props.assets ?? BUILT_FUNCTIONS,
+      assets,
       network: makeFunctionNetwork(this, "SecurityGroup", { ...props, port }),
       address: {
         DB_HOST: props.host,

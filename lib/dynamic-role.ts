@@ -1,12 +1,12 @@
 import { ArnFormat, Duration, Stack, Token } from "aws-cdk-lib";
 import {
-  AnyPrincipal,
   ArnPrincipal,
   Effect,
   type IRole,
   Policy,
   PolicyDocument,
   PolicyStatement,
+  StarPrincipal,
 } from "aws-cdk-lib/aws-iam";
 import { Alias, CfnResourcePolicy } from "aws-cdk-lib/aws-lambda";
 import { Construct, type IDependable } from "constructs";
@@ -79,7 +79,7 @@ const denyOthers = (alias: Alias, grantee: IRole): PolicyStatement =>
   new PolicyStatement({
     sid: "OnlyTheConsumer",
     effect: Effect.DENY,
-    principals: [new AnyPrincipal()],
+    principals: [new StarPrincipal()],
     actions: INVOCATIONS,
     resources: [alias.functionArn],
     conditions: { StringNotEquals: { "aws:PrincipalArn": grantee.roleArn } },

@@ -1,9 +1,10 @@
 import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Lazy, Stage } from "aws-cdk-lib";
+import { Lazy, Stage, Token } from "aws-cdk-lib";
 import { Code, type CodeConfig } from "aws-cdk-lib/aws-lambda";
 import { Asset } from "aws-cdk-lib/aws-s3-assets";
 import type { Construct } from "constructs";
+import type { ParsedTrust } from "../core/config.ts";
 import type { Deployment } from "../core/deployment.ts";
 
 /** Where `npm run build` leaves the bundles. */
@@ -19,6 +20,19 @@ export function bundleFolder(assets: string, name: string): string {
   if (!existsSync(join(folder, "index.mjs")))
     throw new Error(`${join(folder, "index.mjs")} does not exist; run "npm run build" first`);
   return folder;
+}
+
+/**
+ * Refuse a Region whose RDS roots do not come with Mayfly, where the Region is known.
+ *
+ * @throws Error when a deployed function would find no roots to trust.
+ */
+export function checkRoots(assets: string, region: string, trust: ParsedTrust): void {
+  if (Token.isUnresolved(region) || trust.tls === "plaintext" || trust.ca !== undefined) return;
+  if (existsSync(join(bundleFolder(assets, "issuer"), "rds-ca", `${region}.pem`))) return;
+  throw new Error(
+    `no RDS roots for Region "${region}" come with Mayfly; pass ca, the PEM text of the roots to trust`,
+  );
 }
 
 /** A bundle with `deployment.json` beside it, which is known only when the app is synthesized. */
@@ -50,8 +64,10 @@ export class FunctionCode extends Code {
   /** Make the asset, once, from the bundle and what it is deployed with. */
   complete(scope: Construct, deployment: Deployment): void {
     if (this.#asset !== undefined) return;
+    const stage = Stage.of(scope);
+    if (stage === undefined) throw new Error(`${scope.node.path} is not part of an App`);
     // an asset's bundling option would do, but it announces every folder on stderr
-    const folder = mkdtempSync(join(Stage.of(scope)?.assetOutdir ?? ".", "mayfly-"));
+    const folder = mkdtempSync(join(stage.assetOutdir, "mayfly-"));
     cpSync(this.#folder, folder, { recursive: true });
     writeFileSync(join(folder, "deployment.json"), `${JSON.stringify(deployment, null, 2)}\n`);
     this.#asset = new Asset(scope, "Code", { path: folder });

@@ -10,7 +10,8 @@ import {
   type ParsedHost,
   pascal,
 } from "../core/config.ts";
-import { DynamicDatabase, type DynamicDatabaseProps } from "./dynamic-database.ts";
+import { DynamicDatabase } from "./dynamic-database.ts";
+import type { DynamicDatabaseProps } from "./dynamic-database-props.ts";
 import type { DynamicRole } from "./dynamic-role.ts";
 import { BUILT_FUNCTIONS } from "./function-code.ts";
 import { SandboxDatabase } from "./sandbox-database.ts";
