@@ -19,7 +19,8 @@ function readPrincipal(place: Place): ParsedConsumer["principal"] {
         readText(roleArn, (text) => ROLE_ARN.test(text), "is not a role's ARN", remedy) ?? "",
     };
   }
-  isObjectOf(newRole, ["assumedBy"], 'write { assumedBy: "account" }');
+  if (!isObjectOf(newRole, ["assumedBy"], 'write { assumedBy: "account" }'))
+    return { assumedBy: "" };
   const assumedBy = readText(
     within(newRole, "assumedBy"),
     (text) => text === "account" || SERVICE.test(text),

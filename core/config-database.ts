@@ -30,6 +30,8 @@ const SETTINGS = ["databases", "owner", "roles", "tag", "shards", "reserveConcur
 const HOST = ["host", "port", "ca", "tls", "adminSecret", "vpc"];
 const VPC = ["vpcId", "availabilityZones", "privateSubnetIds", "securityGroupId"];
 
+const NO_VPC = { vpcId: "", availabilityZones: [], privateSubnetIds: [], securityGroupId: "" };
+
 const isName = (text: string): boolean =>
   text !== "" && !text.includes("\0") && Buffer.byteLength(text) <= 63;
 
@@ -56,8 +58,8 @@ const matches =
   (text: string): boolean =>
     pattern.test(text);
 
-function readVpc(place: Place): VpcConfig {
-  isObjectOf(place, VPC, `give ${VPC.join(", ")}`);
+function readVpc(place: Place): VpcConfig | undefined {
+  if (!isObjectOf(place, VPC, `give ${VPC.join(", ")}`)) return undefined;
   const id = (key: string, prefix: string): string =>
     readText(
       within(place, key),
@@ -105,7 +107,13 @@ export function readTrust(place: Place): ParsedTrust {
   };
 }
 
-function readHost(place: Place): ParsedHost {
+function readHost(place: Place): ParsedHost | undefined {
+  if (!HOST.some((key) => within(place, key).value !== undefined)) {
+    const remedy = "write sandbox: true, or a host with adminSecret and vpc";
+    place.problems.push(`${place.path}: neither a sandbox nor a host; ${remedy}`);
+    return undefined;
+  }
+  const vpc = readVpc(within(place, "vpc")) ?? NO_VPC;
   return {
     host:
       readText(
@@ -122,7 +130,7 @@ function readHost(place: Place): ParsedHost {
         "is not a secret",
         "write its name or its complete ARN",
       ) ?? "",
-    vpc: readVpc(within(place, "vpc")),
+    vpc,
     ...readTrust(place),
   };
 }

@@ -116,7 +116,7 @@ export function readWhole(place: Place, min: number, max: number, fallback: numb
   if (value === undefined) return fallback;
   if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max)
     return value;
-  complain(place, "is not in range", `write a whole number from ${min} to ${max}`);
+  complain(place, `is not a whole number from ${min} to ${max}`, "write one");
   return fallback;
 }
 

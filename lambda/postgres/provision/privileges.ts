@@ -41,6 +41,20 @@ interface SchemaGap {
   readonly admin_grants: boolean;
 }
 
+/** `$1` wanted privileges as JSON, `$2` the owner. Only defaults that are not set. */
+const defaultGaps = sql`
+select w.*
+from pg_catalog.jsonb_to_recordset($1::jsonb)
+  as w("groupRole" text, kind text, privilege text, schema text, name text)
+join pg_catalog.pg_namespace n on n.nspname = w.schema
+join pg_catalog.pg_roles g on g.rolname = w."groupRole"
+join pg_catalog.pg_roles o on o.rolname = $2::text
+where w.name is null and not exists (
+  select from pg_catalog.pg_default_acl d, pg_catalog.aclexplode(d.defaclacl) a
+  where d.defaclrole = o.oid and d.defaclnamespace = n.oid
+    and d.defaclobjtype = case w.kind when 'sequence' then 'S' else 'r' end::"char"
+    and a.grantee = g.oid and a.privilege_type = w.privilege)`;
+
 /** `$1` wanted privileges as JSON. Only what is not granted by name. */
 const relationGaps = sql`
 select w."groupRole" as "groupRole", w.kind, w.privilege, n.nspname::text as schema,
@@ -81,45 +95,51 @@ export async function grantPrivileges(
   database: string,
   plan: ProvisionPlan,
 ): Promise<void> {
-  const asOwner = sql`set local role ${ident(plan.owner)}`;
   const wanted = wantedPrivileges(plan);
   const json = JSON.stringify(wanted);
   const step = (what: string): string => `${what} in database ${database}`;
+  const asOwner = (what: string, statements: readonly Sql[]): Promise<void> =>
+    session.apply(
+      step(what),
+      statements.length === 0 ? [] : [sql`set local role ${ident(plan.owner)}`, ...statements],
+    );
 
-  const gaps = await session.rows<SchemaGap>(step("read schema privileges"), schemaGaps, [
+  const doors = await session.rows<SchemaGap>(step("read schema privileges"), schemaGaps, [
     JSON.stringify(wantedSchemas(wanted)),
     plan.owner,
   ]);
-  const enter = ({ groupRole, schema }: SchemaGap): Sql =>
-    sql`grant usage on schema ${ident(schema)} to ${ident(groupRole)}`;
-  const byOwner = gaps.filter((gap) => gap.owner_grants);
-  const byAdmin = gaps.filter((gap) => !gap.owner_grants && gap.admin_grants);
-  await session.apply(step("grant USAGE on schemas"), [
-    ...byAdmin.map(enter),
-    asOwner,
-    ...byOwner.map(enter),
-  ]);
+  const byAdmin = doors.filter((gap) => !gap.owner_grants && gap.admin_grants);
+  await asOwner("grant USAGE on schemas", doors.filter((gap) => gap.owner_grants).map(enter));
+  await session.apply(step("grant USAGE on schemas"), byAdmin.map(enter));
+  const readDefaults = () =>
+    session.rows<WantedPrivilege>(step("read default privileges"), defaultGaps, [json, plan.owner]);
   // Committed before the tables are listed, so that none made meanwhile falls between the two.
-  await session.apply(step("set default privileges"), [asOwner, ...defaultPrivileges(wanted)]);
-  const rest = await session.rows<WantedPrivilege>(step("read table privileges"), relationGaps, [
-    json,
-  ]);
-  if (rest.length > 0)
-    await session.apply(step("grant on tables and sequences"), [asOwner, ...relationGrants(rest)]);
+  await asOwner("set default privileges", (await readDefaults()).map(byDefault));
+  const relations = await session.rows<WantedPrivilege>(
+    step("read table privileges"),
+    relationGaps,
+    [json],
+  );
+  await asOwner("grant on tables and sequences", relationGrants(relations));
+
   const left = await session.rows<{ gap: string }>(step("verify privileges"), ineffective, [json]);
+  const unset = (await readDefaults()).map(
+    ({ groupRole, privilege, schema }) =>
+      `${groupRole} has no default ${privilege} in schema ${schema}`,
+  );
+  const missing = [...left.map(({ gap }) => gap), ...unset];
   refuseIf(
-    left.length === 0 ? [] : [someOf(left.map(({ gap }) => gap))],
+    missing.length === 0 ? [] : [someOf(missing)],
     `the privileges in database "${database}" had no effect; have a DBA grant them with GRANT OPTION to "${plan.owner}", then deploy again`,
   );
 }
 
-function defaultPrivileges(wanted: readonly WantedPrivilege[]): readonly Sql[] {
-  return wanted
-    .filter(({ name }) => name === null)
-    .map(({ groupRole, kind, privilege, schema }) => {
-      const objects = kind === "sequence" ? sql`sequences` : sql`tables`;
-      return sql`alter default privileges in schema ${ident(schema)} grant ${keyword(privilege)} on ${objects} to ${ident(groupRole)}`;
-    });
+const enter = ({ groupRole, schema }: SchemaGap): Sql =>
+  sql`grant usage on schema ${ident(schema)} to ${ident(groupRole)}`;
+
+function byDefault({ groupRole, kind, privilege, schema }: WantedPrivilege): Sql {
+  const objects = kind === "sequence" ? sql`sequences` : sql`tables`;
+  return sql`alter default privileges in schema ${ident(schema)} grant ${keyword(privilege)} on ${objects} to ${ident(groupRole)}`;
 }
 
 function relationGrants(gaps: readonly WantedPrivilege[]): readonly Sql[] {

@@ -1,0 +1,195 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
+import pg from "pg";
+import type { AuditEvent } from "../../core/audit.ts";
+import { type ConsumerAnswer, serveConsumer } from "../../core/consumer.ts";
+import type { Credential } from "../../core/credential.ts";
+import type { Deployment } from "../../core/deployment.ts";
+import { grantOf } from "../../core/grants.ts";
+import type { IssueDeps } from "../../core/issue.ts";
+import { groupRoleName } from "../../core/names.ts";
+import type { Metric, Pepper } from "../../core/ports.ts";
+import { parseRequest } from "../../core/request.ts";
+import { Secret } from "../../core/secret.ts";
+import type { Instant } from "../../core/time.ts";
+import { postgresLedger } from "../../lambda/postgres/ledger.ts";
+import { connect, type Login } from "../../lambda/postgres/login.ts";
+import { Maintenance } from "../../lambda/postgres/maintenance.ts";
+import { type MemoryScheduler, memoryScheduler } from "./memory-scheduler.ts";
+import {
+  type ProvisionedOptions,
+  provisioned,
+  TEST_LIMITS,
+  type TestDatabase,
+} from "./provisioned.ts";
+
+/** Grants as a stack would deploy them. */
+const GRANTS = {
+  "user-service--readonly": { consumer: "user-service", role: "readonly" },
+  "user-service--readwrite": { consumer: "user-service", role: "readwrite" },
+  "reporting--readonly": { consumer: "reporting", role: "readonly" },
+} as const;
+export type Alias = keyof typeof GRANTS;
+
+const FUNCTION_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:issuer";
+
+/** One function instance: its own warm connection to a provisioned database. */
+export interface Issuer {
+  readonly deps: IssueDeps;
+  readonly scheduler: MemoryScheduler;
+  readonly audit: AuditEvent[];
+  readonly metrics: { readonly metric: Metric; readonly value: number }[];
+  /** Statements sent on the warm connection so far. */
+  roundTrips(): number;
+  /** As the handler does for an invocation through `alias`. */
+  ask(alias: Alias, event: unknown): Promise<ConsumerAnswer>;
+  issue(alias?: Alias, event?: Record<string, unknown>): Promise<Credential>;
+  close(): Promise<void>;
+}
+
+export interface IssuerOptions {
+  readonly limits?: { readonly maxLeases?: number; readonly maxLeasesPerConsumer?: number };
+  readonly scheduler?: MemoryScheduler;
+  readonly peppers?: Map<string, Pepper>;
+  /** Instead of the AWSCURRENT issuer login. */
+  readonly login?: (options: { readonly fresh: boolean }) => Promise<Login>;
+}
+
+const PEPPER: Pepper = { version: "11111111-1111-4111-8111-111111111111", value: new Secret("p") };
+
+export function deploymentOf(
+  { tag, database, plan }: TestDatabase,
+  limits: IssuerOptions["limits"] = {},
+): Deployment {
+  const settings = {
+    dbname: database,
+    ttlSeconds: 3_600,
+    maxTtlSeconds: 86_400,
+    maxLeases: 1_000,
+    maxLeasesPerConsumer: 1_000,
+    connectionLimit: 20,
+    ...limits,
+  };
+  const roles = Object.keys(plan.roles).map((role) => [
+    role,
+    { groupRole: groupRoleName(tag, role), ...settings },
+  ]);
+  return {
+    database: "orders",
+    tag,
+    shards: plan.shards,
+    tls: "verify-full",
+    roles: Object.fromEntries(roles),
+    grants: GRANTS,
+  };
+}
+
+/** A function instance over `database`. Several of them are several Lambda instances. */
+export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): Issuer {
+  let sent = 0;
+  const maintenance = new Maintenance(
+    options.login ?? (() => database.issuerLogin()),
+    async (login) => {
+      const client = await connect(login, TEST_LIMITS);
+      return {
+        query: ((text: string) => {
+          sent += 1;
+          return client.query(text);
+        }) as pg.Client["query"],
+        end: () => client.end(),
+      };
+    },
+  );
+  const deployment = deploymentOf(database, options.limits);
+  const scheduler = options.scheduler ?? memoryScheduler();
+  const audit: AuditEvent[] = [];
+  const metrics: Issuer["metrics"] = [];
+  const peppers = options.peppers ?? new Map([[PEPPER.version, PEPPER]]);
+  const time = {
+    now: () => Date.now() as Instant,
+    wait: async (length: number) => {
+      await setTimeout(length);
+    },
+  };
+  const { host, port } = database.admin();
+  const deps: IssueDeps = {
+    database: "orders",
+    tag: database.tag,
+    deployment,
+    endpoint: { host, port, tls: "verify-full" },
+    ledger: postgresLedger({
+      maintenance,
+      tag: database.tag,
+      server: `${host}:${port}`,
+      time,
+      random: Math.random,
+    }),
+    scheduler,
+    telemetry: {
+      audit: (event) => audit.push(event),
+      measure: (metric, value) => metrics.push({ metric, value }),
+    },
+    time,
+    peppers: {
+      current: async () => [...peppers.values()].at(-1) ?? PEPPER,
+      version: async (version) => peppers.get(version),
+    },
+    random: randomBytes,
+  };
+  const ask: Issuer["ask"] = async (alias, event) => {
+    const grant = grantOf(deployment, `${FUNCTION_ARN}:${alias}`);
+    return serveConsumer(deps, grant, parseRequest(event, grant.settings));
+  };
+  return {
+    deps,
+    scheduler,
+    audit,
+    metrics,
+    roundTrips: () => sent,
+    ask,
+    issue: (alias = "user-service--readonly", event = {}) =>
+      ask(alias, { action: "issue", ...event }) as Promise<Credential>,
+    close: () => maintenance.close(),
+  };
+}
+
+/** A provisioned database and one instance on it. */
+export async function issuer(
+  options: ProvisionedOptions & IssuerOptions = {},
+): Promise<Issuer & { readonly test: TestDatabase }> {
+  const test = await provisioned(options);
+  return { ...issuerOn(test, options), test };
+}
+
+/** Log in with a credential as an application would, over TLS. The caller ends it. */
+export async function logIn(test: TestDatabase, credential: Credential): Promise<pg.Client> {
+  const { ssl } = test.admin();
+  const client = new pg.Client({
+    host: credential.host,
+    port: credential.port,
+    database: credential.dbname,
+    user: credential.username,
+    password: credential.password,
+    ssl,
+  });
+  client.on("error", () => {}); // a revocation ends the session; the next query says so
+  await client.connect();
+  return client;
+}
+
+/** The SQLSTATE an attempt fails with, or `undefined` when it succeeds. */
+export async function sqlStateFrom(attempt: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await attempt;
+    return undefined;
+  } catch (error) {
+    return (error as { code?: string }).code;
+  }
+}
+
+/** The SQLSTATE of logging in with a credential: `28P01` or `28000` when it is refused. */
+export const loginRefusal = (
+  test: TestDatabase,
+  credential: Credential,
+): Promise<string | undefined> =>
+  sqlStateFrom(logIn(test, credential).then((client) => client.end()));
