@@ -12,6 +12,7 @@ import { ident, sql } from "../../lambda/postgres/sql.ts";
 import { tlsOptions } from "../../lambda/postgres/tls.ts";
 import { makeProvision } from "../../lambda/provision.ts";
 import { type MemorySecrets, memorySecrets } from "./memory-secrets.ts";
+import type { TestCluster } from "./postgres-setup.ts";
 
 /** What a test wants provisioned. */
 export interface ProvisionedOptions {
@@ -21,6 +22,8 @@ export interface ProvisionedOptions {
   readonly roles?: Readonly<Record<string, Privileges>>;
   /** @default 20 */
   readonly loginConnectionLimit?: number;
+  /** @default - the server that all tests share */
+  readonly cluster?: TestCluster;
   /** SQL that the superuser runs in the application database before provisioning. */
   readonly before?: (names: { readonly owner: string; readonly database: string }) => string;
 }
@@ -81,7 +84,8 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
   const tag = base32(randomBytes(3), 4);
   const database = `app_${tag}`;
   const owner = `owner_${tag}`;
-  const { host, port, ca, masterUsername, masterPassword, superuser } = inject("postgres");
+  const { host, port, ca, masterUsername, masterPassword, superuser } =
+    options.cluster ?? inject("postgres");
   const ssl = tlsOptions(host, { tls: "verify-full", ca }, { region: "", folder: "" });
   const as: TestDatabase["as"] = (username, password, name = database) => ({
     host,
