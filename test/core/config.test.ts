@@ -1,0 +1,265 @@
+import { expect, test } from "vitest";
+import { defineConfig, parseConfig, parseRole, parseSettings } from "../../core/config.ts";
+import shipped from "../../mayfly.config.ts";
+import {
+  consumer,
+  problemsOf,
+  role,
+  sandbox,
+  settings,
+  withConsumer,
+  withDatabase,
+} from "./sample-config.ts";
+
+test.each<[string, unknown, string]>([
+  ["no object", 7, "config: 7 is not an object; export defineConfig()"],
+  ["nothing", undefined, "config: missing; export defineConfig()"],
+  [
+    "no database",
+    { databases: {}, consumers: {} },
+    "databases: {} is empty; give at least one database",
+  ],
+  [
+    "no consumers",
+    { databases: { orders: sandbox } },
+    "consumers: missing; give an object of consumers, or {}",
+  ],
+  [
+    "an unknown key at the top",
+    { ...withDatabase(sandbox), server: {} },
+    "config.server: unknown key; known are databases, consumers",
+  ],
+  [
+    "an unknown key in a database",
+    withDatabase({ ...sandbox, rolez: {} }),
+    "databases.orders.rolez: unknown key; known are sandbox, databases, owner, roles, tag, shards, reserveConcurrency",
+  ],
+  [
+    "a database's name",
+    { databases: { Orders: sandbox }, consumers: {} },
+    'databases.Orders: "Orders" is not a name; write 1 to 32 of a-z, 0-9 and single hyphens, a letter first',
+  ],
+  [
+    "a name with a dot",
+    { databases: { "a.b": sandbox }, consumers: {} },
+    'databases["a.b"]: "a.b" is not a name; write 1 to 32 of a-z, 0-9 and single hyphens, a letter first',
+  ],
+  [
+    "a role's name",
+    withDatabase({ ...sandbox, roles: { "read--only": role } }),
+    'databases.orders.roles.read--only: "read--only" is not a name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first',
+  ],
+  [
+    "a role's name of 15",
+    withDatabase({ ...sandbox, roles: { abcdefghijklmno: role } }),
+    'databases.orders.roles.abcdefghijklmno: "abcdefghijklmno" is not a name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first',
+  ],
+  [
+    "no roles",
+    withDatabase({ ...sandbox, roles: {} }),
+    "databases.orders.roles: {} is empty; give at least one role",
+  ],
+  [
+    "no application database",
+    withDatabase({ ...sandbox, databases: [] }),
+    'databases.orders.databases: [] is not a list of at least one; list the application databases, e.g. ["orders"]',
+  ],
+  [
+    "the maintenance database",
+    withDatabase({ ...sandbox, databases: ["mayfly"] }),
+    'databases.orders.databases[0]: "mayfly" is not an application database; write a name of 1 to 63 bytes other than mayfly, template0, template1, rdsadmin',
+  ],
+  [
+    "two databases of a sandbox",
+    withDatabase({ ...sandbox, databases: ["a", "b"] }),
+    'databases.orders.databases: ["a","b"] is more than a sandbox makes; list one database',
+  ],
+  [
+    "an owner that is ours",
+    withDatabase({ ...sandbox, owner: "mf_abcd_janitor" }),
+    'databases.orders.owner: "mf_abcd_janitor" is not an owner of tables; name the PostgreSQL role that owns them, 1 to 63 bytes, no "mf_" or "pg_" in front',
+  ],
+  [
+    "no owner",
+    withDatabase({ ...sandbox, owner: undefined }),
+    'databases.orders.owner: missing; name the PostgreSQL role that owns them, 1 to 63 bytes, no "mf_" or "pg_" in front',
+  ],
+  [
+    "a tag of five",
+    withDatabase({ ...sandbox, tag: "abcde" }),
+    'databases.orders.tag: "abcde" is not a tag; write four of a-z and 2-7',
+  ],
+  [
+    "101 shards",
+    withDatabase({ ...sandbox, shards: 101 }),
+    "databases.orders.shards: 101 is not a whole number from 1 to 100; write one",
+  ],
+  [
+    "a boolean in words",
+    withDatabase({ ...sandbox, reserveConcurrency: "no" }),
+    'databases.orders.reserveConcurrency: "no" is neither; write true or false',
+  ],
+  [
+    "no target",
+    withDatabase(settings),
+    "databases.orders: neither a sandbox nor a host; write sandbox: true, or a host with adminSecret and vpc",
+  ],
+  [
+    "sandbox: false",
+    withDatabase({ ...sandbox, sandbox: false }),
+    "databases.orders.sandbox: false is not true; write true, or remove it and give a host",
+  ],
+  [
+    "a sandbox with a host",
+    withDatabase({ ...sandbox, host: "db" }),
+    "databases.orders.host: unknown key; known are sandbox, databases, owner, roles, tag, shards, reserveConcurrency",
+  ],
+  [
+    "a consumer without identity",
+    withConsumer({ newRole: undefined }),
+    'consumers.app: needs roleArn or newRole, one of the two; give the ARN of a role, or newRole: { assumedBy: "account" }',
+  ],
+  [
+    "a consumer with two",
+    withConsumer({ roleArn: "arn:aws:iam::111122223333:role/x" }),
+    'consumers.app: needs roleArn or newRole, one of the two; give the ARN of a role, or newRole: { assumedBy: "account" }',
+  ],
+  [
+    "a session's ARN",
+    withConsumer({ newRole: undefined, roleArn: "arn:aws:sts::111122223333:assumed-role/x/y" }),
+    `consumers.app.roleArn: "arn:aws:sts::111122223333:assumed-role/x/y" is not a role's ARN; write the role's own ARN, e.g. arn:aws:iam::111122223333:role/reporting`,
+  ],
+  [
+    "everybody",
+    withConsumer({ newRole: { assumedBy: "*" } }),
+    'consumers.app.newRole.assumedBy: "*" cannot assume a role; write "account" or a service such as "ecs-tasks.amazonaws.com"',
+  ],
+  [
+    "a consumer of nothing",
+    withConsumer({ roles: [] }),
+    'consumers.app.roles: [] is not a list of at least one; list grants, e.g. ["orders/readonly"]',
+  ],
+  [
+    "a grant of one word",
+    withConsumer({ roles: ["ro"] }),
+    'consumers.app.roles[0]: "ro" is not a grant; write "database/role", e.g. "orders/readonly"',
+  ],
+  [
+    "a grant in no database",
+    withConsumer({ roles: ["users/ro"] }),
+    'consumers.app.roles[0]: "users/ro" names no database of this configuration; add the database or correct it',
+  ],
+  [
+    "a grant of no role",
+    withConsumer({ roles: ["orders/rw"] }),
+    'consumers.app.roles[0]: "orders/rw" names no role of that database; add the role, or name one of ro',
+  ],
+  [
+    "a grant of an inherited name",
+    withConsumer({ roles: ["orders/constructor"] }),
+    'consumers.app.roles[0]: "orders/constructor" names no role of that database; add the role, or name one of ro',
+  ],
+  [
+    "a grant twice",
+    withConsumer({ roles: ["orders/ro", "orders/ro"] }),
+    'consumers.app.roles[1]: "orders/ro" is there twice; remove one',
+  ],
+  [
+    "a tag used twice",
+    {
+      databases: { a: { ...sandbox, tag: "abcd" }, b: { ...sandbox, tag: "abcd" } },
+      consumers: {},
+    },
+    'databases.b.tag: "abcd" is the tag of "a" too; write another',
+  ],
+  [
+    "two names of one output",
+    { databases: { orders: sandbox }, consumers: { "app-1": consumer, app1: consumer } },
+    'consumers.app1: "app1" and "app-1" are both "App1" in the stack\'s outputs; rename one',
+  ],
+])("refuses %s, naming place, value and remedy", (_what, config, problem) => {
+  expect(problemsOf(config)).toEqual([problem]);
+});
+
+test("reports every fault of a configuration at once", () => {
+  const config = {
+    databases: {
+      orders: { ...sandbox, owner: "", roles: { ro: { ...role, ttl: "90x", maxTtl: 1 } } },
+    },
+    consumers: { app: { ...consumer, roles: ["orders/rw"] } },
+  };
+  expect(problemsOf(config).map((line) => line.split(":")[0])).toEqual([
+    "databases.orders.owner",
+    "databases.orders.roles.ro.ttl",
+    "databases.orders.roles.ro.maxTtl",
+    "consumers.app.roles[0]",
+  ]);
+});
+
+test("accepts the shipped configuration and fills in the defaults", () => {
+  const { databases, consumers } = parseConfig(shipped);
+  expect(databases.orders).toEqual({
+    target: undefined,
+    databases: ["orders"],
+    owner: "app_owner",
+    shards: 16,
+    reserveConcurrency: true,
+    roles: {
+      readonly: {
+        privileges: { select: ["public.*"] },
+        ttlSeconds: 3_600,
+        maxTtlSeconds: 86_400,
+        maxLeases: 1_000,
+        maxLeasesPerConsumer: 1_000,
+        connectionLimit: 20,
+      },
+      readwrite: {
+        privileges: {
+          select: ["public.*"],
+          insert: ["public.*"],
+          update: ["public.*"],
+          usage: ["public.*"],
+        },
+        ttlSeconds: 900,
+        maxTtlSeconds: 28_800,
+        maxLeases: 50,
+        maxLeasesPerConsumer: 50,
+        connectionLimit: 20,
+      },
+    },
+  });
+  expect(consumers.reporting).toEqual({
+    principal: { assumedBy: "account" },
+    grants: [{ database: "orders", role: "readonly" }],
+  });
+});
+
+test("accepts a role that exists", () => {
+  const roleArn = "arn:aws-cn:iam::111122223333:role/team/reporting";
+  expect(problemsOf(withConsumer({ newRole: undefined, roleArn }))).toEqual([]);
+});
+
+test("returns a configuration that nobody can change", () => {
+  const { databases } = parseConfig(shipped);
+  expect(Object.isFrozen(databases.orders?.roles.readonly?.privileges.select)).toBe(true);
+});
+
+test("gives back the very object it was given to type", () => {
+  expect(defineConfig(shipped)).toBe(shipped);
+  // @ts-expect-error a ttl is a string with a unit
+  defineConfig({ databases: { a: { ...sandbox, roles: { ro: { ttl: 60 } } } }, consumers: {} });
+});
+
+test("checks a role and settings for constructs in the same words", () => {
+  expect(() => parseRole("read_only", { ttl: "1h", maxTtl: "1h" })).toThrow(
+    '"read_only" is not a role name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first\n' +
+      "read_only: no privilege",
+  );
+  expect(() => parseSettings("orders", { databases: ["orders"], owner: "o", shards: 0 })).toThrow(
+    "orders.shards: 0 is not a whole number from 1 to 100; write one",
+  );
+  expect(parseSettings("orders", { databases: ["orders"], owner: "o" })).toMatchObject({
+    tls: "verify-full",
+    shards: 16,
+  });
+});
