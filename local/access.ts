@@ -27,8 +27,8 @@ export interface AccessRequest {
 
 interface Verdict {
   readonly decision: AccessDecision["decision"];
-  /** The kind of policy that denies explicitly, if one does. */
-  readonly deniedBy?: "identity" | "resource" | undefined;
+  /** What the principal's own policies say, whatever the resource's say. */
+  readonly identity: AccessDecision["decision"] | undefined;
 }
 
 /** Who may do what: the template's policies, evaluated on every call. */
@@ -48,12 +48,13 @@ export class Access {
    */
   async authorize(session: Session, request: AccessRequest): Promise<void> {
     const { action, resource } = request;
-    const { decision, deniedBy } = await this.#decide(session.arn, request, session.role);
+    const { decision, identity } = await this.#decide(session.arn, request, session.role);
     if (decision === "Allowed") return;
+    const kind = decision === identity ? "identity" : "resource";
     const why =
-      deniedBy === undefined
-        ? `because no identity-based policy allows the ${action} action`
-        : `with an explicit deny in ${deniedBy === "identity" ? "an identity" : "a resource"}-based policy`;
+      decision === "ExplicitlyDenied"
+        ? `with an explicit deny in ${kind === "identity" ? "an" : "a"} ${kind}-based policy`
+        : `because no ${kind}-based policy allows the ${action} action`;
     throw new AwsError(
       "AccessDeniedException",
       `User: ${session.arn} is not authorized to perform: ${action} on resource: ${resource} ${why}`,
@@ -99,12 +100,7 @@ export class Access {
       decision: result.overallResult,
     });
     const analysis = result.resultType === "single" ? result.result.analysis : undefined;
-    const deniedBy =
-      analysis?.identityAnalysis?.result === "ExplicitlyDenied" ? "identity" : "resource";
-    return {
-      decision: result.overallResult,
-      deniedBy: result.overallResult === "ExplicitlyDenied" ? deniedBy : undefined,
-    };
+    return { decision: result.overallResult, identity: analysis?.identityAnalysis?.result };
   }
 
   #contextOf(role: Role | undefined): Record<string, string> {

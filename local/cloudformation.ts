@@ -7,7 +7,7 @@ export interface StackFacts {
   readonly id: string;
   readonly name: string;
   readonly createdAt: Date;
-  outputs(): Readonly<Record<string, string>>;
+  readonly outputs: Readonly<Record<string, string>>;
 }
 
 /** AWS CloudFormation, for programs that read a stack's outputs. */
@@ -16,7 +16,7 @@ export function makeCloudFormation(access: Access, stack: StackFacts): Service {
     await access.authorize(caller, { action: "cloudformation:DescribeStacks", resource: stack.id });
     if (StackName !== undefined && StackName !== stack.name && StackName !== stack.id)
       throw new AwsError("ValidationError", `Stack with id ${StackName} does not exist`);
-    const outputs = Object.entries(stack.outputs());
+    const outputs = Object.entries(stack.outputs);
     return {
       Stacks: {
         member: {

@@ -53,7 +53,8 @@ export const inertResources = (account: Account): ResourceTypes =>
     Object.entries(INERT).map(([type, [prefix, attributes]]) => [
       type,
       ({ logicalId, properties }: Resource): Created => {
-        const ref = String(properties.LogGroupName ?? `${prefix}-${logicalId.toLowerCase()}`);
+        const { LogGroupName } = properties as { LogGroupName?: string };
+        const ref = LogGroupName ?? `${prefix}-${logicalId.toLowerCase()}`;
         return { ref, attributes: attributes(properties, ref, account) };
       },
     ]),

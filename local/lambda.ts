@@ -133,7 +133,7 @@ function assertJson(payload: string): void {
   } catch (error) {
     throw new AwsError(
       "InvalidRequestContentException",
-      `Could not parse request body into json: ${error instanceof Error ? error.message : error}`,
+      `Could not parse request body into json: ${String(error)}`,
       { status: 400, details: { Type: "User" } },
     );
   }

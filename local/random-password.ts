@@ -12,7 +12,7 @@ export function randomPassword(request: GetRandomPasswordRequest): string {
     request.ExcludePunctuation ? "" : "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
     request.IncludeSpace ? " " : "",
   ]
-    .map((kind) => [...kind].filter((each) => !request.ExcludeCharacters?.includes(each)))
+    .map((kind) => kind.split("").filter((each) => !request.ExcludeCharacters?.includes(each)))
     .filter((kind) => kind.length > 0);
   const required = (request.RequireEachIncludedType ?? true) ? kinds : [];
   if (kinds.length === 0 || length < Math.max(1, required.length) || length > 4_096)
@@ -21,17 +21,10 @@ export function randomPassword(request: GetRandomPasswordRequest): string {
       `a password of ${length} characters cannot be made of what is left after the exclusions`,
     );
   const all = kinds.flat();
-  const characters = [
-    ...required.map((kind) => pick(kind)),
-    ...Array.from({ length: length - required.length }, () => pick(all)),
-  ];
-  for (let last = characters.length - 1; last > 0; last--) {
-    const other = randomInt(last + 1);
-    const moved = characters[last] ?? "";
-    characters[last] = characters[other] ?? "";
-    characters[other] = moved;
+  for (;;) {
+    const password = Array.from({ length }, () => all[randomInt(all.length)]);
+    // Drawn again as a whole until every kind is there: any other way makes some passwords likelier.
+    if (required.every((kind) => kind.some((each) => password.includes(each))))
+      return password.join("");
   }
-  return characters.join("");
 }
-
-const pick = (from: readonly string[]): string => from[randomInt(from.length)] ?? "";

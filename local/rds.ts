@@ -23,11 +23,16 @@ interface InstanceProperties {
   readonly DBParameterGroupName?: string;
 }
 
+interface ParameterGroupProperties {
+  readonly DBParameterGroupName?: string;
+  readonly Parameters?: Readonly<Record<string, string>>;
+}
+
 /** Amazon RDS: one PostgreSQL instance, which is the embedded server. */
 export class Rds {
   readonly #account: Account;
   readonly #access: Access;
-  readonly #parameters = new Map<string, Readonly<Record<string, unknown>>>();
+  readonly #parameters = new Map<string, Readonly<Record<string, string>>>();
   #instance: Instance | undefined;
 
   constructor(account: Account, access: Access) {
@@ -56,8 +61,9 @@ export class Rds {
   readonly resources: ResourceTypes = {
     "AWS::RDS::DBInstance": (resource) => this.#create(resource),
     "AWS::RDS::DBParameterGroup": ({ properties, physicalName }) => {
-      const name = String(properties.DBParameterGroupName ?? physicalName(255).toLowerCase());
-      this.#parameters.set(name, (properties.Parameters ?? {}) as Record<string, unknown>);
+      const { DBParameterGroupName, Parameters = {} } = properties as ParameterGroupProperties;
+      const name = DBParameterGroupName ?? physicalName(255).toLowerCase();
+      this.#parameters.set(name, Parameters);
       return { ref: name, attributes: { DBParameterGroupName: name } };
     },
   };
@@ -89,7 +95,7 @@ export class Rds {
       masterPassword: wanted.MasterUserPassword,
       database: dbname,
       // From PostgreSQL 15 on, RDS forces TLS unless a parameter group says otherwise.
-      forceTls: String(parameters["rds.force_ssl"] ?? "1") !== "0",
+      forceTls: String(parameters["rds.force_ssl"]) !== "0",
     });
     this.#instance = { id, arn: this.#arn(id), dbname, server, createdAt: new Date() };
     return {

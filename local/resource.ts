@@ -6,7 +6,7 @@ export interface Resource {
   readonly type: string;
   readonly properties: Json;
   /** A name as CloudFormation makes it, at most `length` characters. */
-  physicalName(length: number): string;
+  readonly physicalName: (length: number) => string;
 }
 
 /** What `Ref` and `Fn::GetAtt` of a created resource give. */

@@ -1,20 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { Access, type AccessDecision } from "./access.ts";
+import type { AccessDecision } from "./access.ts";
 import { type Account, arnOf } from "./account.ts";
-import { readAssembly } from "./assembly.ts";
+import { type Assembly, readAssembly } from "./assembly.ts";
 import { makeCloudFormation } from "./cloudformation.ts";
 import { createCustomResource, isCustomResource } from "./custom-resource.ts";
-import { startGateway } from "./gateway.ts";
-import { type Credentials, Identities } from "./identity.ts";
-import { inertResources } from "./inert-resources.ts";
-import { Lambda } from "./lambda.ts";
-import { LambdaFunctions } from "./lambda-functions.ts";
+import { type Gateway, startGateway } from "./gateway.ts";
+import type { Credentials } from "./identity.ts";
 import type { EmbeddedPostgres } from "./postgres.ts";
-import { Rds } from "./rds.ts";
-import type { ResourceTypes } from "./resource.ts";
-import { Scheduler } from "./scheduler.ts";
-import { SecretsManager } from "./secrets-manager.ts";
-import { Sqs } from "./sqs.ts";
+import { makeServices, type Services } from "./services.ts";
 import { createStack } from "./stack.ts";
 import { makeSts } from "./sts.ts";
 
@@ -57,7 +50,7 @@ export interface Runner {
   /** Every decision the policies took. */
   readonly calls: readonly AccessDecision[];
   /** Keys of `administrator`, or of a role by name, ARN or logical id. @throws Error for others. */
-  credentialsFor(principal: string): Credentials;
+  readonly credentialsFor: (principal: string) => Credentials;
   /** What the functions printed; of one function, by name or logical id, when it is given. */
   logs(functionNameOrLogicalId?: string): readonly LogLine[];
   /** Bodies of the messages in a queue, oldest first. */
@@ -68,6 +61,17 @@ export interface Runner {
   stop(): Promise<void>;
 }
 
+/** What is known of a run before its stack is there. */
+interface Run {
+  readonly account: Account;
+  readonly assembly: Assembly;
+  readonly stackId: string;
+  readonly services: Services;
+  readonly outputs: Record<string, string>;
+  readonly logs: LogLine[];
+  readonly onProgress: (line: string) => void;
+}
+
 /**
  * Start a synthesized stack on this machine.
  *
@@ -75,125 +79,115 @@ export interface Runner {
  *   fails; whatever was started is stopped before.
  */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
-  const { accountId = "123456789012", region = "eu-west-1", onLog, onProgress } = options;
-  const account: Account = { id: accountId, region };
+  const { onLog, duplicateDeliveries = false, onProgress = () => undefined } = options;
+  const account = {
+    id: options.accountId ?? "123456789012",
+    region: options.region ?? "eu-west-1",
+  };
   const assembly = readAssembly(options.assembly, options.stack);
-  const { stackName, template } = assembly;
-  const stackId = arnOf(account, "cloudformation", `stack/${stackName}/${randomUUID()}`);
-  const onFault = (line: string): void => onProgress?.(line);
   const logs: LogLine[] = [];
-
-  const access = new Access(account);
-  const identities = new Identities(account);
-  const sqs = new Sqs(account, access);
-  const rds = new Rds(account, access);
-  const secrets = new SecretsManager(account, access, (id) => rds.facts(id));
-  let outputs: Record<string, string> = {};
-  let endpoint = "";
-  const functions = new LambdaFunctions({
+  let gateway: Gateway | undefined;
+  const services = makeServices({
     account,
     assembly,
-    access,
-    identities,
-    environment: () => ({
-      AWS_ENDPOINT_URL: endpoint,
-      ...(rds.server && { NODE_EXTRA_CA_CERTS: rds.server.caFile }),
-    }),
+    duplicateDeliveries,
+    endpoint: () => gateway?.endpoint ?? "",
+    onFault: onProgress,
     onLine: (functionName, line) => {
       logs.push({ functionName, line });
       onLog?.(functionName, line);
     },
   });
-  const lambda = new Lambda({ access, functions, identities, sqs, onFault });
-  const { duplicateDeliveries = false } = options;
-  const scheduler = new Scheduler({
-    account,
-    access,
-    identities,
-    lambda,
-    sqs,
-    duplicateDeliveries,
-    onFault,
+  const stackId = arnOf(account, "cloudformation", `stack/${assembly.stackName}/${randomUUID()}`);
+  const run: Run = { account, assembly, stackId, services, outputs: {}, logs, onProgress };
+  gateway = await serve(run);
+  const stop = once(async () => {
+    await services.scheduler.stop();
+    await services.lambda.stop();
+    await gateway.stop();
+    await services.rds.stop();
   });
-  const stackFacts = {
-    id: stackId,
-    name: stackName,
-    createdAt: new Date(),
-    outputs: () => outputs,
-  };
-  const gateway = await startGateway({
-    account,
-    identities,
-    onFault,
-    services: {
-      cloudformation: makeCloudFormation(access, stackFacts),
-      lambda: lambda.service,
-      rds: rds.service,
-      scheduler: scheduler.service,
-      secretsmanager: secrets.service,
-      sqs: sqs.service,
-      sts: makeSts(account, access, identities),
-    },
-  });
-  endpoint = gateway.endpoint;
-
-  let stopped: Promise<void> | undefined;
-  const stop = (): Promise<void> => {
-    stopped ??= (async () => {
-      await scheduler.stop();
-      await lambda.stop();
-      await gateway.stop();
-      await rds.stop();
-    })();
-    return stopped;
-  };
-
-  const types: ResourceTypes = {
-    ...inertResources(account),
-    ...identities.resources,
-    ...secrets.resources,
-    ...scheduler.resources,
-    ...functions.resources,
-    ...sqs.resources,
-    ...rds.resources,
-  };
   try {
-    outputs = await createStack({
-      name: stackName,
-      region,
-      template,
-      pseudoParameters: {
-        "AWS::AccountId": accountId,
-        "AWS::Partition": "aws",
-        "AWS::Region": region,
-        "AWS::StackId": stackId,
-        "AWS::StackName": stackName,
-        "AWS::URLSuffix": "amazonaws.com",
-      },
-      supports: (type) => type in types || isCustomResource(type),
-      create: async (resource) => {
-        onProgress?.(`creating ${resource.type} ${resource.logicalId}`);
-        const create = types[resource.type];
-        if (create !== undefined) return create(resource);
-        return createCustomResource(resource, { functions, identities, lambda, stackId });
-      },
-      resolveSecret: (...reference) => secrets.resolve(...reference),
-    });
-    scheduler.start();
+    Object.assign(run.outputs, await create(run));
+    services.scheduler.start();
+    return view(run, gateway.endpoint, stop);
   } catch (error) {
     await stop();
     throw error;
   }
+}
 
+function once(task: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => {
+    done ??= task();
+    return done;
+  };
+}
+
+function serve({
+  account,
+  assembly,
+  stackId,
+  services,
+  outputs,
+  onProgress,
+}: Run): Promise<Gateway> {
+  const { access, identities, lambda, rds, scheduler, secrets } = services;
+  const stack = { id: stackId, name: assembly.stackName, createdAt: new Date(), outputs };
+  return startGateway({
+    account,
+    identities,
+    onFault: onProgress,
+    services: {
+      cloudformation: makeCloudFormation(access, stack),
+      lambda: lambda.service,
+      rds: rds.service,
+      scheduler: scheduler.service,
+      secretsmanager: secrets.service,
+      sts: makeSts(account, access, identities),
+    },
+  });
+}
+
+function create(run: Run): Promise<Record<string, string>> {
+  const { account, assembly, stackId, services, onProgress } = run;
+  return createStack({
+    name: assembly.stackName,
+    region: account.region,
+    template: assembly.template,
+    pseudoParameters: {
+      "AWS::AccountId": account.id,
+      "AWS::Partition": "aws",
+      "AWS::Region": account.region,
+      "AWS::StackId": stackId,
+      "AWS::StackName": assembly.stackName,
+      "AWS::URLSuffix": "amazonaws.com",
+    },
+    supports: (type) => type in services.resources || isCustomResource(type),
+    create: async (resource) => {
+      onProgress(`creating ${resource.type} ${resource.logicalId}`);
+      const known = services.resources[resource.type];
+      return known === undefined
+        ? createCustomResource(resource, { ...services, stackId })
+        : known(resource);
+    },
+    resolveSecret: (reference) => services.secrets.resolve(reference),
+  });
+}
+
+function view(run: Run, endpoint: string, stop: () => Promise<void>): Runner {
+  const { account, assembly, services, outputs, logs } = run;
+  const { access, functions, identities, rds, sqs } = services;
   const database = (): EmbeddedPostgres => {
     if (rds.server !== undefined) return rds.server;
-    throw new Error(`stack ${stackName} has no AWS::RDS::DBInstance`);
+    throw new Error(`stack ${assembly.stackName} has no AWS::RDS::DBInstance`);
   };
   return {
     endpoint,
-    region,
-    accountId,
-    stackName,
+    region: account.region,
+    accountId: account.id,
+    stackName: assembly.stackName,
     outputs,
     calls: access.decisions,
     stop,

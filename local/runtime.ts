@@ -50,7 +50,8 @@ const report = (error: Error): string =>
 function print(title: string, error: Error): void {
   const { name: errorType, message: errorMessage } = error;
   const stack = (error.stack ?? "").split("\n");
-  log("ERROR", title, `\t${JSON.stringify({ errorType, errorMessage, ...error, stack })}`);
+  const everything = Object.assign({ errorType, errorMessage }, error, { stack });
+  log("ERROR", title, `\t${JSON.stringify(everything)}`);
 }
 
 function log(level: string, ...words: unknown[]): void {

@@ -2,17 +2,16 @@ import type {
   CreateScheduleInput,
   GetScheduleOutput,
   ScheduleSummary,
-  Target,
 } from "@aws-sdk/client-scheduler";
 import type { Access } from "./access.ts";
 import { type Account, arnOf } from "./account.ts";
-import { AwsError, validationError } from "./aws-error.ts";
+import { AwsError } from "./aws-error.ts";
 import type { Identities, Session } from "./identity.ts";
 import type { Lambda } from "./lambda.ts";
 import { jsonReply, type Route, restService, type Service } from "./protocols.ts";
 import type { ResourceTypes } from "./resource.ts";
-import { deliverSchedule, type ScheduleTarget } from "./schedule-delivery.ts";
 import { type Timing, validateSchedule } from "./schedule-expression.ts";
+import { deliverSchedule, resolveTarget, type ScheduleTarget } from "./schedule-target.ts";
 import type { Sqs } from "./sqs.ts";
 
 interface StoredSchedule {
@@ -85,7 +84,7 @@ export class Scheduler {
 
   readonly resources: ResourceTypes = {
     "AWS::Scheduler::ScheduleGroup": ({ properties, physicalName }) => {
-      const name = String(properties.Name ?? physicalName(64));
+      const { Name: name = physicalName(64) } = properties as { Name?: string };
       this.#groups.add(name);
       return { ref: name, attributes: { Arn: this.#arn("schedule-group", name) } };
     },
@@ -116,7 +115,7 @@ export class Scheduler {
     const timing = validateSchedule(request, Date.now());
     const { GroupName: group = "default", Name: name = "" } = request;
     this.#assertGroup(group);
-    const target = await this.#targetOf(request.Target, group);
+    const target = await resolveTarget(this.#options, this.#arn("schedule-group", group), request);
     const arn = this.#arn("schedule", `${group}/${name}`);
     const known = this.#schedules.get(arn);
     if (known !== undefined) {
@@ -143,32 +142,6 @@ export class Scheduler {
     throw new AwsError("ResourceNotFoundException", `Schedule group ${group} does not exist.`, {
       status: 404,
     });
-  }
-
-  /** Scheduler tries at once whether it can assume the role, on behalf of the schedule's group. */
-  async #targetOf(target: Target | undefined, group: string): Promise<ScheduleTarget> {
-    const { access, account, identities } = this.#options;
-    const role = identities.find(target?.RoleArn ?? "");
-    const assumable =
-      role !== undefined &&
-      (await access.trusts(role, "scheduler.amazonaws.com", {
-        "aws:SourceAccount": account.id,
-        "aws:SourceArn": this.#arn("schedule-group", group),
-      }));
-    if (target === undefined || !assumable)
-      throw validationError(
-        "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.",
-      );
-    if (!target.Arn?.startsWith("arn:aws:lambda:"))
-      throw validationError(`the local runner has schedules for functions, not for ${target.Arn}`);
-    return {
-      functionArn: target.Arn,
-      input: target.Input,
-      caller: identities.session(role, `schedule-${group}`.slice(0, 64)),
-      maximumRetryAttempts: Number(target.RetryPolicy?.MaximumRetryAttempts ?? 185),
-      maximumEventAgeSeconds: Number(target.RetryPolicy?.MaximumEventAgeInSeconds ?? 86_400),
-      deadLetterArn: target.DeadLetterConfig?.Arn,
-    };
   }
 
   /** Let time run: not before the whole stack is there. */

@@ -34,6 +34,15 @@ interface SecretProperties {
   };
 }
 
+/** A template's `{{resolve:secretsmanager:…}}`; what it leaves out is empty. */
+export interface SecretReference {
+  readonly id: string;
+  /** A member of a JSON secret; the whole value when empty. */
+  readonly key: string;
+  readonly stage: string;
+  readonly version: string;
+}
+
 /** What a secret attached to a database learns about it. */
 export type DatabaseFacts = (dbInstanceIdentifier: string) => Readonly<Record<string, unknown>>;
 
@@ -82,9 +91,9 @@ export class SecretsManager {
     },
   };
 
-  /** A template's `{{resolve:secretsmanager:…}}`. `key` picks a member of a JSON secret. */
-  resolve(secretId: string, key: string, stage: string, versionId: string): string {
-    const { value } = this.#find(secretId).versions.get(versionId || undefined, stage || undefined);
+  /** The value that a template refers to. */
+  resolve({ id, key, stage, version }: SecretReference): string {
+    const { value } = this.#find(id).versions.get(version || undefined, stage || undefined);
     return key === "" ? value : String((JSON.parse(value) as Record<string, unknown>)[key]);
   }
 

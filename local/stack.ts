@@ -1,6 +1,7 @@
 import { randomEnd } from "./account.ts";
 import type { Json, Template } from "./assembly.ts";
 import type { Created, Resource } from "./resource.ts";
+import type { SecretReference } from "./secrets-manager.ts";
 import { evaluate, NO_VALUE, references, type Scope } from "./template.ts";
 
 /** How a stack is made. */
@@ -10,10 +11,9 @@ export interface StackOptions {
   readonly template: Template;
   /** `AWS::Region` and its like, `AWS::NoValue` aside. */
   readonly pseudoParameters: Readonly<Record<string, string>>;
-  supports(type: string): boolean;
-  create(resource: Resource): Promise<Created>;
-  /** `{{resolve:secretsmanager:…}}`, split at its colons after the service. */
-  resolveSecret(secretId: string, key: string, stage: string, versionId: string): string;
+  readonly supports: (type: string) => boolean;
+  readonly create: (resource: Resource) => Promise<Created>;
+  readonly resolveSecret: (reference: SecretReference) => string;
 }
 
 /** The value CDK's templates look up before they deploy anything. */
@@ -116,7 +116,7 @@ function resolveDynamic(value: unknown, { resolveSecret }: StackOptions): unknow
       const [, kind, key = "", stage = "", version = ""] = rest.split(":");
       if (service !== "secretsmanager" || (kind ?? "SecretString") !== "SecretString")
         throw new Error(`the local runner does not implement ${whole}`);
-      return JSON.stringify(resolveSecret(id, key, stage, version)).slice(1, -1);
+      return JSON.stringify(resolveSecret({ id, key, stage, version })).slice(1, -1);
     }),
   );
 }

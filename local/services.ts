@@ -1,0 +1,77 @@
+import { Access } from "./access.ts";
+import type { Account } from "./account.ts";
+import type { Assembly } from "./assembly.ts";
+import { Identities } from "./identity.ts";
+import { inertResources } from "./inert-resources.ts";
+import { Lambda } from "./lambda.ts";
+import { LambdaFunctions } from "./lambda-functions.ts";
+import { Rds } from "./rds.ts";
+import type { ResourceTypes } from "./resource.ts";
+import { Scheduler } from "./scheduler.ts";
+import { SecretsManager } from "./secrets-manager.ts";
+import { Sqs } from "./sqs.ts";
+
+interface ServicesOptions {
+  readonly account: Account;
+  readonly assembly: Assembly;
+  readonly duplicateDeliveries: boolean;
+  readonly endpoint: () => string;
+  readonly onLine: (functionName: string, line: string) => void;
+  readonly onFault: (line: string) => void;
+}
+
+/** One of each service, wired together. */
+export interface Services {
+  readonly access: Access;
+  readonly functions: LambdaFunctions;
+  readonly identities: Identities;
+  readonly lambda: Lambda;
+  readonly rds: Rds;
+  readonly scheduler: Scheduler;
+  readonly secrets: SecretsManager;
+  readonly sqs: Sqs;
+  /** The resource types that all of them create. */
+  readonly resources: ResourceTypes;
+}
+
+/** Make the services; none of them does anything yet. */
+export function makeServices(options: ServicesOptions): Services {
+  const { account, assembly, duplicateDeliveries, endpoint, onFault, onLine } = options;
+  const access = new Access(account);
+  const identities = new Identities(account);
+  const sqs = new Sqs(account, access);
+  const rds = new Rds(account, access);
+  const secrets = new SecretsManager(account, access, (id) => rds.facts(id));
+  const environment = (): Record<string, string> => ({
+    AWS_ENDPOINT_URL: endpoint(),
+    ...(rds.server && { NODE_EXTRA_CA_CERTS: rds.server.caFile }),
+  });
+  const functions = new LambdaFunctions({
+    account,
+    assembly,
+    access,
+    identities,
+    environment,
+    onLine,
+  });
+  const lambda = new Lambda({ access, functions, identities, sqs, onFault });
+  const scheduler = new Scheduler({
+    account,
+    access,
+    identities,
+    lambda,
+    sqs,
+    duplicateDeliveries,
+    onFault,
+  });
+  const resources = {
+    ...inertResources(account),
+    ...functions.resources,
+    ...identities.resources,
+    ...rds.resources,
+    ...scheduler.resources,
+    ...secrets.resources,
+    ...sqs.resources,
+  };
+  return { access, functions, identities, lambda, rds, scheduler, secrets, sqs, resources };
+}
