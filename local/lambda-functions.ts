@@ -25,6 +25,8 @@ export interface LambdaFunction {
   /** Version number by alias or version; `$LATEST` is itself. */
   readonly qualifiers: Map<string, string>;
   readonly policies: Map<string, PolicyDocument>;
+  /** The resource types those policies came from. */
+  readonly policyTypes: Set<string>;
   readonly invokeConfigs: Map<string, EventInvokeConfig>;
 }
 
@@ -99,25 +101,28 @@ export class LambdaFunctions {
       lambda.invokeConfigs.set(qualifier, config);
       return { ref: logicalId };
     },
-    "AWS::Lambda::ResourcePolicy": ({ logicalId, properties }) => {
-      const { lambda, qualifier } = this.target(String(properties.ResourceArn));
-      this.#setPolicy(lambda, qualifier, properties.PolicyDocument as PolicyDocument);
-      return { ref: logicalId, attributes: { Id: logicalId } };
+    "AWS::Lambda::ResourcePolicy": ({ logicalId, type, properties }) => {
+      const target = this.target(String(properties.ResourceArn));
+      const { Statement } = properties.PolicyDocument as { Statement: Json[] };
+      return this.#addPolicy(target, logicalId, type, [Statement].flat());
     },
-    "AWS::Lambda::Permission": ({ logicalId, properties }) => {
-      const { lambda, qualifier, arn } = this.target(String(properties.FunctionName));
-      this.#setPolicy(lambda, qualifier, permission(properties, arn));
-      return { ref: logicalId, attributes: { Id: logicalId } };
+    "AWS::Lambda::Permission": ({ logicalId, type, properties }) => {
+      const target = this.target(String(properties.FunctionName));
+      return this.#addPolicy(target, logicalId, type, [permission(properties, target.arn)]);
     },
   };
 
-  /** On AWS the second of two policies overwrites the first: nobody can have wanted that. */
-  #setPolicy(lambda: LambdaFunction, qualifier: string, policy: PolicyDocument): void {
-    if (lambda.policies.has(qualifier))
+  /** On AWS, the two kinds overwrite each other on one function: nobody can want both. */
+  #addPolicy({ lambda, qualifier }: Target, ref: string, type: string, more: Json[]): Created {
+    lambda.policyTypes.add(type);
+    if (lambda.policyTypes.size > 1)
       throw new Error(
-        `${lambda.logicalId}${qualifier && `:${qualifier}`} has two resource policies; state one AWS::Lambda::ResourcePolicy or one AWS::Lambda::Permission`,
+        `${lambda.logicalId} has an AWS::Lambda::ResourcePolicy and an AWS::Lambda::Permission, of which one overwrites the other; state one kind`,
       );
-    lambda.policies.set(qualifier, policy);
+    const statements = lambda.policies.get(qualifier)?.Statement as Json[] | undefined;
+    const Statement = [...(statements ?? []), ...more];
+    lambda.policies.set(qualifier, { Version: "2012-10-17", Statement });
+    return { ref, attributes: { Id: ref } };
   }
 
   /** What a name, an ARN or a partial ARN means; without `lambda` and `version` when it is not there. */
@@ -186,6 +191,7 @@ export class LambdaFunctions {
       ),
       qualifiers: new Map([["$LATEST", "$LATEST"]]),
       policies: new Map(),
+      policyTypes: new Set(),
       invokeConfigs: new Map(),
     };
     this.#functions.push(lambda);
@@ -227,22 +233,16 @@ const strings = (values: Readonly<Record<string, unknown>>): Record<string, stri
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
 
 /** The statement that an `AWS::Lambda::Permission` stands for. */
-function permission(properties: Json, arn: string): PolicyDocument {
+function permission(properties: Json, arn: string): Json {
   const { Action, Principal, SourceAccount, SourceArn } = properties as Record<string, string>;
-  const service = Principal?.endsWith(".amazonaws.com");
   return {
-    Version: "2012-10-17",
-    Statement: [
-      {
-        Effect: "Allow",
-        Principal: service ? { Service: Principal } : { AWS: Principal },
-        Action,
-        Resource: arn,
-        Condition: {
-          ...(SourceAccount && { StringEquals: { "aws:SourceAccount": SourceAccount } }),
-          ...(SourceArn && { ArnLike: { "aws:SourceArn": SourceArn } }),
-        },
-      },
-    ],
+    Effect: "Allow",
+    Principal: Principal?.endsWith(".amazonaws.com") ? { Service: Principal } : { AWS: Principal },
+    Action,
+    Resource: arn,
+    Condition: {
+      ...(SourceAccount && { StringEquals: { "aws:SourceAccount": SourceAccount } }),
+      ...(SourceArn && { ArnLike: { "aws:SourceArn": SourceArn } }),
+    },
   };
 }

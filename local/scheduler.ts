@@ -123,25 +123,15 @@ export class Scheduler {
       if (request.ClientToken !== undefined && sameToken) return arn;
       throw new AwsError("ConflictException", `Schedule ${name} already exists.`, { status: 409 });
     }
-    const schedule: StoredSchedule = {
-      arn,
-      group,
-      name,
-      request,
-      target,
-      timing,
-      createdAt: new Date(),
-    };
+    const createdAt = new Date();
+    const schedule: StoredSchedule = { arn, group, name, request, target, timing, createdAt };
     this.#schedules.set(arn, schedule);
     if (this.#started) this.#begin(schedule);
     return arn;
   }
 
   #assertGroup(group: string): void {
-    if (this.#groups.has(group)) return;
-    throw new AwsError("ResourceNotFoundException", `Schedule group ${group} does not exist.`, {
-      status: 404,
-    });
+    if (!this.#groups.has(group)) throw missing(`Schedule group ${group}`);
   }
 
   /** Let time run: not before the whole stack is there. */
@@ -156,12 +146,11 @@ export class Scheduler {
     this.#arm(schedule, "at" in timing ? timing.at : Date.now());
   }
 
+  /** Never early: a timer may be, by a millisecond, and a long wait takes several timers. */
   #arm(schedule: StoredSchedule, due: number): void {
-    const wait = Math.max(0, due - Date.now());
-    schedule.timer = setTimeout(
-      () => (wait > LONGEST_TIMER ? this.#arm(schedule, due) : this.#fire(schedule, due)),
-      Math.min(wait, LONGEST_TIMER),
-    );
+    const fire = (): void =>
+      Date.now() < due ? this.#arm(schedule, due) : this.#fire(schedule, due);
+    schedule.timer = setTimeout(fire, Math.min(Math.max(0, due - Date.now()), LONGEST_TIMER));
   }
 
   #fire(schedule: StoredSchedule, due: number): void {
@@ -187,25 +176,16 @@ export class Scheduler {
 
   #remove(schedule: StoredSchedule): void {
     clearTimeout(schedule.timer);
-    this.#schedules.delete(schedule.arn);
+    // Its name may have been given to another schedule since.
+    if (this.#schedules.get(schedule.arn) === schedule) this.#schedules.delete(schedule.arn);
   }
 
-  async #allowed(
-    caller: Session,
-    operation: string,
-    group: string,
-    name: string,
-  ): Promise<StoredSchedule> {
-    const arn = this.#arn("schedule", `${group}/${name}`);
-    await this.#options.access.authorize(caller, {
-      action: `scheduler:${operation}`,
-      resource: arn,
-    });
-    const schedule = this.#schedules.get(arn);
-    if (schedule !== undefined) return schedule;
-    throw new AwsError("ResourceNotFoundException", `Schedule ${name} does not exist.`, {
-      status: 404,
-    });
+  async #allowed(caller: Session, what: string, group: string, name: string) {
+    const resource = this.#arn("schedule", `${group}/${name}`);
+    await this.#options.access.authorize(caller, { action: `scheduler:${what}`, resource });
+    const schedule = this.#schedules.get(resource);
+    if (schedule === undefined) throw missing(`Schedule ${name}`);
+    return schedule;
   }
 
   #list(query: URLSearchParams): { Schedules: ScheduleSummary[]; NextToken?: string | undefined } {
@@ -231,6 +211,9 @@ export class Scheduler {
     await Promise.all(this.#deliveries);
   }
 }
+
+const missing = (what: string): AwsError =>
+  new AwsError("ResourceNotFoundException", `${what} does not exist.`, { status: 404 });
 
 const summarized = ({ arn, group, name, request, createdAt }: StoredSchedule): ScheduleSummary => ({
   Arn: arn,

@@ -18,6 +18,7 @@ let invocations = 0;
 export const handler = async (event, context) => {
   invocations++;
   console.log("event", JSON.stringify(event));
+  if (process.env.FAIL) throw new Error("told to fail");
   if (event.RequestType) return { PhysicalResourceId: "made", Data: { Properties: JSON.stringify(event.ResourceProperties) } };
   if (event.do === "throw") throw Object.assign(new RangeError("no good"), { where: "a query", code: "XX1" });
   if (event.do === "exit") process.exit(3);
