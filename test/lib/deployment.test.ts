@@ -1,0 +1,174 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { type App, Duration, Stack } from "aws-cdk-lib";
+import { AccountRootPrincipal, Role } from "aws-cdk-lib/aws-iam";
+import { afterAll, expect, test } from "vitest";
+import type { Deployment } from "../../core/deployment.ts";
+import type { ProvisionPlan } from "../../core/provision-plan.ts";
+import type { DynamicDatabase } from "../../lib/index.ts";
+import {
+  assetFile,
+  deployedFiles,
+  ofType,
+  only,
+  READONLY,
+  resourcesOf,
+  Workbench,
+} from "./synthesized.ts";
+
+const bench = new Workbench();
+afterAll(() => bench.remove());
+
+const deploymentOf = (stack: Stack, functionWord: string): Deployment =>
+  JSON.parse(assetFile(stack, functionWord, "deployment.json")) as Deployment;
+
+const planOf = (stack: Stack): ProvisionPlan => {
+  const [, { Properties }] = only(resourcesOf(stack), "Custom::MayflyProvision");
+  return JSON.parse(String(Properties.Plan)) as ProvisionPlan;
+};
+
+const consumerIn = (stack: Stack, name = "App"): Role =>
+  new Role(stack, name, { assumedBy: new AccountRootPrincipal() });
+
+/** A database with one role, and a consumer of it where one is named. */
+function deployed(consumers: readonly string[]): DynamicDatabase {
+  const database = bench.database();
+  const role = database.addRole("readonly", READONLY);
+  for (const consumer of consumers)
+    role.addConsumer(consumer, consumerIn(Stack.of(database), consumer));
+  return database;
+}
+
+const versionOf = (database: DynamicDatabase): string =>
+  only(resourcesOf(Stack.of(database)), "AWS::Lambda::Version")[0];
+
+test("every function that serves leases carries all roles and grants of the configuration", () => {
+  const stack = bench.stack();
+  const expected = {
+    tls: "verify-full",
+    database: "orders",
+    shards: 16,
+    tag: expect.stringMatching(/^[a-z2-7]{4}$/),
+    grants: {
+      "reporting--readonly": { consumer: "reporting", role: "readonly" },
+      "user-service--readonly": { consumer: "user-service", role: "readonly" },
+      "user-service--readwrite": { consumer: "user-service", role: "readwrite" },
+    },
+  };
+  const { tag, roles, ...rest } = deploymentOf(stack, "Issuer");
+  expect({ tag, ...rest }).toEqual(expected);
+  expect(roles.readwrite).toEqual({
+    groupRole: `mf_${tag}_group_readwrite`,
+    dbname: "orders",
+    ttlSeconds: 900,
+    maxTtlSeconds: 28_800,
+    maxLeases: 50,
+    maxLeasesPerConsumer: 50,
+    connectionLimit: 20,
+  });
+  for (const name of ["Revoker", "Sweeper", "Operator"])
+    expect(deploymentOf(stack, name)).toEqual({ tag, roles, ...rest });
+});
+
+test("a role and a consumer added after everything else are deployed all the same", () => {
+  const database = deployed([]);
+  const stack = Stack.of(database);
+  const role = database.addRole("late", { ...READONLY, ttl: Duration.minutes(5) });
+  role.addConsumer("app", consumerIn(stack));
+  const { roles, grants } = deploymentOf(stack, "Issuer");
+  expect(Object.keys(roles)).toEqual(["late", "readonly"]);
+  expect(grants).toEqual({ "app--late": { consumer: "app", role: "late" } });
+});
+
+test("a new grant gives the functions a new asset and the aliases a new version", () => {
+  const [before, same, after] = [deployed(["app"]), deployed(["app"]), deployed(["app", "other"])];
+  expect(versionOf(same)).toBe(versionOf(before));
+  expect(versionOf(after)).not.toBe(versionOf(before));
+  const key = (database: DynamicDatabase): unknown =>
+    only(resourcesOf(Stack.of(database)), "AWS::Lambda::Function", "Revoker")[1].Properties.Code;
+  expect(key(after)).not.toEqual(key(before));
+});
+
+test("two databases of one app are deployed each with its own roles", () => {
+  const first = deployed([]);
+  const stack = Stack.of(first);
+  bench.database({ database: "users" }, stack, "Users").addRole("other", READONLY);
+  expect(Object.keys(deploymentOf(stack, "OrdersFunctionsIssuer").roles)).toEqual(["readonly"]);
+  expect(Object.keys(deploymentOf(stack, "UsersFunctionsIssuer").roles)).toEqual(["other"]);
+});
+
+test("a role or a consumer that comes after synthesis is refused, not forgotten", () => {
+  const database = bench.database();
+  const role = database.addRole("readonly", READONLY);
+  (database.node.root as App).synth();
+  expect(() => database.addRole("late", READONLY)).toThrow(
+    'role "late" comes too late: Team/Orders was synthesized already',
+  );
+  expect(() => role.addConsumer("app", consumerIn(Stack.of(database)))).toThrow(
+    'consumer "app" comes too late: Team/Orders was synthesized already',
+  );
+});
+
+test("two syntheses of one configuration are identical and leave nothing beside the assembly", () => {
+  const outputs = [bench.stack(), bench.stack()].map((stack) => {
+    (stack.node.root as App).synth();
+    return (stack.node.root as App).outdir;
+  });
+  const [first, second] = outputs.map(deployedFiles);
+  expect(second).toEqual(first);
+  const folders = outputs.flatMap((outdir) => readdirSync(outdir));
+  expect(folders.filter((name) => name.startsWith("mayfly-"))).toEqual([]);
+});
+
+test("without staging the asset is still there when it is published", () => {
+  const stack = new Stack(bench.app({ "aws:cdk:disable-asset-staging": true }), "Team");
+  bench.database({}, stack).addRole("readonly", READONLY);
+  resourcesOf(stack);
+  const { outdir } = stack.node.root as App;
+  const [issuer] = readdirSync(outdir)
+    .filter((name) => name.startsWith("mayfly-"))
+    .sort();
+  expect(readdirSync(join(outdir, issuer ?? ""))).toContain("deployment.json");
+});
+
+test("the plan names each role's group and privileges, and bounds the logins", () => {
+  const { tag, ...plan } = planOf(bench.stack());
+  expect(plan).toEqual({
+    shards: 16,
+    tls: "verify-full",
+    owner: "app_owner",
+    databases: ["orders"],
+    // issuer 5, revoker 2, sweeper 1, operator 1, and 2 to spare
+    loginConnectionLimit: 11,
+    roles: {
+      readonly: {
+        groupRole: `mf_${tag}_group_readonly`,
+        privileges: { select: ["public.*"] },
+      },
+      readwrite: {
+        groupRole: `mf_${tag}_group_readwrite`,
+        privileges: {
+          select: ["public.*"],
+          insert: ["public.*"],
+          update: ["public.*"],
+          usage: ["public.*"],
+        },
+      },
+    },
+  });
+});
+
+test("the tag stays while roles change, and differs between stacks and databases", () => {
+  const tagIn = (name: string, id = "Orders"): string =>
+    bench.database({}, new Stack(bench.app(), name), id).tag;
+  expect(tagIn("Team")).toBe(deployed(["app"]).tag);
+  expect(new Set([tagIn("Team"), tagIn("Other"), tagIn("Team", "Users")]).size).toBe(3);
+  expect(bench.database({ tag: "ab27" }).tag).toBe("ab27");
+});
+
+test("one provisioning, one schedule group and one issuer serve one database", () => {
+  const resources = resourcesOf(bench.stack());
+  for (const type of ["Custom::MayflyProvision", "AWS::Scheduler::ScheduleGroup"])
+    expect(ofType(resources, type)).toHaveLength(1);
+  expect(ofType(resources, "AWS::Lambda::Version")).toHaveLength(1);
+});

@@ -1,0 +1,169 @@
+import { Stack } from "aws-cdk-lib";
+import { AccountRootPrincipal, type IRole, Role } from "aws-cdk-lib/aws-iam";
+import { afterAll, expect, test } from "vitest";
+import type { DynamicRole } from "../../lib/index.ts";
+import { ofType, only, READONLY, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
+
+const bench = new Workbench();
+afterAll(() => bench.remove());
+
+const HERE = { account: "111122223333", region: "eu-west-1" };
+
+/** A database in a known account, and its one dynamic role. */
+function roleIn(stack: Stack): DynamicRole {
+  return bench.database({}, stack).addRole("readonly", READONLY);
+}
+
+/** The resources that a consumer makes, by type. */
+function grantTo(grantee: (stack: Stack) => IRole): Resources {
+  const stack = bench.stackIn(HERE);
+  roleIn(stack).addConsumer("app", grantee(stack));
+  return resourcesOf(stack);
+}
+
+const own = (stack: Stack): Role =>
+  new Role(stack, "App", { assumedBy: new AccountRootPrincipal() });
+
+const consumerPolicies = (resources: Resources) =>
+  ofType(resources, "AWS::IAM::Policy").filter(([id]) => id.includes("rolereadonly"));
+
+test("a grant is an alias, a policy on it alone, and a resource policy that denies everyone else", () => {
+  const resources = grantTo(own);
+  const [alias, { Properties }] = only(resources, "AWS::Lambda::Alias");
+  expect(Properties).toMatchObject({
+    Name: "app--readonly",
+    FunctionName: { Ref: only(resources, "AWS::Lambda::Function", "Issuer")[0] },
+  });
+  const [[, policy] = []] = consumerPolicies(resources);
+  const [roleId] = only(resources, "AWS::IAM::Role", "App");
+  expect(policy?.Properties).toMatchObject({
+    Roles: [{ Ref: roleId }],
+    PolicyDocument: {
+      Version: "2012-10-17",
+      Statement: [
+        {
+          Sid: "AskMayfly",
+          Effect: "Allow",
+          Action: "lambda:InvokeFunction",
+          Resource: { Ref: alias },
+        },
+      ],
+    },
+  });
+  const [, resourcePolicy] = only(resources, "AWS::Lambda::ResourcePolicy");
+  expect(resourcePolicy.Properties).toEqual({
+    ResourceArn: { Ref: alias },
+    PolicyDocument: {
+      Version: "2012-10-17",
+      Statement: [
+        {
+          Sid: "OnlyTheConsumer",
+          Effect: "Deny",
+          Principal: "*",
+          Action: ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl", "lambda:InvokeAsync"],
+          Resource: { Ref: alias },
+          Condition: {
+            StringNotEquals: { "aws:PrincipalArn": { "Fn::GetAtt": [roleId, "Arn"] } },
+          },
+        },
+      ],
+    },
+  });
+});
+
+test("nothing invokes through an AWS::Lambda::Permission, which would replace the policies", () => {
+  expect(ofType(grantTo(own), "AWS::Lambda::Permission")).toEqual([]);
+});
+
+test("an asynchronous call of an alias is never repeated and soon forgotten", () => {
+  const [, { Properties }] = only(grantTo(own), "AWS::Lambda::EventInvokeConfig", "Alias");
+  expect(Properties).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 });
+});
+
+test("nobody can ask before the database is provisioned", () => {
+  const resources = grantTo(own);
+  const [, alias] = only(resources, "AWS::Lambda::Alias");
+  expect(alias.DependsOn).toContain(only(resources, "Custom::MayflyProvision")[0]);
+});
+
+test.each<[string, boolean]>([
+  ["imported", true],
+  ["imported as immutable, to which CDK's grants attach nothing", false],
+])("a role of the account is given its policy when it is %s", (_how, mutable) => {
+  const arn = `arn:aws:iam::${HERE.account}:role/team/reporting`;
+  const resources = grantTo((stack) => Role.fromRoleArn(stack, "R", arn, { mutable }));
+  const [[, policy] = []] = consumerPolicies(resources);
+  expect(policy?.Properties.Roles).toEqual(["reporting"]);
+  expect(JSON.stringify(only(resources, "AWS::Lambda::ResourcePolicy")[1])).toContain(arn);
+});
+
+test("a role of another account is allowed by the alias, since no policy can be attached there", () => {
+  const arn = "arn:aws:iam::999999999999:role/reporting";
+  const resources = grantTo((stack) => Role.fromRoleArn(stack, "R", arn));
+  expect(consumerPolicies(resources)).toEqual([]);
+  const [alias] = only(resources, "AWS::Lambda::Alias");
+  const [, { Properties }] = only(resources, "AWS::Lambda::ResourcePolicy");
+  expect(Properties.PolicyDocument).toMatchObject({
+    Statement: [
+      { Effect: "Deny", Condition: { StringNotEquals: { "aws:PrincipalArn": arn } } },
+      {
+        Sid: "ForeignConsumer",
+        Effect: "Allow",
+        Principal: { AWS: arn },
+        Action: "lambda:InvokeFunction",
+        Resource: { Ref: alias },
+      },
+    ],
+  });
+});
+
+test("a role of another stack is granted without a reference back to this one", () => {
+  const app = bench.app();
+  const grantee = own(new Stack(app, "Service"));
+  const stack = new Stack(app, "Team");
+  const grant = roleIn(stack).addConsumer("app", grantee);
+  expect(consumerPolicies(resourcesOf(stack))).toHaveLength(1);
+  expect(Stack.of(grant)).toBe(stack);
+});
+
+test("the alias's ARN is known by name, for stacks that must not refer to this one", () => {
+  const database = bench.database({ tag: "ab27" }, bench.stackIn(HERE));
+  const role = database.addRole("readonly", READONLY);
+  const grant = role.addConsumer("app", own(Stack.of(database)));
+  expect(Stack.of(database).resolve(grant.aliasArn)).toEqual({
+    "Fn::Join": [
+      "",
+      [
+        "arn:",
+        { Ref: "AWS::Partition" },
+        ":lambda:eu-west-1:111122223333:function:mayfly-Team-ab27-issuer:app--readonly",
+      ],
+    ],
+  });
+});
+
+test.each([["App"], ["a--b"], ["abcdefghijklmnopq"], ["1st"], [""]])(
+  "refuses the consumer name %j",
+  (name) => {
+    const stack = bench.stackIn(HERE);
+    expect(() => roleIn(stack).addConsumer(name, own(stack))).toThrow(
+      `"${name}" is not a consumer name; write 1 to 16 of a-z, 0-9 and single hyphens, a letter first`,
+    );
+  },
+);
+
+test("refuses one name for two roles, and one grant twice", () => {
+  const stack = bench.stackIn(HERE);
+  const database = bench.database({}, stack);
+  const [readonly, other] = ["readonly", "other"].map((name) => database.addRole(name, READONLY));
+  const grantee = own(stack);
+  readonly?.addConsumer("app", grantee);
+  other?.addConsumer("app", grantee);
+  expect(() => readonly?.addConsumer("app", grantee)).toThrow(
+    "app may ask for orders/readonly already",
+  );
+  const stranger = new Role(stack, "Stranger", { assumedBy: new AccountRootPrincipal() });
+  expect(() => other?.addConsumer("app", stranger)).toThrow(
+    'consumer "app" of orders is another role already; one name is one role, choose another name',
+  );
+});

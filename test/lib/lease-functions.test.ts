@@ -1,0 +1,253 @@
+import { afterAll, expect, test } from "vitest";
+import shipped from "../../mayfly.config.ts";
+import { ACCOUNT, REGION, Resolved } from "./resolved.ts";
+import { ofType, only, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
+
+const bench = new Workbench();
+afterAll(() => bench.remove());
+
+const resources = resourcesOf(bench.stack());
+const resolved = new Resolved(resources);
+
+const functionOf = (word: string, from: Resources = resources) =>
+  only(from, "AWS::Lambda::Function", word)[1].Properties;
+
+const secret = (word: string): string => resolved.arn("AWS::SecretsManager::Secret", word);
+const group = resolved.arn("AWS::Scheduler::ScheduleGroup");
+const groupName = group.slice(group.indexOf("/") + 1);
+const schedules = `arn:aws:scheduler:${REGION}:${ACCOUNT}:schedule/${groupName}/*`;
+const schedulerRole = resolved.arn("AWS::IAM::Role", "SchedulesRole");
+
+/** What a function may do, beyond its own log and its network interfaces: `Sid` to the rest. */
+function permissions(word: string): Readonly<Record<string, unknown>> {
+  const statements = resolved
+    .identityPolicies(word)
+    .flatMap(({ policy }) => (policy as { Statement: { Sid: string }[] }).Statement)
+    .map(({ Sid, ...statement }) => [Sid, statement] as const);
+  const {
+    OwnLogs,
+    NetworkInterfaces: _interfaces,
+    NotFromCode: _not,
+    ...rest
+  } = Object.fromEntries(statements);
+  expect(OwnLogs).toEqual({
+    Effect: "Allow",
+    Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
+    Resource: resolved.arn("AWS::Logs::LogGroup", word.replace(/Role$/, "Logs")),
+  });
+  return rest;
+}
+
+const read = (...words: string[]) => {
+  const arns = words.map(secret);
+  const Resource = arns.length === 1 ? arns[0] : arns;
+  return { Effect: "Allow", Action: "secretsmanager:GetSecretValue", Resource };
+};
+const create = {
+  CreateSchedules: { Effect: "Allow", Action: "scheduler:CreateSchedule", Resource: schedules },
+  PassSchedulerRole: {
+    Effect: "Allow",
+    Action: "iam:PassRole",
+    Resource: schedulerRole,
+    Condition: { StringEquals: { "iam:PassedToService": "scheduler.amazonaws.com" } },
+  },
+};
+const compare = {
+  CompareSchedules: {
+    Effect: "Allow",
+    Action: ["scheduler:GetSchedule", "scheduler:DeleteSchedule"],
+    Resource: schedules,
+  },
+  ListSchedules: { Effect: "Allow", Action: "scheduler:ListSchedules", Resource: "*" },
+};
+const failures = resolved.arn("AWS::SQS::Queue", "FailedRevocations");
+
+test.each<[string, object]>([
+  ["IssuerRole", { ReadSecrets: read("SecretsIssuer", "SecretsPepper"), ...create }],
+  [
+    "RevokerRole",
+    {
+      ReadSecrets: read("SecretsIssuer"),
+      ...create,
+      KeepFailures: { Effect: "Allow", Action: "sqs:SendMessage", Resource: failures },
+    },
+  ],
+  ["SweeperRole", { ReadSecrets: read("SecretsIssuer"), ...create, ...compare }],
+  ["OperatorRole", { ReadSecrets: read("SecretsIssuer"), ...create, ...compare }],
+  [
+    "ProvisionerRole",
+    {
+      ReadSecrets: read("sandboxInstanceSecret", "SecretsIssuer", "SecretsJanitor"),
+      WriteLogins: {
+        Effect: "Allow",
+        Action: "secretsmanager:PutSecretValue",
+        Resource: [secret("SecretsIssuer"), secret("SecretsJanitor")],
+      },
+    },
+  ],
+  ["SeederRole", { ReadSecrets: read("sandboxInstanceSecret") }],
+])("%s may do exactly this", (role, expected) => {
+  expect(permissions(role)).toEqual(expected);
+});
+
+test("no role of the stack has an AWS-managed policy", () => {
+  for (const [, { Properties }] of ofType(resources, "AWS::IAM::Role"))
+    expect(Properties).not.toHaveProperty("ManagedPolicyArns");
+});
+
+test("only network interfaces and the list of schedules are allowed on every resource", () => {
+  const everywhere = new Set<unknown>();
+  for (const [, { Properties }] of ofType(resources, "AWS::IAM::Policy")) {
+    const { Statement } = Properties.PolicyDocument as {
+      Statement: { Sid: string; Effect: string; Resource: unknown }[];
+    };
+    for (const { Sid, Effect, Resource } of Statement)
+      if (Effect === "Allow" && JSON.stringify(Resource) === '"*"') everywhere.add(Sid);
+  }
+  expect([...everywhere].sort()).toEqual(["ListSchedules", "NetworkInterfaces"]);
+});
+
+test.each([
+  ["Issuer", 30, 1024, 5],
+  ["Revoker", 60, 512, 2],
+  ["Sweeper", 240, 512, 1],
+  ["Operator", 120, 512, 1],
+  ["ProvisioningProvisioner", 840, 512, 1],
+])("%s runs on ARM and Node 24 for at most %d seconds with %d MiB, %d at once", (...row) => {
+  const [word, Timeout, MemorySize, ReservedConcurrentExecutions] = row;
+  const { Properties } = only(resources, "AWS::Lambda::Function", word)[1];
+  expect(Properties).toMatchObject({
+    Runtime: "nodejs24.x",
+    Architectures: ["arm64"],
+    Handler: "index.handler",
+    Timeout,
+    MemorySize,
+    ReservedConcurrentExecutions,
+  });
+  expect(Properties).toHaveProperty("VpcConfig.SubnetIds.1");
+});
+
+test("reserved concurrency can be given up, and the logins are bounded all the same", () => {
+  const { orders } = shipped.databases;
+  if (orders === undefined) throw new Error("the shipped configuration has no database orders");
+  const opted = { ...shipped, databases: { orders: { ...orders, reserveConcurrency: false } } };
+  const without = resourcesOf(bench.stack(opted));
+  for (const [, { Properties }] of ofType(without, "AWS::Lambda::Function"))
+    expect(Properties).not.toHaveProperty("ReservedConcurrentExecutions");
+  const [, provision] = only(without, "Custom::MayflyProvision");
+  expect(JSON.parse(String(provision.Properties.Plan))).toMatchObject({
+    loginConnectionLimit: 50,
+  });
+});
+
+const environment = (word: string): unknown =>
+  resolved.value((functionOf(word).Environment as { Variables: unknown }).Variables);
+
+const server = {
+  DB_HOST: expect.stringMatching(/Endpoint\.Address$/),
+  DB_PORT: expect.stringMatching(/Endpoint\.Port$/),
+  POWERTOOLS_SERVICE_NAME: "mayfly",
+  POWERTOOLS_METRICS_NAMESPACE: "Mayfly",
+};
+const leases = {
+  ...server,
+  ISSUER_SECRET_ARN: secret("SecretsIssuer"),
+  SCHEDULE_GROUP: groupName,
+  SCHEDULER_ROLE_ARN: schedulerRole,
+  REVOKER_ARN: resolved.arn("AWS::Lambda::Function", "Revoker"),
+  SCHEDULE_DLQ_ARN: resolved.arn("AWS::SQS::Queue", "DeadLetters"),
+};
+const admin = { ...server, ADMIN_SECRET_ARN: secret("sandboxInstanceSecret") };
+
+test.each<[string, object]>([
+  ["Issuer", { ...leases, PEPPER_SECRET_ARN: secret("SecretsPepper") }],
+  ["Revoker", leases],
+  ["Sweeper", leases],
+  ["Operator", leases],
+  [
+    "ProvisioningProvisioner",
+    {
+      ...admin,
+      ISSUER_SECRET_ARN: secret("SecretsIssuer"),
+      JANITOR_SECRET_ARN: secret("SecretsJanitor"),
+    },
+  ],
+  ["Seeder", admin],
+])("%s is told exactly this", (word, expected) => {
+  expect(environment(word)).toEqual(expected);
+});
+
+test("a revocation that fails is tried three times and then kept in a queue", () => {
+  const [, { Properties }] = only(resources, "AWS::Lambda::EventInvokeConfig", "Revoker");
+  expect(resolved.value(Properties)).toMatchObject({
+    MaximumRetryAttempts: 2,
+    Qualifier: "$LATEST",
+    DestinationConfig: { OnFailure: { Destination: failures } },
+  });
+});
+
+test("schedules may invoke the revoker and fill one queue, and no other account's may", () => {
+  expect(resolved.value(only(resources, "AWS::IAM::Role", "SchedulesRole")[1].Properties)).toEqual({
+    AssumeRolePolicyDocument: {
+      Version: "2012-10-17",
+      Statement: [
+        {
+          Effect: "Allow",
+          Action: "sts:AssumeRole",
+          Principal: { Service: "scheduler.amazonaws.com" },
+          Condition: { StringEquals: { "aws:SourceAccount": ACCOUNT, "aws:SourceArn": group } },
+        },
+      ],
+    },
+  });
+  expect(resolved.identityPolicies("SchedulesRole")).toMatchObject([
+    {
+      policy: {
+        Statement: [
+          { Action: "sqs:SendMessage", Resource: leases.SCHEDULE_DLQ_ARN },
+          { Action: "lambda:InvokeFunction", Resource: leases.REVOKER_ARN },
+        ],
+      },
+    },
+  ]);
+});
+
+test("a sweep starts every five minutes, and one that cannot start soon is dropped", () => {
+  const [, { Properties }] = only(resources, "AWS::Scheduler::Schedule");
+  expect(resolved.value(Properties)).toMatchObject({
+    ScheduleExpression: "rate(5 minutes)",
+    FlexibleTimeWindow: { Mode: "OFF" },
+    Target: {
+      Arn: resolved.arn("AWS::Lambda::Function", "Sweeper"),
+      RoleArn: resolved.arn("AWS::IAM::Role", "SweepRole"),
+      RetryPolicy: { MaximumRetryAttempts: 1, MaximumEventAgeInSeconds: 240 },
+    },
+  });
+  expect(Properties).not.toHaveProperty("GroupName");
+  const [, async] = only(resources, "AWS::Lambda::EventInvokeConfig", "Sweeper");
+  expect(async.Properties).toMatchObject({
+    MaximumRetryAttempts: 0,
+    MaximumEventAgeInSeconds: 240,
+  });
+});
+
+test("both queues are encrypted and refuse connections without TLS", () => {
+  const queues = ofType(resources, "AWS::SQS::Queue");
+  expect(queues).toHaveLength(2);
+  for (const [, { Properties }] of queues)
+    expect(Properties).toMatchObject({
+      SqsManagedSseEnabled: true,
+      MessageRetentionPeriod: 14 * 86_400,
+    });
+  for (const [, { Properties }] of ofType(resources, "AWS::SQS::QueuePolicy"))
+    expect(JSON.stringify(Properties.PolicyDocument)).toContain('"aws:SecureTransport":"false"');
+});
+
+test("every log is kept for a month and goes with the stack", () => {
+  const groups = ofType(resources, "AWS::Logs::LogGroup");
+  expect(groups).toHaveLength(ofType(resources, "AWS::Lambda::Function").length);
+  for (const [, { Properties, DeletionPolicy }] of groups) {
+    expect(Properties.RetentionInDays).toBe(30);
+    expect(DeletionPolicy).toBe("Delete");
+  }
+});

@@ -1,0 +1,159 @@
+import { Stack } from "aws-cdk-lib";
+import { Template } from "aws-cdk-lib/assertions";
+import { afterAll, expect, test } from "vitest";
+import type { MayflyConfig } from "../../core/config.ts";
+import { ofType, only, resourcesOf, Workbench } from "./synthesized.ts";
+
+const bench = new Workbench();
+afterAll(() => bench.remove());
+
+const stack = bench.stack();
+const resources = resourcesOf(stack);
+
+const elsewhere: MayflyConfig = {
+  databases: {
+    orders: {
+      host: "db.example.com",
+      adminSecret: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db/admin-AbCdEf",
+      databases: ["orders"],
+      owner: "app_owner",
+      roles: { readonly: { select: ["public.*"], ttl: "1h", maxTtl: "24h" } },
+      vpc: {
+        vpcId: "vpc-0123456789abcdef0",
+        availabilityZones: ["eu-west-1a"],
+        privateSubnetIds: ["subnet-0123456789abcdef0"],
+        securityGroupId: "sg-0123456789abcdef0",
+      },
+    },
+  },
+  consumers: {
+    reporting: { roleArn: "arn:aws:iam::111122223333:role/reporting", roles: ["orders/readonly"] },
+    worker: { newRole: { assumedBy: "ecs-tasks.amazonaws.com" }, roles: ["orders/readonly"] },
+  },
+};
+
+test("the outputs are what callers and operators need to know", () => {
+  const outputs = Template.fromStack(stack).findOutputs("*");
+  const [issuer] = only(resources, "AWS::Lambda::Function", "FunctionsIssuer");
+  const [operator] = only(resources, "AWS::Lambda::Function", "Operator");
+  expect(outputs).toEqual({
+    OrdersIssuerArn: { Value: { "Fn::GetAtt": [issuer, "Arn"] } },
+    OrdersOperatorArn: { Value: { "Fn::GetAtt": [operator, "Arn"] } },
+    UserServiceRoleArn: {
+      Value: { "Fn::GetAtt": [only(resources, "AWS::IAM::Role", "userservice")[0], "Arn"] },
+    },
+    ReportingRoleArn: {
+      Value: { "Fn::GetAtt": [only(resources, "AWS::IAM::Role", "reporting")[0], "Arn"] },
+    },
+  });
+});
+
+test("the sandbox's database is encrypted, private, and speaks TLS only", () => {
+  const [, { Properties, DeletionPolicy }] = only(resources, "AWS::RDS::DBInstance");
+  expect(Properties).toMatchObject({
+    Engine: "postgres",
+    EngineVersion: expect.stringMatching(/^18\./),
+    DBInstanceClass: "db.t4g.micro",
+    DBName: "orders",
+    StorageEncrypted: true,
+    StorageType: "gp3",
+    AllocatedStorage: "20",
+    PubliclyAccessible: false,
+    CACertificateIdentifier: "rds-ca-rsa2048-g1",
+    MasterUserPassword: { "Fn::Join": expect.anything() },
+  });
+  expect(DeletionPolicy).toBe("Delete");
+  const [parametersId, parameters] = only(resources, "AWS::RDS::DBParameterGroup");
+  expect(Properties.DBParameterGroupName).toEqual({ Ref: parametersId });
+  expect(parameters.Properties.Parameters).toEqual({ "rds.force_ssl": "1" });
+});
+
+test("the sandbox's VPC has no way out but two endpoints", () => {
+  for (const type of ["InternetGateway", "NatGateway", "Route"])
+    expect(ofType(resources, `AWS::EC2::${type}`)).toEqual([]);
+  const endpoints = ofType(resources, "AWS::EC2::VPCEndpoint");
+  const services = endpoints.map(([, { Properties }]) => JSON.stringify(Properties.ServiceName));
+  expect(services).toEqual([
+    expect.stringContaining(".secretsmanager"),
+    expect.stringContaining(".scheduler"),
+  ]);
+  for (const [, { Properties }] of endpoints) {
+    expect(Properties.PrivateDnsEnabled).toBe(true);
+    expect(Properties.SubnetIds).toHaveLength(1);
+  }
+});
+
+test("the sandbox is seeded before it is provisioned, when everything it needs is there", () => {
+  const [seedId, seed] = only(resources, "Custom::MayflySandboxSeed");
+  expect(seed.Properties).toMatchObject({ Database: "orders", Owner: "app_owner" });
+  const [, provision] = only(resources, "Custom::MayflyProvision");
+  expect(provision.DependsOn).toContain(seedId);
+  const needed = [
+    "AWS::RDS::DBInstance",
+    "AWS::SecretsManager::SecretTargetAttachment",
+    "AWS::EC2::SecurityGroupIngress",
+    "AWS::EC2::SecurityGroupEgress",
+    "AWS::EC2::VPCEndpoint",
+  ].flatMap((type) => ofType(resources, type).map(([id]) => id));
+  expect(provision.DependsOn).toEqual(
+    expect.arrayContaining(needed.filter((id) => !id.includes("Seeder"))),
+  );
+  const forSeeding = needed.filter((id) => !id.startsWith("ordersSecurityGroup"));
+  expect(seed.DependsOn).toEqual(expect.arrayContaining(forSeeding));
+});
+
+test("no function that CDK brings runs in the VPC, whence CloudFormation cannot be answered", () => {
+  const framework = ofType(resources, "AWS::Lambda::Function").filter(([id]) =>
+    id.includes("Framework"),
+  );
+  expect(framework).toHaveLength(2);
+  for (const [, { Properties }] of framework) {
+    expect(Properties).not.toHaveProperty("VpcConfig");
+    expect(Properties.Runtime).toBe("nodejs24.x");
+  }
+});
+
+test("the stack asks AWS nothing when it is synthesized", () => {
+  expect(Stack.of(stack).account).toContain("AWS.AccountId");
+  expect(ofType(resources, "Custom::VpcRestrictDefaultSG")).toEqual([]);
+});
+
+test("a database that exists is reached where the configuration says it is", () => {
+  const found = resourcesOf(bench.stack(elsewhere));
+  for (const type of ["AWS::EC2::VPC", "AWS::RDS::DBInstance", "Custom::MayflySandboxSeed"])
+    expect(ofType(found, type)).toEqual([]);
+  const [, issuer] = only(found, "AWS::Lambda::Function", "Issuer");
+  expect(issuer.Properties).toMatchObject({
+    Environment: { Variables: { DB_HOST: "db.example.com", DB_PORT: "5432" } },
+    VpcConfig: { SubnetIds: ["subnet-0123456789abcdef0"] },
+  });
+  const [, ingress] = only(found, "AWS::EC2::SecurityGroupIngress");
+  expect(ingress.Properties).toMatchObject({ GroupId: "sg-0123456789abcdef0", FromPort: 5_432 });
+  const [, provisioner] = only(found, "AWS::Lambda::Function", "ProvisioningProvisioner");
+  expect(provisioner.Properties).toHaveProperty(
+    "Environment.Variables.ADMIN_SECRET_ARN",
+    "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db/admin-AbCdEf",
+  );
+});
+
+test("a secret known by name is read under any of the ARNs it may have", () => {
+  const { orders } = elsewhere.databases;
+  if (orders === undefined) throw new Error("this configuration has a database orders");
+  const named = { ...elsewhere, databases: { orders: { ...orders, adminSecret: "db/admin" } } };
+  const found = resourcesOf(bench.stack(named));
+  const [, { Properties }] = only(found, "AWS::IAM::Policy", "ProvisionerRole");
+  expect(JSON.stringify(Properties.PolicyDocument)).toContain(":secret:db/admin-??????");
+});
+
+test("consumers are roles that exist, or roles that a service assumes", () => {
+  const found = resourcesOf(bench.stack(elsewhere));
+  const policies = ofType(found, "AWS::IAM::Policy").filter(([id]) => id.includes("rolereadonly"));
+  expect(policies.map(([, { Properties }]) => Properties.Roles)).toEqual([
+    ["reporting"],
+    [{ Ref: only(found, "AWS::IAM::Role", "consumerworker")[0] }],
+  ]);
+  const [, worker] = only(found, "AWS::IAM::Role", "consumerworker");
+  expect(worker.Properties.AssumeRolePolicyDocument).toMatchObject({
+    Statement: [{ Principal: { Service: "ecs-tasks.amazonaws.com" } }],
+  });
+});

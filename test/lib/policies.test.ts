@@ -1,0 +1,168 @@
+import { runSimulation } from "@cloud-copilot/iam-simulate";
+import { afterAll, expect, test } from "vitest";
+import { ACCOUNT, REGION, Resolved } from "./resolved.ts";
+import { resourcesOf, Workbench } from "./synthesized.ts";
+
+const bench = new Workbench();
+afterAll(() => bench.remove());
+
+const resolved = new Resolved(resourcesOf(bench.stack()));
+
+const functionArn = (word: string): string => resolved.arn("AWS::Lambda::Function", word);
+const alias = (word: string): string => resolved.arn("AWS::Lambda::Alias", word);
+const secret = (word: string): string => resolved.arn("AWS::SecretsManager::Secret", word);
+const roleArn = (word: string): string => resolved.arn("AWS::IAM::Role", word);
+const group = resolved.arn("AWS::Scheduler::ScheduleGroup").split("/")[1] ?? "";
+const schedule = (inGroup: string): string =>
+  `arn:aws:scheduler:${REGION}:${ACCOUNT}:schedule/${inGroup}/abc-1700000000`;
+
+const READ_ALIAS = alias("readonlyuserservice");
+const WRITE_ALIAS = alias("readwriteuserservice");
+const REPORTING_ALIAS = alias("readonlyreporting");
+const ISSUER = functionArn("FunctionsIssuer");
+
+/** Somebody who may do everything, by policies that are not in this stack. */
+const ADMINISTRATOR = {
+  arn: `arn:aws:iam::${ACCOUNT}:role/administrator`,
+  policies: [
+    {
+      name: "everything",
+      policy: {
+        Version: "2012-10-17",
+        Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }],
+      },
+    },
+  ],
+};
+
+type Principal = typeof ADMINISTRATOR | string;
+
+/** What IAM decides of one call, all policies of the template considered. */
+async function decide(
+  principal: Principal,
+  action: string,
+  resource: string,
+  contextVariables: Record<string, string> = {},
+): Promise<string> {
+  const known = typeof principal !== "string";
+  const arn = known ? principal.arn : roleArn(principal);
+  const result = await runSimulation(
+    {
+      request: {
+        principal: arn,
+        action,
+        resource: { resource, accountId: ACCOUNT },
+        contextVariables: { "aws:PrincipalArn": arn, ...contextVariables },
+      },
+      identityPolicies: known ? principal.policies : resolved.identityPolicies(principal),
+      serviceControlPolicies: [],
+      resourceControlPolicies: [],
+      resourcePolicy: resolved.resourcePolicy(resource),
+    },
+    {},
+  );
+  if (result.resultType === "error") throw new Error(JSON.stringify(result.errors));
+  return result.overallResult;
+}
+
+test.each([
+  ["consumeruserservice", READ_ALIAS],
+  ["consumeruserservice", WRITE_ALIAS],
+  ["consumerreporting", REPORTING_ALIAS],
+])("%s may invoke its own alias %s", async (role, arn) => {
+  expect(await decide(role, "lambda:InvokeFunction", arn)).toBe("Allowed");
+});
+
+test.each([
+  ["another consumer's alias", "consumeruserservice", REPORTING_ALIAS, "ExplicitlyDenied"],
+  [
+    "another consumer's alias of the same role",
+    "consumerreporting",
+    READ_ALIAS,
+    "ExplicitlyDenied",
+  ],
+  ["the issuer itself", "consumeruserservice", ISSUER, "ImplicitlyDenied"],
+  ["$LATEST", "consumeruserservice", `${ISSUER}:$LATEST`, "ImplicitlyDenied"],
+  ["a version", "consumeruserservice", `${ISSUER}:1`, "ImplicitlyDenied"],
+  ["an alias that is not", "consumeruserservice", `${ISSUER}:other--readonly`, "ImplicitlyDenied"],
+  ["the operator", "consumeruserservice", functionArn("Operator"), "ImplicitlyDenied"],
+  ["the revoker", "consumeruserservice", functionArn("Revoker"), "ImplicitlyDenied"],
+])("a consumer may not invoke %s", async (_what, role, arn, decision) => {
+  expect(await decide(role, "lambda:InvokeFunction", arn)).toBe(decision);
+});
+
+test.each([["lambda:InvokeFunction"], ["lambda:InvokeAsync"], ["lambda:InvokeFunctionUrl"]])(
+  "an administrator with every permission is denied %s on an alias",
+  async (action) => {
+    for (const arn of [READ_ALIAS, WRITE_ALIAS, REPORTING_ALIAS])
+      expect(await decide(ADMINISTRATOR, action, arn)).toBe("ExplicitlyDenied");
+    expect(await decide(ADMINISTRATOR, action, ISSUER)).toBe("Allowed");
+  },
+);
+
+const LEASE_FUNCTIONS = ["IssuerRole", "RevokerRole", "SweeperRole", "OperatorRole"];
+
+test.each(LEASE_FUNCTIONS)("%s reads the issuer's secret, and no other's", async (role) => {
+  const read = "secretsmanager:GetSecretValue";
+  expect(await decide(role, read, secret("SecretsIssuer"))).toBe("Allowed");
+  for (const word of ["SecretsJanitor", "sandboxInstanceSecret"])
+    expect(await decide(role, read, secret(word))).toBe("ImplicitlyDenied");
+  expect(await decide(role, read, secret("SecretsPepper"))).toBe(
+    role === "IssuerRole" ? "Allowed" : "ImplicitlyDenied",
+  );
+  expect(await decide(role, "secretsmanager:PutSecretValue", secret("SecretsIssuer"))).toBe(
+    "ImplicitlyDenied",
+  );
+});
+
+test.each(LEASE_FUNCTIONS)("%s makes schedules in its group, and nowhere else", async (role) => {
+  const create = "scheduler:CreateSchedule";
+  expect(await decide(role, create, schedule(group))).toBe("Allowed");
+  expect(await decide(role, create, schedule("default"))).toBe("ImplicitlyDenied");
+  expect(await decide(role, create, schedule(`${group}-other`))).toBe("ImplicitlyDenied");
+});
+
+test.each(LEASE_FUNCTIONS)("%s passes the scheduler's role to Scheduler alone", async (role) => {
+  const pass = (arn: string, service: string) =>
+    decide(role, "iam:PassRole", arn, { "iam:PassedToService": service });
+  const scheduler = roleArn("SchedulesRole");
+  expect(await pass(scheduler, "scheduler.amazonaws.com")).toBe("Allowed");
+  expect(await pass(scheduler, "lambda.amazonaws.com")).toBe("ImplicitlyDenied");
+  for (const other of ["SweepRole", "IssuerRole", "ProvisionerRole"])
+    expect(await pass(roleArn(other), "scheduler.amazonaws.com")).toBe("ImplicitlyDenied");
+});
+
+test("only the sweeper and the operator read and delete schedules", async () => {
+  for (const action of ["scheduler:GetSchedule", "scheduler:DeleteSchedule"])
+    for (const role of LEASE_FUNCTIONS)
+      expect(await decide(role, action, schedule(group))).toBe(
+        role === "SweeperRole" || role === "OperatorRole" ? "Allowed" : "ImplicitlyDenied",
+      );
+});
+
+test("the provisioner writes the logins it makes, and not the administrator's", async () => {
+  const write = "secretsmanager:PutSecretValue";
+  for (const word of ["SecretsIssuer", "SecretsJanitor"])
+    expect(await decide("ProvisionerRole", write, secret(word))).toBe("Allowed");
+  for (const word of ["sandboxInstanceSecret", "SecretsPepper"])
+    expect(await decide("ProvisionerRole", write, secret(word))).toBe("ImplicitlyDenied");
+});
+
+test("schedules may invoke the revoker alone, and the sweep's schedule the sweeper alone", async () => {
+  const names = ["FunctionsIssuer", "Revoker", "Sweeper", "Operator"];
+  for (const [role, allowed] of [
+    ["SchedulesRole", "Revoker"],
+    ["SweepRole", "Sweeper"],
+  ] as const)
+    for (const name of names)
+      expect(await decide(role, "lambda:InvokeFunction", functionArn(name))).toBe(
+        name === allowed ? "Allowed" : "ImplicitlyDenied",
+      );
+});
+
+test("what Lambda may do with network interfaces, a function's code may not", async () => {
+  const create = "ec2:DescribeNetworkInterfaces";
+  const code = { "lambda:SourceFunctionArn": ISSUER };
+  expect(await decide("IssuerRole", create, "*")).toBe("Allowed");
+  expect(await decide("IssuerRole", create, "*", code)).toBe("ExplicitlyDenied");
+});
