@@ -11,7 +11,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["test/*.test.ts", "test/core/**/*.test.ts"] },
+        test: { name: "unit", include: ["test/*.test.ts", "test/{core,lambda}/**/*.test.ts"] },
       },
       {
         extends: true,

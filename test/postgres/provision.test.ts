@@ -121,7 +121,7 @@ describe("the logins and their secrets", () => {
   test("a crash after any write of a secret is mended by the next run", async () => {
     for (const writes of [0, 1, 2]) {
       const database = await unprovisioned();
-      const put = database.secrets.putSecret;
+      const put = database.secrets.putSecret.bind(database.secrets);
       let left = writes;
       database.secrets.putSecret = async (...args) => {
         if (left-- === 0) throw new Error("crash");

@@ -40,16 +40,16 @@ export interface TestDatabase {
   /** Log lines of every provisioning. */
   readonly lines: string[];
   /** Run the real provisioning code. */
-  provision(plan?: ProvisionPlan): Promise<void>;
+  readonly provision: (plan?: ProvisionPlan) => Promise<void>;
   /** The master, who is no superuser. @default - the application database */
-  admin(database?: string): Login;
-  superuser(database?: string): Login;
+  readonly admin: (database?: string) => Login;
+  readonly superuser: (database?: string) => Login;
   /** A login that the test knows: a lease, say. @default - the application database */
-  as(username: string, password: string | Secret, database?: string): Login;
+  readonly as: (username: string, password: string | Secret, database?: string) => Login;
   /** One of the issuer logins, in the maintenance database, with the password in its secret. */
-  issuerLogin(which?: "a" | "b"): Promise<Login>;
+  readonly issuerLogin: (which?: "a" | "b") => Promise<Login>;
   /** The janitor, in the application database. */
-  janitor(): Promise<Login>;
+  readonly janitor: () => Promise<Login>;
 }
 
 /** Names of the three secrets in {@link TestDatabase.secrets}. */

@@ -35,11 +35,11 @@ export interface RoleFacts {
 /** What the admin lacks. */
 export function adminProblems(found: AdminFacts): string[] {
   const admin = ident(found.admin);
-  const problems: string[] = [];
   if (found.superuser)
-    problems.push(
+    return [
       `${admin} is a superuser, and code in an application database could run with its power; have a DBA make an admin with CREATEROLE and CREATEDB only, and put it into the admin secret`,
-    );
+    ];
+  const problems: string[] = [];
   if (!found.create_role)
     problems.push(problem(`${admin} may not create roles`, sql`ALTER ROLE ${admin} CREATEROLE`));
   if (!found.maintenance_exists && !found.create_db)

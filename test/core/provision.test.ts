@@ -1,0 +1,108 @@
+import { expect, test } from "vitest";
+import { parseProvisionPlan } from "../../core/parse-provision-plan.ts";
+import type { ProvisionPlan } from "../../core/provision-plan.ts";
+import { wantedPrivileges, wantedSchemas } from "../../core/provision-privileges.ts";
+import { wantedMemberships, wantedRoles } from "../../core/provision-roles.ts";
+
+const plan: ProvisionPlan = {
+  tag: "abcd",
+  shards: 2,
+  tls: "verify-full",
+  owner: "app_owner",
+  databases: ["orders"],
+  loginConnectionLimit: 12,
+  roles: {
+    readonly: {
+      groupRole: "mf_abcd_group_readonly",
+      privileges: { select: ["public.*", "audit.log"], usage: ["public.*"] },
+    },
+  },
+};
+
+test("a plan is read from its JSON", () => {
+  expect(parseProvisionPlan(JSON.stringify(plan))).toEqual(plan);
+});
+
+test.each([
+  ["tag", "toolong", 'tag must be 4 base32 characters, got "toolong"'],
+  ["shards", 0, "shards must be a whole number from 1 to 100, got 0"],
+  ["shards", 101, "shards must be a whole number from 1 to 100, got 101"],
+  ["shards", "2", 'shards must be a whole number from 1 to 100, got "2"'],
+  ["tls", "prefer", 'tls must be verify-full or plaintext, got "prefer"'],
+  ["ca", 7, "ca must be PEM text, got 7"],
+  ["owner", "", `owner must be a role's name, got ""`],
+  ["owner", "é".repeat(32), `owner must be a role's name, got "${"é".repeat(32)}"`],
+  ["databases", [], "databases must be a list of database names, got []"],
+  ["loginConnectionLimit", -1, "loginConnectionLimit must be a whole number above 0, got -1"],
+  ["roles", {}, "roles must be an object with a role or more, got {}"],
+  ["roles", { "NO!": {} }, "roles.NO! is no name of a dynamic role"],
+  [
+    "roles",
+    { r: { groupRole: "g", privileges: { truncate: ["public.*"] } } },
+    "roles.r.privileges.truncate is not known",
+  ],
+  [
+    "roles",
+    { r: { groupRole: "g", privileges: { select: ["orders"] } } },
+    'roles.r.privileges.select must be a list of schema.* or schema.name, got ["orders"]',
+  ],
+])("a plan with a wrong %s (%j) is refused", (key, value, problem) => {
+  expect(() => parseProvisionPlan(JSON.stringify({ ...plan, [key]: value }))).toThrow(
+    `- ${problem}`,
+  );
+});
+
+test.each([undefined, "", "[]", "null", "{", 7])("no plan at all (%j) is refused", (text) => {
+  expect(() => parseProvisionPlan(text)).toThrow("it is not a JSON object");
+});
+
+test("every problem of a plan is reported", () => {
+  expect(() => parseProvisionPlan(JSON.stringify({ ...plan, tag: "", shards: 0 }))).toThrow(
+    /- tag must.*\n- shards must/,
+  );
+});
+
+test("privileges are listed one by one, sequences with the SELECT that currval needs", () => {
+  const one = { groupRole: "mf_abcd_group_readonly" };
+  expect(wantedPrivileges(plan)).toEqual([
+    { ...one, kind: "table", privilege: "SELECT", schema: "public", name: null },
+    { ...one, kind: "table", privilege: "SELECT", schema: "audit", name: "log" },
+    { ...one, kind: "sequence", privilege: "USAGE", schema: "public", name: null },
+    { ...one, kind: "sequence", privilege: "SELECT", schema: "public", name: null },
+  ]);
+  expect(wantedSchemas(wantedPrivileges(plan))).toEqual([
+    { ...one, schema: "public" },
+    { ...one, schema: "audit" },
+  ]);
+});
+
+test("only issuer roles may create roles, and only logins may log in", () => {
+  const roles = wantedRoles(plan);
+  const names = (of: (role: (typeof roles)[number]) => boolean) =>
+    roles.filter(of).map(({ name }) => name);
+  expect(names(({ createRole }) => createRole)).toEqual(["mf_abcd_issuer_00", "mf_abcd_issuer_01"]);
+  expect(names(({ login }) => login)).toEqual([
+    "mf_abcd_login_a",
+    "mf_abcd_login_b",
+    "mf_abcd_janitor",
+  ]);
+  expect(roles.filter(({ login }) => login).map((role) => role.connectionLimit)).toEqual([
+    12, 12, 12,
+  ]);
+});
+
+test("each shard administers each group, each login becomes each shard, the janitor nothing", () => {
+  const memberships = wantedMemberships(plan).map(({ role, member, use }) =>
+    `${member} ${use} ${role}`.replaceAll("mf_abcd_", ""),
+  );
+  expect(memberships).toEqual([
+    "issuer_00 administer group_readonly",
+    "issuer_01 administer group_readonly",
+    "login_a become issuer_00",
+    "login_a become issuer_01",
+    "login_a become pg_signal_backend",
+    "login_b become issuer_00",
+    "login_b become issuer_01",
+    "login_b become pg_signal_backend",
+  ]);
+});

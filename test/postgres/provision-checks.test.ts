@@ -1,0 +1,191 @@
+import { expect, test } from "vitest";
+import { groupRoleName } from "../../core/names.ts";
+import type { ProvisionPlan } from "../../core/provision-plan.ts";
+import { Secret } from "../../core/secret.ts";
+import { ownCluster } from "../support/own-cluster.ts";
+import { rolesOf, tracesOf } from "../support/provision-traces.ts";
+import {
+  type ProvisionedOptions,
+  runAs,
+  SECRETS,
+  type TestDatabase,
+  unprovisioned as unprovisionedOn,
+} from "../support/provisioned.ts";
+
+const cluster = ownCluster();
+const unprovisioned = (options: ProvisionedOptions = {}): Promise<TestDatabase> =>
+  unprovisionedOn({ cluster: cluster(), ...options });
+
+/** Provision, expect a refusal with nothing changed, and return its problems, one a line. */
+async function problemsOf(test: TestDatabase, plan = test.plan): Promise<string[]> {
+  const before = await tracesOf(test);
+  const error: unknown = await test.provision(plan).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ name: "ConfigError" });
+  expect(await tracesOf(test)).toEqual(before);
+  expect(await rolesOf(test)).toEqual([]);
+  const [introduction, ...problems] = (error as Error).message.split("\n");
+  expect(introduction).toBe("the database is not ready, and nothing was changed:");
+  return problems.map((line) => line.replace(/^- /, ""));
+}
+
+/** Let another admin provision, made by the superuser with these attributes. */
+async function useAdmin(test: TestDatabase, attributes: string): Promise<string> {
+  const username = `admin_${test.tag}`;
+  await runAs(
+    test.superuser(),
+    `create role ${username} login password 'of-this-test' ${attributes}`,
+  );
+  await test.secrets.putSecret(
+    SECRETS.admin,
+    { username, password: new Secret("of-this-test"), dbname: test.database },
+    { clientRequestToken: "another" },
+  );
+  return username;
+}
+
+const withRole = (test: TestDatabase, select: readonly string[]): ProvisionPlan => ({
+  ...test.plan,
+  roles: { reader: { groupRole: groupRoleName(test.tag, "reader"), privileges: { select } } },
+});
+
+test("every problem is reported at once, each with the SQL that removes it", async () => {
+  const database = await unprovisioned();
+  const admin = await useAdmin(database, "nocreaterole nocreatedb");
+  const { tag, owner } = database;
+  const problems = await problemsOf(database, {
+    ...withRole(database, ["nowhere.*", "public.nothing", "public.orders"]),
+    databases: [database.database, "absent"],
+  });
+  const version = Number(
+    (await runAs(database.superuser(), "show server_version_num"))[0]?.server_version_num,
+  );
+  const split = version >= 160_000;
+  expect(problems).toEqual([
+    `"${admin}" may not create roles; have a DBA run: ALTER ROLE "${admin}" CREATEROLE;`,
+    `"${admin}" may not create the maintenance database "mayfly"; have a DBA run: ALTER ROLE "${admin}" CREATEDB;`,
+    ...(split
+      ? [
+          `"${admin}" may not pass on pg_signal_backend, with which sessions are ended; have a DBA run: GRANT "pg_signal_backend" TO "${admin}" WITH ADMIN OPTION;`,
+        ]
+      : []),
+    `"${admin}" cannot become the owner "${owner}", who must grant the privileges; have a DBA run: GRANT "${owner}" TO "${admin}"${split ? " WITH INHERIT FALSE, SET TRUE" : ""};`,
+    `the database "absent" does not exist or allows no connections; correct "databases"; have a DBA run: CREATE DATABASE "absent";`,
+    `in database "app_${tag}": the schema "nowhere" does not exist; have a DBA run: CREATE SCHEMA "nowhere" AUTHORIZATION "${owner}";`,
+    `in database "app_${tag}": there is no table public.nothing; create it, or take it out of the privileges`,
+  ]);
+});
+
+test("what the problems say is what removes them", async () => {
+  const database = await unprovisioned();
+  await useAdmin(database, "nocreaterole nocreatedb");
+  const plan = withRole(database, ["fresh.*"]);
+  for (const problem of await problemsOf(database, plan)) {
+    const statement = /have a DBA run: (.*);$/.exec(problem)?.[1] ?? "";
+    await runAs(database.superuser(), statement);
+  }
+  await database.provision(plan);
+  expect(await rolesOf(database)).toHaveLength(6);
+
+  const another = await unprovisioned();
+  expect(await problemsOf(another)).toEqual([
+    'the maintenance database "mayfly" belongs to another role; have a DBA run: ALTER DATABASE "mayfly" OWNER TO "mayfly_master";',
+  ]);
+  await runAs(another.superuser(), "alter database mayfly owner to mayfly_master");
+  await another.provision();
+});
+
+test("tables of somebody else in a schema are named, and nothing is half done", async () => {
+  const database = await unprovisioned({
+    before: () => "create table public.foreign_one (id serial); create table public.foreign_two ()",
+  });
+  const problems = await problemsOf(database);
+  expect(problems).toEqual([
+    `in database "${database.database}": public.foreign_one, public.foreign_two, public.foreign_one_id_seq belong to "rdsadmin", and the owner "${database.owner}" may not grant INSERT, SELECT, UPDATE there; have a DBA run: ALTER TABLE "public"."foreign_one" OWNER TO "${database.owner}";, and likewise for each`,
+  ]);
+  for (const table of ["foreign_one", "foreign_two"])
+    await runAs(database.superuser(), `alter table public.${table} owner to ${database.owner}`);
+  await database.provision();
+});
+
+test("the tables of an extension are not asked for", async () => {
+  const database = await unprovisioned({
+    before: () => "create extension pg_buffercache schema public",
+  });
+  await database.provision();
+  const [row] = await runAs(
+    database.superuser(),
+    "select relacl::text as acl from pg_class where relname = 'pg_buffercache'",
+  );
+  expect(row?.acl).not.toContain(`mf_${database.tag}`);
+});
+
+test("a schema that neither the owner nor the admin can open is named", async () => {
+  const database = await unprovisioned({
+    before: ({ owner }) =>
+      `create schema closed; create table closed.t (); alter table closed.t owner to ${owner}`,
+  });
+  const plan = withRole(database, ["closed.t"]);
+  const { owner } = database;
+  expect(await problemsOf(database, plan)).toEqual([
+    `in database "${database.database}": the owner "${owner}" may not enter the schema "closed"; have a DBA run: GRANT USAGE ON SCHEMA "closed" TO "${owner}" WITH GRANT OPTION;`,
+  ]);
+  await runAs(database.superuser(), `grant usage on schema closed to ${owner}`);
+  expect(await problemsOf(database, plan)).toEqual([
+    `in database "${database.database}": the owner "${owner}" may not let others into the schema "closed"; have a DBA run: GRANT USAGE ON SCHEMA "closed" TO "${owner}" WITH GRANT OPTION;`,
+  ]);
+  await runAs(database.superuser(), `grant usage on schema closed to ${owner} with grant option`);
+  await database.provision(plan);
+});
+
+test("a database in which nobody may grant CONNECT is named", async () => {
+  const database = await unprovisioned({
+    before: ({ database: name }) =>
+      `alter database ${name} owner to rdsadmin; revoke connect on database ${name} from public;
+       grant connect on database ${name} to mayfly_master`,
+  });
+  expect(await problemsOf(database)).toEqual([
+    `neither "mayfly_master" nor the owner may grant CONNECT on the database "${database.database}"; have a DBA run: GRANT CONNECT ON DATABASE "${database.database}" TO "mayfly_master" WITH GRANT OPTION;`,
+  ]);
+});
+
+test("a database closed to PUBLIC is opened to the groups and the janitor alone", async () => {
+  const database = await unprovisioned({
+    before: ({ database: name }) => `revoke connect on database ${name} from public`,
+  });
+  await database.provision();
+  await runAs(await database.janitor(), "select 1");
+  const login = await database.issuerLogin();
+  await expect(runAs({ ...login, database: database.database }, "select 1")).rejects.toMatchObject({
+    code: "42501",
+  });
+});
+
+test("an owner that is a superuser, or is not there, is refused", async () => {
+  const database = await unprovisioned();
+  expect(await problemsOf(database, { ...database.plan, owner: "rdsadmin" })).toContainEqual(
+    expect.stringContaining('the owner "rdsadmin" is a superuser'),
+  );
+  expect(await problemsOf(database, { ...database.plan, owner: 'no"body' })).toEqual([
+    'the owner "no""body" does not exist; set "owner" to the role that owns the tables; have a DBA run: CREATE ROLE "no""body" NOLOGIN;',
+  ]);
+});
+
+test("an admin that is a superuser is refused", async () => {
+  const database = await unprovisioned();
+  const admin = await useAdmin(database, "superuser");
+  expect(await problemsOf(database)).toEqual([
+    expect.stringContaining(`"${admin}" is a superuser`),
+  ]);
+});
+
+test("a secret without a database's name, such as RDS manages, is refused", async () => {
+  const database = await unprovisioned();
+  await database.secrets.putSecret(
+    SECRETS.admin,
+    { username: "mayfly_master", password: new Secret("x") },
+    { clientRequestToken: "managed" },
+  );
+  await expect(database.provision()).rejects.toThrow(
+    "the admin secret admin must have the keys username, password and dbname; secrets that RDS manages hold no dbname and are not supported",
+  );
+});
