@@ -19,6 +19,7 @@ export interface LambdaFunction {
   readonly name: string;
   readonly arn: string;
   readonly logicalId: string;
+  readonly logGroup: string;
   readonly role: Role;
   readonly environment: Readonly<Record<string, string>>;
   readonly pool: LambdaPool;
@@ -149,6 +150,18 @@ export class LambdaFunctions {
     });
   }
 
+  /** Names of the functions that log to a group. */
+  loggingTo(logGroup: string): readonly string[] {
+    return this.#functions.filter((each) => each.logGroup === logGroup).map(({ name }) => name);
+  }
+
+  /** ARNs of all aliases. */
+  get aliasArns(): string[] {
+    return this.#functions.flatMap(({ arn, qualifiers }) =>
+      [...qualifiers.keys()].filter((each) => /^[a-z]/i.test(each)).map((each) => `${arn}:${each}`),
+    );
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.#functions.map(({ pool }) => pool.stop()));
   }
@@ -180,6 +193,7 @@ export class LambdaFunctions {
       name,
       arn: arnOf(account, "lambda", `function:${name}`),
       logicalId,
+      logGroup: wanted.LoggingConfig?.LogGroup ?? `/aws/lambda/${name}`,
       role,
       environment: strings(wanted.Environment?.Variables ?? {}),
       pool: new LambdaPool(
@@ -223,7 +237,7 @@ export class LambdaFunctions {
       AWS_LAMBDA_FUNCTION_VERSION: version,
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(wanted.MemorySize ?? 128),
       AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand",
-      AWS_LAMBDA_LOG_GROUP_NAME: wanted.LoggingConfig?.LogGroup ?? `/aws/lambda/${lambda.name}`,
+      AWS_LAMBDA_LOG_GROUP_NAME: lambda.logGroup,
       AWS_LAMBDA_LOG_STREAM_NAME: `[${version}]`,
     };
   }

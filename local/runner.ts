@@ -6,6 +6,7 @@ import { makeCloudFormation } from "./cloudformation.ts";
 import { createCustomResource, isCustomResource } from "./custom-resource.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
 import type { Credentials } from "./identity.ts";
+import { type LogEvents, makeLogs } from "./logs.ts";
 import type { EmbeddedPostgres } from "./postgres.ts";
 import { makeServices, type Services } from "./services.ts";
 import { createStack } from "./stack.ts";
@@ -33,6 +34,8 @@ export interface RunnerOptions {
 export interface LogLine {
   readonly functionName: string;
   readonly line: string;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
 }
 
 /** A stack that runs on this machine. */
@@ -51,6 +54,8 @@ export interface Runner {
   readonly calls: readonly AccessDecision[];
   /** Keys of `administrator`, or of a role by name, ARN or logical id. @throws Error for others. */
   readonly credentialsFor: (principal: string) => Credentials;
+  /** ARNs of all aliases of functions. */
+  readonly aliasArns: readonly string[];
   /** What the functions printed; of one function, by name or logical id, when it is given. */
   logs(functionNameOrLogicalId?: string): readonly LogLine[];
   /** Bodies of the messages in a queue, oldest first. */
@@ -94,7 +99,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     endpoint: () => gateway?.endpoint ?? "",
     onFault: onProgress,
     onLine: (functionName, line) => {
-      logs.push({ functionName, line });
+      logs.push({ functionName, line, timestamp: Date.now() });
       onLog?.(functionName, line);
     },
   });
@@ -125,15 +130,16 @@ function once(task: () => Promise<void>): () => Promise<void> {
   };
 }
 
-function serve({
-  account,
-  assembly,
-  stackId,
-  services,
-  outputs,
-  onProgress,
-}: Run): Promise<Gateway> {
-  const { access, identities, lambda, rds, scheduler, secrets } = services;
+function serve(run: Run): Promise<Gateway> {
+  const { account, assembly, stackId, services, outputs, logs, onProgress } = run;
+  const { access, functions, identities, lambda, rds, scheduler, secrets } = services;
+  const eventsOf: LogEvents = (group) => {
+    const names = functions.loggingTo(group);
+    if (names.length === 0) return undefined;
+    return logs
+      .filter(({ functionName }) => names.includes(functionName))
+      .map(({ line: message, timestamp }) => ({ message, timestamp }));
+  };
   const stack = { id: stackId, name: assembly.stackName, createdAt: new Date(), outputs };
   return startGateway({
     account,
@@ -142,6 +148,7 @@ function serve({
     services: {
       cloudformation: makeCloudFormation(access, stack),
       lambda: lambda.service,
+      logs: makeLogs(account, access, eventsOf),
       rds: rds.service,
       scheduler: scheduler.service,
       secretsmanager: secrets.service,
@@ -203,6 +210,7 @@ function view(run: Run, endpoint: string, stop: () => Promise<void>): Runner {
       const name = wanted === undefined ? undefined : functions.target(wanted).lambda.name;
       return logs.filter(({ functionName }) => name === undefined || functionName === name);
     },
+    aliasArns: functions.aliasArns,
     queueMessages: (id) => sqs.find(id).messages.map(({ body }) => body),
     queueAttributes: (id) => sqs.find(id).messages.map(({ attributes }) => attributes),
   };
