@@ -6,6 +6,7 @@ import type { LatchOutcome, LeaseDeps } from "./ports.ts";
 import { type Observations, type Receipt, receiptOf } from "./receipt.ts";
 import { rescheduleRevocation, scheduleRecheck } from "./schedules.ts";
 import { endAllSessions } from "./sessions.ts";
+import { between, seconds } from "./time.ts";
 
 export interface RevokeOptions {
   /** Leave a lease alone that has not expired by the database's clock. */
@@ -21,6 +22,9 @@ interface Case {
   readonly lease: Lease;
   readonly options: RevokeOptions;
 }
+
+/** A schedule that fires this little too early, by the database's clock, waits instead. */
+const PATIENCE = seconds(2);
 
 /** Revoke a lease: latch, end sessions, drop, end stragglers. Safe to repeat at any point. */
 export async function revokeLease(
@@ -39,7 +43,11 @@ export async function revokeLease(
   }
   const { lease } = recognition;
   const current: Case = { leaseId, lease, options };
-  if (options.onlyIfDue && !isDue(lease, now)) return leaveAlone(deps, current);
+  if (options.onlyIfDue && !isDue(lease, now)) {
+    const left = between(now, lease.expiresAt ?? now);
+    if (left > PATIENCE) return leaveAlone(deps, current);
+    await deps.time.wait(left);
+  }
 
   const latched = await latch(deps, current);
   if (latched.kind === "not due") return leaveAlone(deps, current);

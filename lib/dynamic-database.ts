@@ -35,6 +35,8 @@ export class DynamicDatabase extends Construct {
   readonly issuerArn: string;
   /** ARN of the operator function. */
   readonly operatorArn: string;
+  /** Log group that holds the audit lines of scheduled revocations, receipts included. */
+  readonly revokerLogGroupName: string;
   readonly #name: string;
   readonly #settings: ParsedSettings & ParsedTrust;
   readonly #functions: LeaseFunctions;
@@ -76,6 +78,7 @@ export class DynamicDatabase extends Construct {
     this.#provisioning.after(...props.databaseConnections.connections.securityGroups);
     this.issuerArn = this.#functions.issuer.lambda.functionArn;
     this.operatorArn = this.#functions.operator.lambda.functionArn;
+    this.revokerLogGroupName = this.#functions.revoker.lambda.logGroup.logGroupName;
     if (this.#settings.tls === "plaintext")
       Annotations.of(this).addWarningV2(
         "mayfly:plaintext",

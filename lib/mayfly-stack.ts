@@ -40,6 +40,7 @@ export class MayflyStack extends Stack {
       this.#addRoles(name, database, made);
       new CfnOutput(this, `${pascal(name)}IssuerArn`, { value: made.issuerArn });
       new CfnOutput(this, `${pascal(name)}OperatorArn`, { value: made.operatorArn });
+      new CfnOutput(this, `${pascal(name)}RevokerLogGroup`, { value: made.revokerLogGroupName });
     }
     for (const [name, consumer] of Object.entries(props.config.consumers)) {
       const role = this.#consumerRole(name, consumer);

@@ -51,7 +51,8 @@ const namedLike = (prefix: string): Sql =>
 /**
  * Create a login, or find the one that the same name or key already made. COMMENT ON the group
  * comes first: it is a lock that conflicts with itself until the commit, so limits are exact and
- * two calls with one key cannot both create.
+ * two calls with one key cannot both create. Times are whole seconds, rounded down, as Scheduler's
+ * are: the schedule then stands at the very expiry.
  */
 export function issue(order: IssueOrder): Sql {
   const { name, groupRole, connectionLimit } = order;
@@ -64,13 +65,14 @@ export function issue(order: IssueOrder): Sql {
   return sql`${asIssuer({ name })};
 do $mf$
 declare
-  grp oid; t timestamptz; ends timestamptz; most timestamptz; earlier text; admin text := '';
+  grp oid; t timestamptz; start timestamptz; ends timestamptz; most timestamptz; earlier text; admin text := '';
   live bigint; mine bigint;
 begin
   comment on role ${ident(groupRole)} is ${literal(`mayfly dynamic role ${name.role}`)};
-  t := pg_catalog.date_trunc('milliseconds', pg_catalog.clock_timestamp());
-  ends := t + pg_catalog.make_interval(secs => ${integer(order.ttlSeconds)});
-  most := t + pg_catalog.make_interval(secs => ${integer(order.maxTtlSeconds)});
+  t := pg_catalog.clock_timestamp();
+  start := pg_catalog.date_trunc('second', t);
+  ends := start + pg_catalog.make_interval(secs => ${integer(order.ttlSeconds)});
+  most := start + pg_catalog.make_interval(secs => ${integer(order.maxTtlSeconds)});
   select oid into grp from pg_catalog.pg_roles where rolname = ${literal(groupRole)};
   if exists (select from pg_catalog.pg_roles where rolname = ${literal(username)}) then
     ${outcome(literal(`issued ${username}`))};
@@ -106,7 +108,7 @@ begin
     ${literal(username)}, ${literal(order.verifier)}, ends, ${literal(groupRole)});
   execute pg_catalog.format('comment on role %I is %L', ${literal(username)},
     ${literal(openRecord(order.record))}
-      || ',"issued":' || ${ms(sql`t`)} || ',"max":' || ${ms(sql`most`)} || '}');
+      || ',"issued":' || ${ms(sql`start`)} || ',"max":' || ${ms(sql`most`)} || '}');
   ${outcome(literal(`issued ${username}`))};
 end $mf$;
 select ${OUTCOME} as outcome, ${CLOCK}, ${ROW}
@@ -134,7 +136,7 @@ begin
     ${outcome(literal("expired"))};
     return;
   end if;
-  ends := least(pg_catalog.date_trunc('milliseconds', t) + pg_catalog.make_interval(secs => ${integer(ttlSeconds)}),
+  ends := least(pg_catalog.date_trunc('second', t) + pg_catalog.make_interval(secs => ${integer(ttlSeconds)}),
     pg_catalog.to_timestamp(${integer(until)} / 1000.0));
   execute pg_catalog.format('alter role %I valid until %L', ${role}, ends);
   select rolcanlogin into r from pg_catalog.pg_roles where rolname = ${role};
