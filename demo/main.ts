@@ -41,7 +41,9 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     const facts = await tell(say);
     const seconds = ((performance.now() - start) / 1_000).toFixed(1);
-    say.title(`One lease, from asking to its receipt, in ${seconds} s. Nothing was left running.`);
+    say.title(
+      `One lease, from asking to its receipt, in ${seconds} s. All that it started is stopped.`,
+    );
     if (options.json) console.log(JSON.stringify(facts));
     return 0;
   } catch (error) {
@@ -68,9 +70,10 @@ function parse(argv: readonly string[]): Options | undefined {
 }
 
 async function onThisMachine(say: Narrator): Promise<Facts> {
-  say.progress("synthesizing the stack");
+  say.phase("bundling the functions and synthesizing the stack");
   const assembly = await synthesizeShipped();
   try {
+    say.phase("starting PostgreSQL and the stack");
     const runner = await startRunner({ assembly: assembly.folder, onProgress: say.progress });
     const stop = (): void => {
       void runner.stop().finally(() => {

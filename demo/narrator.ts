@@ -1,6 +1,8 @@
 /** Tells the story: finished steps on stdout, what is going on meanwhile on stderr. */
 export interface Narrator {
-  /** What is going on. On a terminal it is overwritten by the next line. */
+  /** What is going on for a while. */
+  phase(text: string): void;
+  /** What is going on just now: on a terminal only, overwritten by the next line. */
   progress(text: string): void;
   /** A finished step: a word, what happened, how long it took. Unit: milliseconds. */
   step(word: string, text: string, milliseconds?: number): void;
@@ -21,16 +23,16 @@ export function narrator({ out, err }: Streams): Narrator {
   const clear = err.isTTY ? "\r\x1b[K" : "";
   const bold = (text: string): string => (out.isTTY ? `\x1b[1m${text}\x1b[0m` : text);
   const dim = (text: string): string => (out.isTTY ? `\x1b[2m${text}\x1b[0m` : text);
-  let last = "";
   const line = (text: string): void => {
     err.write(clear);
     out.write(`${text}\n`);
   };
   return {
-    progress: (text) => {
-      if (text === last) return;
-      last = text;
+    phase: (text) => {
       err.write(err.isTTY ? `${clear}  … ${text}` : `… ${text}\n`);
+    },
+    progress: (text) => {
+      if (err.isTTY) err.write(`${clear}  … ${text}`);
     },
     step: (word, text, milliseconds) => {
       const took = milliseconds === undefined ? "" : dim(`${Math.round(milliseconds)} ms`);

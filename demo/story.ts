@@ -32,6 +32,7 @@ export interface Facts {
 }
 
 const LEASE_SECONDS = 10;
+const RENEWAL_SECONDS = 12;
 const ISSUER = "OrdersIssuerArn";
 const OPERATOR = "OrdersOperatorArn";
 
@@ -75,7 +76,7 @@ export async function tellStory(place: Place, say: Narrator): Promise<Facts> {
 }
 
 async function setStage(place: Place, say: Narrator): Promise<Stage> {
-  say.progress("finding the stack's functions and roles");
+  say.phase("finding the stack's functions and roles");
   const outputs = await outputsOf(place);
   const output = (name: string): string => {
     const value = outputs.get(name);
@@ -104,7 +105,11 @@ async function ask({ userService, aliasArn, say }: Stage, idempotencyKey: string
   const answer = expectSuccess(await invoke(userService, aliasArn, event));
   const credential = answer.payload as unknown as Credential;
   const { milliseconds } = answer;
-  say.step("ask", `user-service, with its IAM role alone, gets a login for 10 s`, milliseconds);
+  say.step(
+    "ask",
+    `user-service, with its IAM role alone, gets a login for ${LEASE_SECONDS} s (cold start)`,
+    milliseconds,
+  );
   say.detail(credential.username);
   return { credential, milliseconds };
 }
@@ -139,7 +144,7 @@ async function denyOther({ reporting, aliasArn, say }: Stage) {
     throw new Error(`reporting was not denied user-service's alias: ${denial?.message}`);
   const took = performance.now() - start;
   say.step("deny", "reporting calls user-service's alias: IAM says AccessDenied", took);
-  say.detail(`…${denial.message.slice(denial.message.indexOf("is not authorized"), 400)}`);
+  say.detail(denial.message.replace(/^.*resource: \S+:/, "…"));
   return { denial: denial.message };
 }
 
@@ -154,12 +159,16 @@ async function replay({ userService, aliasArn, say }: Stage, key: string, first:
 }
 
 async function renew({ userService, aliasArn, say }: Stage, { leaseId, expiresAt }: Credential) {
-  const event = { action: "renew", leaseId, ttlSeconds: LEASE_SECONDS };
+  const event = { action: "renew", leaseId, ttlSeconds: RENEWAL_SECONDS };
   const { payload, milliseconds } = expectSuccess(await invoke(userService, aliasArn, event));
   const renewedUntil = Date.parse(String(payload.expiresAt));
   const renewedBySeconds = (renewedUntil - Date.parse(expiresAt)) / 1_000;
-  const gained = renewedBySeconds.toFixed(1);
-  say.step("renew", `another 10 s from now, ${gained} s more than before`, milliseconds);
+  const [before, after] = [expiresAt, String(payload.expiresAt)].map((time) => time.slice(11, 19));
+  say.step(
+    "renew",
+    `${RENEWAL_SECONDS} s from now: it ends at ${after} UTC instead of ${before}`,
+    milliseconds,
+  );
   return { renewMs: milliseconds, renewedBySeconds, expiresAt: renewedUntil };
 }
 
@@ -169,6 +178,7 @@ async function expire(stage: Stage, credential: Credential, expiresAt: number, o
   open.once("end", () => {
     endedAt = Date.now();
   });
+  say.phase(`waiting until ${new Date(expiresAt).toISOString().slice(11, 19)} UTC`);
   while (Date.now() < expiresAt) {
     say.progress(`waiting for the lease to end, ${Math.ceil((expiresAt - Date.now()) / 1_000)} s`);
     await setTimeout(Math.min(500, Math.max(1, expiresAt - Date.now())));
