@@ -16,13 +16,16 @@ const EX_USAGE = 64;
 
 const say = (line: string): void => console.error(line);
 
+/** npm passes on the Ctrl-C that the terminal has sent us already. Milliseconds. */
+const ONE_CTRL_C = 500;
+
 /** Resolves at the first Ctrl-C; the second ends the process, and all that hangs on it, at once. */
 function interruption(): Promise<void> {
   return new Promise((resolve) => {
-    let signals = 0;
+    let first: number | undefined;
     const onSignal = (): void => {
-      signals += 1;
-      if (signals > 1) process.exit(130);
+      first ??= Date.now();
+      if (Date.now() - first > ONE_CTRL_C) process.exit(130);
       say("stopping; again to force it");
       resolve();
     };
