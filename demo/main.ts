@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { EX_INTERRUPTED, interruption } from "../local/interruption.ts";
 import { startRunner } from "../local/runner.ts";
 import { synthesizeShipped } from "../local/shipped-stack.ts";
 import { type Narrator, narrator } from "./narrator.ts";
@@ -47,6 +48,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (options.json) console.log(JSON.stringify(facts));
     return 0;
   } catch (error) {
+    if (error instanceof InterruptedError) return EX_INTERRUPTED;
     console.error(`\nthe demo failed: ${error instanceof Error ? error.message : error}`);
     return 1;
   }
@@ -75,28 +77,32 @@ async function onThisMachine(say: Narrator): Promise<Facts> {
   try {
     say.phase("starting PostgreSQL and the stack");
     const runner = await startRunner({ assembly: assembly.folder, onProgress: say.progress });
-    const stop = (): void => {
-      void runner.stop().finally(() => {
-        assembly.remove();
-        process.exit(130);
-      });
-    };
-    process.once("SIGINT", stop).once("SIGTERM", stop);
     try {
       say.title("Mayfly: the stack that `cdk deploy` would make, run on this machine");
       const { endpoint, region, stackName, caFile } = runner;
       const credentials = runner.credentialsFor("administrator");
       const ca = readFileSync(caFile, "utf8");
       const clients = { endpoint, region, credentials };
-      return await tellStory({ clients, stackName, ca, precision: LOCAL_PRECISION }, say);
+      return await unlessInterrupted(
+        tellStory({ clients, stackName, ca, precision: LOCAL_PRECISION }, say),
+      );
     } finally {
       await runner.stop();
-      process.off("SIGINT", stop).off("SIGTERM", stop);
     }
   } finally {
     assembly.remove();
   }
 }
+
+/** Ctrl-C ends the story early; what was started is stopped in any case. */
+class InterruptedError extends Error {}
+
+const interrupted = interruption(console.error).then(() => {
+  throw new InterruptedError("interrupted");
+});
+interrupted.catch(() => {}); // heard by whoever races against it
+
+const unlessInterrupted = <T>(story: Promise<T>): Promise<T> => Promise.race([story, interrupted]);
 
 const inTheAccount =
   (stackName: string) =>
@@ -110,7 +116,9 @@ const inTheAccount =
       precision: AWS_PRECISION,
     };
     say.title(`Mayfly: stack ${stackName} in Region ${region}`);
-    return tellStory(place, say);
+    return unlessInterrupted(tellStory(place, say));
   };
 
 process.exitCode = await main(process.argv.slice(2));
+// Nothing is left to wait for but the listeners of the signals, and a story that was interrupted.
+process.exit();

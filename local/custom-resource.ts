@@ -57,6 +57,8 @@ export async function createCustomResource(
     throw new Error(
       `${logicalId} was not created: ${(answer as { errorMessage: string }).errorMessage}`,
     );
+  if (Buffer.byteLength(JSON.stringify(answer)) > 4_096)
+    throw new Error(`${logicalId} was not created: Response object is too long.`);
   const { PhysicalResourceId: ref = RequestId, Data: attributes = {} } = (answer ?? {}) as {
     PhysicalResourceId?: string;
     Data?: Record<string, unknown>;

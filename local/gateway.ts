@@ -35,6 +35,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       response.end(body);
     });
   });
+  // Clients keep connections: closing an idle one under their hands would look like a failure.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen(0, "127.0.0.1", resolve);
   });
@@ -61,7 +63,9 @@ async function answer(request: IncomingMessage, options: GatewayOptions): Promis
       throw new AwsError("MissingAuthenticationToken", "Missing Authentication Token", {
         status: 403,
       });
-    if (service === undefined) throw notImplemented(name, "any operation");
+    const { method = "GET", headers, url = "/" } = request;
+    if (service === undefined)
+      throw notImplemented(name, String(headers["x-amz-target"] ?? `${method} ${url}`));
     const caller = bearer(key, request, service, options.identities);
     if (region !== options.account.region && name !== "sts")
       throw new AwsError(
@@ -69,7 +73,6 @@ async function answer(request: IncomingMessage, options: GatewayOptions): Promis
         `Credential should be scoped to a valid Region, not '${region}'.`,
         { status: 403 },
       );
-    const { method = "GET", headers, url = "/" } = request;
     return await service.answer({ method, headers, body, caller, url: new URL(url, "http://aws") });
   } catch (error) {
     if (error instanceof AwsError) return (service ?? unknownService).refuse(error);

@@ -16,6 +16,8 @@ export interface NamedPolicy {
 export interface Role {
   readonly name: string;
   readonly arn: string;
+  /** As IAM's, e.g. `AROA…`. */
+  readonly id: string;
   readonly logicalId: string | undefined;
   /** Who may assume it. */
   readonly trust: PolicyDocument;
@@ -67,6 +69,7 @@ export class Identities {
     const role: Role = {
       name,
       arn: globalArnOf(this.#account, "iam", `role/${name}`),
+      id: `AROA${randomEnd(17).toUpperCase()}`,
       logicalId,
       trust: trust ?? {
         Version: "2012-10-17",
@@ -105,7 +108,7 @@ export class Identities {
     const session: Session = {
       role,
       arn,
-      userId: `AROA${randomEnd(17).toUpperCase()}:${sessionName}`,
+      userId: `${role.id}:${sessionName}`,
       credentials: {
         accessKeyId: `ASIA${randomEnd(16).toUpperCase()}`,
         secretAccessKey: randomBytes(30).toString("base64"),
@@ -154,7 +157,7 @@ export class Identities {
       role.policies.push({ name: PolicyName, policy: PolicyDocument });
     return {
       ref: role.name,
-      attributes: { Arn: role.arn, RoleId: `AROA${randomEnd(17).toUpperCase()}` },
+      attributes: { Arn: role.arn, RoleId: role.id },
     };
   }
 }

@@ -31,6 +31,8 @@ export interface InstanceOptions {
   readonly onLine: (line: string) => void;
 }
 
+/** What a process may take to start, before the function's own time runs. */
+const INIT_SECONDS = 10;
 const RUNTIME = join(import.meta.dirname, "runtime.ts");
 const PATH =
   /^\/2018-06-01\/runtime\/(?:invocation\/(?:next|[^/]+\/(?<kind>response|error))|(?<init>init)\/error)$/;
@@ -59,7 +61,10 @@ export class LambdaInstance {
 
   constructor(options: InstanceOptions) {
     this.#options = options;
-    this.#server = createServer((request, response) => void this.#answer(request, response));
+    this.#server = createServer((request, response) => {
+      // A process that dies in the middle of a request is settled when it closes.
+      this.#answer(request, response).catch(() => response.destroy());
+    });
     // The process is silent between asking for an event and answering it.
     this.#server.keepAliveTimeout = 0;
   }
@@ -69,6 +74,10 @@ export class LambdaInstance {
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject).listen(0, "127.0.0.1", resolve);
     });
+    if (!this.alive) {
+      this.#server.close();
+      throw new Error("stopped while starting");
+    }
     const api = `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
     const child = spawn(process.execPath, [RUNTIME], {
       cwd: taskRoot,
@@ -97,7 +106,7 @@ export class LambdaInstance {
   invoke(invocation: Invocation): Promise<Outcome> {
     return new Promise((settle) => {
       this.#pending = { invocation, settle };
-      this.#timer = setTimeout(() => this.#timeOut(), this.#options.timeoutSeconds * 1_000);
+      this.#limit(INIT_SECONDS + this.#options.timeoutSeconds);
       this.#give();
     });
   }
@@ -122,7 +131,12 @@ export class LambdaInstance {
     });
     this.#waiting.end(payload);
     this.#waiting = undefined;
-    this.#timer?.refresh();
+    this.#limit(seconds);
+  }
+
+  #limit(seconds: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#timeOut(), seconds * 1_000);
   }
 
   #settle(outcome: (invocation: Invocation) => Outcome): void {

@@ -13,6 +13,7 @@ export class LambdaPool {
   readonly #idle: { readonly version: string; readonly instance: LambdaInstance }[] = [];
   readonly #all = new Set<LambdaInstance>();
   #running = 0;
+  #stopped = false;
 
   /** `limit` is the reserved concurrency; `Infinity` without one. */
   constructor(limit: number, optionsOf: (version: string) => InstanceOptions) {
@@ -54,6 +55,7 @@ export class LambdaPool {
   }
 
   async #start(version: string): Promise<LambdaInstance> {
+    if (this.#stopped) throw new Error("the local runner is stopping");
     const instance = new LambdaInstance(this.#optionsOf(version));
     this.#all.add(instance);
     await instance.start();
@@ -61,6 +63,7 @@ export class LambdaPool {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     await Promise.all([...this.#all].map((instance) => instance.stop()));
   }
 }

@@ -115,7 +115,10 @@ export class Lambda {
       run: () => lambda.pool.run(version, { requestId, payload, invokedArn: arn }),
     };
     const delivery = deliver(event, sqs, this.#stopping.signal)
-      .catch((error: Error) => onFault(`an event of ${lambda.name} was lost: ${error.message}`))
+      .catch((error: Error) => {
+        if (!this.#stopping.signal.aborted)
+          onFault(`an event of ${lambda.name} was lost: ${error.message}`);
+      })
       .finally(() => this.#deliveries.delete(delivery));
     this.#deliveries.add(delivery);
   }

@@ -1,4 +1,5 @@
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import { interruption } from "./interruption.ts";
 import { type Runner, startRunner } from "./runner.ts";
 import { synthesizeShipped } from "./shipped-stack.ts";
 
@@ -15,23 +16,6 @@ exit status: 0 stopped by Ctrl-C  1 did not start  64 usage`;
 const EX_USAGE = 64;
 
 const say = (line: string): void => console.error(line);
-
-/** npm passes on the Ctrl-C that the terminal has sent us already. Milliseconds. */
-const ONE_CTRL_C = 500;
-
-/** Resolves at the first Ctrl-C; the second ends the process, and all that hangs on it, at once. */
-function interruption(): Promise<void> {
-  return new Promise((resolve) => {
-    let first: number | undefined;
-    const onSignal = (): void => {
-      first ??= Date.now();
-      if (Date.now() - first > ONE_CTRL_C) process.exit(130);
-      say("stopping; again to force it");
-      resolve();
-    };
-    process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  });
-}
 
 /** Environment variables of a principal's keys, as one line for a shell. */
 function exportLine(runner: Runner, principal: string): string {
@@ -79,7 +63,7 @@ async function main(argv: readonly string[]): Promise<number> {
     say(USAGE);
     return argv.includes("--help") ? 0 : EX_USAGE;
   }
-  const interrupted = interruption();
+  const interrupted = interruption(say);
   say("building and synthesizing");
   const assembly = await synthesizeShipped();
   try {

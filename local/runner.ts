@@ -108,8 +108,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   gateway = await serve(run);
   const stop = once(async () => {
     await services.scheduler.stop();
-    await services.lambda.stop();
     await gateway.stop();
+    await services.lambda.stop();
     await services.rds.stop();
   });
   try {
