@@ -12,10 +12,12 @@ import type {
 } from "../../core/ports.ts";
 import type { Instant, Time } from "../../core/time.ts";
 import { sqlStateOf } from "./from-pg-error.ts";
+import { issue } from "./issue-statement.ts";
+import * as leases from "./lease-statements.ts";
 import type { Maintenance } from "./maintenance.ts";
 import { CONTENDED, retryContended } from "./retry.ts";
+import * as revocation from "./revoke-statements.ts";
 import type { Sql } from "./sql.ts";
-import * as statements from "./statements.ts";
 
 export interface LedgerDeps {
   readonly maintenance: Pick<Maintenance, "query">;
@@ -51,36 +53,36 @@ export function postgresLedger(deps: LedgerDeps): Ledger {
 
   return {
     issue: async (order) =>
-      issueOutcome(formatLeaseName(order.name), await one<Row>("issue", statements.issue(order))),
+      issueOutcome(formatLeaseName(order.name), await one<Row>("issue", issue(order))),
     extend: async (lease, ttlSeconds, until) =>
-      extendOutcome(await one<Row>("renew", statements.extend(lease, ttlSeconds, until))),
+      extendOutcome(await one<Row>("renew", leases.extend(lease, ttlSeconds, until))),
     find: async (username): Promise<Found> => {
-      const found = await one<Row & { sessions: number }>("find", statements.find(username));
+      const found = await one<Row & { sessions: number }>("find", leases.find(username));
       const { now, sessions } = found;
       return { ...rowIn(found), sessions, now: now as Instant };
     },
     page: async (after, limit) => {
-      const rows = await contended<Row>("list", statements.page(tag, after, limit));
+      const rows = await contended<Row>("list", leases.page(tag, after, limit));
       const present = rows.flatMap((row) => rowIn(row).row ?? []);
       return { rows: present, now: (rows[0]?.now ?? 0) as Instant };
     },
     latch: async (lease, options) =>
-      latchOutcome(await one("latch", statements.latch(lease, options))),
+      latchOutcome(await one("latch", revocation.latch(lease, options))),
     endSessions: async (roleOid, username) => {
       const counted = await one<{ ended: number; remaining: number }>(
         "end sessions",
-        statements.endSessions(roleOid, username),
+        revocation.endSessions(roleOid, username),
       );
       return [{ server, ...counted }];
     },
     drop: async (lease): Promise<DropOutcome> => {
       const dropped = await retryContended("drop", deps, () => dropOnce(maintenance, lease));
       if (dropped !== DEPENDENTS) return dropped;
-      const found = await contended<Blocker>("find blockers", statements.blockers(lease));
+      const found = await contended<Blocker>("find blockers", revocation.blockers(lease));
       return { kind: "blocked", blockers: found };
     },
     sessionsWithoutRole: async () =>
-      (await contended<{ oid: number }>("find sessions", statements.sessionsWithoutRole)).map(
+      (await contended<{ oid: number }>("find sessions", revocation.sessionsWithoutRole)).map(
         ({ oid }) => oid,
       ),
   };
@@ -91,7 +93,7 @@ async function dropOnce(
   lease: LeaseRef,
 ): Promise<DropOutcome | typeof DEPENDENTS> {
   try {
-    const rows = await maintenance.query<Answer>("drop", statements.drop(lease), TOLD_BY_DROP);
+    const rows = await maintenance.query<Answer>("drop", revocation.drop(lease), TOLD_BY_DROP);
     const { outcome, now } = only("drop", rows);
     return outcome === "dropped" ? { kind: "dropped", at: now as Instant } : { kind: "gone" };
   } catch (error) {
