@@ -58,19 +58,37 @@ select ${OUTCOME} as outcome, ${CLOCK},
         and a.member = (select oid from pg_catalog.pg_roles where rolname = ${shard}))) as memberships`;
 }
 
+/** How often a session that was told to end is looked for again. Unit: seconds. */
+const LOOK_AGAIN = sql`0.01`;
+const LOOKS = 25;
+
 /**
- * End the sessions of an OID, waiting up to 250 ms for each. A role that has the OID but another name
- * is somebody else's: OIDs are handed out again.
+ * End the sessions of an OID: tell all of them first, then wait up to 250 ms until none of these is
+ * left. (`pg_terminate_backend` with a timeout would wait 100 ms for each, one after the other.) A
+ * role that has the OID but another name is somebody else's: OIDs are handed out again.
  */
 export const endSessions = (roleOid: number, username: string): Sql => sql`
 ${become("pg_signal_backend")};
-select pg_catalog.count(*) filter (where ended)::int as ended,
-    pg_catalog.count(*) filter (where not ended)::int as remaining
-  from (select pg_catalog.pg_terminate_backend(a.pid, 250) as ended
-    from pg_catalog.pg_stat_activity a
+do $mf$
+declare told int[]; remaining int := 0;
+begin
+  select coalesce(pg_catalog.array_agg(a.pid), '{}') into told from pg_catalog.pg_stat_activity a
     where a.usesysid = ${integer(roleOid)} and a.pid <> pg_catalog.pg_backend_pid()
       and not exists (select from pg_catalog.pg_roles r
-        where r.oid = ${integer(roleOid)} and r.rolname <> ${literal(username)})) sessions`;
+        where r.oid = ${integer(roleOid)} and r.rolname <> ${literal(username)});
+  perform pg_catalog.pg_terminate_backend(pid) from pg_catalog.unnest(told) pid;
+  for look in 0..${integer(LOOKS)} loop
+    exit when told = '{}';
+    perform pg_catalog.pg_stat_clear_snapshot();
+    select pg_catalog.count(*) into remaining from pg_catalog.pg_stat_activity a
+      where a.usesysid = ${integer(roleOid)} and a.pid = any (told);
+    exit when remaining = 0;
+    perform pg_catalog.pg_sleep(${LOOK_AGAIN});
+  end loop;
+  ${outcome(sql`pg_catalog.cardinality(told) - remaining || ' ' || remaining`)};
+end $mf$;
+select pg_catalog.split_part(${OUTCOME}, ' ', 1)::int as ended,
+  pg_catalog.split_part(${OUTCOME}, ' ', 2)::int as remaining`;
 
 /** Drop a role that is latched. It is checked again: nothing that can log in is ever dropped. */
 export function drop(lease: LeaseRef): Sql {
