@@ -1,4 +1,5 @@
 import { DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
+import { CloudWatchLogsClient, FilterLogEventsCommand } from "@aws-sdk/client-cloudwatch-logs";
 import { GetFunctionCommand, InvokeCommand } from "@aws-sdk/client-lambda";
 import { CreateScheduleGroupCommand } from "@aws-sdk/client-scheduler";
 import {
@@ -297,6 +298,32 @@ describe("the stack", () => {
     ).rejects.toThrow("Stack with id Other does not exist");
   });
 
+  test("what a function prints can be read from its log group, by those who may", async () => {
+    const logsOf = (principal: string): CloudWatchLogsClient =>
+      new CloudWatchLogsClient({
+        endpoint: runner.endpoint,
+        region: runner.region,
+        credentials: runner.credentialsFor(principal),
+        maxAttempts: 1,
+      });
+    const { answer } = await invoke(administrator, output("EchoArn"), { log: "one", more: "two" });
+    const env = answer?.env as Record<string, string> | undefined;
+    const logGroupName = env?.AWS_LAMBDA_LOG_GROUP_NAME;
+    const ask = (filterPattern: string) =>
+      new FilterLogEventsCommand({ logGroupName, filterPattern });
+    const events = await eventually(async () => {
+      const reply = await logsOf("administrator").send(ask('"one" "two"'));
+      return reply.events?.length ? reply.events : undefined;
+    });
+    expect(events).toEqual([
+      { message: expect.stringContaining('"log":"one"'), timestamp: expect.any(Number) },
+    ]);
+    expect((await logsOf("administrator").send(ask('"one" "three"'))).events).toEqual([]);
+    await expect(logsOf("AliceD4D33764").send(ask('"one"'))).rejects.toMatchObject({
+      name: "AccessDeniedException",
+    });
+  });
+
   test("a stack without a database says so", () => {
     expect(() => runner.database).toThrow("stack Small has no AWS::RDS::DBInstance");
   });
@@ -327,16 +354,17 @@ describe("what the runner does not have", () => {
     });
   });
 
-  test("a service names itself", async () => {
+  test("an unknown service names itself and its operation", async () => {
     const reply = await fetch(runner.endpoint, {
       method: "POST",
       headers: {
+        "x-amz-target": "DynamoDB_20120810.GetItem",
         authorization: "AWS4-HMAC-SHA256 Credential=A/20261121/eu-west-1/dynamodb/aws4_request, x",
       },
     });
     expect(reply.status).toBe(501);
     expect(await reply.text()).toContain(
-      "the local runner does not implement dynamodb:any operation",
+      "the local runner does not implement dynamodb:DynamoDB_20120810.GetItem",
     );
   });
 
