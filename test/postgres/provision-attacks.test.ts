@@ -153,25 +153,64 @@ test("a GRANT that PostgreSQL only warns about is an error, and is not committed
   await runAs(superuser(), "drop table public.theirs");
 });
 
-test("a membership that another role widened is refused, with the SQL that narrows it", async () => {
-  const widened = await provisioned();
-  const [group, shard] = [groupRoleName(widened.tag, "readonly"), issuerRoleName(widened.tag, 0)];
-  if (!split) {
-    await runAs(widened.superuser(), `alter role ${shard} inherit`);
-    await widened.provision();
-    const [row] = await runAs(
-      widened.superuser(),
-      `select rolinherit from pg_roles where rolname = '${shard}'`,
+test.each(["inherit true, set false", "inherit false, set true"])(
+  "a membership that another role widened (%s) is refused, with the SQL that narrows it",
+  async (options) => {
+    if (!split) return; // there, NOINHERIT is the issuer role's own attribute: next test
+    const widened = await provisioned();
+    const group = groupRoleName(widened.tag, "readonly");
+    const shard = issuerRoleName(widened.tag, 0);
+    await runAs(widened.superuser(), `grant ${group} to ${shard} with ${options}`);
+    await expect(widened.provision()).rejects.toThrow(
+      `${shard} must administer ${group} and no more; have a DBA run: REVOKE "${group}" FROM "${shard}"`,
     );
-    expect(row).toEqual({ rolinherit: false });
-    return;
-  }
-  await runAs(widened.superuser(), `grant ${group} to ${shard} with inherit true, set true`);
-  await expect(widened.provision()).rejects.toThrow(
-    `${shard} must administer ${group} and no more`,
+    await runAs(widened.superuser(), `revoke ${group} from ${shard}`);
+    await widened.provision();
+  },
+);
+
+test("an attribute that somebody changed is changed back", async () => {
+  const changed = await provisioned();
+  const [shard, login] = [issuerRoleName(changed.tag, 0), `mf_${changed.tag}_login_a`];
+  await runAs(
+    changed.superuser(),
+    `alter role ${shard} inherit; alter role ${login} createrole connection limit 3`,
   );
-  await runAs(widened.superuser(), `revoke ${group} from ${shard}`);
-  await widened.provision();
+  await changed.provision();
+  expect(
+    await runAs(
+      changed.superuser(),
+      `select rolinherit, rolcreaterole, rolconnlimit from pg_roles
+       where rolname in ('${shard}', '${login}') order by rolname`,
+    ),
+  ).toEqual([
+    { rolinherit: false, rolcreaterole: true, rolconnlimit: -1 },
+    { rolinherit: false, rolcreaterole: false, rolconnlimit: 20 },
+  ]);
+});
+
+test("a group does not lean on what PUBLIC may today", async () => {
+  const target = await unprovisioned({
+    before: ({ owner }) => `
+      create schema shop; alter schema shop owner to ${owner};
+      set role ${owner}; create table shop.cart (); grant usage on schema shop to public;
+      grant select on shop.cart to public`,
+  });
+  await target.provision({
+    ...target.plan,
+    roles: {
+      reader: {
+        groupRole: groupRoleName(target.tag, "reader"),
+        privileges: { select: ["shop.cart"] },
+      },
+    },
+  });
+  await runAs(
+    target.superuser(),
+    `revoke all on schema shop from public; revoke all on shop.cart from public;
+     revoke all on database ${target.database} from public`,
+  );
+  await runAs(await strangerIn(target, "reader"), "select from shop.cart");
 });
 
 test("a role that only looks like Mayfly's, with more power, is refused", async () => {

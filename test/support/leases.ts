@@ -14,7 +14,7 @@ import { Secret } from "../../core/secret.ts";
 import type { Instant } from "../../core/time.ts";
 import { postgresLedger } from "../../lambda/postgres/ledger.ts";
 import { connect, type Login } from "../../lambda/postgres/login.ts";
-import { Maintenance } from "../../lambda/postgres/maintenance.ts";
+import { Maintenance, type Open } from "../../lambda/postgres/maintenance.ts";
 import { type MemoryScheduler, memoryScheduler } from "./memory-scheduler.ts";
 import {
   type ProvisionedOptions,
@@ -36,6 +36,7 @@ const FUNCTION_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:issuer";
 /** One function instance: its own warm connection to a provisioned database. */
 export interface Issuer {
   readonly deps: IssueDeps;
+  readonly maintenance: Maintenance;
   readonly scheduler: MemoryScheduler;
   readonly audit: AuditEvent[];
   readonly metrics: { readonly metric: Metric; readonly value: number }[];
@@ -53,6 +54,8 @@ export interface IssuerOptions {
   readonly peppers?: Map<string, Pepper>;
   /** Instead of the AWSCURRENT issuer login. */
   readonly login?: (options: { readonly fresh: boolean }) => Promise<Login>;
+  /** Instead of {@link connect}: to break connections on purpose. */
+  readonly open?: Open;
 }
 
 const PEPPER: Pepper = { version: "11111111-1111-4111-8111-111111111111", value: new Secret("p") };
@@ -87,10 +90,11 @@ export function deploymentOf(
 /** A function instance over `database`. Several of them are several Lambda instances. */
 export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): Issuer {
   let sent = 0;
+  const open = options.open ?? ((login) => connect(login, TEST_LIMITS));
   const maintenance = new Maintenance(
     options.login ?? (() => database.issuerLogin()),
     async (login) => {
-      const client = await connect(login, TEST_LIMITS);
+      const client = await open(login);
       return {
         query: ((text: string) => {
           sent += 1;
@@ -142,6 +146,7 @@ export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): I
   };
   return {
     deps,
+    maintenance,
     scheduler,
     audit,
     metrics,

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { createSecureContext } from "node:tls";
 import { inject } from "vitest";
 import { base32 } from "../../core/base32.ts";
 import { groupRoleName, MAINTENANCE_DATABASE } from "../../core/names.ts";
@@ -86,7 +87,9 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
   const owner = `owner_${tag}`;
   const { host, port, ca, masterUsername, masterPassword, superuser } =
     options.cluster ?? inject("postgres");
-  const ssl = tlsOptions(host, { tls: "verify-full", ca }, { region: "", folder: "" });
+  const verified = tlsOptions(host, { tls: "verify-full", ca }, { region: "", folder: "" });
+  // The roots are parsed once, not for each of the thousands of connections that tests make.
+  const ssl = verified && { ...verified, secureContext: createSecureContext(verified) };
   const as: TestDatabase["as"] = (username, password, name = database) => ({
     host,
     port,

@@ -1,0 +1,40 @@
+import { randomBytes } from "node:crypto";
+import { type EmbeddedPostgres, startPostgres } from "../../local/postgres.ts";
+import type { TestCluster } from "./postgres-setup.ts";
+
+/** A server of its own, for tests that crash it, read its log, or need other settings. */
+export interface OwnServer {
+  readonly server: EmbeddedPostgres;
+  readonly cluster: TestCluster;
+}
+
+/**
+ * Start a server, on the major that `MAYFLY_TEST_POSTGRES` names if it is set. `settings` are
+ * `name=value`. The caller stops it.
+ */
+export async function startCluster(settings: readonly string[] = []): Promise<OwnServer> {
+  const masterUsername = "mayfly_master";
+  const masterPassword = randomBytes(16).toString("hex");
+  const { MAYFLY_TEST_POSTGRES: binaries } = process.env;
+  const server = await startPostgres({
+    masterUsername,
+    masterPassword,
+    database: "orders",
+    forceTls: true,
+    settings,
+    ...(binaries && { binaries }),
+  });
+  const { user, password } = server.superuser();
+  const { host, port, ca } = server;
+  return {
+    server,
+    cluster: {
+      host,
+      port,
+      ca,
+      masterUsername,
+      masterPassword,
+      superuser: { username: String(user), password: String(password) },
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import type { Credential } from "../../core/credential.ts";
+import { logIn } from "./leases.ts";
+import type { TestDatabase } from "./provisioned.ts";
+
+/** Loops that log in again and again, whatever becomes of their sessions. */
+export interface Storm {
+  /** Resolves when every loop has logged in once. */
+  readonly raging: Promise<unknown>;
+  /** Let each loop finish the attempt it is in; sessions that were not ended stay open. */
+  stop(): Promise<{ readonly logins: number }>;
+  /** Close what is still open. */
+  clear(): Promise<void>;
+}
+
+/**
+ * Log in with one credential from several loops. Each keeps its last session open and idle and
+ * opens the next at once, as pools do whose connections die under them.
+ */
+export function storm(test: TestDatabase, credential: Credential, loops: number): Storm {
+  let stopped = false;
+  let logins = 0;
+  const open = new Set<{ end(): Promise<void> }>();
+  const firsts: Promise<void>[] = [];
+  const running = Array.from({ length: loops }, async () => {
+    let told: () => void = () => {};
+    firsts.push(
+      new Promise((resolve) => {
+        told = resolve;
+      }),
+    );
+    let last: { end(): Promise<void> } | undefined;
+    while (!stopped) {
+      const client = await logIn(test, credential).catch(() => undefined);
+      if (client === undefined) continue; // refused: it tries again, as a pool does
+      logins += 1;
+      open.add(client);
+      told();
+      if (last !== undefined) {
+        open.delete(last);
+        await last.end().catch(() => {});
+      }
+      last = client;
+    }
+    told();
+  });
+  return {
+    raging: Promise.all(firsts),
+    stop: async () => {
+      stopped = true;
+      await Promise.all(running);
+      return { logins };
+    },
+    clear: async () => {
+      await Promise.all([...open].map((client) => client.end().catch(() => {})));
+    },
+  };
+}
