@@ -5,24 +5,25 @@ export abstract class MayflyError extends Error {
   /** True when the same call may succeed later with nothing changed. */
   readonly retryable: boolean = false;
 
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = new.target.name;
-  }
+  /** The class's own name, written out: bundling shortens the names of classes. */
+  abstract override readonly name: string;
 }
 
 /** Remedy: the operator fixes the configuration and deploys again. */
 export class ConfigError extends MayflyError {
+  override readonly name = "ConfigError";
   readonly code = "CONFIG_INVALID";
 }
 
 /** Remedy: the caller fixes the request. Nothing was done. */
 export class InvalidRequestError extends MayflyError {
+  override readonly name = "InvalidRequestError";
   readonly code = "INVALID_REQUEST";
 }
 
 /** Remedy: whoever owns the caller changes its grants. Nothing was done. */
 export class NotAllowedError extends MayflyError {
+  override readonly name = "NotAllowedError";
   readonly code = "NOT_ALLOWED";
 }
 
@@ -31,6 +32,7 @@ export type RefusalReason = "not found" | "revoked" | "expired" | "limit reached
 
 /** Remedy: the caller asks for a new credential, or for fewer of them. */
 export class LeaseRefusedError extends MayflyError {
+  override readonly name = "LeaseRefusedError";
   readonly code = "LEASE_REFUSED";
   readonly reason: RefusalReason;
 
@@ -42,12 +44,14 @@ export class LeaseRefusedError extends MayflyError {
 
 /** Remedy: none needed but to wait and retry. */
 export class DatabaseUnavailableError extends MayflyError {
+  override readonly name = "DatabaseUnavailableError";
   readonly code = "DATABASE_UNAVAILABLE";
   override readonly retryable: boolean = true;
 }
 
 /** Remedy: the operator fixes what the database refuses: a missing privilege, a missing role. */
 export class StatementRejectedError extends MayflyError {
+  override readonly name = "StatementRejectedError";
   readonly code = "STATEMENT_REJECTED";
   /** SQLSTATE as the server sent it, e.g. `42501` (PostgreSQL appendix A). */
   readonly sqlState: string;

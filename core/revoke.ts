@@ -134,9 +134,9 @@ async function endStragglers(
 /** Not due: it was renewed. The schedule that fired was its only one, so make the next. */
 async function leaveAlone(deps: LeaseDeps, { leaseId, lease }: Case): Promise<Receipt> {
   const { ledger } = deps;
-  const { row } = await ledger.find(lease.username);
+  const { row, now } = await ledger.find(lease.username);
   const expiresAt = row?.validUntil ?? lease.expiresAt;
-  if (expiresAt !== undefined && !(await rescheduleRevocation(deps, lease, expiresAt)))
+  if (expiresAt !== undefined && !(await rescheduleRevocation(deps, lease, expiresAt, now)))
     throw new DatabaseUnavailableError(
       `the next revocation of lease ${leaseId} could not be scheduled; the sweep will do it`,
     );
