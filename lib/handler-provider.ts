@@ -1,4 +1,4 @@
-import { CfnFunction, type IFunction, Runtime } from "aws-cdk-lib/aws-lambda";
+import type { IFunction } from "aws-cdk-lib/aws-lambda";
 import { Provider } from "aws-cdk-lib/custom-resources";
 import { Construct } from "constructs";
 import { makeFunctionRole, makeLogGroup } from "./mayfly-function.ts";
@@ -18,9 +18,6 @@ export class HandlerProvider extends Construct {
       logGroup,
       frameworkOnEventRole: makeFunctionRole(this, logGroup),
     });
-    // CDK looks the runtime up by Region in a mapping; ours is in all of them
-    for (const child of provider.node.findAll())
-      if (child instanceof CfnFunction) child.runtime = Runtime.NODEJS_24_X.name;
     this.serviceToken = provider.serviceToken;
   }
 }

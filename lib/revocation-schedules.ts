@@ -35,7 +35,7 @@ export class RevocationSchedules extends Construct {
     super(scope, id);
     const group = new ScheduleGroup(this, "Group", {
       scheduleGroupName: groupName,
-      // a schedule outlives neither its lease's database roles nor the function it calls
+      // kept, it would hold schedules for a function that is gone, and block the next deployment
       removalPolicy: RemovalPolicy.DESTROY,
     });
     this.groupName = group.scheduleGroupName;

@@ -19,6 +19,8 @@ const REF_IS_ARN = [
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+const refOf = (value: unknown): string => (isRecord(value) ? String(value.Ref) : "");
+
 /** The template's values as CloudFormation would make them, as far as policies need. */
 export class Resolved {
   readonly #resources: Resources;
@@ -79,9 +81,9 @@ export class Resolved {
     const at = (service: string): string => `arn:aws:${service}:${REGION}:${ACCOUNT}`;
     switch (Type) {
       case "AWS::Lambda::Function":
-        return `${at("lambda")}:function:${String(Properties.FunctionName ?? id)}`;
+        return `${at("lambda")}:function:${typeof Properties.FunctionName === "string" ? Properties.FunctionName : id}`;
       case "AWS::Lambda::Alias":
-        return `${String(this.value({ "Fn::GetAtt": [String(isRecord(Properties.FunctionName) && Properties.FunctionName.Ref), "Arn"] }))}:${String(Properties.Name)}`;
+        return `${String(this.#attribute(refOf(Properties.FunctionName), "Arn"))}:${String(Properties.Name)}`;
       case "AWS::IAM::Role":
         return `arn:aws:iam::${ACCOUNT}:role/${id}`;
       case "AWS::SecretsManager::Secret":

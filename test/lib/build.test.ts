@@ -1,0 +1,36 @@
+import { X509Certificate } from "node:crypto";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+
+const dist = join(import.meta.dirname, "..", "..", "dist");
+const functions = ["issuer", "revoker", "sweeper", "operator", "provisioner", "seeder"];
+
+test.each(functions)("%s is one bundle of at most 500 KB, without a source map", (name) => {
+  expect(readdirSync(join(dist, name)).sort()).toEqual(["index.mjs", "rds-ca"]);
+  expect(statSync(join(dist, name, "index.mjs")).size).toBeLessThanOrEqual(500_000);
+});
+
+const regions = readdirSync(join(dist, "issuer", "rds-ca"));
+
+test("every function has the roots of the same Regions", () => {
+  expect(regions.length).toBeGreaterThanOrEqual(27);
+  expect(regions).toContain("eu-west-1.pem");
+  for (const name of functions) expect(readdirSync(join(dist, name, "rds-ca"))).toEqual(regions);
+});
+
+test.each(regions)("%s holds the Region's three current RDS roots", (file) => {
+  const pem = readFileSync(join(dist, "issuer", "rds-ca", file), "utf8");
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  const roots = blocks.map((block) => new X509Certificate(block));
+  const region = file.replace(".pem", "");
+  const names = new Set(roots.map(({ subject }) => /CN=(.*)/.exec(subject)?.[1]));
+  const expected = ["ECC384", "RSA2048", "RSA4096"].map(
+    (key) => `Amazon RDS ${region} Root CA ${key} G1`,
+  );
+  expect(names).toEqual(new Set(expected));
+  for (const root of roots) {
+    expect(root.checkIssued(root)).toBe(true);
+    expect(Date.parse(root.validTo)).toBeGreaterThan(Date.now());
+  }
+});
