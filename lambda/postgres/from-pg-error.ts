@@ -1,4 +1,5 @@
 import {
+  ConfigError,
   DatabaseUnavailableError,
   MayflyError,
   StatementRejectedError,
@@ -10,10 +11,17 @@ const TRANSIENT = /^(08...|57P0[1-5]|57014|53[0-9A-Z]{3}|40001|40P01|55P03|25006
 /** A driver or socket code that is no SQLSTATE: the connection failed or was never made. */
 const SOCKET = /^(E[A-Z]+|ERR_[A-Z_]+|[A-Z]+_[A-Z_]+)$/;
 
+/** What Node calls a certificate that it does not trust, or that is another host's (`tls`, OpenSSL). */
+const UNTRUSTED =
+  /^(ERR_TLS_CERT_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_(CA|PURPOSE)|HOSTNAME_)/;
+
+/** Every SQLSTATE has a digit, which sets it apart from errnos of five letters: `EPIPE`. */
+const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/;
+
 /** The SQLSTATE of a server error, or `undefined` for everything else. */
 export function sqlStateOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  return typeof code === "string" && SQLSTATE.test(code) ? code : undefined;
 }
 
 /**
@@ -26,6 +34,10 @@ export function fromPgError(step: string, error: unknown): MayflyError {
   if (sqlState !== undefined && !TRANSIENT.test(sqlState))
     return new StatementRejectedError(step, sqlState);
   const code = (error as { code?: unknown } | null)?.code;
+  if (typeof code === "string" && UNTRUSTED.test(code))
+    return new ConfigError(
+      `the database's certificate was not trusted in step "${step}" (${code}); set the database's "ca" to the PEM of the authority that signed it, and "host" to a name that it holds`,
+    );
   const what =
     sqlState ?? (typeof code === "string" && SOCKET.test(code) ? code : "connection lost");
   return new DatabaseUnavailableError(

@@ -48,7 +48,9 @@ export class Maintenance {
     tell: ReadonlySet<string> = new Set(),
   ): Promise<readonly Row[]> {
     for (let attempt = 1; ; attempt++) {
-      const connection = await this.#connected();
+      this.#connection ??= this.#connect();
+      const mine = this.#connection;
+      const connection = await this.#connected(mine);
       try {
         const result: unknown = await connection.query(statement);
         const last = Array.isArray(result) ? result.at(-1) : result;
@@ -56,7 +58,7 @@ export class Maintenance {
       } catch (error) {
         const code = sqlStateOf(error);
         const lost = code === undefined || code === READ_ONLY || CONNECTION_LOST.test(code);
-        if (lost) this.#abandon();
+        if (lost) this.#abandon(mine);
         if (lost && attempt === 1) continue;
         throw code !== undefined && tell.has(code) ? error : fromPgError(step, error);
       }
@@ -67,20 +69,20 @@ export class Maintenance {
   async close(): Promise<void> {
     const connection = this.#connection;
     this.#connection = undefined;
-    await connection?.then((open) => open.end()).catch(() => {});
+    await end(connection);
   }
 
-  /** Leave a connection that may never answer again. */
-  #abandon(): void {
-    void this.close();
+  /** Leave a connection that may never answer again, but not the one that has replaced it. */
+  #abandon(connection: Promise<Connection>): void {
+    if (this.#connection === connection) this.#connection = undefined;
+    void end(connection);
   }
 
-  async #connected(): Promise<Connection> {
-    this.#connection ??= this.#connect();
+  async #connected(connection: Promise<Connection>): Promise<Connection> {
     try {
-      return await this.#connection;
+      return await connection;
     } catch (error) {
-      this.#connection = undefined;
+      this.#abandon(connection);
       throw fromPgError("connect", error);
     }
   }
@@ -94,3 +96,7 @@ export class Maintenance {
     }
   }
 }
+
+const end = async (connection: Promise<Connection> | undefined): Promise<void> => {
+  await connection?.then((open) => open.end()).catch(() => {});
+};
