@@ -38,7 +38,7 @@ export default defineConfig({
         test: {
           name: "stack",
           include: ["test/local/**/*.test.ts", "test/stack/**/*.test.ts"],
-          globalSetup: ["test/support/build-setup.ts"],
+          globalSetup: ["test/support/stack-setup.ts"],
           testTimeout: 90_000,
           hookTimeout: 120_000,
           fileParallelism: false,

@@ -14,11 +14,16 @@ export const formatLeaseId = (database: string, role: string, username: string):
 const MAX_LENGTH = 128;
 const SHOWN = 80;
 
-/** Quote what a caller sent, bounded and with control characters escaped, for an error. */
-export const shown = (value: unknown): string => {
+/**
+ * Quote what a caller sent, bounded and with control characters escaped, for an error. Of objects
+ * and lists only that they are one: a credential sent by mistake must not end in a log.
+ */
+export function shown(value: unknown): string {
+  if (Array.isArray(value)) return "(a list)";
+  if (typeof value === "object" && value !== null) return "(an object)";
   const text = JSON.stringify(value) ?? String(value);
   return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}… (${text.length} characters)`;
-};
+}
 
 /**
  * Take a lease id apart.

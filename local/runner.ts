@@ -58,8 +58,8 @@ export interface Runner {
   readonly aliasArns: readonly string[];
   /** What the functions printed; of one function, by name or logical id, when it is given. */
   logs(functionNameOrLogicalId?: string): readonly LogLine[];
-  /** Bodies of the messages in a queue, oldest first. */
-  queueMessages(logicalIdOrArn: string): readonly string[];
+  /** Bodies of the messages in a queue, oldest first; in all queues, without one. */
+  queueMessages(logicalIdOrArn?: string): readonly string[];
   /** As `queueMessages`, with the message attributes. */
   queueAttributes(logicalIdOrArn: string): readonly Readonly<Record<string, string>>[];
   /** End everything that was started. Safe to repeat. */
@@ -211,7 +211,10 @@ function view(run: Run, endpoint: string, stop: () => Promise<void>): Runner {
       return logs.filter(({ functionName }) => name === undefined || functionName === name);
     },
     aliasArns: functions.aliasArns,
-    queueMessages: (id) => sqs.find(id).messages.map(({ body }) => body),
+    queueMessages: (id) =>
+      (id === undefined ? sqs.queues : [sqs.find(id)]).flatMap(({ messages }) =>
+        messages.map(({ body }) => body),
+      ),
     queueAttributes: (id) => sqs.find(id).messages.map(({ attributes }) => attributes),
   };
 }

@@ -25,7 +25,7 @@ interface Queue {
 export class Sqs {
   readonly #account: Account;
   readonly #access: Access;
-  readonly #queues: Queue[] = [];
+  readonly queues: Queue[] = [];
 
   constructor(account: Account, access: Access) {
     this.#account = account;
@@ -52,13 +52,13 @@ export class Sqs {
       logicalId,
       messages: [],
     };
-    this.#queues.push(queue);
+    this.queues.push(queue);
     return { ref: queue.url, attributes: { Arn: queue.arn, QueueName: name, QueueUrl: queue.url } };
   }
 
   /** A queue by ARN, URL or logical id. @throws AwsError when there is none. */
   find(id: string): Queue {
-    const queue = this.#queues.find((each) => [each.arn, each.url, each.logicalId].includes(id));
+    const queue = this.queues.find((each) => [each.arn, each.url, each.logicalId].includes(id));
     if (queue !== undefined) return queue;
     throw new AwsError("QueueDoesNotExist", `The specified queue does not exist: ${id}`);
   }

@@ -1,0 +1,113 @@
+import { DeleteScheduleCommand, ListSchedulesCommand } from "@aws-sdk/client-scheduler";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { invoke } from "../local/clients.ts";
+import { eventually } from "../support/eventually.ts";
+import { type ShippedStack, startShipped } from "../support/stack.ts";
+
+let stack: ShippedStack;
+beforeAll(async () => {
+  stack = await startShipped({ duplicateDeliveries: true });
+});
+afterAll(() => stack.stop());
+
+const rolesNamed = (username: string): Promise<unknown[]> =>
+  stack.superuser(`select 1 from pg_roles where rolname = '${username}'`);
+
+const auditOf = (username: string, event: string): Record<string, unknown>[] =>
+  stack.runner
+    .logs()
+    .filter(({ line }) => line.includes(`"${event}"`) && line.includes(username))
+    .map(({ line }) => JSON.parse(line));
+
+/** Names of the group's schedules that belong to a lease. */
+async function schedulesOf(username: string): Promise<string[]> {
+  const { Schedules = [] } = await stack.administrator.scheduler.send(
+    new ListSchedulesCommand({ NamePrefix: username.slice(-12) }),
+  );
+  return Schedules.flatMap(({ Name }) => Name ?? []);
+}
+
+async function deleteSchedules(username: string): Promise<void> {
+  const { Schedules = [] } = await stack.administrator.scheduler.send(
+    new ListSchedulesCommand({ NamePrefix: username.slice(-12) }),
+  );
+  for (const { Name, GroupName } of Schedules)
+    await stack.administrator.scheduler.send(new DeleteScheduleCommand({ Name, GroupName }));
+}
+
+test("a lease ends at its expiry by its schedule, delivered twice, with one receipt", async () => {
+  const credential = await stack.issue({ ttlSeconds: 10 });
+  const { username, expiresAt } = credential;
+  const client = await stack.logIn(credential);
+  const ended = new Promise<void>((resolve) => client.once("end", resolve));
+  expect(await schedulesOf(username)).toEqual([
+    `${username.slice(-12)}-${Date.parse(expiresAt) / 1_000}`,
+  ]);
+  await ended;
+  const endedAt = Date.now();
+  await eventually(async () => (await rolesNamed(username)).length === 0);
+  expect(endedAt - Date.parse(expiresAt)).toBeGreaterThanOrEqual(0);
+  await expect(stack.logIn(credential)).rejects.toMatchObject({ code: "28P01" });
+  const [revoked] = await eventually(() => {
+    const lines = auditOf(username, "lease.revoked");
+    return lines.length > 0 && lines;
+  });
+  expect(revoked?.receipt).toMatchObject({ state: "revoked", blockers: [] });
+  expect(Date.parse(String(revoked?.timestamp)) - Date.parse(expiresAt)).toBeLessThan(2_000);
+  expect(auditOf(username, "lease.issued")).toHaveLength(1);
+  // the second look at the OID is scheduled before the role is dropped
+  expect(await schedulesOf(username)).toEqual([expect.stringMatching(/-recheck$/)]);
+}, 30_000);
+
+test("a renewed lease outlives its first schedule, which makes the next", async () => {
+  const credential = await stack.issue({ ttlSeconds: 10 });
+  const { username, leaseId } = credential;
+  const { answer } = await stack.ask({ action: "renew", leaseId, ttlSeconds: 600 });
+  const next = `${username.slice(-12)}-${Date.parse(String(answer?.expiresAt)) / 1_000}`;
+  await eventually(async () => (await schedulesOf(username)).includes(next), { within: 15_000 });
+  expect(await schedulesOf(username)).toEqual([next]);
+  expect(auditOf(username, "lease.rescheduled").length).toBeGreaterThan(0);
+  await (await stack.logIn(credential)).end();
+  await stack.ask({ action: "revoke", leaseId });
+}, 30_000);
+
+test("a lease whose schedule got lost is given one by the sweep", async () => {
+  const { username, leaseId } = await stack.issue();
+  await deleteSchedules(username);
+  const { answer } = await stack.operate({ action: "sweep" });
+  expect(answer).toMatchObject({ live: 1, schedulesMade: 1, revoked: 0 });
+  expect(await schedulesOf(username)).toHaveLength(1);
+  await stack.ask({ action: "revoke", leaseId });
+});
+
+test("an expired lease whose schedule got lost is revoked by the sweep, sessions and all", async () => {
+  const credential = await stack.issue();
+  const { username } = credential;
+  const client = await stack.logIn(credential);
+  await deleteSchedules(username);
+  await stack.superuser(`alter role "${username}" valid until '2020-01-01T00:00:00Z'`);
+  const { answer } = await stack.operate({ action: "sweep" });
+  expect(answer).toMatchObject({ revoked: 1, quarantined: 0, left: 0 });
+  expect(await rolesNamed(username)).toEqual([]);
+  await expect(client.query("select 1")).rejects.toThrow();
+});
+
+test("a schedule's event that is not one of ours is refused by the revoker", async () => {
+  const revoker = stack.operatorArn.replace(/operator$/, "revoker");
+  for (const event of [{}, { leaseId: "x", roleOid: 20_000 }, { leaseId: null, roleOid: 10 }]) {
+    const { answer } = await invoke(stack.administrator, revoker, event);
+    expect(answer).toMatchObject({ errorType: "InvalidRequestError" });
+  }
+});
+
+test("break-glass ends everything a consumer holds, twice without harm", async () => {
+  const held = [await stack.issue(), await stack.issue({}, "readwrite")];
+  const clients = await Promise.all(held.map((credential) => stack.logIn(credential)));
+  const first = await stack.operate({ action: "revoke", consumer: "user-service" });
+  expect(first.answer).toEqual({ revoked: 2, quarantined: 0, failed: [] });
+  for (const client of clients) await expect(client.query("select 1")).rejects.toThrow();
+  const second = await stack.operate({ action: "revoke", consumer: "user-service" });
+  expect(second.answer).toEqual({ revoked: 0, quarantined: 0, failed: [] });
+  const status = await stack.operate({ action: "status" });
+  expect(status.answer).toEqual({ leases: [], foreign: 0 });
+});

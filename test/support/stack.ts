@@ -1,0 +1,72 @@
+import pg from "pg";
+import { inject } from "vitest";
+import type { Credential } from "../../core/credential.ts";
+import { aliasName } from "../../core/names.ts";
+import { type Runner, type RunnerOptions, startRunner } from "../../local/runner.ts";
+import { type Clients, clientsOf, type Invoked, invoke } from "../local/clients.ts";
+
+/** The shipped stack, running, and those who may call it. */
+export interface ShippedStack {
+  readonly runner: Runner;
+  readonly userService: Clients;
+  readonly reporting: Clients;
+  readonly administrator: Clients;
+  readonly issuerArn: string;
+  readonly operatorArn: string;
+  /** Invoke user-service's alias of a role as user-service. */
+  ask(event: unknown, role?: "readonly" | "readwrite"): Promise<Invoked>;
+  issue(event?: object, role?: "readonly" | "readwrite"): Promise<Credential>;
+  operate(event: object): Promise<Invoked>;
+  logIn(credential: Credential): Promise<pg.Client>;
+  /** Run SQL as the superuser that RDS keeps to itself. */
+  superuser(sql: string): Promise<Record<string, unknown>[]>;
+  stop(): Promise<void>;
+}
+
+export async function startShipped(options: Partial<RunnerOptions> = {}): Promise<ShippedStack> {
+  const runner = await startRunner({ assembly: inject("assembly"), ...options });
+  const output = (name: string): string => {
+    const value = runner.outputs[name];
+    if (value === undefined) throw new Error(`the stack has no output ${name}`);
+    return value;
+  };
+  const issuerArn = output("OrdersIssuerArn");
+  const operatorArn = output("OrdersOperatorArn");
+  const userService = clientsOf(runner, output("UserServiceRoleArn"));
+  const administrator = clientsOf(runner, "administrator");
+  const ask: ShippedStack["ask"] = (event, role = "readonly") =>
+    invoke(userService, `${issuerArn}:${aliasName("user-service", role)}`, event as object);
+  return {
+    runner,
+    userService,
+    administrator,
+    reporting: clientsOf(runner, output("ReportingRoleArn")),
+    issuerArn,
+    operatorArn,
+    ask,
+    issue: async (event = {}, role) => {
+      const { answer, FunctionError } = await ask({ action: "issue", ...event }, role);
+      if (FunctionError !== undefined) throw new Error(JSON.stringify(answer));
+      return answer as unknown as Credential;
+    },
+    operate: (event) => invoke(administrator, operatorArn, event),
+    logIn: async ({ host, port, dbname, username, password }) => {
+      const ssl = { ca: runner.database.ca };
+      const user = username;
+      const client = new pg.Client({ host, port, database: dbname, user, password, ssl });
+      client.on("error", () => {}); // a revocation ends the session; the next query says so
+      await client.connect();
+      return client;
+    },
+    superuser: async (sql) => {
+      const client = new pg.Client(runner.database.superuser("orders"));
+      await client.connect();
+      try {
+        return (await client.query(sql)).rows;
+      } finally {
+        await client.end();
+      }
+    },
+    stop: () => runner.stop(),
+  };
+}
