@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { Account } from "./account.ts";
 import { AwsError, notImplemented } from "./aws-error.ts";
 import type { Identities, Session } from "./identity.ts";
-import { type ApiReply, jsonReply, restService, type Service } from "./protocols.ts";
+import { type ApiReply, jsonReply, queryService, restService, type Service } from "./protocols.ts";
 
 /** The one HTTP address behind which all services answer. */
 export interface Gateway {
@@ -25,7 +25,11 @@ interface GatewayOptions {
 const CREDENTIAL =
   /Credential=(?<key>[^/]+)\/\d{8}\/(?<region>[^/]+)\/(?<service>[^/]+)\/aws4_request/;
 
-const unknownService = restService("?", []);
+/** Answers in the form that the client of a service we do not have will parse. */
+const unknownService = ({ headers }: IncomingMessage): Service =>
+  headers["content-type"]?.includes("x-www-form-urlencoded")
+    ? queryService("", "", {})
+    : restService("", []);
 
 /** Start to answer on a free port of the loopback address. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
@@ -75,7 +79,7 @@ async function answer(request: IncomingMessage, options: GatewayOptions): Promis
       );
     return await service.answer({ method, headers, body, caller, url: new URL(url, "http://aws") });
   } catch (error) {
-    if (error instanceof AwsError) return (service ?? unknownService).refuse(error);
+    if (error instanceof AwsError) return (service ?? unknownService(request)).refuse(error);
     const words = error instanceof Error ? error.message : String(error);
     options.onFault(`the local runner failed at a call of ${name}: ${words}`);
     return jsonReply({ message: words }, 500, { "x-amzn-errortype": "InternalFailure" });

@@ -43,7 +43,9 @@ async function aliasesOf(runner: Runner, principal: string): Promise<string[]> {
 async function introduce(runner: Runner): Promise<void> {
   const { endpoint, region, outputs, caFile } = runner;
   console.log(`\n# stack ${runner.stackName}; in every shell:`);
-  console.log(`export AWS_ENDPOINT_URL=${endpoint} AWS_REGION=${region} PGSSLROOTCERT=${caFile}`);
+  console.log(
+    `export AWS_ENDPOINT_URL=${endpoint} AWS_REGION=${region} AWS_DEFAULT_REGION=${region} PGSSLROOTCERT=${caFile}`,
+  );
   console.log("\n# as an administrator, who may do anything that no policy denies:");
   console.log(exportLine(runner, "administrator"));
   for (const [output, principal] of Object.entries(outputs)) {
