@@ -1,0 +1,165 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { expect, test } from "vitest";
+import * as errors from "../core/errors.ts";
+
+const root = join(import.meta.dirname, "..");
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+const markdownIn = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => join(folder, name));
+
+const pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", ...markdownIn("docs")];
+
+interface Block {
+  readonly language: string;
+  readonly text: string;
+}
+
+const blocksOf = (path: string): Block[] =>
+  [...read(path).matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language = "", text = ""]) => ({
+    language,
+    text,
+  }));
+
+const proseOf = (path: string): string => read(path).replaceAll(/^```[\s\S]*?^```$/gm, "");
+
+/** The anchors that a page's headings have on GitHub. */
+const anchorsOf = (path: string): string[] =>
+  [...proseOf(path).matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+      .trim()
+      .replaceAll(/\s/g, "-"),
+  );
+
+/** The string literals of a union type, by its name. */
+function unionIn(path: string, start: RegExp): string[] {
+  const [, body = ""] = start.exec(read(path)) ?? [];
+  return [...body.matchAll(/"([^"]+)"/g)].map(([, value = ""]) => value);
+}
+
+test("every TypeScript snippet compiles", { timeout: 60_000 }, () => {
+  const folder = mkdtempSync(join(root, "test", ".snippets-"));
+  try {
+    const files = pages.flatMap((page) =>
+      blocksOf(page)
+        .filter(({ language }) => language === "ts")
+        .map(({ text }, index) => {
+          const name = `${page.replaceAll(/[^a-zA-Z0-9]/g, "-")}-${index + 1}.ts`;
+          // a snippet's imports are relative to the root of the project
+          const placed = text.replaceAll(/(from|import\() ?"\.\//g, '$1 "../../');
+          writeFileSync(join(folder, name), placed);
+          return name;
+        }),
+    );
+    expect(files.length).toBeGreaterThan(3);
+    const config = { extends: "../../tsconfig.json", files, include: [] };
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+    const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+    const compile = () =>
+      execFileSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8", stdio: "pipe" });
+    expect(outputOf(compile)).toBe("");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+function outputOf(run: () => string): string {
+  try {
+    return run();
+  } catch (error) {
+    return String((error as { stdout?: unknown }).stdout ?? error);
+  }
+}
+
+test.each(pages)("the links of %s lead somewhere", (page) => {
+  const broken: string[] = [];
+  for (const [, target = ""] of proseOf(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+    if (/^https:/.test(target)) continue;
+    const [file = "", anchor] = target.split("#");
+    const path = file === "" ? page : relative(root, join(root, dirname(page), file));
+    if (!existsSync(join(root, path))) broken.push(target);
+    else if (anchor !== undefined && !anchorsOf(path).includes(anchor)) broken.push(target);
+  }
+  expect(broken).toEqual([]);
+});
+
+test.each(pages)("the commands and JSON of %s are real", (page) => {
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+  const named = [...read(page).matchAll(/\bnpm (?:run ([\w:-]+)|(test)\b)/g)];
+  const unknown = named
+    .map(([, run, plain]) => run ?? plain ?? "")
+    .filter((name) => !scripts[name]);
+  expect(unknown).toEqual([]);
+  for (const { text } of blocksOf(page).filter(({ language }) => language === "json"))
+    expect(() => JSON.parse(text) as unknown).not.toThrow();
+  const payloads = [...read(page).matchAll(/(?:--payload|operate) '([^']+)'/g)];
+  for (const [, payload = ""] of payloads) expect(JSON.parse(payload)).toHaveProperty("action");
+});
+
+test("the README fits, and opens with the two commands", () => {
+  const lines = read("README.md").split("\n");
+  expect(lines.length).toBeLessThanOrEqual(200);
+  expect(lines.slice(0, 6).join("\n")).toMatch(/npm ci && npm run demo[\s\S]*npm ci && npm test/);
+});
+
+test("no page names a path of a machine", () => {
+  const found = pages.flatMap((page) =>
+    [...read(page).matchAll(/(?<![\w.])\/(?:work|home|root|Users|tmp\/brief)\b\S*/g)].map(
+      ([path]) => `${page}: ${path}`,
+    ),
+  );
+  expect(found).toEqual([]);
+});
+
+test("docs/errors.md has every error class with its code", () => {
+  const page = read("docs/errors.md");
+  for (const [name, made] of Object.entries(errors)) {
+    if (name === "MayflyError") continue;
+    const { code } = Reflect.construct(made, ["x", "y"]) as errors.MayflyError;
+    expect(page).toContain(`### ${name}`);
+    expect(page).toContain(`\`${code}\``);
+  }
+});
+
+test("docs/errors.md has every step that a database can reject", () => {
+  const sources = readdirSync(join(root, "lambda"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => read(join("lambda", name)))
+    .join("\n");
+  const calls =
+    /\b(?:one|contended|step|asOwner|(?:session|admin)\.(?:rows|apply|alone)|retryContended|attempt|maintenance\.query|fromPgError)(?:<[^(]*>)?\(\s*(?:step\()?["`]([^"`]+)["`]|\bstep = ["`]([^"`]+)["`]/g;
+  const steps = [...sources.matchAll(calls)].map(([, call, constant]) =>
+    (call ?? constant ?? "").replace(/\$\{.*$/, ""),
+  );
+  const named = [...new Set(steps)].filter((each) => /^[a-z]/.test(each));
+  expect(named.length).toBeGreaterThan(20);
+  const page = read("docs/errors.md");
+  expect(named.filter((step) => !page.includes(`\`${step}`))).toEqual([]);
+});
+
+test("docs/operating.md has every metric and every audit line", () => {
+  const page = read("docs/operating.md");
+  const metrics = unionIn("core/ports.ts", /export type Metric =([^;]+);/);
+  const events = unionIn("core/audit.ts", /readonly event:([^;]+);/);
+  expect(metrics.length).toBeGreaterThan(10);
+  expect(events.length).toBeGreaterThan(8);
+  expect([...metrics, ...events].filter((name) => !page.includes(`| \`${name}\` |`))).toEqual([]);
+});
+
+test("docs/configuration.md has every key of the configuration", () => {
+  const page = read("docs/configuration.md");
+  const written = read("core/config-types.ts").split("/** A dynamic role with every default")[0];
+  const privileges = /export interface Privileges {([\s\S]*?)^}/m.exec(
+    read("core/provision-plan.ts"),
+  );
+  const keys = [...`${written}${privileges?.[1]}`.matchAll(/readonly (\w+)\??:/g)].map(
+    ([, key = ""]) => key,
+  );
+  expect(keys.length).toBeGreaterThan(25);
+  expect([...new Set(keys)].filter((key) => !page.includes(`\`${key}\``))).toEqual([]);
+});
