@@ -20,6 +20,8 @@ import { LeaseSecrets } from "./lease-secrets.ts";
 import { Provisioning } from "./provisioning.ts";
 import { RevocationSchedules } from "./revocation-schedules.ts";
 
+/** After a deployment, frozen instances of the old version hold their connections for a while. */
+const GENERATIONS = 2;
 /** Connections that an operator's own session and a restart may need beside the functions'. */
 const SPARE_CONNECTIONS = 2;
 const CONNECTIONS_WITHOUT_RESERVATION = 50;
@@ -206,7 +208,8 @@ export class DynamicDatabase extends Construct {
       ]),
     );
     const reserved: readonly number[] = Object.values(CONCURRENCY);
-    const bound = reserved.reduce((sum, n) => sum + n, SPARE_CONNECTIONS);
+    const atOnce = reserved.reduce((sum, n) => sum + n, 0);
+    const bound = GENERATIONS * atOnce + SPARE_CONNECTIONS;
     const { shards, owner, databases, reserveConcurrency } = this.#settings;
     return {
       tag: this.tag,

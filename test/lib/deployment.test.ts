@@ -139,7 +139,7 @@ test("the plan names each role's group and privileges, and bounds the logins", (
     owner: "app_owner",
     databases: ["orders"],
     // issuer 5, revoker 2, sweeper 1, operator 1, and 2 to spare
-    loginConnectionLimit: 11,
+    loginConnectionLimit: 20,
     roles: {
       readonly: {
         groupRole: `mf_${tag}_group_readonly`,
