@@ -14,9 +14,15 @@ export interface Storm {
 
 /**
  * Log in with one credential from several loops. Each keeps its last session open and idle and
- * opens the next at once, as pools do whose connections die under them.
+ * opens the next at once, as pools do whose connections die under them. Every session starts with
+ * `first`, if it is given, without waiting for its answer; then all sessions are kept.
  */
-export function storm(test: TestDatabase, credential: Credential, loops: number): Storm {
+export function storm(
+  test: TestDatabase,
+  credential: Credential,
+  loops: number,
+  first?: string,
+): Storm {
   let stopped = false;
   let logins = 0;
   const open = new Set<{ end(): Promise<void> }>();
@@ -34,8 +40,9 @@ export function storm(test: TestDatabase, credential: Credential, loops: number)
       if (client === undefined) continue; // refused: it tries again, as a pool does
       logins += 1;
       open.add(client);
+      if (first !== undefined) client.query(first).catch(() => {});
       told();
-      if (last !== undefined) {
+      if (last !== undefined && first === undefined) {
         open.delete(last);
         await last.end().catch(() => {});
       }

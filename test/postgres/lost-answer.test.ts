@@ -1,0 +1,96 @@
+import { describe, expect, test } from "vitest";
+import { DatabaseUnavailableError } from "../../core/errors.ts";
+import { sweep } from "../../core/sweep.ts";
+import { connect } from "../../lambda/postgres/login.ts";
+import type { Open } from "../../lambda/postgres/maintenance.ts";
+import { eventually } from "../support/eventually.ts";
+import { asked, leasesOf } from "../support/evidence.ts";
+import { issuerOn, logIn } from "../support/leases.ts";
+import { provisioned, TEST_LIMITS, type TestDatabase } from "../support/provisioned.ts";
+
+const ALIAS = "user-service--readonly";
+
+/** When the connection is lost: once the role is committed, or at once, finished or not. */
+type Moment = "committed" | "sent";
+
+/**
+ * Connections that lose the answers to the first `losses` statements which create a role: the
+ * socket is not read any more, and then destroyed. The server goes on as if nothing had happened.
+ */
+function losing(test: TestDatabase, losses: number, moment: Moment): Open {
+  let left = losses;
+  return async (login) => {
+    const client = await connect(login, TEST_LIMITS);
+    const query = (async (text: string) => {
+      if (left === 0 || !text.includes("create role")) return client.query(text);
+      left -= 1;
+      const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+      stream.pause();
+      const answer = client.query(text);
+      if (moment === "committed") {
+        await eventually(async () => (await leasesOf(test)).length > 0);
+        await idle(test);
+      }
+      stream.destroy();
+      return answer;
+    }) as typeof client.query;
+    return { query, end: () => client.end() };
+  };
+}
+
+interface Socket {
+  pause(): void;
+  destroy(): void;
+}
+
+/** The server is done with every statement that was sent to it. */
+const idle = (test: TestDatabase) =>
+  eventually(async () => {
+    const { busy } = await asked(
+      test,
+      `select count(*)::int as busy from pg_stat_activity
+         where usename like 'mf\\_${test.tag}\\_login%' and state = 'active'`,
+    );
+    return busy === 0;
+  });
+
+describe.each<Moment>(["committed", "sent"])(
+  "an answer lost when the statement was %s",
+  (moment) => {
+    test("is found again under the same name: one role, one login, one schedule", async () => {
+      const database = await provisioned();
+      const instance = issuerOn(database, { open: losing(database, 1, moment) });
+      const credential = await instance.issue();
+      await idle(database);
+      expect(await leasesOf(database)).toEqual([credential.username]);
+      await (await logIn(database, credential)).end();
+      expect(instance.scheduler.schedules.size).toBe(1);
+      await instance.close();
+    });
+
+    test("and lost again is an error to retry; with the key it is one role all the same", async () => {
+      const database = await provisioned();
+      const instance = issuerOn(database, { open: losing(database, 2, moment) });
+      const keyed = { idempotencyKey: "one pod" };
+      await expect(instance.issue(ALIAS, keyed)).rejects.toBeInstanceOf(DatabaseUnavailableError);
+      await idle(database);
+      const credential = await instance.issue(ALIAS, keyed);
+      expect(await leasesOf(database)).toEqual([credential.username]);
+      await (await logIn(database, credential)).end();
+      await instance.close();
+    });
+  },
+);
+
+test("a login whose answer was lost for good has a record, an end, and from the sweep a schedule", async () => {
+  const database = await provisioned();
+  const instance = issuerOn(database, { open: losing(database, 2, "committed") });
+  await expect(instance.issue()).rejects.toBeInstanceOf(DatabaseUnavailableError);
+  expect(instance.scheduler.schedules.size).toBe(0);
+  const report = await sweep(instance.deps, { actor: "sweep", mayContinue: () => true });
+  expect(report).toMatchObject({ live: 1, schedulesMade: 1, foreign: [] });
+  const [input] = instance.scheduler.schedules.values();
+  const [username] = await leasesOf(database);
+  expect(input?.leaseId).toBe(`orders/readonly/${username}`);
+  await instance.close();
+});
