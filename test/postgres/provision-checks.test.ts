@@ -17,12 +17,12 @@ const unprovisioned = (options: ProvisionedOptions = {}): Promise<TestDatabase> 
   unprovisionedOn({ cluster: cluster(), ...options });
 
 /** Provision, expect a refusal with nothing changed, and return its problems, one a line. */
-async function problemsOf(test: TestDatabase, plan = test.plan): Promise<string[]> {
+async function problemsOf(test: TestDatabase, plan = test.plan, roles = 0): Promise<string[]> {
   const before = await tracesOf(test);
   const error: unknown = await test.provision(plan).catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ name: "ConfigError" });
   expect(await tracesOf(test)).toEqual(before);
-  expect(await rolesOf(test)).toEqual([]);
+  expect(await rolesOf(test)).toHaveLength(roles);
   const [introduction, ...problems] = (error as Error).message.split("\n");
   expect(introduction).toBe("the database is not ready, and nothing was changed:");
   return problems.map((line) => line.replace(/^- /, ""));
@@ -43,6 +43,12 @@ async function useAdmin(test: TestDatabase, attributes: string): Promise<string>
   return username;
 }
 
+/** Whether memberships have the options of PostgreSQL 16 and newer. */
+async function splitsMembership(test: TestDatabase): Promise<boolean> {
+  const [row] = await runAs(test.superuser(), "show server_version_num");
+  return Number(row?.server_version_num) >= 160_000;
+}
+
 const withRole = (test: TestDatabase, select: readonly string[]): ProvisionPlan => ({
   ...test.plan,
   roles: { reader: { groupRole: groupRoleName(test.tag, "reader"), privileges: { select } } },
@@ -56,20 +62,17 @@ test("every problem is reported at once, each with the SQL that removes it", asy
     ...withRole(database, ["nowhere.*", "public.nothing", "public.orders"]),
     databases: [database.database, "absent"],
   });
-  const version = Number(
-    (await runAs(database.superuser(), "show server_version_num"))[0]?.server_version_num,
-  );
-  const split = version >= 160_000;
+  const split = await splitsMembership(database);
   expect(problems).toEqual([
     `"${admin}" may not create roles; have a DBA run: ALTER ROLE "${admin}" CREATEROLE;`,
     `"${admin}" may not create the maintenance database "mayfly"; have a DBA run: ALTER ROLE "${admin}" CREATEDB;`,
+    `"${admin}" cannot become the owner "${owner}", who must grant the privileges; have a DBA run: GRANT "${owner}" TO "${admin}"${split ? " WITH INHERIT FALSE, SET TRUE" : ""};`,
+    `the database "absent" does not exist or allows no connections; correct "databases"; have a DBA run: CREATE DATABASE "absent";`,
     ...(split
       ? [
           `"${admin}" may not pass on pg_signal_backend, with which sessions are ended; have a DBA run: GRANT "pg_signal_backend" TO "${admin}" WITH ADMIN OPTION;`,
         ]
       : []),
-    `"${admin}" cannot become the owner "${owner}", who must grant the privileges; have a DBA run: GRANT "${owner}" TO "${admin}"${split ? " WITH INHERIT FALSE, SET TRUE" : ""};`,
-    `the database "absent" does not exist or allows no connections; correct "databases"; have a DBA run: CREATE DATABASE "absent";`,
     `in database "app_${tag}": the schema "nowhere" does not exist; have a DBA run: CREATE SCHEMA "nowhere" AUTHORIZATION "${owner}";`,
     `in database "app_${tag}": there is no table public.nothing; create it, or take it out of the privileges`,
   ]);
@@ -176,6 +179,28 @@ test("an admin that is a superuser is refused", async () => {
   expect(await problemsOf(database)).toEqual([
     expect.stringContaining(`"${admin}" is a superuser`),
   ]);
+});
+
+test("a right over roles that the admin does not inherit is named", async () => {
+  const database = await unprovisioned();
+  const admin = await useAdmin(database, "noinherit createrole createdb");
+  await runAs(database.superuser(), `grant ${database.owner}, mayfly_master to ${admin}`);
+  if (!(await splitsMembership(database))) return;
+  await runAs(
+    database.superuser(),
+    `grant mayfly_master to ${admin} with inherit true; grant rds_superuser to ${admin};
+     create role mf_${database.tag}_janitor`,
+  );
+  // mayfly_master inherits rds_superuser, and so does whoever inherits mayfly_master
+  await runAs(database.superuser(), "revoke rds_superuser from mayfly_master");
+  try {
+    expect(await problemsOf(database, database.plan, 1)).toEqual([
+      `"${admin}" may not pass on pg_signal_backend, with which sessions are ended; have a DBA run: GRANT "pg_signal_backend" TO "${admin}" WITH ADMIN OPTION;`,
+      `the role "mf_${database.tag}_janitor" exists, and "${admin}" may not alter it; have a DBA run: GRANT "mf_${database.tag}_janitor" TO "${admin}" WITH ADMIN OPTION;`,
+    ]);
+  } finally {
+    await runAs(database.superuser(), "grant rds_superuser to mayfly_master");
+  }
 });
 
 test("a secret without a database's name, such as RDS manages, is refused", async () => {

@@ -1,7 +1,7 @@
 import { MAINTENANCE_DATABASE } from "../../../core/names.ts";
 import type { ProvisionPlan } from "../../../core/provision-plan.ts";
 import { issuerLoginsOf, SIGNAL_ROLE, wantedRoles } from "../../../core/provision-roles.ts";
-import { literal, type Sql, sql } from "../sql.ts";
+import { ident, literal, type Sql, sql } from "../sql.ts";
 import {
   type AdminFacts,
   adminProblems,
@@ -9,8 +9,10 @@ import {
   databaseProblems,
   intruderProblem,
   ownerProblems,
+  powerProblem,
   type RoleFacts,
-  roleProblems,
+  signalProblem,
+  strangerProblem,
 } from "./cluster-problems.ts";
 import type { Session } from "./session.ts";
 
@@ -39,12 +41,11 @@ select u.rolname::text as admin, u.rolsuper as superuser, u.rolcreaterole as cre
   pg_catalog.pg_has_role(u.oid, o.oid, ${split ? sql`'SET'` : sql`'MEMBER'`}) as owner_member,
   d.oid is not null as maintenance_exists,
   pg_catalog.pg_has_role(u.oid, d.datdba, 'USAGE') as maintenance_ours,
-  ${split ? sql`pg_catalog.pg_has_role(u.oid, s.oid, 'MEMBER WITH ADMIN OPTION')` : sql`true`}
-    or (select pg_catalog.count(distinct m.member) = 2 from pg_catalog.pg_auth_members m
-        join pg_catalog.pg_roles l on l.oid = m.member
-        where m.roleid = s.oid and l.rolname = any ($3::text[])) as may_signal
+  (select pg_catalog.count(distinct m.member) = 2 from pg_catalog.pg_auth_members m
+    join pg_catalog.pg_roles l on l.oid = m.member
+    join pg_catalog.pg_roles s on s.oid = m.roleid
+    where s.rolname = ${literal(SIGNAL_ROLE)} and l.rolname = any ($3::text[])) as logins_signal
 from pg_catalog.pg_roles u
-join pg_catalog.pg_roles s on s.rolname = ${literal(SIGNAL_ROLE)}
 left join pg_catalog.pg_roles o on o.rolname = $1::text
 left join pg_catalog.pg_database d on d.datname = $2::text
 where u.rolname = current_user`;
@@ -69,9 +70,8 @@ where d.datname = $1::text and a.privilege_type = 'CONNECT' and a.grantee <> d.d
   and g.rolname !~ '^mf_[a-z2-7]{4}_login_[ab]$'`;
 
 /** `$1` the names of Mayfly's own roles. */
-const existingRoles = (split: boolean): Sql => sql`
-select r.rolname::text as name, r.rolsuper or r.rolreplication or r.rolbypassrls as powerful,
-  ${split ? sql`pg_catalog.pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION')` : sql`true`} as administered
+const existingRoles = sql`
+select r.rolname::text as name, r.rolsuper or r.rolreplication or r.rolbypassrls as powerful
 from pg_catalog.pg_roles r
 where r.rolname = any ($1::text[])`;
 
@@ -104,7 +104,7 @@ export async function checkCluster(
     found.owner_exists ? plan.owner : null,
   ]);
   const strangers = await session.rows<{ name: string }>(step, intruders, [MAINTENANCE_DATABASE]);
-  const roles = await session.rows<RoleFacts>(step, existingRoles(split), [
+  const roles = await session.rows<RoleFacts>(step, existingRoles, [
     wantedRoles(plan).map(({ name }) => name),
   ]);
   return {
@@ -114,9 +114,36 @@ export async function checkCluster(
       ...ownerProblems(found, plan.owner, split),
       ...databases.flatMap((database) => databaseProblems(database, found.admin)),
       ...strangers.map(({ name }) => intruderProblem(name)),
-      ...roles.flatMap((role) => roleProblems(role, found.admin)),
+      ...roles.filter(({ powerful }) => powerful).map(({ name }) => powerProblem(name)),
+      ...(await refusedRights(session, found, roles, split)),
     ],
     ownerExists: found.owner_exists,
     reachable: databases.filter((d) => d.open && d.may_connect).map(({ name }) => name),
   };
+}
+
+/**
+ * Rights over roles are tried, in transactions that are rolled back, not read from the catalogs:
+ * RDS lets its master user grant what the catalogs of PostgreSQL 16 and newer would not.
+ */
+async function refusedRights(
+  session: Session,
+  { admin, create_role, logins_signal, superuser }: AdminFacts,
+  roles: readonly RoleFacts[],
+  split: boolean,
+): Promise<readonly string[]> {
+  const step = "try the admin's rights";
+  const problems: string[] = [];
+  const signal = ident(SIGNAL_ROLE);
+  // before 16, CREATEROLE is all it takes, and its lack is a problem of its own
+  if (!superuser && !logins_signal && (split || create_role))
+    if (!(await session.permits(step, [sql`grant ${signal} to current_user`])))
+      problems.push(signalProblem(admin));
+  const touch = ({ name }: RoleFacts): Sql => sql`alter role ${ident(name)} noinherit`;
+  const ours = create_role ? roles.filter(({ powerful }) => !powerful) : [];
+  if (ours.length === 0 || (await session.permits(step, ours.map(touch)))) return problems;
+  for (const role of ours)
+    if (!(await session.permits(step, [touch(role)])))
+      problems.push(strangerProblem(role.name, admin));
+  return problems;
 }

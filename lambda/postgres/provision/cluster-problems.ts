@@ -14,7 +14,8 @@ export interface AdminFacts {
   readonly owner_member: boolean | null;
   readonly maintenance_exists: boolean;
   readonly maintenance_ours: boolean | null;
-  readonly may_signal: boolean;
+  /** Both issuer logins can end sessions already. */
+  readonly logins_signal: boolean;
 }
 
 /** What they say of an application database. */
@@ -28,8 +29,8 @@ export interface DatabaseFacts {
 /** What they say of a role with one of Mayfly's names. */
 export interface RoleFacts {
   readonly name: string;
+  /** It has an attribute that none of Mayfly's roles may have. */
   readonly powerful: boolean;
-  readonly administered: boolean;
 }
 
 /** What the admin lacks. */
@@ -54,13 +55,6 @@ export function adminProblems(found: AdminFacts): string[] {
       problem(
         `the maintenance database "${MAINTENANCE_DATABASE}" belongs to another role`,
         sql`ALTER DATABASE ${ident(MAINTENANCE_DATABASE)} OWNER TO ${admin}`,
-      ),
-    );
-  if (!found.may_signal)
-    problems.push(
-      problem(
-        `${admin} may not pass on ${SIGNAL_ROLE}, with which sessions are ended`,
-        sql`GRANT ${ident(SIGNAL_ROLE)} TO ${admin} WITH ADMIN OPTION`,
       ),
     );
   return problems;
@@ -123,21 +117,23 @@ export const intruderProblem = (name: string): string =>
     sql`REVOKE CONNECT ON DATABASE ${ident(MAINTENANCE_DATABASE)} FROM ${ident(name)}`,
   );
 
-/** What is wrong with a role that Mayfly would keep. */
-export function roleProblems(role: RoleFacts, adminName: string): string[] {
-  const [name, admin] = [ident(role.name), ident(adminName)];
-  if (role.powerful)
-    return [
-      problem(
-        `the role ${name} exists with SUPERUSER, REPLICATION or BYPASSRLS`,
-        sql`ALTER ROLE ${name} NOSUPERUSER NOREPLICATION NOBYPASSRLS`,
-      ),
-    ];
-  if (role.administered) return [];
-  return [
-    problem(
-      `the role ${name} exists, and ${admin} may not administer it`,
-      sql`GRANT ${name} TO ${admin} WITH ADMIN OPTION`,
-    ),
-  ];
-}
+/** That the admin cannot give the issuer logins the right to end sessions. */
+export const signalProblem = (admin: string): string =>
+  problem(
+    `${ident(admin)} may not pass on ${SIGNAL_ROLE}, with which sessions are ended`,
+    sql`GRANT ${ident(SIGNAL_ROLE)} TO ${ident(admin)} WITH ADMIN OPTION`,
+  );
+
+/** That a role with one of Mayfly's names has more power than it may. */
+export const powerProblem = (role: string): string =>
+  problem(
+    `the role ${ident(role)} exists with SUPERUSER, REPLICATION or BYPASSRLS`,
+    sql`ALTER ROLE ${ident(role)} NOSUPERUSER NOREPLICATION NOBYPASSRLS`,
+  );
+
+/** That a role with one of Mayfly's names is not the admin's. */
+export const strangerProblem = (role: string, admin: string): string =>
+  problem(
+    `the role ${ident(role)} exists, and ${ident(admin)} may not alter it`,
+    sql`GRANT ${ident(role)} TO ${ident(admin)} WITH ADMIN OPTION`,
+  );

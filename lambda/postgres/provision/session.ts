@@ -17,17 +17,22 @@ export interface Session {
    *   no effect (SQLSTATE 01007, 01006): then nothing is committed.
    */
   apply(step: string, statements: readonly Sql[]): Promise<void>;
+  /** Whether statements would be let through: they run in a transaction that is rolled back. */
+  permits(step: string, statements: readonly Sql[]): Promise<boolean>;
   /** Run one statement that PostgreSQL allows in no transaction; errors in `fine` are no errors. */
   alone(step: string, statement: Sql, fine: ReadonlySet<string>): Promise<void>;
 }
 
 /** Another transaction touched the same catalog row; the same statements may pass next time. */
-const CONFLICT = new Set(["XX000", "40P01", "40001", "55P03", "23505", "42710"]);
+const CONFLICT = new Set(["XX000", "40P01", "40001", "55P03", "23505"]);
 const ATTEMPTS = 6;
 const FIRST_DELAY_MS = 40;
 
 /** Warnings that a GRANT or REVOKE did nothing, where an error was due. */
 const POWERLESS = new Set(["01006", "01007"]);
+
+/** `42501`, and from 16 on `XX000` for a right that only SET ROLE reaches ("no possible grantors"). */
+const REFUSED = new Set(["42501", "XX000"]);
 
 /** Open a session, hand it to `work`, and close it whatever happens. */
 export async function withSession<T>(
@@ -76,6 +81,19 @@ function sessionOn(client: pg.Client): Session {
       attempt(step, async () => {
         if (statements.length === 0) return;
         await repeated(() => transaction(step, joined(statements, sql`;\n`)));
+      }),
+    permits: (step, statements) =>
+      attempt(step, async () => {
+        await client.query("begin");
+        try {
+          await client.query(joined(statements, sql`;\n`));
+          return true;
+        } catch (error) {
+          if (!REFUSED.has(sqlStateOf(error) ?? "")) throw error;
+          return false;
+        } finally {
+          await client.query("rollback");
+        }
       }),
     alone: (step, statement, fine) =>
       attempt(step, async () => {
