@@ -14,6 +14,13 @@ import {
 
 const DENIED = { code: "42501" };
 
+/** The SQLSTATE with which an attempt ends, or `undefined` when it succeeds. */
+const outcome = (attempt: Promise<unknown>): Promise<string | undefined> =>
+  attempt.then(
+    () => undefined,
+    (error: unknown) => (error as { code?: string }).code,
+  );
+
 let database: TestDatabase;
 let split: boolean;
 beforeAll(async () => {
@@ -68,7 +75,7 @@ test("an issuer role cannot read what its leases may", async () => {
   await expect(runAs(login, `set role ${shard}; ${read}`)).rejects.toMatchObject(DENIED);
   // before 16, whoever may grant a role is a member of it
   const asGroup = `set role ${groupRoleName(database.tag, "readonly")}; ${read}`;
-  if (split) await expect(runAs(login, asGroup)).rejects.toMatchObject(DENIED);
+  expect(await outcome(runAs(login, asGroup))).toBe(split ? "42501" : undefined);
 });
 
 test("an issuer login does nothing until it becomes an issuer role", async () => {
@@ -76,7 +83,7 @@ test("an issuer login does nothing until it becomes an issuer role", async () =>
   await expect(runAs(login, "create role mayfly_never")).rejects.toMatchObject(DENIED);
   // before 16, whoever may become a role that may grant may grant; 16 has no SQLSTATE of its own
   const grant = `grant ${groupRoleName(database.tag, "readonly")} to ${login.username}`;
-  if (split) await expect(runAs(login, grant)).rejects.toMatchObject({ code: "XX000" });
+  expect(await outcome(runAs(login, grant))).toBe(split ? "XX000" : undefined);
 });
 
 test("only issuer logins may enter the maintenance database", async () => {
@@ -108,8 +115,9 @@ test("an issuer login cannot create anything in the maintenance database", async
   );
   const open = database.lines.some((line) => line.includes("REVOKE ALL ON SCHEMA public"));
   expect(open).toBe(row?.old);
-  if (!open)
-    await expect(runAs(login, "create table public.mine ()")).rejects.toMatchObject(DENIED);
+  expect(await outcome(runAs(login, "create table public.mine ()"))).toBe(
+    open ? undefined : "42501",
+  );
 });
 
 test("the janitor has no power over roles, and none over data", async () => {
@@ -210,7 +218,8 @@ test("a group does not lean on what PUBLIC may today", async () => {
     `revoke all on schema shop from public; revoke all on shop.cart from public;
      revoke all on database ${target.database} from public`,
   );
-  await runAs(await strangerIn(target, "reader"), "select from shop.cart");
+  const read = runAs(await strangerIn(target, "reader"), "select from shop.cart");
+  expect(await outcome(read)).toBeUndefined();
 });
 
 test("a role that only looks like Mayfly's, with more power, is refused", async () => {
