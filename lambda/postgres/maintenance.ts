@@ -54,7 +54,7 @@ export class Maintenance {
       try {
         const result: unknown = await connection.query(statement);
         const last = Array.isArray(result) ? result.at(-1) : result;
-        return (last as pg.QueryResult).rows as Row[];
+        return unlessFailed((last as pg.QueryResult).rows as Row[]);
       } catch (error) {
         const code = sqlStateOf(error);
         const lost = code === undefined || code === READ_ONLY || CONNECTION_LOST.test(code);
@@ -95,6 +95,17 @@ export class Maintenance {
       return this.#open(await this.#loginOf({ fresh: true }));
     }
   }
+}
+
+/**
+ * A statement that holds a verifier must not fail, or the server would log its text: it answers with
+ * the SQLSTATE in its column `outcome`, which is thrown here as the driver would have.
+ */
+function unlessFailed<Row>(rows: readonly Row[]): readonly Row[] {
+  const { outcome } = (rows[0] ?? {}) as { outcome?: unknown };
+  const [kind, code] = typeof outcome === "string" ? outcome.split(" ") : [];
+  if (kind === "failed") throw Object.assign(new Error("the statement caught an error"), { code });
+  return rows;
 }
 
 const end = async (connection: Promise<Connection> | undefined): Promise<void> => {
