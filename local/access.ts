@@ -50,7 +50,7 @@ export class Access {
     const { action, resource } = request;
     const { decision, identity } = await this.#decide(session.arn, request, session.role);
     if (decision === "Allowed") return;
-    const kind = decision === identity ? "identity" : "resource";
+    const kind = identity === undefined || identity === decision ? "identity" : "resource";
     const why =
       decision === "ExplicitlyDenied"
         ? `with an explicit deny in ${kind === "identity" ? "an" : "a"} ${kind}-based policy`

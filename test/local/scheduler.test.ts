@@ -30,9 +30,11 @@ afterAll(async () => {
 
 const GroupName = "small-group";
 
-/** The next whole second that is still to come, or a later one. */
-const inSeconds = (seconds: number): string =>
-  `at(${new Date(Date.now() + seconds * 1_000).toISOString().slice(0, 19)})`;
+/** A whole second, at least so many seconds ahead. */
+const inSeconds = (seconds: number): string => {
+  const at = (Math.ceil(Date.now() / 1_000) + seconds) * 1_000;
+  return `at(${new Date(at).toISOString().slice(0, 19)})`;
+};
 
 function schedule(
   name: string,
