@@ -1,5 +1,5 @@
 import type { Actor } from "./audit.ts";
-import { DatabaseUnavailableError } from "./errors.ts";
+import { DatabaseUnavailableError, LeaseRefusedError } from "./errors.ts";
 import { isDue, type Lease, recognise } from "./lease.ts";
 import { formatLeaseId, type LeaseId } from "./lease-id.ts";
 import type { LatchOutcome, LeaseDeps } from "./ports.ts";
@@ -26,7 +26,11 @@ interface Case {
 /** A schedule that fires this little too early, by the database's clock, waits instead. */
 const PATIENCE = seconds(2);
 
-/** Revoke a lease: latch, end sessions, drop, end stragglers. Safe to repeat at any point. */
+/**
+ * Revoke a lease: latch, end sessions, drop, end stragglers. Safe to repeat at any point.
+ *
+ * @throws LeaseRefusedError when the role is no lease of ours: it is not touched.
+ */
 export async function revokeLease(
   deps: LeaseDeps,
   id: LeaseId,
@@ -39,7 +43,10 @@ export async function revokeLease(
   const recognition = recognise(row, deps.tag);
   if (recognition.kind === "foreign") {
     deps.telemetry.audit({ event: "role.foreign", username: row.username, why: recognition.why });
-    return receiptOf({ leaseId, state: "gone" });
+    throw new LeaseRefusedError(
+      "not found",
+      `role ${row.username} is named like a lease but is none: ${recognition.why}; nothing was touched, a DBA must look at it`,
+    );
   }
   const { lease } = recognition;
   const current: Case = { leaseId, lease, options };

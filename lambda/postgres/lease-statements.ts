@@ -3,12 +3,15 @@ import type { Instant } from "../../core/time.ts";
 import { integer, literal, type Sql, sql } from "./sql.ts";
 import { asIssuer, CLOCK, OUTCOME, outcome, ROW } from "./statement-parts.ts";
 
-/** Move VALID UNTIL. The latch is read again after the ALTER: one that came between undoes it all. */
+/**
+ * Move VALID UNTIL. COMMENT ON the lease, with what it says already, is a lock that latches take
+ * too; what was read before it is read again, and if that has changed all is undone and tried anew.
+ */
 export function extend(lease: LeaseRef, ttlSeconds: number, until: Instant): Sql {
   const role = literal(lease.username);
   return sql`${asIssuer(lease)};
 do $mf$
-declare r record; t timestamptz := pg_catalog.clock_timestamp(); ends timestamptz;
+declare r record; said text; t timestamptz := pg_catalog.clock_timestamp(); ends timestamptz;
 begin
   select oid, rolcanlogin, rolvaliduntil into r from pg_catalog.pg_roles where rolname = ${role};
   if not found or r.oid <> ${integer(lease.oid)} then
@@ -23,13 +26,16 @@ begin
     ${outcome(literal("expired"))};
     return;
   end if;
+  said := pg_catalog.shobj_description(r.oid, 'pg_authid');
+  execute pg_catalog.format('comment on role %I is %L', ${role}, said);
+  t := pg_catalog.clock_timestamp();
+  select rolcanlogin, rolvaliduntil into r from pg_catalog.pg_roles where rolname = ${role};
+  if not found or not r.rolcanlogin or r.rolvaliduntil <= t then
+    raise exception 'latched or expired meanwhile' using errcode = 'serialization_failure';
+  end if;
   ends := least(pg_catalog.date_trunc('second', t) + pg_catalog.make_interval(secs => ${integer(ttlSeconds)}),
     pg_catalog.to_timestamp(${integer(until)} / 1000.0));
   execute pg_catalog.format('alter role %I valid until %L', ${role}, ends);
-  select rolcanlogin into r from pg_catalog.pg_roles where rolname = ${role};
-  if not r.rolcanlogin then
-    raise exception 'latched meanwhile' using errcode = '40001';
-  end if;
   ${outcome(literal("extended"))};
 end $mf$;
 select ${OUTCOME} as outcome, ${CLOCK}, ${ROW}

@@ -35,12 +35,21 @@ interface Answer {
   readonly now: number;
 }
 
+interface Latched extends Answer {
+  /** How many could not be revoked. */
+  readonly memberships: number;
+}
+
 type Row = Answer & { readonly [Column in keyof RoleRow]: RoleRow[Column] | null };
 
 /** SQLSTATE: objects, privileges or policies of the role still exist. */
 const DEPENDENTS = "2BP01";
 /** SQLSTATE: something the role did is not over, such as a prepared transaction. */
 const LOCKED = "55P03";
+/** A lock is not waited for again: the lease's own sessions may hold it, and are ended first. */
+const TOLD_BY_LATCH: ReadonlySet<string> = new Set(
+  [...CONTENDED].filter((code) => code !== LOCKED),
+);
 const TOLD_BY_DROP: ReadonlySet<string> = new Set([...CONTENDED, DEPENDENTS]);
 
 /** The database as the ledger of leases: one function a statement, no decisions. */
@@ -66,8 +75,12 @@ export function postgresLedger(deps: LedgerDeps): Ledger {
       const present = rows.flatMap((row) => rowIn(row).row ?? []);
       return { rows: present, now: (rows[0]?.now ?? 0) as Instant };
     },
-    latch: async (lease, options) =>
-      latchOutcome(await one("latch", revocation.latch(lease, options))),
+    latch: async (lease, options) => {
+      const rows = await retryContended("latch", deps, () =>
+        maintenance.query<Latched>("latch", revocation.latch(lease, options), TOLD_BY_LATCH),
+      );
+      return latchOutcome(only("latch", rows));
+    },
     endSessions: async (roleOid, username) => {
       const counted = await one<{ ended: number; remaining: number }>(
         "end sessions",
@@ -145,11 +158,7 @@ function extendOutcome(answer: Row): ExtendOutcome {
   return { kind: "extended", expiresAt: validUntil, now: now as Instant };
 }
 
-function latchOutcome({
-  outcome,
-  now,
-  memberships,
-}: Answer & { memberships: number }): LatchOutcome {
+function latchOutcome({ outcome, now, memberships }: Latched): LatchOutcome {
   if (outcome === "not due" || outcome === "gone") return { kind: outcome };
   const left = {
     database: "cluster",

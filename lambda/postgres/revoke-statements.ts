@@ -7,7 +7,7 @@ import { asIssuer, become, CLOCK, ms, OUTCOME, outcome } from "./statement-parts
 /**
  * Take away login, password and every membership in both directions: a member of the lease would
  * keep its rights, and a session loses the group's at once. The issuer role's own ADMIN OPTION
- * stays: it is what the DROP needs.
+ * stays: it is what the DROP needs. COMMENT comes first: it is the lock that renewals take too.
  */
 export function latch(lease: LeaseRef, { onlyIfDue, record }: LatchOptions): Sql {
   const role = literal(lease.username);
@@ -29,10 +29,14 @@ begin
     return;
   end if;
   if r.rolcanlogin or r.rolvaliduntil is distinct from '-infinity' then
-    execute pg_catalog.format(
-      'alter role %I nologin password null connection limit 0 valid until ''-infinity''', ${role});
     execute pg_catalog.format('comment on role %I is %L', ${role},
       ${literal(openRecord(record))} || ',"latched":' || ${ms(sql`t`)} || '}');
+    select oid, rolcanlogin, rolvaliduntil into r from pg_catalog.pg_roles where rolname = ${role};
+    if ${notDue} then
+      raise exception 'renewed meanwhile' using errcode = 'serialization_failure';
+    end if;
+    execute pg_catalog.format(
+      'alter role %I nologin password null connection limit 0 valid until ''-infinity''', ${role});
   end if;
   select oid into shard from pg_catalog.pg_roles where rolname = ${shard};
   for m in select g.rolname as granted, u.rolname as member, b.rolname as grantor
