@@ -1,0 +1,173 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { issueLease } from "../../core/issue.ts";
+import { parseLeaseId } from "../../core/lease-id.ts";
+import { revokeLease } from "../../core/revoke.ts";
+import { sweep } from "../../core/sweep.ts";
+import { type OwnServer, startCluster } from "../support/cluster.ts";
+import { asked, backdate, LATCHED, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
+import { Crash, failingAt, type Side } from "../support/failing.ts";
+import { type Issuer, issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
+import { provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
+
+const sweeping = { actor: "sweep", mayContinue: () => true };
+
+/** Crash at call after call of one operation, until it gets through. */
+async function crashEverywhere(
+  operation: (crashing: ReturnType<typeof failingAt>["deps"], at: number) => Promise<void>,
+  deps: Issuer["deps"],
+  side: Side,
+): Promise<number> {
+  for (let at = 1; at < 40; at++) {
+    const { deps: crashing, calls } = failingAt(deps, at, side);
+    await operation(crashing, at).catch((error: unknown) => {
+      if (!(error instanceof Crash)) throw error;
+    });
+    if (calls.length < at) return at - 1;
+  }
+  throw new Error("the operation never got through");
+}
+
+describe.each<Side>(["before", "after"])("a revocation that crashes %s any one call", (side) => {
+  test("is finished by the next sweep, with nothing left over", async () => {
+    const instance = await issuer();
+    const { test: database } = instance;
+    const crashes = await crashEverywhere(
+      async (crashing) => {
+        const credential = await instance.issue();
+        const oid = await oidOf(database, credential.username);
+        const session = await logIn(database, credential);
+        await backdate(database, credential.username);
+        const id = parseLeaseId(credential.leaseId);
+        const options = { onlyIfDue: true, actor: "schedule", roleOid: oid };
+        const [first] = await Promise.allSettled([revokeLease(crashing, id, options)]);
+        await sweep(instance.deps, sweeping);
+        expect(await leftOf(database, credential, oid)).toEqual(NOTHING);
+        await session.end().catch(() => {});
+        if (first.status === "rejected") throw first.reason;
+      },
+      instance.deps,
+      side,
+    );
+    expect(crashes).toBeGreaterThanOrEqual(6);
+    await sweep(instance.deps, sweeping);
+    expect(await leasesOf(database)).toEqual([]);
+    const names = await instance.scheduler.names();
+    expect(names.filter((name) => !name.endsWith("-recheck"))).toEqual([]);
+    await instance.close();
+  });
+});
+
+test("an issue that crashes after any one call leaves a lease with an end, and the sweep schedules it", async () => {
+  const instance = await issuer();
+  for (const side of ["before", "after"] as const) {
+    await crashEverywhere(
+      async (crashing) => {
+        const { deployment } = instance.deps;
+        const settings = deployment.roles.readonly;
+        if (settings === undefined) throw new Error("no such role");
+        const grant = { consumer: "user-service", role: "readonly", settings };
+        await issueLease({ ...instance.deps, ...crashing }, grant, {
+          action: "issue",
+          ttlSeconds: 60,
+        });
+      },
+      instance.deps,
+      side,
+    );
+  }
+  const made = await leasesOf(instance.test);
+  expect(made.length).toBeGreaterThan(2);
+  const report = await sweep(instance.deps, sweeping);
+  expect(report).toMatchObject({ live: made.length, left: 0, foreign: [] });
+  const scheduled = [...instance.scheduler.schedules.values()].map(({ leaseId }) => leaseId);
+  expect(new Set(scheduled)).toEqual(new Set(made.map((name) => `orders/readonly/${name}`)));
+  for (const name of made) await backdate(instance.test, name);
+  expect(await sweep(instance.deps, sweeping)).toMatchObject({ revoked: made.length, live: 0 });
+  expect(await leasesOf(instance.test)).toEqual([]);
+  await instance.close();
+});
+
+describe("a server of its own", () => {
+  let own: OwnServer;
+  let database: TestDatabase;
+  beforeAll(async () => {
+    own = await startCluster(["max_prepared_transactions=5", "synchronous_commit=on"]);
+    database = await provisioned({ cluster: own.cluster });
+  });
+  afterAll(() => own.server.stop());
+
+  test("that crashes between any two steps of a revocation loses none of it", async () => {
+    const instance = issuerOn(database);
+    for (let at = 1; at <= 7; at++) {
+      const credential = await instance.issue();
+      const oid = await oidOf(database, credential.username);
+      await logIn(database, credential);
+      const { deps } = failingAt(instance.deps, at, "after");
+      const id = parseLeaseId(credential.leaseId);
+      const options = { onlyIfDue: false, actor: "user-service", roleOid: oid };
+      const latched = await revokeLease(deps, id, options).then(
+        () => true,
+        () => at >= 2,
+      );
+      await own.server.crash();
+      await own.server.restart();
+      expect(await loginRefusal(database, credential)).toBe(latched ? "28P01" : undefined);
+      if (!latched) await backdate(database, credential.username);
+      await sweep(instance.deps, sweeping);
+      await revokeLease(instance.deps, id, options);
+      expect(await leftOf(database, credential, oid)).toEqual(NOTHING);
+    }
+    await instance.close();
+  });
+
+  test("that crashes after an issue still has the lease, its record, and its end", async () => {
+    const instance = issuerOn(database);
+    const credential = await instance.issue();
+    await own.server.crash();
+    await own.server.restart();
+    await (await logIn(database, credential)).end();
+    const view = await instance.ask("user-service--readonly", {
+      action: "lookup",
+      leaseId: credential.leaseId,
+    });
+    expect(view).toMatchObject({ state: "live", expiresAt: credential.expiresAt });
+    await instance.close();
+  });
+
+  test("does not let a prepared transaction of writes keep a lease", async () => {
+    const instance = issuerOn(database);
+    const credential = await instance.issue("user-service--readwrite");
+    const oid = await oidOf(database, credential.username);
+    const client = await logIn(database, credential);
+    await client.query(
+      "begin; update public.orders set customer = customer; prepare transaction 'writes'",
+    );
+    const { leaseId } = credential;
+    const receipt = await instance.ask("user-service--readwrite", { action: "revoke", leaseId });
+    expect(receipt).toMatchObject({ state: "revoked" });
+    expect(await leftOf(database, credential, oid)).toEqual(NOTHING);
+    await asked(database, "rollback prepared 'writes'");
+    await instance.close();
+  });
+
+  test("names the lock of a prepared transaction that made something, until it is ended", async () => {
+    const instance = issuerOn(database);
+    await asked(database, `grant create on schema public to mf_${database.tag}_group_readwrite`);
+    const credential = await instance.issue("user-service--readwrite");
+    const { username, leaseId } = credential;
+    const oid = await oidOf(database, username);
+    const client = await logIn(database, credential);
+    await client.query("begin; create table public.mine (id int); prepare transaction 'makes'");
+    const receipt = await instance.ask("user-service--readwrite", { action: "revoke", leaseId });
+    expect(receipt).toMatchObject({
+      state: "quarantined",
+      servers: [{ sessionsEnded: 1 }],
+      blockers: [{ database: "cluster", catalog: "pg_authid", kind: "lock", count: 1 }],
+    });
+    expect(await leftOf(database, credential, oid)).toEqual(LATCHED);
+    await runAs(database.superuser(), "rollback prepared 'makes'");
+    expect(await sweep(instance.deps, sweeping)).toMatchObject({ revoked: 1 });
+    expect(await leftOf(database, credential, oid)).toEqual(NOTHING);
+    await instance.close();
+  });
+});
