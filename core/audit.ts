@@ -14,6 +14,7 @@ export interface AuditEvent {
     | "lease.rescheduled"
     | "role.foreign"
     | "request.refused"
+    | "request.failed"
     | "sweep.finished";
   readonly leaseId?: string;
   readonly consumer?: string;

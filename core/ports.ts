@@ -150,11 +150,13 @@ export type Metric =
   | "LeasesRevoked"
   | "LeasesQuarantined"
   | "RequestsRefused"
+  | "RequestsFailed"
   | "SchedulesFailed"
   | "SchedulesRepaired"
   | "StragglersEnded"
   | "RevocationLagSeconds"
   | "LiveLeases"
+  | "QuarantinedLeases"
   | "ForeignRoles"
   | "UnknownSessions";
 

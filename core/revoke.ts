@@ -73,9 +73,10 @@ type Ending = Omit<Observations, "leaseId" | "roleOid" | "expiresAt">;
 async function endAndDrop(
   deps: LeaseDeps,
   current: Case,
-  { at: latchedAt, memberships }: Latched,
+  { at, memberships }: Latched,
 ): Promise<Ending> {
   const { lease } = current;
+  const latchedAt = lease.record?.latchedAt ?? at;
   const before = await endAllSessions(deps, lease);
   const stuck = before.filter(({ remaining }) => remaining > 0);
   if (stuck.length > 0) {
@@ -87,7 +88,7 @@ async function endAndDrop(
     }));
     return { state: "quarantined", latchedAt, before, blockers };
   }
-  await scheduleRecheck(deps, lease, latchedAt);
+  await scheduleRecheck(deps, lease, at);
   deps.telemetry.audit({ event: "lease.revoking", ...identity(current) });
   const dropped = await deps.ledger.drop(lease);
   if (dropped.kind === "blocked")
@@ -177,7 +178,7 @@ function finish(deps: LeaseDeps, current: Case, ending: Ending): Receipt {
     });
   measureStragglers(deps, receipt);
   if (receipt.state === "revoked") telemetry.measure("LeasesRevoked", 1);
-  if (receipt.state === "quarantined") telemetry.measure("LeasesQuarantined", 1);
+  if (receipt.state === "quarantined" && lease.canLogin) telemetry.measure("LeasesQuarantined", 1);
   if (receipt.lagSeconds !== undefined)
     telemetry.measure("RevocationLagSeconds", receipt.lagSeconds);
   return receipt;

@@ -34,8 +34,11 @@ export function convertErrors<Event, Result>(
     onError: (request) => {
       const { error } = request;
       if (error instanceof MayflyError) {
-        logger.warn("request.refused", { errorType: error.name, reason: error.message });
-        telemetry?.measure("RequestsRefused", 1);
+        logger.warn(error.retryable ? "request.failed" : "request.refused", {
+          errorType: error.name,
+          reason: error.message,
+        });
+        telemetry?.measure(error.retryable ? "RequestsFailed" : "RequestsRefused", 1);
         request.error = bare(error.name, error.message);
         return;
       }

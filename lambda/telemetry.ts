@@ -7,7 +7,7 @@ export interface LambdaTelemetry extends Telemetry {
   publish(): void;
 }
 
-/** Audit lines through the logger, metrics through its output (EMF), one dimension: the database. */
+/** Audit lines through the logger, metrics through its output (EMF), by service and database. */
 export function lambdaTelemetry(logger: Logger, database: string): LambdaTelemetry {
   const metrics = new Metrics({ defaultDimensions: { database } });
   return {
