@@ -51,7 +51,13 @@ function print(title: string, error: Error): void {
   const { name: errorType, message: errorMessage } = error;
   const stack = (error.stack ?? "").split("\n");
   const everything = Object.assign({ errorType, errorMessage }, error, { stack });
-  log("ERROR", title, `\t${JSON.stringify(everything)}`);
+  let words = report(error);
+  try {
+    words = JSON.stringify(everything);
+  } catch {
+    // A circle in what a library hung on it: then type, message and trace must do.
+  }
+  log("ERROR", title, `\t${words}`);
 }
 
 function log(level: string, ...words: unknown[]): void {
@@ -129,7 +135,8 @@ async function die(title: string, name: string, status: number, thrown: unknown)
   if (name !== "") error.name = name;
   print(title, error);
   const path = requestId === "" ? "/init/error" : `/invocation/${requestId}/error`;
-  await call("POST", path, report(error));
+  // Also when nobody listens any more: a failure here must not come back as another one.
+  await call("POST", path, report(error)).catch(() => undefined);
   process.exit(status);
 }
 

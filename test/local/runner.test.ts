@@ -202,9 +202,10 @@ describe("functions", () => {
 
   test.each([
     ["exits", "exit", "Runtime.ExitError", /Runtime exited with error: exit status 3$/],
+    ["throws an error that contains itself", "circle", "Error", /^round$/],
     ["leaves a rejection behind", "reject", "Runtime.UnhandledPromiseRejection", /^left behind$/],
   ])(
-    "a function that %s fails this event and starts anew for the next",
+    "a function that %s fails this event and serves the next",
     async (_, what, errorType, message) => {
       const { answer } = await invoke(administrator, output("EchoArn"), { do: what });
       expect(answer).toMatchObject({ errorType, errorMessage: expect.stringMatching(message) });

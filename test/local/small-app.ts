@@ -21,6 +21,7 @@ export const handler = async (event, context) => {
   if (process.env.FAIL) throw new Error("told to fail");
   if (event.RequestType) return { PhysicalResourceId: "made", Data: { Properties: JSON.stringify(event.ResourceProperties) } };
   if (event.do === "throw") throw Object.assign(new RangeError("no good"), { where: "a query", code: "XX1" });
+  if (event.do === "circle") { const error = new Error("round"); error.self = error; throw error; }
   if (event.do === "exit") process.exit(3);
   if (event.do === "hang") await new Promise((resolve) => setTimeout(resolve, 60_000));
   if (event.do === "reject") { Promise.reject(new Error("left behind")); await new Promise((resolve) => setTimeout(resolve, 60_000)); }
