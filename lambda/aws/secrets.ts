@@ -4,16 +4,13 @@ import {
   ResourceNotFoundException,
   type SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
-import { ConfigError, DatabaseUnavailableError, type MayflyError } from "../../core/errors.ts";
+import { ConfigError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
 import type { SecretObject, SecretStore } from "../../core/secret-store.ts";
+import { fromAwsError } from "./from-aws-error.ts";
 
 /** The keys of a secret's JSON that are wrapped in {@link Secret} as soon as they are parsed. */
 const SECRET_KEYS = ["password", "pepper"];
-
-/** Faults that a later attempt meets again: somebody must change a policy or the secret. */
-const LASTING =
-  /^(AccessDenied|Decryption|Encryption|InvalidParameter|InvalidRequest|Validation|LimitExceeded|UnrecognizedClient|MalformedPolicy|ResourceExists|KMS(?!Internal))/;
 
 /**
  * Secrets Manager as a {@link SecretStore}.
@@ -32,7 +29,7 @@ export function secretsManager(client: Pick<SecretsManagerClient, "send">): Secr
         return { value: parse(arn, reply.SecretString), versionId: reply.VersionId ?? "" };
       } catch (error) {
         if (error instanceof ResourceNotFoundException) return undefined;
-        throw converted(`secret ${arn} could not be read`, error);
+        throw fromAwsError(`secret ${arn} could not be read`, error);
       }
     },
     putSecret: async (arn, value, { clientRequestToken }) => {
@@ -45,7 +42,7 @@ export function secretsManager(client: Pick<SecretsManagerClient, "send">): Secr
           }),
         );
       } catch (error) {
-        throw converted(`a new version of secret ${arn} could not be put`, error);
+        throw fromAwsError(`a new version of secret ${arn} could not be put`, error);
       }
     },
   };
@@ -81,13 +78,3 @@ const render = (value: SecretObject): string =>
       ]),
     ),
   );
-
-function converted(what: string, error: unknown): MayflyError {
-  if (error instanceof ConfigError) return error;
-  const name = error instanceof Error ? error.name : "unknown error";
-  if (LASTING.test(name) || name === "ResourceNotFoundException")
-    return new ConfigError(
-      `${what} (${name}); check the function's permissions and the secret's key and policy`,
-    );
-  return new DatabaseUnavailableError(`${what} (${name}); wait and retry`);
-}

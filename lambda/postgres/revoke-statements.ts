@@ -12,7 +12,10 @@ import { asIssuer, become, CLOCK, ms, OUTCOME, outcome } from "./statement-parts
 export function latch(lease: LeaseRef, { onlyIfDue, record }: LatchOptions): Sql {
   const role = literal(lease.username);
   const shard = literal(issuerRoleName(lease.name.tag, lease.name.shard));
-  const notDue = onlyIfDue ? sql`r.rolcanlogin and r.rolvaliduntil > t` : sql`false`;
+  // An expiry at infinity is no expiry: whoever set it, the lease is due.
+  const notDue = onlyIfDue
+    ? sql`r.rolcanlogin and r.rolvaliduntil > t and pg_catalog.isfinite(r.rolvaliduntil)`
+    : sql`false`;
   return sql`${asIssuer(lease)}; set local lock_timeout = '1s';
 do $mf$
 declare

@@ -21,7 +21,7 @@ test.each([
   const error: unknown = await handler(event, context).catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({
     name: "ConfigError",
-    message: `${unset} must be set; the construct sets them`,
+    message: `the function's environment lacks ${unset}; deploy the stack again`,
   });
   expect(Object.keys(error as Error)).toEqual([]);
 });
