@@ -36,12 +36,18 @@ export interface SweepOptions {
 /**
  * Compare the database with the schedules, in both directions, and mend what is missing.
  *
+ * Leases that are due are revoked even when Scheduler cannot be asked: that is what the sweep is for.
+ *
  * Schedules are read before leases: a schedule is made after its lease was committed, so one that
  * is listed and whose lease is not found later has none. A lease made in between may look as if it
  * had no schedule; making it once more finds the name taken.
  */
 export async function sweep(deps: LeaseDeps, options: SweepOptions): Promise<SweepReport> {
-  const schedules = await readSchedules(deps);
+  let failure: unknown;
+  const schedules = await readSchedules(deps).catch((error: unknown) => {
+    failure = error;
+    return undefined;
+  });
   const known = new Set<string>();
   const foreign: ForeignRole[] = [];
   const tally = { live: 0, revoked: 0, quarantined: 0, left: 0, schedulesMade: 0 };
@@ -55,15 +61,16 @@ export async function sweep(deps: LeaseDeps, options: SweepOptions): Promise<Swe
       if (isDue(lease, page.now)) tally[await revokeDue(deps, lease, options)] += 1;
       else {
         tally.live += 1;
-        if (await mendSchedule(deps, lease, schedules.get(lease.name.random) ?? [], page.now))
-          tally.schedulesMade += 1;
+        const own = schedules && (schedules.get(lease.name.random) ?? []);
+        if (own && (await mendSchedule(deps, lease, own, page.now))) tally.schedulesMade += 1;
       }
     }
   }
-  const orphans = await removeOrphans(deps, schedules, known);
+  const orphans = await removeOrphans(deps, schedules ?? new Map(), known);
   const unknownSessions = (await deps.ledger.sessionsWithoutRole()).length;
   const report = { ...tally, ...orphans, unknownSessions, foreign };
   tell(deps, report);
+  if (schedules === undefined) throw failure;
   return report;
 }
 
