@@ -1,0 +1,213 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { LeaseRefusedError } from "../../core/errors.ts";
+import { parseLeaseId } from "../../core/lease-id.ts";
+import { groupRoleName, issuerRoleName } from "../../core/names.ts";
+import { operate, type Status } from "../../core/operate.ts";
+import { revokeLease } from "../../core/revoke.ts";
+import { sweep } from "../../core/sweep.ts";
+import { asked, backdate, oidOf } from "../support/evidence.ts";
+import { type Issuer, issuer, logIn, loginRefusal } from "../support/leases.ts";
+import type { TestDatabase } from "../support/provisioned.ts";
+
+const ALIAS = "user-service--readonly";
+const sweeping = { actor: "sweep", mayContinue: () => true };
+
+let lease: Issuer & { readonly test: TestDatabase };
+beforeAll(async () => {
+  lease = await issuer();
+});
+afterAll(() => lease.close());
+
+/** A role of a DBA's, not ours, under a name that a lease might have. Its password is `x`. */
+async function foreign(attributes: string, ends = "aaaaaaaaaaaa", tag = lease.test.tag) {
+  const username = `mf_${tag}_00_user-service_readonly_00000000${ends}`;
+  await asked(lease.test, `drop role if exists "${username}"`);
+  await asked(lease.test, `create role "${username}" login password 'x' ${attributes}`);
+  const credential = { ...(await lease.issue()), username, password: "x" };
+  return { username, credential, leaseId: `orders/readonly/${username}` };
+}
+
+describe("a role of a DBA's that is named like a lease", () => {
+  const group = () => groupRoleName(lease.test.tag, "readonly");
+  const shard = () => issuerRoleName(lease.test.tag, 0);
+  beforeEach(async () => {
+    for (const { username } of (await sweep(lease.deps, sweeping)).foreign)
+      await asked(lease.test, `drop role "${username}"`);
+  });
+
+  test.each<[string, () => string]>([
+    ["plain", () => ""],
+    ["expired", () => "valid until '2001-01-01'"],
+    ["a member of the group", () => `in role ${group()}`],
+    ["a SUPERUSER in the group", () => `superuser in role ${group()}`],
+    ["with CREATEROLE, in the group", () => `createrole in role ${group()}`],
+    [
+      "with CREATEDB, administered by the issuer role",
+      () => `createdb in role ${group()} admin ${shard()}`,
+    ],
+    [
+      "administered by another shard",
+      () => `in role ${group()} admin ${issuerRoleName(lease.test.tag, 1)}`,
+    ],
+    ["administered by the issuer role, in no group", () => `admin ${shard()}`],
+  ])("(%s) is reported, and never latched, dropped, or cut off", async (_, attributes) => {
+    const { username, credential, leaseId } = await foreign(attributes());
+    const oid = await oidOf(lease.test, username);
+    const before = await shape(oid);
+    const expired = await loginRefusal(lease.test, credential);
+    const session = expired === undefined ? await logIn(lease.test, credential) : undefined;
+
+    const report = await sweep(lease.deps, sweeping);
+    expect(report.foreign).toEqual([{ username, why: expect.any(String) }]);
+    expect(report.revoked).toBe(0);
+    expect(lease.audit).toContainEqual(
+      expect.objectContaining({ event: "role.foreign", username, why: expect.any(String) }),
+    );
+    const id = parseLeaseId(leaseId);
+    for (const roleOid of [undefined, oid])
+      await expect(
+        revokeLease(lease.deps, id, {
+          onlyIfDue: false,
+          actor: "test",
+          ...(roleOid && { roleOid }),
+        }),
+      ).rejects.toThrow(/named like a lease but is none.*nothing was touched/);
+    for (const action of ["renew", "revoke", "lookup"])
+      await expect(lease.ask(ALIAS, { action, leaseId })).rejects.toBeInstanceOf(LeaseRefusedError);
+    for (const selector of [
+      { everything: true },
+      { consumer: "user-service" },
+      { prefix: username },
+    ])
+      expect(await operate(lease.deps, { action: "revoke", ...selector }, sweeping)).toMatchObject({
+        quarantined: 0,
+        failed: [],
+      });
+    expect((await status()).foreign).toBe(1);
+    expect(await operate(lease.deps, { action: "list" }, sweeping)).toMatchObject({
+      foreign: [{ username }],
+    });
+
+    expect(await shape(oid)).toEqual(before);
+    expect((await session?.query("select 1 as one"))?.rows ?? [{ one: 1 }]).toEqual([{ one: 1 }]);
+    await session?.end();
+  });
+
+  test("counts for no consumer's replay: its key's digest is worth nothing outside the group", async () => {
+    const credential = await lease.issue(ALIAS, { idempotencyKey: "k" });
+    const digest = credential.username.slice(-20, -12);
+    const username = `mf_${lease.test.tag}_01_user-service_readonly_${digest}zzzzzzzzzzzz`;
+    await asked(lease.test, `create role "${username}" login valid until '2099-01-01'`);
+    expect(await lease.issue(ALIAS, { idempotencyKey: "k" })).toEqual(credential);
+    await lease.ask(ALIAS, { action: "revoke", leaseId: credential.leaseId });
+    const next = await lease.issue(ALIAS, { idempotencyKey: "k" });
+    expect([credential.username, username]).not.toContain(next.username);
+    expect(await loginRefusal(lease.test, next)).toBeUndefined();
+  });
+
+  test("of another stack's tag is not even read", async () => {
+    const { username } = await foreign("valid until '2001-01-01'", "bbbbbbbbbbbb", "zzz2");
+    expect((await sweep(lease.deps, sweeping)).foreign).toEqual([]);
+    await asked(lease.test, `drop role "${username}"`);
+  });
+
+  const status = () => operate(lease.deps, { action: "status" }, sweeping) as Promise<Status>;
+
+  /** Everything about a role that an operation might have changed. */
+  const shape = (oid: number) =>
+    asked(
+      lease.test,
+      `select a.rolname, a.rolcanlogin, a.rolpassword, a.rolvaliduntil::text, a.rolconnlimit, a.xmin::text,
+         shobj_description(a.oid, 'pg_authid') as comment,
+         array(select m::text from pg_auth_members m where a.oid in (m.roleid, m.member) order by 1) as members
+         from pg_authid a where a.oid = ${oid}`,
+    );
+});
+
+describe("a comment that somebody forged", () => {
+  test.each([
+    ["is no JSON", "not json"],
+    ["is empty", ""],
+    ["is 100 kB", "x".repeat(100_000)],
+    ["has another version", '{"v":2,"issued":1,"max":9999999999999}'],
+    ["nests 10,000 deep", "[".repeat(10_000)],
+    ["says that it was never issued", '{"v":1,"issued":-1,"max":"soon"}'],
+    ["would reach into prototypes", '{"__proto__":{"v":1},"constructor":null}'],
+  ])(
+    "(it %s) takes nothing from the lease but its renewal, and nothing from the sweep",
+    async (_, comment) => {
+      const credential = await lease.issue(ALIAS, { ttlSeconds: 60 });
+      const { username, leaseId } = credential;
+      await asked(lease.test, `comment on role "${username}" is '${comment}'`);
+      expect(await loginRefusal(lease.test, credential)).toBeUndefined();
+      const renewal = await lease.ask(ALIAS, { action: "renew", leaseId, ttlSeconds: 3_600 });
+      expect(renewal).toMatchObject({ expiresAt: credential.expiresAt });
+      expect((await sweep(lease.deps, sweeping)).foreign).toEqual([]);
+      await backdate(lease.test, username);
+      expect(await sweep(lease.deps, sweeping)).toMatchObject({ revoked: 1, left: 0 });
+      expect(await loginRefusal(lease.test, credential)).toBe("28P01");
+    },
+  );
+
+  test("to allow a thousand years is bounded by the dynamic role's own maximum", async () => {
+    const credential = await lease.issue(ALIAS, { ttlSeconds: 60 });
+    const { username, leaseId, issuedAt, maxExpiresAt } = credential;
+    const issued = Date.parse(issuedAt);
+    const forged = JSON.stringify({ v: 1, issued, max: issued + 31_536_000_000_000 });
+    await asked(lease.test, `comment on role "${username}" is '${forged}'`);
+    const renewal = await lease.ask(ALIAS, { action: "renew", leaseId, ttlSeconds: 86_400 });
+    expect(renewal).toMatchObject({ expiresAt: maxExpiresAt, maxExpiresAt });
+  });
+
+  test("cannot be written by a lease, on its own role or another", async () => {
+    const [mine, other] = [await lease.issue(), await lease.issue()];
+    const session = await logIn(lease.test, mine);
+    for (const { username } of [mine, other])
+      for (const statement of [
+        `comment on role "${username}" is '{}'`,
+        `alter role "${username}" valid until 'infinity'`,
+        `alter role "${username}" connection limit -1`,
+        `alter role "${other.username}" rename to dba`,
+        `drop role "${other.username}"`,
+        `grant "${other.username}" to "${mine.username}"`,
+        `grant ${groupRoleName(lease.test.tag, "readwrite")} to "${username}"`,
+      ])
+        await expect(session.query(statement)).rejects.toMatchObject({
+          code: expect.stringMatching(/^(42501|0LP01)$/),
+        });
+    await session.end();
+  });
+});
+
+describe("an OID that a schedule carries", () => {
+  test("of a role that has another name by now touches none of its sessions", async () => {
+    const app = `app_${lease.test.tag}`;
+    await asked(lease.test, `create role ${app} login password 'x'`);
+    const session = await logIn(lease.test, {
+      ...(await lease.issue()),
+      username: app,
+      password: "x",
+    });
+    const username = `mf_${lease.test.tag}_00_user-service_readonly_00000000cccccccccccc`;
+    const receipt = await revokeLease(lease.deps, parseLeaseId(`orders/readonly/${username}`), {
+      onlyIfDue: true,
+      actor: "schedule",
+      roleOid: await oidOf(lease.test, app),
+    });
+    expect(receipt).toMatchObject({ state: "gone", servers: [{ stragglersEnded: 0 }] });
+    expect((await session.query("select 1 as one")).rows).toEqual([{ one: 1 }]);
+    await session.end();
+    await asked(lease.test, `drop role ${app}`);
+  });
+
+  test("of an earlier life of the name leaves the later one alone", async () => {
+    const credential = await lease.issue();
+    const receipt = await revokeLease(lease.deps, parseLeaseId(credential.leaseId), {
+      onlyIfDue: false,
+      actor: "schedule",
+      roleOid: (await oidOf(lease.test, credential.username)) - 1,
+    });
+    expect(receipt.state).toBe("gone");
+    expect(await loginRefusal(lease.test, credential)).toBeUndefined();
+  });
+});
