@@ -110,6 +110,10 @@ function selectorOf(fields: Fields): (lease: Lease) => boolean {
   const { everything } = fields;
   const { prefix } = optional("prefix", fields);
   const { consumer } = optional("consumer", fields);
+  if (prefix === "")
+    throw new InvalidRequestError(
+      `prefix "" begins every name; send {"everything":true} if that is what you want`,
+    );
   if (prefix !== undefined) return ({ username }) => username.startsWith(prefix);
   if (consumer !== undefined) return ({ name }) => name.consumer === consumer;
   if (everything === true) return () => true;
@@ -159,10 +163,15 @@ async function status(deps: LeaseDeps): Promise<Status> {
   return { leases: [...counts.values()], foreign };
 }
 
+/** What names of roles, consumers and leases are made of. */
+const PART_OF_NAME = /^[a-z0-9_-]{0,128}$/;
+
 function optional<Name extends string>(name: Name, fields: Fields): { [N in Name]?: string } {
   const value = fields[name];
   if (value === undefined) return {};
-  if (typeof value === "string" && value.length <= 128)
+  if (typeof value === "string" && PART_OF_NAME.test(value))
     return { [name]: value } as { [N in Name]?: string };
-  throw new InvalidRequestError(`${name} ${shown(value)} is not a text of at most 128 characters`);
+  throw new InvalidRequestError(
+    `${name} ${shown(value)} is not a text of at most 128 characters of a-z, 0-9, - and _`,
+  );
 }
