@@ -1,20 +1,18 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { chmodSync, chownSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
 import { generate } from "selfsigned";
 import {
-  boundToUs,
   installedBinaries,
   runnableBinaries,
   type ServerUser,
   serverUser,
 } from "./postgres-binaries.ts";
+import { freePort, HOST, Server } from "./postgres-server.ts";
+import { tempFolder } from "./temp-folder.ts";
 
-const HOST = "127.0.0.1";
 const SUPERUSER = "rdsadmin";
 
 /** What an `AWS::RDS::DBInstance` of the template asks for. */
@@ -55,9 +53,7 @@ export interface EmbeddedPostgres {
 /** Start PostgreSQL the way RDS presents it: TLS, SCRAM, a master who is no superuser. */
 export async function startPostgres(options: PostgresOptions): Promise<EmbeddedPostgres> {
   const user = serverUser();
-  const folder = mkdtempSync(join(tmpdir(), "mayfly-postgres-"));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
-  process.once("exit", remove);
+  const { path: folder, remove } = tempFolder("postgres");
   try {
     chmodSync(folder, 0o755);
     const native = runnableBinaries(options.binaries ?? installedBinaries(), user, folder);
@@ -87,7 +83,6 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
       restart: () => server.start(),
       stop: async () => {
         await server.end("SIGINT");
-        process.off("exit", remove);
         remove();
       },
     };
@@ -162,80 +157,6 @@ async function prepareFolder(preparation: Preparation): Promise<{ ca: string; ca
   return { ca: certificate.cert, caFile };
 }
 
-interface ServerPlace {
-  readonly native: string;
-  readonly folder: string;
-  readonly port: number;
-  readonly user: ServerUser;
-  readonly settings: readonly string[];
-}
-
-class Server {
-  readonly #place: ServerPlace;
-  #process: ChildProcess | undefined;
-  log = "";
-
-  constructor(place: ServerPlace) {
-    this.#place = place;
-  }
-
-  async start(): Promise<void> {
-    const { native, folder, port, user, settings } = this.#place;
-    const from = this.log.length;
-    const { command, args, as } = boundToUs(
-      join(native, "bin", "postgres"),
-      [
-        "-D",
-        join(folder, "data"),
-        "-p",
-        String(port),
-        ...fixedSettings(folder),
-        ...settings.flatMap((s) => ["-c", s]),
-      ],
-      user,
-    );
-    const child = spawn(command, args, {
-      ...as,
-      env: { LC_ALL: "C.UTF-8", TZ: "UTC", PATH: "/usr/bin:/bin" },
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    this.#process = child;
-    await new Promise<void>((resolve, reject) => {
-      child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
-        this.log += chunk;
-        if (this.log.includes("ready to accept connections", from)) resolve();
-      });
-      child.once("error", reject);
-      child.once("exit", (status) =>
-        reject(new Error(`postgres ended with ${status}: ${this.log.slice(from)}`)),
-      );
-    });
-  }
-
-  async end(signal: "SIGINT" | "SIGKILL"): Promise<void> {
-    const child = this.#process;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    await new Promise<void>((resolve) => {
-      child.once("exit", () => resolve());
-      child.kill(signal);
-    });
-  }
-}
-
-const fixedSettings = (folder: string): string[] =>
-  [
-    `listen_addresses=${HOST}`,
-    "unix_socket_directories=",
-    `hba_file=${join(folder, "pg_hba.conf")}`,
-    "ssl=on",
-    `ssl_cert_file=${join(folder, "server.crt")}`,
-    `ssl_key_file=${join(folder, "server.key")}`,
-    "max_connections=200",
-    "fsync=off",
-    "synchronous_commit=off",
-    "full_page_writes=off",
-  ].flatMap((setting) => ["-c", setting]);
-
 /** Give the cluster the roles that RDS has: `rds_superuser`, and a master user who is a member. */
 async function becomeRds(superuser: pg.ClientConfig, options: PostgresOptions): Promise<void> {
   const client = new pg.Client(superuser);
@@ -253,19 +174,4 @@ async function becomeRds(superuser: pg.ClientConfig, options: PostgresOptions): 
   } finally {
     await client.end();
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, HOST, () => {
-      const address = probe.address();
-      probe.close(() =>
-        address !== null && typeof address === "object"
-          ? resolve(address.port)
-          : reject(new Error("no free port")),
-      );
-    });
-  });
 }

@@ -1,8 +1,7 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { tempFolder } from "./temp-folder.ts";
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, "..");
@@ -21,9 +20,7 @@ export interface SynthesizedStack {
  * @throws Error with the configuration's problems when it has any.
  */
 export async function synthesizeShipped(): Promise<SynthesizedStack> {
-  const folder = mkdtempSync(join(tmpdir(), "mayfly-assembly-"));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
-  process.once("exit", remove);
+  const { path: folder, remove } = tempFolder("assembly");
   const env = { ...process.env, CDK_OUTDIR: folder, CDK_VALIDATION: "false" };
   try {
     await run(process.execPath, ["build.ts"], { cwd: ROOT, env });
@@ -33,11 +30,5 @@ export async function synthesizeShipped(): Promise<SynthesizedStack> {
     const { stderr, message } = error as Error & { stderr?: string };
     throw new Error(stderr?.trim() || message, { cause: error });
   }
-  return {
-    folder,
-    remove: () => {
-      process.off("exit", remove);
-      remove();
-    },
-  };
+  return { folder, remove };
 }

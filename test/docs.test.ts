@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { expect, test } from "vitest";
 import * as errors from "../core/errors.ts";
+import { tempFolder } from "../local/temp-folder.ts";
 
 const root = join(import.meta.dirname, "..");
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
@@ -43,7 +44,7 @@ function unionIn(path: string, start: RegExp): string[] {
 }
 
 test("every TypeScript snippet compiles", { timeout: 60_000 }, () => {
-  const folder = mkdtempSync(join(root, "test", ".snippets-"));
+  const { path: folder, remove } = tempFolder("snippets", join(root, "test"));
   try {
     const files = pages.flatMap((page) =>
       blocksOf(page)
@@ -64,7 +65,7 @@ test("every TypeScript snippet compiles", { timeout: 60_000 }, () => {
       execFileSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8", stdio: "pipe" });
     expect(outputOf(compile)).toBe("");
   } finally {
-    rmSync(folder, { recursive: true });
+    remove();
   }
 });
 

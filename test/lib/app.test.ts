@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { tempFolder } from "../../local/temp-folder.ts";
 
 const root = join(import.meta.dirname, "..", "..");
-const folder = mkdtempSync(join(tmpdir(), "mayfly-app-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const { path: folder, remove } = tempFolder("app");
+afterAll(remove);
 
 /** Run a program of ours as a shell would, with no credentials and nothing from this environment. */
 function run(

@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { App, Duration, Stack, type StackProps } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
@@ -8,13 +7,15 @@ import { Secret } from "aws-cdk-lib/aws-secretsmanager";
 import type { MayflyConfig } from "../../core/config.ts";
 import { parseConfig } from "../../core/config.ts";
 import { DynamicDatabase, type DynamicDatabaseProps, MayflyStack } from "../../lib/index.ts";
+import { tempFolder } from "../../local/temp-folder.ts";
 import shipped from "../../mayfly.config.ts";
 
 const FUNCTIONS = ["issuer", "revoker", "sweeper", "operator", "provisioner", "seeder"];
 
 /** A folder to synthesize into, with small bundles in place of the built ones. */
 export class Workbench {
-  readonly folder = mkdtempSync(join(tmpdir(), "mayfly-lib-"));
+  readonly #temp = tempFolder("lib");
+  readonly folder = this.#temp.path;
   readonly assets = join(this.folder, "dist");
   #apps = 0;
 
@@ -66,7 +67,7 @@ export class Workbench {
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true });
+    this.#temp.remove();
   }
 }
 

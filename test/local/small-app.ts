@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { App, CfnOutput, CustomResource, Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
@@ -11,6 +10,7 @@ import { LambdaInvoke } from "aws-cdk-lib/aws-scheduler-targets";
 import * as secrets from "aws-cdk-lib/aws-secretsmanager";
 import * as sqs from "aws-cdk-lib/aws-sqs";
 import { Provider } from "aws-cdk-lib/custom-resources";
+import { tempFolder } from "../../local/temp-folder.ts";
 
 /** What the handler does with `event.do`; other events are echoed with what the context says. */
 const HANDLER = `
@@ -149,7 +149,7 @@ export interface SynthesizedApp {
 
 /** Synthesize a stack named `Small` into a temp folder, with the handler above as its code. */
 export function synthesize(fill: (stack: Stack, code: string) => void = build): SynthesizedApp {
-  const folder = mkdtempSync(join(tmpdir(), "mayfly-test-"));
+  const { path: folder, remove } = tempFolder("test");
   const code = join(folder, "code");
   mkdirSync(code);
   writeFileSync(join(code, "index.mjs"), HANDLER);
@@ -157,5 +157,5 @@ export function synthesize(fill: (stack: Stack, code: string) => void = build): 
   const app = new App({ outdir: assembly, analyticsReporting: false });
   fill(new Stack(app, "Small"), code);
   app.synth();
-  return { assembly, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  return { assembly, remove };
 }

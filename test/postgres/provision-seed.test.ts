@@ -1,15 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, inject, test } from "vitest";
 import { makeSeed, parseSeedRequest } from "../../lambda/seed.ts";
+import { tempFolder } from "../../local/temp-folder.ts";
 import { runAs, SECRETS, unprovisioned } from "../support/provisioned.ts";
 
 /** A function's folder, with the roots of one Region: the test server's own. */
-const folder = mkdtempSync(join(tmpdir(), "mayfly-seed-"));
+const { path: folder, remove } = tempFolder("seed");
 mkdirSync(join(folder, "rds-ca"));
 writeFileSync(join(folder, "rds-ca", "eu-test-1.pem"), inject("postgres").ca);
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(remove);
 
 test("the sandbox has a table of five rows whose owner cannot log in, however often seeded", async () => {
   const { admin, database, owner, secrets } = await unprovisioned();

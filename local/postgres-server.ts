@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { boundToUs, type ServerUser } from "./postgres-binaries.ts";
+
+/** Where all servers listen. */
+export const HOST = "127.0.0.1";
+
+/** What a server runs from, and as whom. */
+export interface ServerPlace {
+  readonly native: string;
+  readonly folder: string;
+  readonly port: number;
+  readonly user: ServerUser;
+  readonly settings: readonly string[];
+}
+
+/** One postmaster, which may be ended and started again on the same data and port. */
+export class Server {
+  readonly #place: ServerPlace;
+  #process: ChildProcess | undefined;
+  log = "";
+
+  constructor(place: ServerPlace) {
+    this.#place = place;
+  }
+
+  async start(): Promise<void> {
+    const { native, folder, port, user, settings } = this.#place;
+    const from = this.log.length;
+    const { command, args, as } = boundToUs(
+      join(native, "bin", "postgres"),
+      [
+        "-D",
+        join(folder, "data"),
+        "-p",
+        String(port),
+        ...fixedSettings(folder),
+        ...settings.flatMap((s) => ["-c", s]),
+      ],
+      user,
+    );
+    const child = spawn(command, args, {
+      ...as,
+      env: { LC_ALL: "C.UTF-8", TZ: "UTC", PATH: "/usr/bin:/bin" },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    this.#process = child;
+    await new Promise<void>((resolve, reject) => {
+      child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
+        this.log += chunk;
+        if (this.log.includes("ready to accept connections", from)) resolve();
+      });
+      child.once("error", reject);
+      child.once("exit", (status) =>
+        reject(new Error(`postgres ended with ${status}: ${this.log.slice(from)}`)),
+      );
+    });
+  }
+
+  async end(signal: "SIGINT" | "SIGKILL"): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    await new Promise<void>((resolve) => {
+      child.once("exit", () => resolve());
+      child.kill(signal);
+    });
+  }
+}
+
+const fixedSettings = (folder: string): string[] =>
+  [
+    `listen_addresses=${HOST}`,
+    "unix_socket_directories=",
+    `hba_file=${join(folder, "pg_hba.conf")}`,
+    "ssl=on",
+    `ssl_cert_file=${join(folder, "server.crt")}`,
+    `ssl_key_file=${join(folder, "server.key")}`,
+    "max_connections=200",
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+  ].flatMap((setting) => ["-c", setting]);
+
+/** A port of the loopback address that nobody listens on now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, HOST, () => {
+      const address = probe.address();
+      probe.close(() =>
+        address !== null && typeof address === "object"
+          ? resolve(address.port)
+          : reject(new Error("no free port")),
+      );
+    });
+  });
+}
