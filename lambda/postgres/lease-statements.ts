@@ -36,6 +36,10 @@ begin
   ends := least(pg_catalog.date_trunc('second', t) + pg_catalog.make_interval(secs => ${integer(ttlSeconds)}),
     pg_catalog.to_timestamp(${integer(until)} / 1000.0));
   execute pg_catalog.format('alter role %I valid until %L', ${role}, ends);
+  select rolcanlogin into r from pg_catalog.pg_roles where rolname = ${role};
+  if not r.rolcanlogin then -- a DBA's NOLOGIN, which takes no such lock
+    raise exception 'latched meanwhile' using errcode = 'serialization_failure';
+  end if;
   ${outcome(literal("extended"))};
 end $mf$;
 select ${OUTCOME} as outcome, ${CLOCK}, ${ROW}
