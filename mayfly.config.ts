@@ -1,4 +1,4 @@
-import { defineConfig } from "./core/config.ts";
+import { defineConfig } from "./core/config/config.ts";
 
 /** A small sandbox: the stack makes its own VPC and PostgreSQL, with a table to look at. */
 export default defineConfig({

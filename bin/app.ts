@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { App } from "aws-cdk-lib";
-import { parseConfig } from "../core/config.ts";
+import { parseConfig } from "../core/config/config.ts";
 import { ConfigError } from "../core/errors.ts";
 import { MayflyStack } from "../lib/index.ts";
 

@@ -17,10 +17,12 @@ export const SCRAM_VERIFIER =
  * The SCRAM-SHA-256 verifier of a password, as PostgreSQL stores it in `pg_authid.rolpassword`
  * (RFC 5802 section 3, RFC 7677), so that the password itself never reaches the server.
  *
- * The password must be ASCII: SASLprep (RFC 4013) is then the identity.
+ * The password must be ASCII: SASLprep (RFC 4013) is then the identity. `salt` is given by tests alone.
  */
-export async function scramVerifier(password: Secret): Promise<string> {
-  const salt = randomBytes(SALT_BYTES);
+export async function scramVerifier(
+  password: Secret,
+  salt: Buffer = randomBytes(SALT_BYTES),
+): Promise<string> {
   const salted = await derive(password.reveal(), salt, ITERATIONS, KEY_BYTES, "sha256");
   const hmac = (text: string): Buffer => createHmac("sha256", salted).update(text).digest();
   const storedKey = createHash("sha256").update(hmac("Client Key")).digest("base64");

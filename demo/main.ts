@@ -49,7 +49,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof InterruptedError) return EX_INTERRUPTED;
-    console.error(`\nthe demo failed: ${error instanceof Error ? error.message : error}`);
+    console.error(`\nthe demo failed: ${error instanceof Error ? error.message : String(error)}`);
     return 1;
   }
 }
@@ -76,7 +76,10 @@ async function onThisMachine(say: Narrator): Promise<Facts> {
   const assembly = await synthesizeShipped();
   try {
     say.phase("starting PostgreSQL and the stack");
-    const runner = await startRunner({ assembly: assembly.folder, onProgress: say.progress });
+    const runner = await startRunner({
+      assembly: assembly.folder,
+      onProgress: (line) => say.progress(line),
+    });
     try {
       say.title("Mayfly: the stack that `cdk deploy` would make, run on this machine");
       const { endpoint, region, stackName, caFile } = runner;

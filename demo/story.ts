@@ -252,5 +252,5 @@ const sqlStateOf = (attempt: Promise<unknown>): Promise<string | undefined> =>
 
 function expectSuccess(answer: Answer): Answer {
   if (answer.errorType === undefined) return answer;
-  throw new Error(`${answer.errorType}: ${answer.payload.errorMessage}`);
+  throw new Error(`${answer.errorType}: ${String(answer.payload.errorMessage)}`);
 }

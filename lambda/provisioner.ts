@@ -1,8 +1,8 @@
 import { Logger } from "@aws-lambda-powertools/logger";
 import middy from "@middy/core";
 import { convertErrors } from "./boundary.ts";
-import { composeProvisioner } from "./compose-provisioner.ts";
-import type { CustomResourceEvent, CustomResourceResult } from "./custom-resource.ts";
+import { composeProvisioner } from "./provisioning/compose.ts";
+import type { CustomResourceEvent, CustomResourceResult } from "./provisioning/custom-resource.ts";
 
 const logger = new Logger();
 

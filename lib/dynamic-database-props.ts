@@ -1,7 +1,7 @@
 import type { Duration } from "aws-cdk-lib";
 import type { IConnectable, IVpc, SubnetSelection } from "aws-cdk-lib/aws-ec2";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
-import type { Privileges } from "../core/provision-plan.ts";
+import type { Privileges } from "../core/provisioning/plan.ts";
 
 /** Properties of a DynamicDatabase. */
 export interface DynamicDatabaseProps {

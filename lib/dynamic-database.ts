@@ -7,10 +7,10 @@ import {
   type ParsedTrust,
   parseRole,
   parseSettings,
-} from "../core/config.ts";
+} from "../core/config/config.ts";
 import type { Grant as DeployedGrant, Deployment } from "../core/deployment.ts";
 import { groupRoleName, tagOf } from "../core/names.ts";
-import type { ProvisionPlan } from "../core/provision-plan.ts";
+import type { ProvisionPlan } from "../core/provisioning/plan.ts";
 import type { DynamicDatabaseProps, DynamicRoleProps } from "./dynamic-database-props.ts";
 import { DynamicRole } from "./dynamic-role.ts";
 import { BUILT_FUNCTIONS, checkRoots } from "./function-code.ts";

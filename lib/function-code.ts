@@ -4,7 +4,7 @@ import { Lazy, Stage, Token } from "aws-cdk-lib";
 import { Code, type CodeConfig } from "aws-cdk-lib/aws-lambda";
 import { Asset } from "aws-cdk-lib/aws-s3-assets";
 import type { Construct } from "constructs";
-import type { ParsedTrust } from "../core/config.ts";
+import type { ParsedTrust } from "../core/config/config.ts";
 import type { Deployment } from "../core/deployment.ts";
 
 /** Where `npm run build` leaves the bundles. */

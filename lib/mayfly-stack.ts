@@ -9,7 +9,7 @@ import {
   type ParsedDatabase,
   type ParsedHost,
   pascal,
-} from "../core/config.ts";
+} from "../core/config/config.ts";
 import { DynamicDatabase } from "./dynamic-database.ts";
 import type { DynamicDatabaseProps } from "./dynamic-database-props.ts";
 import type { DynamicRole } from "./dynamic-role.ts";

@@ -2,7 +2,7 @@ import { CustomResource, Duration, FileSystem, Lazy } from "aws-cdk-lib";
 import { Code } from "aws-cdk-lib/aws-lambda";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import { Construct, type IDependable } from "constructs";
-import type { ProvisionPlan } from "../core/provision-plan.ts";
+import type { ProvisionPlan } from "../core/provisioning/plan.ts";
 import { bundleFolder } from "./function-code.ts";
 import type { FunctionNetwork } from "./function-network.ts";
 import { HandlerProvider } from "./handler-provider.ts";

@@ -10,7 +10,7 @@ const ROOT = join(import.meta.dirname, "..");
 export interface SynthesizedStack {
   readonly folder: string;
   /** Safe to repeat. */
-  remove(): void;
+  readonly remove: () => void;
 }
 
 /**

@@ -7,7 +7,7 @@ import { join } from "node:path";
 export interface TempFolder {
   readonly path: string;
   /** Safe to repeat. */
-  remove(): void;
+  readonly remove: () => void;
 }
 
 /** Waits for the end of its input, which is ours, and then removes the folder: tries for 5 s. */

@@ -154,9 +154,9 @@ test("docs/operating.md has every metric and every audit line", () => {
 
 test("docs/configuration.md has every key of the configuration", () => {
   const page = read("docs/configuration.md");
-  const written = read("core/config-types.ts").split("/** A dynamic role with every default")[0];
+  const written = read("core/config/types.ts").split("/** A dynamic role with every default")[0];
   const privileges = /export interface Privileges {([\s\S]*?)^}/m.exec(
-    read("core/provision-plan.ts"),
+    read("core/provisioning/plan.ts"),
   );
   const keys = [...`${written}${privileges?.[1]}`.matchAll(/readonly (\w+)\??:/g)].map(
     ([, key = ""]) => key,

@@ -1,16 +1,16 @@
-import { readConsumer } from "./config-consumer.ts";
-import { readDatabase, readSettings, readTrust } from "./config-database.ts";
-import { isObjectOf, type Place, readNamed, within } from "./config-place.ts";
-import { readRole } from "./config-role.ts";
+import { ConfigError } from "../errors.ts";
+import { CONSUMER_NAME, DATABASE_NAME, ROLE_NAME } from "../names.ts";
+import { readConsumer } from "./consumer.ts";
+import { readDatabase, readSettings, readTrust } from "./database.ts";
+import { isObjectOf, type Place, readNamed, within } from "./place.ts";
+import { readRole } from "./role.ts";
 import type {
   MayflyConfig,
   ParsedConfig,
   ParsedRole,
   ParsedSettings,
   ParsedTrust,
-} from "./config-types.ts";
-import { ConfigError } from "./errors.ts";
-import { CONSUMER_NAME, DATABASE_NAME, ROLE_NAME } from "./names.ts";
+} from "./types.ts";
 
 export type {
   ConsumerConfig,
@@ -25,7 +25,7 @@ export type {
   ParsedTrust,
   RoleConfig,
   VpcConfig,
-} from "./config-types.ts";
+} from "./types.ts";
 
 /** The configuration as it is, with its type checked where it is written. */
 export const defineConfig = (config: MayflyConfig): MayflyConfig => config;

@@ -1,5 +1,5 @@
-import { complain, isObjectOf, type Place, readList, readText, within } from "./config-place.ts";
-import type { ParsedConsumer } from "./config-types.ts";
+import { complain, isObjectOf, type Place, readList, readText, within } from "./place.ts";
+import type { ParsedConsumer } from "./types.ts";
 
 const ROLE_ARN = /^arn:aws[\w-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/;
 const SERVICE = /^[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?$/;

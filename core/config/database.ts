@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { MAINTENANCE_DATABASE, MAX_SHARDS, ROLE_NAME, TAG } from "../names.ts";
 import {
   complain,
   isObjectOf,
@@ -9,16 +10,15 @@ import {
   readText,
   readWhole,
   within,
-} from "./config-place.ts";
-import { readRole } from "./config-role.ts";
+} from "./place.ts";
+import { readRole } from "./role.ts";
 import type {
   ParsedDatabase,
   ParsedHost,
   ParsedSettings,
   ParsedTrust,
   VpcConfig,
-} from "./config-types.ts";
-import { MAINTENANCE_DATABASE, MAX_SHARDS, ROLE_NAME, TAG } from "./names.ts";
+} from "./types.ts";
 
 const DEFAULT_PORT = 5_432;
 const DEFAULT_SHARDS = 16;

@@ -1,3 +1,4 @@
+import type { Privileges } from "../provisioning/plan.ts";
 import {
   complain,
   isObjectOf,
@@ -7,9 +8,8 @@ import {
   readText,
   readWhole,
   within,
-} from "./config-place.ts";
-import type { ParsedRole } from "./config-types.ts";
-import type { Privileges } from "./provision-plan.ts";
+} from "./place.ts";
+import type { ParsedRole } from "./types.ts";
 
 const PRIVILEGES = ["select", "insert", "update", "delete", "usage"] as const;
 const LIMITS = ["ttl", "maxTtl", "maxLeases", "maxLeasesPerConsumer", "connectionLimit"];

@@ -1,4 +1,4 @@
-import type { Privileges } from "./provision-plan.ts";
+import type { Privileges } from "../provisioning/plan.ts";
 
 /** What a user writes in `mayfly.config.ts`. */
 export interface MayflyConfig {

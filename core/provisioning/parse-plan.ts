@@ -1,7 +1,7 @@
-import { ConfigError } from "./errors.ts";
-import { MAX_SHARDS, ROLE_NAME, TAG } from "./names.ts";
-import type { ProvisionPlan } from "./provision-plan.ts";
-import { PRIVILEGE_KEYS, TARGET } from "./provision-privileges.ts";
+import { ConfigError } from "../errors.ts";
+import { MAX_SHARDS, ROLE_NAME, TAG } from "../names.ts";
+import type { ProvisionPlan } from "./plan.ts";
+import { PRIVILEGE_KEYS, TARGET } from "./privileges.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -1,4 +1,4 @@
-import type { Privileges, ProvisionPlan } from "./provision-plan.ts";
+import type { Privileges, ProvisionPlan } from "./plan.ts";
 
 /** One privilege that a group role is to have on one relation, or on all of a schema. */
 export interface WantedPrivilege {

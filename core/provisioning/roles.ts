@@ -1,5 +1,5 @@
-import { issuerLoginName, issuerRoleName, janitorName } from "./names.ts";
-import type { ProvisionPlan } from "./provision-plan.ts";
+import { issuerLoginName, issuerRoleName, janitorName } from "../names.ts";
+import type { ProvisionPlan } from "./plan.ts";
 
 /** A role as it is to be. Every one is NOINHERIT and NOCREATEDB. */
 export interface WantedRole {

@@ -1,7 +1,7 @@
-import { ConfigError } from "../core/errors.ts";
-import type { SecretStore } from "../core/secret-store.ts";
-import type { Login } from "./postgres/login.ts";
-import { type TlsSettings, tlsOptions } from "./postgres/tls.ts";
+import { ConfigError } from "../../core/errors.ts";
+import type { SecretStore } from "../../core/secret-store.ts";
+import type { Login } from "../postgres/login.ts";
+import { type TlsSettings, tlsOptions } from "../postgres/tls.ts";
 
 /** Where a server is, and where the function that asks for it is. */
 export interface ServerPlace {

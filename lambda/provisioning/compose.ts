@@ -1,9 +1,9 @@
 import type { Logger } from "@aws-lambda-powertools/logger";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { parseProvisionPlan } from "../core/parse-provision-plan.ts";
+import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
+import { secretsManager } from "../aws/secrets.ts";
+import { type Environment, required } from "../environment.ts";
 import type { ServerPlace } from "./admin-login.ts";
-import { secretsManager } from "./aws/secrets.ts";
-import { type Environment, required } from "./environment.ts";
 import { makeProvision } from "./provision.ts";
 import { makeSeed, parseSeedRequest } from "./seed.ts";
 

@@ -1,29 +1,29 @@
-import { janitorName, MAINTENANCE_DATABASE } from "../core/names.ts";
-import type { ProvisionPlan } from "../core/provision-plan.ts";
+import { janitorName, MAINTENANCE_DATABASE } from "../../core/names.ts";
+import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import {
   becomableRoles,
   issuerLoginsOf,
   wantedMemberships,
   wantedRoles,
-} from "../core/provision-roles.ts";
-import type { SecretStore } from "../core/secret-store.ts";
-import { seconds } from "../core/time.ts";
-import { adminLogin, type ServerPlace } from "./admin-login.ts";
-import type { Limits, Login } from "./postgres/login.ts";
-import { checkCluster } from "./postgres/provision/check-cluster.ts";
-import { checkDatabase } from "./postgres/provision/check-database.ts";
-import { grantConnect } from "./postgres/provision/connect.ts";
-import { convergeLogin } from "./postgres/provision/logins.ts";
+} from "../../core/provisioning/roles.ts";
+import type { SecretStore } from "../../core/secret-store.ts";
+import { seconds } from "../../core/time.ts";
+import type { Limits, Login } from "../postgres/login.ts";
+import { checkCluster } from "../postgres/provision/check-cluster.ts";
+import { checkDatabase } from "../postgres/provision/check-database.ts";
+import { grantConnect } from "../postgres/provision/connect.ts";
+import { convergeLogin } from "../postgres/provision/logins.ts";
 import {
   admitIssuerLogins,
   emptyMaintenanceDatabase,
   makeMaintenanceDatabase,
-} from "./postgres/provision/maintenance.ts";
-import { grantPrivileges } from "./postgres/provision/privileges.ts";
-import { refuseIf } from "./postgres/provision/problems.ts";
-import { makeMemberships, makeRoles } from "./postgres/provision/roles.ts";
-import { type Session, withSession } from "./postgres/provision/session.ts";
-import { convergeIssuerSecret, convergeJanitorSecret } from "./provision-secrets.ts";
+} from "../postgres/provision/maintenance.ts";
+import { grantPrivileges } from "../postgres/provision/privileges.ts";
+import { refuseIf } from "../postgres/provision/problems.ts";
+import { makeMemberships, makeRoles } from "../postgres/provision/roles.ts";
+import { type Session, withSession } from "../postgres/provision/session.ts";
+import { adminLogin, type ServerPlace } from "./admin-login.ts";
+import { convergeIssuerSecret, convergeJanitorSecret } from "./secrets.ts";
 
 /** What provisioning needs from outside. */
 export interface ProvisionDeps {

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { MAINTENANCE_DATABASE } from "../core/names.ts";
-import { Secret } from "../core/secret.ts";
-import type { SecretObject, SecretStore } from "../core/secret-store.ts";
+import { MAINTENANCE_DATABASE } from "../../core/names.ts";
+import { Secret } from "../../core/secret.ts";
+import type { SecretObject, SecretStore } from "../../core/secret-store.ts";
 
 /** 192 random bits, URL-safe ASCII. */
 const newPassword = (): Secret => new Secret(randomBytes(24).toString("base64url"));

@@ -1,6 +1,6 @@
 import { rootCertificates } from "node:tls";
 import { expect, test } from "vitest";
-import { parseConfig } from "../../core/config.ts";
+import { parseConfig } from "../../core/config/config.ts";
 import { problemsOf, vpc, withHost } from "./sample-config.ts";
 
 const withVpc = (change: object) => withHost({ vpc: { ...vpc, ...change } });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { defineConfig, parseConfig, parseRole, parseSettings } from "../../core/config.ts";
+import { defineConfig, parseConfig, parseRole, parseSettings } from "../../core/config/config.ts";
 import shipped from "../../mayfly.config.ts";
 import {
   consumer,

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { parseProvisionPlan } from "../../core/parse-provision-plan.ts";
-import type { ProvisionPlan } from "../../core/provision-plan.ts";
-import { wantedPrivileges, wantedSchemas } from "../../core/provision-privileges.ts";
-import { wantedMemberships, wantedRoles } from "../../core/provision-roles.ts";
+import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
+import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import { wantedPrivileges, wantedSchemas } from "../../core/provisioning/privileges.ts";
+import { wantedMemberships, wantedRoles } from "../../core/provisioning/roles.ts";
 
 const plan: ProvisionPlan = {
   tag: "abcd",

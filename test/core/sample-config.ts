@@ -1,4 +1,4 @@
-import { parseConfig } from "../../core/config.ts";
+import { parseConfig } from "../../core/config/config.ts";
 import { ConfigError } from "../../core/errors.ts";
 
 export const role = { select: ["public.*"], ttl: "1h", maxTtl: "24h" };

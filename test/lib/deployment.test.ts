@@ -4,7 +4,7 @@ import { type App, Duration, Stack } from "aws-cdk-lib";
 import { AccountRootPrincipal, Role } from "aws-cdk-lib/aws-iam";
 import { afterAll, expect, test } from "vitest";
 import type { Deployment } from "../../core/deployment.ts";
-import type { ProvisionPlan } from "../../core/provision-plan.ts";
+import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import type { DynamicDatabase } from "../../lib/index.ts";
 import {
   assetFile,

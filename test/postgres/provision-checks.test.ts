@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { groupRoleName } from "../../core/names.ts";
-import type { ProvisionPlan } from "../../core/provision-plan.ts";
+import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { Secret } from "../../core/secret.ts";
 import { ownCluster } from "../support/own-cluster.ts";
 import { rolesOf, tracesOf } from "../support/provision-traces.ts";

@@ -3,7 +3,7 @@ import { createSecureContext } from "node:tls";
 import { inject } from "vitest";
 import { base32 } from "../../core/base32.ts";
 import { groupRoleName, MAINTENANCE_DATABASE } from "../../core/names.ts";
-import type { Privileges, ProvisionPlan } from "../../core/provision-plan.ts";
+import type { Privileges, ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { Secret } from "../../core/secret.ts";
 import { seconds } from "../../core/time.ts";
 import { connect, type Limits, type Login } from "../../lambda/postgres/login.ts";
@@ -11,7 +11,7 @@ import { seedDatabase } from "../../lambda/postgres/provision/seed.ts";
 import { withSession } from "../../lambda/postgres/provision/session.ts";
 import { ident, sql } from "../../lambda/postgres/sql.ts";
 import { tlsOptions } from "../../lambda/postgres/tls.ts";
-import { makeProvision } from "../../lambda/provision.ts";
+import { makeProvision } from "../../lambda/provisioning/provision.ts";
 import { type MemorySecrets, memorySecrets } from "./memory-secrets.ts";
 import type { TestCluster } from "./postgres-setup.ts";
 

@@ -1,6 +1,6 @@
 import { MAINTENANCE_DATABASE } from "../../../core/names.ts";
-import type { ProvisionPlan } from "../../../core/provision-plan.ts";
-import { issuerLoginsOf, SIGNAL_ROLE, wantedRoles } from "../../../core/provision-roles.ts";
+import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
+import { issuerLoginsOf, SIGNAL_ROLE, wantedRoles } from "../../../core/provisioning/roles.ts";
 import { ident, literal, type Sql, sql } from "../sql.ts";
 import {
   type AdminFacts,

@@ -1,9 +1,9 @@
-import type { ProvisionPlan } from "../../../core/provision-plan.ts";
+import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
 import {
   type WantedPrivilege,
   wantedPrivileges,
   wantedSchemas,
-} from "../../../core/provision-privileges.ts";
+} from "../../../core/provisioning/privileges.ts";
 import { ident, sql } from "../sql.ts";
 import { problem, someOf } from "./problems.ts";
 import { holds, matchingRelations } from "./relations.ts";

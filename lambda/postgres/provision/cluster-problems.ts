@@ -1,5 +1,5 @@
 import { MAINTENANCE_DATABASE } from "../../../core/names.ts";
-import { SIGNAL_ROLE } from "../../../core/provision-roles.ts";
+import { SIGNAL_ROLE } from "../../../core/provisioning/roles.ts";
 import { ident, sql } from "../sql.ts";
 import { problem } from "./problems.ts";
 

@@ -1,5 +1,5 @@
 import { janitorName } from "../../../core/names.ts";
-import type { ProvisionPlan } from "../../../core/provision-plan.ts";
+import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
 import { ident, type Sql, sql } from "../sql.ts";
 import type { Session } from "./session.ts";
 

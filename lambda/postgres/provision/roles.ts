@@ -1,4 +1,4 @@
-import type { WantedMembership, WantedRole } from "../../../core/provision-roles.ts";
+import type { WantedMembership, WantedRole } from "../../../core/provisioning/roles.ts";
 import { ident, integer, literal, type Sql, sql } from "../sql.ts";
 import { SPLIT_MEMBERSHIP } from "./check-cluster.ts";
 import { refuseIf } from "./problems.ts";

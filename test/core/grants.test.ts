@@ -1,0 +1,104 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Deployment } from "../../core/deployment.ts";
+import { NotAllowedError } from "../../core/errors.ts";
+import { grantOf, ownLease } from "../../core/grants.ts";
+
+const settings = {
+  groupRole: "mf_abcd_group_readonly",
+  dbname: "orders",
+  ttlSeconds: 3_600,
+  maxTtlSeconds: 86_400,
+  maxLeases: 100,
+  maxLeasesPerConsumer: 20,
+  connectionLimit: 5,
+};
+const deployment: Deployment = {
+  database: "orders",
+  tag: "abcd",
+  shards: 2,
+  tls: "verify-full",
+  roles: { readonly: settings },
+  grants: {
+    "user-service--readonly": { consumer: "user-service", role: "readonly" },
+    "reporting--readonly": { consumer: "reporting", role: "readonly" },
+    "lost--gone": { consumer: "lost", role: "gone" },
+    "evil--proto": { consumer: "evil", role: "__proto__" },
+  },
+};
+
+const FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:issuer";
+
+describe("an invocation", () => {
+  test("through an alias of the deployment has that grant", () => {
+    expect(grantOf(deployment, `${FUNCTION}:user-service--readonly`)).toEqual({
+      consumer: "user-service",
+      role: "readonly",
+      settings,
+    });
+  });
+
+  test.each([
+    ["the function itself", FUNCTION],
+    ["the function with a bare colon", `${FUNCTION}:`],
+    ["$LATEST", `${FUNCTION}:$LATEST`],
+    ["a version", `${FUNCTION}:7`],
+    ["an unknown alias", `${FUNCTION}:nobody--readonly`],
+    ["an alias in capitals", `${FUNCTION}:User-Service--readonly`],
+    ["an alias with a space", `${FUNCTION}:user-service--readonly `],
+    ["an alias with more behind it", `${FUNCTION}:user-service--readonly:x`],
+    ["an alias with nothing behind it", `${FUNCTION}:user-service--readonly:`],
+    ["a grant whose role is not deployed", `${FUNCTION}:lost--gone`],
+    ["a grant whose role is inherited", `${FUNCTION}:evil--proto`],
+    ["__proto__", `${FUNCTION}:__proto__`],
+    ["constructor", `${FUNCTION}:constructor`],
+    ["hasOwnProperty", `${FUNCTION}:hasOwnProperty`],
+    ["toString", `${FUNCTION}:toString`],
+    ["nothing", ""],
+    ["colons", ":::::::::::"],
+    ["an alias that would be a name in a log", `${FUNCTION}:x\n{"level":"INFO"}`],
+    ["10 kB", `${FUNCTION}:${"x".repeat(10_000)}`],
+  ])("through %s has no grant, and is told in bounded words how to get one", (_, arn) => {
+    let failure: unknown;
+    try {
+      grantOf(deployment, arn);
+    } catch (error) {
+      failure = error;
+    }
+    expect(failure).toBeInstanceOf(NotAllowedError);
+    const { message } = failure as Error;
+    expect(message).toMatch(/is not a grant; invoke .*:<consumer>--<role>/);
+    expect(message).not.toContain("\n");
+    expect(message.length).toBeLessThan(400);
+  });
+
+  test("has a grant for no text but an alias of the deployment", () => {
+    const aliases = Object.keys(deployment.grants).slice(0, 2);
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (alias) => {
+        fc.pre(!aliases.includes(alias));
+        expect(() => grantOf(deployment, `${FUNCTION}:${alias}`)).toThrow(NotAllowedError);
+      }),
+    );
+  });
+});
+
+describe("a lease", () => {
+  const grant = grantOf(deployment, `${FUNCTION}:user-service--readonly`);
+  const own = "orders/readonly/mf_abcd_01_user-service_readonly_00000000aaaaaaaaaaaa";
+
+  test("belongs to the grant that it was issued through", () => {
+    expect(ownLease(deployment, grant, own)).toMatchObject({ database: "orders" });
+  });
+
+  test.each([
+    ["another consumer", own.replace("user-service", "reporting")],
+    ["a consumer whose name begins alike", own.replace("user-service", "user-services")],
+    ["another role", own.replaceAll("readonly", "readwrite")],
+    ["another database", own.replace("orders/", "billing/")],
+    ["another stack", own.replace("abcd", "abce")],
+  ])("of %s does not", (_, id) => {
+    expect(() => ownLease(deployment, grant, id)).toThrow(NotAllowedError);
+    expect(() => ownLease(deployment, grant, id)).toThrow(/use the alias it was issued through$/);
+  });
+});

@@ -1,0 +1,199 @@
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { InvalidRequestError } from "../../core/errors.ts";
+import { formatLeaseId, parseLeaseId, shown } from "../../core/lease-id.ts";
+import {
+  formatLeaseName,
+  keyDigest,
+  type LeaseName,
+  NO_KEY,
+  parseLeaseName,
+} from "../../core/lease-name.ts";
+import { CONSUMER_NAME, ROLE_NAME } from "../../core/names.ts";
+
+const text = (alphabet: string, length: { minLength: number; maxLength: number }) =>
+  fc.string({ unit: fc.constantFrom(...alphabet), ...length });
+const exactly = (alphabet: string, length: number) =>
+  text(alphabet, { minLength: length, maxLength: length });
+
+const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
+const LOWER = "abcdefghijklmnopqrstuvwxyz0123456789-";
+
+/** Any name that a stack can make, with consumers and roles that the configuration allows. */
+const names: fc.Arbitrary<LeaseName> = fc.record({
+  tag: exactly(BASE32, 4),
+  shard: fc.integer({ min: 0, max: 99 }),
+  consumer: text(LOWER, { minLength: 1, maxLength: 16 }).filter((name) => CONSUMER_NAME.test(name)),
+  role: text(LOWER, { minLength: 1, maxLength: 14 }).filter((name) => ROLE_NAME.test(name)),
+  digest: fc.oneof(exactly(BASE32, 8), fc.constant(NO_KEY)),
+  random: exactly(BASE32, 12),
+});
+
+const longest: LeaseName = {
+  tag: "abcd",
+  shard: 99,
+  consumer: "a".repeat(16),
+  role: "b".repeat(14),
+  digest: "cccccccc",
+  random: "dddddddddddd",
+};
+
+describe("a lease's name", () => {
+  test("is read back as it was made, whatever it is made of", () => {
+    fc.assert(
+      fc.property(names, (name) => {
+        expect(parseLeaseName(formatLeaseName(name))).toEqual(name);
+      }),
+    );
+  });
+
+  test("is at most 63 bytes, and the longest is 63: PostgreSQL would cut off the rest", () => {
+    fc.assert(fc.property(names, (name) => Buffer.byteLength(formatLeaseName(name)) <= 63));
+    expect(Buffer.byteLength(formatLeaseName(longest))).toBe(63);
+  });
+
+  test("is another for another name: no two of them meet", () => {
+    fc.assert(
+      fc.property(names, names, (a, b) => {
+        fc.pre(JSON.stringify(a) !== JSON.stringify(b));
+        expect(formatLeaseName(a)).not.toBe(formatLeaseName(b));
+      }),
+    );
+  });
+
+  test("needs no quoting anywhere: it is lower case letters, digits, _ and -", () => {
+    fc.assert(fc.property(names, (name) => /^[a-z0-9_-]+$/.test(formatLeaseName(name))));
+  });
+
+  const good = formatLeaseName(longest);
+  test.each([
+    "",
+    "mf_abcd_99",
+    good.slice(0, -1),
+    `${good}d`,
+    ` ${good}`,
+    `${good} `,
+    `${good}\n`,
+    `${good}\0`,
+    `"${good}"`,
+    `${good}'; drop role postgres; --`,
+    good.toUpperCase(),
+    good.replace("mf_", "MF_"),
+    good.replace("_99_", "_9_"),
+    good.replace("_99_", "_100_"),
+    good.replace("_99_", "_-1_"),
+    good.replace("_99_", "_٩٩_"),
+    good.replace("abcd", "abc1"),
+    good.replace("cccccccc", "00000001"),
+    good.replace("dddddddddddd", "dddddddddddé"),
+    good.replace("aaaaaaaaaaaaaaaa", "aaaa_aaaaaaaaaaa"),
+    good.replace("aaaaaaaaaaaaaaaa", ""),
+    good.replace("aaaaaaaaaaaaaaaa", "-aaa"),
+    "mf_abcd_group_readonly",
+    "mf_abcd_issuer_00",
+    "mf_abcd_login_a",
+    "mf_abcd_janitor",
+    "postgres",
+    "x".repeat(1_000_000),
+  ])("is not %j", (name) => {
+    expect(parseLeaseName(name)).toBeUndefined();
+  });
+
+  test("is none that was changed in one character to one that no name holds", () => {
+    fc.assert(
+      fc.property(names, fc.nat(62), fc.constantFrom(..."'\"\\;$\0\n /A.~%é"), (name, at, sign) => {
+        const whole = formatLeaseName(name);
+        const place = at % whole.length;
+        expect(parseLeaseName(whole.slice(0, place) + sign + whole.slice(place + 1))).toBe(
+          undefined,
+        );
+      }),
+    );
+  });
+});
+
+describe("a key's digest", () => {
+  test("is the same for the same consumer, role and key, and never that of no key", () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), fc.string(), (consumer, role, key) => {
+        const digest = keyDigest(consumer, role, key);
+        expect(digest).toBe(keyDigest(consumer, role, key));
+        expect(digest).toMatch(/^[a-z2-7]{8}$/);
+        expect(digest).not.toBe(NO_KEY);
+      }),
+    );
+  });
+
+  test("depends on each of the three, and on where one ends and the next begins", () => {
+    const all = [
+      keyDigest("a", "b", "c"),
+      keyDigest("a", "b", "d"),
+      keyDigest("a", "c", "c"),
+      keyDigest("b", "b", "c"),
+      keyDigest("ab", "", "c"),
+      keyDigest("", "ab", "c"),
+      keyDigest("a", "bc", ""),
+    ];
+    expect(new Set(all).size).toBe(all.length);
+  });
+
+  test("is the first 40 bits of SHA-256 in base32", () => {
+    const bits = createHash("sha256").update("a\0b\0c").digest().subarray(0, 5);
+    const number = bits.reduce((sum, byte) => sum * 256n + BigInt(byte), 0n);
+    const digits = [...number.toString(32).padStart(8, "0")];
+    const inBase32 = digits.map((digit) => BASE32[Number.parseInt(digit, 32)]).join("");
+    expect(keyDigest("a", "b", "c")).toBe(inBase32);
+  });
+});
+
+describe("a lease id", () => {
+  test("is read back as it was made", () => {
+    fc.assert(
+      fc.property(names, (name) => {
+        const username = formatLeaseName(name);
+        const id = formatLeaseId("orders", name.role, username);
+        expect(parseLeaseId(id)).toEqual({ database: "orders", username, name });
+      }),
+    );
+  });
+
+  test("is nothing else: anything at all is refused in bounded, printable words", () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.anything(), fc.string({ unit: "binary", maxLength: 300 })),
+        (value) => {
+          let failure: unknown;
+          try {
+            parseLeaseId(value);
+          } catch (error) {
+            failure = error;
+          }
+          expect(failure).toBeInstanceOf(InvalidRequestError);
+          const { message } = failure as Error;
+          expect(message.length).toBeLessThan(300);
+          expect([...message].filter((sign) => sign < " ")).toEqual([]);
+        },
+      ),
+    );
+  });
+});
+
+describe("a value in an error", () => {
+  test("is shown in at most about a hundred characters, whatever it is", () => {
+    fc.assert(fc.property(fc.anything(), (value) => shown(value).length < 130));
+    expect(shown("x".repeat(1_000_000)).length).toBeLessThan(130);
+  });
+
+  test.each([
+    [undefined, "undefined"],
+    [null, "null"],
+    [9, "9"],
+    ["1h", '"1h"'],
+    ["a\nb\0", '"a\\nb\\u0000"'],
+    [["secret"], "(a list)"],
+    [{ password: "secret" }, "(an object)"],
+  ])("of %j is shown as %s", (value, text) => {
+    expect(shown(value)).toBe(text);
+  });
+});
