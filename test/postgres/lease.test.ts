@@ -133,6 +133,20 @@ describe("a lease", () => {
     await (await logIn(lease.test, credential)).end();
   });
 
+  test("changes no table's privileges, so its cost does not grow with the tables", async () => {
+    const privileges = (): Promise<Record<string, unknown>[]> =>
+      runAs(
+        lease.test.superuser(),
+        `select oid, xmin::text, relacl::text from pg_class where relkind = 'r' order by oid`,
+      );
+    const before = await privileges();
+    const { leaseId } = await lease.issue();
+    expect(await privileges()).toEqual(before);
+    await lease.ask("user-service--readonly", { action: "revoke", leaseId });
+    expect(await privileges()).toEqual(before);
+    expect(before.length).toBeGreaterThan(0);
+  });
+
   test("has a record that everyone may read and that holds no secret", async () => {
     const credential = await lease.issue("user-service--readonly", { idempotencyKey: "k" });
     const [row] = await runAs(
