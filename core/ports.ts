@@ -105,6 +105,8 @@ export interface LeaseRef {
 export interface LatchOptions {
   /** Leave a lease alone that can log in and has not expired by the database's clock. */
   readonly onlyIfDue: boolean;
+  /** End the lease's sessions in the same breath: they hold its row, and would again. */
+  readonly endSessions: boolean;
   /** The record as it shall read afterwards, but for the time of the latch. */
   readonly record: Readonly<Record<string, string | number>>;
 }

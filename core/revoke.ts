@@ -104,18 +104,21 @@ async function endAndDrop(
     : { state: "revoked", latchedAt, droppedAt: dropped.at, before, after };
 }
 
-/** Attempts to latch, each after ending the sessions that may hold the role's row. */
-const LATCH_ATTEMPTS = 4;
+const LATCH_ATTEMPTS = 5;
 
+/**
+ * Latch, politely at first. A session of the lease may hold the role's row (ALTER ROLE … PASSWORD,
+ * uncommitted), and its application may connect again faster than we could end sessions and latch
+ * one after the other: so the next attempts do both at once.
+ */
 async function latch(deps: LeaseDeps, { lease, options }: Case): Promise<LatchOutcome> {
   const { onlyIfDue } = options;
-  for (let left = LATCH_ATTEMPTS; ; left--) {
+  const record = latchedRecord(lease);
+  for (let attempt = 1; ; attempt++) {
     try {
-      return await deps.ledger.latch(lease, { onlyIfDue, record: latchedRecord(lease) });
+      return await deps.ledger.latch(lease, { onlyIfDue, record, endSessions: attempt > 1 });
     } catch (error) {
-      if (left <= 1 || !(error instanceof DatabaseUnavailableError)) throw error;
-      // A session of the lease may hold the role's row: ALTER ROLE … PASSWORD, uncommitted.
-      await deps.ledger.endSessions(lease.oid, lease.username);
+      if (attempt >= LATCH_ATTEMPTS || !(error instanceof DatabaseUnavailableError)) throw error;
     }
   }
 }

@@ -4,18 +4,41 @@ import type { LatchOptions, LeaseRef } from "../../core/ports.ts";
 import { integer, literal, type Sql, sql } from "./sql.ts";
 import { asIssuer, become, CLOCK, ms, OUTCOME, outcome } from "./statement-parts.ts";
 
+/** How often a row is tried for that the lease's new sessions take again and again. */
+const TRIES = 30;
+
 /**
  * Take away login, password and every membership in both directions: a member of the lease would
  * keep its rights, and a session loses the group's at once. The issuer role's own ADMIN OPTION
  * stays: it is what the DROP needs. COMMENT comes first: it is the lock that renewals take too.
+ *
+ * With `endSessions` the lease's sessions are told to end right before the ALTER, again and again: one
+ * that comes in between and takes the row first is waited for 50 ms only, and ended with the next.
  */
-export function latch(lease: LeaseRef, { onlyIfDue, record }: LatchOptions): Sql {
+export function latch(lease: LeaseRef, { onlyIfDue, endSessions, record }: LatchOptions): Sql {
   const role = literal(lease.username);
   const shard = literal(issuerRoleName(lease.name.tag, lease.name.shard));
   // An expiry at infinity is no expiry: whoever set it, the lease is due.
   const notDue = onlyIfDue
     ? sql`r.rolcanlogin and r.rolvaliduntil > t and pg_catalog.isfinite(r.rolvaliduntil)`
     : sql`false`;
+  const shut = sql`execute pg_catalog.format(
+      'alter role %I nologin password null connection limit 0 valid until ''-infinity''', ${role});`;
+  const clearAndShut = sql`perform pg_catalog.set_config('lock_timeout', '50ms', true);
+    for try in 1..${integer(TRIES)} loop
+      begin
+        perform pg_catalog.set_config('role', 'pg_signal_backend', true);
+        perform pg_catalog.pg_stat_clear_snapshot();
+        perform pg_catalog.pg_terminate_backend(a.pid)
+          from pg_catalog.pg_stat_activity a where a.usesysid = r.oid;
+        perform pg_catalog.set_config('role', ${shard}, true);
+        ${shut}
+        exit;
+      exception when lock_not_available then
+        if try = ${integer(TRIES)} then raise; end if;
+      end;
+    end loop;
+    perform pg_catalog.set_config('lock_timeout', '1s', true);`;
   return sql`${asIssuer(lease)}; set local lock_timeout = '1s';
 do $mf$
 declare
@@ -38,8 +61,7 @@ begin
     if ${notDue} then
       raise exception 'renewed meanwhile' using errcode = 'serialization_failure';
     end if;
-    execute pg_catalog.format(
-      'alter role %I nologin password null connection limit 0 valid until ''-infinity''', ${role});
+    ${endSessions ? clearAndShut : shut}
   end if;
   select oid into shard from pg_catalog.pg_roles where rolname = ${shard};
   for m in select g.rolname as granted, u.rolname as member, b.rolname as grantor
