@@ -13,7 +13,7 @@ import {
 import { CONSUMER_NAME, ROLE_NAME } from "../../core/names.ts";
 
 const text = (alphabet: string, length: { minLength: number; maxLength: number }) =>
-  fc.string({ unit: fc.constantFrom(...alphabet), ...length });
+  fc.string({ unit: fc.constantFrom(...Array.from(alphabet)), ...length });
 const exactly = (alphabet: string, length: number) =>
   text(alphabet, { minLength: length, maxLength: length });
 
@@ -102,13 +102,18 @@ describe("a lease's name", () => {
 
   test("is none that was changed in one character to one that no name holds", () => {
     fc.assert(
-      fc.property(names, fc.nat(62), fc.constantFrom(..."'\"\\;$\0\n /A.~%é"), (name, at, sign) => {
-        const whole = formatLeaseName(name);
-        const place = at % whole.length;
-        expect(parseLeaseName(whole.slice(0, place) + sign + whole.slice(place + 1))).toBe(
-          undefined,
-        );
-      }),
+      fc.property(
+        names,
+        fc.nat(62),
+        fc.constantFrom(...Array.from("'\"\\;$\0\n /A.~%é")),
+        (name, at, sign) => {
+          const whole = formatLeaseName(name);
+          const place = at % whole.length;
+          expect(parseLeaseName(whole.slice(0, place) + sign + whole.slice(place + 1))).toBe(
+            undefined,
+          );
+        },
+      ),
     );
   });
 });
@@ -141,7 +146,7 @@ describe("a key's digest", () => {
   test("is the first 40 bits of SHA-256 in base32", () => {
     const bits = createHash("sha256").update("a\0b\0c").digest().subarray(0, 5);
     const number = bits.reduce((sum, byte) => sum * 256n + BigInt(byte), 0n);
-    const digits = [...number.toString(32).padStart(8, "0")];
+    const digits = Array.from(number.toString(32).padStart(8, "0"));
     const inBase32 = digits.map((digit) => BASE32[Number.parseInt(digit, 32)]).join("");
     expect(keyDigest("a", "b", "c")).toBe(inBase32);
   });
@@ -172,7 +177,7 @@ describe("a lease id", () => {
           expect(failure).toBeInstanceOf(InvalidRequestError);
           const { message } = failure as Error;
           expect(message.length).toBeLessThan(300);
-          expect([...message].filter((sign) => sign < " ")).toEqual([]);
+          expect(Array.from(message).filter((sign) => sign < " ")).toEqual([]);
         },
       ),
     );
