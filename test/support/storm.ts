@@ -15,7 +15,7 @@ export interface Storm {
 /**
  * Log in with one credential from several loops. Each keeps its last session open and idle and
  * opens the next at once, as pools do whose connections die under them. Every session starts with
- * `first`, if it is given, without waiting for its answer; then all sessions are kept.
+ * `first`, if it is given, without waiting for its answer; then a loop keeps three.
  */
 export function storm(
   test: TestDatabase,
@@ -23,6 +23,7 @@ export function storm(
   loops: number,
   first?: string,
 ): Storm {
+  const keep = first === undefined ? 1 : 3;
   let stopped = false;
   let logins = 0;
   const open = new Set<{ end(): Promise<void> }>();
@@ -34,19 +35,20 @@ export function storm(
         told = resolve;
       }),
     );
-    let last: { end(): Promise<void> } | undefined;
+    const kept: { end(): Promise<void> }[] = [];
     while (!stopped) {
       const client = await logIn(test, credential).catch(() => undefined);
       if (client === undefined) continue; // refused: it tries again, as a pool does
       logins += 1;
       open.add(client);
+      kept.push(client);
       if (first !== undefined) client.query(first).catch(() => {});
       told();
-      if (last !== undefined && first === undefined) {
-        open.delete(last);
-        await last.end().catch(() => {});
-      }
-      last = client;
+      if (kept.length <= keep) continue;
+      const [oldest] = kept.splice(0, 1);
+      if (oldest === undefined) continue;
+      open.delete(oldest);
+      await oldest.end().catch(() => {});
     }
     told();
   });
