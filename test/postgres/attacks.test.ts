@@ -52,6 +52,7 @@ async function wholeLife(): Promise<string> {
 
 /** Overloads that win against pg_catalog wherever `public` is looked at. Each call is counted. */
 const TRAPS = `
+  grant usage on schema public to public;
   create sequence public.sprung; grant all on sequence public.sprung to public;
   create function public.make_interval(secs int) returns interval language plpgsql as
     $$ begin perform pg_catalog.nextval('public.sprung'); return '1 hour'; end $$;

@@ -279,6 +279,28 @@ describe("a lease that resists", () => {
   });
 });
 
+test("a session that slips in between the last look and the DROP is ended after it, by its OID", async () => {
+  const credential = await lease.issue(ALIAS);
+  const { username, leaseId } = credential;
+  const oid = await oidOf(lease.test, username);
+  const { ledger } = lease.deps;
+  const slipIn: typeof ledger.drop = async (ref) => {
+    // As a login that passed the server's checks before the latch, and shows only now.
+    const open = "login password 'late' connection limit -1 valid until 'infinity'";
+    await asked(lease.test, `alter role "${username}" ${open}`);
+    await logIn(lease.test, { ...credential, password: "late" });
+    await asked(lease.test, `alter role "${username}" nologin`);
+    return ledger.drop(ref);
+  };
+  const deps = { ...lease.deps, ledger: { ...ledger, drop: slipIn } };
+  const options = { onlyIfDue: false, actor: "test" };
+  expect(await revokeLease(deps, parseLeaseId(leaseId), options)).toMatchObject({
+    state: "revoked",
+    servers: [{ sessionsEnded: 0, stragglersEnded: 1, sessionsRemaining: 0 }],
+  });
+  expect(await leftOf(lease.test, credential, oid)).toEqual(NOTHING);
+});
+
 test("the naive way, DROP ROLE alone, leaves sessions that read on: why there are two phases", async () => {
   const credential = await lease.issue(ALIAS);
   const oid = await oidOf(lease.test, credential.username);
