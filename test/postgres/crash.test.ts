@@ -3,7 +3,7 @@ import { issueLease } from "../../core/issue.ts";
 import { parseLeaseId } from "../../core/lease-id.ts";
 import { revokeLease } from "../../core/revoke.ts";
 import { sweep } from "../../core/sweep.ts";
-import { type OwnServer, startCluster } from "../support/cluster.ts";
+import { crashAndRestart, type OwnServer, startCluster } from "../support/cluster.ts";
 import { asked, backdate, LATCHED, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { Crash, failingAt, type Side } from "../support/failing.ts";
 import { type Issuer, issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
@@ -109,8 +109,7 @@ describe("a server of its own", () => {
         () => true,
         () => at >= 2,
       );
-      await own.server.crash();
-      await own.server.restart();
+      await crashAndRestart(own);
       expect(await loginRefusal(database, credential)).toBe(latched ? "28P01" : undefined);
       if (!latched) await backdate(database, credential.username);
       await sweep(instance.deps, sweeping);
@@ -123,8 +122,7 @@ describe("a server of its own", () => {
   test("that crashes after an issue still has the lease, its record, and its end", async () => {
     const instance = issuerOn(database);
     const credential = await instance.issue();
-    await own.server.crash();
-    await own.server.restart();
+    await crashAndRestart(own);
     await (await logIn(database, credential)).end();
     const view = await instance.ask("user-service--readonly", {
       action: "lookup",

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type EmbeddedPostgres, startPostgres } from "../../local/postgres.ts";
+import { eventually } from "./eventually.ts";
 import type { TestCluster } from "./postgres-setup.ts";
 
 /** A server of its own, for tests that crash it, read its log, or need other settings. */
@@ -37,4 +38,10 @@ export async function startCluster(settings: readonly string[] = []): Promise<Ow
       superuser: { username: String(user), password: String(password) },
     },
   };
+}
+
+/** End a server as a crash would, and start it again once its last backend has noticed. */
+export async function crashAndRestart({ server }: OwnServer): Promise<void> {
+  await server.crash();
+  await eventually(() => server.restart().then(() => true), { within: 20_000, every: 100 });
 }
