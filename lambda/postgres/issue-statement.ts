@@ -60,7 +60,8 @@ begin
         pg_catalog.count(*) filter (where pg_catalog.split_part(r.rolname::text, '_', 4) = ${literal(name.consumer)})
       into live, mine
       from pg_catalog.pg_auth_members m join pg_catalog.pg_roles r on r.oid = m.member
-      where m.roleid = grp and r.rolcanlogin and r.rolvaliduntil > t;
+      where m.roleid = grp and r.rolcanlogin and r.rolvaliduntil > t
+        and r.rolname > ${literal(`mf_${name.tag}_0`)} and r.rolname < ${literal(`mf_${name.tag}_:`)};
     if live >= ${integer(order.maxLeases)} then
       ${outcome(sql`'role ' || live`)};
       return;
