@@ -6,7 +6,7 @@ import { operate, type Status } from "../../core/operate.ts";
 import { revokeLease } from "../../core/revoke.ts";
 import { sweep } from "../../core/sweep.ts";
 import { asked, backdate, oidOf } from "../support/evidence.ts";
-import { type Issuer, issuer, logIn, loginRefusal } from "../support/leases.ts";
+import { type Issuer, issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
 import type { TestDatabase } from "../support/provisioned.ts";
 
 const ALIAS = "user-service--readonly";
@@ -103,6 +103,22 @@ describe("a role of a DBA's that is named like a lease", () => {
     const next = await lease.issue(ALIAS, { idempotencyKey: "k" });
     expect([credential.username, username]).not.toContain(next.username);
     expect(await loginRefusal(lease.test, next)).toBeUndefined();
+  });
+
+  test("takes no room from leases when it is in the group under a name of its own", async () => {
+    const member = `app_user-service_${lease.test.tag}`;
+    const consumerLike = `a_b_c_user-service_${lease.test.tag}`;
+    for (const name of [member, consumerLike])
+      await asked(
+        lease.test,
+        `create role "${name}" login valid until '2099-01-01' in role ${group()}`,
+      );
+    await operate(lease.deps, { action: "revoke", everything: true }, sweeping);
+    const tight = issuerOn(lease.test, { limits: { maxLeases: 1, maxLeasesPerConsumer: 1 } });
+    expect(await loginRefusal(lease.test, await tight.issue())).toBeUndefined();
+    await expect(tight.issue()).rejects.toMatchObject({ reason: "limit reached" });
+    await asked(lease.test, `drop role "${member}"; drop role "${consumerLike}"`);
+    await tight.close();
   });
 
   test("of another stack's tag is not even read", async () => {
