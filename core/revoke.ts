@@ -4,9 +4,9 @@ import { isDue, type Lease, recognise } from "./lease.ts";
 import { formatLeaseId, type LeaseId } from "./lease-id.ts";
 import type { LatchOutcome, LeaseDeps } from "./ports.ts";
 import { type Observations, type Receipt, receiptOf } from "./receipt.ts";
-import { rescheduleRevocation, scheduleRecheck } from "./schedules.ts";
+import { RECHECK_AFTER, rescheduleRevocation, scheduleRecheck } from "./schedules.ts";
 import { endAllSessions } from "./sessions.ts";
-import { between, seconds } from "./time.ts";
+import { between, type Instant, seconds } from "./time.ts";
 
 export interface RevokeOptions {
   /** Leave a lease alone that has not expired by the database's clock. */
@@ -88,7 +88,8 @@ async function endAndDrop(
     }));
     return { state: "quarantined", latchedAt, before, blockers };
   }
-  await scheduleRecheck(deps, lease, at);
+  const lastLogins = latchToRecheck(lease, at);
+  if (lastLogins !== undefined) await scheduleRecheck(deps, lease, lastLogins);
   deps.telemetry.audit({ event: "lease.revoking", ...identity(current) });
   const dropped = await deps.ledger.drop(lease);
   if (dropped.kind === "blocked")
@@ -102,6 +103,18 @@ async function endAndDrop(
   return dropped.kind === "gone"
     ? { state: "gone", latchedAt, before, after }
     : { state: "revoked", latchedAt, droppedAt: dropped.at, before, after };
+}
+
+/**
+ * The latch before which a login may still be under way; `undefined` when it was too long ago. A
+ * lease in quarantine is tried again and again, and must not make a schedule each time.
+ */
+function latchToRecheck({ canLogin, record, expiresAt }: Lease, at: Instant): Instant | undefined {
+  if (canLogin) return at;
+  const latchedAt = record?.latchedAt;
+  // a DBA's NOLOGIN leaves the expiry as it was; a latch of ours leaves none to see
+  if (latchedAt === undefined) return expiresAt === undefined ? undefined : at;
+  return between(latchedAt, at) < RECHECK_AFTER ? latchedAt : undefined;
 }
 
 const LATCH_ATTEMPTS = 5;

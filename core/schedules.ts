@@ -46,8 +46,8 @@ const FIRST_USER_OID = 16_384;
 /** How often a schedule is tried before the sweep has to make it. */
 const ATTEMPTS = 3;
 const PAUSE = seconds(0.1);
-/** Scheduler fires within 60 s; a second look comes after any login that was under way. */
-const RECHECK_AFTER = seconds(60);
+/** From the latch to the second look, after any login that was under way: PostgreSQL gives one 60 s. */
+export const RECHECK_AFTER = seconds(60);
 
 /**
  * Make the schedule that revokes a lease when it expires.
@@ -88,12 +88,16 @@ export async function rescheduleRevocation(
 }
 
 /** Make the schedule that looks for sessions of a role once more after it was dropped. */
-export const scheduleRecheck = (deps: LeaseDeps, lease: LeaseRef, now: Instant): Promise<boolean> =>
+export const scheduleRecheck = (
+  deps: LeaseDeps,
+  lease: LeaseRef,
+  latchedAt: Instant,
+): Promise<boolean> =>
   attempt(
     deps,
     lease,
     (second) => recheckName(lease.name, second),
-    epochSecondsCeil(plus(now, RECHECK_AFTER)),
+    epochSecondsCeil(plus(latchedAt, RECHECK_AFTER)),
   );
 
 async function attempt(
