@@ -28,6 +28,8 @@ export interface RoleRow {
   readonly memberOf: readonly string[];
   /** The roles that hold it with ADMIN OPTION. */
   readonly admins: readonly string[];
+  /** Before PostgreSQL 15 a login may take every role, the issuer role too, out of its own. */
+  readonly administersItself?: boolean;
   /** The comment, at most {@link MAX_RECORD_LENGTH} characters. */
   readonly comment?: string;
 }
@@ -57,17 +59,20 @@ export const MAX_RECORD_LENGTH = 1_000;
  * The name alone proves nothing, and on PostgreSQL 15 and older other roles can write our comments.
  * Four facts must agree: the name, no privileged attribute, the ADMIN OPTION of the issuer role
  * that the name says, and the membership in its group (which a latch takes away, with the login).
+ * Where a lease can take that ADMIN OPTION away itself, a whole record, which it cannot write, stands
+ * in for it: no lease may make itself untouchable.
  */
 export function recognise(row: RoleRow, tag: string): Recognition {
   const foreign = (why: string): Recognition => ({ kind: "foreign", username: row.username, why });
   const name = parseLeaseName(row.username);
   if (name === undefined || name.tag !== tag) return foreign("its name is not a lease's");
   if (row.privileged) return foreign("it has a privileged attribute");
-  if (!row.admins.includes(issuerRoleName(tag, name.shard)))
+  const record = parseRecord(row.comment);
+  const mayHaveLeft = row.administersItself === true && record !== undefined;
+  if (!row.admins.includes(issuerRoleName(tag, name.shard)) && !mayHaveLeft)
     return foreign("the issuer role in its name does not hold it with ADMIN OPTION");
   if (row.canLogin && !row.memberOf.includes(groupRoleName(tag, name.role)))
     return foreign("it can log in but is not in the group of its dynamic role");
-  const record = parseRecord(row.comment);
   const expiresAt = row.canLogin ? row.validUntil : (record?.expiredAt ?? row.validUntil);
   return {
     kind: "lease",

@@ -127,6 +127,7 @@ function only<T>(step: string, rows: readonly T[]): T {
 
 function rowIn(row: Row): { readonly row?: RoleRow } {
   const { oid, username, canLogin, validUntil, privileged, memberOf, admins, comment } = row;
+  const { administersItself } = row;
   if (oid === null || username === null) return {};
   return {
     row: {
@@ -137,6 +138,7 @@ function rowIn(row: Row): { readonly row?: RoleRow } {
       memberOf: memberOf ?? [],
       admins: admins ?? [],
       ...(typeof validUntil === "number" && { validUntil }),
+      ...(administersItself === true && { administersItself }),
       ...(typeof comment === "string" && { comment }),
     },
   };

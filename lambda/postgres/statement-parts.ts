@@ -35,6 +35,7 @@ export const ROW = sql`
     join pg_catalog.pg_roles g on g.oid = m.roleid where m.member = r.oid) as "memberOf",
   array(select a.rolname::pg_catalog.text from pg_catalog.pg_auth_members m
     join pg_catalog.pg_roles a on a.oid = m.member where m.roleid = r.oid and m.admin_option) as admins,
+  pg_catalog.current_setting('server_version_num')::int < 150000 as "administersItself",
   pg_catalog.left(pg_catalog.shobj_description(r.oid, 'pg_authid'), 1001) as comment`;
 
 /** What {@link outcome} set last. */

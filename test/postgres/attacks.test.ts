@@ -4,7 +4,7 @@ import { groupRoleName, issuerRoleName, MAINTENANCE_DATABASE } from "../../core/
 import { sweep } from "../../core/sweep.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
-import { asked, leftOf, majorOf, NOTHING, oidOf } from "../support/evidence.ts";
+import { asked, backdate, leftOf, majorOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { type Issuer, issuerOn, logIn, loginRefusal, sqlStateFrom } from "../support/leases.ts";
 import { provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
 
@@ -246,6 +246,20 @@ test("C11: every lease is held with ADMIN OPTION by its shard, so that an upgrad
   expect(await instance.ask(READER, { action: "revoke", leaseId })).toMatchObject({
     state: "revoked",
   });
+});
+
+test("C11: a lease that takes itself from its shard, as PostgreSQL 14 lets it, is revoked all the same", async () => {
+  const credential = await instance.issue();
+  const { username, password } = credential;
+  const shard = issuerRoleName(database.tag, Number(username.split("_")[2]));
+  const oid = await oidOf(database, username);
+  const attack = runAs(database.as(username, password), `revoke "${username}" from ${shard}`);
+  expect(await sqlStateFrom(attack)).toBe(major >= 15 ? "42501" : undefined);
+  const session = await logIn(database, credential);
+  await backdate(database, username);
+  expect(await sweep(instance.deps, sweeping)).toMatchObject({ revoked: 1, foreign: [] });
+  expect(await leftOf(database, credential, oid)).toEqual(NOTHING);
+  await session.end().catch(() => {});
 });
 
 test("C12: neither an issuer login nor an issuer role reads the application's data", async () => {
