@@ -31,7 +31,9 @@ export function decideRenewal(lease: Lease, maxTtlSeconds: number, now: Instant)
   const { record, expiresAt = now } = lease;
   if (record === undefined || record.issuedAt > now) return { kind: "extend", until: expiresAt };
   const allowed = plus(record.issuedAt, seconds(maxTtlSeconds));
-  return { kind: "extend", until: Math.min(record.maxExpiresAt, allowed) as Instant };
+  const until = Math.min(record.maxExpiresAt, allowed) as Instant;
+  // the role's maximum was lowered since: "renewed" must not mean cut off
+  return until <= now ? { kind: "refuse", reason: "expired" } : { kind: "extend", until };
 }
 
 /**

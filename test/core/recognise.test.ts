@@ -64,6 +64,14 @@ describe("a role is recognised as a lease", () => {
     expect(recognition).toMatchObject({ kind: "foreign", why: expect.stringMatching(why) });
   });
 
+  test("when it took itself from the issuer role, which PostgreSQL 14 lets it, but kept its record", () => {
+    const left = { ...row, admins: [], administersItself: true };
+    expect(recognise(left, "abcd").kind).toBe("lease");
+    expect(recognise({ ...left, canLogin: false, memberOf: [] }, "abcd").kind).toBe("lease");
+    for (const change of [{ comment: "forged" }, { privileged: true }, { memberOf: [] }])
+      expect(recognise({ ...left, ...change }, "abcd").kind).toBe("foreign");
+  });
+
   test("by no comment: whatever it says, the answer is the same kind", () => {
     fc.assert(
       fc.property(fc.string(), fc.boolean(), (comment, privileged) => {
@@ -180,6 +188,11 @@ describe("a renewal", () => {
       "with a record from the future moves nothing",
       { record: { issuedAt: at(1), maxExpiresAt: at(999) } },
       { kind: "extend", until: at(60) },
+    ],
+    [
+      "beyond a maximum that was lowered is refused: it would cut the lease off",
+      { record: { issuedAt: at(-HOUR - 1), maxExpiresAt: at(HOUR) } },
+      { kind: "refuse", reason: "expired" },
     ],
     ["of a latched lease is refused", { canLogin: false }, { kind: "refuse", reason: "revoked" }],
     ["of an expired lease is refused", { expiresAt: NOW }, { kind: "refuse", reason: "expired" }],
