@@ -41,6 +41,9 @@ export interface SweepOptions {
  * Schedules are read before leases: a schedule is made after its lease was committed, so one that
  * is listed and whose lease is not found later has none. A lease made in between may look as if it
  * had no schedule; making it once more finds the name taken.
+ *
+ * Leases that may have sessions come first, then what can wait: one consumer's quarantine or litter
+ * must not use up the time that another's due lease needs.
  */
 export async function sweep(deps: LeaseDeps, options: SweepOptions): Promise<SweepReport> {
   let failure: unknown;
@@ -48,7 +51,10 @@ export async function sweep(deps: LeaseDeps, options: SweepOptions): Promise<Swe
     failure = error;
     return undefined;
   });
+  const able = schedules === undefined ? withoutScheduler(deps, failure) : deps;
   const known = new Set<string>();
+  const unscheduled: Lease[] = [];
+  const latched: Lease[] = [];
   const foreign: ForeignRole[] = [];
   const tally = { live: 0, revoked: 0, quarantined: 0, left: 0, schedulesMade: 0 };
   for await (const page of allPages(deps)) {
@@ -58,21 +64,31 @@ export async function sweep(deps: LeaseDeps, options: SweepOptions): Promise<Swe
     }
     for (const lease of page.leases) {
       known.add(lease.name.random);
-      if (isDue(lease, page.now)) tally[await revokeDue(deps, lease, options)] += 1;
+      if (!lease.canLogin) latched.push(lease);
+      else if (isDue(lease, page.now)) tally[await revokeDue(able, lease, options)] += 1;
       else {
         tally.live += 1;
         const own = schedules && (schedules.get(lease.name.random) ?? []);
-        if (own && (await mendSchedule(deps, lease, own, page.now))) tally.schedulesMade += 1;
+        if (own && !hasSchedule(lease, own, page.now)) unscheduled.push(lease);
       }
     }
   }
-  const orphans = await removeOrphans(deps, schedules ?? new Map(), known);
+  for (const lease of unscheduled)
+    if (options.mayContinue() && (await mendSchedule(deps, lease))) tally.schedulesMade += 1;
+  for (const lease of latched) tally[await revokeDue(able, lease, options)] += 1;
+  const orphans = await removeOrphans(deps, schedules ?? new Map(), known, options);
   const unknownSessions = (await deps.ledger.sessionsWithoutRole()).length;
   const report = { ...tally, ...orphans, unknownSessions, foreign };
   tell(deps, report);
   if (schedules === undefined) throw failure;
   return report;
 }
+
+/** A Scheduler that could not be asked is not asked again for each lease: that takes seconds. */
+const withoutScheduler = (deps: LeaseDeps, failure: unknown): LeaseDeps => ({
+  ...deps,
+  scheduler: { ...deps.scheduler, create: () => Promise.reject(failure) },
+});
 
 type ListedSchedule = ScheduleName & { readonly name: string };
 type Schedules = ReadonlyMap<string, readonly ListedSchedule[]>;
@@ -108,21 +124,21 @@ async function revokeDue(
 /** A schedule that has not fired this long after its time will not. */
 const STALE = minutes(10);
 
-/** Make the schedule of a live lease that has none at or before its expiry. */
-async function mendSchedule(
-  deps: LeaseDeps,
-  lease: Lease,
+/** Whether one of a live lease's schedules stands at or before its expiry. */
+function hasSchedule(
+  { expiresAt }: Lease,
   schedules: readonly ListedSchedule[],
   now: Instant,
-): Promise<boolean> {
-  const { expiresAt } = lease;
-  if (expiresAt === undefined) return false;
+): boolean {
+  if (expiresAt === undefined) return true;
   const last = epochSecondsCeil(expiresAt);
   const first = epochSecondsCeil(now) - toSeconds(STALE);
-  const stands = schedules.some(
-    ({ recheck, atEpochSeconds: at }) => !recheck && at >= first && at <= last,
-  );
-  if (stands || !(await scheduleRevocation(deps, lease, expiresAt))) return false;
+  return schedules.some(({ recheck, atEpochSeconds: at }) => !recheck && at >= first && at <= last);
+}
+
+async function mendSchedule(deps: LeaseDeps, lease: Lease): Promise<boolean> {
+  const { expiresAt } = lease;
+  if (expiresAt === undefined || !(await scheduleRevocation(deps, lease, expiresAt))) return false;
   deps.telemetry.measure("SchedulesRepaired", 1);
   return true;
 }
@@ -132,15 +148,19 @@ async function removeOrphans(
   deps: LeaseDeps,
   schedules: Schedules,
   known: ReadonlySet<string>,
+  { mayContinue }: SweepOptions,
 ): Promise<{ readonly schedulesRemoved: number; readonly stragglersEnded: number }> {
   let schedulesRemoved = 0;
   let stragglersEnded = 0;
   for (const [random, list] of schedules) {
     if (known.has(random)) continue;
     for (const { name } of list.filter(({ recheck }) => !recheck)) {
+      if (!mayContinue()) return { schedulesRemoved, stragglersEnded };
       const input = await deps.scheduler.read(name);
-      if (input !== undefined) {
-        const { username } = parseLeaseId(input.leaseId);
+      const lease = input && parseLeaseId(input.leaseId);
+      // whose name and input speak of two leases is none of ours, and says nothing about an OID
+      if (input && lease?.name.random === random && lease.name.tag === deps.tag) {
+        const { username } = lease;
         const ended = await endAllSessions(deps, { oid: input.roleOid, username });
         stragglersEnded += ended.reduce((sum, { ended: count }) => sum + count, 0);
       }

@@ -1,0 +1,102 @@
+import { describe, expect, test } from "vitest";
+import type { Credential } from "../../core/credential.ts";
+import { parseLeaseId } from "../../core/lease-id.ts";
+import { revokeLease } from "../../core/revoke.ts";
+import { sweep } from "../../core/sweep.ts";
+import { backdate, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
+import { type Issuer, issuer, logIn } from "../support/leases.ts";
+import { runAs, type TestDatabase } from "../support/provisioned.ts";
+
+const ALIAS = "user-service--readonly";
+type Lease = Issuer & { readonly test: TestDatabase };
+
+/** A sweep that has time for `steps` steps. */
+const sweptFor = (lease: Lease, steps: number) => {
+  let left = steps;
+  return sweep(lease.deps, { actor: "sweep", mayContinue: () => left-- > 0 });
+};
+const rechecks = ({ scheduler }: Lease): number =>
+  [...scheduler.schedules.keys()].filter((name) => name.endsWith("-recheck")).length;
+
+/** Put a lease that owns something into quarantine. */
+async function quarantined(lease: Lease, credential: Credential) {
+  const { username, password, leaseId } = credential;
+  await runAs(lease.test.as(username, password), "select lo_create(0)");
+  expect(await lease.ask(ALIAS, { action: "revoke", leaseId })).toMatchObject({
+    state: "quarantined",
+  });
+}
+
+test("a lease in quarantine is looked at once more, not for ever: its attempts make no schedules", async () => {
+  const lease = await issuer();
+  const credential = await lease.issue();
+  const roleOid = await oidOf(lease.test, credential.username);
+  await quarantined(lease, credential);
+  expect(rechecks(lease)).toBe(1);
+  for (let attempt = 0; attempt < 3; attempt++) {
+    await sweptFor(lease, 9);
+    await lease.ask(ALIAS, { action: "revoke", leaseId: credential.leaseId });
+  }
+  expect(rechecks(lease)).toBe(1);
+
+  // a minute later, when the second look finds it still there
+  lease.scheduler.schedules.clear();
+  const { ledger } = lease.deps;
+  const later: typeof ledger = {
+    ...ledger,
+    latch: async (...given) => {
+      const latched = await ledger.latch(...given);
+      if (latched.kind !== "latched") return latched;
+      return { ...latched, at: (latched.at + 61_000) as typeof latched.at };
+    },
+  };
+  const again = { onlyIfDue: true, actor: "schedule", roleOid };
+  expect(
+    await revokeLease({ ...lease.deps, ledger: later }, parseLeaseId(credential.leaseId), again),
+  ).toMatchObject({ state: "quarantined" });
+  expect(rechecks(lease)).toBe(0);
+  await lease.close();
+});
+
+describe("a sweep whose time is short", () => {
+  test("revokes what is due before it tries what is in quarantine", async () => {
+    const lease = await issuer();
+    const issued = [await lease.issue(), await lease.issue(), await lease.issue()];
+    const [a, b, due] = issued.sort((x, y) => (x.username < y.username ? -1 : 1));
+    if (!a || !b || !due) throw new Error("three were issued");
+    for (const each of [a, b]) await quarantined(lease, each);
+    await backdate(lease.test, due.username);
+    expect(await sweptFor(lease, 1)).toMatchObject({ revoked: 1, quarantined: 0, left: 2 });
+    expect(await leasesOf(lease.test)).not.toContain(due.username);
+    await lease.close();
+  });
+
+  test("makes schedules and removes them only as long as there is time", async () => {
+    const lease = await issuer();
+    lease.scheduler.failNext(9);
+    for (let n = 0; n < 3; n++) await lease.issue();
+    for (let n = 0; n < 3; n++) {
+      const { leaseId } = await lease.issue();
+      await lease.ask(ALIAS, { action: "revoke", leaseId });
+    }
+    expect(await sweptFor(lease, 2)).toMatchObject({ schedulesMade: 2, schedulesRemoved: 0 });
+    expect(await sweptFor(lease, 3)).toMatchObject({ schedulesMade: 1, schedulesRemoved: 2 });
+    expect(await sweptFor(lease, 9)).toMatchObject({ schedulesMade: 0, schedulesRemoved: 1 });
+    await lease.close();
+  });
+});
+
+test("a schedule forged for a live lease under another name ends none of its sessions", async () => {
+  const lease = await issuer();
+  const credential = await lease.issue();
+  const oid = await oidOf(lease.test, credential.username);
+  const session = await logIn(lease.test, credential);
+  const forged = { leaseId: credential.leaseId, roleOid: oid };
+  lease.scheduler.schedules.set("zzzzzzzzzzzz-1900000000", forged);
+  expect(await sweptFor(lease, 9)).toMatchObject({ stragglersEnded: 0 });
+  expect((await session.query("select 1 as one")).rows).toEqual([{ one: 1 }]);
+  await session.end();
+  await lease.ask(ALIAS, { action: "revoke", leaseId: credential.leaseId });
+  expect(await leftOf(lease.test, credential, oid)).toEqual(NOTHING);
+  await lease.close();
+});
