@@ -23,6 +23,15 @@ import { type LambdaTelemetry, lambdaTelemetry } from "./telemetry.ts";
 /** Bounds of every connection; the shortest function timeout is 30 s. */
 const LIMITS = { connect: seconds(5), statement: seconds(10), lock: seconds(2) };
 
+/**
+ * AWS answers in milliseconds or not at all. Without these bounds the SDK waits for ever where there
+ * is no route, and a lease would be made, or kept, while its function runs out of time.
+ */
+const AWS = {
+  maxAttempts: 2,
+  requestHandler: { connectionTimeout: 1_500, requestTimeout: 3_000, throwOnRequestTimeout: true },
+};
+
 const time: Time = {
   now: () => Date.now() as Instant,
   wait: async (length) => {
@@ -60,7 +69,7 @@ export function compose(env: Environment): Composition {
   const place = { region: set.AWS_REGION, folder: set.LAMBDA_TASK_ROOT };
   const maintenance = new Maintenance(
     issuerLogin({
-      secrets: secretsManager(new SecretsManagerClient()),
+      secrets: secretsManager(new SecretsManagerClient(AWS)),
       secretArn: set.ISSUER_SECRET_ARN,
       host: set.DB_HOST,
       port: Number(set.DB_PORT),
@@ -70,7 +79,7 @@ export function compose(env: Environment): Composition {
   );
   const server = `${set.DB_HOST}:${set.DB_PORT}`;
   const ledger = postgresLedger({ maintenance, tag, server, time, random: Math.random });
-  const scheduler = eventBridgeScheduler(new SchedulerClient(), {
+  const scheduler = eventBridgeScheduler(new SchedulerClient(AWS), {
     group: set.SCHEDULE_GROUP,
     revokerArn: set.REVOKER_ARN,
     roleArn: set.SCHEDULER_ROLE_ARN,
@@ -99,7 +108,7 @@ export function composeIssuer(env: Environment): Composition & { readonly deps: 
       ...deps,
       deployment,
       endpoint: { host: DB_HOST, port: Number(DB_PORT), tls: deployment.tls },
-      peppers: peppersIn(secretsManager(new SecretsManagerClient()), PEPPER_SECRET_ARN),
+      peppers: peppersIn(secretsManager(new SecretsManagerClient(AWS)), PEPPER_SECRET_ARN),
       random: randomBytes,
     },
   };

@@ -1,0 +1,52 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { compose } from "../../lambda/compose.ts";
+
+/** As for an issue: what its function has, less what its other steps need. */
+const ENOUGH_FOR_AN_ISSUE = 20_000;
+
+let silent: Server;
+let folder: string;
+beforeAll(async () => {
+  silent = createServer(() => {}); // accepts, and never answers: as a route that leads nowhere
+  await new Promise<void>((listening) => silent.listen(0, "127.0.0.1", listening));
+  folder = mkdtempSync(join(tmpdir(), "mayfly-compose-"));
+  const deployment = { database: "orders", tag: "abcd", shards: 1, tls: "verify-full" };
+  writeFileSync(join(folder, "deployment.json"), JSON.stringify(deployment));
+  const { port } = silent.address() as AddressInfo;
+  vi.stubEnv("AWS_ENDPOINT_URL", `http://127.0.0.1:${port}`);
+  vi.stubEnv("AWS_REGION", "eu-west-1");
+  vi.stubEnv("AWS_ACCESS_KEY_ID", "id");
+  vi.stubEnv("AWS_SECRET_ACCESS_KEY", "key");
+});
+afterAll(() => {
+  vi.unstubAllEnvs();
+  silent.close();
+  rmSync(folder, { recursive: true });
+});
+
+test("a Scheduler that never answers is given up in time, and the function goes on", {
+  timeout: 2 * ENOUGH_FOR_AN_ISSUE,
+}, async () => {
+  const { deps } = compose({
+    AWS_REGION: "eu-west-1",
+    DB_HOST: "db.example.com",
+    DB_PORT: "5432",
+    ISSUER_SECRET_ARN: "issuer",
+    LAMBDA_TASK_ROOT: folder,
+    REVOKER_ARN: "revoker",
+    SCHEDULER_ROLE_ARN: "role",
+    SCHEDULE_DLQ_ARN: "queue",
+    SCHEDULE_GROUP: "leases",
+  });
+  const started = performance.now();
+  const input = { leaseId: "orders/readonly/lease", roleOid: 16_500 };
+  await expect(deps.scheduler.create("aaaabbbbcccc-1", 1, input)).rejects.toThrow(
+    /could not be made \(TimeoutError\); wait and retry/,
+  );
+  const attempts = 3; // core/schedules.ts tries as often
+  expect((performance.now() - started) * attempts).toBeLessThan(ENOUGH_FOR_AN_ISSUE);
+});
