@@ -11,7 +11,11 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["test/*.test.ts", "test/{core,lambda}/**/*.test.ts"] },
+        test: {
+          name: "unit",
+          include: ["test/*.test.ts", "test/{core,lambda}/**/*.test.ts"],
+          env: { POWERTOOLS_LOG_LEVEL: "SILENT" },
+        },
       },
       {
         extends: true,

@@ -86,10 +86,10 @@ async function attempt(
     replay,
     record: { consumer, role, ...(pepper && { pepper: pepper.version }) },
   });
-  return { ...within(outcome, { consumer, role, settings }), password };
+  return { ...orRefuse(outcome, { consumer, role, settings }), password };
 }
 
-function within(outcome: IssueOutcome, { consumer, role, settings }: GrantedRole): IssuedLogin {
+function orRefuse(outcome: IssueOutcome, { consumer, role, settings }: GrantedRole): IssuedLogin {
   if (outcome.kind !== "limit") return outcome;
   const [who, limit] =
     outcome.scope === "role"

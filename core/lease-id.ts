@@ -21,8 +21,9 @@ const SHOWN = 80;
 export function shown(value: unknown): string {
   if (Array.isArray(value)) return "(a list)";
   if (typeof value === "object" && value !== null) return "(an object)";
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}… (${text.length} characters)`;
+  if (typeof value !== "string" || value.length <= SHOWN)
+    return JSON.stringify(value) ?? String(value);
+  return `${JSON.stringify(value.slice(0, SHOWN))}… (${value.length} characters)`;
 }
 
 /**

@@ -5,7 +5,7 @@ import { allPages, type LeaseFilter, type LeaseList, listLeases, readPage } from
 import { type LeaseView, stateOf } from "./lookup.ts";
 import type { LeaseDeps } from "./ports.ts";
 import type { Receipt } from "./receipt.ts";
-import { fieldsOf, refuseUnknown } from "./request.ts";
+import { actionIn, fieldsOf, refuseUnknown } from "./request.ts";
 import { revokeLease } from "./revoke.ts";
 import { type SweepOptions, type SweepReport, sweep } from "./sweep.ts";
 
@@ -37,12 +37,12 @@ type Action = (deps: LeaseDeps, fields: Fields, options: SweepOptions) => Promis
 const STATES = ["live", "expired", "quarantined"] as const;
 const MAX_LIMIT = 500;
 
-const ACTIONS: Readonly<Record<string, { readonly fields: readonly string[]; run: Action }>> = {
+const ACTIONS = {
   list: { fields: ["role", "consumer", "state", "after", "limit"], run: list },
   revoke: { fields: ["leaseId", "prefix", "consumer", "everything", "after"], run: revoke },
   sweep: { fields: [], run: (deps, _, options) => sweep(deps, options) },
   status: { fields: [], run: status },
-};
+} as const satisfies Readonly<Record<string, { fields: readonly string[]; run: Action }>>;
 
 /**
  * Do what an operator asked: `list`, `revoke`, `sweep` or `status`.
@@ -55,15 +55,10 @@ export async function operate(
   options: SweepOptions,
 ): Promise<OperatorAnswer> {
   const fields = fieldsOf(event);
-  const { action } = fields;
-  const known =
-    typeof action === "string" && Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
-  if (known === undefined)
-    throw new InvalidRequestError(
-      `action ${shown(action)} is not one of ${Object.keys(ACTIONS).join(", ")}`,
-    );
-  refuseUnknown(fields, String(action), known.fields);
-  return known.run(deps, fields, options);
+  const action = actionIn(fields, ACTIONS);
+  const { fields: known, run } = ACTIONS[action];
+  refuseUnknown(fields, action, known);
+  return run(deps, fields, options);
 }
 
 function list(deps: LeaseDeps, fields: Fields): Promise<LeaseList> {
@@ -102,7 +97,7 @@ function parseOwn(deps: LeaseDeps, value: unknown) {
   const id = parseLeaseId(value);
   if (id.database === deps.database && id.name.tag === deps.tag) return id;
   throw new InvalidRequestError(
-    `lease ${shown(value)} is not of database ${deps.database} of this stack; call the operator function that issued it`,
+    `lease ${shown(value)} is not of database ${deps.database} of this stack; call the operator function of the stack that issued it`,
   );
 }
 

@@ -27,7 +27,6 @@ export interface IssueOrder {
 export interface IssuedLogin {
   readonly kind: "issued" | "replayed";
   readonly row: RoleRow;
-  readonly now: Instant;
 }
 
 export type IssueOutcome =

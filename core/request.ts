@@ -29,6 +29,25 @@ export function fieldsOf(event: unknown): Readonly<Record<string, unknown>> {
   return event as Record<string, unknown>;
 }
 
+/**
+ * The action that a request names, one of the keys of `known`.
+ *
+ * @throws InvalidRequestError that lists them.
+ */
+export function actionIn<Action extends string>(
+  { action }: Readonly<Record<string, unknown>>,
+  known: Readonly<Record<Action, unknown>>,
+): Action {
+  const isKnown = (name: string): name is Action => Object.hasOwn(known, name);
+  if (typeof action === "string" && isKnown(action)) return action;
+  const actions = Object.keys(known).join(", ");
+  throw new InvalidRequestError(
+    action === undefined
+      ? `the request has no action; send {"action": …} with one of ${actions}`
+      : `action ${shown(action)} is not one of ${actions}`,
+  );
+}
+
 /** Refuse fields that `action` does not know, so that no misspelling is silently ignored. */
 export function refuseUnknown(
   fields: Readonly<Record<string, unknown>>,
@@ -38,7 +57,7 @@ export function refuseUnknown(
   const unknown = Object.keys(fields).filter((name) => name !== "action" && !known.includes(name));
   if (unknown.length === 0) return;
   throw new InvalidRequestError(
-    `${action} does not know ${unknown.map(shown).slice(0, 5).join(", ")}; its fields are ${known.join(", ")}`,
+    `${action} does not know ${unknown.map(shown).slice(0, 5).join(", ")}; ${known.length > 0 ? `its fields are ${known.join(", ")}` : "it has no fields"}`,
   );
 }
 
@@ -49,22 +68,18 @@ export function refuseUnknown(
  */
 export function parseRequest(event: unknown, role: DeployedRole): ConsumerRequest {
   const fields = fieldsOf(event);
-  const { action } = fields;
-  if (typeof action !== "string" || !Object.hasOwn(FIELDS, action))
-    throw new InvalidRequestError(
-      `action ${shown(action)} is not one of ${Object.keys(FIELDS).join(", ")}`,
-    );
-  const known = action as ConsumerRequest["action"];
-  refuseUnknown(fields, known, FIELDS[known]);
-  if (known === "issue") {
+  const action = actionIn(fields, FIELDS);
+  refuseUnknown(fields, action, FIELDS[action]);
+  if (action === "issue") {
     const idempotencyKey = parseKey(fields.idempotencyKey);
     const ttlSeconds = parseTtl(fields.ttlSeconds, role);
-    return { action: known, ttlSeconds, ...(idempotencyKey !== undefined && { idempotencyKey }) };
+    return { action, ttlSeconds, ...(idempotencyKey !== undefined && { idempotencyKey }) };
   }
-  if (fields.leaseId === undefined)
-    throw new InvalidRequestError(`${known} needs leaseId, the leaseId of an issued credential`);
-  if (known !== "renew") return { action: known, leaseId: fields.leaseId };
-  return { action: known, leaseId: fields.leaseId, ttlSeconds: parseTtl(fields.ttlSeconds, role) };
+  const { leaseId } = fields;
+  if (leaseId === undefined)
+    throw new InvalidRequestError(`${action} needs leaseId, the leaseId of an issued credential`);
+  if (action !== "renew") return { action, leaseId };
+  return { action, leaseId, ttlSeconds: parseTtl(fields.ttlSeconds, role) };
 }
 
 function parseTtl(value: unknown, { ttlSeconds, maxTtlSeconds }: DeployedRole): number {

@@ -5,9 +5,11 @@ import { setTimeout } from "node:timers/promises";
 import { Logger } from "@aws-lambda-powertools/logger";
 import { SchedulerClient } from "@aws-sdk/client-scheduler";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import type { Endpoint } from "../core/credential.ts";
 import type { Deployment } from "../core/deployment.ts";
 import type { IssueDeps } from "../core/issue.ts";
 import type { LeaseDeps } from "../core/ports.ts";
+import type { SecretStore } from "../core/secret-store.ts";
 import { type Instant, seconds, type Time } from "../core/time.ts";
 import { peppersIn } from "./aws/peppers.ts";
 import { eventBridgeScheduler } from "./aws/scheduler.ts";
@@ -44,6 +46,8 @@ export interface Composition {
   readonly logger: Logger;
   readonly telemetry: LambdaTelemetry;
   readonly deployment: Deployment;
+  readonly endpoint: Endpoint;
+  readonly secrets: SecretStore;
   readonly deps: LeaseDeps;
 }
 
@@ -66,18 +70,16 @@ export function compose(env: Environment): Composition {
   const telemetry = lambdaTelemetry(logger, database);
   if (deployment.tls === "plaintext")
     logger.warn("connections to the database are not encrypted: the configuration says plaintext");
+  const secrets = secretsManager(new SecretsManagerClient(AWS));
+  const host = set.DB_HOST;
+  const port = Number(set.DB_PORT);
   const place = { region: set.AWS_REGION, folder: set.LAMBDA_TASK_ROOT };
+  const ssl = (): ReturnType<typeof tlsOptions> => tlsOptions(host, deployment, place);
   const maintenance = new Maintenance(
-    issuerLogin({
-      secrets: secretsManager(new SecretsManagerClient(AWS)),
-      secretArn: set.ISSUER_SECRET_ARN,
-      host: set.DB_HOST,
-      port: Number(set.DB_PORT),
-      ssl: () => tlsOptions(set.DB_HOST, deployment, place),
-    }),
+    issuerLogin({ secrets, secretArn: set.ISSUER_SECRET_ARN, host, port, ssl }),
     (login) => connect(login, LIMITS),
   );
-  const server = `${set.DB_HOST}:${set.DB_PORT}`;
+  const server = `${host}:${port}`;
   const ledger = postgresLedger({ maintenance, tag, server, time, random: Math.random });
   const scheduler = eventBridgeScheduler(new SchedulerClient(AWS), {
     group: set.SCHEDULE_GROUP,
@@ -89,6 +91,8 @@ export function compose(env: Environment): Composition {
     logger,
     telemetry,
     deployment,
+    endpoint: { host, port, tls: deployment.tls },
+    secrets,
     deps: { database, tag, ledger, scheduler, telemetry, time },
   };
 }
@@ -96,22 +100,10 @@ export function compose(env: Environment): Composition {
 /** As {@link compose}, with what issuing needs besides. */
 export function composeIssuer(env: Environment): Composition & { readonly deps: IssueDeps } {
   const composition = compose(env);
-  const { deployment, deps } = composition;
-  const { DB_HOST, DB_PORT, PEPPER_SECRET_ARN } = required(env, [
-    "DB_HOST",
-    "DB_PORT",
-    "PEPPER_SECRET_ARN",
-  ]);
-  return {
-    ...composition,
-    deps: {
-      ...deps,
-      deployment,
-      endpoint: { host: DB_HOST, port: Number(DB_PORT), tls: deployment.tls },
-      peppers: peppersIn(secretsManager(new SecretsManagerClient(AWS)), PEPPER_SECRET_ARN),
-      random: randomBytes,
-    },
-  };
+  const { deployment, endpoint, secrets, deps } = composition;
+  const { PEPPER_SECRET_ARN } = required(env, ["PEPPER_SECRET_ARN"]);
+  const peppers = peppersIn(secrets, PEPPER_SECRET_ARN);
+  return { ...composition, deps: { ...deps, deployment, endpoint, peppers, random: randomBytes } };
 }
 
 const readDeployment = (folder: string): Deployment =>

@@ -83,7 +83,8 @@ function checkTags(place: Place, databases: ParsedConfig["databases"]): void {
 export function parseConfig(config: unknown): ParsedConfig {
   const problems: string[] = [];
   const root: Place = { path: "", value: config, problems };
-  if (!isObjectOf({ ...root, path: "config" }, ["databases", "consumers"], "export defineConfig()"))
+  const remedy = "export default defineConfig({ … })";
+  if (!isObjectOf({ ...root, path: "config" }, ["databases", "consumers"], remedy))
     return finish({ databases: {}, consumers: {} }, problems);
   const databasesAt = within(root, "databases");
   const databases = readNamed(

@@ -165,17 +165,24 @@ export function readSettings(place: Place): ParsedSettings {
   };
 }
 
+/** The stack makes the sandbox's server: nothing is left to say about it, and it holds one database. */
+function checkSandbox(place: Place, { databases }: ParsedSettings): void {
+  for (const key of HOST.map((name) => within(place, name)))
+    if (key.value !== undefined)
+      complain(key, "belongs to a server that exists", "remove it, or remove sandbox");
+  if (databases.length > 1)
+    complain(within(place, "databases"), "is more than a sandbox makes", "list one database");
+}
+
 /** Read one database. */
 export function readDatabase(place: Place): ParsedDatabase | undefined {
   const sandbox = within(place, "sandbox");
-  const known = sandbox.value === undefined ? [...HOST, ...SETTINGS] : ["sandbox", ...SETTINGS];
   const remedy = "describe the database, with sandbox: true or a host";
-  if (!isObjectOf(place, known, remedy)) return undefined;
+  if (!isObjectOf(place, ["sandbox", ...HOST, ...SETTINGS], remedy)) return undefined;
   if (sandbox.value !== undefined && sandbox.value !== true)
     complain(sandbox, "is not true", "write true, or remove it and give a host");
   const settings = readSettings(place);
-  if (sandbox.value === true && settings.databases.length > 1)
-    complain(within(place, "databases"), "is more than a sandbox makes", "list one database");
+  if (sandbox.value === true) checkSandbox(place, settings);
   return {
     target: sandbox.value === undefined ? readHost(place) : undefined,
     ...settings,

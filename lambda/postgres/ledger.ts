@@ -73,7 +73,9 @@ export function postgresLedger(deps: LedgerDeps): Ledger {
     page: async (after, limit) => {
       const rows = await contended<Row>("list", leases.page(tag, after, limit));
       const present = rows.flatMap((row) => rowIn(row).row ?? []);
-      return { rows: present, now: (rows[0]?.now ?? 0) as Instant };
+      const [first] = rows;
+      if (first === undefined) throw new Error("step list answered no row, not even the clock");
+      return { rows: present, now: first.now as Instant };
     },
     latch: async (lease, options) => {
       const rows = await retryContended("latch", deps, () =>
@@ -150,7 +152,7 @@ function issueOutcome(username: string, answer: Row): IssueOutcome {
     return { kind: "limit", scope: kind, live: Number(detail) };
   const { row } = rowIn(answer);
   if (row === undefined) throw new Error(`login ${username} was made but cannot be seen`);
-  return { kind: kind === "replayed" ? kind : "issued", row, now: answer.now as Instant };
+  return { kind: kind === "replayed" ? kind : "issued", row };
 }
 
 function extendOutcome(answer: Row): ExtendOutcome {

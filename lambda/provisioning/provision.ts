@@ -9,19 +9,19 @@ import {
 import type { SecretStore } from "../../core/secret-store.ts";
 import { seconds } from "../../core/time.ts";
 import type { Limits, Login } from "../postgres/login.ts";
-import { checkCluster } from "../postgres/provision/check-cluster.ts";
-import { checkDatabase } from "../postgres/provision/check-database.ts";
-import { grantConnect } from "../postgres/provision/connect.ts";
-import { convergeLogin } from "../postgres/provision/logins.ts";
+import { checkCluster } from "../postgres/provisioning/check-cluster.ts";
+import { checkDatabase } from "../postgres/provisioning/check-database.ts";
+import { grantConnect } from "../postgres/provisioning/connect.ts";
+import { convergeLogin } from "../postgres/provisioning/logins.ts";
 import {
   admitIssuerLogins,
   emptyMaintenanceDatabase,
   makeMaintenanceDatabase,
-} from "../postgres/provision/maintenance.ts";
-import { grantPrivileges } from "../postgres/provision/privileges.ts";
-import { refuseIf } from "../postgres/provision/problems.ts";
-import { makeMemberships, makeRoles } from "../postgres/provision/roles.ts";
-import { type Session, withSession } from "../postgres/provision/session.ts";
+} from "../postgres/provisioning/maintenance.ts";
+import { grantPrivileges } from "../postgres/provisioning/privileges.ts";
+import { refuseIf } from "../postgres/provisioning/problems.ts";
+import { makeMemberships, makeRoles } from "../postgres/provisioning/roles.ts";
+import { type Session, withSession } from "../postgres/provisioning/session.ts";
 import { adminLogin, type ServerPlace } from "./admin-login.ts";
 import { convergeIssuerSecret, convergeJanitorSecret } from "./secrets.ts";
 

@@ -2,8 +2,8 @@ import { ConfigError } from "../../core/errors.ts";
 import type { SecretStore } from "../../core/secret-store.ts";
 import { seconds } from "../../core/time.ts";
 import type { Limits } from "../postgres/login.ts";
-import { seedDatabase } from "../postgres/provision/seed.ts";
-import { withSession } from "../postgres/provision/session.ts";
+import { seedDatabase } from "../postgres/provisioning/seed.ts";
+import { withSession } from "../postgres/provisioning/session.ts";
 import { adminLogin, type ServerPlace } from "./admin-login.ts";
 
 /** What the sandbox is to have. */

@@ -161,7 +161,7 @@ describe("an operator's request is refused, and nothing is sent,", () => {
   test.each<[string, unknown, RegExp]>([
     ["that is nothing", null, /the request null is not a JSON object/],
     ["that is a list", [], /the request \(a list\) is not a JSON object/],
-    ["without an action", {}, /action undefined is not one of list, revoke, sweep, status/],
+    ["without an action", {}, /has no action; send .* one of list, revoke, sweep, status/],
     ["of an unknown action", { action: "drop" }, /action "drop" is not one of/],
     ["of an inherited action", { action: "constructor" }, /action "constructor" is not one of/],
     [

@@ -7,8 +7,8 @@ import type { Privileges, ProvisionPlan } from "../../core/provisioning/plan.ts"
 import { Secret } from "../../core/secret.ts";
 import { seconds } from "../../core/time.ts";
 import { connect, type Limits, type Login } from "../../lambda/postgres/login.ts";
-import { seedDatabase } from "../../lambda/postgres/provision/seed.ts";
-import { withSession } from "../../lambda/postgres/provision/session.ts";
+import { seedDatabase } from "../../lambda/postgres/provisioning/seed.ts";
+import { withSession } from "../../lambda/postgres/provisioning/session.ts";
 import { ident, sql } from "../../lambda/postgres/sql.ts";
 import { tlsOptions } from "../../lambda/postgres/tls.ts";
 import { makeProvision } from "../../lambda/provisioning/provision.ts";

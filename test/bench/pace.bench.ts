@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { test } from "vitest";
 import { connect } from "../../lambda/postgres/login.ts";
 import type { Sql } from "../../lambda/postgres/sql.ts";
 import { issuer } from "../support/leases.ts";
@@ -9,7 +9,7 @@ const ISSUES = 60;
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
-test("an issue takes about as long as its statement by hand: reported, not asserted", async () => {
+test("what an issue takes beside its statement by hand, in turn on one connection", async () => {
   let sent = "";
   const lease = await issuer({
     open: async (login) => {
@@ -41,6 +41,5 @@ test("an issue takes about as long as its statement by hand: reported, not asser
   const [issue, hand] = [median(issued), median(byHand)];
   const times = `p50 of ${ISSUES}: issue ${issue.toFixed(1)} ms, the same SQL by hand ${hand.toFixed(1)} ms`;
   console.log(`${times}, ratio ${(issue / hand).toFixed(2)}`);
-  expect(issued).toHaveLength(ISSUES);
   await lease.close();
 });
