@@ -188,7 +188,7 @@ describe("an operator's request is refused, and nothing is sent,", () => {
     [
       "with 10 kB",
       { action: "list", after: "x".repeat(10_000) },
-      /after "x+… \(10002 characters\)/,
+      /after "x+"… \(10000 characters\)/,
     ],
     ["to revoke nothing in particular", { action: "revoke" }, /exactly one of leaseId.* got none/],
     [
