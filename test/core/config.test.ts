@@ -12,8 +12,8 @@ import {
 } from "./sample-config.ts";
 
 test.each<[string, unknown, string]>([
-  ["no object", 7, "config: 7 is not an object; export defineConfig()"],
-  ["nothing", undefined, "config: missing; export defineConfig()"],
+  ["no object", 7, "config: 7 is not an object; export default defineConfig({ … })"],
+  ["nothing", undefined, "config: missing; export default defineConfig({ … })"],
   [
     "no database",
     { databases: {}, consumers: {} },
@@ -32,7 +32,7 @@ test.each<[string, unknown, string]>([
   [
     "an unknown key in a database",
     withDatabase({ ...sandbox, rolez: {} }),
-    "databases.orders.rolez: unknown key; known are sandbox, databases, owner, roles, tag, shards, reserveConcurrency",
+    "databases.orders.rolez: unknown key; known are sandbox, host, port, ca, tls, adminSecret, vpc, databases, owner, roles, tag, shards, reserveConcurrency",
   ],
   [
     "a database's name",
@@ -112,7 +112,7 @@ test.each<[string, unknown, string]>([
   [
     "a sandbox with a host",
     withDatabase({ ...sandbox, host: "db" }),
-    "databases.orders.host: unknown key; known are sandbox, databases, owner, roles, tag, shards, reserveConcurrency",
+    'databases.orders.host: "db" belongs to a server that exists; remove it, or remove sandbox',
   ],
   [
     "a consumer without identity",
