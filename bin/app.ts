@@ -1,35 +1,33 @@
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { App } from "aws-cdk-lib";
-import { parseConfig } from "../core/config/config.ts";
 import { ConfigError } from "../core/errors.ts";
 import { MayflyStack } from "../lib/index.ts";
+import { configPath, loadConfig } from "./load-config.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
 /** sysexits.h: EX_CONFIG. */
 const EX_CONFIG = 78;
 
-/** The configuration that a file exports, checked. */
-async function loadConfig(path: string): Promise<ReturnType<typeof parseConfig>> {
-  if (!existsSync(path))
-    throw new ConfigError(`${path} does not exist; write it, or name another with MAYFLY_CONFIG`);
-  const module: { readonly default?: unknown } = await import(pathToFileURL(path).href);
-  return parseConfig(module.default);
+/** What the CDK's command line reads: without it, the app makes the very same template. */
+function cdkContext(): Record<string, unknown> {
+  const { context } = JSON.parse(readFileSync(join(ROOT, "cdk.json"), "utf8")) as {
+    context: Record<string, unknown>;
+  };
+  return context;
 }
 
 async function main(): Promise<number> {
   const outdir = process.env.CDK_OUTDIR ?? join(ROOT, "cdk.out");
-  const app = new App({ outdir, autoSynth: false });
+  const app = new App({ outdir, autoSynth: false, context: cdkContext() });
   const named: unknown = app.node.tryGetContext("config") ?? process.env.MAYFLY_CONFIG;
-  const path = typeof named === "string" ? resolve(named) : join(ROOT, "mayfly.config.ts");
   try {
-    const config = await loadConfig(path);
+    const config = await loadConfig(configPath(typeof named === "string" ? named : undefined));
     new MayflyStack(app, "Mayfly", { config });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    console.error(`${path}\n${error.message}`);
+    console.error(error.message);
     return EX_CONFIG;
   }
   app.synth();

@@ -1,4 +1,4 @@
-import { CfnOutput, Duration, Stack, type StackProps } from "aws-cdk-lib";
+import { Annotations, CfnOutput, Duration, Stack, type StackProps } from "aws-cdk-lib";
 import { SecurityGroup, Vpc } from "aws-cdk-lib/aws-ec2";
 import { AccountRootPrincipal, type IRole, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { type ISecret, Secret } from "aws-cdk-lib/aws-secretsmanager";
@@ -15,6 +15,8 @@ import type { DynamicDatabaseProps } from "./dynamic-database-props.ts";
 import type { DynamicRole } from "./dynamic-role.ts";
 import { BUILT_FUNCTIONS } from "./function-code.ts";
 import { SandboxDatabase } from "./sandbox-database.ts";
+
+const NO_ROUTE_TABLE = "@aws-cdk/aws-ec2:noSubnetRouteTableId";
 
 /** Properties of a MayflyStack. */
 export interface MayflyStackProps extends StackProps {
@@ -67,22 +69,24 @@ export class MayflyStack extends Stack {
   }
 
   #host(name: string, target: ParsedHost): HostProps {
-    const { host, port, tls, ca, vpc } = target;
+    const { host, port, tls, ca } = target;
+    const vpc = Vpc.fromVpcAttributes(this, `${name}-vpc`, {
+      vpcId: target.vpc.vpcId,
+      availabilityZones: [...target.vpc.availabilityZones],
+      privateSubnetIds: [...target.vpc.privateSubnetIds],
+    });
+    Annotations.of(vpc).acknowledgeWarning(NO_ROUTE_TABLE, "nothing here reads a route table");
     return {
       host,
       port,
       tls,
       ...(ca !== undefined && { ca }),
       adminSecret: this.#adminSecret(name, target.adminSecret),
-      vpc: Vpc.fromVpcAttributes(this, `${name}-vpc`, {
-        vpcId: vpc.vpcId,
-        availabilityZones: [...vpc.availabilityZones],
-        privateSubnetIds: [...vpc.privateSubnetIds],
-      }),
+      vpc,
       databaseConnections: SecurityGroup.fromSecurityGroupId(
         this,
         `${name}-security-group`,
-        vpc.securityGroupId,
+        target.vpc.securityGroupId,
       ),
     };
   }

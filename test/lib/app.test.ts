@@ -1,12 +1,21 @@
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import recommendedFlags from "aws-cdk-lib/recommended-feature-flags.json" with { type: "json" };
 import { afterAll, expect, test } from "vitest";
 import { tempFolder } from "../../local/temp-folder.ts";
+import { consumer, host } from "../core/sample-config.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const { path: folder, remove } = tempFolder("app");
 afterAll(remove);
+
+/** Feature flags of the CDK that cdk.json says nothing about, of those that new projects settle. */
+function unsettledFlags(outdir: string): string[] {
+  const { artifacts } = JSON.parse(readFileSync(join(outdir, "manifest.json"), "utf8"));
+  const { flags } = artifacts["aws-cdk-lib/feature-flag-report"].properties;
+  return Object.keys(recommendedFlags).filter((flag) => flags[flag]?.userValue === undefined);
+}
 
 /** Run a program of ours as a shell would, with no credentials and nothing from this environment. */
 function run(
@@ -42,9 +51,45 @@ test("prints every fault of a configuration and exits with 78", async () => {
   expect(existsSync(join(outdir, "manifest.json"))).toBe(false);
 });
 
-test("names a configuration that does not exist", async () => {
-  const { status, err } = await run("bin/app.ts", { MAYFLY_CONFIG: "nowhere.config.ts" });
-  expect(err).toContain("nowhere.config.ts does not exist; write it, or name another with");
+const path = (name: string): string => join(folder, name);
+const MODULE = "import rules from './rules.ts'; export default rules;";
+
+test.each<[string, string, string | undefined, string]>([
+  [
+    "does not exist",
+    "nowhere.config.ts",
+    undefined,
+    `${path("nowhere.config.ts")} does not exist; write it, or name another with MAYFLY_CONFIG`,
+  ],
+  [
+    "has no default export",
+    "named.config.ts",
+    "export const config = {};",
+    `${path("named.config.ts")}\nconfig: missing; export default defineConfig({ … })`,
+  ],
+  [
+    "imports what is not there",
+    "import.config.ts",
+    MODULE,
+    `${path("import.config.ts")} could not be loaded: Cannot find module '${path("rules.ts")}' imported from ${path("import.config.ts")}`,
+  ],
+  [
+    "is no TypeScript",
+    "syntax.config.ts",
+    "export default {\n  databases: {,\n};",
+    `${path("syntax.config.ts")} could not be loaded: Unexpected token \`,\`. Expected identifier, string literal, numeric literal or [ for the computed key, at ${path("syntax.config.ts")}:2`,
+  ],
+])("a configuration that %s: says so in words, and exits with 78", async (_, file, text, words) => {
+  if (text !== undefined) writeFileSync(path(file), text);
+  const { status, err } = await run("bin/app.ts", { MAYFLY_CONFIG: file });
+  expect({ status, err }).toEqual({ status: 78, err: `${words}\n` });
+});
+
+test("a folder is no configuration", async () => {
+  mkdirSync(path("folder.config.ts"));
+  const { status, err } = await run("bin/app.ts", { MAYFLY_CONFIG: "folder.config.ts" });
+  expect(err).toMatch(/folder\.config\.ts could not be loaded: Directory import .* not supported/);
+  expect(err.split("\n")).toHaveLength(2);
   expect(status).toBe(78);
 });
 
@@ -54,4 +99,15 @@ test("synthesizes the shipped stack from the built functions, without credential
   expect({ status, err }).toEqual({ status: 0, err: "" });
   const template: unknown = JSON.parse(readFileSync(join(outdir, "Mayfly.template.json"), "utf8"));
   expect(template).toHaveProperty("Outputs.OrdersIssuerArn");
+  expect(unsettledFlags(outdir)).toEqual([]);
+});
+
+test("warns of nothing when the database and its VPC exist already", async () => {
+  const config = { databases: { orders: host }, consumers: { app: consumer } };
+  writeFileSync(path("host.config.ts"), `export default ${JSON.stringify(config)};`);
+  const outdir = path("host");
+  const env = { MAYFLY_CONFIG: "host.config.ts", CDK_OUTDIR: outdir };
+  expect(await run("bin/app.ts", env)).toMatchObject({ status: 0, err: "" });
+  expect(readFileSync(join(outdir, "manifest.json"), "utf8")).not.toContain("aws:cdk:warning");
+  expect(readFileSync(path("host/Mayfly.metadata.json"), "utf8")).not.toContain("aws:cdk:warning");
 });

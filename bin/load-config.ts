@@ -1,0 +1,38 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type ParsedConfig, parseConfig } from "../core/config/config.ts";
+import { ConfigError } from "../core/errors.ts";
+
+/** The configuration's absolute path: the shipped file's, unless another is named. */
+export const configPath = (named: string | undefined): string =>
+  named === undefined ? join(import.meta.dirname, "..", "mayfly.config.ts") : resolve(named);
+
+/**
+ * The configuration that a file exports, checked.
+ *
+ * @throws ConfigError naming the file when there is none, it cannot be loaded, or it is wrong.
+ */
+export async function loadConfig(path: string): Promise<ParsedConfig> {
+  if (!existsSync(path))
+    throw new ConfigError(`${path} does not exist; write it, or name another with MAYFLY_CONFIG`);
+  const module: { readonly default?: unknown } = await import(pathToFileURL(path).href).catch(
+    (cause: unknown) => {
+      throw new ConfigError(`${path} could not be loaded: ${faultOf(cause)}`, { cause });
+    },
+  );
+  try {
+    return parseConfig(module.default);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new ConfigError(`${path}\n${error.message}`);
+    throw error;
+  }
+}
+
+/** Node begins the stack of a syntax error with its place, on a line of its own. */
+function faultOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  const [first = ""] = cause.stack?.split("\n") ?? [];
+  const at = /^(?:file:\/\/)?(\/.+:\d+)$/.exec(first)?.[1];
+  return at === undefined ? cause.message : `${cause.message}, at ${at}`;
+}
