@@ -78,6 +78,7 @@ export class DynamicDatabase extends Construct {
       plan: () => this.#plan(),
     });
     this.#provisioning.after(...props.databaseConnections.connections.securityGroups);
+    this.#functions.sweepSchedule.node.addDependency(this.#provisioning);
     this.issuerArn = this.#functions.issuer.lambda.functionArn;
     this.operatorArn = this.#functions.operator.lambda.functionArn;
     this.revokerLogGroupName = this.#functions.revoker.lambda.logGroup.logGroupName;

@@ -47,6 +47,8 @@ export class LeaseFunctions extends Construct {
   readonly revoker: MayflyFunction;
   readonly sweeper: MayflyFunction;
   readonly operator: MayflyFunction;
+  /** Fires at once when it is made: the database must be ready by then. */
+  readonly sweepSchedule: Schedule;
   readonly #props: LeaseFunctionsProps;
   readonly #codes: [MayflyFunction, FunctionCode][] = [];
 
@@ -68,7 +70,7 @@ export class LeaseFunctions extends Construct {
     for (const each of [this.sweeper, this.operator]) schedules.allowCompare(each);
     schedules.invoke(this.revoker);
     this.#keepFailedRevocations();
-    this.#sweepEveryFiveMinutes();
+    this.sweepSchedule = this.#sweepEveryFiveMinutes();
   }
 
   /** Give each function its `deployment.json`. */
@@ -122,7 +124,7 @@ export class LeaseFunctions extends Construct {
     });
   }
 
-  #sweepEveryFiveMinutes(): void {
+  #sweepEveryFiveMinutes(): Schedule {
     const stack = Stack.of(this);
     const role = makeSchedulerRole(
       this,
@@ -142,7 +144,7 @@ export class LeaseFunctions extends Construct {
       retryAttempts: 0,
       maxEventAge: Duration.minutes(4),
     });
-    new Schedule(this, "SweepSchedule", {
+    return new Schedule(this, "SweepSchedule", {
       description: `Mayfly: sweeps ${this.#props.database}`,
       schedule: ScheduleExpression.rate(Duration.minutes(5)),
       target: {

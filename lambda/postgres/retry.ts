@@ -2,7 +2,7 @@ import { milliseconds, type Time } from "../../core/time.ts";
 import { fromPgError, sqlStateOf } from "./from-pg-error.ts";
 
 /**
- * What concurrent role DDL fails with although nothing is wrong (facts measured on 14 to 18): tuple
+ * What concurrent role DDL fails with although nothing is wrong (measured on 14 to 18): tuple
  * concurrently updated or deleted (XX000), deadlock, lock timeout, and names or rights that came or
  * went in between.
  */

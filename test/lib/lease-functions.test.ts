@@ -231,6 +231,11 @@ test("a sweep starts every five minutes, and one that cannot start soon is dropp
   });
 });
 
+test("no sweep starts before the database is provisioned", () => {
+  const [, schedule] = only(resources, "AWS::Scheduler::Schedule");
+  expect(schedule.DependsOn).toContain(only(resources, "Custom::MayflyProvision")[0]);
+});
+
 test("both queues are encrypted and refuse connections without TLS", () => {
   const queues = ofType(resources, "AWS::SQS::Queue");
   expect(queues).toHaveLength(2);
