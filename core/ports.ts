@@ -41,6 +41,8 @@ export type LatchOutcome =
   | {
       readonly kind: "latched";
       readonly at: Instant;
+      /** Sessions that had to be ended for the latch: they held the role's row. */
+      readonly sessions: readonly SessionsEnded[];
       /** Memberships that could not be revoked, in either direction. */
       readonly memberships: readonly Blocker[];
     }

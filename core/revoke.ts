@@ -73,11 +73,11 @@ type Ending = Omit<Observations, "leaseId" | "roleOid" | "expiresAt">;
 async function endAndDrop(
   deps: LeaseDeps,
   current: Case,
-  { at, memberships }: Latched,
+  { at, sessions, memberships }: Latched,
 ): Promise<Ending> {
   const { lease } = current;
   const latchedAt = lease.record?.latchedAt ?? at;
-  const before = await endAllSessions(deps, lease);
+  const before = await endAllSessions(deps, lease, sessions);
   const stuck = before.filter(({ remaining }) => remaining > 0);
   if (stuck.length > 0) {
     const blockers = stuck.map(({ server, remaining: count }) => ({

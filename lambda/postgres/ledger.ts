@@ -81,7 +81,7 @@ export function postgresLedger(deps: LedgerDeps): Ledger {
       const rows = await retryContended("latch", deps, () =>
         maintenance.query<Latched>("latch", revocation.latch(lease, options), TOLD_BY_LATCH),
       );
-      return latchOutcome(only("latch", rows));
+      return latchOutcome(server, only("latch", rows));
     },
     endSessions: async (roleOid, username) => {
       const counted = await one<{ ended: number; remaining: number }>(
@@ -162,13 +162,19 @@ function extendOutcome(answer: Row): ExtendOutcome {
   return { kind: "extended", expiresAt: validUntil, now: now as Instant };
 }
 
-function latchOutcome({ outcome, now, memberships }: Latched): LatchOutcome {
+function latchOutcome(server: string, { outcome, now, memberships }: Latched): LatchOutcome {
   if (outcome === "not due" || outcome === "gone") return { kind: outcome };
+  const [, ended] = outcome.split(" ");
   const left = {
     database: "cluster",
     catalog: "pg_auth_members",
     kind: "membership",
     count: memberships,
   };
-  return { kind: "latched", at: now as Instant, memberships: memberships > 0 ? [left] : [] };
+  return {
+    kind: "latched",
+    at: now as Instant,
+    sessions: [{ server, ended: Number(ended), remaining: 0 }],
+    memberships: memberships > 0 ? [left] : [],
+  };
 }

@@ -4,6 +4,21 @@ import type { LatchOptions, LeaseRef } from "../../core/ports.ts";
 import { integer, literal, type Sql, sql } from "./sql.ts";
 import { asIssuer, become, CLOCK, ms, OUTCOME, outcome } from "./statement-parts.ts";
 
+/** How often a session that was told to end is looked for again. Unit: seconds. */
+const LOOK_AGAIN = sql`0.01`;
+const LOOKS = 25;
+
+/** Wait up to 250 ms until none of the sessions in `told` is left; `remaining` says how many are. */
+const awaitEnd = (roleOid: number): Sql => sql`
+  for look in 0..${integer(LOOKS)} loop
+    exit when told = '{}';
+    perform pg_catalog.pg_stat_clear_snapshot();
+    select pg_catalog.count(*) into remaining from pg_catalog.pg_stat_activity a
+      where a.usesysid = ${integer(roleOid)} and a.pid = any (told);
+    exit when remaining = 0;
+    perform pg_catalog.pg_sleep(${LOOK_AGAIN});
+  end loop;`;
+
 /** How often a row is tried for that the lease's new sessions take again and again. */
 const TRIES = 30;
 
@@ -11,6 +26,9 @@ const TRIES = 30;
  * Take away login, password and every membership in both directions: a member of the lease would
  * keep its rights, and a session loses the group's at once. The issuer role's own ADMIN OPTION
  * stays: it is what the DROP needs. COMMENT comes first: it is the lock that renewals take too.
+ *
+ * Which sessions to end is always looked up first and told second: within one WHERE, the server may
+ * call the function that ends a session before it has compared whose that is.
  *
  * With `endSessions` the lease's sessions are told to end right before the ALTER, again and again: one
  * that comes in between and takes the row first is waited for 50 ms only, and ended with the next.
@@ -29,8 +47,10 @@ export function latch(lease: LeaseRef, { onlyIfDue, endSessions, record }: Latch
       begin
         perform pg_catalog.set_config('role', 'pg_signal_backend', true);
         perform pg_catalog.pg_stat_clear_snapshot();
-        perform pg_catalog.pg_terminate_backend(a.pid)
-          from pg_catalog.pg_stat_activity a where a.usesysid = r.oid;
+        more := array(select a.pid from pg_catalog.pg_stat_activity a
+          where a.usesysid = r.oid and a.pid <> all (told));
+        perform pg_catalog.pg_terminate_backend(pid) from pg_catalog.unnest(more) pid;
+        told := told || more;
         perform pg_catalog.set_config('role', ${shard}, true);
         ${shut}
         exit;
@@ -38,11 +58,13 @@ export function latch(lease: LeaseRef, { onlyIfDue, endSessions, record }: Latch
         if try = ${integer(TRIES)} then raise; end if;
       end;
     end loop;
-    perform pg_catalog.set_config('lock_timeout', '1s', true);`;
+    perform pg_catalog.set_config('lock_timeout', '1s', true);
+    ${awaitEnd(lease.oid)}`;
   return sql`${asIssuer(lease)}; set local lock_timeout = '1s';
 do $mf$
 declare
   r record; m record; t timestamptz := pg_catalog.clock_timestamp(); shard oid;
+  told int[] := '{}'; more int[]; remaining int := 0;
   by_grantor bool := pg_catalog.current_setting('server_version_num')::int >= 160000;
 begin
   select oid, rolcanlogin, rolvaliduntil into r from pg_catalog.pg_roles where rolname = ${role};
@@ -78,7 +100,7 @@ begin
       null; -- reported below; the role itself is latched all the same
     end;
   end loop;
-  ${outcome(literal("latched"))};
+  ${outcome(sql`'latched ' || pg_catalog.cardinality(told) - remaining`)};
 end $mf$;
 select ${OUTCOME} as outcome, ${CLOCK},
   (select pg_catalog.count(*)::int from pg_catalog.pg_auth_members a
@@ -86,10 +108,6 @@ select ${OUTCOME} as outcome, ${CLOCK},
       and not (a.roleid = ${integer(lease.oid)}
         and a.member = (select oid from pg_catalog.pg_roles where rolname = ${shard}))) as memberships`;
 }
-
-/** How often a session that was told to end is looked for again. Unit: seconds. */
-const LOOK_AGAIN = sql`0.01`;
-const LOOKS = 25;
 
 /**
  * End the sessions of an OID: tell all of them first, then wait up to 250 ms until none of these is
@@ -106,14 +124,7 @@ begin
       and not exists (select from pg_catalog.pg_roles r
         where r.oid = ${integer(roleOid)} and r.rolname <> ${literal(username)});
   perform pg_catalog.pg_terminate_backend(pid) from pg_catalog.unnest(told) pid;
-  for look in 0..${integer(LOOKS)} loop
-    exit when told = '{}';
-    perform pg_catalog.pg_stat_clear_snapshot();
-    select pg_catalog.count(*) into remaining from pg_catalog.pg_stat_activity a
-      where a.usesysid = ${integer(roleOid)} and a.pid = any (told);
-    exit when remaining = 0;
-    perform pg_catalog.pg_sleep(${LOOK_AGAIN});
-  end loop;
+  ${awaitEnd(roleOid)}
   ${outcome(sql`pg_catalog.cardinality(told) - remaining || ' ' || remaining`)};
 end $mf$;
 select pg_catalog.split_part(${OUTCOME}, ' ', 1)::int as ended,
