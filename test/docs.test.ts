@@ -12,7 +12,13 @@ const markdownIn = (folder: string): string[] =>
     .filter((name) => name.endsWith(".md"))
     .map((name) => join(folder, name));
 
-const pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", ...markdownIn("docs")];
+const pages = [
+  "README.md",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  ...markdownIn("docs"),
+];
 
 interface Block {
   readonly language: string;
@@ -108,6 +114,17 @@ test("the README fits, and opens with the two commands", () => {
   expect(lines.slice(0, 6).join("\n")).toMatch(/npm ci && npm run demo[\s\S]*npm ci && npm test/);
 });
 
+test("lines are at most 100 columns wide, but for tables and what programs print", () => {
+  const wide = pages.flatMap((page) =>
+    read(page)
+      .replaceAll(/^```(\w*)\n[\s\S]*?^```$/gm, (block, language) => (language ? block : ""))
+      .split("\n")
+      .filter((line) => line.length > 100 && !line.startsWith("|"))
+      .map((line) => `${page}: ${line}`),
+  );
+  expect(wide).toEqual([]);
+});
+
 test("no page names a path of a machine", () => {
   const found = pages.flatMap((page) =>
     [...read(page).matchAll(/(?<![\w.])\/(?:work|home|root|Users|tmp\/brief)\b\S*/g)].map(
@@ -150,6 +167,18 @@ test("docs/operating.md has every metric and every audit line", () => {
   expect(metrics.length).toBeGreaterThan(10);
   expect(events.length).toBeGreaterThan(8);
   expect([...metrics, ...events].filter((name) => !page.includes(`| \`${name}\` |`))).toEqual([]);
+});
+
+test("docs/security.md has every attack that a test is titled by", () => {
+  const page = read("docs/security.md");
+  const titles = readdirSync(join(root, "test", "postgres"))
+    .flatMap((name) => read(join("test", "postgres", name)).split("\n"))
+    .filter((line) => /\b(?:test|describe)[\w.]*(?:\([^"]*)?\("/.test(line));
+  const numbers = titles.flatMap((title) =>
+    [...title.matchAll(/\bC\d+\b/g)].map(([number]) => number),
+  );
+  expect(new Set(numbers).size).toBeGreaterThan(10);
+  expect([...new Set(numbers)].filter((number) => !page.includes(`| ${number} |`))).toEqual([]);
 });
 
 test("docs/configuration.md has every key of the configuration", () => {
