@@ -1,11 +1,10 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { EX_INTERRUPTED, interruption } from "../local/interruption.ts";
 import { startRunner } from "../local/runner.ts";
-import { synthesizeShipped } from "../local/shipped-stack.ts";
+import { synthesizeConfigured } from "../local/synthesize.ts";
+import { placeInAccount, UsageError } from "./account.ts";
 import { type Narrator, narrator } from "./narrator.ts";
-import type { Place } from "./place.ts";
 import { type Facts, tellStory } from "./story.ts";
 
 const USAGE = `usage: npm run demo -- [--json] [--stack NAME]
@@ -17,11 +16,10 @@ on PostgreSQL on this machine.
   --stack NAME   the same steps against a deployed stack, with the AWS credentials and Region of
                  the environment, from a place that can reach its database
 
-exit status: 0 told to the end  1 a step did not go as promised  64 usage`;
+exit status: 0 told to the end  1 a step did not go as promised  64 usage  130 stopped by Ctrl-C`;
 
 const EX_USAGE = 64;
-/** Scheduler's documented precision. Unit: milliseconds. */
-const AWS_PRECISION = 60_000;
+/** How late the runner's Scheduler fires. Unit: milliseconds. */
 const LOCAL_PRECISION = 2_000;
 
 interface Options {
@@ -48,9 +46,12 @@ async function main(argv: readonly string[]): Promise<number> {
     if (options.json) console.log(JSON.stringify(facts));
     return 0;
   } catch (error) {
-    if (error instanceof InterruptedError) return EX_INTERRUPTED;
+    if (interrupted.signal.aborted) {
+      console.error("stopped");
+      return EX_INTERRUPTED;
+    }
     console.error(`\nthe demo failed: ${error instanceof Error ? error.message : String(error)}`);
-    return 1;
+    return error instanceof UsageError ? EX_USAGE : 1;
   }
 }
 
@@ -73,11 +74,13 @@ function parse(argv: readonly string[]): Options | undefined {
 
 async function onThisMachine(say: Narrator): Promise<Facts> {
   say.phase("bundling the functions and synthesizing the stack");
-  const assembly = await synthesizeShipped();
+  const { signal } = interrupted;
+  const assembly = await synthesizeConfigured(signal);
   try {
     say.phase("starting PostgreSQL and the stack");
     const runner = await startRunner({
       assembly: assembly.folder,
+      signal,
       onProgress: (line) => say.progress(line),
     });
     try {
@@ -97,30 +100,24 @@ async function onThisMachine(say: Narrator): Promise<Facts> {
   }
 }
 
-/** Ctrl-C ends the story early; what was started is stopped in any case. */
-class InterruptedError extends Error {}
-
-const interrupted = interruption(console.error).then(() => {
-  throw new InterruptedError("interrupted");
-});
-interrupted.catch(() => {}); // heard by whoever races against it
-
-const unlessInterrupted = <T>(story: Promise<T>): Promise<T> => Promise.race([story, interrupted]);
-
 const inTheAccount =
   (stackName: string) =>
   async (say: Narrator): Promise<Facts> => {
-    const region = process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? "";
-    const roots = join(import.meta.dirname, "..", "dist", "issuer", "rds-ca", `${region}.pem`);
-    const place: Place = {
-      clients: { region },
-      stackName,
-      ca: readFileSync(roots, "utf8"),
-      precision: AWS_PRECISION,
-    };
-    say.title(`Mayfly: stack ${stackName} in Region ${region}`);
+    const place = await placeInAccount(stackName);
+    say.title(`Mayfly: stack ${stackName} in Region ${place.clients.region}`);
     return unlessInterrupted(tellStory(place, say));
   };
+
+/** Ctrl-C ends the story early; what was started is stopped in any case. */
+const interrupted = interruption(console.error);
+
+const unlessInterrupted = <T>(story: Promise<T>): Promise<T> =>
+  Promise.race([
+    story,
+    interrupted.whenItHappens.then(() => {
+      throw new Error("interrupted");
+    }),
+  ]);
 
 process.exitCode = await main(process.argv.slice(2));
 // Nothing is left to wait for but the listeners of the signals, and a story that was interrupted.

@@ -13,12 +13,15 @@ export interface ServerPlace {
   readonly port: number;
   readonly user: ServerUser;
   readonly settings: readonly string[];
+  /** Told when a server that had started ends and nobody here asked it to. */
+  readonly onDeath?: ((line: string) => void) | undefined;
 }
 
 /** One postmaster, which may be ended and started again on the same data and port. */
 export class Server {
   readonly #place: ServerPlace;
   #process: ChildProcess | undefined;
+  #isEnding = false;
   log = "";
 
   constructor(place: ServerPlace) {
@@ -26,8 +29,31 @@ export class Server {
   }
 
   async start(): Promise<void> {
-    const { native, folder, port, user, settings } = this.#place;
     const from = this.log.length;
+    const child = this.#spawn();
+    this.#process = child;
+    this.#isEnding = false;
+    await new Promise<void>((resolve, reject) => {
+      child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
+        this.log += chunk;
+        if (this.log.includes("ready to accept connections", from)) resolve();
+      });
+      child.once("error", reject);
+      child.once("exit", (status) =>
+        reject(new Error(`postgres ended with ${status}: ${this.log.slice(from)}`)),
+      );
+    });
+    child.once("exit", (status, signal) => {
+      if (this.#isEnding) return;
+      const last = this.log.trimEnd().split("\n").at(-1);
+      this.#place.onDeath?.(
+        `PostgreSQL ended with ${signal ?? status}, and was not told to: ${last}`,
+      );
+    });
+  }
+
+  #spawn(): ChildProcess {
+    const { native, folder, port, user, settings } = this.#place;
     const { command, args, as } = boundToUs(
       join(native, "bin", "postgres"),
       [
@@ -40,26 +66,16 @@ export class Server {
       ],
       user,
     );
-    const child = spawn(command, args, {
+    return spawn(command, args, {
       ...as,
       env: { LC_ALL: "C.UTF-8", TZ: "UTC", PATH: "/usr/bin:/bin" },
       stdio: ["ignore", "ignore", "pipe"],
-    });
-    this.#process = child;
-    await new Promise<void>((resolve, reject) => {
-      child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
-        this.log += chunk;
-        if (this.log.includes("ready to accept connections", from)) resolve();
-      });
-      child.once("error", reject);
-      child.once("exit", (status) =>
-        reject(new Error(`postgres ended with ${status}: ${this.log.slice(from)}`)),
-      );
     });
   }
 
   async end(signal: "SIGINT" | "SIGKILL"): Promise<void> {
     const child = this.#process;
+    this.#isEnding = true;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     await new Promise<void>((resolve) => {
       child.once("exit", () => resolve());

@@ -1,19 +1,10 @@
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, chownSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync } from "node:fs";
 import pg from "pg";
-import { generate } from "selfsigned";
-import {
-  installedBinaries,
-  runnableBinaries,
-  type ServerUser,
-  serverUser,
-} from "./postgres-binaries.ts";
+import { installedBinaries, runnableBinaries, serverUser } from "./postgres-binaries.ts";
+import { prepareFolder, SUPERUSER } from "./postgres-folder.ts";
 import { freePort, HOST, Server } from "./postgres-server.ts";
 import { tempFolder } from "./temp-folder.ts";
-
-const SUPERUSER = "rdsadmin";
 
 /** What an `AWS::RDS::DBInstance` of the template asks for. */
 export interface PostgresOptions {
@@ -28,6 +19,8 @@ export interface PostgresOptions {
   readonly binaries?: string;
   /** Further settings, each `name=value`. */
   readonly settings?: readonly string[];
+  /** Told when the server ends and was not told to. */
+  readonly onDeath?: (line: string) => void;
 }
 
 /** A running server of our own, in a temp folder, on a free port of the loopback address. */
@@ -58,9 +51,10 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
     chmodSync(folder, 0o755);
     const native = runnableBinaries(options.binaries ?? installedBinaries(), user, folder);
     const password = randomBytes(16).toString("hex");
-    const { ca, caFile } = await prepareFolder({ folder, native, user, password, options });
+    const { forceTls, masterUsername, settings = [], onDeath } = options;
+    const { ca, caFile } = await prepareFolder({ folder, native, user, password, forceTls });
     const port = await freePort();
-    const server = new Server({ native, folder, port, user, settings: options.settings ?? [] });
+    const server = new Server({ native, folder, port, user, settings, onDeath });
     await server.start();
     const superuser = (database = "postgres"): pg.ClientConfig => ({
       host: HOST,
@@ -76,7 +70,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
       port,
       ca,
       caFile,
-      masterUsername: options.masterUsername,
+      masterUsername,
       superuser,
       log: () => server.log,
       crash: () => server.end("SIGKILL"),
@@ -90,71 +84,6 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
     remove();
     throw error;
   }
-}
-
-interface Preparation {
-  readonly folder: string;
-  readonly native: string;
-  readonly user: ServerUser;
-  readonly password: string;
-  readonly options: PostgresOptions;
-}
-
-async function prepareFolder(preparation: Preparation): Promise<{ ca: string; caFile: string }> {
-  const { folder, native, user, password, options } = preparation;
-  const own = (path: string): void => {
-    if (user.uid !== undefined && user.gid !== undefined) chownSync(path, user.uid, user.gid);
-  };
-  const put = (name: string, content: string, mode = 0o600): string => {
-    const path = join(folder, name);
-    writeFileSync(path, content, { mode });
-    own(path);
-    return path;
-  };
-  own(folder);
-  const passwordFile = put("password", `${password}\n`);
-  const data = join(folder, "data");
-  const initialized = spawnSync(
-    join(native, "bin", "initdb"),
-    [
-      "-D",
-      data,
-      "-U",
-      SUPERUSER,
-      "--pwfile",
-      passwordFile,
-      "-A",
-      "scram-sha-256",
-      "-E",
-      "UTF8",
-    ].concat("--no-sync"),
-    { ...user, env: { LC_ALL: "C.UTF-8", TZ: "UTC", PATH: "/usr/bin:/bin" }, encoding: "utf8" },
-  );
-  rmSync(passwordFile);
-  if (initialized.status !== 0)
-    throw new Error(`initdb failed: ${initialized.stderr}${initialized.error?.message ?? ""}`);
-  const certificate = await generate([{ name: "commonName", value: "Mayfly local database" }], {
-    keySize: 2048,
-    algorithm: "sha256",
-    extensions: [
-      { name: "basicConstraints", cA: true },
-      {
-        name: "subjectAltName",
-        altNames: [
-          { type: 7, ip: HOST },
-          { type: 2, value: "localhost" },
-        ],
-      },
-    ],
-  });
-  put("server.key", certificate.private);
-  const caFile = put("server.crt", certificate.cert, 0o644);
-  const kind = options.forceTls ? "hostssl" : "host";
-  put(
-    "pg_hba.conf",
-    `${kind} all all ${HOST}/32 scram-sha-256\n${kind} all all ::1/128 scram-sha-256\n`,
-  );
-  return { ca: certificate.cert, caFile };
 }
 
 /** Give the cluster the roles that RDS has: `rds_superuser`, and a master user who is a member. */

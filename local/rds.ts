@@ -33,11 +33,13 @@ export class Rds {
   readonly #account: Account;
   readonly #access: Access;
   readonly #parameters = new Map<string, Readonly<Record<string, string>>>();
+  readonly #onFault: (line: string) => void;
   #instance: Instance | undefined;
 
-  constructor(account: Account, access: Access) {
+  constructor(account: Account, access: Access, onFault: (line: string) => void) {
     this.#account = account;
     this.#access = access;
+    this.#onFault = onFault;
   }
 
   readonly service: Service = queryService("rds", "http://rds.amazonaws.com/doc/2014-10-31/", {
@@ -83,9 +85,9 @@ export class Rds {
 
   async #create({ properties, physicalName, logicalId }: Resource): Promise<Created> {
     const wanted = properties as unknown as InstanceProperties;
-    if (wanted.Engine !== "postgres" || !wanted.DBName || this.#instance !== undefined)
+    if (wanted.Engine !== "postgres" || !wanted.DBName)
       throw new Error(
-        `${logicalId}: the local runner has one DBInstance, of engine postgres, with a DBName; got "${wanted.Engine}" and "${wanted.DBName}"`,
+        `${logicalId}: the local runner has a DBInstance of engine postgres, with a DBName; got "${wanted.Engine}" and "${wanted.DBName}"`,
       );
     const id = wanted.DBInstanceIdentifier ?? physicalName(63).toLowerCase();
     const parameters = this.#parameters.get(wanted.DBParameterGroupName ?? "") ?? {};
@@ -96,6 +98,7 @@ export class Rds {
       database: dbname,
       // From PostgreSQL 15 on, RDS forces TLS unless a parameter group says otherwise.
       forceTls: String(parameters["rds.force_ssl"]) !== "0",
+      onDeath: this.#onFault,
     });
     this.#instance = { id, arn: this.#arn(id), dbname, server, createdAt: new Date() };
     return {

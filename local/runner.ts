@@ -24,6 +24,8 @@ export interface RunnerOptions {
   readonly region?: string;
   /** Deliver every event of Scheduler twice. @default false */
   readonly duplicateDeliveries?: boolean;
+  /** Ends the start before the next resource. @default - nothing does */
+  readonly signal?: AbortSignal;
   /** Told every line that a function prints. */
   readonly onLog?: (functionName: string, line: string) => void;
   /** Told what is being created, and of faults of the runner itself. */
@@ -75,16 +77,17 @@ interface Run {
   readonly outputs: Record<string, string>;
   readonly logs: LogLine[];
   readonly onProgress: (line: string) => void;
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
  * Start a synthesized stack on this machine.
  *
  * @throws Error when the template asks for what the runner does not have, or a custom resource
- *   fails; whatever was started is stopped before.
+ *   fails, or the signal aborts it; whatever was started is stopped before.
  */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
-  const { onLog, duplicateDeliveries = false, onProgress = () => undefined } = options;
+  const { onLog, signal, duplicateDeliveries = false, onProgress = () => undefined } = options;
   const account = {
     id: options.accountId ?? "123456789012",
     region: options.region ?? "eu-west-1",
@@ -104,7 +107,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     },
   });
   const stackId = arnOf(account, "cloudformation", `stack/${assembly.stackName}/${randomUUID()}`);
-  const run: Run = { account, assembly, stackId, services, outputs: {}, logs, onProgress };
+  const run: Run = { account, assembly, stackId, services, outputs: {}, logs, onProgress, signal };
   gateway = await serve(run);
   const stop = once(async () => {
     await services.scheduler.stop();
@@ -158,7 +161,7 @@ function serve(run: Run): Promise<Gateway> {
 }
 
 function create(run: Run): Promise<Record<string, string>> {
-  const { account, assembly, stackId, services, onProgress } = run;
+  const { account, assembly, stackId, services, onProgress, signal } = run;
   return createStack({
     name: assembly.stackName,
     region: account.region,
@@ -173,6 +176,7 @@ function create(run: Run): Promise<Record<string, string>> {
     },
     supports: (type) => type in services.resources || isCustomResource(type),
     create: async (resource) => {
+      signal?.throwIfAborted();
       onProgress(`creating ${resource.type} ${resource.logicalId}`);
       const known = services.resources[resource.type];
       return known === undefined

@@ -40,7 +40,7 @@ export function makeServices(options: ServicesOptions): Services {
   const access = new Access(account);
   const identities = new Identities(account);
   const sqs = new Sqs(account, access);
-  const rds = new Rds(account, access);
+  const rds = new Rds(account, access, onFault);
   const secrets = new SecretsManager(account, access, (id) => rds.facts(id));
   const environment = (): Record<string, string> => ({
     AWS_ENDPOINT_URL: endpoint(),

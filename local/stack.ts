@@ -1,5 +1,5 @@
 import { randomEnd } from "./account.ts";
-import type { Json, Template } from "./assembly.ts";
+import type { Json, Template, TemplateResource } from "./assembly.ts";
 import type { Created, Resource } from "./resource.ts";
 import type { SecretReference } from "./secrets-manager.ts";
 import { evaluate, NO_VALUE, references, type Scope } from "./template.ts";
@@ -26,7 +26,7 @@ const DYNAMIC = /\{\{resolve:([^:}]+):(arn:aws:secretsmanager(?::[^:}]+){4}|[^:}
  * Create every resource, each after those it needs.
  *
  * @returns the stack's outputs.
- * @throws Error naming the types the runner does not have, before it creates anything.
+ * @throws Error naming what the runner does not have, or has only one of, before it creates anything.
  */
 export async function createStack(options: StackOptions): Promise<Record<string, string>> {
   const { template, name, supports } = options;
@@ -35,11 +35,7 @@ export async function createStack(options: StackOptions): Promise<Record<string,
   const wanted = Object.entries(template.Resources).filter(
     ([, { Condition }]) => Condition === undefined || scope.condition(Condition),
   );
-  const unknown = wanted.filter(([, { Type }]) => !supports(Type));
-  if (unknown.length > 0)
-    throw new Error(
-      `the local runner does not implement ${unknown.map(([id, { Type }]) => `${Type} (${id})`).join(", ")}`,
-    );
+  assertPossible(wanted, supports);
   for (const logicalId of creationOrder(
     template,
     wanted.map(([id]) => id),
@@ -57,6 +53,21 @@ export async function createStack(options: StackOptions): Promise<Record<string,
     .filter(([, { Condition }]) => Condition === undefined || scope.condition(Condition))
     .map(([key, { Value }]) => [key, String(evaluate(Value, scope))]);
   return Object.fromEntries(outputs);
+}
+
+type Entries = readonly (readonly [logicalId: string, resource: TemplateResource])[];
+
+function assertPossible(wanted: Entries, supports: (type: string) => boolean): void {
+  const unknown = wanted.filter(([, { Type }]) => !supports(Type));
+  if (unknown.length > 0)
+    throw new Error(
+      `the local runner does not implement ${unknown.map(([id, { Type }]) => `${Type} (${id})`).join(", ")}`,
+    );
+  const servers = wanted.filter(([, { Type }]) => Type === "AWS::RDS::DBInstance");
+  if (servers.length > 1)
+    throw new Error(
+      `the local runner has one PostgreSQL; the template has ${servers.length} of AWS::RDS::DBInstance (${servers.map(([id]) => id).join(", ")})`,
+    );
 }
 
 function scopeOf(options: StackOptions, created: ReadonlyMap<string, Created>): Scope {

@@ -178,6 +178,14 @@ test.each<[string, Fill, string]>([
     "the local runner does not implement AWS::SNS::Topic (TopicBFC7AF6E)",
   ],
   [
+    "a second database server",
+    (stack) => {
+      withDatabase(stack);
+      new rds.CfnDBInstance(stack, "Second", {});
+    },
+    "the local runner has one PostgreSQL; the template has 2 of AWS::RDS::DBInstance (DatabaseB269D8BB, Second)",
+  ],
+  [
     "a managed policy",
     (stack, code) =>
       functionOf(stack, code).role?.addManagedPolicy(

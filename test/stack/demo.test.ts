@@ -1,15 +1,18 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, readdirSync } from "node:fs";
+import { chmodSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Facts } from "../../demo/story.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
+import shipped from "../../mayfly.config.ts";
 import { eventually } from "../support/eventually.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const scratch = tempFolder("demo-test");
+const other = tempFolder("demo-config");
 chmodSync(scratch.path, 0o755); // the database server's user looks into it
 afterAll(scratch.remove);
+afterAll(other.remove);
 
 interface Run {
   readonly child: ChildProcess;
@@ -17,11 +20,15 @@ interface Run {
   readonly ended: Promise<{ readonly status: number | null; readonly stdout: string }>;
 }
 
-/** `npm run demo -- …args`, with a folder of the test's own for temp files. */
-function demo(...args: string[]): Run {
+/**
+ * `npm run demo -- …args`, with a folder of the test's own for temp files. In a process group of its
+ * own, to signal all of it as a terminal does.
+ */
+function demo(args: readonly string[] = [], env: NodeJS.ProcessEnv = process.env): Run {
   const child = spawn(process.execPath, ["demo/main.ts", ...args], {
     cwd: ROOT,
-    env: { ...process.env, TMPDIR: scratch.path },
+    detached: true,
+    env: { ...env, TMPDIR: scratch.path },
   });
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (chunk) => {
@@ -41,7 +48,7 @@ const nothingLeft = (): Promise<unknown> =>
 
 describe("the demo", () => {
   test("tells one lease's story to its end, and leaves nothing behind", async () => {
-    const { status, stdout } = await demo("--json").ended;
+    const { status, stdout } = await demo(["--json"]).ended;
     expect(status).toBe(0);
     const facts = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Facts;
     expect(facts).toMatchObject({
@@ -71,8 +78,59 @@ describe("the demo", () => {
     await nothingLeft();
   });
 
+  test("Ctrl-C during the start is no failure", async () => {
+    const { child, output, ended } = demo();
+    await eventually(() => output().includes("starting PostgreSQL"), { within: 60_000 });
+    process.kill(-Number(child.pid), "SIGINT");
+    expect((await ended).status).toBe(130);
+    expect(output()).toMatch(/stopped\n$/);
+    expect(output()).not.toMatch(/failed|Mayfly/);
+    await nothingLeft();
+  });
+
+  test("needs the shipped configuration's roles, and says so", async () => {
+    const { orders } = shipped.databases;
+    const roles = { reader: orders?.roles.readonly };
+    const consumers = Object.fromEntries(
+      Object.entries(shipped.consumers).map(([name, consumer]) => [
+        name,
+        { ...consumer, roles: ["orders/reader"] },
+      ]),
+    );
+    const MAYFLY_CONFIG = join(other.path, "mayfly.config.ts");
+    const config = { databases: { orders: { ...orders, roles } }, consumers };
+    writeFileSync(MAYFLY_CONFIG, `export default ${JSON.stringify(config)};`);
+    const { ended, output } = demo([], { ...process.env, MAYFLY_CONFIG });
+    expect((await ended).status).toBe(1);
+    expect(output()).toContain(
+      "the demo failed: user-service may not call user-service--readonly: AccessDeniedException; the demo needs the stack of the shipped mayfly.config.ts\n",
+    );
+  });
+
+  test.each<[string, Record<string, string>, number, string]>([
+    ["a Region", {}, 64, "no Region: set AWS_REGION"],
+    [
+      "a Region with databases",
+      { AWS_REGION: "eu-nowhere-9" },
+      1,
+      "Region eu-nowhere-9 has no RDS roots: there is no ",
+    ],
+    [
+      "credentials",
+      { AWS_REGION: "eu-west-1" },
+      64,
+      "Could not load credentials from any providers; set AWS_PROFILE or keys",
+    ],
+  ])("in an account needs %s", async (_, env, status, words) => {
+    const { PATH } = process.env;
+    const bare = { PATH, HOME: other.path, AWS_EC2_METADATA_DISABLED: "true", ...env };
+    const { ended, output } = demo(["--stack", "Mayfly"], bare);
+    expect((await ended).status).toBe(status);
+    expect(output()).toContain(`the demo failed: ${words}`);
+  });
+
   test("refuses arguments it does not know, and says what it knows", async () => {
-    const { ended, output } = demo("--fast");
+    const { ended, output } = demo(["--fast"]);
     expect((await ended).status).toBe(64);
     expect(output()).toContain("Unknown option '--fast'");
     expect(output()).toContain("usage: npm run demo");

@@ -1,5 +1,5 @@
 import type { TestProject } from "vitest/node";
-import { synthesizeShipped } from "../../local/shipped-stack.ts";
+import { synthesizeConfigured } from "../../local/synthesize.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -10,7 +10,7 @@ declare module "vitest" {
 
 /** Bundle and synthesize once per run: the tests run the very files that are deployed. */
 export default async function setup(project: TestProject): Promise<() => void> {
-  const assembly = await synthesizeShipped();
+  const assembly = await synthesizeConfigured();
   project.provide("assembly", assembly.folder);
   return assembly.remove;
 }

@@ -1,0 +1,49 @@
+import { LambdaClient } from "@aws-sdk/client-lambda";
+import type { Narrator } from "./narrator.ts";
+import { type Answer, assume, outputsOf, type Place } from "./place.ts";
+
+const ISSUER = "OrdersIssuerArn";
+const OPERATOR = "OrdersOperatorArn";
+
+/** Which stack the story can be told of. */
+export const WANTED = "the demo needs the stack of the shipped mayfly.config.ts";
+
+/** What every step works with. */
+export interface Stage {
+  readonly place: Place;
+  readonly say: Narrator;
+  readonly aliasArn: string;
+  readonly operatorArn: string;
+  readonly revokerLogs: string;
+  readonly userService: LambdaClient;
+  readonly reporting: LambdaClient;
+  readonly administrator: LambdaClient;
+}
+
+/** Find the stack's functions, and assume its consumers' roles. @throws Error for another stack. */
+export async function setStage(place: Place, say: Narrator): Promise<Stage> {
+  say.phase("finding the stack's functions and roles");
+  const outputs = await outputsOf(place);
+  const output = (name: string): string => {
+    const value = outputs.get(name);
+    if (value === undefined)
+      throw new Error(`stack ${place.stackName} has no output ${name}; ${WANTED}`);
+    return value;
+  };
+  return {
+    place,
+    say,
+    aliasArn: `${output(ISSUER)}:user-service--readonly`,
+    operatorArn: output(OPERATOR),
+    revokerLogs: output("OrdersRevokerLogGroup"),
+    userService: await assume(place, output("UserServiceRoleArn")),
+    reporting: await assume(place, output("ReportingRoleArn")),
+    administrator: new LambdaClient(place.clients),
+  };
+}
+
+/** The answer, if it is none of an error. @throws Error with what the function let out. */
+export function expectSuccess(answer: Answer): Answer {
+  if (answer.errorType === undefined) return answer;
+  throw new Error(`${answer.errorType}: ${String(answer.payload.errorMessage)}`);
+}

@@ -1,0 +1,77 @@
+import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import type { Runner } from "./runner.ts";
+
+/** Environment variables, as one line for a shell. */
+const exportLine = (variables: Readonly<Record<string, string>>): string =>
+  `export ${Object.entries(variables)
+    .map(([name, value]) => `${name}=${quoted(value)}`)
+    .join(" ")}`;
+
+const quoted = (value: string): string =>
+  /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
+
+/** `UserServiceRoleArn` is USER_SERVICE_ROLE_ARN; the one database's own lose its name. */
+const variableOf = (output: string): string =>
+  output
+    .replace(/^.+(?=(?:IssuerArn|OperatorArn|RevokerLogGroup)$)/, "")
+    .replaceAll(/(?<=[a-z0-9])(?=[A-Z])/g, "_")
+    .toUpperCase();
+
+const keysOf = (runner: Runner, principal: string): string => {
+  const { accessKeyId, secretAccessKey, sessionToken } = runner.credentialsFor(principal);
+  return exportLine({
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_SESSION_TOKEN: sessionToken,
+  });
+};
+
+/** The aliases that the policies let a principal call: asked, not guessed. */
+async function aliasesOf(runner: Runner, principal: string): Promise<string[]> {
+  const { endpoint, region } = runner;
+  const credentials = runner.credentialsFor(principal);
+  const client = new LambdaClient({ endpoint, region, credentials });
+  const asked = runner.aliasArns.map((FunctionName) =>
+    client.send(new InvokeCommand({ FunctionName, InvocationType: "DryRun" })).then(
+      () => [FunctionName],
+      () => [],
+    ),
+  );
+  return (await Promise.all(asked)).flat();
+}
+
+/** An alias is named `<consumer>--<role>`. */
+const consumerOf = (alias: string | undefined): string | undefined =>
+  alias?.split(":").at(-1)?.split("--")[0];
+
+/**
+ * What a shell needs to use a stack that runs: comments and `export` lines, to paste or to source.
+ * The administrator's keys come last, so that a shell that sources everything has those.
+ */
+export async function introduction(runner: Runner): Promise<string> {
+  const { endpoint, region, outputs, caFile } = runner;
+  const lines = [
+    `# stack ${runner.stackName}; in every shell:`,
+    exportLine({
+      AWS_ENDPOINT_URL: endpoint,
+      AWS_REGION: region,
+      AWS_DEFAULT_REGION: region,
+      PGSSLROOTCERT: caFile,
+    }),
+    exportLine(
+      Object.fromEntries(Object.entries(outputs).map(([key, value]) => [variableOf(key), value])),
+    ),
+  ];
+  for (const [output, principal] of Object.entries(outputs)) {
+    if (!output.endsWith("RoleArn")) continue;
+    const aliases = await aliasesOf(runner, principal);
+    lines.push("", `# as ${consumerOf(aliases[0]) ?? principal}:`, keysOf(runner, principal));
+    for (const alias of aliases)
+      lines.push(
+        `# aws lambda invoke --function-name ${alias} --cli-binary-format raw-in-base64-out --payload '{"action":"issue"}' /dev/stdout`,
+      );
+  }
+  lines.push("", "# as an administrator, who may do anything that no policy denies:");
+  lines.push(keysOf(runner, "administrator"));
+  return lines.join("\n");
+}
