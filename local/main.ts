@@ -10,7 +10,7 @@ Ctrl-C: a real PostgreSQL, the very functions, and the AWS APIs they and their c
 
   --quiet   do not print what the functions log
 
-stdout: lines for a shell, to paste, or to source from a file (npm run --silent local >FILE).
+stdout: lines for a shell, to paste, or to source from a file (npm run local --silent >FILE).
 stderr: progress and logs. docs/local.md has the rest.
 exit status: 0 stopped by Ctrl-C  1 did not start  64 usage  130 forced by a second Ctrl-C`;
 
