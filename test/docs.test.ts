@@ -97,7 +97,7 @@ test.each(pages)("the links of %s lead somewhere", (page) => {
 
 test.each(pages)("the commands and JSON of %s are real", (page) => {
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-  const named = [...read(page).matchAll(/\bnpm (?:run ([\w:-]+)|(test)\b)/g)];
+  const named = [...read(page).matchAll(/\bnpm (?:run (?:--\w+ )*([\w:-]+)|(test)\b)/g)];
   const unknown = named
     .map(([, run, plain]) => run ?? plain ?? "")
     .filter((name) => !scripts[name]);
