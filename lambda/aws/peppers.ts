@@ -18,7 +18,9 @@ export function peppersIn(secrets: Pick<SecretStore, "getSecret">, secretArn: st
     current: async () => {
       newest ??= await read({});
       if (newest !== undefined) return newest;
-      throw new ConfigError(`secret ${secretArn} holds no pepper; deploy the stack again`);
+      throw new ConfigError(
+        `secret ${secretArn} holds no pepper; make a version current that has one, or put {"pepper": …} with 64 random characters`,
+      );
     },
     version: async (versionId) => known.get(versionId) ?? read({ versionId }),
   };
