@@ -1,6 +1,7 @@
 import type { AuditEvent } from "./audit.ts";
 import type { Recognition, RoleRow } from "./lease.ts";
 import type { LeaseName } from "./lease-name.ts";
+import type { Metric } from "./metric.ts";
 import type { Secret } from "./secret.ts";
 import type { Instant, Time } from "./time.ts";
 
@@ -145,24 +146,6 @@ export interface Pepper {
 /** Uniform random bytes. */
 export type RandomBytes = (length: number) => Uint8Array;
 
-/** Counts and lengths for CloudWatch. Units are in the names. */
-export type Metric =
-  | "LeasesIssued"
-  | "LeasesReplayed"
-  | "LeasesRenewed"
-  | "LeasesRevoked"
-  | "LeasesQuarantined"
-  | "RequestsRefused"
-  | "RequestsFailed"
-  | "SchedulesFailed"
-  | "SchedulesRepaired"
-  | "StragglersEnded"
-  | "RevocationLagSeconds"
-  | "LiveLeases"
-  | "QuarantinedLeases"
-  | "ForeignRoles"
-  | "UnknownSessions";
-
 export interface Telemetry {
   audit(event: AuditEvent): void;
   measure(metric: Metric, value: number): void;
@@ -179,4 +162,4 @@ export interface LeaseDeps {
   readonly time: Time;
 }
 
-export type { Recognition };
+export type { Metric, Recognition };

@@ -175,6 +175,7 @@ function tell({ telemetry }: LeaseDeps, report: SweepReport): void {
   for (const { username, why } of report.foreign)
     telemetry.audit({ event: "role.foreign", username, why });
   telemetry.measure("LiveLeases", report.live);
+  telemetry.measure("OverdueLeases", report.left);
   telemetry.measure("QuarantinedLeases", report.quarantined);
   telemetry.measure("ForeignRoles", report.foreign.length);
   telemetry.measure("UnknownSessions", report.unknownSessions);

@@ -44,6 +44,7 @@ export function convertErrors<Event, Result>(
       }
       const { awsRequestId } = request.context;
       logger.error("unexpected failure", { errorType: error?.name, frames: frames(error) });
+      telemetry?.measure("RequestsFailed", 1);
       request.error = bare(
         "InternalError",
         `request ${awsRequestId} failed unexpectedly; the function's log has the details under this id`,

@@ -1,5 +1,6 @@
 import { Annotations, Aspects, Stack, Token, Tokenization } from "aws-cdk-lib";
 import { Grant, type IGrantable, type IRole } from "aws-cdk-lib/aws-iam";
+import type { ILogSubscriptionDestination } from "aws-cdk-lib/aws-logs";
 import { Construct, type IDependable } from "constructs";
 import {
   type ParsedRole,
@@ -11,20 +12,19 @@ import {
 import type { Grant as DeployedGrant, Deployment } from "../core/deployment.ts";
 import { groupRoleName, tagOf } from "../core/names.ts";
 import type { ProvisionPlan } from "../core/provisioning/plan.ts";
+import { Alarms, type AlarmsProps } from "./alarms.ts";
+import { AuditSubscription } from "./audit-subscription.ts";
 import type { DynamicDatabaseProps, DynamicRoleProps } from "./dynamic-database-props.ts";
 import { DynamicRole } from "./dynamic-role.ts";
 import { BUILT_FUNCTIONS, checkRoots } from "./function-code.ts";
 import { makeFunctionNetwork } from "./function-network.ts";
-import { CONCURRENCY, LeaseFunctions } from "./lease-functions.ts";
+import { LeaseDashboard } from "./lease-dashboard.ts";
+import { connectionsOfLogin, LeaseFunctions } from "./lease-functions.ts";
 import { LeaseSecrets } from "./lease-secrets.ts";
+import { LogQueries } from "./log-queries.ts";
 import { Provisioning } from "./provisioning.ts";
 import { RevocationSchedules } from "./revocation-schedules.ts";
-
-/** After a deployment, frozen instances of the old version hold their connections for a while. */
-const GENERATIONS = 2;
-/** Connections that an operator's own session and a restart may need beside the functions'. */
-const SPARE_CONNECTIONS = 2;
-const CONNECTIONS_WITHOUT_RESERVATION = 50;
+import { Watched } from "./watched.ts";
 
 const sorted = <T>(entries: ReadonlyMap<string, T>): Record<string, T> =>
   Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -43,9 +43,11 @@ export class DynamicDatabase extends Construct {
   readonly #settings: ParsedSettings & ParsedTrust;
   readonly #functions: LeaseFunctions;
   readonly #provisioning: Provisioning;
+  readonly #watched: Watched;
   readonly #roles = new Map<string, ParsedRole>();
   readonly #grants = new Map<string, DeployedGrant>();
   readonly #consumers = new Map<string, string>();
+  #alarms?: Alarms;
   #finished = false;
 
   constructor(scope: Construct, id: string, props: DynamicDatabaseProps) {
@@ -67,11 +69,16 @@ export class DynamicDatabase extends Construct {
         DB_PORT: Token.isUnresolved(port) ? Tokenization.stringifyNumber(port) : String(port),
       },
       secrets: new LeaseSecrets(this, "Secrets", database),
+      schedules: new RevocationSchedules(this, "Schedules", this.#nameOf("leases")),
       reserveConcurrency: this.#settings.reserveConcurrency,
       nameOf: (name: string) => this.#nameOf(name),
     };
-    const schedules = new RevocationSchedules(this, "Schedules", this.#nameOf("leases"));
-    this.#functions = new LeaseFunctions(this, "Functions", { ...shared, schedules });
+    this.#functions = new LeaseFunctions(this, "Functions", shared);
+    this.#watched = new Watched({
+      ...shared,
+      functions: this.#functions,
+      ceiling: () => [...this.#roles.values()].reduce((sum, { maxLeases }) => sum + maxLeases, 0),
+    });
     this.#provisioning = new Provisioning(this, "Provisioning", {
       ...shared,
       adminSecret: props.adminSecret,
@@ -124,6 +131,27 @@ export class DynamicDatabase extends Construct {
       actions: ["lambda:InvokeFunction"],
       resourceArns: [this.operatorArn],
     });
+  }
+
+  /** Tell a topic when a promise is broken, and when it is kept again. About $2 a month. */
+  addAlarms(props: AlarmsProps): Alarms {
+    this.#alarms = new Alarms(this, "Alarms", props, this.#watched);
+    return this.#alarms;
+  }
+
+  /** Show who holds what; with the alarms, if they were added before. $3 a month. */
+  addDashboard(): LeaseDashboard {
+    return new LeaseDashboard(this, "Dashboard", this.#watched, this.#alarms);
+  }
+
+  /** Save the queries that auditors ask for. */
+  addLogQueries(): LogQueries {
+    return new LogQueries(this, "LogQueries", this.#watched);
+  }
+
+  /** Send every audit line on as it is written. CloudWatch allows a log group two of these. */
+  shipAuditTo(id: string, destination: ILogSubscriptionDestination): AuditSubscription {
+    return new AuditSubscription(this, id, destination, this.#watched);
   }
 
   /**
@@ -208,9 +236,6 @@ export class DynamicDatabase extends Construct {
         { groupRole: groupRoleName(this.tag, name), privileges },
       ]),
     );
-    const reserved: readonly number[] = Object.values(CONCURRENCY);
-    const atOnce = reserved.reduce((sum, n) => sum + n, 0);
-    const bound = GENERATIONS * atOnce + SPARE_CONNECTIONS;
     const { shards, owner, databases, reserveConcurrency } = this.#settings;
     return {
       tag: this.tag,
@@ -218,7 +243,7 @@ export class DynamicDatabase extends Construct {
       ...this.#trust(),
       owner,
       databases,
-      loginConnectionLimit: reserveConcurrency ? bound : CONNECTIONS_WITHOUT_RESERVATION,
+      loginConnectionLimit: connectionsOfLogin(reserveConcurrency),
       roles: sorted(roles),
     };
   }

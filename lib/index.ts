@@ -1,5 +1,9 @@
+export { Alarms, type AlarmsProps } from "./alarms.ts";
+export { AuditSubscription } from "./audit-subscription.ts";
 export { DynamicDatabase } from "./dynamic-database.ts";
 export type { DynamicDatabaseProps, DynamicRoleProps } from "./dynamic-database-props.ts";
 export { ConsumerGrant, DynamicRole } from "./dynamic-role.ts";
+export { LeaseDashboard } from "./lease-dashboard.ts";
+export { LOG_QUERIES, LogQueries } from "./log-queries.ts";
 export { MayflyStack, type MayflyStackProps } from "./mayfly-stack.ts";
 export { SandboxDatabase, type SandboxDatabaseProps } from "./sandbox-database.ts";

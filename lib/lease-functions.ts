@@ -1,6 +1,7 @@
 import { ArnFormat, Duration, Stack } from "aws-cdk-lib";
 import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 import { Schedule, ScheduleExpression } from "aws-cdk-lib/aws-scheduler";
+import type { Queue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import type { Deployment } from "../core/deployment.ts";
 import { bundleFolder, FunctionCode } from "./function-code.ts";
@@ -14,7 +15,22 @@ import {
 } from "./revocation-schedules.ts";
 
 /** The functions that hold connections as the issuer login, and how many of each may run at once. */
-export const CONCURRENCY = { issuer: 5, revoker: 2, sweeper: 1, operator: 1 } as const;
+const CONCURRENCY = { issuer: 5, revoker: 2, sweeper: 1, operator: 1 } as const;
+
+/** After a deployment, frozen instances of the old version hold their connections for a while. */
+const GENERATIONS = 2;
+/** Connections that an operator's own session and a restart may need beside the functions'. */
+const SPARE_CONNECTIONS = 2;
+const CONNECTIONS_WITHOUT_RESERVATION = 50;
+
+/** How many connections each issuer login may hold. */
+export function connectionsOfLogin(reserveConcurrency: boolean): number {
+  const reserved: readonly number[] = Object.values(CONCURRENCY);
+  const atOnce = reserved.reduce((sum, n) => sum + n, 0);
+  return reserveConcurrency
+    ? GENERATIONS * atOnce + SPARE_CONNECTIONS
+    : CONNECTIONS_WITHOUT_RESERVATION;
+}
 
 type Name = keyof typeof CONCURRENCY;
 
@@ -47,6 +63,8 @@ export class LeaseFunctions extends Construct {
   readonly revoker: MayflyFunction;
   readonly sweeper: MayflyFunction;
   readonly operator: MayflyFunction;
+  /** What the revoker could not do. */
+  readonly failedRevocations: Queue;
   /** Fires at once when it is made: the database must be ready by then. */
   readonly sweepSchedule: Schedule;
   readonly #props: LeaseFunctionsProps;
@@ -69,7 +87,7 @@ export class LeaseFunctions extends Construct {
       schedules.allowCreate(each);
     for (const each of [this.sweeper, this.operator]) schedules.allowCompare(each);
     schedules.invoke(this.revoker);
-    this.#keepFailedRevocations();
+    this.failedRevocations = this.#keepFailedRevocations();
     this.sweepSchedule = this.#sweepEveryFiveMinutes();
   }
 
@@ -114,7 +132,7 @@ export class LeaseFunctions extends Construct {
     return made;
   }
 
-  #keepFailedRevocations(): void {
+  #keepFailedRevocations(): Queue {
     const queue = makeFailureQueue(this, "FailedRevocations");
     this.revoker.allow("KeepFailures", ["sqs:SendMessage"], [queue.queueArn]);
     this.revoker.lambda.configureAsyncInvoke({
@@ -122,6 +140,7 @@ export class LeaseFunctions extends Construct {
       // CDK's own destination would add two actions on the queue that nothing uses
       onFailure: { bind: () => ({ destination: queue.queueArn }) },
     });
+    return queue;
   }
 
   #sweepEveryFiveMinutes(): Schedule {

@@ -8,6 +8,7 @@ import {
 } from "aws-cdk-lib/aws-lambda";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
+import { METRIC_NAMESPACE, METRIC_SERVICE } from "../core/metric.ts";
 import type { FunctionNetwork } from "./function-network.ts";
 
 /** What Lambda itself calls to connect a function to a VPC. EC2 scopes none of it to a resource. */
@@ -98,8 +99,8 @@ export class MayflyFunction extends Construct {
       timeout: props.timeout,
       memorySize: props.memorySize ?? 512,
       environment: {
-        POWERTOOLS_SERVICE_NAME: "mayfly",
-        POWERTOOLS_METRICS_NAMESPACE: "Mayfly",
+        POWERTOOLS_SERVICE_NAME: METRIC_SERVICE,
+        POWERTOOLS_METRICS_NAMESPACE: METRIC_NAMESPACE,
         ...props.environment,
       },
       vpc: network.vpc,

@@ -2,6 +2,7 @@ import { Annotations, CfnOutput, Duration, Stack, type StackProps } from "aws-cd
 import { SecurityGroup, Vpc } from "aws-cdk-lib/aws-ec2";
 import { AccountRootPrincipal, type IRole, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { type ISecret, Secret } from "aws-cdk-lib/aws-secretsmanager";
+import { Topic } from "aws-cdk-lib/aws-sns";
 import type { Construct } from "constructs";
 import {
   type ParsedConfig,
@@ -37,9 +38,14 @@ export class MayflyStack extends Stack {
   constructor(scope: Construct, id: string, props: MayflyStackProps) {
     super(scope, id, props);
     const assets = props.assets ?? BUILT_FUNCTIONS;
+    const { alarms, dashboard } = props.config;
+    const topic = alarms && Topic.fromTopicArn(this, "alarm-topic", alarms.topicArn);
     for (const [name, database] of Object.entries(props.config.databases)) {
       const made = this.#database(name, database, assets);
       this.#addRoles(name, database, made);
+      if (topic !== undefined) made.addAlarms({ topic });
+      if (dashboard) made.addDashboard();
+      made.addLogQueries();
       new CfnOutput(this, `${pascal(name)}IssuerArn`, { value: made.issuerArn });
       new CfnOutput(this, `${pascal(name)}OperatorArn`, { value: made.operatorArn });
       new CfnOutput(this, `${pascal(name)}RevokerLogGroup`, { value: made.revokerLogGroupName });

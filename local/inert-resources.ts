@@ -11,10 +11,14 @@ type Attributes = (
 
 const none: Attributes = () => ({});
 
-/** Types without an effect on one machine: no network to cut up, no log store, nothing to alarm. */
+/** Types without an effect on one machine: no network to cut up, no log store, nobody to alarm. */
 const INERT: Readonly<Record<string, readonly [prefix: string, attributes: Attributes]>> = {
   "AWS::CDK::Metadata": ["metadata", none],
-  "AWS::CloudWatch::Alarm": ["alarm", none],
+  "AWS::CloudWatch::Alarm": [
+    "alarm",
+    (_, ref, account) => ({ Arn: arnOf(account, "cloudwatch", `alarm:${ref}`) }),
+  ],
+  "AWS::CloudWatch::Dashboard": ["dashboard", none],
   "AWS::EC2::RouteTable": ["rtb", (_, ref) => ({ RouteTableId: ref })],
   "AWS::EC2::SecurityGroup": ["sg", ({ VpcId }, ref) => ({ GroupId: ref, VpcId })],
   "AWS::EC2::SecurityGroupEgress": ["sgr", none],
@@ -44,6 +48,8 @@ const INERT: Readonly<Record<string, readonly [prefix: string, attributes: Attri
     "log-group",
     (_, ref, account) => ({ Arn: `${arnOf(account, "logs", `log-group:${ref}`)}:*` }),
   ],
+  "AWS::Logs::QueryDefinition": ["query", (_, ref) => ({ QueryDefinitionId: ref })],
+  "AWS::Logs::SubscriptionFilter": ["subscription-filter", none],
   "AWS::RDS::DBSubnetGroup": ["db-subnet-group", none],
 };
 

@@ -2,7 +2,7 @@ import { ConfigError } from "../errors.ts";
 import { CONSUMER_NAME, DATABASE_NAME, ROLE_NAME } from "../names.ts";
 import { readConsumer } from "./consumer.ts";
 import { readDatabase, readSettings, readTrust } from "./database.ts";
-import { isObjectOf, type Place, readNamed, within } from "./place.ts";
+import { isObjectOf, type Place, readBoolean, readNamed, readText, within } from "./place.ts";
 import { readRole } from "./role.ts";
 import type {
   MayflyConfig,
@@ -13,6 +13,7 @@ import type {
 } from "./types.ts";
 
 export type {
+  AlarmsConfig,
   ConsumerConfig,
   DatabaseConfig,
   MayflyConfig,
@@ -26,6 +27,8 @@ export type {
   RoleConfig,
   VpcConfig,
 } from "./types.ts";
+
+const KEYS = ["databases", "consumers", "alarms", "dashboard"];
 
 /** The configuration as it is, with its type checked where it is written. */
 export const defineConfig = (config: MayflyConfig): MayflyConfig => config;
@@ -75,6 +78,18 @@ function checkTags(place: Place, databases: ParsedConfig["databases"]): void {
   }
 }
 
+function readAlarms(place: Place): ParsedConfig["alarms"] {
+  if (place.value === undefined) return undefined;
+  if (!isObjectOf(place, ["topicArn"], "give a topicArn")) return undefined;
+  const topicArn = readText(
+    within(place, "topicArn"),
+    (text) => /^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+$/.test(text),
+    "is not the ARN of an SNS topic",
+    'write it as in "arn:aws:sns:eu-west-1:111122223333:on-call"',
+  );
+  return { topicArn: topicArn ?? "" };
+}
+
 /**
  * Check a configuration and fill in its defaults.
  *
@@ -84,8 +99,8 @@ export function parseConfig(config: unknown): ParsedConfig {
   const problems: string[] = [];
   const root: Place = { path: "", value: config, problems };
   const remedy = "export default defineConfig({ … })";
-  if (!isObjectOf({ ...root, path: "config" }, ["databases", "consumers"], remedy))
-    return finish({ databases: {}, consumers: {} }, problems);
+  if (!isObjectOf({ ...root, path: "config" }, KEYS, remedy))
+    return finish({ databases: {}, consumers: {}, dashboard: false }, problems);
   const databasesAt = within(root, "databases");
   const databases = readNamed(
     databasesAt,
@@ -110,7 +125,9 @@ export function parseConfig(config: unknown): ParsedConfig {
   checkTags(databasesAt, databases);
   checkOutputs(databasesAt, Object.keys(databases));
   checkOutputs(consumersAt, Object.keys(consumers));
-  return finish({ databases, consumers }, problems);
+  const alarms = readAlarms(within(root, "alarms"));
+  const dashboard = readBoolean(within(root, "dashboard"), false);
+  return finish({ databases, consumers, ...(alarms && { alarms }), dashboard }, problems);
 }
 
 /**

@@ -6,6 +6,22 @@ export interface MayflyConfig {
   readonly databases: Readonly<Record<string, DatabaseConfig>>;
   /** Consumer name (1 to 16 of `[a-z0-9-]`) to who it is and what it may ask for. */
   readonly consumers: Readonly<Record<string, ConsumerConfig>>;
+  /**
+   * Alarms for each database, about $2 a month.
+   * @default - none
+   */
+  readonly alarms?: AlarmsConfig;
+  /**
+   * A CloudWatch dashboard for each database, $3 a month.
+   * @default false
+   */
+  readonly dashboard?: boolean;
+}
+
+/** Who is told when a promise is broken. */
+export interface AlarmsConfig {
+  /** ARN of an SNS topic of the stack's Region. */
+  readonly topicArn: string;
 }
 
 /** One database: where it is, and which dynamic roles it has. */
@@ -158,4 +174,6 @@ export interface ParsedConsumer {
 export interface ParsedConfig {
   readonly databases: Readonly<Record<string, ParsedDatabase>>;
   readonly consumers: Readonly<Record<string, ParsedConsumer>>;
+  readonly alarms?: AlarmsConfig;
+  readonly dashboard: boolean;
 }

@@ -11,6 +11,9 @@ import {
   withDatabase,
 } from "./sample-config.ts";
 
+const TOPIC = (fault: string): string =>
+  `alarms.topicArn: ${fault}; write it as in "arn:aws:sns:eu-west-1:111122223333:on-call"`;
+
 test.each<[string, unknown, string]>([
   ["no object", 7, "config: 7 is not an object; export default defineConfig({ … })"],
   ["nothing", undefined, "config: missing; export default defineConfig({ … })"],
@@ -27,7 +30,18 @@ test.each<[string, unknown, string]>([
   [
     "an unknown key at the top",
     { ...withDatabase(sandbox), server: {} },
-    "config.server: unknown key; known are databases, consumers",
+    "config.server: unknown key; known are databases, consumers, alarms, dashboard",
+  ],
+  ["alarms for nobody", { ...withDatabase(sandbox), alarms: {} }, TOPIC("missing")],
+  [
+    "a queue to alarm",
+    { ...withDatabase(sandbox), alarms: { topicArn: "arn:aws:sqs:eu-west-1:111122223333:x" } },
+    TOPIC('"arn:aws:sqs:eu-west-1:111122223333:x" is not the ARN of an SNS topic'),
+  ],
+  [
+    "a dashboard in words",
+    { ...withDatabase(sandbox), dashboard: "yes" },
+    'dashboard: "yes" is neither; write true or false',
   ],
   [
     "an unknown key in a database",

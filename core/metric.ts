@@ -1,0 +1,31 @@
+/** Where CloudWatch keeps the metrics, and what every one of them is told apart by. */
+export const METRIC_NAMESPACE = "Mayfly";
+export const METRIC_SERVICE = "mayfly";
+
+/** Counts and lengths for CloudWatch. Units are in the names. */
+export const METRICS = [
+  "LeasesIssued",
+  "LeasesReplayed",
+  "LeasesRenewed",
+  "LeasesRevoked",
+  "LeasesQuarantined",
+  "RequestsRefused",
+  "RequestsFailed",
+  "SchedulesFailed",
+  "SchedulesRepaired",
+  "StragglersEnded",
+  "RevocationLagSeconds",
+  "LiveLeases",
+  "OverdueLeases",
+  "QuarantinedLeases",
+  "ForeignRoles",
+  "UnknownSessions",
+] as const;
+
+export type Metric = (typeof METRICS)[number];
+
+/** The dimensions of every metric of one database; CloudWatch finds it by exactly these. */
+export const metricDimensions = (database: string): Readonly<Record<string, string>> => ({
+  service: METRIC_SERVICE,
+  database,
+});

@@ -1,0 +1,150 @@
+import { type IMetric, MathExpression, Stats } from "aws-cdk-lib/aws-cloudwatch";
+import { PERIOD, sumOf, type Watched } from "./watched.ts";
+
+/** When one alarm rings. */
+export interface AlarmRule {
+  /** Of the alarm, and of its page in `docs/runbooks`. */
+  readonly name: string;
+  /** What has happened, in words, without a full stop. */
+  readonly says: string;
+  readonly metric: IMetric;
+  /** It rings while the metric is greater than this. */
+  readonly above: number;
+  /**
+   * For so many periods of five minutes in a row.
+   * @default 1
+   */
+  readonly periods?: number;
+  /**
+   * What it means that nothing is measured.
+   * @default "fine"
+   */
+  readonly silence?: "fine" | "alarming";
+}
+
+/** Seconds. Scheduler promises 60; the rest is for the call. */
+const LATE = 120;
+/** Of the sum of all roles' `maxLeases`. */
+const NEARLY_FULL = 0.8;
+
+/** All alarms of a database. */
+export const alarmRules = (watched: Watched): readonly AlarmRule[] => [
+  ...revocation(watched),
+  ...functions(watched),
+  ...strangers(watched),
+];
+
+const revocation = (watched: Watched): readonly AlarmRule[] => [
+  {
+    name: "revocation-lag",
+    says: `a lease was dropped more than ${LATE} seconds after its expiry`,
+    metric: watched.metric("RevocationLagSeconds", Stats.MAXIMUM),
+    above: LATE,
+  },
+  {
+    name: "overdue-leases",
+    says: "sweeps leave due leases behind, which may still have sessions",
+    metric: watched.metric("OverdueLeases", Stats.MAXIMUM),
+    above: 0,
+    // one lease that a busy server keeps from one sweep is taken by the next
+    periods: 2,
+  },
+  {
+    name: "quarantine",
+    says: "a lease cannot be dropped; it cannot log in, and somebody must clear it",
+    metric: watched.metric("QuarantinedLeases", Stats.MAXIMUM),
+    above: 0,
+    periods: 3,
+  },
+  {
+    name: "stragglers",
+    says: "sessions were found, and ended, after their role was dropped",
+    metric: watched.metric("StragglersEnded", Stats.SUM),
+    above: 0,
+  },
+  {
+    name: "dead-letters",
+    says: "Scheduler could not invoke the revoker",
+    metric: watched.deadLetters,
+    above: 0,
+  },
+  {
+    name: "failed-revocations",
+    says: "a scheduled revocation failed three times",
+    metric: watched.failedRevocations,
+    above: 0,
+  },
+  {
+    name: "schedules-failed",
+    says: "leases were made or renewed whose revocation could not be scheduled",
+    metric: watched.metric("SchedulesFailed", Stats.SUM),
+    above: 0,
+  },
+];
+
+const functions = (watched: Watched): readonly AlarmRule[] => [
+  {
+    name: "sweeper-silent",
+    says: "no sweep has finished for 15 minutes",
+    metric: new MathExpression({
+      // a metric that is missing keeps an alarm waiting for longer than its periods
+      expression: "FILL(sweeps, 0) < 1",
+      usingMetrics: { sweeps: watched.metric("LiveLeases", Stats.SAMPLE_COUNT) },
+      label: "periods without a sweep",
+      period: PERIOD,
+    }),
+    above: 0,
+    periods: 3,
+    silence: "alarming",
+  },
+  {
+    name: "function-errors",
+    says: "the revoker or the sweeper ended in an error",
+    metric: sumOf("errors", watched.errors("revoker"), watched.errors("sweeper")),
+    above: 0,
+  },
+  {
+    name: "issuer-errors",
+    says: "more than half of what consumers ask ends in an error",
+    metric: watched.issuerErrorRate,
+    above: 50,
+    periods: 3,
+  },
+  {
+    name: "requests-failed",
+    says: "requests keep failing for reasons that are not the caller's",
+    metric: watched.metric("RequestsFailed", Stats.SUM),
+    above: 0,
+    periods: 3,
+  },
+  {
+    name: "throttles",
+    says: "calls of the issuer or the revoker are throttled",
+    metric: sumOf("throttled", watched.throttles("issuer"), watched.throttles("revoker")),
+    above: 0,
+    periods: 3,
+  },
+];
+
+const strangers = (watched: Watched): readonly AlarmRule[] => [
+  {
+    name: "leases-near-limit",
+    says: `more than ${100 * NEARLY_FULL} % of all roles' maxLeases are live`,
+    metric: watched.metric("LiveLeases", Stats.MAXIMUM),
+    above: watched.ceiling(NEARLY_FULL),
+  },
+  {
+    name: "foreign-roles",
+    says: "a role is named like a lease and is none",
+    metric: watched.metric("ForeignRoles", Stats.MAXIMUM),
+    above: 0,
+  },
+  {
+    name: "unknown-sessions",
+    says: "sessions are open whose role is gone and was not known as a lease",
+    metric: watched.metric("UnknownSessions", Stats.MAXIMUM),
+    above: 0,
+    // between the DROP of a lease and its second look, a late login shows here for a minute
+    periods: 2,
+  },
+];

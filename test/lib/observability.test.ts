@@ -1,0 +1,166 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Stack } from "aws-cdk-lib";
+import { Topic } from "aws-cdk-lib/aws-sns";
+import { afterAll, expect, test } from "vitest";
+import { LOG_QUERIES } from "../../lib/index.ts";
+import { metricsOfWidget, widgetsOf } from "../support/named-metrics.ts";
+import { Resolved } from "./resolved.ts";
+import { ofType, only, READONLY, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
+
+const bench = new Workbench();
+afterAll(() => bench.remove());
+
+const TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call";
+const root = join(import.meta.dirname, "../..");
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+
+/** A database with everything to watch it by. Roles are added last, as they may be. */
+function watched(): Resources {
+  const database = bench.database();
+  database.addAlarms({ topic: Topic.fromTopicArn(database, "Topic", TOPIC) });
+  database.addDashboard();
+  database.addLogQueries();
+  database.shipAuditTo("Siem", { bind: () => ({ arn: "arn:aws:firehose:::siem" }) });
+  database.addRole("readonly", { ...READONLY, maxLeases: 10 });
+  database.addRole("readwrite", { ...READONLY, maxLeases: 3 });
+  return resourcesOf(Stack.of(database));
+}
+
+const resources = watched();
+const alarms = new Map(
+  ofType(resources, "AWS::CloudWatch::Alarm").map(([, { Properties }]) => [
+    String(Properties.AlarmName).replace(/^mayfly-Team-[a-z2-7]{4}-/, ""),
+    Properties,
+  ]),
+);
+
+test.each([
+  ["revocation-lag", 120, 1, "notBreaching"],
+  ["overdue-leases", 0, 2, "notBreaching"],
+  ["quarantine", 0, 3, "notBreaching"],
+  ["stragglers", 0, 1, "notBreaching"],
+  ["dead-letters", 0, 1, "notBreaching"],
+  ["failed-revocations", 0, 1, "notBreaching"],
+  ["schedules-failed", 0, 1, "notBreaching"],
+  ["sweeper-silent", 0, 3, "breaching"],
+  ["function-errors", 0, 1, "notBreaching"],
+  ["issuer-errors", 50, 3, "notBreaching"],
+  ["requests-failed", 0, 3, "notBreaching"],
+  ["throttles", 0, 3, "notBreaching"],
+  ["leases-near-limit", 11, 1, "notBreaching"], // 80 % of 13, rounded up
+  ["foreign-roles", 0, 1, "notBreaching"],
+  ["unknown-sessions", 0, 2, "notBreaching"],
+])("the alarm %s rings above %d, after %d periods; when nothing is measured: %s", (...row) => {
+  const [name, Threshold, EvaluationPeriods, TreatMissingData] = row;
+  expect(alarms.get(name)).toMatchObject({
+    ComparisonOperator: "GreaterThanThreshold",
+    Threshold,
+    EvaluationPeriods,
+    TreatMissingData,
+    AlarmActions: [TOPIC],
+    OKActions: [TOPIC],
+  });
+});
+
+test("every alarm names its runbook, and every runbook is an alarm's", () => {
+  for (const [name, { AlarmDescription }] of alarms) {
+    const [, page = ""] =
+      /Runbook: (docs\/runbooks\/\S+\.md)$/.exec(String(AlarmDescription)) ?? [];
+    expect(page).toBe(`docs/runbooks/${name}.md`);
+    for (const part of ["What it means", "What to look at", "What to do", "How to know it is over"])
+      expect(read(page)).toContain(`\n## ${part}\n`);
+  }
+  const pages = readdirSync(join(root, "docs/runbooks")).filter((name) => name !== "README.md");
+  expect(pages.sort()).toEqual([...alarms.keys()].map((name) => `${name}.md`).sort());
+  for (const name of alarms.keys())
+    expect(read("docs/runbooks/README.md")).toContain(`(${name}.md)`);
+});
+
+const LOGS = ["Issuer", "Revoker", "Sweeper", "Operator"].map((word) => ({
+  Ref: only(resources, "AWS::Logs::LogGroup", `Functions${word}`)[0],
+}));
+
+test("the saved queries read the logs of all functions, and stand in the documentation", () => {
+  const saved = ofType(resources, "AWS::Logs::QueryDefinition").map(([, each]) => each.Properties);
+  expect(saved).toHaveLength(Object.keys(LOG_QUERIES).length);
+  for (const { Name, LogGroupNames } of saved) {
+    expect(LogGroupNames).toEqual(LOGS);
+    expect(Name).toMatch(/^mayfly-Team-[a-z2-7]{4}-queries\/[a-z0-9 ]+$/);
+  }
+  const page = read("docs/audit.md");
+  for (const [name, query] of Object.entries(LOG_QUERIES))
+    expect(page).toContain(`# ${name}\n${query}\n`);
+});
+
+test("the dashboard shows who holds what, the promise and its limit, and the alarms", () => {
+  const [, { Properties }] = only(resources, "AWS::CloudWatch::Dashboard");
+  const widgets = widgetsOf(Properties);
+  expect(widgets.filter(({ type }) => type === "alarm")[0]?.properties.alarms).toHaveLength(15);
+  expect(widgets.flatMap(metricsOfWidget).length).toBeGreaterThan(20);
+  const annotations = widgets.map(({ properties }) => JSON.stringify(properties.annotations));
+  expect(annotations.filter((text) => text?.includes('"value":13'))).toHaveLength(1);
+  const logs = widgets.filter(({ type }) => type === "log");
+  expect(logs).toHaveLength(2);
+  for (const { properties } of logs)
+    for (const { Ref } of LOGS) expect(properties.query).toContain(Ref);
+});
+
+test("a dashboard without alarms shows none", () => {
+  const database = bench.database();
+  database.addRole("readonly", READONLY);
+  database.addDashboard();
+  const found = resourcesOf(Stack.of(database));
+  const [, { Properties }] = only(found, "AWS::CloudWatch::Dashboard");
+  expect(widgetsOf(Properties).filter(({ type }) => type === "alarm")).toEqual([]);
+});
+
+/** Whether a line passes `{ $.message = "a*" || … }`, the only kind of filter there is. */
+function passes(filter: unknown, line: { readonly message: string }): boolean {
+  const starts = [...String(filter).matchAll(/\$\.message = "([^"*]+)\*"/g)];
+  return starts.some(([, start = "?"]) => line.message.startsWith(start));
+}
+
+test("every audit line of every function is shipped, and nothing else is", () => {
+  const filters = ofType(resources, "AWS::Logs::SubscriptionFilter").map(([, each]) => each);
+  expect(filters.map(({ Properties }) => Properties.LogGroupName)).toEqual(LOGS);
+  const [, union = ""] = /readonly event:([^;]+);/.exec(read("core/audit.ts")) ?? [];
+  const events = [...union.matchAll(/"([^"]+)"/g)].map(([, event = ""]) => event);
+  expect(events.length).toBeGreaterThan(8);
+  for (const { Properties } of filters) {
+    expect(Properties.DestinationArn).toBe("arn:aws:firehose:::siem");
+    for (const message of events) expect(passes(Properties.FilterPattern, { message })).toBe(true);
+    expect(passes(Properties.FilterPattern, { message: "unexpected failure" })).toBe(false);
+  }
+});
+
+test("audit lines can go to two places", () => {
+  const database = bench.database();
+  database.addRole("readonly", READONLY);
+  const to = (name: string) => ({ bind: () => ({ arn: `arn:aws:firehose:::${name}` }) });
+  database.shipAuditTo("Siem", to("siem"));
+  database.shipAuditTo("Archive", to("archive"));
+  const found = resourcesOf(Stack.of(database));
+  expect(ofType(found, "AWS::Logs::SubscriptionFilter")).toHaveLength(8);
+});
+
+test("the shipped stack has the queries, which are free, and nothing that costs", () => {
+  const found = resourcesOf(bench.stack());
+  expect(ofType(found, "AWS::Logs::QueryDefinition")).toHaveLength(3);
+  for (const type of ["CloudWatch::Alarm", "CloudWatch::Dashboard", "Logs::SubscriptionFilter"])
+    expect(ofType(found, `AWS::${type}`)).toEqual([]);
+});
+
+test("watching changes no function's permissions", () => {
+  const bare = bench.database();
+  bare.addRole("readonly", { ...READONLY, maxLeases: 10 });
+  bare.addRole("readwrite", { ...READONLY, maxLeases: 3 });
+  const without = resourcesOf(Stack.of(bare));
+  const policies = (found: Resources) => {
+    const resolved = new Resolved(found);
+    return ["Issuer", "Revoker", "Sweeper", "Operator"].map((word) =>
+      resolved.identityPolicies(`${word}Role`),
+    );
+  };
+  expect(policies(resources)).toEqual(policies(without));
+});

@@ -1,0 +1,173 @@
+import { DeleteScheduleCommand, ListSchedulesCommand } from "@aws-sdk/client-scheduler";
+import { App } from "aws-cdk-lib";
+import { Effect, PolicyStatement, type Role } from "aws-cdk-lib/aws-iam";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { parseConfig } from "../../core/config/config.ts";
+import { METRICS } from "../../core/metric.ts";
+import { type DynamicDatabase, LOG_QUERIES, MayflyStack } from "../../lib/index.ts";
+import { tempFolder } from "../../local/temp-folder.ts";
+import shipped from "../../mayfly.config.ts";
+import { ofType, type Resources, resourcesOf } from "../lib/synthesized.ts";
+import { invoke } from "../local/clients.ts";
+import {
+  metricKey,
+  metricsInLine,
+  metricsOfAlarm,
+  metricsOfWidget,
+  widgetsOf,
+} from "../support/named-metrics.ts";
+import { type ShippedStack, startShipped } from "../support/stack.ts";
+
+const { path: outdir, remove } = tempFolder("watched");
+let stack: ShippedStack;
+let resources: Resources;
+
+/** The shipped stack with everything to watch it by, and an operator that cannot make schedules. */
+beforeAll(async () => {
+  const app = new App({ outdir });
+  const config = parseConfig({
+    ...shipped,
+    alarms: { topicArn: "arn:aws:sns:eu-west-1:123456789012:on-call" },
+    dashboard: true,
+  });
+  const made = new MayflyStack(app, "Mayfly", { config });
+  const database = made.node.findChild("orders") as DynamicDatabase;
+  const siem = { arn: "arn:aws:firehose:eu-west-1:123456789012:deliverystream/siem" };
+  database.shipAuditTo("Siem", { bind: () => siem });
+  (database.node.findChild("Functions").node.findChild("Operator").node.findChild("Role") as Role)
+    // Scheduler out of reach, for one function
+    .addToPolicy(
+      new PolicyStatement({
+        effect: Effect.DENY,
+        actions: ["scheduler:CreateSchedule"],
+        resources: ["*"],
+      }),
+    );
+  resources = resourcesOf(made);
+  app.synth();
+  stack = await startShipped({ assembly: outdir });
+  await liveThroughEverything();
+});
+afterAll(async () => {
+  await stack?.stop();
+  remove();
+});
+
+async function deleteSchedules(username: string): Promise<void> {
+  const { scheduler } = stack.administrator;
+  const { Schedules = [] } = await scheduler.send(
+    new ListSchedulesCommand({ NamePrefix: username.slice(-12) }),
+  );
+  for (const { Name, GroupName } of Schedules)
+    await scheduler.send(new DeleteScheduleCommand({ Name, GroupName }));
+}
+
+const sweep = () =>
+  invoke(stack.administrator, stack.operatorArn.replace(/operator$/, "sweeper"), {});
+
+/** Everything that can happen to leases, at least once. */
+async function liveThroughEverything(): Promise<void> {
+  const { leaseId } = await stack.issue({ idempotencyKey: "twice" });
+  await stack.issue({ idempotencyKey: "twice" });
+  await stack.ask({ action: "renew", leaseId, ttlSeconds: 600 });
+  await stack.ask({ action: "revoke", leaseId });
+  await stack.ask({ action: "hand over" });
+
+  const unscheduled = await stack.issue();
+  await deleteSchedules(unscheduled.username);
+  await stack.operate({ action: "sweep" });
+  await sweep();
+
+  const owner = await stack.issue();
+  await stack.superuser(`create table kept (); alter table kept owner to "${owner.username}"`);
+  await stack.ask({ action: "revoke", leaseId: owner.leaseId });
+  await sweep();
+
+  const expired = await stack.issue();
+  await deleteSchedules(expired.username);
+  await stack.superuser(`alter role "${expired.username}" valid until '2020-01-01T00:00:00Z'`);
+
+  const dropped = await stack.issue();
+  const client = await stack.logIn(dropped);
+  await stack.superuser(`drop role "${dropped.username}"`);
+  await sweep();
+  await client.end().catch(() => {});
+
+  await stack.runner.database.stop();
+  const { answer } = await stack.ask({ action: "issue" });
+  expect(answer).toMatchObject({ errorType: "DatabaseUnavailableError" });
+}
+
+test("every metric is written by a function, and alarms and widgets name it as it is written", () => {
+  const lines = stack.runner.logs().flatMap(({ line }) => metricsInLine(line));
+  const written = new Set(lines.map(metricKey));
+  const named = [
+    ...ofType(resources, "AWS::CloudWatch::Alarm").flatMap(([, { Properties }]) =>
+      metricsOfAlarm(Properties),
+    ),
+    ...ofType(resources, "AWS::CloudWatch::Dashboard").flatMap(([, { Properties }]) =>
+      widgetsOf(Properties).flatMap(metricsOfWidget),
+    ),
+  ].filter(({ namespace }) => !namespace.startsWith("AWS/"));
+  expect(new Set(named.map(({ name }) => name))).toEqual(new Set(METRICS));
+  expect(named.map(metricKey).filter((key) => !written.has(key))).toEqual([]);
+  expect(new Set(lines.map(({ name }) => name))).toEqual(new Set(METRICS));
+});
+
+/** The log lines that are JSON, with nested fields named as CloudWatch Logs Insights names them. */
+const logged = (): ReadonlyMap<string, unknown>[] =>
+  stack.runner
+    .logs()
+    .filter(({ line }) => line.startsWith("{"))
+    .map(({ line }) => new Map(flat(JSON.parse(line) as object)));
+
+const flat = (value: object, path = ""): [string, unknown][] =>
+  Object.entries(value).flatMap(([key, inner]): [string, unknown][] =>
+    typeof inner === "object" && inner !== null
+      ? flat(inner, `${path}${key}.`)
+      : [[path + key, inner]],
+  );
+
+test("the saved queries ask for fields that the functions write", () => {
+  const known = new Set(logged().flatMap((line) => [...line.keys()]));
+  for (const query of Object.values(LOG_QUERIES)) {
+    const [, list = ""] = /^fields (.+)$/m.exec(query) ?? [];
+    const [, filter = ""] = /^\| filter (.+)$/m.exec(query) ?? [];
+    const compared = [...filter.matchAll(/([\w.]+) (?:=|like|>)/g)].map(([, name = ""]) => name);
+    const fields = [...list.split(", ").filter((name) => !name.startsWith("@")), ...compared];
+    expect(fields.length).toBeGreaterThan(4);
+    expect(fields.filter((field) => !known.has(field))).toEqual([]);
+  }
+});
+
+test("the lines of a consumer are found by its name, its leases or its alias, all of them", () => {
+  const consumer = "user-service";
+  const audited = logged().filter((line) =>
+    /^(?:lease|request)\./.test(String(line.get("message"))),
+  );
+  expect(audited.length).toBeGreaterThan(10);
+  const missed = audited.filter((line) => {
+    const [leaseId, arn] = [line.get("leaseId"), line.get("function_arn")].map(String);
+    return !(
+      line.get("consumer") === consumer ||
+      new RegExp(`_[0-9]+_${consumer}_`).test(leaseId ?? "") ||
+      arn?.includes(`:${consumer}--`)
+    );
+  });
+  expect(missed).toEqual([]);
+});
+
+test("a revocation that was late is found by its lag, and the dashboard tells holders by name", () => {
+  const late = logged().filter((line) => Number(line.get("receipt.lagSeconds")) > 60);
+  expect(late.map((line) => line.get("message"))).toContain("lease.revoked");
+  const [[, { Properties }] = ["", { Properties: {} }]] = ofType(
+    resources,
+    "AWS::CloudWatch::Dashboard",
+  );
+  const queries = widgetsOf(Properties).map(({ properties }) => String(properties.query));
+  const [, pattern = ""] = /\| parse leaseId \/(.+)\/\n/.exec(queries.join("\n")) ?? [];
+  expect(new RegExp(pattern).exec(String(late[0]?.get("leaseId")))?.groups).toMatchObject({
+    holder: "user-service",
+    access: "readonly",
+  });
+});
