@@ -41,7 +41,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "stack",
-          include: ["test/local/**/*.test.ts", "test/stack/**/*.test.ts"],
+          include: ["test/{bin,local,stack}/**/*.test.ts"],
           globalSetup: ["test/support/stack-setup.ts"],
           testTimeout: 90_000,
           hookTimeout: 120_000,

@@ -1,10 +1,11 @@
 import { setTimeout } from "node:timers/promises";
 import type pg from "pg";
+import { invoke } from "../bin/aws/invoke.ts";
 import type { Credential } from "../core/credential.ts";
 import type { Receipt } from "../core/receipt.ts";
 import type { SweepReport } from "../core/sweep.ts";
 import { logIn, sqlStateOf } from "./login.ts";
-import { invoke, receiptOf } from "./place.ts";
+import { receiptOf } from "./place.ts";
 import { expectSuccess, type Stage } from "./stage.ts";
 
 /** What happened from `expiresAt` on. Times in milliseconds since then. */

@@ -1,6 +1,9 @@
 import { LambdaClient } from "@aws-sdk/client-lambda";
+import { assume } from "../bin/aws/assume.ts";
+import type { Answer } from "../bin/aws/invoke.ts";
+import { outputsOf } from "../bin/aws/stack-outputs.ts";
 import type { Narrator } from "./narrator.ts";
-import { type Answer, assume, outputsOf, type Place } from "./place.ts";
+import type { Place } from "./place.ts";
 
 const ISSUER = "OrdersIssuerArn";
 const OPERATOR = "OrdersOperatorArn";
@@ -23,7 +26,7 @@ export interface Stage {
 /** Find the stack's functions, and assume its consumers' roles. @throws Error for another stack. */
 export async function setStage(place: Place, say: Narrator): Promise<Stage> {
   say.phase("finding the stack's functions and roles");
-  const outputs = await outputsOf(place);
+  const outputs = await outputsOf(place.clients, place.stackName);
   const output = (name: string): string => {
     const value = outputs.get(name);
     if (value === undefined)
@@ -36,8 +39,8 @@ export async function setStage(place: Place, say: Narrator): Promise<Stage> {
     aliasArn: `${output(ISSUER)}:user-service--readonly`,
     operatorArn: output(OPERATOR),
     revokerLogs: output("OrdersRevokerLogGroup"),
-    userService: await assume(place, output("UserServiceRoleArn")),
-    reporting: await assume(place, output("ReportingRoleArn")),
+    userService: await assume(place.clients, output("UserServiceRoleArn"), "demo"),
+    reporting: await assume(place.clients, output("ReportingRoleArn"), "demo"),
     administrator: new LambdaClient(place.clients),
   };
 }

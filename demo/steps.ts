@@ -1,6 +1,6 @@
+import { invoke } from "../bin/aws/invoke.ts";
 import type { Credential } from "../core/credential.ts";
 import { logIn, sqlStateOf } from "./login.ts";
-import { invoke } from "./place.ts";
 import { expectSuccess, type Stage, WANTED } from "./stage.ts";
 
 const LEASE_SECONDS = 10;

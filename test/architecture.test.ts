@@ -17,9 +17,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "core/deployment.ts",
     "core/metric.ts",
   ],
-  bin: ["core", "lib"],
+  "bin/aws": [],
+  "bin/commands": ["core", "bin/aws", "bin/load-config.ts"],
+  bin: ["core", "lib", "bin/commands"],
   local: ["bin", "build.ts"],
-  demo: ["core", "local"],
+  demo: ["core", "local", "bin/aws"],
 };
 
 const folders = Object.keys(allowed).sort((a, b) => b.length - a.length);

@@ -1,7 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import type { Command } from "commander";
 import { expect, test } from "vitest";
+import { Exit } from "../bin/commands/exit.ts";
+import { makeProgram } from "../bin/commands/main.ts";
 import * as errors from "../core/errors.ts";
 import { METRICS } from "../core/metric.ts";
 import { tempFolder } from "../local/temp-folder.ts";
@@ -98,7 +101,7 @@ test.each(pages)("the links of %s lead somewhere", (page) => {
 
 test.each(pages)("the commands and JSON of %s are real", (page) => {
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-  const named = [...read(page).matchAll(/\bnpm (?:run (?:--\w+ )*([\w:-]+)|(test)\b)/g)];
+  const named = [...read(page).matchAll(/\bnpm (?:run (?:--?\w+ )*([\w:-]+)|(test)\b)/g)];
   const unknown = named
     .map(([, run, plain]) => run ?? plain ?? "")
     .filter((name) => !scripts[name]);
@@ -193,4 +196,25 @@ test("docs/configuration.md has every key of the configuration", () => {
   );
   expect(keys.length).toBeGreaterThan(25);
   expect([...new Set(keys)].filter((key) => !page.includes(`\`${key}\``))).toEqual([]);
+});
+
+test("docs/cli.md has every command, option and exit status, and no other command is named", () => {
+  const page = read("docs/cli.md");
+  const program = makeProgram({ in: process.stdin, out: process.stdout, err: process.stderr });
+  const leaves = (command: Command): Command[] =>
+    command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
+  const all = leaves(program);
+  const flags = all.flatMap(({ options }) => options.flatMap(({ long }) => long ?? []));
+  expect(new Set(flags).size).toBeGreaterThan(12);
+  expect([...new Set(flags)].filter((flag) => !page.includes(`${flag}`))).toEqual([]);
+  expect(Object.values(Exit).filter((each) => !page.includes(`\n| ${each} |`))).toEqual([]);
+  const known = program.commands.map((each) => each.name());
+  expect(known.filter((name) => !page.includes(`mayfly ${name}`))).toEqual([]);
+  for (const path of pages) {
+    const text = blocksOf(path).map((block) => block.text);
+    const named = [
+      ...text.join("\n").matchAll(/(?:^|[|(] ?)(?:npm run -s )?mayfly (?:-- )?(\w+)/gm),
+    ];
+    for (const [, name = ""] of named) expect(known).toContain(name);
+  }
 });

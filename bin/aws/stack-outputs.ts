@@ -1,0 +1,18 @@
+import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
+import type { ClientSettings } from "./clients.ts";
+
+/** The outputs of a deployed stack, by key. @throws what CloudFormation refuses with. */
+export async function outputsOf(
+  clients: ClientSettings,
+  stackName: string,
+): Promise<ReadonlyMap<string, string>> {
+  const { Stacks } = await new CloudFormationClient(clients).send(
+    new DescribeStacksCommand({ StackName: stackName }),
+  );
+  return new Map(
+    (Stacks?.[0]?.Outputs ?? []).map(({ OutputKey = "", OutputValue = "" }) => [
+      OutputKey,
+      OutputValue,
+    ]),
+  );
+}

@@ -1,0 +1,82 @@
+import type { LeaseView } from "../../core/lookup.ts";
+import type { Revocations } from "../../core/operate.ts";
+import { Exit, Failure } from "./exit.ts";
+import { type Ask, findOperator, operatorAt, type PlaceOptions } from "./find.ts";
+import { confirm, type Io, print, say } from "./io.ts";
+import { allLeases } from "./lease-pages.ts";
+import { count, facts } from "./table.ts";
+
+/** Which leases an operator ends at once. */
+export type Selector =
+  | { readonly consumer: string }
+  | { readonly prefix: string }
+  | { readonly everything: true };
+
+type Done = Pick<Revocations, "revoked" | "quarantined" | "failed">;
+
+/**
+ * End all leases that are selected, call after call, with progress.
+ *
+ * @throws Failure when it was not confirmed, or some lease is not gone.
+ */
+export async function revokeMany(
+  io: Io,
+  selector: Selector,
+  options: PlaceOptions & { readonly yes?: boolean },
+): Promise<void> {
+  const canAsk = io.in.isTTY === true && io.err.isTTY === true;
+  if (options.yes !== true && !canAsk)
+    throw new Failure(
+      Exit.usage,
+      "there is no terminal to ask on before ending many leases, so nothing was revoked; say --yes",
+    );
+  const ask = operatorAt(await findOperator(options));
+  if (options.yes !== true) await makeSure(io, ask, selector);
+  const done = await untilDone(io, ask, selector);
+  const { revoked, quarantined, failed } = done;
+  print(io, options.json, done, facts({ revoked, quarantined, failed: failed.length }));
+  if (failed.length > 0)
+    throw new Failure(
+      Exit.tryAgain,
+      `${count(failed.length, "lease")} could not be revoked now; the next call or sweep takes them`,
+    );
+  if (quarantined > 0)
+    throw new Failure(
+      Exit.unavailable,
+      `${count(quarantined, "lease")} in quarantine: no login, but the role could not be dropped; docs/revocation.md says what to do`,
+    );
+}
+
+async function makeSure(io: Io, ask: Ask, selector: Selector): Promise<void> {
+  const filter = "consumer" in selector ? selector : {};
+  const { leases } = await allLeases(ask, filter);
+  const isMeant = ({ leaseId }: LeaseView): boolean =>
+    !("prefix" in selector) || leaseId.includes(`/${selector.prefix}`);
+  const number = leases.filter(isMeant).length;
+  const question = `This ends ${count(number, "lease")}, and every session of theirs.`;
+  if (await confirm(io, question)) return;
+  throw new Failure(Exit.usage, "not confirmed: nothing was revoked");
+}
+
+async function untilDone(io: Io, ask: Ask, selector: Selector): Promise<Done> {
+  let done: Done = { revoked: 0, quarantined: 0, failed: [] };
+  let after: string | undefined = "";
+  while (after !== undefined) {
+    const event = { action: "revoke", ...selector, ...(after !== "" && { after }) };
+    const part = (await ask(event).catch((error: unknown) => {
+      say(io, `stopped after ${tally(done)}; the same command goes on`);
+      throw error;
+    })) as Revocations;
+    done = {
+      revoked: done.revoked + part.revoked,
+      quarantined: done.quarantined + part.quarantined,
+      failed: [...done.failed, ...part.failed],
+    };
+    after = part.next;
+    if (after !== undefined) say(io, `${tally(done)} so far`);
+  }
+  return done;
+}
+
+const tally = ({ revoked, quarantined, failed }: Done): string =>
+  `${revoked} revoked, ${quarantined} in quarantine, ${failed.length} failed`;

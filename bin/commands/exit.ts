@@ -1,0 +1,113 @@
+import { CommanderError } from "commander";
+import { MayflyError } from "../../core/errors.ts";
+
+/** Exit statuses, those of sysexits.h where it has one. */
+export const Exit = {
+  ok: 0,
+  usage: 64,
+  unavailable: 69,
+  software: 70,
+  tryAgain: 75,
+  notAllowed: 77,
+  config: 78,
+} as const;
+export type Exit = (typeof Exit)[keyof typeof Exit];
+
+/** The statuses in words, for `--help`. */
+export const EXIT_HELP = `
+exit status:
+   0  done
+  64  usage, an invalid request, or not confirmed
+  69  refused, left in quarantine, or no such stack, function or grant
+  70  a bug, or a privilege is missing in the database
+  75  try again: busy, throttled, or out of reach
+  77  not allowed, or no credentials
+  78  configuration`;
+
+/** A command that cannot go on, with its words and its status. */
+export class Failure extends Error {
+  readonly status: Exit;
+
+  constructor(status: Exit, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+  }
+}
+
+/** A function's own refusal. */
+export class FunctionFailure extends Error {
+  readonly errorType: string;
+
+  constructor(errorType: string, message: string) {
+    super(message);
+    this.errorType = errorType;
+  }
+}
+
+const OF_FUNCTIONS: Readonly<Record<string, Exit>> = {
+  InvalidRequestError: Exit.usage,
+  NotAllowedError: Exit.notAllowed,
+  LeaseRefusedError: Exit.unavailable,
+  DatabaseUnavailableError: Exit.tryAgain,
+  StatementRejectedError: Exit.software,
+  ConfigError: Exit.config,
+  // Lambda's own: the function's time was up, or its process died
+  "Sandbox.Timedout": Exit.tryAgain,
+  "Runtime.ExitError": Exit.tryAgain,
+};
+
+const OF_AWS: Readonly<Record<string, Exit>> = {
+  AccessDenied: Exit.notAllowed,
+  AccessDeniedException: Exit.notAllowed,
+  CredentialsProviderError: Exit.notAllowed,
+  ExpiredToken: Exit.notAllowed,
+  ExpiredTokenException: Exit.notAllowed,
+  InvalidClientTokenId: Exit.notAllowed,
+  InvalidSignatureException: Exit.notAllowed,
+  MissingAuthenticationToken: Exit.notAllowed,
+  TokenProviderError: Exit.notAllowed,
+  UnrecognizedClientException: Exit.notAllowed,
+  ResourceNotFoundException: Exit.unavailable,
+  Throttling: Exit.tryAgain,
+  ThrottlingException: Exit.tryAgain,
+  TimeoutError: Exit.tryAgain,
+  TooManyRequestsException: Exit.tryAgain,
+};
+
+/** The SDK throws a plain error for want of a Region: only its text tells. */
+const NO_REGION = "Region is missing";
+
+/** What Node calls an address that does not answer. */
+const NETWORK = /^(?:ECONN|ENOTFOUND|EAI_|EHOST|ENET|EPIPE|ETIMEDOUT)/;
+
+interface AwsError {
+  readonly name: string;
+  readonly code?: unknown;
+  readonly $fault?: unknown;
+}
+
+/** The exit status that an error stands for. */
+export function statusOf(error: unknown): Exit {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.ok : Exit.usage;
+  if (error instanceof Failure) return error.status;
+  if (error instanceof FunctionFailure) return OF_FUNCTIONS[error.errorType] ?? Exit.software;
+  if (error instanceof MayflyError) return OF_FUNCTIONS[error.name] ?? Exit.software;
+  if (!(error instanceof Error)) return Exit.software;
+  if (error.message === NO_REGION) return Exit.config;
+  const { name, code, $fault }: AwsError = error;
+  const known = OF_AWS[name];
+  if (known !== undefined) return known;
+  return $fault === "server" || NETWORK.test(String(code)) ? Exit.tryAgain : Exit.software;
+}
+
+/** What to tell about an error, with a remedy where its own words have none. */
+export function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof FunctionFailure) return `${error.errorType}: ${error.message}`;
+  const { name, message } = error;
+  if (message === NO_REGION)
+    return "there is no AWS Region to look in; set AWS_REGION, or AWS_PROFILE to a profile that has one";
+  if (name === "CredentialsProviderError")
+    return `${message}; set AWS_PROFILE, or log in to AWS as you do for other programs`;
+  return message === "" ? String(Reflect.get(error, "code") ?? name) : message;
+}

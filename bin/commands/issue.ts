@@ -1,0 +1,65 @@
+import { randomUUID } from "node:crypto";
+import { type Command, Option } from "commander";
+import type { Credential } from "../../core/credential.ts";
+import { Exit, Failure } from "./exit.ts";
+import { type ConsumerOptions, findAlias, withAssume } from "./find.ts";
+import { type Io, print, say } from "./io.ts";
+import { clock } from "./table.ts";
+import { ttlField } from "./ttl.ts";
+
+interface IssueOptions extends ConsumerOptions {
+  readonly consumer: string;
+  readonly role: string;
+  readonly ttl?: string;
+  readonly key?: string;
+  readonly format: "json" | "env";
+  readonly show?: boolean;
+}
+
+/** `mayfly issue`: a credential, into a pipe. */
+export function addIssue(program: Command, io: Io): void {
+  const command = program
+    .command("issue")
+    .description("ask for a credential, as the consumer, and print it into a pipe")
+    .requiredOption("--consumer <name>", "whose grant to use")
+    .requiredOption("--role <name>", "the dynamic role")
+    .option("--ttl <length>", "how long it lives, e.g. 15m (default: the role's)")
+    .option("--key <key>", "idempotency key: the same key, the same lease (default: a new one)")
+    .addOption(
+      new Option("--format <format>", "env: lines for eval in a shell")
+        .choices(["json", "env"])
+        .default("json"),
+    )
+    .option("--show", "print it on a terminal too");
+  withAssume(command).action(async (options: IssueOptions) => {
+    const { consumer, role, show, format, json } = options;
+    if (io.out.isTTY === true && show !== true)
+      throw new Failure(
+        Exit.usage,
+        "a terminal keeps what it has shown, so no lease was made; send the credential into a pipe, or say --show",
+      );
+    // a key even where none is given: the SDK repeats calls whose answer got lost
+    const idempotencyKey = options.key ?? randomUUID();
+    const event = { action: "issue", idempotencyKey, ...ttlField(options.ttl) };
+    const ask = await findAlias(options, { consumer, role });
+    const credential = (await ask(event)) as Credential;
+    print(io, json === true || format === "json", credential, shellLines(credential));
+    say(io, `lease ${credential.leaseId}, until ${clock(credential.expiresAt)}`);
+    if (!credential.revocationScheduled)
+      say(io, "its revocation could not be scheduled; the next sweep will do it");
+  });
+}
+
+/** What libpq and most drivers read, and the lease's id for `mayfly revoke`. */
+const shellLines = (credential: Credential): string =>
+  Object.entries({
+    PGHOST: credential.host,
+    PGPORT: String(credential.port),
+    PGDATABASE: credential.dbname,
+    PGUSER: credential.username,
+    PGPASSWORD: credential.password,
+    PGSSLMODE: credential.sslmode,
+    MAYFLY_LEASE_ID: credential.leaseId,
+  })
+    .map(([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'`)
+    .join("\n");

@@ -1,0 +1,77 @@
+import { type Command, Option } from "commander";
+import { parseLeaseId } from "../../core/lease-id.ts";
+import type { ForeignRole } from "../../core/list.ts";
+import type { LeaseState, LeaseView } from "../../core/lookup.ts";
+import { findOperator, operatorAt, type PlaceOptions, withPlace } from "./find.ts";
+import { type Io, print, say } from "./io.ts";
+import { allLeases } from "./lease-pages.ts";
+import { clock, count, span, table } from "./table.ts";
+
+interface LeasesOptions extends PlaceOptions {
+  readonly consumer?: string;
+  readonly role?: string;
+  readonly state?: LeaseState;
+}
+
+/** `mayfly leases`: who holds what. */
+export function addLeases(program: Command, io: Io): void {
+  const command = program
+    .command("leases")
+    .description("list leases, as an operator")
+    .option("--consumer <name>", "only of this consumer")
+    .option("--role <name>", "only of this dynamic role")
+    .addOption(
+      new Option("--state <state>", "only in this state").choices([
+        "live",
+        "expired",
+        "quarantined",
+      ]),
+    );
+  withPlace(command).action(async (options: LeasesOptions) => {
+    const { consumer, role, state } = options;
+    const ask = operatorAt(await findOperator(options));
+    const { leases, foreign } = await allLeases(ask, { consumer, role, state });
+    const sorted = leases.toSorted(byHolder);
+    print(io, options.json, { leases: sorted, foreign }, leaseTable(sorted, Date.now()));
+    if (options.json !== true) say(io, count(leases.length, "lease"));
+    sayForeign(io, foreign);
+  });
+}
+
+const HEADER = ["STATE", "CONSUMER", "ROLE", "USER", "EXPIRES IN", "SINCE"];
+
+/** As people read it; nothing for no leases. `now` in milliseconds since the epoch. */
+export const leaseTable = (leases: readonly LeaseView[], now: number): string =>
+  leases.length === 0
+    ? ""
+    : table(
+        HEADER,
+        leases.map(({ state, consumer, role, leaseId, expiresAt, issuedAt }) => [
+          state,
+          consumer,
+          role,
+          parseLeaseId(leaseId).username,
+          state === "quarantined" ? "-" : untilExpiry(expiresAt, now),
+          issuedAt === undefined ? "-" : clock(issuedAt),
+        ]),
+      );
+
+function untilExpiry(expiresAt: string | undefined, now: number): string {
+  if (expiresAt === undefined) return "-";
+  const left = Date.parse(expiresAt) - now;
+  return left < 0 ? `${span(-left)} ago` : span(left);
+}
+
+const sortKey = ({ consumer, role, expiresAt = "", leaseId }: LeaseView): string =>
+  [consumer, role, expiresAt, leaseId].join(" ");
+
+function byHolder(a: LeaseView, b: LeaseView): number {
+  const [first, second] = [sortKey(a), sortKey(b)];
+  return first < second ? -1 : Number(first > second);
+}
+
+/** Roles that somebody should look at, on stderr. */
+export function sayForeign(io: Io, foreign: readonly ForeignRole[]): void {
+  for (const { username, why } of foreign)
+    say(io, `role ${username} is named like a lease but is none: ${why}`);
+}

@@ -1,0 +1,60 @@
+import { Command, CommanderError } from "commander";
+import { addConfig } from "./config-check.ts";
+import { EXIT_HELP, statusOf, wordsOf } from "./exit.ts";
+import { type Io, say } from "./io.ts";
+import { addIssue } from "./issue.ts";
+import { addLeases } from "./leases.ts";
+import { addRenew } from "./renew.ts";
+import { addRevoke } from "./revoke.ts";
+import { addStatus } from "./status.ts";
+import { addSweep } from "./sweep.ts";
+import { addWhois } from "./whois.ts";
+
+const ABOUT = `Short-lived PostgreSQL users of a deployed stack: ask for one, see them, end
+them.
+
+Account, Region and endpoint are as for every program of AWS's: AWS_PROFILE,
+AWS_REGION, AWS_ENDPOINT_URL. Data goes to stdout, words to stderr.`;
+
+const COMMANDS = [
+  addIssue,
+  addRenew,
+  addRevoke,
+  addLeases,
+  addStatus,
+  addWhois,
+  addSweep,
+  addConfig,
+];
+
+/** Every command with its options. Parsing rejects with what a command, or commander, throws. */
+export function makeProgram(io: Io): Command {
+  const program = new Command("mayfly")
+    .description(ABOUT)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.out.write(text),
+      writeErr: (text) => io.err.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, "mayfly: ")),
+    })
+    .showHelpAfterError("(--help has the options)");
+  for (const add of COMMANDS) add(program, io);
+  withExitHelp(program);
+  return program;
+}
+
+/** The whole program but for `process`: returns the exit status. `argv` begins after the program. */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  try {
+    await makeProgram(io).parseAsync([...argv], { from: "user" });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) say(io, `mayfly: ${wordsOf(error)}`);
+    return statusOf(error);
+  }
+}
+
+function withExitHelp(command: Command): void {
+  command.addHelpText("after", EXIT_HELP);
+  for (const each of command.commands) withExitHelp(each);
+}

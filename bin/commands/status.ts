@@ -1,0 +1,23 @@
+import type { Command } from "commander";
+import type { Status } from "../../core/operate.ts";
+import { findOperator, operatorAt, type PlaceOptions, withPlace } from "./find.ts";
+import { type Io, print, say } from "./io.ts";
+import { count, table } from "./table.ts";
+
+/** `mayfly status`: how many leases there are. */
+export function addStatus(program: Command, io: Io): void {
+  const command = program.command("status").description("count leases, as an operator");
+  withPlace(command).action(async (options: PlaceOptions) => {
+    const ask = operatorAt(await findOperator(options));
+    const status = (await ask({ action: "status" })) as Status;
+    const { leases, foreign } = status;
+    const rows = leases.map((each) => [each.role, each.consumer, each.state, String(each.count)]);
+    const text = rows.length === 0 ? "" : table(["ROLE", "CONSUMER", "STATE", "COUNT"], rows);
+    print(io, options.json, status, text);
+    if (options.json === true) return;
+    const total = leases.reduce((sum, each) => sum + each.count, 0);
+    say(io, count(total, "lease"));
+    if (foreign > 0)
+      say(io, `${count(foreign, "role")} only named like a lease; mayfly leases has why`);
+  });
+}

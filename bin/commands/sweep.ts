@@ -1,0 +1,29 @@
+import type { Command } from "commander";
+import type { SweepReport } from "../../core/sweep.ts";
+import { findOperator, operatorAt, type PlaceOptions, withPlace } from "./find.ts";
+import { type Io, print } from "./io.ts";
+import { sayForeign } from "./leases.ts";
+import { facts } from "./table.ts";
+
+/** `mayfly sweep`: mend now what the sweeper would within five minutes. */
+export function addSweep(program: Command, io: Io): void {
+  const command = program
+    .command("sweep")
+    .description("revoke what is due and mend schedules now, as an operator");
+  withPlace(command).action(async (options: PlaceOptions) => {
+    const ask = operatorAt(await findOperator(options));
+    const report = (await ask({ action: "sweep" })) as SweepReport;
+    const text = facts({
+      live: report.live,
+      revoked: report.revoked,
+      "in quarantine": report.quarantined,
+      "left for the next sweep": report.left,
+      "schedules made": report.schedulesMade,
+      "schedules removed": report.schedulesRemoved,
+      "stragglers ended": report.stragglersEnded,
+      "unknown sessions": report.unknownSessions,
+    });
+    print(io, options.json, report, text);
+    sayForeign(io, report.foreign);
+  });
+}

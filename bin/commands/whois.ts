@@ -1,0 +1,100 @@
+import type { Command } from "commander";
+import { type LeaseName, NO_KEY, parseLeaseName } from "../../core/lease-name.ts";
+import type { LeaseList } from "../../core/list.ts";
+import type { LeaseView } from "../../core/lookup.ts";
+import { Exit, Failure } from "./exit.ts";
+import {
+  chosen,
+  databasesIn,
+  operatorAt,
+  type PlaceOptions,
+  readOutputs,
+  withPlace,
+} from "./find.ts";
+import { type Io, print } from "./io.ts";
+import { clock, facts } from "./table.ts";
+
+/** What became of a name: a lease's state, or what there is instead. */
+type Found =
+  | { readonly state: LeaseView["state"]; readonly lease: LeaseView }
+  | { readonly state: "foreign"; readonly why: string }
+  | { readonly state: "gone" | "of another stack" };
+
+/** `mayfly whois`: whose a PostgreSQL user is. */
+export function addWhois(program: Command, io: Io): void {
+  const command = program
+    .command("whois")
+    .description("say whose a PostgreSQL user is and what became of it, as an operator")
+    .argument("<username>", "the user, as in pg_stat_activity or a server log; or a lease id");
+  withPlace(command).action(async (named: string, options: PlaceOptions) => {
+    const username = named.split("/").at(-1) ?? "";
+    const name = parseLeaseName(username);
+    if (name === undefined)
+      throw new Failure(
+        Exit.usage,
+        `${JSON.stringify(named)} is not a lease's name; those are mf_<tag>_<shard>_<consumer>_<role>_<20 characters>`,
+      );
+    const operator = await operatorOf(name, options);
+    const found: Found =
+      operator === undefined ? { state: "of another stack" } : await findOne(operator, username);
+    print(io, options.json, { username, ...said(name), ...found }, text(username, name, found));
+  });
+}
+
+const said = ({ consumer, role, tag, shard, digest }: LeaseName) => ({
+  consumer,
+  role,
+  tag,
+  shard,
+  hasKey: digest !== NO_KEY,
+});
+
+/** The operator function whose name ends with the tag; `undefined` when no function of the stack's does. */
+async function operatorOf({ tag }: LeaseName, options: PlaceOptions): Promise<string | undefined> {
+  if (options.function !== undefined) return ofTag(options.function, tag);
+  const outputs = await readOutputs(options);
+  if (options.database !== undefined) return ofTag(chosen(outputs, options).operator, tag);
+  const all = [...databasesIn(outputs).values()];
+  if (all.length === 0) return chosen(outputs, options).operator; // says what is missing
+  return all.map(({ operator }) => operator).find((each) => ofTag(each, tag) !== undefined);
+}
+
+const ofTag = (arn: string, tag: string): string | undefined =>
+  arn.endsWith(`-${tag}-operator`) ? arn : undefined;
+
+async function findOne(operator: string, username: string): Promise<Found> {
+  // the next names after this one without its last character: itself, and at most 31 more
+  const event = { action: "list", after: username.slice(0, -1), limit: 40 };
+  const { leases, foreign } = (await operatorAt(operator)(event)) as LeaseList;
+  const lease = leases.find(({ leaseId }) => leaseId.endsWith(`/${username}`));
+  if (lease !== undefined) return { state: lease.state, lease };
+  const role = foreign.find((each) => each.username === username);
+  return role === undefined ? { state: "gone" } : { state: "foreign", why: role.why };
+}
+
+const WORDS: Readonly<Record<Found["state"], string>> = {
+  live: "live",
+  expired: "expired: its revocation is due",
+  quarantined: "quarantined: no login, not yet dropped",
+  foreign: "foreign: named like a lease, but none",
+  gone: "gone: revoked, or never issued; audit lines with this name tell which",
+  "of another stack": "of another stack: no database of this one has its tag",
+};
+
+function text(username: string, name: LeaseName, found: Found): string {
+  const lease = "lease" in found ? found.lease : undefined;
+  return facts({
+    user: username,
+    consumer: name.consumer,
+    role: name.role,
+    tag: name.tag,
+    shard: name.shard,
+    key: name.digest === NO_KEY ? "none" : `digest ${name.digest}`,
+    state: WORDS[found.state],
+    why: "why" in found ? found.why : undefined,
+    lease: lease?.leaseId,
+    issued: lease?.issuedAt && clock(lease.issuedAt),
+    expires: lease?.expiresAt && clock(lease.expiresAt),
+    "at most": lease?.maxExpiresAt && clock(lease.maxExpiresAt),
+  });
+}

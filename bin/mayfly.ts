@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+import { main } from "./commands/main.ts";
+
+// `mayfly leases | head` closes the pipe: nobody is left to tell
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
+process.exitCode = await main(process.argv.slice(2), {
+  in: process.stdin,
+  out: process.stdout,
+  err: process.stderr,
+});

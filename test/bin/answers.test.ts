@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type FakeLambda, fakeLambda } from "../support/fake-lambda.ts";
+import { mayfly, mayflyHere } from "../support/mayfly.ts";
+
+let fake: FakeLambda;
+beforeAll(async () => {
+  fake = await fakeLambda();
+});
+afterAll(() => fake.stop());
+
+const OPERATOR = ["--function", "mayfly-Mayfly-qdoi-operator"];
+const LEASE = "orders/readonly/mf_qdoi_07_user-service_readonly_mzxw6ytbabcdefghijkl";
+
+describe("the exit status says who must act", () => {
+  test.each<[string, number, number]>([
+    ["InvalidRequestError", 200, 64],
+    ["LeaseRefusedError", 200, 69],
+    ["StatementRejectedError", 200, 70],
+    ["InternalError", 200, 70],
+    ["DatabaseUnavailableError", 200, 75],
+    ["Sandbox.Timedout", 200, 75],
+    ["Runtime.ExitError", 200, 75],
+    ["NotAllowedError", 200, 77],
+    ["ConfigError", 200, 78],
+    ["TooManyRequestsException", 429, 75],
+    ["ServiceException", 500, 75],
+    ["AccessDeniedException", 403, 77],
+    ["ExpiredTokenException", 403, 77],
+    ["UnrecognizedClientException", 403, 77],
+    ["ResourceNotFoundException", 404, 69],
+    ["InvalidParameterValueException", 400, 70],
+  ])("%s (HTTP %i): %i", async (errorType, status, expected) => {
+    fake.script({ status, errorType });
+    const ran = await mayflyHere(["status", ...OPERATOR], fake.env);
+    expect(ran).toMatchObject({ status: expected, out: "" });
+    const words = status === 200 ? `${errorType}: it says ${errorType}` : errorType;
+    expect(ran.err).toBe(`mayfly: ${words}\n`);
+  });
+});
+
+describe("break-glass", () => {
+  const next = "mf_qdoi_07_user-service_readonly_mzxw6ytbabcdefghijkl";
+  const part = (more: object): object => ({
+    body: { revoked: 0, quarantined: 0, failed: [], ...more },
+  });
+
+  test("goes on where the function's time ran out, tells how far it is, and adds up", async () => {
+    fake.script(
+      part({ revoked: 500, next }),
+      part({ revoked: 12, next: "b" }),
+      part({ revoked: 1 }),
+    );
+    const args = ["revoke", "--consumer", "user-service", "--yes", "--json", ...OPERATOR];
+    const { status, out, err } = await mayfly(args, fake.env);
+    expect(status).toBe(0);
+    expect(JSON.parse(out)).toEqual({ revoked: 513, quarantined: 0, failed: [] });
+    expect(err.split("\n")).toEqual([
+      "500 revoked, 0 in quarantine, 0 failed so far",
+      "512 revoked, 0 in quarantine, 0 failed so far",
+      "",
+    ]);
+    const event = { action: "revoke", consumer: "user-service" };
+    expect(fake.events).toEqual([event, { ...event, after: next }, { ...event, after: "b" }]);
+  });
+
+  test.each<[string, object, number, RegExp]>([
+    ["in quarantine", { quarantined: 2 }, 69, /^mayfly: 2 leases in quarantine/],
+    ["not revoked", { quarantined: 1, failed: [LEASE] }, 75, /^mayfly: 1 lease could not be/],
+  ])("a lease that is left %s shows in the exit status", async (_, more, expected, words) => {
+    fake.script(part(more));
+    const ran = await mayfly(["revoke", "--prefix", "mf_", "--yes", ...OPERATOR], fake.env);
+    expect(ran.status).toBe(expected);
+    expect(ran.out).toMatch(/^revoked {6}0\nquarantined {2}[12]\nfailed {7}[01]\n$/);
+    expect(ran.err).toMatch(words);
+  });
+
+  test("an error on the way does not hide what was done", async () => {
+    fake.script(part({ revoked: 500, next }), { errorType: "DatabaseUnavailableError" });
+    const { status, err } = await mayfly(
+      ["revoke", "--everything", "--yes", ...OPERATOR],
+      fake.env,
+    );
+    expect(status).toBe(75);
+    expect(err).toContain(
+      "stopped after 500 revoked, 0 in quarantine, 0 failed; the same command goes on\n",
+    );
+  });
+});
+
+test("a lease that is kept in quarantine is told with what keeps it", async () => {
+  const blockers = [{ database: "orders", catalog: "pg_class", kind: "owner", count: 2 }];
+  fake.script({ body: { leaseId: LEASE, state: "quarantined", servers: [], blockers } });
+  const ran = await mayfly(["revoke", LEASE, "--as-operator", ...OPERATOR], fake.env);
+  expect(ran.status).toBe(69);
+  expect(ran.out).toContain("kept by  2 owner (pg_class in orders)\n");
+  expect(ran.err).toMatch(/^mayfly: lease .* is in quarantine: it cannot log in/);
+});
+
+test("a credential without a schedule is told as such, and quoted for a shell", async () => {
+  const credential = {
+    leaseId: LEASE,
+    host: "h",
+    port: 5432,
+    dbname: "it's",
+    username: "u",
+    password: "p",
+    sslmode: "verify-full",
+    expiresAt: "2026-11-21T09:15:00.000Z",
+    revocationScheduled: false,
+  };
+  fake.script({ body: credential });
+  const grant = ["--consumer", "user-service", "--role", "readonly", "--function", "issuer"];
+  const { out, err } = await mayfly(["issue", ...grant, "--format", "env"], fake.env);
+  expect(out).toContain("export PGDATABASE='it'\\''s'\nexport PGUSER='u'\nexport PGPASSWORD='p'\n");
+  expect(err).toBe(
+    `lease ${LEASE}, until 2026-11-21 09:15:00Z\nits revocation could not be scheduled; the next sweep will do it\n`,
+  );
+});
+
+test("pages are read to the end, also empty ones, and no name commands the terminal", async () => {
+  fake.script(
+    { body: { leases: [], foreign: [], next: "mf_a" } },
+    {
+      body: {
+        leases: [],
+        foreign: [{ username: "mf_\u001b[2J\u009b", why: "its name" }],
+        next: "mf_b",
+      },
+    },
+    { body: { leases: [], foreign: [] } },
+  );
+  const ran = await mayfly(["leases", "--role", "readonly", ...OPERATOR], fake.env);
+  const event = { action: "list", role: "readonly" };
+  expect(fake.events).toEqual([event, { ...event, after: "mf_a" }, { ...event, after: "mf_b" }]);
+  expect(ran).toMatchObject({
+    status: 0,
+    out: "",
+    err: "0 leases\nrole mf_\\u001b[2J\\u009b is named like a lease but is none: its name\n",
+  });
+});

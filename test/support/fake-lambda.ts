@@ -1,0 +1,65 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** One scripted answer of Invoke. */
+export interface Scripted {
+  /** HTTP status; 200 unless told. */
+  readonly status?: number;
+  /** What a function threw, or what the service calls its error. */
+  readonly errorType?: string;
+  readonly body?: unknown;
+}
+
+/** An endpoint that answers Lambda's Invoke as scripted, for answers that no real function gives soon. */
+export interface FakeLambda {
+  readonly env: Readonly<Record<string, string>>;
+  /** The payloads that were sent. */
+  readonly events: readonly unknown[];
+  /** Answer what follows so, in this order; the last one again and again. */
+  script(...answers: readonly Scripted[]): void;
+  stop(): Promise<void>;
+}
+
+export async function fakeLambda(): Promise<FakeLambda> {
+  const events: unknown[] = [];
+  let waiting: Scripted[] = [];
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      events.push(JSON.parse(Buffer.concat(chunks).toString() || "null"));
+      const { status = 200, errorType, body = {} } = waiting[0] ?? {};
+      if (waiting.length > 1) waiting = waiting.slice(1);
+      const failed = errorType !== undefined;
+      response.writeHead(status, {
+        "content-type": "application/json",
+        ...(failed && status === 200 && { "x-amz-function-error": "Unhandled" }),
+        ...(failed && status !== 200 && { "x-amzn-errortype": errorType }),
+      });
+      const error = { errorType, errorMessage: `it says ${errorType}`, message: errorType };
+      response.end(JSON.stringify(failed ? error : body));
+    });
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    env: {
+      AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
+      AWS_REGION: "eu-west-1",
+      AWS_ACCESS_KEY_ID: "none",
+      AWS_SECRET_ACCESS_KEY: "none",
+    },
+    events,
+    script: (...answers) => {
+      events.length = 0;
+      waiting = [...answers];
+    },
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
