@@ -15,6 +15,10 @@ export interface FakeLambda {
   readonly env: Readonly<Record<string, string>>;
   /** The payloads that were sent. */
   readonly events: readonly unknown[];
+  /** Whom they were sent to: a function's or an alias's ARN. */
+  readonly invoked: readonly string[];
+  /** What DescribeStacks tells of every stack. */
+  outputs: Readonly<Record<string, string>>;
   /** Answer what follows so, in this order; the last one again and again. */
   script(...answers: readonly Scripted[]): void;
   stop(): Promise<void>;
@@ -22,12 +26,16 @@ export interface FakeLambda {
 
 export async function fakeLambda(): Promise<FakeLambda> {
   const events: unknown[] = [];
+  const invoked: string[] = [];
   let waiting: Scripted[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
-      events.push(JSON.parse(Buffer.concat(chunks).toString() || "null"));
+      const sent = Buffer.concat(chunks).toString();
+      if (sent.includes("Action=DescribeStacks")) return response.end(stackOf(fake.outputs));
+      events.push(JSON.parse(sent));
+      invoked.push(decodeURIComponent(request.url?.split("/")[3] ?? ""));
       const { status = 200, errorType, body = {} } = waiting[0] ?? {};
       if (waiting.length > 1) waiting = waiting.slice(1);
       const failed = errorType !== undefined;
@@ -37,14 +45,14 @@ export async function fakeLambda(): Promise<FakeLambda> {
         ...(failed && status !== 200 && { "x-amzn-errortype": errorType }),
       });
       const error = { errorType, errorMessage: `it says ${errorType}`, message: errorType };
-      response.end(JSON.stringify(failed ? error : body));
+      return response.end(JSON.stringify(failed ? error : body));
     });
   });
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });
   const { port } = server.address() as AddressInfo;
-  return {
+  const fake: FakeLambda = {
     env: {
       AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
       AWS_REGION: "eu-west-1",
@@ -52,8 +60,11 @@ export async function fakeLambda(): Promise<FakeLambda> {
       AWS_SECRET_ACCESS_KEY: "none",
     },
     events,
+    invoked,
+    outputs: {},
     script: (...answers) => {
       events.length = 0;
+      invoked.length = 0;
       waiting = [...answers];
     },
     stop: () =>
@@ -62,4 +73,13 @@ export async function fakeLambda(): Promise<FakeLambda> {
         server.closeAllConnections();
       }),
   };
+  return fake;
 }
+
+const stackOf = (outputs: Readonly<Record<string, string>>): string => {
+  const members = Object.entries(outputs)
+    .map(([key, value]) => `<OutputKey>${key}</OutputKey><OutputValue>${value}</OutputValue>`)
+    .map((each) => `<member>${each}</member>`)
+    .join("");
+  return `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><Outputs>${members}</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`;
+};

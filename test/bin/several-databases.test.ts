@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { type FakeLambda, fakeLambda } from "../support/fake-lambda.ts";
+import { mayflyHere } from "../support/mayfly.ts";
+
+let fake: FakeLambda;
+beforeAll(async () => {
+  fake = await fakeLambda();
+});
+afterAll(() => fake.stop());
+
+const arn = (name: string): string => `arn:aws:lambda:eu-west-1:123456789012:function:${name}`;
+const OUTPUTS = {
+  OrdersIssuerArn: arn("mayfly-Mayfly-qdoi-issuer"),
+  OrdersOperatorArn: arn("mayfly-Mayfly-qdoi-operator"),
+  StockEuIssuerArn: arn("mayfly-Mayfly-wxyz-issuer"),
+  StockEuOperatorArn: arn("mayfly-Mayfly-wxyz-operator"),
+};
+const EMPTY = { leases: [], foreign: [] };
+const USERNAME = "mf_wxyz_07_app_readonly_00000000abcdefghijkl";
+const LEASE = `stock-eu/readonly/${USERNAME}`;
+
+beforeEach(() => {
+  fake.outputs = OUTPUTS;
+  fake.script({ body: EMPTY });
+});
+
+const run = (...args: string[]): ReturnType<typeof mayflyHere> => mayflyHere(args, fake.env);
+
+test("the database must be named when the stack has several", async () => {
+  expect(await run("leases")).toEqual({
+    status: 64,
+    out: "",
+    err: "mayfly: stack Mayfly has the databases Orders, StockEu; name one with --database\n",
+  });
+  expect(fake.invoked).toEqual([]);
+});
+
+test.each(["stock-eu", "StockEu"])("%s is the database of that name", async (database) => {
+  expect(await run("leases", "--database", database)).toMatchObject({ status: 0 });
+  expect(fake.invoked).toEqual([OUTPUTS.StockEuOperatorArn]);
+});
+
+test("a database that the stack does not have is told with those that it has", async () => {
+  const { status, err } = await run("status", "--database", "users");
+  expect(status).toBe(69);
+  expect(err).toContain("has no database users; it has Orders, StockEu");
+});
+
+test.each<[string, string[], string]>([
+  ["renewed", ["renew", LEASE], `${OUTPUTS.StockEuIssuerArn}:app--readonly`],
+  ["revoked", ["revoke", LEASE], `${OUTPUTS.StockEuIssuerArn}:app--readonly`],
+  ["revoked by an operator", ["revoke", LEASE, "--as-operator"], OUTPUTS.StockEuOperatorArn],
+])("a lease is %s in the database that its id says", async (_, args, expected) => {
+  const receipt = { leaseId: LEASE, state: "revoked", servers: [], blockers: [] };
+  const renewal = { expiresAt: "", maxExpiresAt: "", refreshAfter: "" };
+  fake.script({ body: { ...receipt, ...renewal } });
+  expect(await run(...args)).toMatchObject({ status: 0, err: "" });
+  expect(fake.invoked).toEqual([expected]);
+});
+
+test("whois asks the database whose tag the name has", async () => {
+  expect((await run("whois", USERNAME)).out).toMatch(/\nstate +gone: /);
+  expect(fake.invoked).toEqual([OUTPUTS.StockEuOperatorArn]);
+  const elsewhere = await run("whois", USERNAME, "--database", "orders");
+  expect(elsewhere.out).toMatch(/\nstate +of another stack/);
+});
+
+test("a stack without Mayfly's outputs is no stack of Mayfly's", async () => {
+  fake.outputs = { BucketName: "b", OrdersOperatorArn: "an operator without an issuer" };
+  for (const args of [["leases"], ["whois", USERNAME]]) {
+    const { status, err } = await run(...args);
+    expect(status).toBe(69);
+    expect(err).toContain("has no outputs <Database>IssuerArn and <Database>OperatorArn");
+  }
+});
