@@ -6,11 +6,10 @@ import type { CustomResourceEvent, CustomResourceResult } from "./provisioning/c
 
 const logger = new Logger();
 
-/** `Custom::MayflyProvision`, behind CDK's provider framework: makes the database ready. */
+/** `Custom::MayflyProvision`, behind CDK's provider framework: makes the database ready for leases. */
 export const handler = middy<CustomResourceEvent, CustomResourceResult>()
   .use(convertErrors(logger))
-  .handler(async ({ RequestType, ResourceProperties }) => {
-    if (RequestType === "Delete") logger.info("deleted: the database keeps what was provisioned");
-    else await composeProvisioner(process.env, logger)(ResourceProperties.Plan);
+  .handler(async (event) => {
+    await composeProvisioner(process.env, logger)(event);
     return { PhysicalResourceId: "mayfly-provision" };
   });

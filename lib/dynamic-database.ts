@@ -238,6 +238,7 @@ export class DynamicDatabase extends Construct {
     );
     const { shards, owner, databases, reserveConcurrency } = this.#settings;
     return {
+      database: this.#name,
       tag: this.tag,
       shards,
       ...this.#trust(),
@@ -245,6 +246,7 @@ export class DynamicDatabase extends Construct {
       databases,
       loginConnectionLimit: connectionsOfLogin(reserveConcurrency),
       roles: sorted(roles),
+      grants: Object.values(sorted(this.#grants)),
     };
   }
 }

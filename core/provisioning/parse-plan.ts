@@ -1,5 +1,5 @@
 import { ConfigError } from "../errors.ts";
-import { MAX_SHARDS, ROLE_NAME, TAG } from "../names.ts";
+import { CONSUMER_NAME, DATABASE_NAME, MAX_SHARDS, ROLE_NAME, TAG } from "../names.ts";
 import type { ProvisionPlan } from "./plan.ts";
 import { PRIVILEGE_KEYS, TARGET } from "./privileges.ts";
 
@@ -11,6 +11,10 @@ const isName = (value: unknown): value is string =>
   typeof value === "string" &&
   /^[^\0]+$/.test(value) &&
   new TextEncoder().encode(value).length <= 63;
+const isNamed = (pattern: RegExp, value: unknown): boolean =>
+  typeof value === "string" && pattern.test(value);
+const isGrant = (value: unknown): boolean =>
+  isObject(value) && isNamed(CONSUMER_NAME, value.consumer) && isNamed(ROLE_NAME, value.role);
 const isCount = (value: unknown, most: number): boolean =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= most;
 
@@ -44,6 +48,11 @@ function problemsOf(plan: Json): string[] {
   const check = (fine: boolean, key: string, rule: string): void => {
     if (!fine) problems.push(`${key} must be ${rule}, got ${JSON.stringify(plan[key])}`);
   };
+  check(
+    isNamed(DATABASE_NAME, plan.database),
+    "database",
+    "the database's name in the configuration",
+  );
   check(typeof plan.tag === "string" && TAG.test(plan.tag), "tag", "4 base32 characters");
   check(isCount(plan.shards, MAX_SHARDS), "shards", `a whole number from 1 to ${MAX_SHARDS}`);
   check(plan.tls === "verify-full" || plan.tls === "plaintext", "tls", "verify-full or plaintext");
@@ -58,6 +67,8 @@ function problemsOf(plan: Json): string[] {
   check(databases.length > 0 && databases.every(isName), "databases", "a list of database names");
   const roles = isObject(plan.roles) ? plan.roles : {};
   check(Object.keys(roles).length > 0, "roles", "an object with a role or more");
+  const grants = Array.isArray(plan.grants) ? plan.grants : [undefined];
+  check(grants.every(isGrant), "grants", "a list of consumer and role");
   return [
     ...problems,
     ...Object.entries(roles).flatMap(([name, role]) => roleProblems(name, role)),

@@ -10,6 +10,8 @@ export interface Privileges {
 
 /** What the provisioner makes true; travels as one JSON string in the custom resource. */
 export interface ProvisionPlan {
+  /** The database's name in the configuration, first part of every lease id. */
+  readonly database: string;
   readonly tag: string;
   readonly shards: number;
   readonly tls: "verify-full" | "plaintext";
@@ -25,4 +27,6 @@ export interface ProvisionPlan {
   readonly roles: Readonly<
     Record<string, { readonly groupRole: string; readonly privileges: Privileges }>
   >;
+  /** Who may ask for what. A lease of anybody else is revoked. */
+  readonly grants: readonly { readonly consumer: string; readonly role: string }[];
 }

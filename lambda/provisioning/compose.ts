@@ -1,24 +1,45 @@
+import { setTimeout } from "node:timers/promises";
 import type { Logger } from "@aws-lambda-powertools/logger";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
+import type { Instant, Time } from "../../core/time.ts";
 import { secretsManager } from "../aws/secrets.ts";
 import { type Environment, required } from "../environment.ts";
 import type { ServerPlace } from "./admin-login.ts";
+import type { CustomResourceEvent } from "./custom-resource.ts";
+import type { ProvisionDeps } from "./dependencies.ts";
 import { makeProvision } from "./provision.ts";
+import { makeRemove } from "./remove.ts";
 import { makeSeed, parseSeedRequest } from "./seed.ts";
 
-/** The provisioner, made from a function's environment. Takes the property `Plan`. */
+const time: Time = {
+  now: () => Date.now() as Instant,
+  wait: async (length) => {
+    await setTimeout(length);
+  },
+};
+
+/** The provisioner, made from a function's environment: does what CloudFormation's event says. */
 export function composeProvisioner(env: Environment, logger: Logger) {
   const set = required(env, ["ADMIN_SECRET_ARN", "ISSUER_SECRET_ARN", "JANITOR_SECRET_ARN"]);
-  const provision = makeProvision({
+  const deps: ProvisionDeps = {
     secrets: secretsManager(new SecretsManagerClient()),
     adminSecret: set.ADMIN_SECRET_ARN,
     issuerSecret: set.ISSUER_SECRET_ARN,
     janitorSecret: set.JANITOR_SECRET_ARN,
     place: placeIn(env),
+    time,
     log: (step, facts = {}) => logger.info(step, { ...facts }),
-  });
-  return (plan: unknown): Promise<void> => provision(parseProvisionPlan(plan));
+    warn: (step, facts = {}) => logger.warn(step, { ...facts }),
+    // no metrics: the bundle has no room for them, and each audit line says what was done
+    telemetry: { audit: ({ event, ...details }) => logger.info(event, details), measure: () => {} },
+  };
+  const [provision, remove] = [makeProvision(deps), makeRemove(deps)];
+  return (event: CustomResourceEvent): Promise<void> => {
+    const { RequestType, ResourceProperties, StackId: id, LogicalResourceId: resource } = event;
+    const plan = parseProvisionPlan(ResourceProperties.Plan);
+    return (RequestType === "Delete" ? remove : provision)(plan, { id, resource });
+  };
 }
 
 /** The sandbox's seeder, made from a function's environment. Takes the resource's properties. */

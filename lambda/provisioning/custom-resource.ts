@@ -1,6 +1,9 @@
 /** What CDK's custom resource provider framework hands to an `onEvent` function. */
 export interface CustomResourceEvent {
   readonly RequestType: "Create" | "Update" | "Delete";
+  /** The stack's ARN, with a part that is never used twice. */
+  readonly StackId: string;
+  readonly LogicalResourceId: string;
   /** CloudFormation makes every value a string. */
   readonly ResourceProperties: Readonly<Record<string, unknown>>;
 }

@@ -6,9 +6,7 @@ import {
   wantedMemberships,
   wantedRoles,
 } from "../../core/provisioning/roles.ts";
-import type { SecretStore } from "../../core/secret-store.ts";
-import { seconds } from "../../core/time.ts";
-import type { Limits, Login } from "../postgres/login.ts";
+import type { Login } from "../postgres/login.ts";
 import { checkCluster } from "../postgres/provisioning/check-cluster.ts";
 import { checkDatabase } from "../postgres/provisioning/check-database.ts";
 import { grantConnect } from "../postgres/provisioning/connect.ts";
@@ -18,38 +16,27 @@ import {
   emptyMaintenanceDatabase,
   makeMaintenanceDatabase,
 } from "../postgres/provisioning/maintenance.ts";
-import { grantPrivileges } from "../postgres/provisioning/privileges.ts";
 import { refuseIf } from "../postgres/provisioning/problems.ts";
 import { makeMemberships, makeRoles } from "../postgres/provisioning/roles.ts";
 import { type Session, withSession } from "../postgres/provisioning/session.ts";
-import { adminLogin, type ServerPlace } from "./admin-login.ts";
+import { claimTag, releaseTag, type Stack } from "../postgres/provisioning/stamp.ts";
+import { adminLogin } from "./admin-login.ts";
+import { convergeGrants, type Ground } from "./converge-grants.ts";
+import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
+import { dismiss } from "./dismiss.ts";
 import { convergeIssuerSecret, convergeJanitorSecret } from "./secrets.ts";
-
-/** What provisioning needs from outside. */
-export interface ProvisionDeps {
-  readonly secrets: SecretStore;
-  /** ARNs of the three secrets. */
-  readonly adminSecret: string;
-  readonly issuerSecret: string;
-  readonly janitorSecret: string;
-  readonly place: ServerPlace;
-  /** Told of each finished step. No fact is secret. */
-  readonly log: (step: string, facts?: Readonly<Record<string, string | number>>) => void;
-}
-
-/** Generous: statements queue behind an application's, and a database is copied. */
-const LIMITS: Limits = { connect: seconds(10), statement: seconds(60), lock: seconds(10) };
 
 /**
  * Make everything true that a plan asks of a cluster. Safe to repeat; a repetition changes nothing.
  *
- * @throws ConfigError with every problem at once, before anything is touched.
+ * @throws ConfigError with every problem at once, before anything is touched; or when the tag is
+ *   another stack's.
  */
 export const makeProvision =
   (deps: ProvisionDeps) =>
-  async (plan: ProvisionPlan): Promise<void> => {
-    const { secrets, adminSecret, place, log } = deps;
-    if (plan.tls === "plaintext") log("connections are not encrypted: the configuration says so");
+  async (plan: ProvisionPlan, stack: Stack): Promise<void> => {
+    const { secrets, adminSecret, place, log, warn } = deps;
+    if (plan.tls === "plaintext") warn("connections are not encrypted: the configuration says so");
     const admin = await adminLogin(secrets, adminSecret, place, plan);
     const version = await withSession(admin, LIMITS, async (session) => {
       const found = await checked(session, admin, plan);
@@ -58,16 +45,23 @@ export const makeProvision =
       return found;
     });
     await withSession({ ...admin, database: MAINTENANCE_DATABASE }, LIMITS, async (session) => {
-      await makeClusterWide(session, plan, version, log);
-      await makeLogins(session, admin, plan, deps);
+      const isNew = await claimTag(session, plan.tag, stack);
+      try {
+        await converge(deps, { admin, version, session }, plan);
+      } catch (error) {
+        // a creation that failed is not deleted, and comes again as another stack
+        if (isNew) await releaseTag(session, plan.tag, stack).catch(() => {});
+        throw error;
+      }
     });
-    for (const database of plan.databases) {
-      await withSession({ ...admin, database }, LIMITS, (session) =>
-        grantPrivileges(session, database, plan),
-      );
-      log("privileges granted and verified", { database });
-    }
   };
+
+async function converge(deps: ProvisionDeps, ground: Ground, plan: ProvisionPlan): Promise<void> {
+  await makeClusterWide(ground, plan, deps.log);
+  const issuer = await makeLogins(ground, plan, deps);
+  await convergeGrants(deps, ground, plan);
+  await dismiss(deps, ground, plan, issuer);
+}
 
 async function checked(session: Session, admin: Login, plan: ProvisionPlan): Promise<number> {
   const { version, problems, ownerExists, reachable } = await checkCluster(session, plan);
@@ -75,7 +69,7 @@ async function checked(session: Session, admin: Login, plan: ProvisionPlan): Pro
   for (const database of ownerExists ? reachable : [])
     all.push(
       ...(await withSession({ ...admin, database }, LIMITS, (inside) =>
-        checkDatabase(inside, database, plan),
+        checkDatabase(inside, database, plan, version),
       )),
     );
   refuseIf(all, "the database is not ready, and nothing was changed");
@@ -83,9 +77,8 @@ async function checked(session: Session, admin: Login, plan: ProvisionPlan): Pro
 }
 
 async function makeClusterWide(
-  session: Session,
+  { session, version }: Ground,
   plan: ProvisionPlan,
-  version: number,
   log: ProvisionDeps["log"],
 ): Promise<void> {
   if (!(await emptyMaintenanceDatabase(session)))
@@ -101,12 +94,12 @@ async function makeClusterWide(
   log("roles made", { roles: roles.length, memberships: memberships.length });
 }
 
+/** @returns a login that can become each issuer role. */
 async function makeLogins(
-  session: Session,
-  admin: Login,
+  { session, admin }: Ground,
   plan: ProvisionPlan,
   { secrets, issuerSecret, janitorSecret, place, log }: ProvisionDeps,
-): Promise<void> {
+): Promise<Login> {
   const issuers = await convergeIssuerSecret(secrets, issuerSecret, issuerLoginsOf(plan), place);
   const [dbname = ""] = plan.databases;
   const janitor = await convergeJanitorSecret(
@@ -126,4 +119,6 @@ async function makeLogins(
     const set = await convergeLogin(session, login, LIMITS, become);
     log("login proved", { login: login.username, password: set ? "set" : "unchanged" });
   }
+  const [issuer = admin] = proofs.map(({ login }) => login);
+  return issuer;
 }

@@ -4,7 +4,7 @@ import { Secret } from "../../core/secret.ts";
 import type { SecretObject, SecretStore } from "../../core/secret-store.ts";
 
 /** 192 random bits, URL-safe ASCII. */
-const newPassword = (): Secret => new Secret(randomBytes(24).toString("base64url"));
+export const newPassword = (): Secret => new Secret(randomBytes(24).toString("base64url"));
 
 /** A login that a secret holds. */
 export interface HeldLogin {
@@ -18,7 +18,8 @@ export interface SecretEndpoint {
   readonly port: number;
 }
 
-const heldBy = (value: SecretObject | undefined): HeldLogin[] => {
+/** The login in a secret, if it holds one. */
+export const heldBy = (value: SecretObject | undefined): HeldLogin[] => {
   const { username, password } = value ?? {};
   return typeof username === "string" && password !== undefined ? [{ username, password }] : [];
 };

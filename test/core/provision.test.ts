@@ -5,6 +5,7 @@ import { wantedPrivileges, wantedSchemas } from "../../core/provisioning/privile
 import { wantedMemberships, wantedRoles } from "../../core/provisioning/roles.ts";
 
 const plan: ProvisionPlan = {
+  database: "orders",
   tag: "abcd",
   shards: 2,
   tls: "verify-full",
@@ -17,6 +18,7 @@ const plan: ProvisionPlan = {
       privileges: { select: ["public.*", "audit.log"], usage: ["public.*"] },
     },
   },
+  grants: [{ consumer: "reporting", role: "readonly" }],
 };
 
 test("a plan is read from its JSON", () => {
@@ -24,6 +26,17 @@ test("a plan is read from its JSON", () => {
 });
 
 test.each([
+  [
+    "database",
+    "Or ders",
+    `database must be the database's name in the configuration, got "Or ders"`,
+  ],
+  ["grants", undefined, "grants must be a list of consumer and role, got undefined"],
+  [
+    "grants",
+    [{ consumer: "a--b", role: "r" }],
+    'grants must be a list of consumer and role, got [{"consumer":"a--b","role":"r"}]',
+  ],
   ["tag", "toolong", 'tag must be 4 base32 characters, got "toolong"'],
   ["shards", 0, "shards must be a whole number from 1 to 100, got 0"],
   ["shards", 101, "shards must be a whole number from 1 to 100, got 101"],

@@ -5,19 +5,22 @@ import { handler as seeder } from "../../lambda/seeder.ts";
 // both read no more of it than the request id
 const context = { awsRequestId: "request-of-this-test" } as Parameters<typeof provisioner>[1];
 
-test.each([
-  ["provisioner", provisioner, "mayfly-provision"],
-  ["seeder", seeder, "mayfly-sandbox-seed"],
-])("the %s leaves everything when it is deleted, and keeps its id", async (_, handler, id) => {
-  const event = { RequestType: "Delete" as const, ResourceProperties: {} };
-  expect(await handler(event, context)).toEqual({ PhysicalResourceId: id });
+const origin = { StackId: "arn:aws:cloudformation:stack/s", LogicalResourceId: "Provision" };
+
+test("the seeder leaves everything when it is deleted, and keeps its id", async () => {
+  const event = { RequestType: "Delete" as const, ResourceProperties: {}, ...origin };
+  expect(await seeder(event, context)).toEqual({ PhysicalResourceId: "mayfly-sandbox-seed" });
 });
 
 test.each([
   ["provisioner", provisioner, "ADMIN_SECRET_ARN, ISSUER_SECRET_ARN, JANITOR_SECRET_ARN"],
   ["seeder", seeder, "ADMIN_SECRET_ARN"],
 ])("the %s without its environment fails by name and message alone", async (_, handler, unset) => {
-  const event = { RequestType: "Create" as const, ResourceProperties: { Plan: "{}" } };
+  const event = {
+    RequestType: "Create" as const,
+    ResourceProperties: { Plan: "{}" },
+    ...origin,
+  };
   const error: unknown = await handler(event, context).catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({
     name: "ConfigError",

@@ -134,6 +134,7 @@ test("without staging the asset is still there when it is published", () => {
 test("the plan names each role's group and privileges, and bounds the logins", () => {
   const { tag, ...plan } = planOf(bench.stack());
   expect(plan).toEqual({
+    database: "orders",
     shards: 16,
     tls: "verify-full",
     owner: "app_owner",
@@ -155,6 +156,12 @@ test("the plan names each role's group and privileges, and bounds the logins", (
         },
       },
     },
+    // a lease of anybody else is revoked
+    grants: [
+      { consumer: "reporting", role: "readonly" },
+      { consumer: "user-service", role: "readonly" },
+      { consumer: "user-service", role: "readwrite" },
+    ],
   });
 });
 

@@ -1,17 +1,22 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import { createSecureContext } from "node:tls";
 import { inject } from "vitest";
+import type { AuditEvent } from "../../core/audit.ts";
 import { base32 } from "../../core/base32.ts";
 import { groupRoleName, MAINTENANCE_DATABASE } from "../../core/names.ts";
 import type { Privileges, ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { Secret } from "../../core/secret.ts";
-import { seconds } from "../../core/time.ts";
+import { type Instant, seconds } from "../../core/time.ts";
 import { connect, type Limits, type Login } from "../../lambda/postgres/login.ts";
 import { seedDatabase } from "../../lambda/postgres/provisioning/seed.ts";
 import { withSession } from "../../lambda/postgres/provisioning/session.ts";
+import type { Stack } from "../../lambda/postgres/provisioning/stamp.ts";
 import { ident, sql } from "../../lambda/postgres/sql.ts";
 import { tlsOptions } from "../../lambda/postgres/tls.ts";
+import type { ProvisionDeps } from "../../lambda/provisioning/dependencies.ts";
 import { makeProvision } from "../../lambda/provisioning/provision.ts";
+import { makeRemove } from "../../lambda/provisioning/remove.ts";
 import { type MemorySecrets, memorySecrets } from "./memory-secrets.ts";
 import type { TestCluster } from "./postgres-setup.ts";
 
@@ -41,7 +46,13 @@ export interface TestDatabase {
   /** Log lines of every provisioning. */
   readonly lines: string[];
   /** Run the real provisioning code. */
-  readonly provision: (plan?: ProvisionPlan) => Promise<void>;
+  readonly provision: (plan?: ProvisionPlan, stack?: Stack) => Promise<void>;
+  /** Run the real code that takes it all away. */
+  readonly remove: (plan?: ProvisionPlan, stack?: Stack) => Promise<void>;
+  /** What provisioning warned of. */
+  readonly warnings: string[];
+  /** Audit lines of leases that provisioning revoked. */
+  readonly audit: AuditEvent[];
   /** The master, who is no superuser. @default - the application database */
   readonly admin: (database?: string) => Login;
   readonly superuser: (database?: string) => Login;
@@ -55,6 +66,11 @@ export interface TestDatabase {
 
 /** Names of the three secrets in {@link TestDatabase.secrets}. */
 export const SECRETS = { admin: "admin", issuer: "issuer", janitor: "janitor" } as const;
+
+/** Waits are for servers that never come, and for sessions, which take milliseconds. */
+const shortly = async (length: number): Promise<void> => {
+  await setTimeout(Math.min(length, 50));
+};
 
 /** Bounds for connections of tests. */
 export const TEST_LIMITS: Limits = {
@@ -122,15 +138,23 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     [SECRETS.janitor]: { engine: "postgres", password: new Secret("placeholder") },
   });
   const lines: string[] = [];
-  const provision = makeProvision({
+  const warnings: string[] = [];
+  const audit: AuditEvent[] = [];
+  const deps: ProvisionDeps = {
     secrets,
     adminSecret: SECRETS.admin,
     issuerSecret: SECRETS.issuer,
     janitorSecret: SECRETS.janitor,
     place: { host, port, region: "eu-central-1", folder: "" },
+    time: { now: () => Date.now() as Instant, wait: shortly },
     log: (step, facts = {}) => lines.push(JSON.stringify({ step, ...facts })),
-  });
+    warn: (step, facts = {}) => warnings.push(JSON.stringify({ step, ...facts })),
+    telemetry: { audit: (event) => audit.push(event), measure: () => {} },
+  };
+  const [provision, remove] = [makeProvision(deps), makeRemove(deps)];
+  const stack: Stack = { id: `arn:aws:cloudformation:stack/${tag}`, resource: "Provision" };
   const plan: ProvisionPlan = {
+    database: "orders",
     tag,
     shards: options.shards ?? 2,
     tls: "verify-full",
@@ -143,6 +167,9 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
         role,
         { groupRole: groupRoleName(tag, role), privileges },
       ]),
+    ),
+    grants: ["user-service", "reporting"].flatMap((consumer) =>
+      Object.keys(options.roles ?? ROLES).map((role) => ({ consumer, role })),
     ),
   };
   const held = async (arn: string, stage: string, name: string): Promise<Login> => {
@@ -158,7 +185,10 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     plan,
     secrets,
     lines,
-    provision: (other = plan) => provision(other),
+    provision: (other = plan, of = stack) => provision(other, of),
+    remove: (other = plan, of = stack) => remove(other, of),
+    warnings,
+    audit,
     admin,
     superuser: superuserLogin,
     as,

@@ -14,10 +14,8 @@ import {
   signalProblem,
   strangerProblem,
 } from "./cluster-problems.ts";
-import type { Session } from "./session.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "./session.ts";
 
-/** PostgreSQL 16 split memberships into ADMIN, INHERIT and SET. */
-export const SPLIT_MEMBERSHIP = 160_000;
 const OLDEST = 140_000;
 
 /** What the checks of a cluster found. */
@@ -31,8 +29,14 @@ export interface ClusterFindings {
   readonly reachable: readonly string[];
 }
 
-const serverVersion = sql`
-select pg_catalog.current_setting('server_version_num')::int as version`;
+/** `server_version_num`, e.g. 180004. */
+export async function serverVersion(session: Session): Promise<number> {
+  const [row] = await session.rows<{ version: number }>(
+    "ask for the version",
+    sql`select pg_catalog.current_setting('server_version_num')::int as version`,
+  );
+  return row?.version ?? 0;
+}
 
 /** `$1` the owner, `$2` the maintenance database, `$3` the issuer logins. */
 const adminFacts = (split: boolean): Sql => sql`
@@ -81,10 +85,7 @@ export async function checkCluster(
   plan: ProvisionPlan,
 ): Promise<ClusterFindings> {
   const step = "check the cluster";
-  const [{ version } = { version: 0 }] = await session.rows<{ version: number }>(
-    step,
-    serverVersion,
-  );
+  const version = await serverVersion(session);
   if (version < OLDEST)
     return {
       version,

@@ -1,3 +1,4 @@
+import { groupRoleName } from "../../../core/names.ts";
 import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
 import {
   type WantedPrivilege,
@@ -5,9 +6,11 @@ import {
   wantedSchemas,
 } from "../../../core/provisioning/privileges.ts";
 import { ident, sql } from "../sql.ts";
+import { unwantedIn } from "./grant-entries.ts";
 import { problem, someOf } from "./problems.ts";
 import { holds, matchingRelations } from "./relations.ts";
 import type { Session } from "./session.ts";
+import { leftovers } from "./withdraw.ts";
 
 interface SchemaFacts {
   readonly name: string;
@@ -61,6 +64,7 @@ export async function checkDatabase(
   session: Session,
   database: string,
   plan: ProvisionPlan,
+  version: number,
 ): Promise<readonly string[]> {
   const step = `check database ${database}`;
   const wanted = wantedPrivileges(plan);
@@ -71,7 +75,10 @@ export async function checkDatabase(
   const json = JSON.stringify(wanted);
   const missing = await session.rows<WantedPrivilege>(step, absent, [json]);
   const foreign = await session.rows<Ungrantable>(step, ungrantable, [json, plan.owner]);
+  const groups = groupRoleName(plan.tag, "");
+  const unwanted = await unwantedIn(session, version, [json, groups, plan.owner]);
   return [
+    ...leftovers(unwanted.filter(({ reachable }) => !reachable)),
     ...schemas.flatMap((schema) => schemaProblems(schema, plan.owner)),
     ...missing.map(
       ({ kind, schema, name }) =>

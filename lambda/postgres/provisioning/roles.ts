@@ -1,8 +1,7 @@
 import type { WantedMembership, WantedRole } from "../../../core/provisioning/roles.ts";
 import { ident, integer, literal, type Sql, sql } from "../sql.ts";
-import { SPLIT_MEMBERSHIP } from "./check-cluster.ts";
 import { refuseIf } from "./problems.ts";
-import type { Session } from "./session.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "./session.ts";
 
 interface RoleState {
   readonly name: string;

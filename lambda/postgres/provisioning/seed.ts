@@ -1,6 +1,5 @@
 import { ident, type Sql, sql } from "../sql.ts";
-import { SPLIT_MEMBERSHIP } from "./check-cluster.ts";
-import type { Session } from "./session.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "./session.ts";
 
 /** `$1` the owner. */
 const ownerState = sql`

@@ -5,6 +5,9 @@ import { fromPgError, sqlStateOf } from "../from-pg-error.ts";
 import { connect, type Limits, type Login } from "../login.ts";
 import { joined, type Sql, sql } from "../sql.ts";
 
+/** PostgreSQL 16 split memberships into ADMIN, INHERIT and SET. */
+export const SPLIT_MEMBERSHIP = 160_000;
+
 /** A connection on which steps of provisioning run. */
 export interface Session {
   /** Rows of one query, which may have `$1` parameters. */

@@ -1,0 +1,105 @@
+import { groupRoleName, janitorName } from "../../core/names.ts";
+import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import { wantedPrivileges } from "../../core/provisioning/privileges.ts";
+import type { Login } from "../postgres/login.ts";
+import { databasesGranted } from "../postgres/provisioning/drop-roles.ts";
+import { excessIn } from "../postgres/provisioning/excess.ts";
+import { unwantedIn, unwantedOnDatabases } from "../postgres/provisioning/grant-entries.ts";
+import { grantPrivileges } from "../postgres/provisioning/privileges.ts";
+import { problem, refuseIf, someOf } from "../postgres/provisioning/problems.ts";
+import { type Session, withSession } from "../postgres/provisioning/session.ts";
+import { leftovers, withdraw } from "../postgres/provisioning/withdraw.ts";
+import { ident, sql } from "../postgres/sql.ts";
+import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
+
+/** Where grants are changed. */
+export interface Ground {
+  readonly admin: Login;
+  /** `server_version_num`. */
+  readonly version: number;
+  /** On the maintenance database. */
+  readonly session: Session;
+}
+
+/**
+ * Make the groups' privileges what the plan says, in both directions, in its databases and in those
+ * that it no longer names.
+ *
+ * @throws ConfigError when something cannot be given or taken, with the SQL that a DBA must run.
+ */
+export async function convergeGrants(
+  { log, warn }: Pick<ProvisionDeps, "log" | "warn">,
+  ground: Ground,
+  plan: ProvisionPlan,
+): Promise<void> {
+  for (const database of plan.databases) {
+    await withSession({ ...ground.admin, database }, LIMITS, async (session) => {
+      await grantPrivileges(session, database, plan);
+      log("privileges granted and verified", { database });
+    });
+  }
+  const wanted = JSON.stringify(wantedPrivileges(plan));
+  refuseIf(
+    await withdrawn(log, ground, plan, plan.databases, wanted),
+    "privileges that the configuration does not name stay in force",
+  );
+  for (const database of plan.databases)
+    await withSession({ ...ground.admin, database }, LIMITS, async (session) => {
+      const excess = await excessIn(session, plan, wanted);
+      if (excess.length > 0)
+        warn("groups can do more than the configuration says, by PUBLIC, membership or ownership", {
+          database,
+          what: someOf(excess),
+        });
+    });
+}
+
+/**
+ * Take away every privilege of the groups.
+ *
+ * @returns what is left, with the SQL that a DBA must run.
+ */
+export const withdrawAll = (
+  { log }: Pick<ProvisionDeps, "log">,
+  ground: Ground,
+  plan: ProvisionPlan,
+): Promise<readonly string[]> => withdrawn(log, ground, plan, [], "[]");
+
+async function withdrawn(
+  log: ProvisionDeps["log"],
+  { admin, version, session }: Ground,
+  { tag, owner, roles }: ProvisionPlan,
+  databases: readonly string[],
+  wanted: string,
+): Promise<readonly string[]> {
+  const problems: string[] = [];
+  const groups = groupRoleName(tag, "");
+  for (const { name: database, open } of await databasesGranted(session, tag)) {
+    if (!open) {
+      if (!databases.includes(database))
+        problems.push(
+          problem(
+            `the groups hold privileges in database "${database}", which cannot be entered to take them away`,
+            sql`GRANT CONNECT ON DATABASE ${ident(database)} TO ${ident(admin.username)}`,
+          ),
+        );
+      continue;
+    }
+    const here = databases.includes(database) ? wanted : "[]";
+    const { found, left } = await withSession({ ...admin, database }, LIMITS, (inside) =>
+      withdraw(inside, `withdraw privileges in database ${database}`, () =>
+        unwantedIn(inside, version, [here, groups, owner]),
+      ),
+    );
+    if (found > left.length) log("privileges withdrawn", { database, count: found - left.length });
+    problems.push(...leftovers(left).map((each) => `in database "${database}": ${each}`));
+  }
+  const entrants = [...Object.values(roles).map(({ groupRole }) => groupRole), janitorName(tag)];
+  const doors = entrants.flatMap((role) => databases.map((database) => ({ role, database })));
+  // the issuer logins' way into the maintenance database goes only with everything else
+  const pattern = `^mf_${tag}_(group_|janitor$${databases.length === 0 ? "|login_" : ""})`;
+  const { left } = await withdraw(session, "withdraw privileges on databases", () =>
+    unwantedOnDatabases(session, version, doors, pattern),
+  );
+  return [...problems, ...leftovers(left)];
+}

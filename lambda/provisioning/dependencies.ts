@@ -1,0 +1,26 @@
+import type { Telemetry } from "../../core/ports.ts";
+import type { SecretStore } from "../../core/secret-store.ts";
+import { seconds, type Time } from "../../core/time.ts";
+import type { Limits } from "../postgres/login.ts";
+import type { ServerPlace } from "./admin-login.ts";
+
+/** What provisioning, and taking away again, need from outside. */
+export interface ProvisionDeps {
+  readonly secrets: SecretStore;
+  /** ARNs of the three secrets. */
+  readonly adminSecret: string;
+  readonly issuerSecret: string;
+  readonly janitorSecret: string;
+  readonly place: ServerPlace;
+  readonly time: Time;
+  /** Told of each finished step. No fact is secret. */
+  readonly log: Log;
+  /** Told of what somebody has to look at. */
+  readonly warn: Log;
+  readonly telemetry: Telemetry;
+}
+
+type Log = (step: string, facts?: Readonly<Record<string, string | number>>) => void;
+
+/** Generous: statements queue behind an application's, and a database is copied. */
+export const LIMITS: Limits = { connect: seconds(10), statement: seconds(60), lock: seconds(10) };

@@ -1,0 +1,32 @@
+import type { LeaseDeps } from "../../core/ports.ts";
+import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import { postgresLedger } from "../postgres/ledger.ts";
+import { connect, type Login } from "../postgres/login.ts";
+import { Maintenance } from "../postgres/maintenance.ts";
+import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
+
+/** What revokes leases while a stack is provisioned: an issuer login, and no schedules. */
+export interface LeaseRoom {
+  readonly deps: Omit<LeaseDeps, "scheduler">;
+  readonly maintenance: Maintenance;
+}
+
+/** Log in as an issuer, hand the leases to `work`, and log out whatever happens. */
+export async function withLeases<T>(
+  { telemetry, time }: Pick<ProvisionDeps, "telemetry" | "time">,
+  { database, tag }: ProvisionPlan,
+  login: Login,
+  work: (room: LeaseRoom) => Promise<T>,
+): Promise<T> {
+  const maintenance = new Maintenance(
+    async () => login,
+    (to) => connect(to, LIMITS),
+  );
+  const server = `${login.host}:${login.port}`;
+  const ledger = postgresLedger({ maintenance, tag, server, time, random: Math.random });
+  try {
+    return await work({ deps: { database, tag, ledger, telemetry, time }, maintenance });
+  } finally {
+    await maintenance.close();
+  }
+}

@@ -1,0 +1,152 @@
+import { DatabaseUnavailableError, StatementRejectedError } from "../../core/errors.ts";
+import { MAINTENANCE_DATABASE } from "../../core/names.ts";
+import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import { seconds } from "../../core/time.ts";
+import type { Login } from "../postgres/login.ts";
+import { serverVersion } from "../postgres/provisioning/check-cluster.ts";
+import {
+  dropMaintenanceDatabase,
+  dropRoles,
+  groupsOf,
+  isIssuerRole,
+  maintenanceExists,
+  shut,
+  staffOf,
+} from "../postgres/provisioning/drop-roles.ts";
+import { someOf } from "../postgres/provisioning/problems.ts";
+import { withSession } from "../postgres/provisioning/session.ts";
+import { releaseTag, type Stack, stampOf } from "../postgres/provisioning/stamp.ts";
+import { adminLogin } from "./admin-login.ts";
+import { type Ground, withdrawAll } from "./converge-grants.ts";
+import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
+import { dropGroups, revoke } from "./dismiss.ts";
+import { withLeases } from "./leases.ts";
+import { endOthers, removalLogin } from "./removal-login.ts";
+
+/** A server that fails over answers again within a minute or two; one that is gone never does. */
+const CONNECT_ATTEMPTS = 8;
+const PAUSE = seconds(10);
+
+/** SQLSTATE: the database that the admin's secret names was dropped. */
+const NO_DATABASE = "3D000";
+
+/**
+ * Take away what provisioning made: revoke every lease, then drop groups, issuer roles,
+ * logins and janitor, and the maintenance database when no other stack uses it. Secrets are left to
+ * CloudFormation. Safe to repeat.
+ *
+ * Does nothing when the tag is not this stack's, and nothing but say so when the server is gone.
+ *
+ * @throws DatabaseUnavailableError when a lease could not be revoked.
+ */
+export const makeRemove =
+  (deps: ProvisionDeps) =>
+  async (plan: ProvisionPlan, stack: Stack): Promise<void> => {
+    const { secrets, adminSecret, place, log, warn } = deps;
+    const admin = await adminLogin(secrets, adminSecret, place, plan);
+    const found = await reached(deps, () =>
+      withSession(admin, LIMITS, async (session) => ({
+        version: await serverVersion(session),
+        exists: await maintenanceExists(session),
+      })),
+    );
+    if (found === undefined)
+      return warn(
+        "nothing was removed or verified: the database could not be reached; if it still exists, leases may be alive in it, and its roles are kept",
+        { host: admin.host, port: admin.port, tag: plan.tag },
+      );
+    if (!found.exists) return log("nothing to remove: there is no maintenance database");
+    const maintenance = { ...admin, database: MAINTENANCE_DATABASE };
+    const tags = await withSession(maintenance, LIMITS, (session) =>
+      removeTag(deps, { admin, version: found.version, session }, plan, stack),
+    );
+    if (tags !== 0) return;
+    const dropped = await withSession(admin, LIMITS, dropMaintenanceDatabase);
+    if (dropped) log("maintenance database dropped");
+    else warn(`database "${MAINTENANCE_DATABASE}" is kept: somebody uses it, or owns it`);
+  };
+
+/** @returns how many other tags are left; `undefined` when this one is not the stack's. */
+async function removeTag(
+  deps: ProvisionDeps,
+  ground: Ground,
+  plan: ProvisionPlan,
+  stack: Stack,
+): Promise<number | undefined> {
+  const stamp = await stampOf(ground.session, plan.tag);
+  if (stamp?.id !== stack.id || stamp.resource !== stack.resource) {
+    deps.warn("nothing was removed: the tag is not this stack's", {
+      tag: plan.tag,
+      owner: stamp?.id ?? "nobody",
+    });
+    return undefined;
+  }
+  await clear(deps, ground, plan);
+  return releaseTag(ground.session, plan.tag, stack);
+}
+
+async function reached<T>(
+  { time }: Pick<ProvisionDeps, "time">,
+  attempt: () => Promise<T>,
+): Promise<T | undefined> {
+  for (let left = CONNECT_ATTEMPTS; ; left--) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (error instanceof StatementRejectedError && error.sqlState === NO_DATABASE)
+        return undefined;
+      if (!(error instanceof DatabaseUnavailableError)) throw error;
+      if (left === 1) return undefined;
+      await time.wait(PAUSE);
+    }
+  }
+}
+
+async function clear(deps: ProvisionDeps, ground: Ground, plan: ProvisionPlan): Promise<void> {
+  const { session } = ground;
+  const { tag } = plan;
+  const staff = await staffOf(session, tag);
+  const shards = staff.filter((name) => isIssuerRole(tag, name));
+  const logins = staff.filter((name) => !isIssuerRole(tag, name));
+  const login = await removalLogin(deps, ground, plan, { shards, logins });
+  const groups = await groupsOf(session, tag);
+  // leases that are left are latched; their issuer roles are kept, or nobody could drop them
+  const left =
+    login === undefined ? [] : await revokeEverything(deps, ground, plan, { login, logins });
+  for (const each of await withdrawAll(deps, ground, plan))
+    deps.warn("a privilege is kept", { each });
+  await dropGroups(deps, session, tag, groups, async () => {});
+  const kept = left.length === 0 ? [] : shards;
+  if (kept.length > 0)
+    deps.warn("issuer roles are kept: without them nobody could drop the leases that are left", {
+      leases: someOf(left),
+    });
+  const dropped = staff.filter((name) => !kept.includes(name));
+  await dropRoles(session, dropped);
+  deps.log("roles dropped", { roles: dropped.length });
+}
+
+/**
+ * Revoke all leases; then shut the logins, end what is still connected with them, and look again:
+ * now no lease can come.
+ *
+ * @returns the names of those whose roles are left.
+ */
+async function revokeEverything(
+  deps: ProvisionDeps,
+  { session }: Ground,
+  plan: ProvisionPlan,
+  { login, logins }: { readonly login: Login; readonly logins: readonly string[] },
+): Promise<readonly string[]> {
+  return withLeases(deps, plan, login, async (room) => {
+    await revoke(deps, room, () => true);
+    await shut(session, logins);
+    await endOthers(room.maintenance, logins);
+    const { quarantined, foreign } = await revoke(deps, room, () => true);
+    if (foreign.length > 0)
+      deps.warn("roles are named like leases but are none, and were not touched", {
+        roles: someOf(foreign),
+      });
+    return [...quarantined, ...foreign];
+  });
+}
