@@ -74,10 +74,13 @@ export async function dropGroups(
 ): Promise<void> {
   const keepers = Map.groupBy(await keepersOf(session, groups), ({ role }) => role);
   for (const [role, what] of keepers)
-    warn("a group role is kept; have a DBA give away what it owns, then drop it", {
-      role,
-      what: someOf(what.map((each) => each.what)),
-    });
+    warn(
+      "a group role is kept: something depends on it; have a DBA give that away, then drop the role",
+      {
+        role,
+        what: someOf(what.map((each) => each.what)),
+      },
+    );
   const busy: string[] = [];
   for (const group of groups.filter((each) => !keepers.has(each)))
     if (await droppedWithin(ROUNDS, session, tag, group, revokeAgain))

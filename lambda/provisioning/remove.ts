@@ -27,6 +27,9 @@ import { endOthers, removalLogin } from "./removal-login.ts";
 const CONNECT_ATTEMPTS = 8;
 const PAUSE = seconds(10);
 
+const LOST =
+  "the administrator's secret is gone; if the database still exists, leases may be alive in it, and its roles are kept";
+
 /** SQLSTATE: the database that the admin's secret names was dropped. */
 const NO_DATABASE = "3D000";
 
@@ -43,6 +46,8 @@ export const makeRemove =
   (deps: ProvisionDeps) =>
   async (plan: ProvisionPlan, stack: Stack): Promise<void> => {
     const { secrets, adminSecret, place, log, warn } = deps;
+    if ((await secrets.getSecret(adminSecret)) === undefined)
+      return warn(`nothing was removed or verified: ${LOST}`, { secret: adminSecret });
     const admin = await adminLogin(secrets, adminSecret, place, plan);
     const found = await reached(deps, () =>
       withSession(admin, LIMITS, async (session) => ({

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { groupRoleName } from "../../core/names.ts";
+import { Secret } from "../../core/secret.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { issuerOn, logIn } from "../support/leases.ts";
 import { rolesOf } from "../support/provision-traces.ts";
@@ -190,6 +191,28 @@ test("a role that only looks like a lease is named, and not touched", async () =
   await database.remove();
   expect(await rolesOf(database)).toContain(name);
   expect(database.warnings.join()).toContain(name);
+});
+
+test("a Delete succeeds, loudly, when the administrator's secret or database is gone", async () => {
+  const database = await fresh();
+  const get = database.secrets.getSecret.bind(database.secrets);
+  const admin = (await get(SECRETS.admin))?.value;
+  for (const value of [undefined, { ...admin, dbname: "dropped_long_ago" }]) {
+    database.secrets.getSecret = async () => value && { value, versionId: "v" };
+    await database.remove();
+  }
+  expect(database.warnings).toHaveLength(2);
+  for (const each of database.warnings) expect(each).toContain("nothing was removed or verified");
+  expect((await rolesOf(database)).length).toBe(7);
+});
+
+test("a Delete fails while the administrator's password is wrong: leases would be left", async () => {
+  const database = await fresh();
+  const get = database.secrets.getSecret.bind(database.secrets);
+  const value = { ...(await get(SECRETS.admin))?.value, password: new Secret("wrong") };
+  database.secrets.getSecret = async () => ({ value, versionId: "v" });
+  await expect(database.remove()).rejects.toMatchObject({ sqlState: "28P01" });
+  expect((await rolesOf(database)).length).toBe(7);
 });
 
 test("a Delete succeeds, loudly, when the server is gone", async () => {
