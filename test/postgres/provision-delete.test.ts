@@ -106,6 +106,9 @@ test("a crash anywhere in a Delete is mended by the next", async () => {
   );
   await expect(database.remove()).rejects.toMatchObject({ sqlState: "2BP01" });
   expect(await rolesOf(database)).toContain(janitor);
+  await expect(runAs(await database.issuerLogin(), "select 1")).rejects.toMatchObject({
+    code: "28000",
+  });
   await runAs(database.superuser(), "drop schema stuck cascade");
   await database.remove();
   expect(await rolesOf(database)).toEqual([]);
