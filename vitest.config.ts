@@ -15,6 +15,7 @@ export default defineConfig({
           name: "unit",
           include: ["test/*.test.ts", "test/{core,lambda}/**/*.test.ts"],
           env: { POWERTOOLS_LOG_LEVEL: "SILENT" },
+          testTimeout: 30_000, // properties take their time on a busy machine
         },
       },
       {
