@@ -9,25 +9,22 @@ import {
   parseRole,
   parseSettings,
 } from "../core/config/config.ts";
-import type { Grant as DeployedGrant, Deployment } from "../core/deployment.ts";
-import { groupRoleName, tagOf } from "../core/names.ts";
-import type { ProvisionPlan } from "../core/provisioning/plan.ts";
+import type { Grant as DeployedGrant } from "../core/deployment.ts";
+import { tagOf } from "../core/names.ts";
 import { Alarms, type AlarmsProps } from "./alarms.ts";
 import { AuditSubscription } from "./audit-subscription.ts";
+import { type Declared, deploymentOf, planOf } from "./declared.ts";
 import type { DynamicDatabaseProps, DynamicRoleProps } from "./dynamic-database-props.ts";
 import { DynamicRole } from "./dynamic-role.ts";
 import { BUILT_FUNCTIONS, checkRoots } from "./function-code.ts";
 import { makeFunctionNetwork } from "./function-network.ts";
 import { LeaseDashboard } from "./lease-dashboard.ts";
-import { connectionsOfLogin, LeaseFunctions } from "./lease-functions.ts";
+import { LeaseFunctions } from "./lease-functions.ts";
 import { LeaseSecrets } from "./lease-secrets.ts";
 import { LogQueries } from "./log-queries.ts";
 import { Provisioning } from "./provisioning.ts";
 import { RevocationSchedules } from "./revocation-schedules.ts";
 import { Watched } from "./watched.ts";
-
-const sorted = <T>(entries: ReadonlyMap<string, T>): Record<string, T> =>
-  Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** A PostgreSQL database whose users live for a while: functions beside it that make and end them. */
 export class DynamicDatabase extends Construct {
@@ -82,7 +79,7 @@ export class DynamicDatabase extends Construct {
     this.#provisioning = new Provisioning(this, "Provisioning", {
       ...shared,
       adminSecret: props.adminSecret,
-      plan: () => this.#plan(),
+      plan: () => planOf(this.#declared()),
     });
     this.#provisioning.after(...props.databaseConnections.connections.securityGroups);
     this.#functions.sweepSchedule.node.addDependency(this.#provisioning);
@@ -196,57 +193,12 @@ export class DynamicDatabase extends Construct {
 
   #finish(): void {
     this.#finished = true;
-    this.#functions.complete(this.#deployment());
+    this.#functions.complete(deploymentOf(this.#declared()));
   }
 
-  #trust(): ParsedTrust {
-    const { tls, ca } = this.#settings;
-    return { tls, ...(ca !== undefined && { ca }) };
-  }
-
-  #deployment(): Deployment {
-    const roles = new Map(
-      [...this.#roles].map(([name, role]) => [
-        name,
-        {
-          groupRole: groupRoleName(this.tag, name),
-          dbname: this.#settings.databases[0] ?? "",
-          ttlSeconds: role.ttlSeconds,
-          maxTtlSeconds: role.maxTtlSeconds,
-          maxLeases: role.maxLeases,
-          maxLeasesPerConsumer: role.maxLeasesPerConsumer,
-          connectionLimit: role.connectionLimit,
-        },
-      ]),
-    );
-    return {
-      database: this.#name,
-      tag: this.tag,
-      shards: this.#settings.shards,
-      ...this.#trust(),
-      roles: sorted(roles),
-      grants: sorted(this.#grants),
-    };
-  }
-
-  #plan(): ProvisionPlan {
-    const roles = new Map(
-      [...this.#roles].map(([name, { privileges }]) => [
-        name,
-        { groupRole: groupRoleName(this.tag, name), privileges },
-      ]),
-    );
-    const { shards, owner, databases, reserveConcurrency } = this.#settings;
-    return {
-      database: this.#name,
-      tag: this.tag,
-      shards,
-      ...this.#trust(),
-      owner,
-      databases,
-      loginConnectionLimit: connectionsOfLogin(reserveConcurrency),
-      roles: sorted(roles),
-      grants: Object.values(sorted(this.#grants)),
-    };
+  #declared(): Declared {
+    const database = this.#name;
+    const settings = this.#settings;
+    return { database, tag: this.tag, settings, roles: this.#roles, grants: this.#grants };
   }
 }
