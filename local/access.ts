@@ -1,7 +1,8 @@
-import { runSimulation } from "@cloud-copilot/iam-simulate";
+import { type RequestAnalysis, runSimulation } from "@cloud-copilot/iam-simulate";
 import type { Account } from "./account.ts";
 import { AwsError } from "./aws-error.ts";
 import type { PolicyDocument, Role, Session } from "./identity.ts";
+import { PolicyUse } from "./policy-use.ts";
 
 /** One decision of the policies, in the order in which they were taken. */
 export interface AccessDecision {
@@ -35,6 +36,8 @@ interface Verdict {
 export class Access {
   readonly #account: Account;
   readonly decisions: AccessDecision[] = [];
+  /** Which statements took them. */
+  readonly use = new PolicyUse();
 
   constructor(account: Account) {
     this.#account = account;
@@ -100,7 +103,22 @@ export class Access {
       decision: result.overallResult,
     });
     const analysis = result.resultType === "single" ? result.result.analysis : undefined;
+    this.#recordUse(analysis, request, role);
     return { decision: result.overallResult, identity: analysis?.identityAnalysis?.result };
+  }
+
+  #recordUse(
+    analysis: RequestAnalysis | undefined,
+    { action, policy }: AccessRequest,
+    role: Role | undefined,
+  ): void {
+    const { identityAnalysis: own, resourceAnalysis: its } = analysis ?? {};
+    for (const { policyId, statement } of decisive(own)) {
+      const found = role?.policies.find(({ name }) => name === policyId);
+      if (found !== undefined) this.use.record(found.policy, statement.index(), action);
+    }
+    if (policy === undefined) return;
+    for (const { statement } of decisive(its)) this.use.record(policy, statement.index(), action);
   }
 
   #contextOf(role: Role | undefined): Record<string, string> {
@@ -115,3 +133,9 @@ export class Access {
     };
   }
 }
+
+/** The statements that matched: a Deny alone decides, whatever is allowed besides. */
+const decisive = (
+  analysis: RequestAnalysis["identityAnalysis"] | RequestAnalysis["resourceAnalysis"],
+) =>
+  analysis?.denyStatements.length ? analysis.denyStatements : (analysis?.allowStatements ?? []);

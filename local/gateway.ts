@@ -5,6 +5,7 @@ import type { Account } from "./account.ts";
 import { AwsError, notImplemented } from "./aws-error.ts";
 import type { Identities, Session } from "./identity.ts";
 import { type ApiReply, jsonReply, queryService, restService, type Service } from "./protocols.ts";
+import { checkRequest } from "./request-schema.ts";
 
 /** The one HTTP address behind which all services answer. */
 export interface Gateway {
@@ -77,7 +78,9 @@ async function answer(request: IncomingMessage, options: GatewayOptions): Promis
         `Credential should be scoped to a valid Region, not '${region}'.`,
         { status: 403 },
       );
-    return await service.answer({ method, headers, body, caller, url: new URL(url, "http://aws") });
+    const raw = { method, headers, body, url: new URL(url, "http://aws") };
+    checkRequest(name, raw);
+    return await service.answer({ ...raw, caller });
   } catch (error) {
     if (error instanceof AwsError) return (service ?? unknownService(request)).refuse(error);
     const words = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Account, globalArnOf, randomEnd } from "./account.ts";
 import type { Json } from "./assembly.ts";
+import type { HeldPolicy } from "./policy-use.ts";
 import type { Resource, ResourceTypes } from "./resource.ts";
 
 /** An IAM policy document, as the template has it after its intrinsic functions. */
@@ -44,10 +45,25 @@ export interface Session {
 /** The name of the principal that may do anything its targets' policies do not deny. */
 export const ADMINISTRATOR = "administrator";
 
-/** Nothing is lost by ignoring these: the runner keeps the logs itself and has no network to join. */
-const IGNORED_MANAGED_POLICIES = [/:policy\/service-role\/AWSLambdaBasicExecutionRole$/];
+const LOGS = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
 
-const allow = (Action: string, Resource: string): PolicyDocument => ({
+/** What Lambda does with a role to connect its function to a VPC, by AWS's own managed policy. */
+export const NETWORK_INTERFACES = [
+  "ec2:CreateNetworkInterface",
+  "ec2:DescribeNetworkInterfaces",
+  "ec2:DescribeSubnets",
+  "ec2:DeleteNetworkInterface",
+  "ec2:AssignPrivateIpAddresses",
+  "ec2:UnassignPrivateIpAddresses",
+];
+
+/** The managed policies whose text is here, by the end of their ARN. All are for `*`. */
+const MANAGED_POLICIES: Readonly<Record<string, readonly string[]>> = {
+  "policy/service-role/AWSLambdaBasicExecutionRole": LOGS,
+  "policy/service-role/AWSLambdaVPCAccessExecutionRole": [...LOGS, ...NETWORK_INTERFACES],
+};
+
+const allow = (Action: string | readonly string[], Resource: string): PolicyDocument => ({
   Version: "2012-10-17",
   Statement: [{ Effect: "Allow", Action, Resource }],
 });
@@ -100,6 +116,18 @@ export class Identities {
     throw new Error(`no role ${principal}; there are ${[...this.#roles.keys()].join(", ")}`);
   }
 
+  /** The policies that the template states: those of roles, and who may assume them. */
+  get policies(): readonly HeldPolicy[] {
+    return [...this.#roles.values()]
+      .filter(({ logicalId }) => logicalId !== undefined)
+      .flatMap(({ logicalId = "", trust, policies }) => [
+        { holder: `${logicalId} (trust)`, policy: trust },
+        ...policies
+          .filter(({ name }) => !name.startsWith("arn:"))
+          .map(({ policy }) => ({ holder: logicalId, policy })),
+      ]);
+  }
+
   /** The one session of a role under a session name; its credentials stay the same. */
   session(role: Role, sessionName: string): Session {
     const arn = globalArnOf(this.#account, "sts", `assumed-role/${role.name}/${sessionName}`);
@@ -147,12 +175,15 @@ export class Identities {
       ManagedPolicyArns?: string[];
       Policies?: { PolicyName: string; PolicyDocument: PolicyDocument }[];
     };
-    for (const arn of ManagedPolicyArns ?? [])
-      if (!IGNORED_MANAGED_POLICIES.some((known) => known.test(arn)))
-        throw new Error(
-          `role ${logicalId} has the managed policy ${arn}, whose text the local runner does not have; state its permissions inline`,
-        );
+    const managed = (ManagedPolicyArns ?? []).map((arn) => {
+      const actions = MANAGED_POLICIES[arn.split(":").slice(5).join(":")];
+      if (actions !== undefined) return { name: arn, policy: allow(actions, "*") };
+      throw new Error(
+        `role ${logicalId} has the managed policy ${arn}, whose text the local runner does not have; state its permissions inline`,
+      );
+    });
     const role = this.addRole(RoleName ?? physicalName(64), AssumeRolePolicyDocument, logicalId);
+    role.policies.push(...managed);
     for (const { PolicyName, PolicyDocument } of Policies ?? [])
       role.policies.push({ name: PolicyName, policy: PolicyDocument });
     return {

@@ -1,7 +1,13 @@
 import type { Access } from "./access.ts";
 import { type Account, arnOf } from "./account.ts";
 import type { Assembly } from "./assembly.ts";
-import type { Identities, PolicyDocument, Role } from "./identity.ts";
+import {
+  type Identities,
+  NETWORK_INTERFACES,
+  type PolicyDocument,
+  type Role,
+  type Session,
+} from "./identity.ts";
 import { LambdaPool } from "./lambda-pool.ts";
 import type { Resource } from "./resource.ts";
 
@@ -38,6 +44,8 @@ export interface FunctionsOptions {
   /** What the runner adds to every function's environment. */
   readonly environment: () => Readonly<Record<string, string>>;
   readonly onLine: (functionName: string, line: string) => void;
+  /** Told once of each function whose role may not write its logs: on AWS, there would be none. */
+  readonly onFault: (line: string) => void;
 }
 
 interface FunctionProperties {
@@ -51,6 +59,7 @@ interface FunctionProperties {
   readonly Environment?: { readonly Variables?: Readonly<Record<string, unknown>> };
   readonly ReservedConcurrentExecutions?: number | string;
   readonly LoggingConfig?: { readonly LogGroup?: string };
+  readonly VpcConfig?: object;
 }
 
 const UNSUPPORTED = ["Layers", "FileSystemConfigs", "ImageConfig", "DeadLetterConfig", "SnapStart"];
@@ -64,7 +73,7 @@ export async function makeFunction(
   { logicalId, properties, physicalName }: Resource,
   options: FunctionsOptions,
 ): Promise<LambdaFunction> {
-  const { account, assembly, access, identities, onLine } = options;
+  const { account, assembly, access, identities, onLine, onFault } = options;
   const wanted = properties as unknown as FunctionProperties;
   const { S3Key } = wanted.Code;
   const unsupported = UNSUPPORTED.filter((each) => each in properties);
@@ -76,13 +85,17 @@ export async function makeFunction(
   if (!(await access.trusts(role, "lambda.amazonaws.com")))
     throw new Error(`${logicalId}: The role defined for the function cannot be assumed by Lambda.`);
   const name = wanted.FunctionName ?? physicalName(64);
+  const session = identities.session(role, name);
+  if (wanted.VpcConfig !== undefined) await mayJoinNetwork(session, options);
   const taskRoot = assembly.codeFolder(S3Key);
   const variables = Object.entries(wanted.Environment?.Variables ?? {});
+  const logGroup = wanted.LoggingConfig?.LogGroup ?? `/aws/lambda/${name}`;
+  let isLogging = false;
   const lambda: LambdaFunction = {
     name,
     arn: arnOf(account, "lambda", `function:${name}`),
     logicalId,
-    logGroup: wanted.LoggingConfig?.LogGroup ?? `/aws/lambda/${name}`,
+    logGroup,
     role,
     environment: Object.fromEntries(variables.map(([key, value]) => [key, String(value)])),
     pool: new LambdaPool(
@@ -91,7 +104,14 @@ export async function makeFunction(
         taskRoot,
         environment: processEnvironment(lambda, version, wanted, options),
         timeoutSeconds: Number(wanted.Timeout ?? 3),
-        onLine: (line) => onLine(name, line),
+        onLine: (line) => {
+          if (!isLogging)
+            void mayLog(session, logGroup, options).catch(({ message }: Error) =>
+              onFault(`the logs of ${name} would be lost on AWS: ${message}`),
+            );
+          isLogging = true;
+          onLine(name, line);
+        },
       }),
     ),
     qualifiers: new Map([["$LATEST", "$LATEST"]]),
@@ -100,6 +120,26 @@ export async function makeFunction(
     invokeConfigs: new Map(),
   };
   return lambda;
+}
+
+/** Lambda connects a function to its VPC as its role. @throws AwsError when that may not. */
+async function mayJoinNetwork(session: Session, { access, account }: FunctionsOptions) {
+  const networkInterface = arnOf(account, "ec2", "network-interface/eni-0123456789abcdef0");
+  for (const action of NETWORK_INTERFACES) {
+    const resource = action.startsWith("ec2:Describe") ? "*" : networkInterface;
+    await access.authorize(session, { action, resource });
+  }
+}
+
+/** Lambda writes a function's logs as its role. @throws AwsError when that may not. */
+async function mayLog(
+  session: Session,
+  logGroup: string,
+  { access, account }: FunctionsOptions,
+): Promise<void> {
+  const resource = arnOf(account, "logs", `log-group:${logGroup}:log-stream:stream`);
+  for (const action of ["logs:CreateLogStream", "logs:PutLogEvents"])
+    await access.authorize(session, { action, resource });
 }
 
 /** What the template sets, the runner's own, and what Lambda sets, which nobody can override. */

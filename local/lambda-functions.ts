@@ -2,6 +2,7 @@ import { arnOf } from "./account.ts";
 import type { Json } from "./assembly.ts";
 import { AwsError } from "./aws-error.ts";
 import { type FunctionsOptions, type LambdaFunction, makeFunction } from "./lambda-function.ts";
+import type { HeldPolicy } from "./policy-use.ts";
 import type { Created, ResourceTypes } from "./resource.ts";
 
 /** What was meant by a function name, an ARN, or either with a qualifier. */
@@ -111,6 +112,13 @@ export class LambdaFunctions {
   get aliasArns(): string[] {
     return this.#functions.flatMap(({ arn, qualifiers }) =>
       [...qualifiers.keys()].filter((each) => /^[a-z]/i.test(each)).map((each) => `${arn}:${each}`),
+    );
+  }
+
+  /** The policies of functions and their qualifiers. */
+  get policies(): readonly HeldPolicy[] {
+    return this.#functions.flatMap(({ logicalId, policies }) =>
+      [...policies].map(([qualifier, policy]) => ({ holder: `${logicalId}:${qualifier}`, policy })),
     );
   }
 

@@ -7,6 +7,7 @@ import { createCustomResource, isCustomResource } from "./custom-resource.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
 import type { Credentials } from "./identity.ts";
 import { type LogEvents, makeLogs } from "./logs.ts";
+import type { UnusedStatement } from "./policy-use.ts";
 import type { EmbeddedPostgres } from "./postgres.ts";
 import { makeServices, type Services } from "./services.ts";
 import { createStack } from "./stack.ts";
@@ -54,6 +55,8 @@ export interface Runner {
   readonly database: EmbeddedPostgres;
   /** Every decision the policies took. */
   readonly calls: readonly AccessDecision[];
+  /** What the template's policies state and no call so far has needed. */
+  readonly unusedStatements: readonly UnusedStatement[];
   /** Keys of `administrator`, or of a role by name, ARN or logical id. @throws Error for others. */
   readonly credentialsFor: (principal: string) => Credentials;
   /** ARNs of all aliases of functions. */
@@ -204,6 +207,9 @@ function view(run: Run, endpoint: string, stop: () => Promise<void>): Runner {
     stop,
     get database() {
       return database();
+    },
+    get unusedStatements() {
+      return access.use.unused([...identities.policies, ...functions.policies, ...sqs.policies]);
     },
     get caFile() {
       return database().caFile;

@@ -53,6 +53,7 @@ export function makeServices(options: ServicesOptions): Services {
     identities,
     environment,
     onLine,
+    onFault,
   });
   const lambda = new Lambda({ access, functions, identities, sqs, onFault });
   const scheduler = new Scheduler({

@@ -2,6 +2,7 @@ import type { Access } from "./access.ts";
 import { type Account, arnOf } from "./account.ts";
 import { AwsError } from "./aws-error.ts";
 import type { PolicyDocument, Session } from "./identity.ts";
+import type { HeldPolicy } from "./policy-use.ts";
 import type { Created, Resource, ResourceTypes } from "./resource.ts";
 
 /** Attributes of a message, by name. All are strings here. */
@@ -43,6 +44,13 @@ export class Sqs {
       return { ref: logicalId };
     },
   };
+
+  /** The queues' own policies. */
+  get policies(): readonly HeldPolicy[] {
+    return this.queues.flatMap(({ logicalId: holder, policy }) =>
+      policy === undefined ? [] : [{ holder, policy }],
+    );
+  }
 
   #create({ logicalId, properties, physicalName }: Resource): Created {
     const { QueueName: name = physicalName(80) } = properties as { QueueName?: string };

@@ -1,7 +1,7 @@
 import { DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
 import { CloudWatchLogsClient, FilterLogEventsCommand } from "@aws-sdk/client-cloudwatch-logs";
 import { GetFunctionCommand, InvokeCommand } from "@aws-sdk/client-lambda";
-import { CreateScheduleGroupCommand } from "@aws-sdk/client-scheduler";
+import { CreateScheduleCommand, CreateScheduleGroupCommand } from "@aws-sdk/client-scheduler";
 import {
   GetRandomPasswordCommand,
   GetSecretValueCommand,
@@ -327,6 +327,18 @@ describe("the stack", () => {
 
   test("a stack without a database says so", () => {
     expect(() => runner.database).toThrow("stack Small has no AWS::RDS::DBInstance");
+  });
+});
+
+test("what the SDK sends without checking is held against AWS's model", async () => {
+  const Target = { Arn: output("EchoArn"), Role: "misspelt" };
+  const input = { Name: "one", ScheduleExpression: "rate(1 hour)", Target };
+  await expect(
+    administrator.scheduler.send(new CreateScheduleCommand(input as never)),
+  ).rejects.toMatchObject({
+    name: "ValidationException",
+    message:
+      "2 validation errors detected: 'FlexibleTimeWindow' must not be null; 'Target.RoleArn' must not be null",
   });
 });
 

@@ -1,0 +1,166 @@
+import type { IncomingHttpHeaders } from "node:http";
+import * as cloudformation from "@aws-sdk/client-cloudformation";
+import * as logs from "@aws-sdk/client-cloudwatch-logs";
+import * as lambda from "@aws-sdk/client-lambda";
+import * as rds from "@aws-sdk/client-rds";
+import * as scheduler from "@aws-sdk/client-scheduler";
+import * as secretsmanager from "@aws-sdk/client-secrets-manager";
+import * as sts from "@aws-sdk/client-sts";
+import { NormalizedSchema } from "@smithy/core/schema";
+import type { StaticOperationSchema, StaticStructureSchema } from "@smithy/types";
+import { AwsError } from "./aws-error.ts";
+
+/** The SDKs, which carry AWS's own models, by the name that requests are signed for. */
+const MODELS: Readonly<Record<string, object>> = {
+  cloudformation,
+  lambda,
+  logs,
+  rds,
+  scheduler,
+  secretsmanager,
+  sts,
+};
+
+/** A request before anything of it is believed. */
+export interface RawRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** What was sent, member by member, and the structure that it must be. */
+interface Sent {
+  readonly input: NormalizedSchema;
+  readonly members: Members;
+}
+
+/**
+ * Hold a request against AWS's own model of its operation: SDKs check nothing before they send.
+ * Operations that are in no model, or of a service without one, are left to who answers them.
+ *
+ * @throws AwsError that names every member that is missing, unknown or of another type.
+ */
+export function checkRequest(service: string, request: RawRequest): void {
+  const sent = readRequest(MODELS[service] ?? {}, request);
+  if (sent === undefined) return;
+  const problems = [...faults(sent.input, sent.members, "")];
+  if (problems.length === 0) return;
+  const many =
+    problems.length === 1 ? "1 validation error" : `${problems.length} validation errors`;
+  throw new AwsError(
+    isForm(request) ? "ValidationError" : "ValidationException",
+    `${many} detected: ${problems.join("; ")}`,
+    { status: 400 },
+  );
+}
+
+const isForm = ({ headers }: RawRequest): boolean =>
+  headers["content-type"]?.includes("x-www-form-urlencoded") === true;
+
+function readRequest(model: object, request: RawRequest): Sent | undefined {
+  const { headers, body } = request;
+  const target = headers["x-amz-target"];
+  if (target !== undefined) {
+    const input = inputOf(operationIn(model, String(target).split(".")[1]));
+    return input && { input, members: JSON.parse(body.toString() || "{}") as Members };
+  }
+  if (!isForm(request)) return readRest(model, request);
+  const { Action, Version: _, ...form } = Object.fromEntries(new URLSearchParams(body.toString()));
+  const input = inputOf(operationIn(model, Action));
+  return input && { input, members: nested(form) };
+}
+
+/** The operation that a model exports as `<Name>$`. */
+const operationIn = (model: object, name = ""): StaticOperationSchema | undefined => {
+  const schema: unknown = Reflect.get(model, `${name}$`);
+  return isOperation(schema) ? schema : undefined;
+};
+
+const OPERATION = 9; // `StaticSchemaIdOperation`
+
+const isOperation = (schema: unknown): schema is StaticOperationSchema =>
+  Array.isArray(schema) && schema[0] === OPERATION;
+
+const inputOf = (operation: StaticOperationSchema | undefined): NormalizedSchema | undefined =>
+  operation && NormalizedSchema.of(operation[4]);
+
+/** `A.B.1=x` is a member of a member; what is below the first name is not looked at. */
+const nested = (form: Readonly<Record<string, string>>): Members =>
+  Object.fromEntries(
+    Object.entries(form).map(([key, value]) => {
+      const [first = "", ...rest] = key.split(".");
+      return [first, rest.length === 0 ? value : NOT_LOOKED_AT];
+    }),
+  );
+
+const NOT_LOOKED_AT = Symbol("not looked at");
+
+/** A REST request is spread over path, query, headers and body, as the operation's traits say. */
+function readRest(model: object, { method, url, headers, body }: RawRequest): Sent | undefined {
+  for (const operation of Object.values(model).filter(isOperation)) {
+    const [verb, path = ""] = NormalizedSchema.of(operation).getMergedTraits().http ?? [];
+    const labels = verb === method ? labelsIn(path, url.pathname) : undefined;
+    const input = inputOf(operation);
+    if (labels === undefined || input === undefined) continue;
+    const members: Record<string, unknown> = { ...labels };
+    const query = new Map(url.searchParams);
+    let hasPayload = false;
+    for (const [name, member] of Object.entries(input.getMemberSchemas())) {
+      const { httpQuery, httpHeader, httpPayload } = member.getMergedTraits();
+      const header = httpHeader && headers[httpHeader.toLowerCase()];
+      if (httpQuery !== undefined && query.has(httpQuery)) members[name] = NOT_LOOKED_AT;
+      if (httpQuery !== undefined) query.delete(httpQuery);
+      if (header !== undefined) members[name] = NOT_LOOKED_AT;
+      if (httpPayload) hasPayload = true;
+    }
+    if (!hasPayload && body.length > 0) Object.assign(members, JSON.parse(body.toString()));
+    return { input, members: { ...members, ...Object.fromEntries(query) } };
+  }
+  return undefined;
+}
+
+function labelsIn(template: string, path: string): Members | undefined {
+  const pattern = template.replace(/\{(\w+)\+?\}/g, (_, name: string) => `(?<${name}>[^/]+)`);
+  const match = new RegExp(`^${pattern}/?$`).exec(path);
+  return match === null ? undefined : { ...match.groups };
+}
+
+function* faults(schema: NormalizedSchema, value: unknown, where: string): Generator<string> {
+  if (value === NOT_LOOKED_AT || schema.isDocumentSchema()) return;
+  if (schema.isStructSchema()) yield* structureFaults(schema, value, where);
+  else if (schema.isListSchema() || schema.isMapSchema()) {
+    if (typeof value !== "object" || value === null) yield `'${where}' is not a collection`;
+    else
+      for (const [key, each] of Object.entries(value))
+        yield* faults(schema.getValueSchema(), each, `${where}.${key}`);
+  } else if (!isLeaf(schema, value)) yield `'${where}' is of another type: ${typeof value}`;
+}
+
+function* structureFaults(
+  schema: NormalizedSchema,
+  value: unknown,
+  where: string,
+): Generator<string> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    yield `'${where}' is not a structure`;
+    return;
+  }
+  const at = (name: string): string => (where === "" ? name : `${where}.${name}`);
+  const [, , , , names, , required = 0] = schema.getSchema() as StaticStructureSchema;
+  for (const name of names.slice(0, required))
+    if ((value as Members)[name] === undefined) yield `'${at(name)}' must not be null`;
+  for (const [name, each] of Object.entries(value))
+    if (!names.includes(name)) yield `'${at(name)}' is no member`;
+    else if (each !== null) yield* faults(schema.getMemberSchema(name), each, at(name));
+}
+
+/** Forms carry text alone. */
+function isLeaf(schema: NormalizedSchema, value: unknown): boolean {
+  if (schema.isBooleanSchema()) return ["boolean", "string"].includes(typeof value);
+  if (schema.isNumericSchema() || schema.isTimestampSchema())
+    return ["number", "string"].includes(typeof value);
+  return typeof value === "string";
+}
