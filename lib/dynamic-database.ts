@@ -81,7 +81,10 @@ export class DynamicDatabase extends Construct {
       adminSecret: props.adminSecret,
       plan: () => planOf(this.#declared()),
     });
-    this.#provisioning.after(...props.databaseConnections.connections.securityGroups);
+    this.#provisioning.after(
+      ...props.databaseConnections.connections.securityGroups,
+      shared.schedules,
+    );
     this.#functions.sweepSchedule.node.addDependency(this.#provisioning);
     this.issuerArn = this.#functions.issuer.lambda.functionArn;
     this.operatorArn = this.#functions.operator.lambda.functionArn;

@@ -1,0 +1,104 @@
+import { Stack } from "aws-cdk-lib";
+import { SecurityGroup } from "aws-cdk-lib/aws-ec2";
+import { afterAll, describe, expect, test } from "vitest";
+import { references } from "../../local/template.ts";
+import { ofType, only, READONLY, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
+
+const bench = new Workbench();
+afterAll(() => bench.remove());
+
+/** Everything that CloudFormation creates before a resource, and deletes after it. */
+function neededBy(resources: Resources, id: string, found = new Set<string>()) {
+  const { Properties, DependsOn = [] } = resources[id] ?? {};
+  for (const each of [...references(Properties), ...[DependsOn].flat()]) {
+    if (found.has(each) || !(each in resources)) continue;
+    found.add(each);
+    neededBy(resources, each, found);
+  }
+  return found;
+}
+
+const shipped = resourcesOf(bench.stack());
+const named = (type: string, word = ""): string[] =>
+  ofType(shipped, type)
+    .map(([id]) => id)
+    .filter((id) => id.includes(word));
+
+const [provisioned] = only(shipped, "Custom::MayflyProvision");
+const [seeded] = only(shipped, "Custom::MayflySandboxSeed");
+const missing = (from: string, wanted: readonly string[]): string[] => {
+  const needed = neededBy(shipped, from);
+  return wanted.filter((id) => !needed.has(id));
+};
+
+const OF_FUNCTIONS = ["AWS::IAM::Role", "AWS::IAM::Policy", "AWS::Logs::LogGroup"];
+
+describe.each([
+  ["the provisioner", provisioned, /^orders(?!sandbox)/, ["ordersProvisioning"]],
+  ["the seeder", seeded, /^orderssandboxSeeder/, ["sandboxSeeder", "sandboxSeedFramework"]],
+] as const)(
+  "%s runs after the whole road to its database, and before it goes",
+  (_, id, own, makers) => {
+    test.each([
+      ["the database", "AWS::RDS::DBInstance"],
+      ["its parameters", "AWS::RDS::DBParameterGroup"],
+      ["its place in the administrator's secret", "AWS::SecretsManager::SecretTargetAttachment"],
+      ["the endpoints of AWS's APIs", "AWS::EC2::VPCEndpoint"],
+      ["the network", "AWS::EC2::Subnet"],
+    ])("%s", (_what, type) => {
+      expect(named(type)).not.toEqual([]);
+      expect(missing(id, named(type))).toEqual([]);
+    });
+
+    test("the rules that let its function out, and in at the database", () => {
+      const group = named("AWS::EC2::SecurityGroup").filter((each) => own.test(each));
+      const inward = ofType(shipped, "AWS::EC2::SecurityGroupIngress")
+        .filter(([, { Properties }]) => group.some((each) => references(Properties).has(each)))
+        .map(([rule]) => rule);
+      expect(inward).toHaveLength(1);
+      expect(missing(id, [...group, ...inward])).toEqual([]);
+    });
+
+    test("the roles, the policies and the log groups of the functions that do it", () => {
+      for (const word of makers) {
+        const wanted = OF_FUNCTIONS.flatMap((type) => named(type, word));
+        expect(wanted.length).toBeGreaterThanOrEqual(3);
+        expect(missing(id, wanted)).toEqual([]);
+      }
+    });
+  },
+);
+
+test("the provisioner also waits for the seeded table, its secrets and the schedules", () => {
+  const secrets = ["Issuer", "Janitor"].map((word) =>
+    named("AWS::SecretsManager::Secret", `ordersSecrets${word}`),
+  );
+  const groups = named("AWS::Scheduler::ScheduleGroup");
+  expect([secrets.flat().length, groups.length]).toEqual([2, 1]);
+  expect(missing(provisioned, [seeded, ...secrets.flat(), ...groups])).toEqual([]);
+});
+
+describe("nobody can ask, and nothing sweeps, unless the database is provisioned", () => {
+  const waiting = ["Lambda::Alias", "Lambda::ResourcePolicy", "Scheduler::Schedule"].flatMap(
+    (type) => named(`AWS::${type}`),
+  );
+
+  test.each(waiting)("%s", (id) => {
+    expect(neededBy(shipped, id).has(provisioned)).toBe(true);
+  });
+
+  test("there is an alias with its policy for each grant, and the sweep's schedule", () => {
+    expect(waiting).toHaveLength(7);
+  });
+});
+
+test("in front of a database that exists, the rule of its own group comes first too", () => {
+  const stack = new Stack(bench.app(), "Team");
+  const databaseConnections = SecurityGroup.fromSecurityGroupId(stack, "Theirs", "sg-01234567");
+  bench.database({ databaseConnections }, stack).addRole("readonly", READONLY);
+  const resources = resourcesOf(stack);
+  const [rule, { Properties }] = only(resources, "AWS::EC2::SecurityGroupIngress");
+  expect(Properties).toMatchObject({ GroupId: "sg-01234567", FromPort: 5432 });
+  const [custom] = only(resources, "Custom::MayflyProvision");
+  expect(neededBy(resources, custom).has(rule)).toBe(true);
+});
