@@ -17,6 +17,12 @@ function unsettledFlags(outdir: string): string[] {
   return Object.keys(recommendedFlags).filter((flag) => flags[flag]?.userValue === undefined);
 }
 
+/** CloudFormation's own rules, as CDK applies them to every template; off where a test is not about them. */
+const VALIDATED = { CDK_VALIDATION: "true" };
+
+const findings = (outdir: string): unknown =>
+  JSON.parse(readFileSync(join(outdir, "validation-report.json"), "utf8")).pluginReports;
+
 /** Run a program of ours as a shell would, with no credentials and nothing from this environment. */
 function run(
   program: string,
@@ -95,8 +101,9 @@ test("a folder is no configuration", async () => {
 
 test("synthesizes the shipped stack from the built functions, without credentials", async () => {
   const outdir = join(folder, "cdk.out");
-  const { status, err } = await run("bin/synth.ts", { CDK_OUTDIR: outdir });
+  const { status, err } = await run("bin/synth.ts", { CDK_OUTDIR: outdir, ...VALIDATED });
   expect({ status, err }).toEqual({ status: 0, err: "" });
+  expect(findings(outdir)).toEqual([]);
   const template: unknown = JSON.parse(readFileSync(join(outdir, "Mayfly.template.json"), "utf8"));
   expect(template).toHaveProperty("Outputs.OrdersIssuerArn");
   expect(unsettledFlags(outdir)).toEqual([]);
@@ -106,8 +113,9 @@ test("warns of nothing when the database and its VPC exist already", async () =>
   const config = { databases: { orders: host }, consumers: { app: consumer } };
   writeFileSync(path("host.config.ts"), `export default ${JSON.stringify(config)};`);
   const outdir = path("host");
-  const env = { MAYFLY_CONFIG: "host.config.ts", CDK_OUTDIR: outdir };
+  const env = { MAYFLY_CONFIG: "host.config.ts", CDK_OUTDIR: outdir, ...VALIDATED };
   expect(await run("bin/app.ts", env)).toMatchObject({ status: 0, err: "" });
+  expect(findings(outdir)).toEqual([]);
   expect(readFileSync(join(outdir, "manifest.json"), "utf8")).not.toContain("aws:cdk:warning");
   expect(readFileSync(path("host/Mayfly.metadata.json"), "utf8")).not.toContain("aws:cdk:warning");
 });
