@@ -1,6 +1,6 @@
 import { defineConfig } from "./core/config/config.ts";
 
-/** A small sandbox: the stack makes its own VPC and PostgreSQL, with a table to look at. */
+/** A sandbox: a VPC, a small PostgreSQL with a table to look at, and a service that reads it. */
 export default defineConfig({
   databases: {
     orders: {
@@ -23,7 +23,7 @@ export default defineConfig({
   },
   consumers: {
     "user-service": {
-      newRole: { assumedBy: "account" },
+      sandbox: true,
       roles: ["orders/readonly", "orders/readwrite"],
     },
     reporting: { newRole: { assumedBy: "account" }, roles: ["orders/readonly"] },

@@ -24,6 +24,11 @@ export interface FunctionNetworkProps {
   readonly databaseConnections: IConnectable;
   /** The database's port; may be a token. */
   readonly port: number;
+  /**
+   * Whose functions they are, in the security group's and the rules' descriptions.
+   * @default "Mayfly functions"
+   */
+  readonly whose?: string;
 }
 
 /** A security group that reaches the database and HTTPS, and nothing else. */
@@ -32,16 +37,17 @@ export function makeFunctionNetwork(
   id: string,
   props: FunctionNetworkProps,
 ): FunctionNetwork {
+  const { whose = "Mayfly functions" } = props;
   const securityGroup = new SecurityGroup(scope, id, {
     vpc: props.vpc,
-    description: "Mayfly functions",
+    description: whose,
     allowAllOutbound: false,
   });
   securityGroup.addEgressRule(Peer.anyIpv4(), Port.tcp(443), "AWS APIs");
   securityGroup.connections.allowTo(
     props.databaseConnections,
     Port.tcp(props.port),
-    "Mayfly functions to PostgreSQL",
+    `${whose} to PostgreSQL`,
   );
   return { vpc: props.vpc, vpcSubnets: props.vpcSubnets, securityGroup };
 }

@@ -6,4 +6,5 @@ export { ConsumerGrant, DynamicRole } from "./dynamic-role.ts";
 export { LeaseDashboard } from "./lease-dashboard.ts";
 export { LOG_QUERIES, LogQueries } from "./log-queries.ts";
 export { MayflyStack, type MayflyStackProps } from "./mayfly-stack.ts";
+export { SandboxConsumer, type SandboxConsumerProps } from "./sandbox-consumer.ts";
 export { SandboxDatabase, type SandboxDatabaseProps } from "./sandbox-database.ts";

@@ -1,5 +1,11 @@
 import { type Duration, RemovalPolicy } from "aws-cdk-lib";
-import { Effect, PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import {
+  Effect,
+  type IPrincipal,
+  PolicyStatement,
+  Role,
+  ServicePrincipal,
+} from "aws-cdk-lib/aws-iam";
 import {
   Architecture,
   type Code,
@@ -40,11 +46,20 @@ export interface MayflyFunctionProps {
   /** @default - none reserved */
   readonly reservedConcurrentExecutions?: number;
   readonly environment: Readonly<Record<string, string>>;
+  /**
+   * Who may assume the function's role, Lambda among them.
+   * @default - Lambda alone
+   */
+  readonly assumedBy?: IPrincipal;
 }
 
 /** A role that Lambda assumes and that may do nothing yet but write to one log group. */
-export function makeFunctionRole(scope: Construct, logGroup: LogGroup): Role {
-  const role = new Role(scope, "Role", { assumedBy: new ServicePrincipal("lambda.amazonaws.com") });
+export function makeFunctionRole(
+  scope: Construct,
+  logGroup: LogGroup,
+  assumedBy: IPrincipal = new ServicePrincipal("lambda.amazonaws.com"),
+): Role {
+  const role = new Role(scope, "Role", { assumedBy });
   role.addToPolicy(
     new PolicyStatement({
       sid: "OwnLogs",
@@ -66,14 +81,14 @@ export const makeLogGroup = (scope: Construct, logGroupName?: string): LogGroup 
 /** One function in the VPC, with a log group and a role of its own and no AWS-managed policy. */
 export class MayflyFunction extends Construct {
   readonly lambda: LambdaFunction;
-  readonly #role: Role;
+  readonly role: Role;
 
   constructor(scope: Construct, id: string, props: MayflyFunctionProps) {
     super(scope, id);
     const { network, functionName } = props;
     const logGroup = makeLogGroup(this, functionName && `/aws/lambda/${functionName}`);
-    this.#role = makeFunctionRole(this, logGroup);
-    this.#role.addToPolicy(
+    this.role = makeFunctionRole(this, logGroup, props.assumedBy);
+    this.role.addToPolicy(
       new PolicyStatement({
         sid: "NetworkInterfaces",
         actions: NETWORK_INTERFACES,
@@ -81,7 +96,7 @@ export class MayflyFunction extends Construct {
       }),
     );
     // Lambda's own calls carry no source function: what Lambda may do, the code may not
-    this.#role.addToPolicy(
+    this.role.addToPolicy(
       new PolicyStatement({
         sid: "NotFromCode",
         effect: Effect.DENY,
@@ -106,7 +121,7 @@ export class MayflyFunction extends Construct {
       vpc: network.vpc,
       ...(network.vpcSubnets !== undefined && { vpcSubnets: network.vpcSubnets }),
       securityGroups: [network.securityGroup],
-      role: this.#role,
+      role: this.role,
       logGroup,
       ...(functionName !== undefined && { functionName }),
       ...(props.reservedConcurrentExecutions !== undefined && {
@@ -117,6 +132,6 @@ export class MayflyFunction extends Construct {
 
   /** Let the function do exactly this. */
   allow(sid: string, actions: string[], resources: string[], conditions = {}): void {
-    this.#role.addToPolicy(new PolicyStatement({ sid, actions, resources, conditions }));
+    this.role.addToPolicy(new PolicyStatement({ sid, actions, resources, conditions }));
   }
 }

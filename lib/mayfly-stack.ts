@@ -13,8 +13,9 @@ import {
 } from "../core/config/config.ts";
 import { DynamicDatabase } from "./dynamic-database.ts";
 import type { DynamicDatabaseProps } from "./dynamic-database-props.ts";
-import type { DynamicRole } from "./dynamic-role.ts";
+import type { ConsumerGrant, DynamicRole } from "./dynamic-role.ts";
 import { BUILT_FUNCTIONS } from "./function-code.ts";
+import { SandboxConsumer } from "./sandbox-consumer.ts";
 import { SandboxDatabase } from "./sandbox-database.ts";
 
 const NO_ROUTE_TABLE = "@aws-cdk/aws-ec2:noSubnetRouteTableId";
@@ -34,6 +35,7 @@ export interface MayflyStackProps extends StackProps {
 export class MayflyStack extends Stack {
   /** Dynamic roles by `database/role`. */
   readonly #roles = new Map<string, DynamicRole>();
+  readonly #sandboxes = new Map<string, SandboxDatabase>();
 
   constructor(scope: Construct, id: string, props: MayflyStackProps) {
     super(scope, id, props);
@@ -50,11 +52,9 @@ export class MayflyStack extends Stack {
       new CfnOutput(this, `${pascal(name)}OperatorArn`, { value: made.operatorArn });
       new CfnOutput(this, `${pascal(name)}RevokerLogGroup`, { value: made.revokerLogGroupName });
     }
-    for (const [name, consumer] of Object.entries(props.config.consumers)) {
-      const role = this.#consumerRole(name, consumer);
-      for (const grant of consumer.grants)
-        this.#roles.get(`${grant.database}/${grant.role}`)?.addConsumer(name, role);
-    }
+    for (const [name, consumer] of Object.entries(props.config.consumers))
+      if ("sandbox" in consumer.principal) this.#addSandboxConsumer(name, consumer, assets);
+      else this.#addGrants(name, consumer, this.#consumerRole(name, consumer.principal));
   }
 
   #database(name: string, database: ParsedDatabase, assets: string): DynamicDatabase {
@@ -69,6 +69,7 @@ export class MayflyStack extends Stack {
       owner,
       assets,
     });
+    this.#sandboxes.set(name, sandbox);
     const made = new DynamicDatabase(this, name, { ...tagged, ...sandbox.address });
     made.provisionAfter(...sandbox.ready);
     return made;
@@ -119,7 +120,25 @@ export class MayflyStack extends Stack {
       );
   }
 
-  #consumerRole(name: string, { principal }: ParsedConsumer): IRole {
+  #addGrants(name: string, { grants }: ParsedConsumer, grantee: IRole): ConsumerGrant[] {
+    return grants.flatMap(
+      ({ database, role }) =>
+        this.#roles.get(`${database}/${role}`)?.addConsumer(name, grantee) ?? [],
+    );
+  }
+
+  #addSandboxConsumer(name: string, consumer: ParsedConsumer, assets: string): void {
+    const sandbox = this.#sandboxes.get(consumer.grants[0]?.database ?? "");
+    if (sandbox === undefined)
+      throw new Error(`consumer ${name} is of no sandbox; parse the config`);
+    const made = new SandboxConsumer(this, `consumer-${name}`, { consumer: name, sandbox, assets });
+    const [first] = this.#addGrants(name, consumer, made.role);
+    if (first !== undefined) made.askThrough(first);
+    new CfnOutput(this, `${pascal(name)}FunctionName`, { value: made.functionName });
+    new CfnOutput(this, `${pascal(name)}RoleArn`, { value: made.role.roleArn });
+  }
+
+  #consumerRole(name: string, principal: RolePrincipal): IRole {
     const id = `consumer-${name}`;
     if ("roleArn" in principal) return Role.fromRoleArn(this, id, principal.roleArn);
     const role = new Role(this, id, {
@@ -133,6 +152,8 @@ export class MayflyStack extends Stack {
     return role;
   }
 }
+
+type RolePrincipal = Exclude<ParsedConsumer["principal"], { readonly sandbox: true }>;
 
 type HostProps = Pick<
   DynamicDatabaseProps,

@@ -45,6 +45,7 @@ export class SandboxDatabase extends Construct {
   readonly adminSecret: ISecret;
   /** What to wait for before the database is used. */
   readonly ready: readonly IDependable[];
+  #lambdaEndpoint: InterfaceVpcEndpoint | undefined;
 
   constructor(scope: Construct, id: string, props: SandboxDatabaseProps) {
     super(scope, id);
@@ -55,6 +56,7 @@ export class SandboxDatabase extends Construct {
       // closing the default group takes a custom resource of CDK's; nothing here uses the group
       restrictDefaultSecurityGroup: false,
     });
+    // what the functions call; Lambda writes their logs, and CDK's framework runs outside the VPC
     const endpoints = [
       this.#endpoint("SecretsManager", InterfaceVpcEndpointAwsService.SECRETS_MANAGER),
       this.#endpoint("Scheduler", new InterfaceVpcEndpointAwsService("scheduler")),
@@ -76,6 +78,12 @@ export class SandboxDatabase extends Construct {
       port: this.instance.instanceEndpoint.port,
       adminSecret: this.adminSecret,
     };
+  }
+
+  /** The way to the Lambda API, by which consumers ask; made when the first needs it. */
+  get lambdaEndpoint(): InterfaceVpcEndpoint {
+    this.#lambdaEndpoint ??= this.#endpoint("Lambda", InterfaceVpcEndpointAwsService.LAMBDA);
+    return this.#lambdaEndpoint;
   }
 
   /** In one zone: half the price, and a sandbox may be down when a zone is. */

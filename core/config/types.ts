@@ -123,6 +123,13 @@ export type ConsumerConfig = (
         readonly assumedBy: string;
       };
     }
+  | {
+      /**
+       * The stack makes a function in the VPC of the sandbox that the roles are of: it asks for the
+       * first of them and returns rows.
+       */
+      readonly sandbox: true;
+    }
 ) & { readonly roles: readonly string[] };
 
 /** A dynamic role with every default filled in. Lengths are in seconds. */
@@ -164,9 +171,12 @@ export interface ParsedDatabase extends ParsedSettings {
   readonly roles: Readonly<Record<string, ParsedRole>>;
 }
 
-/** A consumer: a role that exists, or one to make. */
+/** A consumer: a role that exists, one to make, or a function in the sandbox of its grants. */
 export interface ParsedConsumer {
-  readonly principal: { readonly roleArn: string } | { readonly assumedBy: string };
+  readonly principal:
+    | { readonly roleArn: string }
+    | { readonly assumedBy: string }
+    | { readonly sandbox: true };
   readonly grants: readonly { readonly database: string; readonly role: string }[];
 }
 

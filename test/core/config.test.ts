@@ -3,6 +3,7 @@ import { defineConfig, parseConfig, parseRole, parseSettings } from "../../core/
 import shipped from "../../mayfly.config.ts";
 import {
   consumer,
+  host,
   problemsOf,
   role,
   sandbox,
@@ -131,12 +132,35 @@ test.each<[string, unknown, string]>([
   [
     "a consumer without identity",
     withConsumer({ newRole: undefined }),
-    'consumers.app: needs roleArn or newRole, one of the two; give the ARN of a role, or newRole: { assumedBy: "account" }',
+    'consumers.app: needs roleArn, newRole or sandbox, one of the three; give the ARN of a role, or newRole: { assumedBy: "account" }',
   ],
   [
     "a consumer with two",
     withConsumer({ roleArn: "arn:aws:iam::111122223333:role/x" }),
-    'consumers.app: needs roleArn or newRole, one of the two; give the ARN of a role, or newRole: { assumedBy: "account" }',
+    'consumers.app: needs roleArn, newRole or sandbox, one of the three; give the ARN of a role, or newRole: { assumedBy: "account" }',
+  ],
+  [
+    "a consumer that is a role and a sandbox's",
+    withConsumer({ sandbox: true }),
+    'consumers.app: needs roleArn, newRole or sandbox, one of the three; give the ARN of a role, or newRole: { assumedBy: "account" }',
+  ],
+  [
+    "a consumer with sandbox: false",
+    withConsumer({ newRole: undefined, sandbox: false }),
+    "consumers.app.sandbox: false is not true; write true, or remove it and give roleArn or newRole",
+  ],
+  [
+    "a sandbox's consumer of a server that exists",
+    { databases: { orders: host }, consumers: { app: { sandbox: true, roles: ["orders/ro"] } } },
+    'consumers.app.roles: ["orders/ro"] is not of a sandbox: orders is a server that exists; name roles of a database with sandbox: true, or give roleArn or newRole',
+  ],
+  [
+    "a consumer of two sandboxes",
+    {
+      databases: { a: sandbox, b: sandbox },
+      consumers: { app: { sandbox: true, roles: ["a/ro", "b/ro"] } },
+    },
+    'consumers.app.roles: ["a/ro","b/ro"] is of more than one sandbox, and each has a VPC of its own; name roles of one database',
   ],
   [
     "a session's ARN",
@@ -241,6 +265,13 @@ test("accepts the shipped configuration and fills in the defaults", () => {
         connectionLimit: 20,
       },
     },
+  });
+  expect(consumers["user-service"]).toEqual({
+    principal: { sandbox: true },
+    grants: [
+      { database: "orders", role: "readonly" },
+      { database: "orders", role: "readwrite" },
+    ],
   });
   expect(consumers.reporting).toEqual({
     principal: { assumedBy: "account" },

@@ -4,7 +4,15 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 const dist = join(import.meta.dirname, "..", "..", "dist");
-const functions = ["issuer", "revoker", "sweeper", "operator", "provisioner", "seeder"];
+const functions = [
+  "issuer",
+  "revoker",
+  "sweeper",
+  "operator",
+  "provisioner",
+  "seeder",
+  "user-service",
+];
 
 test.each(functions)("%s is one bundle of at most 500 KB, without a source map", (name) => {
   expect(readdirSync(join(dist, name)).sort()).toEqual(["index.mjs", "rds-ca"]);

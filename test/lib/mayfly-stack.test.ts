@@ -2,6 +2,7 @@ import { Stack } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
 import { afterAll, expect, test } from "vitest";
 import type { MayflyConfig } from "../../core/config/config.ts";
+import shipped from "../../mayfly.config.ts";
 import { ofType, only, resourcesOf, Workbench } from "./synthesized.ts";
 
 const bench = new Workbench();
@@ -40,6 +41,9 @@ test("the outputs are what callers and operators need to know", () => {
     OrdersIssuerArn: { Value: { "Fn::GetAtt": [issuer, "Arn"] } },
     OrdersOperatorArn: { Value: { "Fn::GetAtt": [operator, "Arn"] } },
     OrdersRevokerLogGroup: { Value: { Ref: only(resources, "AWS::Logs::LogGroup", "Revoker")[0] } },
+    UserServiceFunctionName: {
+      Value: { Ref: only(resources, "AWS::Lambda::Function", "consumeruserservice")[0] },
+    },
     UserServiceRoleArn: {
       Value: { "Fn::GetAtt": [only(resources, "AWS::IAM::Role", "userservice")[0], "Arn"] },
     },
@@ -69,7 +73,7 @@ test("the sandbox's database is encrypted, private, and speaks TLS only", () => 
   expect(parameters.Properties.Parameters).toEqual({ "rds.force_ssl": "1" });
 });
 
-test("the sandbox's VPC has no way out but two endpoints", () => {
+test("the sandbox's VPC has no way out but three endpoints, in one zone each", () => {
   for (const type of ["InternetGateway", "NatGateway", "Route"])
     expect(ofType(resources, `AWS::EC2::${type}`)).toEqual([]);
   const endpoints = ofType(resources, "AWS::EC2::VPCEndpoint");
@@ -77,11 +81,62 @@ test("the sandbox's VPC has no way out but two endpoints", () => {
   expect(services).toEqual([
     expect.stringContaining(".secretsmanager"),
     expect.stringContaining(".scheduler"),
+    expect.stringContaining(".lambda"),
   ]);
   for (const [, { Properties }] of endpoints) {
     expect(Properties.PrivateDnsEnabled).toBe(true);
     expect(Properties.SubnetIds).toHaveLength(1);
   }
+});
+
+test("without a consumer in it, the sandbox has no endpoint for Lambda", () => {
+  const reporting = shipped.consumers.reporting;
+  if (reporting === undefined) throw new Error("the shipped configuration has reporting");
+  const found = resourcesOf(bench.stack({ ...shipped, consumers: { reporting } }));
+  expect(ofType(found, "AWS::EC2::VPCEndpoint")).toHaveLength(2);
+});
+
+test("a consumer in the sandbox runs beside the database, and asks through its first grant", () => {
+  const [, made] = only(resources, "AWS::Lambda::Function", "consumeruserservice");
+  const [groupId] = only(resources, "AWS::EC2::SecurityGroup", "consumeruserservice");
+  expect(made.Properties).toMatchObject({
+    VpcConfig: { SecurityGroupIds: [{ "Fn::GetAtt": [groupId, "GroupId"] }] },
+  });
+  const environment = JSON.stringify(made.Properties.Environment);
+  expect(environment).toMatch(/:function:mayfly-Mayfly-....-issuer:user-service--readonly"/);
+  const [, ingress] = only(resources, "AWS::EC2::SecurityGroupIngress", "consumeruserservice");
+  expect(ingress.Properties).toMatchObject({
+    Description: "user-service to PostgreSQL",
+    SourceSecurityGroupId: { "Fn::GetAtt": [groupId, "GroupId"] },
+  });
+  const grant = (type: string): string => only(resources, type, "readonlyuserservice")[0];
+  expect(made.DependsOn).toEqual(
+    expect.arrayContaining([
+      grant("AWS::IAM::Policy"),
+      grant("AWS::Lambda::ResourcePolicy"),
+      only(resources, "AWS::EC2::VPCEndpoint", "Lambda")[0],
+    ]),
+  );
+});
+
+test("its role is Lambda's and the account's, and it alone has the grants", () => {
+  const [id, role] = only(resources, "AWS::IAM::Role", "consumeruserservice");
+  expect(role.Properties.AssumeRolePolicyDocument).toMatchObject({
+    Statement: [
+      { Action: "sts:AssumeRole", Principal: { Service: "lambda.amazonaws.com" } },
+      { Action: "sts:AssumeRole", Principal: { AWS: expect.anything() } },
+    ],
+  });
+  const [, own] = only(resources, "AWS::Lambda::ResourcePolicy", "readonlyuserservice");
+  expect(own.Properties.PolicyDocument).toMatchObject({
+    Statement: [
+      {
+        Effect: "Deny",
+        Principal: "*",
+        Condition: { StringNotEquals: { "aws:PrincipalArn": { "Fn::GetAtt": [id, "Arn"] } } },
+      },
+    ],
+  });
 });
 
 test("the sandbox is seeded before it is provisioned, when everything it needs is there", () => {
@@ -95,7 +150,9 @@ test("the sandbox is seeded before it is provisioned, when everything it needs i
     "AWS::EC2::SecurityGroupIngress",
     "AWS::EC2::SecurityGroupEgress",
     "AWS::EC2::VPCEndpoint",
-  ].flatMap((type) => ofType(resources, type).map(([id]) => id));
+  ]
+    .flatMap((type) => ofType(resources, type).map(([id]) => id))
+    .filter((id) => !id.startsWith("consumer") && !id.includes("VpcLambda"));
   expect(provision.DependsOn).toEqual(
     expect.arrayContaining(needed.filter((id) => !id.includes("Seeder"))),
   );

@@ -10,7 +10,15 @@ import { DynamicDatabase, type DynamicDatabaseProps, MayflyStack } from "../../l
 import { tempFolder } from "../../local/temp-folder.ts";
 import shipped from "../../mayfly.config.ts";
 
-const FUNCTIONS = ["issuer", "revoker", "sweeper", "operator", "provisioner", "seeder"];
+const FUNCTIONS = [
+  "issuer",
+  "revoker",
+  "sweeper",
+  "operator",
+  "provisioner",
+  "seeder",
+  "user-service",
+];
 
 /** A folder to synthesize into, with small bundles in place of the built ones. */
 export class Workbench {
