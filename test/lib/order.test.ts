@@ -43,11 +43,12 @@ describe.each([
       ["the database", "AWS::RDS::DBInstance"],
       ["its parameters", "AWS::RDS::DBParameterGroup"],
       ["its place in the administrator's secret", "AWS::SecretsManager::SecretTargetAttachment"],
-      ["the endpoints of AWS's APIs", "AWS::EC2::VPCEndpoint"],
+      ["the endpoint of Secrets Manager", "AWS::EC2::VPCEndpoint", "SecretsManager"],
+      ["the endpoint of Scheduler", "AWS::EC2::VPCEndpoint", "Scheduler"],
       ["the network", "AWS::EC2::Subnet"],
-    ])("%s", (_what, type) => {
-      expect(named(type)).not.toEqual([]);
-      expect(missing(id, named(type))).toEqual([]);
+    ])("%s", (_what, type, word = "") => {
+      expect(named(type, word)).not.toEqual([]);
+      expect(missing(id, named(type, word))).toEqual([]);
     });
 
     test("the rules that let its function out, and in at the database", () => {
