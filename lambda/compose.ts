@@ -11,6 +11,7 @@ import type { IssueDeps } from "../core/issue.ts";
 import type { LeaseDeps } from "../core/ports.ts";
 import type { SecretStore } from "../core/secret-store.ts";
 import { type Instant, seconds, type Time } from "../core/time.ts";
+import { AWS_BOUNDS } from "./aws/bounds.ts";
 import { peppersIn } from "./aws/peppers.ts";
 import { eventBridgeScheduler } from "./aws/scheduler.ts";
 import { secretsManager } from "./aws/secrets.ts";
@@ -24,15 +25,6 @@ import { type LambdaTelemetry, lambdaTelemetry } from "./telemetry.ts";
 
 /** Bounds of every connection; the shortest function timeout is 30 s. */
 const LIMITS = { connect: seconds(5), statement: seconds(10), lock: seconds(2) };
-
-/**
- * AWS answers in milliseconds or not at all. Without these bounds the SDK waits for ever where there
- * is no route, and a lease would be made, or kept, while its function runs out of time.
- */
-const AWS = {
-  maxAttempts: 2,
-  requestHandler: { connectionTimeout: 1_500, requestTimeout: 3_000, throwOnRequestTimeout: true },
-};
 
 const time: Time = {
   now: () => Date.now() as Instant,
@@ -70,7 +62,7 @@ export function compose(env: Environment): Composition {
   const telemetry = lambdaTelemetry(logger, database);
   if (deployment.tls === "plaintext")
     logger.warn("connections to the database are not encrypted: the configuration says plaintext");
-  const secrets = secretsManager(new SecretsManagerClient(AWS));
+  const secrets = secretsManager(new SecretsManagerClient(AWS_BOUNDS));
   const host = set.DB_HOST;
   const port = Number(set.DB_PORT);
   const place = { region: set.AWS_REGION, folder: set.LAMBDA_TASK_ROOT };
@@ -81,7 +73,7 @@ export function compose(env: Environment): Composition {
   );
   const server = `${host}:${port}`;
   const ledger = postgresLedger({ maintenance, tag, server, time, random: Math.random });
-  const scheduler = eventBridgeScheduler(new SchedulerClient(AWS), {
+  const scheduler = eventBridgeScheduler(new SchedulerClient(AWS_BOUNDS), {
     group: set.SCHEDULE_GROUP,
     revokerArn: set.REVOKER_ARN,
     roleArn: set.SCHEDULER_ROLE_ARN,

@@ -23,7 +23,7 @@ import { LeaseFunctions } from "./lease-functions.ts";
 import { LeaseSecrets } from "./lease-secrets.ts";
 import { LogQueries } from "./log-queries.ts";
 import { Provisioning } from "./provisioning.ts";
-import { RevocationSchedules } from "./revocation-schedules.ts";
+import { LONGEST_PREFIX, RevocationSchedules } from "./revocation-schedules.ts";
 import { Watched } from "./watched.ts";
 
 /** A PostgreSQL database whose users live for a while: functions beside it that make and end them. */
@@ -66,7 +66,7 @@ export class DynamicDatabase extends Construct {
         DB_PORT: Token.isUnresolved(port) ? Tokenization.stringifyNumber(port) : String(port),
       },
       secrets: new LeaseSecrets(this, "Secrets", database),
-      schedules: new RevocationSchedules(this, "Schedules", this.#nameOf("leases")),
+      schedules: new RevocationSchedules(this, "Schedules", this.#nameOf("leases", LONGEST_PREFIX)),
       reserveConcurrency: this.#settings.reserveConcurrency,
       nameOf: (name: string) => this.#nameOf(name),
     };
@@ -81,10 +81,7 @@ export class DynamicDatabase extends Construct {
       adminSecret: props.adminSecret,
       plan: () => planOf(this.#declared()),
     });
-    this.#provisioning.after(
-      ...props.databaseConnections.connections.securityGroups,
-      shared.schedules,
-    );
+    this.#provisioning.after(...props.databaseConnections.connections.securityGroups);
     this.#functions.sweepSchedule.node.addDependency(this.#provisioning);
     this.issuerArn = this.#functions.issuer.lambda.functionArn;
     this.operatorArn = this.#functions.operator.lambda.functionArn;
@@ -168,12 +165,12 @@ export class DynamicDatabase extends Construct {
     return Token.isUnresolved(stackName) ? this.node.path : `${stackName}/${this.node.path}`;
   }
 
-  /** A physical name, the same at every synthesis, of at most 64 characters. */
-  #nameOf(suffix: string): string {
+  /** A physical name, the same at every synthesis. */
+  #nameOf(suffix: string, longest = 64): string {
     const { stackName } = Stack.of(this);
     const end = `${this.tag}-${suffix}`;
     if (Token.isUnresolved(stackName)) return `mayfly-${end}`;
-    return `mayfly-${stackName.slice(0, 64 - "mayfly--".length - end.length)}-${end}`;
+    return `mayfly-${stackName.slice(0, longest - "mayfly--".length - end.length)}-${end}`;
   }
 
   #addGrant(alias: string, grant: DeployedGrant, grantee: IRole): void {

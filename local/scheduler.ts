@@ -1,8 +1,4 @@
-import type {
-  CreateScheduleInput,
-  GetScheduleOutput,
-  ScheduleSummary,
-} from "@aws-sdk/client-scheduler";
+import type { CreateScheduleInput, ScheduleSummary } from "@aws-sdk/client-scheduler";
 import type { Access } from "./access.ts";
 import { type Account, arnOf } from "./account.ts";
 import { AwsError } from "./aws-error.ts";
@@ -10,20 +6,10 @@ import type { Identities, Session } from "./identity.ts";
 import type { Lambda } from "./lambda.ts";
 import { jsonReply, type Route, restService, type Service } from "./protocols.ts";
 import type { ResourceTypes } from "./resource.ts";
-import { type Timing, validateSchedule } from "./schedule-expression.ts";
-import { deliverSchedule, resolveTarget, type ScheduleTarget } from "./schedule-target.ts";
+import { validateSchedule } from "./schedule-expression.ts";
+import { deliverSchedule, resolveTarget } from "./schedule-target.ts";
 import type { Sqs } from "./sqs.ts";
-
-interface StoredSchedule {
-  readonly arn: string;
-  readonly group: string;
-  readonly name: string;
-  readonly request: CreateScheduleInput;
-  readonly target: ScheduleTarget;
-  readonly timing: Timing;
-  readonly createdAt: Date;
-  timer?: NodeJS.Timeout;
-}
+import { type StoredSchedule, shown, summarized } from "./stored-schedule.ts";
 
 interface SchedulerOptions {
   readonly account: Account;
@@ -71,6 +57,10 @@ export class Scheduler {
       route("DELETE", one, async ({ name = "" }, { url, caller }) => {
         const group = url.searchParams.get("groupName") ?? "default";
         this.#remove(await this.#allowed(caller, "DeleteSchedule", group, name));
+        return jsonReply({});
+      }),
+      route("DELETE", /^\/schedule-groups\/(?<name>[^/]+)$/, async ({ name = "" }, { caller }) => {
+        await this.#deleteGroup(name, caller);
         return jsonReply({});
       }),
       route("GET", /^\/schedules$/, async (_, { url, caller }) => {
@@ -180,6 +170,19 @@ export class Scheduler {
     if (this.#schedules.get(schedule.arn) === schedule) this.#schedules.delete(schedule.arn);
   }
 
+  /** With its schedules, which takes their permission too. On AWS it lasts a while. */
+  async #deleteGroup(name: string, caller: Session): Promise<void> {
+    const { access } = this.#options;
+    const resource = this.#arn("schedule-group", name);
+    await access.authorize(caller, { action: "scheduler:DeleteScheduleGroup", resource });
+    const schedules = this.#arn("schedule", `${name}/*`);
+    await access.authorize(caller, { action: "scheduler:DeleteSchedule", resource: schedules });
+    this.#assertGroup(name);
+    for (const each of [...this.#schedules.values()].filter(({ group }) => group === name))
+      this.#remove(each);
+    this.#groups.delete(name);
+  }
+
   async #allowed(caller: Session, what: string, group: string, name: string) {
     const resource = this.#arn("schedule", `${group}/${name}`);
     await this.#options.access.authorize(caller, { action: `scheduler:${what}`, resource });
@@ -214,24 +217,3 @@ export class Scheduler {
 
 const missing = (what: string): AwsError =>
   new AwsError("ResourceNotFoundException", `${what} does not exist.`, { status: 404 });
-
-const summarized = ({ arn, group, name, request, createdAt }: StoredSchedule): ScheduleSummary => ({
-  Arn: arn,
-  GroupName: group,
-  Name: name,
-  State: request.State ?? "ENABLED",
-  CreationDate: createdAt,
-  LastModificationDate: createdAt,
-  Target: { Arn: request.Target?.Arn },
-});
-
-function shown(schedule: StoredSchedule): GetScheduleOutput {
-  const { ClientToken: _, ...request } = schedule.request;
-  return {
-    ActionAfterCompletion: "NONE",
-    ScheduleExpressionTimezone: "UTC",
-    ...request,
-    ...summarized(schedule),
-    Target: request.Target,
-  };
-}

@@ -1,8 +1,11 @@
 import { setTimeout } from "node:timers/promises";
 import type { Logger } from "@aws-lambda-powertools/logger";
+import { SchedulerClient } from "@aws-sdk/client-scheduler";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
 import type { Instant, Time } from "../../core/time.ts";
+import { AWS_BOUNDS } from "../aws/bounds.ts";
+import { deleteScheduleGroup } from "../aws/schedule-group.ts";
 import { secretsManager } from "../aws/secrets.ts";
 import { type Environment, required } from "../environment.ts";
 import type { ServerPlace } from "./admin-login.ts";
@@ -21,13 +24,22 @@ const time: Time = {
 
 /** The provisioner, made from a function's environment: does what CloudFormation's event says. */
 export function composeProvisioner(env: Environment, logger: Logger) {
-  const set = required(env, ["ADMIN_SECRET_ARN", "ISSUER_SECRET_ARN", "JANITOR_SECRET_ARN"]);
+  const set = required(env, [
+    "ADMIN_SECRET_ARN",
+    "ISSUER_SECRET_ARN",
+    "JANITOR_SECRET_ARN",
+    "SCHEDULE_GROUP",
+  ]);
   const deps: ProvisionDeps = {
     secrets: secretsManager(new SecretsManagerClient()),
     adminSecret: set.ADMIN_SECRET_ARN,
     issuerSecret: set.ISSUER_SECRET_ARN,
     janitorSecret: set.JANITOR_SECRET_ARN,
     place: placeIn(env),
+    schedules: {
+      group: set.SCHEDULE_GROUP,
+      deleteGroup: () => deleteScheduleGroup(new SchedulerClient(AWS_BOUNDS), set.SCHEDULE_GROUP),
+    },
     time,
     log: (step, facts = {}) => logger.info(step, { ...facts }),
     warn: (step, facts = {}) => logger.warn(step, { ...facts }),

@@ -12,12 +12,21 @@ export interface ProvisionDeps {
   readonly issuerSecret: string;
   readonly janitorSecret: string;
   readonly place: ServerPlace;
+  readonly schedules: ScheduleGroup;
   readonly time: Time;
   /** Told of each finished step. No fact is secret. */
   readonly log: Log;
   /** Told of what somebody has to look at. */
   readonly warn: Log;
   readonly telemetry: Telemetry;
+}
+
+/** Where the leases' schedules are; what makes leases has made them. */
+export interface ScheduleGroup {
+  /** Its name. */
+  readonly group: string;
+  /** Delete it with every schedule in it. Safe to repeat. */
+  readonly deleteGroup: () => Promise<void>;
 }
 
 type Log = (step: string, facts?: Readonly<Record<string, string | number>>) => void;

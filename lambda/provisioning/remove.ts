@@ -45,49 +45,75 @@ const NO_DATABASE = "3D000";
 export const makeRemove =
   (deps: ProvisionDeps) =>
   async (plan: ProvisionPlan, stack: Stack): Promise<void> => {
-    const { secrets, adminSecret, place, log, warn } = deps;
-    if ((await secrets.getSecret(adminSecret)) === undefined)
-      return warn(`nothing was removed or verified: ${LOST}`, { secret: adminSecret });
-    const admin = await adminLogin(secrets, adminSecret, place, plan);
-    const found = await reached(deps, () =>
-      withSession(admin, LIMITS, async (session) => ({
-        version: await serverVersion(session),
-        exists: await maintenanceExists(session),
-      })),
-    );
-    if (found === undefined)
-      return warn(
-        "nothing was removed or verified: the database could not be reached; if it still exists, leases may be alive in it, and its roles are kept",
-        { host: admin.host, port: admin.port, tag: plan.tag },
+    const { group } = deps.schedules;
+    if (await drained(deps, plan, stack)) deps.log("schedule group deleted", { group });
+    else
+      deps.warn(
+        "the schedule group is kept, whose schedules name leases that may be alive; delete it when they are not",
+        { group },
       );
-    if (!found.exists) return log("nothing to remove: there is no maintenance database");
-    const maintenance = { ...admin, database: MAINTENANCE_DATABASE };
-    const tags = await withSession(maintenance, LIMITS, (session) =>
-      removeTag(deps, { admin, version: found.version, session }, plan, stack),
-    );
-    if (tags !== 0) return;
-    const dropped = await withSession(admin, LIMITS, dropMaintenanceDatabase);
-    if (dropped) log("maintenance database dropped");
-    else warn(`database "${MAINTENANCE_DATABASE}" is kept: somebody uses it, or owns it`);
   };
 
-/** @returns how many other tags are left; `undefined` when this one is not the stack's. */
+/** @returns whether every lease is known to be gone, and with them the schedules. */
+async function drained(deps: ProvisionDeps, plan: ProvisionPlan, stack: Stack): Promise<boolean> {
+  const { secrets, adminSecret, place, log, warn } = deps;
+  if ((await secrets.getSecret(adminSecret)) === undefined) {
+    warn(`nothing was removed or verified: ${LOST}`, { secret: adminSecret });
+    return false;
+  }
+  const admin = await adminLogin(secrets, adminSecret, place, plan);
+  const found = await reached(deps, () =>
+    withSession(admin, LIMITS, async (session) => ({
+      version: await serverVersion(session),
+      exists: await maintenanceExists(session),
+    })),
+  );
+  if (found === undefined) {
+    warn(
+      "nothing was removed or verified: the database could not be reached; if it still exists, leases may be alive in it, and its roles are kept",
+      { host: admin.host, port: admin.port, tag: plan.tag },
+    );
+    return false;
+  }
+  if (!found.exists) {
+    log("nothing to remove: there is no maintenance database");
+    return false;
+  }
+  const maintenance = { ...admin, database: MAINTENANCE_DATABASE };
+  const removed = await withSession(maintenance, LIMITS, (session) =>
+    removeTag(deps, { admin, version: found.version, session }, plan, stack),
+  );
+  if (removed.tagsLeft !== 0) return removed.isDrained;
+  const dropped = await withSession(admin, LIMITS, dropMaintenanceDatabase);
+  if (dropped) log("maintenance database dropped");
+  else warn(`database "${MAINTENANCE_DATABASE}" is kept: somebody uses it, or owns it`);
+  return removed.isDrained;
+}
+
+interface Removed {
+  readonly isDrained: boolean;
+  /** Other stacks' tags on this server; `undefined` when this one is not the stack's. */
+  readonly tagsLeft?: number;
+}
+
+/** The schedules go before the tag is given back: what fails until then is done again. */
 async function removeTag(
   deps: ProvisionDeps,
   ground: Ground,
   plan: ProvisionPlan,
   stack: Stack,
-): Promise<number | undefined> {
+): Promise<Removed> {
   const stamp = await stampOf(ground.session, plan.tag);
   if (stamp?.id !== stack.id || stamp.resource !== stack.resource) {
     deps.warn("nothing was removed: the tag is not this stack's", {
       tag: plan.tag,
       owner: stamp?.id ?? "nobody",
     });
-    return undefined;
+    return { isDrained: false };
   }
-  await clear(deps, ground, plan);
-  return releaseTag(ground.session, plan.tag, stack);
+  const isDrained = await clear(deps, ground, plan);
+  if (isDrained) await deps.schedules.deleteGroup();
+  return { isDrained, tagsLeft: await releaseTag(ground.session, plan.tag, stack) };
 }
 
 async function reached<T>(
@@ -107,7 +133,8 @@ async function reached<T>(
   }
 }
 
-async function clear(deps: ProvisionDeps, ground: Ground, plan: ProvisionPlan): Promise<void> {
+/** @returns whether no lease is left. */
+async function clear(deps: ProvisionDeps, ground: Ground, plan: ProvisionPlan): Promise<boolean> {
   const { session } = ground;
   const { tag } = plan;
   const staff = await staffOf(session, tag);
@@ -129,6 +156,7 @@ async function clear(deps: ProvisionDeps, ground: Ground, plan: ProvisionPlan): 
   const dropped = staff.filter((name) => !kept.includes(name));
   await dropRoles(session, dropped);
   deps.log("roles dropped", { roles: dropped.length });
+  return left.length === 0;
 }
 
 /**

@@ -1,7 +1,8 @@
+import { Stack } from "aws-cdk-lib";
 import { afterAll, expect, test } from "vitest";
 import shipped from "../../mayfly.config.ts";
 import { ACCOUNT, REGION, Resolved } from "./resolved.ts";
-import { ofType, only, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
+import { ofType, only, READONLY, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
 
 const bench = new Workbench();
 afterAll(() => bench.remove());
@@ -82,6 +83,12 @@ test.each<[string, object]>([
         Effect: "Allow",
         Action: "secretsmanager:PutSecretValue",
         Resource: [secret("SecretsIssuer"), secret("SecretsJanitor")],
+      },
+      DeleteSchedules: { Effect: "Allow", Action: "scheduler:DeleteSchedule", Resource: schedules },
+      DeleteScheduleGroup: {
+        Effect: "Allow",
+        Action: "scheduler:DeleteScheduleGroup",
+        Resource: group,
       },
     },
   ],
@@ -170,6 +177,7 @@ test.each<[string, object]>([
       ...admin,
       ISSUER_SECRET_ARN: secret("SecretsIssuer"),
       JANITOR_SECRET_ARN: secret("SecretsJanitor"),
+      SCHEDULE_GROUP: groupName,
     },
   ],
   ["Seeder", admin],
@@ -184,6 +192,17 @@ test("a revocation that fails is tried three times and then kept in a queue", ()
     Qualifier: "$LATEST",
     DestinationConfig: { OnFailure: { Destination: failures } },
   });
+});
+
+test("the schedules' group is another one each time that the stack is created, and outlives it", () => {
+  const [, { Properties, DeletionPolicy }] = only(resources, "AWS::Scheduler::ScheduleGroup");
+  expect(resolved.value(Properties.Name)).toMatch(/^mayfly-Mayfly-[a-z2-7]{4}-leases-0a1b2c3d$/);
+  expect(DeletionPolicy).toBe("RetainExceptOnCreate");
+  const long = new Stack(bench.app(), "A".repeat(128));
+  bench.database({}, long).addRole("readonly", READONLY);
+  const name = new Resolved(resourcesOf(long)).arn("AWS::Scheduler::ScheduleGroup").split("/")[1];
+  expect(name).toMatch(/^mayfly-A+-[a-z2-7]{4}-leases-0a1b2c3d$/);
+  expect(name).toHaveLength(64);
 });
 
 test("schedules may invoke the revoker and fill one queue, and no other account's may", () => {

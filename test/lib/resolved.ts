@@ -7,6 +7,7 @@ const PSEUDO: Readonly<Record<string, string>> = {
   "AWS::AccountId": ACCOUNT,
   "AWS::Partition": "aws",
   "AWS::Region": REGION,
+  "AWS::StackId": `arn:aws:cloudformation:${REGION}:${ACCOUNT}:stack/Mayfly/0a1b2c3d-4e5f-11f0-8a6b`,
 };
 
 /** Types whose Ref is their ARN. */
@@ -45,6 +46,13 @@ export class Resolved {
     if (Array.isArray(join)) {
       const parts = this.value(join[1]);
       return Array.isArray(parts) ? parts.join(String(join[0])) : undefined;
+    }
+    const split = template["Fn::Split"];
+    if (Array.isArray(split)) return String(this.value(split[1])).split(String(split[0]));
+    const select = template["Fn::Select"];
+    if (Array.isArray(select)) {
+      const parts = this.value(select[1]);
+      return Array.isArray(parts) ? parts[Number(select[0])] : undefined;
     }
     return Object.fromEntries(Object.entries(template).map(([key, v]) => [key, this.value(v)]));
   }
@@ -91,7 +99,7 @@ export class Resolved {
       case "AWS::SecretsManager::SecretTargetAttachment":
         return String(this.value(Properties.SecretId));
       case "AWS::Scheduler::ScheduleGroup":
-        return `${at("scheduler")}:schedule-group/${String(Properties.Name)}`;
+        return `${at("scheduler")}:schedule-group/${String(this.value(Properties.Name))}`;
       case "AWS::SQS::Queue":
         return `${at("sqs")}:${id}`;
       case "AWS::Logs::LogGroup":

@@ -2,6 +2,7 @@ import {
   CreateScheduleCommand,
   type CreateScheduleCommandInput,
   DeleteScheduleCommand,
+  DeleteScheduleGroupCommand,
   GetScheduleCommand,
   ListSchedulesCommand,
 } from "@aws-sdk/client-scheduler";
@@ -200,4 +201,21 @@ test("schedules are listed by group and prefix, page by page", async () => {
   ]);
   expect(second.NextToken).toBeUndefined();
   expect(first.Schedules?.[0]?.CreationDate?.getTime()).toBeGreaterThan(Date.now() - 60_000);
+});
+
+test("a group goes with its schedules, for those who may delete both, and is then missing", async () => {
+  await create(schedule("goes-with-its-group"));
+  const remove = ({ scheduler }: Clients) =>
+    scheduler.send(new DeleteScheduleGroupCommand({ Name: GroupName }));
+  await expect(remove(clientsOf(runner, "AliceD4D33764"))).rejects.toMatchObject({
+    name: "AccessDeniedException",
+  });
+  await remove(administrator);
+  await expect(get("goes-with-its-group")).rejects.toMatchObject({
+    name: "ResourceNotFoundException",
+  });
+  await expect(remove(administrator)).rejects.toMatchObject({
+    name: "ResourceNotFoundException",
+    message: "Schedule group small-group does not exist.",
+  });
 });

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { DatabaseUnavailableError } from "../../core/errors.ts";
 import { groupRoleName } from "../../core/names.ts";
 import { Secret } from "../../core/secret.ts";
+import { makeRemove } from "../../lambda/provisioning/remove.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { issuerOn, logIn } from "../support/leases.ts";
 import { rolesOf } from "../support/provision-traces.ts";
@@ -49,6 +51,7 @@ test("a Delete with live leases leaves no lease, no session, no role and no data
   expect(await databasesOf(database)).not.toContain("mayfly");
   expect(database.audit.filter(({ event }) => event === "lease.revoked")).toHaveLength(20);
   expect(database.warnings).toEqual([]);
+  expect(database.groupsDeleted()).toBe(1);
   expect(
     await runAs(
       database.admin(),
@@ -112,6 +115,24 @@ test("a crash anywhere in a Delete is mended by the next", async () => {
   await runAs(database.superuser(), "drop schema stuck cascade");
   await database.remove();
   expect(await rolesOf(database)).toEqual([]);
+});
+
+test("a Delete whose schedules could not be deleted is repeated as a whole", async () => {
+  const database = await fresh();
+  let failures = 1;
+  const schedules = {
+    ...database.deps.schedules,
+    deleteGroup: async () => {
+      if (failures-- > 0) throw new DatabaseUnavailableError("Scheduler does not answer");
+      await database.deps.schedules.deleteGroup();
+    },
+  };
+  const remove = makeRemove({ ...database.deps, schedules });
+  await expect(remove(database.plan, database.stack)).rejects.toThrow("Scheduler does not answer");
+  expect(await databasesOf(database)).toContain("mayfly");
+  await remove(database.plan, database.stack);
+  expect(await databasesOf(database)).not.toContain("mayfly");
+  expect(database.groupsDeleted()).toBe(1);
 });
 
 test("a failed Delete is undone by the next deployment", async () => {
@@ -182,6 +203,8 @@ test("a lease that cannot be dropped is latched and named, and keeps its issuer 
     ),
   ).toEqual([{ rolcanlogin: false }]);
   expect(database.warnings.join()).toContain(username);
+  expect(database.groupsDeleted()).toBe(0);
+  expect(database.warnings.at(-1)).toContain(`"group":"leases-${database.tag}"`);
 });
 
 test("a role that only looks like a lease is named, and not touched", async () => {
@@ -204,8 +227,10 @@ test("a Delete succeeds, loudly, when the administrator's secret or database is 
     database.secrets.getSecret = async () => value && { value, versionId: "v" };
     await database.remove();
   }
-  expect(database.warnings).toHaveLength(2);
-  for (const each of database.warnings) expect(each).toContain("nothing was removed or verified");
+  const [first, , second] = database.warnings;
+  for (const each of [first, second]) expect(each).toContain("nothing was removed or verified");
+  expect(database.warnings).toHaveLength(4);
+  expect(database.groupsDeleted()).toBe(0);
   expect((await rolesOf(database)).length).toBe(7);
 });
 
@@ -222,6 +247,8 @@ test("a Delete succeeds, loudly, when the server is gone", async () => {
   const database = await fresh();
   await own.server.stop();
   await database.remove();
-  expect(database.warnings).toHaveLength(1);
+  expect(database.warnings).toHaveLength(2);
   expect(database.warnings[0]).toContain("nothing was removed or verified");
+  expect(database.warnings[1]).toContain("the schedule group is kept");
+  expect(database.groupsDeleted()).toBe(0);
 });

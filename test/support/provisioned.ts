@@ -42,6 +42,9 @@ export interface TestDatabase {
   /** Who owns that table. */
   readonly owner: string;
   readonly plan: ProvisionPlan;
+  readonly stack: Stack;
+  /** What the real code runs with here. */
+  readonly deps: ProvisionDeps;
   readonly secrets: MemorySecrets;
   /** Log lines of every provisioning. */
   readonly lines: string[];
@@ -53,6 +56,8 @@ export interface TestDatabase {
   readonly warnings: string[];
   /** Audit lines of leases that provisioning revoked. */
   readonly audit: AuditEvent[];
+  /** How often the schedule group was deleted. */
+  readonly groupsDeleted: () => number;
   /** The master, who is no superuser. @default - the application database */
   readonly admin: (database?: string) => Login;
   readonly superuser: (database?: string) => Login;
@@ -140,12 +145,19 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
   const lines: string[] = [];
   const warnings: string[] = [];
   const audit: AuditEvent[] = [];
+  let groupsDeleted = 0;
   const deps: ProvisionDeps = {
     secrets,
     adminSecret: SECRETS.admin,
     issuerSecret: SECRETS.issuer,
     janitorSecret: SECRETS.janitor,
     place: { host, port, region: "eu-central-1", folder: "" },
+    schedules: {
+      group: `leases-${tag}`,
+      deleteGroup: async () => {
+        groupsDeleted += 1;
+      },
+    },
     time: { now: () => Date.now() as Instant, wait: shortly },
     log: (step, facts = {}) => lines.push(JSON.stringify({ step, ...facts })),
     warn: (step, facts = {}) => warnings.push(JSON.stringify({ step, ...facts })),
@@ -183,12 +195,15 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     database,
     owner,
     plan,
+    stack,
+    deps,
     secrets,
     lines,
     provision: (other = plan, of = stack) => provision(other, of),
     remove: (other = plan, of = stack) => remove(other, of),
     warnings,
     audit,
+    groupsDeleted: () => groupsDeleted,
     admin,
     superuser: superuserLogin,
     as,
