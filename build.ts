@@ -15,6 +15,7 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   operator: "lambda/operator.ts",
   provisioner: "lambda/provisioner.ts",
   seeder: "lambda/seeder.ts",
+  forwarder: "lambda/forwarder.ts",
   // what the sandbox runs as a consumer is an example to read and copy
   "user-service": "examples/user-service/index.ts",
 };

@@ -21,3 +21,6 @@ export interface AuditEvent {
   readonly role?: string;
   readonly [detail: string]: unknown;
 }
+
+/** What the names of audit events begin with; no other line of a log does. */
+export const AUDIT_STARTS = ["lease.", "role.", "request.", "sweep."] as const;

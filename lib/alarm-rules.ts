@@ -32,6 +32,7 @@ export const alarmRules = (watched: Watched): readonly AlarmRule[] => [
   ...revocation(watched),
   ...functions(watched),
   ...strangers(watched),
+  ...audit(watched),
 ];
 
 const revocation = (watched: Watched): readonly AlarmRule[] => [
@@ -148,3 +149,15 @@ const strangers = (watched: Watched): readonly AlarmRule[] => [
     periods: 2,
   },
 ];
+
+const audit = ({ unsentEvents }: Watched): readonly AlarmRule[] =>
+  unsentEvents === undefined
+    ? []
+    : [
+        {
+          name: "unsent-events",
+          says: "audit lines could not be sent to the event bus",
+          metric: unsentEvents,
+          above: 0,
+        },
+      ];

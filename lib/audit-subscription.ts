@@ -4,13 +4,11 @@ import {
   SubscriptionFilter,
 } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
+import { AUDIT_STARTS } from "../core/audit.ts";
 import type { Watched } from "./watched.ts";
 
-/** What the audit events' names begin with; everything else in the logs stays there. */
-const AUDITED = ["lease.", "role.", "request.", "sweep."];
-
-/** CloudWatch's filter for the audit lines. */
-export const AUDIT_FILTER = `{ ${AUDITED.map((start) => `$.message = "${start}*"`).join(" || ")} }`;
+/** CloudWatch's filter for the audit lines; everything else in the logs stays there. */
+export const AUDIT_FILTER = `{ ${AUDIT_STARTS.map((start) => `$.message = "${start}*"`).join(" || ")} }`;
 
 /** Audit lines of one database's functions, sent on as they are written. */
 export class AuditSubscription extends Construct {

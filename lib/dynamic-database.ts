@@ -12,6 +12,7 @@ import {
 import type { Grant as DeployedGrant } from "../core/deployment.ts";
 import { tagOf } from "../core/names.ts";
 import { Alarms, type AlarmsProps } from "./alarms.ts";
+import { AuditEvents, type AuditEventsProps } from "./audit-events.ts";
 import { AuditSubscription } from "./audit-subscription.ts";
 import { type Declared, deploymentOf, planOf } from "./declared.ts";
 import type { DynamicDatabaseProps, DynamicRoleProps } from "./dynamic-database-props.ts";
@@ -37,6 +38,7 @@ export class DynamicDatabase extends Construct {
   /** Log group that holds the audit lines of scheduled revocations, receipts included. */
   readonly revokerLogGroupName: string;
   readonly #name: string;
+  readonly #assets: string;
   readonly #settings: ParsedSettings & ParsedTrust;
   readonly #functions: LeaseFunctions;
   readonly #provisioning: Provisioning;
@@ -56,6 +58,7 @@ export class DynamicDatabase extends Construct {
     this.tag = this.#settings.tag ?? tagOf(this.#address());
     const port = props.port ?? 5_432;
     const assets = props.assets ?? BUILT_FUNCTIONS;
+    this.#assets = assets;
     checkRoots(assets, Stack.of(this).region, this.#settings);
     const shared = {
       database,
@@ -149,6 +152,17 @@ export class DynamicDatabase extends Construct {
   /** Send every audit line on as it is written. CloudWatch allows a log group two of these. */
   shipAuditTo(id: string, destination: ILogSubscriptionDestination): AuditSubscription {
     return new AuditSubscription(this, id, destination, this.#watched);
+  }
+
+  /**
+   * Put every audit line on an event bus as it is written; before `addAlarms`, which then watches
+   * that too. It takes one of the two subscriptions that CloudWatch allows a log group.
+   */
+  sendAuditEvents(props: AuditEventsProps): AuditEvents {
+    const parts = { assets: this.#assets, watched: this.#watched };
+    const events = new AuditEvents(this, "AuditEvents", props, parts);
+    this.#watched.unsentEvents = events.unsent;
+    return events;
   }
 
   /**

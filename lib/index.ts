@@ -1,4 +1,5 @@
 export { Alarms, type AlarmsProps } from "./alarms.ts";
+export { AuditEvents, type AuditEventsProps } from "./audit-events.ts";
 export { AuditSubscription } from "./audit-subscription.ts";
 export { DynamicDatabase } from "./dynamic-database.ts";
 export type { DynamicDatabaseProps, DynamicRoleProps } from "./dynamic-database-props.ts";

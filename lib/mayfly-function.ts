@@ -36,7 +36,8 @@ export interface MayflyFunctionProps {
   readonly functionName?: string;
   readonly description: string;
   readonly code: Code;
-  readonly network: FunctionNetwork;
+  /** @default - outside any VPC */
+  readonly network?: FunctionNetwork;
   readonly timeout: Duration;
   /**
    * MiB.
@@ -78,7 +79,7 @@ export const makeLogGroup = (scope: Construct, logGroupName?: string): LogGroup 
     ...(logGroupName !== undefined && { logGroupName }),
   });
 
-/** One function in the VPC, with a log group and a role of its own and no AWS-managed policy. */
+/** One function, with a log group and a role of its own and no AWS-managed policy. */
 export class MayflyFunction extends Construct {
   readonly lambda: LambdaFunction;
   readonly role: Role;
@@ -88,6 +89,37 @@ export class MayflyFunction extends Construct {
     const { network, functionName } = props;
     const logGroup = makeLogGroup(this, functionName && `/aws/lambda/${functionName}`);
     this.role = makeFunctionRole(this, logGroup, props.assumedBy);
+    if (network !== undefined) this.#joinNetworks();
+    this.lambda = new LambdaFunction(this, "Resource", {
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      handler: "index.handler",
+      code: props.code,
+      description: props.description,
+      timeout: props.timeout,
+      memorySize: props.memorySize ?? 512,
+      environment: {
+        POWERTOOLS_SERVICE_NAME: METRIC_SERVICE,
+        POWERTOOLS_METRICS_NAMESPACE: METRIC_NAMESPACE,
+        ...props.environment,
+      },
+      ...(network && { vpc: network.vpc, securityGroups: [network.securityGroup] }),
+      ...(network?.vpcSubnets !== undefined && { vpcSubnets: network.vpcSubnets }),
+      role: this.role,
+      logGroup,
+      ...(functionName !== undefined && { functionName }),
+      ...(props.reservedConcurrentExecutions !== undefined && {
+        reservedConcurrentExecutions: props.reservedConcurrentExecutions,
+      }),
+    });
+  }
+
+  /** Let the function do exactly this. */
+  allow(sid: string, actions: string[], resources: string[], conditions = {}): void {
+    this.role.addToPolicy(new PolicyStatement({ sid, actions, resources, conditions }));
+  }
+
+  #joinNetworks(): void {
     this.role.addToPolicy(
       new PolicyStatement({
         sid: "NetworkInterfaces",
@@ -105,33 +137,5 @@ export class MayflyFunction extends Construct {
         conditions: { Null: { "lambda:SourceFunctionArn": "false" } },
       }),
     );
-    this.lambda = new LambdaFunction(this, "Resource", {
-      runtime: Runtime.NODEJS_24_X,
-      architecture: Architecture.ARM_64,
-      handler: "index.handler",
-      code: props.code,
-      description: props.description,
-      timeout: props.timeout,
-      memorySize: props.memorySize ?? 512,
-      environment: {
-        POWERTOOLS_SERVICE_NAME: METRIC_SERVICE,
-        POWERTOOLS_METRICS_NAMESPACE: METRIC_NAMESPACE,
-        ...props.environment,
-      },
-      vpc: network.vpc,
-      ...(network.vpcSubnets !== undefined && { vpcSubnets: network.vpcSubnets }),
-      securityGroups: [network.securityGroup],
-      role: this.role,
-      logGroup,
-      ...(functionName !== undefined && { functionName }),
-      ...(props.reservedConcurrentExecutions !== undefined && {
-        reservedConcurrentExecutions: props.reservedConcurrentExecutions,
-      }),
-    });
-  }
-
-  /** Let the function do exactly this. */
-  allow(sid: string, actions: string[], resources: string[], conditions = {}): void {
-    this.role.addToPolicy(new PolicyStatement({ sid, actions, resources, conditions }));
   }
 }

@@ -1,5 +1,6 @@
 import { Annotations, CfnOutput, Duration, Stack, type StackProps } from "aws-cdk-lib";
 import { SecurityGroup, Vpc } from "aws-cdk-lib/aws-ec2";
+import { EventBus } from "aws-cdk-lib/aws-events";
 import { AccountRootPrincipal, type IRole, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { type ISecret, Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { Topic } from "aws-cdk-lib/aws-sns";
@@ -40,11 +41,13 @@ export class MayflyStack extends Stack {
   constructor(scope: Construct, id: string, props: MayflyStackProps) {
     super(scope, id, props);
     const assets = props.assets ?? BUILT_FUNCTIONS;
-    const { alarms, dashboard } = props.config;
+    const { alarms, auditEvents, dashboard } = props.config;
+    const bus = auditEvents && EventBus.fromEventBusArn(this, "audit-bus", auditEvents.busArn);
     const topic = alarms && Topic.fromTopicArn(this, "alarm-topic", alarms.topicArn);
     for (const [name, database] of Object.entries(props.config.databases)) {
       const made = this.#database(name, database, assets);
       this.#addRoles(name, database, made);
+      if (bus !== undefined) made.sendAuditEvents({ bus });
       if (topic !== undefined) made.addAlarms({ topic });
       if (dashboard) made.addDashboard();
       made.addLogQueries();

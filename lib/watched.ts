@@ -28,6 +28,8 @@ export class Watched {
   readonly logGroups: readonly ILogGroup[];
   readonly deadLetters: IMetric;
   readonly failedRevocations: IMetric;
+  /** Present when audit events are sent: those that were not. */
+  unsentEvents?: IMetric;
   readonly #functions: LeaseFunctions;
   readonly #ceiling: () => number;
 
@@ -84,7 +86,8 @@ export class Watched {
   }
 }
 
-const waitingIn = (queue: Queue, label: string): IMetric =>
+/** How many messages lie in a queue. */
+export const waitingIn = (queue: Queue, label: string): IMetric =>
   queue.metricApproximateNumberOfMessagesVisible({
     statistic: Stats.MAXIMUM,
     period: PERIOD,

@@ -74,6 +74,20 @@ export class Access {
     return (await this.#decide(service, request)).decision === "Allowed";
   }
 
+  /**
+   * Let an AWS service do it, by the resource's own policy.
+   *
+   * @throws AwsError `AccessDeniedException`.
+   */
+  async authorizeService(service: string, request: AccessRequest): Promise<void> {
+    const { decision } = await this.#decide(service, request);
+    if (decision === "Allowed") return;
+    throw new AwsError(
+      "AccessDeniedException",
+      `${service} is not authorized to perform: ${request.action} on resource: ${request.resource}`,
+    );
+  }
+
   async #decide(principal: string, request: AccessRequest, role?: Role): Promise<Verdict> {
     const { action, resource, policy, context } = request;
     const result = await runSimulation(

@@ -49,7 +49,6 @@ const INERT: Readonly<Record<string, readonly [prefix: string, attributes: Attri
     (_, ref, account) => ({ Arn: `${arnOf(account, "logs", `log-group:${ref}`)}:*` }),
   ],
   "AWS::Logs::QueryDefinition": ["query", (_, ref) => ({ QueryDefinitionId: ref })],
-  "AWS::Logs::SubscriptionFilter": ["subscription-filter", none],
   "AWS::RDS::DBSubnetGroup": ["db-subnet-group", none],
 };
 

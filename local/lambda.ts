@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Access } from "./access.ts";
+import type { Account } from "./account.ts";
 import { AwsError } from "./aws-error.ts";
 import type { Identities, Session } from "./identity.ts";
 import { type AsyncEvent, deliver } from "./lambda-async.ts";
@@ -20,6 +21,9 @@ export interface InvokeRequest {
   readonly clientContext?: string | undefined;
 }
 
+/** What an AWS service calls a function with. */
+export type ServiceCall = Pick<InvokeRequest, "functionName" | "payload">;
+
 /** The answer to a call that was let in. `outcome` is there for `RequestResponse` alone. */
 export interface InvokeResponse {
   readonly requestId: string;
@@ -28,6 +32,7 @@ export interface InvokeResponse {
 }
 
 interface LambdaOptions {
+  readonly account: Account;
   readonly access: Access;
   readonly functions: LambdaFunctions;
   readonly identities: Identities;
@@ -98,6 +103,23 @@ export class Lambda {
       clientContext,
     });
     return { requestId, version, outcome };
+  }
+
+  /**
+   * Call a function asynchronously as an AWS service does, on behalf of one of its resources.
+   *
+   * @throws AwsError when the function's policy does not let it.
+   */
+  async invokeByService(service: string, sourceArn: string, call: ServiceCall): Promise<void> {
+    const { access, account, functions } = this.#options;
+    const target = functions.target(call.functionName);
+    await access.authorizeService(service, {
+      action: "lambda:InvokeFunction",
+      resource: target.arn,
+      policy: target.lambda.policies.get(target.qualifier),
+      context: { "aws:SourceArn": sourceArn, "aws:SourceAccount": account.id },
+    });
+    this.#queue(target, randomUUID(), call.payload);
   }
 
   #queue({ lambda, qualifier, version, arn }: Target, requestId: string, payload: string): void {

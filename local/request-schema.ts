@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import * as cloudformation from "@aws-sdk/client-cloudformation";
 import * as logs from "@aws-sdk/client-cloudwatch-logs";
+import * as events from "@aws-sdk/client-eventbridge";
 import * as lambda from "@aws-sdk/client-lambda";
 import * as rds from "@aws-sdk/client-rds";
 import * as scheduler from "@aws-sdk/client-scheduler";
@@ -13,6 +14,7 @@ import { AwsError } from "./aws-error.ts";
 /** The SDKs, which carry AWS's own models, by the name that requests are signed for. */
 const MODELS: Readonly<Record<string, object>> = {
   cloudformation,
+  events,
   lambda,
   logs,
   rds,

@@ -4,6 +4,7 @@ import { type Account, arnOf } from "./account.ts";
 import { type Assembly, readAssembly } from "./assembly.ts";
 import { makeCloudFormation } from "./cloudformation.ts";
 import { createCustomResource, isCustomResource } from "./custom-resource.ts";
+import type { PutEvent } from "./event-bridge.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
 import type { Credentials } from "./identity.ts";
 import { type LogEvents, makeLogs } from "./logs.ts";
@@ -65,6 +66,8 @@ export interface Runner {
   logs(functionNameOrLogicalId?: string): readonly LogLine[];
   /** Bodies of the messages in a queue, oldest first; in all queues, without one. */
   queueMessages(logicalIdOrArn?: string): readonly string[];
+  /** What was put on event buses, oldest first. */
+  readonly busEvents: readonly PutEvent[];
   /** As `queueMessages`, with the message attributes. */
   queueAttributes(logicalIdOrArn: string): readonly Readonly<Record<string, string>>[];
   /** End everything that was started. Safe to repeat. */
@@ -138,7 +141,7 @@ function once(task: () => Promise<void>): () => Promise<void> {
 
 function serve(run: Run): Promise<Gateway> {
   const { account, assembly, stackId, services, outputs, logs, onProgress } = run;
-  const { access, functions, identities, lambda, rds, scheduler, secrets } = services;
+  const { access, eventBridge, functions, identities, lambda, rds, scheduler, secrets } = services;
   const eventsOf: LogEvents = (group) => {
     const names = functions.loggingTo(group);
     if (names.length === 0) return undefined;
@@ -153,6 +156,7 @@ function serve(run: Run): Promise<Gateway> {
     onFault: onProgress,
     services: {
       cloudformation: makeCloudFormation(access, stack),
+      events: eventBridge.service,
       lambda: lambda.service,
       logs: makeLogs(account, access, eventsOf),
       rds: rds.service,
@@ -203,6 +207,7 @@ function view(run: Run, endpoint: string, stop: () => Promise<void>): Runner {
     accountId: account.id,
     stackName: assembly.stackName,
     outputs,
+    busEvents: services.eventBridge.events,
     calls: access.decisions,
     stop,
     get database() {

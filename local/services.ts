@@ -1,10 +1,12 @@
 import { Access } from "./access.ts";
 import type { Account } from "./account.ts";
 import type { Assembly } from "./assembly.ts";
+import { EventBridge } from "./event-bridge.ts";
 import { Identities } from "./identity.ts";
 import { inertResources } from "./inert-resources.ts";
 import { Lambda } from "./lambda.ts";
 import { LambdaFunctions } from "./lambda-functions.ts";
+import { LogSubscriptions } from "./log-subscriptions.ts";
 import { Rds } from "./rds.ts";
 import type { ResourceTypes } from "./resource.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -23,6 +25,7 @@ interface ServicesOptions {
 /** One of each service, wired together. */
 export interface Services {
   readonly access: Access;
+  readonly eventBridge: EventBridge;
   readonly functions: LambdaFunctions;
   readonly identities: Identities;
   readonly lambda: Lambda;
@@ -52,10 +55,15 @@ export function makeServices(options: ServicesOptions): Services {
     access,
     identities,
     environment,
-    onLine,
+    onLine: (functionName, line) => {
+      onLine(functionName, line);
+      subscriptions.offer(functionName, line);
+    },
     onFault,
   });
-  const lambda = new Lambda({ access, functions, identities, sqs, onFault });
+  const lambda = new Lambda({ account, access, functions, identities, sqs, onFault });
+  const subscriptions = new LogSubscriptions({ account, functions, lambda, onFault });
+  const eventBridge = new EventBridge(account, access);
   const scheduler = new Scheduler({
     account,
     access,
@@ -67,12 +75,25 @@ export function makeServices(options: ServicesOptions): Services {
   });
   const resources = {
     ...inertResources(account),
+    ...eventBridge.resources,
     ...functions.resources,
     ...identities.resources,
     ...rds.resources,
     ...scheduler.resources,
     ...secrets.resources,
     ...sqs.resources,
+    ...subscriptions.resources,
   };
-  return { access, functions, identities, lambda, rds, scheduler, secrets, sqs, resources };
+  return {
+    access,
+    eventBridge,
+    functions,
+    identities,
+    lambda,
+    rds,
+    scheduler,
+    secrets,
+    sqs,
+    resources,
+  };
 }

@@ -16,6 +16,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "core/names.ts",
     "core/deployment.ts",
     "core/metric.ts",
+    "core/audit.ts",
   ],
   "bin/aws": [],
   "bin/commands": ["core", "bin/aws", "bin/load-config.ts"],

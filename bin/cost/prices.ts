@@ -55,6 +55,7 @@ const BY_USE: Readonly<Record<string, string>> = {
   "AWS::Scheduler::Schedule": "schedules: 14 million invocations free, then $1.00 per million",
   "AWS::Logs::LogGroup": "logs: what is written, and what queries scan; the first 5 GB are free",
   "AWS::Logs::SubscriptionFilter": "logs that are sent on: by where they go",
+  "AWS::Events::EventBus": "events: $1.00 per million of your own",
   "AWS::SQS::Queue": "queues: what could not be done, which should be nothing",
 };
 
@@ -82,7 +83,7 @@ const METERED: Readonly<Record<string, (properties: Properties) => Price | undef
       return undefined;
     return {
       pieces: [
-        { name: `RDS PostgreSQL, ${DBInstanceClass}`, quantity: 1, each },
+        { name: `RDS PostgreSQL, ${String(DBInstanceClass)}`, quantity: 1, each },
         { name: "GB of gp3 storage", quantity: Number(AllocatedStorage), each: 0.115 },
       ],
     };

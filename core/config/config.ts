@@ -14,6 +14,7 @@ import type {
 
 export type {
   AlarmsConfig,
+  AuditEventsConfig,
   ConsumerConfig,
   DatabaseConfig,
   MayflyConfig,
@@ -28,7 +29,7 @@ export type {
   VpcConfig,
 } from "./types.ts";
 
-const KEYS = ["databases", "consumers", "alarms", "dashboard"];
+const KEYS = ["databases", "consumers", "alarms", "auditEvents", "dashboard"];
 
 /** The configuration as it is, with its type checked where it is written. */
 export const defineConfig = (config: MayflyConfig): MayflyConfig => config;
@@ -78,16 +79,37 @@ function checkTags(place: Place, databases: ParsedConfig["databases"]): void {
   }
 }
 
-function readAlarms(place: Place): ParsedConfig["alarms"] {
-  if (place.value === undefined) return undefined;
-  if (!isObjectOf(place, ["topicArn"], "give a topicArn")) return undefined;
-  const topicArn = readText(
-    within(place, "topicArn"),
-    (text) => /^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+$/.test(text),
-    "is not the ARN of an SNS topic",
-    'write it as in "arn:aws:sns:eu-west-1:111122223333:on-call"',
+/** Read an object whose one key is an ARN. */
+function readArn(place: Place, key: string, kind: string, pattern: RegExp, example: string) {
+  if (place.value === undefined || !isObjectOf(place, [key], `give a ${key}`)) return undefined;
+  return readText(
+    within(place, key),
+    (text) => pattern.test(text),
+    `is not the ARN of ${kind}`,
+    `write it as in "${example}"`,
   );
-  return { topicArn: topicArn ?? "" };
+}
+
+function readAlarms(place: Place): ParsedConfig["alarms"] {
+  const topicArn = readArn(
+    place,
+    "topicArn",
+    "an SNS topic",
+    /^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+$/,
+    "arn:aws:sns:eu-west-1:111122223333:on-call",
+  );
+  return topicArn === undefined ? undefined : { topicArn };
+}
+
+function readAuditEvents(place: Place): ParsedConfig["auditEvents"] {
+  const busArn = readArn(
+    place,
+    "busArn",
+    "an event bus",
+    /^arn:[\w-]+:events:[\w-]+:\d{12}:event-bus\/[\w./-]+$/,
+    "arn:aws:events:eu-west-1:111122223333:event-bus/audit",
+  );
+  return busArn === undefined ? undefined : { busArn };
 }
 
 /**
@@ -126,8 +148,10 @@ export function parseConfig(config: unknown): ParsedConfig {
   checkOutputs(databasesAt, Object.keys(databases));
   checkOutputs(consumersAt, Object.keys(consumers));
   const alarms = readAlarms(within(root, "alarms"));
+  const auditEvents = readAuditEvents(within(root, "auditEvents"));
   const dashboard = readBoolean(within(root, "dashboard"), false);
-  return finish({ databases, consumers, ...(alarms && { alarms }), dashboard }, problems);
+  const options = { ...(alarms && { alarms }), ...(auditEvents && { auditEvents }), dashboard };
+  return finish({ databases, consumers, ...options }, problems);
 }
 
 /**

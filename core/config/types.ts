@@ -12,6 +12,11 @@ export interface MayflyConfig {
    */
   readonly alarms?: AlarmsConfig;
   /**
+   * Every audit line as an event on a bus.
+   * @default - none
+   */
+  readonly auditEvents?: AuditEventsConfig;
+  /**
    * A CloudWatch dashboard for each database, $3 a month.
    * @default false
    */
@@ -22,6 +27,12 @@ export interface MayflyConfig {
 export interface AlarmsConfig {
   /** ARN of an SNS topic of the stack's Region. */
   readonly topicArn: string;
+}
+
+/** Where audit events go. */
+export interface AuditEventsConfig {
+  /** ARN of an EventBridge bus of the stack's Region. */
+  readonly busArn: string;
 }
 
 /** One database: where it is, and which dynamic roles it has. */
@@ -185,5 +196,6 @@ export interface ParsedConfig {
   readonly databases: Readonly<Record<string, ParsedDatabase>>;
   readonly consumers: Readonly<Record<string, ParsedConsumer>>;
   readonly alarms?: AlarmsConfig;
+  readonly auditEvents?: AuditEventsConfig;
   readonly dashboard: boolean;
 }

@@ -31,7 +31,15 @@ test.each<[string, unknown, string]>([
   [
     "an unknown key at the top",
     { ...withDatabase(sandbox), server: {} },
-    "config.server: unknown key; known are databases, consumers, alarms, dashboard",
+    "config.server: unknown key; known are databases, consumers, alarms, auditEvents, dashboard",
+  ],
+  [
+    "events for a topic",
+    {
+      ...withDatabase(sandbox),
+      auditEvents: { busArn: "arn:aws:sns:eu-west-1:111122223333:on-call" },
+    },
+    'auditEvents.busArn: "arn:aws:sns:eu-west-1:111122223333:on-call" is not the ARN of an event bus; write it as in "arn:aws:events:eu-west-1:111122223333:event-bus/audit"',
   ],
   ["alarms for nobody", { ...withDatabase(sandbox), alarms: {} }, TOPIC("missing")],
   [

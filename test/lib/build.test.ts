@@ -11,6 +11,7 @@ const functions = [
   "operator",
   "provisioner",
   "seeder",
+  "forwarder",
   "user-service",
 ];
 

@@ -4,6 +4,7 @@ import { Stack } from "aws-cdk-lib";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import { afterAll, expect, test } from "vitest";
 import { LOG_QUERIES } from "../../lib/index.ts";
+import shipped from "../../mayfly.config.ts";
 import { metricsOfWidget, widgetsOf } from "../support/named-metrics.ts";
 import { Resolved } from "./resolved.ts";
 import { ofType, only, READONLY, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
@@ -72,9 +73,9 @@ test("every alarm names its runbook, and every runbook is an alarm's", () => {
       expect(read(page)).toContain(`\n## ${part}\n`);
   }
   const pages = readdirSync(join(root, "docs/runbooks")).filter((name) => name !== "README.md");
-  expect(pages.sort()).toEqual([...alarms.keys()].map((name) => `${name}.md`).sort());
-  for (const name of alarms.keys())
-    expect(read("docs/runbooks/README.md")).toContain(`(${name}.md)`);
+  const named = [...alarms.keys(), "unsent-events"]; // which is there only with audit events
+  expect(pages.sort()).toEqual(named.map((name) => `${name}.md`).sort());
+  for (const name of named) expect(read("docs/runbooks/README.md")).toContain(`(${name}.md)`);
 });
 
 const LOGS = ["Issuer", "Revoker", "Sweeper", "Operator"].map((word) => ({
@@ -142,6 +143,34 @@ test("audit lines can go to two places", () => {
   database.shipAuditTo("Archive", to("archive"));
   const found = resourcesOf(Stack.of(database));
   expect(ofType(found, "AWS::Logs::SubscriptionFilter")).toHaveLength(8);
+});
+
+test("audit events are read from every log, sent to one bus, and watched", () => {
+  const busArn = "arn:aws:events:eu-west-1:111122223333:event-bus/audit";
+  const topicArn = "arn:aws:sns:eu-west-1:111122223333:on-call";
+  const config = { ...shipped, auditEvents: { busArn }, alarms: { topicArn } };
+  const found = resourcesOf(bench.stack(config));
+  expect(ofType(found, "AWS::Logs::SubscriptionFilter")).toHaveLength(4);
+  const [forwarder, { Properties }] = only(found, "AWS::Lambda::Function", "Forwarder");
+  expect(Properties).not.toHaveProperty("VpcConfig");
+  expect(Properties.Environment).toMatchObject({ Variables: { EVENT_BUS_ARN: busArn } });
+  const statements = new Resolved(found)
+    .identityPolicies("AuditEventsForwarderRole")
+    .flatMap(({ policy }) => (policy as { Statement: { Action: unknown }[] }).Statement);
+  expect(statements.map(({ Action }) => Action)).toEqual([
+    ["logs:CreateLogStream", "logs:PutLogEvents"],
+    "events:PutEvents",
+    "sqs:SendMessage",
+  ]);
+  for (const [, permission] of ofType(found, "AWS::Lambda::Permission"))
+    expect(permission.Properties).toMatchObject({
+      Principal: "logs.amazonaws.com",
+      FunctionName: { "Fn::GetAtt": [forwarder, "Arn"] },
+      SourceAccount: { Ref: "AWS::AccountId" },
+      SourceArn: expect.anything(),
+    });
+  const alarms = ofType(found, "AWS::CloudWatch::Alarm").map(([, each]) => each.Properties);
+  expect(alarms.map(({ AlarmName }) => String(AlarmName)).join()).toContain("unsent-events");
 });
 
 test("the shipped stack has the queries, which are free, and nothing that costs", () => {

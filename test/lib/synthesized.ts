@@ -17,6 +17,7 @@ const FUNCTIONS = [
   "operator",
   "provisioner",
   "seeder",
+  "forwarder",
   "user-service",
 ];
 

@@ -1,0 +1,74 @@
+import { AUDIT_STARTS } from "./audit.ts";
+import type { Instant } from "./time.ts";
+
+/** One audit line as an event for EventBridge. */
+export interface BusEvent {
+  /** The audit event's name, e.g. `lease.revoked`: what rules choose by. */
+  readonly detailType: string;
+  /** The line itself, a JSON object. */
+  readonly detail: string;
+  readonly time: Instant;
+  /** The lease's id, where the line has one. */
+  readonly resources: readonly string[];
+}
+
+/** What every event says of where it comes from. */
+export const BUS_SOURCE = "mayfly";
+
+/** What CloudWatch Logs hands to a subscriber, decompressed. */
+interface LogBatch {
+  /** `CONTROL_MESSAGE` only asks whether the subscriber can be reached. */
+  readonly messageType: string;
+  readonly logEvents: readonly { readonly timestamp: number; readonly message: string }[];
+}
+
+/** The audit lines in a batch of log events; everything else in it is left out. */
+export function busEventsIn({ messageType, logEvents }: LogBatch): readonly BusEvent[] {
+  if (messageType !== "DATA_MESSAGE") return [];
+  return logEvents.flatMap(({ timestamp, message: detail }) => {
+    const { message: name, leaseId } = fieldsIn(detail);
+    if (typeof name !== "string" || !AUDIT_STARTS.some((start) => name.startsWith(start)))
+      return [];
+    const resources = typeof leaseId === "string" ? [leaseId] : [];
+    return [{ detailType: name, detail, time: timestamp as Instant, resources }];
+  });
+}
+
+function fieldsIn(line: string): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(line));
+  } catch {
+    return {}; // a platform's line
+  }
+}
+
+/** PutEvents takes no more entries at once. */
+const MOST_ENTRIES = 10;
+/** Bytes of all entries together. */
+const MOST_BYTES = 262_144;
+/** Of an entry with a time; what else counts is text (EventBridge, "Calculating PutEvents event entry size"). */
+const BYTES_OF_TIME = 14;
+
+const sizeOf = ({ detailType, detail, resources }: BusEvent): number =>
+  [BUS_SOURCE, detailType, detail, ...resources].reduce(
+    (sum, text) => sum + Buffer.byteLength(text),
+    BYTES_OF_TIME,
+  );
+
+/** Events in their order, in batches that PutEvents takes; one that is too big for any stands alone. */
+export function batchesOf(events: readonly BusEvent[]): readonly (readonly BusEvent[])[] {
+  const batches: BusEvent[][] = [];
+  let room = 0;
+  for (const event of events) {
+    const last = batches.at(-1);
+    const size = sizeOf(event);
+    if (last === undefined || last.length === MOST_ENTRIES || size > room) {
+      batches.push([event]);
+      room = MOST_BYTES - size;
+    } else {
+      last.push(event);
+      room -= size;
+    }
+  }
+  return batches;
+}
