@@ -15,7 +15,8 @@ export interface AuditEvent {
     | "role.foreign"
     | "request.refused"
     | "request.failed"
-    | "sweep.finished";
+    | "sweep.finished"
+    | "cluster.restored";
   readonly leaseId?: string;
   readonly consumer?: string;
   readonly role?: string;

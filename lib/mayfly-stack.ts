@@ -75,7 +75,7 @@ export class MayflyStack extends Stack {
   }
 
   #host(name: string, target: ParsedHost): HostProps {
-    const { host, port, tls, ca } = target;
+    const { host, port, tls, ca, serverId } = target;
     const vpc = Vpc.fromVpcAttributes(this, `${name}-vpc`, {
       vpcId: target.vpc.vpcId,
       availabilityZones: [...target.vpc.availabilityZones],
@@ -87,6 +87,7 @@ export class MayflyStack extends Stack {
       port,
       tls,
       ...(ca !== undefined && { ca }),
+      ...(serverId !== undefined && { serverId }),
       adminSecret: this.#adminSecret(name, target.adminSecret),
       vpc,
       databaseConnections: SecurityGroup.fromSecurityGroupId(
@@ -136,5 +137,5 @@ export class MayflyStack extends Stack {
 
 type HostProps = Pick<
   DynamicDatabaseProps,
-  "host" | "port" | "tls" | "ca" | "adminSecret" | "vpc" | "databaseConnections"
+  "host" | "port" | "serverId" | "tls" | "ca" | "adminSecret" | "vpc" | "databaseConnections"
 >;

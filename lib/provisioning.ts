@@ -15,7 +15,7 @@ export interface ProvisioningProps {
   /** Folder of the bundles. */
   readonly assets: string;
   readonly network: FunctionNetwork;
-  /** `DB_HOST` and `DB_PORT`. */
+  /** `DB_HOST`, `DB_PORT` and `SERVER_ID`. */
   readonly address: Readonly<Record<string, string>>;
   readonly secrets: LeaseSecrets;
   readonly adminSecret: ISecret;
@@ -59,6 +59,7 @@ export class Provisioning extends Construct {
         Plan: Lazy.string({ produce: () => JSON.stringify(props.plan()) }),
         // CloudFormation calls again only when a property changes
         CodeHash: FileSystem.fingerprint(folder),
+        Server: address,
       },
     });
     this.after(props.network.securityGroup, adminSecret);

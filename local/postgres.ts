@@ -37,7 +37,9 @@ export interface EmbeddedPostgres {
   log(): string;
   /** End the server as a crash would: no shutdown, no checkpoint. */
   crash(): Promise<void>;
-  /** Start again after `crash`, on the same port and data. */
+  /** Stop in order, and keep the data. */
+  shutDown(): Promise<void>;
+  /** Start again after `crash` or `shutDown`, on the same port and data. */
   restart(): Promise<void>;
   /** Stop the server and remove its folder. Safe to repeat. */
   stop(): Promise<void>;
@@ -74,6 +76,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
       superuser,
       log: () => server.log,
       crash: () => server.end("SIGKILL"),
+      shutDown: () => server.end("SIGINT"),
       restart: () => server.start(),
       stop: async () => {
         await server.end("SIGINT");

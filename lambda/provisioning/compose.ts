@@ -21,13 +21,19 @@ const time: Time = {
 
 /** The provisioner, made from a function's environment: does what CloudFormation's event says. */
 export function composeProvisioner(env: Environment, logger: Logger) {
-  const set = required(env, ["ADMIN_SECRET_ARN", "ISSUER_SECRET_ARN", "JANITOR_SECRET_ARN"]);
+  const set = required(env, [
+    "ADMIN_SECRET_ARN",
+    "ISSUER_SECRET_ARN",
+    "JANITOR_SECRET_ARN",
+    "SERVER_ID",
+  ]);
   const deps: ProvisionDeps = {
     secrets: secretsManager(new SecretsManagerClient()),
     adminSecret: set.ADMIN_SECRET_ARN,
     issuerSecret: set.ISSUER_SECRET_ARN,
     janitorSecret: set.JANITOR_SECRET_ARN,
     place: placeIn(env),
+    serverId: set.SERVER_ID,
     time,
     log: (step, facts = {}) => logger.info(step, { ...facts }),
     warn: (step, facts = {}) => logger.warn(step, { ...facts }),

@@ -12,6 +12,8 @@ export interface ProvisionDeps {
   readonly issuerSecret: string;
   readonly janitorSecret: string;
   readonly place: ServerPlace;
+  /** What tells the server from a copy of it. */
+  readonly serverId: string;
   readonly time: Time;
   /** Told of each finished step. No fact is secret. */
   readonly log: Log;

@@ -145,6 +145,7 @@ const environment = (word: string): unknown =>
 
 const server = {
   DB_HOST: expect.stringMatching(/Endpoint\.Address$/),
+  SERVER_ID: expect.stringMatching(/DbiResourceId$/),
   DB_PORT: expect.stringMatching(/Endpoint\.Port$/),
   POWERTOOLS_SERVICE_NAME: "mayfly",
   POWERTOOLS_METRICS_NAMESPACE: "Mayfly",
