@@ -145,13 +145,14 @@ const environment = (word: string): unknown =>
 
 const server = {
   DB_HOST: expect.stringMatching(/Endpoint\.Address$/),
-  SERVER_ID: expect.stringMatching(/DbiResourceId$/),
   DB_PORT: expect.stringMatching(/Endpoint\.Port$/),
   POWERTOOLS_SERVICE_NAME: "mayfly",
   POWERTOOLS_METRICS_NAMESPACE: "Mayfly",
 };
+const serverId = { SERVER_ID: expect.stringMatching(/DbiResourceId$/) };
 const leases = {
   ...server,
+  ...serverId,
   ISSUER_SECRET_ARN: secret("SecretsIssuer"),
   SCHEDULE_GROUP: groupName,
   SCHEDULER_ROLE_ARN: schedulerRole,
@@ -169,6 +170,7 @@ test.each<[string, object]>([
     "ProvisioningProvisioner",
     {
       ...admin,
+      ...serverId,
       ISSUER_SECRET_ARN: secret("SecretsIssuer"),
       JANITOR_SECRET_ARN: secret("SecretsJanitor"),
     },
