@@ -15,7 +15,8 @@ export interface AuditEvent {
     | "role.foreign"
     | "request.refused"
     | "request.failed"
-    | "sweep.finished";
+    | "sweep.finished"
+    | "cluster.restored";
   readonly leaseId?: string;
   readonly consumer?: string;
   readonly role?: string;
@@ -23,4 +24,4 @@ export interface AuditEvent {
 }
 
 /** What the names of audit events begin with; no other line of a log does. */
-export const AUDIT_STARTS = ["lease.", "role.", "request.", "sweep."] as const;
+export const AUDIT_STARTS = ["lease.", "role.", "request.", "sweep.", "cluster."] as const;

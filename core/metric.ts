@@ -20,6 +20,7 @@ export const METRICS = [
   "QuarantinedLeases",
   "ForeignRoles",
   "UnknownSessions",
+  "ServersRestored",
 ] as const;
 
 export type Metric = (typeof METRICS)[number];

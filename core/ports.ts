@@ -3,6 +3,7 @@ import type { Recognition, RoleRow } from "./lease.ts";
 import type { LeaseName } from "./lease-name.ts";
 import type { Metric } from "./metric.ts";
 import type { Secret } from "./secret.ts";
+import type { ServerMark, Sighting } from "./server.ts";
 import type { Instant, Time } from "./time.ts";
 
 /** What is needed to create one login, in one round trip. */
@@ -89,6 +90,10 @@ export interface Ledger {
   drop(lease: LeaseRef): Promise<DropOutcome>;
   /** OIDs of open sessions whose role is gone. */
   sessionsWithoutRole(): Promise<readonly number[]>;
+  /** The server that leases were made on, and the one that has answered. */
+  sighting(): Promise<Sighting>;
+  /** Say that leases are this server's from now on. */
+  settle(seen: ServerMark): Promise<void>;
 }
 
 export interface Found {

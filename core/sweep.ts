@@ -4,8 +4,10 @@ import { formatLeaseId, parseLeaseId } from "./lease-id.ts";
 import { parseLeaseName } from "./lease-name.ts";
 import { allPages, type ForeignRole } from "./list.ts";
 import type { LeaseDeps } from "./ports.ts";
-import { revokeLease } from "./revoke.ts";
+import { adopt, RESTORE_ACTOR } from "./restore.ts";
+import { type RevokeOptions, revokeLease } from "./revoke.ts";
 import { parseScheduleName, type ScheduleName, scheduleRevocation } from "./schedules.ts";
+import { judgeServer } from "./server.ts";
 import { endAllSessions } from "./sessions.ts";
 import { epochSecondsCeil, type Instant, minutes, toSeconds } from "./time.ts";
 
@@ -25,6 +27,8 @@ export interface SweepReport {
   /** Sessions of roles that are gone and were never known as leases: reported, not touched. */
   readonly unknownSessions: number;
   readonly foreign: readonly ForeignRole[];
+  /** Whether the leases are this server's; those of another one were all revoked. */
+  readonly server: "same" | "other" | "unknown";
 }
 
 export interface SweepOptions {
@@ -44,6 +48,9 @@ export interface SweepOptions {
  *
  * Leases that may have sessions come first, then what can wait: one consumer's quarantine or litter
  * must not use up the time that another's due lease needs.
+ *
+ * On a copy, a restored or a promoted server every lease is due, for some may be back that were
+ * revoked. The stamp moves when none can log in any more, so a sweep that dies before is repeated.
  */
 export async function sweep(deps: LeaseDeps, options: SweepOptions): Promise<SweepReport> {
   let failure: unknown;
@@ -52,6 +59,11 @@ export async function sweep(deps: LeaseDeps, options: SweepOptions): Promise<Swe
     return undefined;
   });
   const able = schedules === undefined ? withoutScheduler(deps, failure) : deps;
+  const sighting = await deps.ledger.sighting();
+  const server = judgeServer(sighting);
+  const isOther = server === "other";
+  const how = { onlyIfDue: !isOther, actor: isOther ? RESTORE_ACTOR : options.actor };
+  const revoke = (lease: Lease) => revokeOne(able, lease, how, options);
   const known = new Set<string>();
   const unscheduled: Lease[] = [];
   const latched: Lease[] = [];
@@ -65,7 +77,7 @@ export async function sweep(deps: LeaseDeps, options: SweepOptions): Promise<Swe
     for (const lease of page.leases) {
       known.add(lease.name.random);
       if (!lease.canLogin) latched.push(lease);
-      else if (isDue(lease, page.now)) tally[await revokeDue(able, lease, options)] += 1;
+      else if (isOther || isDue(lease, page.now)) tally[await revoke(lease)] += 1;
       else {
         tally.live += 1;
         const own = schedules && (schedules.get(lease.name.random) ?? []);
@@ -73,12 +85,13 @@ export async function sweep(deps: LeaseDeps, options: SweepOptions): Promise<Swe
       }
     }
   }
+  if (isOther) await adopt(deps, sighting, tally);
   for (const lease of unscheduled)
     if (options.mayContinue() && (await mendSchedule(deps, lease))) tally.schedulesMade += 1;
-  for (const lease of latched) tally[await revokeDue(able, lease, options)] += 1;
+  for (const lease of latched) tally[await revoke(lease)] += 1;
   const orphans = await removeOrphans(deps, schedules ?? new Map(), known, options);
   const unknownSessions = (await deps.ledger.sessionsWithoutRole()).length;
-  const report = { ...tally, ...orphans, unknownSessions, foreign };
+  const report = { ...tally, ...orphans, unknownSessions, foreign, server };
   tell(deps, report);
   if (schedules === undefined) throw failure;
   return report;
@@ -105,15 +118,16 @@ async function readSchedules({ scheduler }: LeaseDeps): Promise<Schedules> {
   return byLease;
 }
 
-async function revokeDue(
+async function revokeOne(
   deps: LeaseDeps,
   lease: Lease,
-  { actor, mayContinue }: SweepOptions,
+  how: Pick<RevokeOptions, "onlyIfDue" | "actor">,
+  { mayContinue }: SweepOptions,
 ): Promise<"revoked" | "quarantined" | "left" | "live"> {
   if (!mayContinue()) return "left";
   const id = parseLeaseId(formatLeaseId(deps.database, lease.name.role, lease.username));
   try {
-    const receipt = await revokeLease(deps, id, { onlyIfDue: true, actor, roleOid: lease.oid });
+    const receipt = await revokeLease(deps, id, { ...how, roleOid: lease.oid });
     if (receipt.state === "not due") return "live";
     return receipt.state === "quarantined" ? "quarantined" : "revoked";
   } catch {

@@ -55,6 +55,7 @@ export function compose(env: Environment): Composition {
     "SCHEDULER_ROLE_ARN",
     "SCHEDULE_DLQ_ARN",
     "SCHEDULE_GROUP",
+    "SERVER_ID",
   ]);
   const deployment = readDeployment(set.LAMBDA_TASK_ROOT);
   const { tag, database } = deployment;
@@ -71,8 +72,14 @@ export function compose(env: Environment): Composition {
     issuerLogin({ secrets, secretArn: set.ISSUER_SECRET_ARN, host, port, ssl }),
     (login) => connect(login, LIMITS),
   );
-  const server = `${host}:${port}`;
-  const ledger = postgresLedger({ maintenance, tag, server, time, random: Math.random });
+  const ledger = postgresLedger({
+    maintenance,
+    tag,
+    server: `${host}:${port}`,
+    serverId: set.SERVER_ID,
+    time,
+    random: Math.random,
+  });
   const scheduler = eventBridgeScheduler(new SchedulerClient(AWS_BOUNDS), {
     group: set.SCHEDULE_GROUP,
     revokerArn: set.REVOKER_ARN,

@@ -148,6 +148,12 @@ const strangers = (watched: Watched): readonly AlarmRule[] => [
     // between the DROP of a lease and its second look, a late login shows here for a minute
     periods: 2,
   },
+  {
+    name: "restored-server",
+    says: "another server than the leases were made on has answered: all of them were revoked",
+    metric: watched.metric("ServersRestored", Stats.SUM),
+    above: 0,
+  },
 ];
 
 const audit = ({ unsentEvents }: Watched): readonly AlarmRule[] =>

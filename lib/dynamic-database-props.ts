@@ -15,6 +15,12 @@ export interface DynamicDatabaseProps {
   readonly host: string;
   /** @default 5432 */
   readonly port?: number;
+  /**
+   * What tells this server from a copy of it: for RDS its `DbiResourceId`, for Aurora its
+   * `DbClusterResourceId`. When it changes, every lease is revoked.
+   * @default - host and port, which a restored copy under the old name has as well
+   */
+  readonly serverId?: string;
   /** The administrator's secret, an AWS database secret. Read by the provisioner alone. */
   readonly adminSecret: ISecret;
   /** The application databases in which roles work; the first is the one credentials name. */

@@ -56,7 +56,8 @@ export class DynamicDatabase extends Construct {
     this.#name = database;
     this.#settings = parseSettings(database, settings);
     this.tag = this.#settings.tag ?? tagOf(this.#address());
-    const port = props.port ?? 5_432;
+    const { port = 5_432, host } = props;
+    const portText = Token.isUnresolved(port) ? Tokenization.stringifyNumber(port) : String(port);
     const assets = props.assets ?? BUILT_FUNCTIONS;
     this.#assets = assets;
     checkRoots(assets, Stack.of(this).region, this.#settings);
@@ -65,8 +66,9 @@ export class DynamicDatabase extends Construct {
       assets,
       network: makeFunctionNetwork(this, "SecurityGroup", { ...props, port }),
       address: {
-        DB_HOST: props.host,
-        DB_PORT: Token.isUnresolved(port) ? Tokenization.stringifyNumber(port) : String(port),
+        DB_HOST: host,
+        DB_PORT: portText,
+        SERVER_ID: props.serverId ?? `${host}:${portText}`,
       },
       secrets: new LeaseSecrets(this, "Secrets", database),
       schedules: new RevocationSchedules(this, "Schedules", this.#nameOf("leases", LONGEST_PREFIX)),

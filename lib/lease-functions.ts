@@ -48,7 +48,7 @@ export interface LeaseFunctionsProps {
   /** Folder of the bundles. */
   readonly assets: string;
   readonly network: FunctionNetwork;
-  /** `DB_HOST` and `DB_PORT`. */
+  /** `DB_HOST`, `DB_PORT` and `SERVER_ID`. */
   readonly address: Readonly<Record<string, string>>;
   readonly secrets: LeaseSecrets;
   readonly schedules: RevocationSchedules;

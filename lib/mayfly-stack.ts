@@ -79,7 +79,7 @@ export class MayflyStack extends Stack {
   }
 
   #host(name: string, target: ParsedHost): HostProps {
-    const { host, port, tls, ca } = target;
+    const { host, port, tls, ca, serverId } = target;
     const vpc = Vpc.fromVpcAttributes(this, `${name}-vpc`, {
       vpcId: target.vpc.vpcId,
       availabilityZones: [...target.vpc.availabilityZones],
@@ -91,6 +91,7 @@ export class MayflyStack extends Stack {
       port,
       tls,
       ...(ca !== undefined && { ca }),
+      ...(serverId !== undefined && { serverId }),
       adminSecret: this.#adminSecret(name, target.adminSecret),
       vpc,
       databaseConnections: SecurityGroup.fromSecurityGroupId(
@@ -160,5 +161,5 @@ type RolePrincipal = Exclude<ParsedConsumer["principal"], { readonly sandbox: tr
 
 type HostProps = Pick<
   DynamicDatabaseProps,
-  "host" | "port" | "tls" | "ca" | "adminSecret" | "vpc" | "databaseConnections"
+  "host" | "port" | "serverId" | "tls" | "ca" | "adminSecret" | "vpc" | "databaseConnections"
 >;

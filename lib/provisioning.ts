@@ -16,7 +16,7 @@ export interface ProvisioningProps {
   /** Folder of the bundles. */
   readonly assets: string;
   readonly network: FunctionNetwork;
-  /** `DB_HOST` and `DB_PORT`. */
+  /** `DB_HOST`, `DB_PORT` and `SERVER_ID`. */
   readonly address: Readonly<Record<string, string>>;
   readonly secrets: LeaseSecrets;
   readonly schedules: RevocationSchedules;
@@ -63,6 +63,7 @@ export class Provisioning extends Construct {
         Plan: Lazy.string({ produce: () => JSON.stringify(props.plan()) }),
         // CloudFormation calls again only when a property changes
         CodeHash: FileSystem.fingerprint(folder),
+        Server: address,
       },
     });
     this.after(props.network.securityGroup, adminSecret, schedules);

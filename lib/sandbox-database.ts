@@ -20,6 +20,7 @@ import {
 } from "aws-cdk-lib/aws-rds";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import { Construct, type IDependable } from "constructs";
+import type { DynamicDatabaseProps } from "./dynamic-database-props.ts";
 import { bundleFolder } from "./function-code.ts";
 import { type FunctionNetworkProps, makeFunctionNetwork } from "./function-network.ts";
 import { HandlerProvider } from "./handler-provider.ts";
@@ -69,13 +70,16 @@ export class SandboxDatabase extends Construct {
   }
 
   /** Where the database is, as DynamicDatabase takes it. */
-  get address(): FunctionNetworkProps & { readonly host: string; readonly adminSecret: ISecret } {
+  get address(): FunctionNetworkProps &
+    Pick<DynamicDatabaseProps, "host" | "serverId" | "adminSecret"> {
+    const { instanceResourceId } = this.instance;
     return {
       vpc: this.vpc,
       vpcSubnets: ISOLATED,
       databaseConnections: this.instance,
       host: this.instance.instanceEndpoint.hostname,
       port: this.instance.instanceEndpoint.port,
+      ...(instanceResourceId !== undefined && { serverId: instanceResourceId }),
       adminSecret: this.adminSecret,
     };
   }

@@ -37,7 +37,9 @@ export interface EmbeddedPostgres {
   log(): string;
   /** End the server as a crash would: no shutdown, no checkpoint. */
   crash(): Promise<void>;
-  /** Start again after `crash`, on the same port and data. */
+  /** Stop in order, and keep the data. */
+  shutDown(): Promise<void>;
+  /** Start again after `crash` or `shutDown`, on the same port and data. */
   restart(): Promise<void>;
   /** Stop the server and remove its folder. Safe to repeat. */
   stop(): Promise<void>;
@@ -97,6 +99,7 @@ export const embeddedServer = (running: RunningServer): EmbeddedPostgres => {
     }),
     log: () => server.log,
     crash: () => server.end("SIGKILL"),
+    shutDown: () => server.end("SIGINT"),
     restart: () => server.start(),
     stop: async () => {
       await server.end("SIGINT");

@@ -1,5 +1,5 @@
 import type { Access } from "./access.ts";
-import { type Account, arnOf } from "./account.ts";
+import { type Account, arnOf, randomEnd } from "./account.ts";
 import { AwsError } from "./aws-error.ts";
 import { type EmbeddedPostgres, startPostgres } from "./postgres.ts";
 import { operation, queryService, type Service } from "./protocols.ts";
@@ -8,6 +8,7 @@ import type { Created, Resource, ResourceTypes } from "./resource.ts";
 interface Instance {
   readonly id: string;
   readonly arn: string;
+  readonly resourceId: string;
   readonly dbname: string;
   readonly server: EmbeddedPostgres;
   readonly createdAt: Date;
@@ -100,13 +101,15 @@ export class Rds {
       forceTls: String(parameters["rds.force_ssl"]) !== "0",
       onDeath: this.#onFault,
     });
-    this.#instance = { id, arn: this.#arn(id), dbname, server, createdAt: new Date() };
+    const resourceId = `db-${randomEnd(26).toUpperCase()}`;
+    this.#instance = { id, arn: this.#arn(id), resourceId, dbname, server, createdAt: new Date() };
     return {
       ref: id,
       attributes: {
         "Endpoint.Address": server.host,
         "Endpoint.Port": String(server.port),
         DBInstanceArn: this.#arn(id),
+        DbiResourceId: resourceId,
       },
     };
   }
@@ -120,8 +123,9 @@ export class Rds {
   }
 }
 
-const described = ({ id, arn, dbname, server, createdAt }: Instance) => ({
+const described = ({ id, arn, resourceId, dbname, server, createdAt }: Instance) => ({
   DBInstanceIdentifier: id,
+  DbiResourceId: resourceId,
   DBInstanceArn: arn,
   DBInstanceStatus: "available",
   Engine: "postgres",

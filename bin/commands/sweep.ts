@@ -14,6 +14,7 @@ export function addSweep(program: Command, io: Io): void {
     const ask = operatorAt(await findOperator(options));
     const report = (await ask({ action: "sweep" })) as SweepReport;
     const text = facts({
+      server: report.server,
       live: report.live,
       revoked: report.revoked,
       "in quarantine": report.quarantined,

@@ -27,7 +27,7 @@ const DEFAULT_SHARDS = 16;
 const RESERVED = [MAINTENANCE_DATABASE, "template0", "template1", "rdsadmin"];
 
 const SETTINGS = ["databases", "owner", "roles", "tag", "shards", "reserveConcurrency"];
-const HOST = ["host", "port", "ca", "tls", "adminSecret", "vpc"];
+const HOST = ["host", "port", "ca", "tls", "adminSecret", "serverId", "vpc"];
 const VPC = ["vpcId", "availabilityZones", "privateSubnetIds", "securityGroupId"];
 
 const NO_VPC = { vpcId: "", availabilityZones: [], privateSubnetIds: [], securityGroupId: "" };
@@ -114,6 +114,7 @@ function readHost(place: Place): ParsedHost | undefined {
     return undefined;
   }
   const vpc = readVpc(within(place, "vpc")) ?? NO_VPC;
+  const serverId = within(place, "serverId");
   return {
     host:
       readText(
@@ -130,6 +131,15 @@ function readHost(place: Place): ParsedHost | undefined {
         "is not a secret",
         "write its name or its complete ARN",
       ) ?? "",
+    ...(serverId.value !== undefined && {
+      serverId:
+        readText(
+          serverId,
+          matches(/^[\x21-\x7e]{1,256}$/),
+          "is not a server's id",
+          'write 1 to 256 printable characters without spaces, e.g. its DbiResourceId, "db-ABC…"',
+        ) ?? "",
+    }),
     vpc,
     ...readTrust(place),
   };

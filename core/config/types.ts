@@ -60,6 +60,12 @@ export interface HostTarget {
   readonly tls?: "verify-full" | "plaintext";
   /** Name or complete ARN of the administrator's secret, an AWS database secret. */
   readonly adminSecret: string;
+  /**
+   * What tells this server from a copy of it, e.g. its `DbiResourceId`; when it changes, every lease
+   * is revoked.
+   * @default - host and port
+   */
+  readonly serverId?: string;
   /** Where the functions run. */
   readonly vpc: VpcConfig;
 }
@@ -164,6 +170,7 @@ export interface ParsedHost extends ParsedTrust {
   readonly host: string;
   readonly port: number;
   readonly adminSecret: string;
+  readonly serverId?: string;
   readonly vpc: VpcConfig;
 }
 

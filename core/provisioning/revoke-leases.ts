@@ -1,3 +1,4 @@
+import type { Actor } from "../audit.ts";
 import type { Lease } from "../lease.ts";
 import { formatLeaseId, parseLeaseId } from "../lease-id.ts";
 import { allPages } from "../list.ts";
@@ -31,6 +32,7 @@ export const isGranted =
 export async function revokeLeases(
   deps: Omit<LeaseDeps, "scheduler">,
   selected: (lease: Lease) => boolean,
+  actor: Actor = "provisioner",
 ): Promise<RevokedLeases> {
   const rechecks: ScheduleInput[] = [];
   const all: LeaseDeps = { ...deps, scheduler: collecting(rechecks) };
@@ -45,7 +47,7 @@ export async function revokeLeases(
     for (const lease of page.leases.filter(selected)) {
       const { username, oid, name } = lease;
       const id = parseLeaseId(formatLeaseId(deps.database, name.role, username));
-      const options = { onlyIfDue: false, actor: "provisioner", roleOid: oid };
+      const options = { onlyIfDue: false, actor, roleOid: oid };
       await revokeLease(all, id, options).then(
         ({ state }) => outcome[state === "quarantined" ? state : "revoked"].push(username),
         () => outcome.failed.push(username),

@@ -10,6 +10,7 @@ import type {
   LeaseRef,
   Ledger,
 } from "../../core/ports.ts";
+import type { Sighting } from "../../core/server.ts";
 import type { Instant, Time } from "../../core/time.ts";
 import { sqlStateOf } from "./from-pg-error.ts";
 import { issue } from "./issue-statement.ts";
@@ -17,6 +18,7 @@ import * as leases from "./lease-statements.ts";
 import type { Maintenance } from "./maintenance.ts";
 import { CONTENDED, retryContended } from "./retry.ts";
 import * as revocation from "./revoke-statements.ts";
+import { mark, type SightingRow, sighting, timelineOf } from "./server-statements.ts";
 import type { Sql } from "./sql.ts";
 
 export interface LedgerDeps {
@@ -24,6 +26,8 @@ export interface LedgerDeps {
   readonly tag: string;
   /** The server's name in receipts. */
   readonly server: string;
+  /** What tells the server from a copy of it. */
+  readonly serverId: string;
   readonly time: Time;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -100,6 +104,11 @@ export function postgresLedger(deps: LedgerDeps): Ledger {
       (await contended<{ oid: number }>("find sessions", revocation.sessionsWithoutRole)).map(
         ({ oid }) => oid,
       ),
+    sighting: async () =>
+      sightingIn(await one<SightingRow>("look at the server", sighting(tag)), deps.serverId),
+    settle: async (seen) => {
+      await one("move the stamp", mark(tag, seen));
+    },
   };
 }
 
@@ -160,6 +169,12 @@ function extendOutcome(answer: Row): ExtendOutcome {
   if (outcome === "revoked" || outcome === "expired") return { kind: outcome };
   if (outcome !== "extended" || typeof validUntil !== "number") return { kind: "not found" };
   return { kind: "extended", expiresAt: validUntil, now: now as Instant };
+}
+
+function sightingIn({ instance, timeline, line }: SightingRow, serverId: string): Sighting {
+  const seen = { instance: serverId, ...timelineOf(line) };
+  if (instance === null) return { seen };
+  return { stamped: { instance, ...(timeline !== null && { timeline }) }, seen };
 }
 
 function latchOutcome(server: string, { outcome, now, memberships }: Latched): LatchOutcome {

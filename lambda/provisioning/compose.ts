@@ -29,6 +29,7 @@ export function composeProvisioner(env: Environment, logger: Logger) {
     "ISSUER_SECRET_ARN",
     "JANITOR_SECRET_ARN",
     "SCHEDULE_GROUP",
+    "SERVER_ID",
   ]);
   const deps: ProvisionDeps = {
     secrets: secretsManager(new SecretsManagerClient()),
@@ -40,6 +41,7 @@ export function composeProvisioner(env: Environment, logger: Logger) {
       group: set.SCHEDULE_GROUP,
       deleteGroup: () => deleteScheduleGroup(new SchedulerClient(AWS_BOUNDS), set.SCHEDULE_GROUP),
     },
+    serverId: set.SERVER_ID,
     time,
     log: (step, facts = {}) => logger.info(step, { ...facts }),
     warn: (step, facts = {}) => logger.warn(step, { ...facts }),

@@ -13,6 +13,8 @@ export interface ProvisionDeps {
   readonly janitorSecret: string;
   readonly place: ServerPlace;
   readonly schedules: ScheduleGroup;
+  /** What tells the server from a copy of it. */
+  readonly serverId: string;
   readonly time: Time;
   /** Told of each finished step. No fact is secret. */
   readonly log: Log;

@@ -1,3 +1,4 @@
+import type { Actor } from "../../core/audit.ts";
 import { DatabaseUnavailableError } from "../../core/errors.ts";
 import type { Lease } from "../../core/lease.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
@@ -45,8 +46,9 @@ export async function revoke(
   { log, warn }: Pick<ProvisionDeps, "log" | "warn">,
   { deps }: LeaseRoom,
   selected: (lease: Lease) => boolean,
+  actor?: Actor,
 ): Promise<RevokedLeases> {
-  const done = await revokeLeases(deps, selected);
+  const done = await revokeLeases(deps, selected, actor);
   const { revoked, quarantined, failed } = done;
   if (revoked.length > 0) log("leases revoked", { count: revoked.length });
   if (quarantined.length > 0)

@@ -13,7 +13,7 @@ export interface LeaseRoom {
 
 /** Log in as an issuer, hand the leases to `work`, and log out whatever happens. */
 export async function withLeases<T>(
-  { telemetry, time }: Pick<ProvisionDeps, "telemetry" | "time">,
+  { serverId, telemetry, time }: Pick<ProvisionDeps, "serverId" | "telemetry" | "time">,
   { database, tag }: ProvisionPlan,
   login: Login,
   work: (room: LeaseRoom) => Promise<T>,
@@ -23,7 +23,14 @@ export async function withLeases<T>(
     (to) => connect(to, LIMITS),
   );
   const server = `${login.host}:${login.port}`;
-  const ledger = postgresLedger({ maintenance, tag, server, time, random: Math.random });
+  const ledger = postgresLedger({
+    maintenance,
+    tag,
+    server,
+    serverId,
+    time,
+    random: Math.random,
+  });
   try {
     return await work({ deps: { database, tag, ledger, telemetry, time }, maintenance });
   } finally {

@@ -6,6 +6,8 @@ import {
   wantedMemberships,
   wantedRoles,
 } from "../../core/provisioning/roles.ts";
+import type { Stack } from "../../core/provisioning/stack.ts";
+import type { Sighting } from "../../core/server.ts";
 import type { Login } from "../postgres/login.ts";
 import { checkCluster } from "../postgres/provisioning/check-cluster.ts";
 import { checkDatabase } from "../postgres/provisioning/check-database.ts";
@@ -19,12 +21,14 @@ import {
 import { refuseIf } from "../postgres/provisioning/problems.ts";
 import { makeMemberships, makeRoles } from "../postgres/provisioning/roles.ts";
 import { type Session, withSession } from "../postgres/provisioning/session.ts";
-import { claimTag, releaseTag, type Stack } from "../postgres/provisioning/stamp.ts";
+import { claimTag, releaseTag, serverSeen } from "../postgres/provisioning/stamp.ts";
+import { admitToStamp } from "../postgres/provisioning/stamp-table.ts";
 import { adminLogin } from "./admin-login.ts";
 import { convergeGrants, type Ground } from "./converge-grants.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
 import { dismiss } from "./dismiss.ts";
 import { convergeIssuerSecret, convergeJanitorSecret } from "./secrets.ts";
+import { settleServer } from "./server.ts";
 
 /**
  * Make everything true that a plan asks of a cluster. Safe to repeat; a repetition changes nothing.
@@ -45,9 +49,12 @@ export const makeProvision =
       return found;
     });
     await withSession({ ...admin, database: MAINTENANCE_DATABASE }, LIMITS, async (session) => {
-      const isNew = await claimTag(session, plan.tag, stack);
+      const seen = await serverSeen(session, deps.serverId);
+      const { isNew, former, ...stamped } = await claimTag(session, plan.tag, stack, seen);
+      if (former !== undefined)
+        warn("the tag was taken over from a stack that is gone", { former, stack: stack.id });
       try {
-        await converge(deps, { admin, version, session }, plan);
+        await converge(deps, { admin, version, session }, plan, { ...stamped, seen });
       } catch (error) {
         // a creation that failed is not deleted, and comes again as another stack
         if (isNew) await releaseTag(session, plan.tag, stack).catch(() => {});
@@ -56,9 +63,15 @@ export const makeProvision =
     });
   };
 
-async function converge(deps: ProvisionDeps, ground: Ground, plan: ProvisionPlan): Promise<void> {
+async function converge(
+  deps: ProvisionDeps,
+  ground: Ground,
+  plan: ProvisionPlan,
+  sighting: Sighting,
+): Promise<void> {
   await makeClusterWide(ground, plan, deps.log);
   const issuer = await makeLogins(ground, plan, deps);
+  await settleServer(deps, ground, plan, issuer, sighting);
   await convergeGrants(deps, ground, plan);
   await dismiss(deps, ground, plan, issuer);
 }
@@ -90,6 +103,7 @@ async function makeClusterWide(
   const memberships = wantedMemberships(plan);
   await makeMemberships(session, memberships, version);
   await admitIssuerLogins(session, issuerLoginsOf(plan));
+  await admitToStamp(session, issuerLoginsOf(plan));
   await grantConnect(session, plan);
   log("roles made", { roles: roles.length, memberships: memberships.length });
 }

@@ -1,6 +1,7 @@
 import { DatabaseUnavailableError, StatementRejectedError } from "../../core/errors.ts";
 import { MAINTENANCE_DATABASE } from "../../core/names.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import type { Stack } from "../../core/provisioning/stack.ts";
 import { seconds } from "../../core/time.ts";
 import type { Login } from "../postgres/login.ts";
 import { serverVersion } from "../postgres/provisioning/check-cluster.ts";
@@ -15,7 +16,8 @@ import {
 } from "../postgres/provisioning/drop-roles.ts";
 import { someOf } from "../postgres/provisioning/problems.ts";
 import { withSession } from "../postgres/provisioning/session.ts";
-import { releaseTag, type Stack, stampOf } from "../postgres/provisioning/stamp.ts";
+import { releaseTag, stampOf } from "../postgres/provisioning/stamp.ts";
+import { shutOutOfStamp } from "../postgres/provisioning/stamp-table.ts";
 import { adminLogin } from "./admin-login.ts";
 import { type Ground, withdrawAll } from "./converge-grants.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
@@ -153,6 +155,7 @@ async function clear(deps: ProvisionDeps, ground: Ground, plan: ProvisionPlan): 
     deps.warn("issuer roles are kept: without them nobody could drop the leases that are left", {
       leases: someOf(left),
     });
+  await shutOutOfStamp(session, logins);
   const dropped = staff.filter((name) => !kept.includes(name));
   await dropRoles(session, dropped);
   deps.log("roles dropped", { roles: dropped.length });

@@ -22,6 +22,11 @@ test.each<[string, unknown, string]>([
     'databases.orders.adminSecret: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db" is not a secret; write its name or its complete ARN',
   ],
   [
+    "an id with a space",
+    withHost({ serverId: "db ABC" }),
+    'databases.orders.serverId: "db ABC" is not a server\'s id; write 1 to 256 printable characters without spaces, e.g. its DbiResourceId, "db-ABC…"',
+  ],
+  [
     "a path for a certificate",
     withHost({ ca: "./ca.pem" }),
     'databases.orders.ca: "./ca.pem" is not a certificate; give the PEM text of the roots, not a path',

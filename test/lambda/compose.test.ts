@@ -41,6 +41,7 @@ test("a Scheduler that never answers is given up in time, and the function goes 
     SCHEDULER_ROLE_ARN: "role",
     SCHEDULE_DLQ_ARN: "queue",
     SCHEDULE_GROUP: "leases",
+    SERVER_ID: "db.example.com:5432",
   });
   const started = performance.now();
   const input = { leaseId: "orders/readonly/lease", roleOid: 16_500 };

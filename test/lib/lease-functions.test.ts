@@ -156,8 +156,10 @@ const server = {
   POWERTOOLS_SERVICE_NAME: "mayfly",
   POWERTOOLS_METRICS_NAMESPACE: "Mayfly",
 };
+const serverId = { SERVER_ID: expect.stringMatching(/DbiResourceId$/) };
 const leases = {
   ...server,
+  ...serverId,
   ISSUER_SECRET_ARN: secret("SecretsIssuer"),
   SCHEDULE_GROUP: groupName,
   SCHEDULER_ROLE_ARN: schedulerRole,
@@ -175,6 +177,7 @@ test.each<[string, object]>([
     "ProvisioningProvisioner",
     {
       ...admin,
+      ...serverId,
       ISSUER_SECRET_ARN: secret("SecretsIssuer"),
       JANITOR_SECRET_ARN: secret("SecretsJanitor"),
       SCHEDULE_GROUP: groupName,

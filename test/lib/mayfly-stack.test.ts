@@ -179,7 +179,9 @@ test("a database that exists is reached where the configuration says it is", () 
     expect(ofType(found, type)).toEqual([]);
   const [, issuer] = only(found, "AWS::Lambda::Function", "Issuer");
   expect(issuer.Properties).toMatchObject({
-    Environment: { Variables: { DB_HOST: "db.example.com", DB_PORT: "5432" } },
+    Environment: {
+      Variables: { DB_HOST: "db.example.com", DB_PORT: "5432", SERVER_ID: "db.example.com:5432" },
+    },
     VpcConfig: { SubnetIds: ["subnet-0123456789abcdef0"] },
   });
   const [, ingress] = only(found, "AWS::EC2::SecurityGroupIngress");
@@ -189,6 +191,29 @@ test("a database that exists is reached where the configuration says it is", () 
     "Environment.Variables.ADMIN_SECRET_ARN",
     "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db/admin-AbCdEf",
   );
+});
+
+test("a database is provisioned again when it moves, or is another server by its id", () => {
+  const serverOf = (change: object): unknown => {
+    const { orders } = elsewhere.databases;
+    const found = resourcesOf(
+      bench.stack({
+        ...elsewhere,
+        databases: { orders: { ...orders, ...change } },
+      } as MayflyConfig),
+    );
+    const [, { Properties }] = only(found, "Custom::MayflyProvision");
+    return Properties.Server;
+  };
+  const SERVER_ID = "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  const there = { DB_HOST: "db.example.com", DB_PORT: "5432" };
+  expect(serverOf({})).toEqual({ ...there, SERVER_ID: "db.example.com:5432" });
+  expect(serverOf({ serverId: SERVER_ID })).toEqual({ ...there, SERVER_ID });
+  expect(serverOf({ port: 6432 })).toEqual({
+    ...there,
+    DB_PORT: "6432",
+    SERVER_ID: "db.example.com:6432",
+  });
 });
 
 test("a secret known by name is read under any of the ARNs it may have", () => {

@@ -52,6 +52,7 @@ test.each([
   ["leases-near-limit", 11, 1, "notBreaching"], // 80 % of 13, rounded up
   ["foreign-roles", 0, 1, "notBreaching"],
   ["unknown-sessions", 0, 2, "notBreaching"],
+  ["restored-server", 0, 1, "notBreaching"],
 ])("the alarm %s rings above %d, after %d periods; when nothing is measured: %s", (...row) => {
   const [name, Threshold, EvaluationPeriods, TreatMissingData] = row;
   expect(alarms.get(name)).toMatchObject({
@@ -97,7 +98,7 @@ test("the saved queries read the logs of all functions, and stand in the documen
 test("the dashboard shows who holds what, the promise and its limit, and the alarms", () => {
   const [, { Properties }] = only(resources, "AWS::CloudWatch::Dashboard");
   const widgets = widgetsOf(Properties);
-  expect(widgets.filter(({ type }) => type === "alarm")[0]?.properties.alarms).toHaveLength(15);
+  expect(widgets.filter(({ type }) => type === "alarm")[0]?.properties.alarms).toHaveLength(16);
   expect(widgets.flatMap(metricsOfWidget).length).toBeGreaterThan(20);
   const annotations = widgets.map(({ properties }) => JSON.stringify(properties.annotations));
   expect(annotations.filter((text) => text?.includes('"value":13'))).toHaveLength(1);

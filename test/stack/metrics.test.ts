@@ -93,6 +93,9 @@ async function liveThroughEverything(): Promise<void> {
   await sweep();
   await client.end().catch(() => {});
 
+  await stack.superuser("update mayfly.stack set instance = 'db-ORIGINAL'", "mayfly");
+  await sweep();
+
   await stack.runner.database.stop();
   const { answer } = await stack.ask({ action: "issue" });
   expect(answer).toMatchObject({ errorType: "DatabaseUnavailableError" });

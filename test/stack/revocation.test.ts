@@ -100,6 +100,32 @@ test("a schedule's event that is not one of ours is refused by the revoker", asy
   }
 });
 
+test("on another server than the stamp's, the sweeper ends every lease, and says so once", async () => {
+  const held = [await stack.issue(), await stack.issue({}, "readwrite")];
+  const [{ instance } = { instance: "" }] = await stack.superuser(
+    "select instance from mayfly.stack",
+    "mayfly",
+  );
+  expect(instance).toMatch(/^db-[A-Z0-9]{26}$/);
+  await stack.superuser("update mayfly.stack set instance = 'db-ORIGINAL'", "mayfly");
+  const sweeper = stack.operatorArn.replace(/operator$/, "sweeper");
+  const { answer } = await invoke(stack.administrator, sweeper, {});
+  expect(answer).toMatchObject({ server: "other", revoked: 2, live: 0, left: 0 });
+  for (const credential of held)
+    await expect(stack.logIn(credential)).rejects.toMatchObject({ code: "28P01" });
+  const again = await invoke(stack.administrator, sweeper, {});
+  expect(again.answer).toMatchObject({ server: "same", revoked: 0 });
+  const lines = stack.runner.logs().filter(({ line }) => line.includes('"cluster.restored"'));
+  expect(lines.map(({ line }) => JSON.parse(line))).toEqual([
+    expect.objectContaining({
+      stamped: { instance: "db-ORIGINAL", timeline: 1 },
+      seen: { instance, timeline: 1 },
+      leases: 2,
+      left: 0,
+    }),
+  ]);
+});
+
 test("break-glass ends everything a consumer holds, twice without harm", async () => {
   const held = [await stack.issue(), await stack.issue({}, "readwrite")];
   const clients = await Promise.all(held.map((credential) => stack.logIn(credential)));

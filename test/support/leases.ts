@@ -54,6 +54,8 @@ export interface IssuerOptions {
   readonly peppers?: Map<string, Pepper>;
   /** Instead of the AWSCURRENT issuer login. */
   readonly login?: (options: { readonly fresh: boolean }) => Promise<Login>;
+  /** What the deployment calls the server. @default - its host and port */
+  readonly serverId?: string;
   /** Instead of {@link connect}: to break connections on purpose. */
   readonly open?: Open;
 }
@@ -125,6 +127,7 @@ export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): I
       maintenance,
       tag: database.tag,
       server: `${host}:${port}`,
+      serverId: options.serverId ?? `${host}:${port}`,
       time,
       random: Math.random,
     }),

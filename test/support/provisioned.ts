@@ -6,12 +6,12 @@ import type { AuditEvent } from "../../core/audit.ts";
 import { base32 } from "../../core/base32.ts";
 import { groupRoleName, MAINTENANCE_DATABASE } from "../../core/names.ts";
 import type { Privileges, ProvisionPlan } from "../../core/provisioning/plan.ts";
+import type { Stack } from "../../core/provisioning/stack.ts";
 import { Secret } from "../../core/secret.ts";
 import { type Instant, seconds } from "../../core/time.ts";
 import { connect, type Limits, type Login } from "../../lambda/postgres/login.ts";
 import { seedDatabase } from "../../lambda/postgres/provisioning/seed.ts";
 import { withSession } from "../../lambda/postgres/provisioning/session.ts";
-import type { Stack } from "../../lambda/postgres/provisioning/stamp.ts";
 import { ident, sql } from "../../lambda/postgres/sql.ts";
 import { tlsOptions } from "../../lambda/postgres/tls.ts";
 import type { ProvisionDeps } from "../../lambda/provisioning/dependencies.ts";
@@ -48,8 +48,12 @@ export interface TestDatabase {
   readonly secrets: MemorySecrets;
   /** Log lines of every provisioning. */
   readonly lines: string[];
-  /** Run the real provisioning code. */
-  readonly provision: (plan?: ProvisionPlan, stack?: Stack) => Promise<void>;
+  /** Run the real provisioning code; `elsewhere` is a server of another port, or of another name. */
+  readonly provision: (
+    plan?: ProvisionPlan,
+    stack?: Stack,
+    elsewhere?: { readonly port?: number; readonly serverId?: string },
+  ) => Promise<void>;
   /** Run the real code that takes it all away. */
   readonly remove: (plan?: ProvisionPlan, stack?: Stack) => Promise<void>;
   /** What provisioning warned of. */
@@ -158,12 +162,13 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
         groupsDeleted += 1;
       },
     },
+    serverId: `${host}:${port}`,
     time: { now: () => Date.now() as Instant, wait: shortly },
     log: (step, facts = {}) => lines.push(JSON.stringify({ step, ...facts })),
     warn: (step, facts = {}) => warnings.push(JSON.stringify({ step, ...facts })),
     telemetry: { audit: (event) => audit.push(event), measure: () => {} },
   };
-  const [provision, remove] = [makeProvision(deps), makeRemove(deps)];
+  const remove = makeRemove(deps);
   const stack: Stack = { id: `arn:aws:cloudformation:stack/${tag}`, resource: "Provision" };
   const plan: ProvisionPlan = {
     database: "orders",
@@ -199,7 +204,11 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     deps,
     secrets,
     lines,
-    provision: (other = plan, of = stack) => provision(other, of),
+    provision: (other = plan, of = stack, elsewhere = {}) => {
+      const place = { ...deps.place, ...elsewhere };
+      const serverId = elsewhere.serverId ?? `${place.host}:${place.port}`;
+      return makeProvision({ ...deps, place, serverId })(other, of);
+    },
     remove: (other = plan, of = stack) => remove(other, of),
     warnings,
     audit,

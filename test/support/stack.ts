@@ -19,7 +19,7 @@ export interface ShippedStack {
   operate(event: object): Promise<Invoked>;
   logIn(credential: Credential): Promise<pg.Client>;
   /** Run SQL as the superuser that RDS keeps to itself. */
-  superuser(sql: string): Promise<Record<string, unknown>[]>;
+  superuser(sql: string, database?: string): Promise<Record<string, unknown>[]>;
   stop(): Promise<void>;
 }
 
@@ -58,8 +58,8 @@ export async function startShipped(options: Partial<RunnerOptions> = {}): Promis
       await client.connect();
       return client;
     },
-    superuser: async (sql) => {
-      const client = new pg.Client(runner.database.superuser("orders"));
+    superuser: async (sql, database = "orders") => {
+      const client = new pg.Client(runner.database.superuser(database));
       await client.connect();
       try {
         return (await client.query(sql)).rows;

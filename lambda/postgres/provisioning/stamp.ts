@@ -1,74 +1,100 @@
 import { ConfigError } from "../../../core/errors.ts";
 import { MAINTENANCE_DATABASE } from "../../../core/names.ts";
-import { literal, type Sql, sql } from "../sql.ts";
+import { hasOutlived, NO_STACK, type Stack } from "../../../core/provisioning/stack.ts";
+import type { ServerMark } from "../../../core/server.ts";
+import { mark, STAMPS, TIMELINE, timelineOf } from "../server-statements.ts";
+import { integer, literal, type Sql, sql } from "../sql.ts";
 import type { Session } from "./session.ts";
+import { AS_OWNER, asOwner, makeStamps, STEP } from "./stamp-table.ts";
 
-/** The custom resource that a tag belongs to. */
-export interface Stack {
-  /** CloudFormation's `StackId`: never used twice, not even for the same name. */
-  readonly id: string;
-  /** `LogicalResourceId`. A construct that moves gets a new one, and the old one is then deleted. */
-  readonly resource: string;
+/** Whose a tag is, and on which server its leases were made; absent in stamps of earlier versions. */
+export interface Stamp extends Stack {
+  readonly server?: ServerMark;
 }
 
-/**
- * Nobody but the owner of the maintenance database may read or write it, whoever that is: several
- * administrators may share it by being members.
- */
-const table = sql`mayfly.stack`;
-const asOwner = sql`set local role pg_database_owner`;
-const make: readonly Sql[] = [
-  sql`create schema if not exists mayfly authorization pg_database_owner`,
-  asOwner,
-  sql`create table if not exists ${table} (tag text primary key, id text not null,
-    resource text not null, since timestamptz not null default pg_catalog.now())`,
-];
+/** What claiming a tag found. */
+export interface Claim {
+  /** Whether the tag was free until now. */
+  readonly isNew: boolean;
+  /** The stack that had it before, and is gone; "" when somebody set it free. */
+  readonly former?: string;
+  readonly stamped?: ServerMark;
+}
 
-const STEP = "stamp the tag";
+interface StampRow extends Stack {
+  readonly instance: string | null;
+  readonly timeline: number | null;
+}
 
 /** Whose a tag is, on a connection to the maintenance database; `undefined` when it is free. */
-export async function stampOf(session: Session, tag: string): Promise<Stack | undefined> {
-  await session.apply(STEP, make);
-  const query = sql`select id, resource from ${table} where tag = ${literal(tag)}`;
-  const [stamp] = await read<Stack>(session, query);
-  return stamp;
+export async function stampOf(session: Session, tag: string): Promise<Stamp | undefined> {
+  await makeStamps(session);
+  const query = sql`select id, resource, instance, timeline from ${STAMPS}
+    where tag = ${literal(tag)}`;
+  const [stamp] = await asOwner<StampRow>(session, STEP, query);
+  if (stamp === undefined) return undefined;
+  const { id, resource, instance, timeline } = stamp;
+  if (instance === null) return { id, resource };
+  return { id, resource, server: { instance, ...(timeline !== null && { timeline }) } };
 }
 
-/** An administrator that is NOINHERIT has the table's owner's rights only as that role. */
-async function read<Row extends object>(session: Session, query: Sql): Promise<Row[]> {
-  await session.rows(STEP, sql`set role pg_database_owner`);
-  const rows = await session.rows<Row>(STEP, query);
-  await session.rows(STEP, sql`reset role`);
-  return rows;
+/** The server that answers, as this deployment knows it. */
+export async function serverSeen(session: Session, instance: string): Promise<ServerMark> {
+  const rows = await session
+    .rows<{ line: string }>("look at the server", sql`select ${TIMELINE} as line`)
+    .catch(() => []); // it tells none, or not to us; a connection that is lost fails with the next
+  return { instance, ...timelineOf(rows[0]?.line) };
 }
 
 /**
- * Take a tag for a stack, on a connection to the maintenance database.
+ * Take a tag for a stack, on a connection to the maintenance database. A tag whose stack is gone is
+ * taken over, with the server that its leases were made on.
  *
- * @returns whether it was free until now.
  * @throws ConfigError when it belongs to another stack.
  */
-export async function claimTag(session: Session, tag: string, stack: Stack): Promise<boolean> {
-  const values = sql`${literal(tag)}, ${literal(stack.id)}, ${literal(stack.resource)}`;
+export async function claimTag(
+  session: Session,
+  tag: string,
+  stack: Stack,
+  seen: ServerMark,
+): Promise<Claim> {
   const before = await stampOf(session, tag);
-  if (before === undefined)
-    await session.apply(STEP, [
-      asOwner,
-      sql`insert into ${table} (tag, id, resource) values (${values}) on conflict do nothing`,
-    ]);
-  const stamp = before ?? (await stampOf(session, tag));
-  if (stamp?.id !== stack.id)
-    throw new ConfigError(
-      `the tag "${tag}" belongs to another stack on this server, ${stamp?.id ?? "which has just gone"}, and nothing of it was changed; set "tag" of the database in mayfly.config.ts to four other characters of a-z and 2-7; or, if that stack is gone for good, have a DBA run in database "${MAINTENANCE_DATABASE}": DELETE FROM ${table} WHERE tag = ${literal(tag)};`,
-    );
-  if (stamp.resource !== stack.resource)
-    await session.apply(STEP, [
-      asOwner,
-      sql`update ${table} set resource = ${literal(stack.resource)}
-        where tag = ${literal(tag)} and id = ${literal(stack.id)}`,
-    ]);
-  return before === undefined;
+  if (before === undefined) await session.apply(STEP, [AS_OWNER, insert(tag, stack, seen)]);
+  const found = before ?? (await stampOf(session, tag));
+  const isOurs = found?.id === stack.id;
+  if (found === undefined || (!isOurs && !hasOutlived(stack.id, found.id)))
+    throw refusal(tag, found);
+  if (!isOurs || found.resource !== stack.resource) {
+    await session.apply(STEP, [AS_OWNER, hand(tag, found, stack)]);
+    const now = await stampOf(session, tag);
+    if (now?.id !== stack.id) throw refusal(tag, now);
+  }
+  return {
+    isNew: before === undefined,
+    ...(!isOurs && { former: found.id }),
+    ...(found.server && { stamped: found.server }),
+  };
 }
+
+const insert = (tag: string, { id, resource }: Stack, { instance, timeline }: ServerMark): Sql =>
+  sql`insert into ${STAMPS} (tag, id, resource, instance, timeline)
+    values (${literal(tag)}, ${literal(id)}, ${literal(resource)}, ${literal(instance)},
+      ${timeline === undefined ? sql`null` : integer(timeline)}) on conflict do nothing`;
+
+/** Only from whom it was seen to belong to: another stack may be taking it over as well. */
+const hand = (tag: string, from: Stack, to: Stack): Sql =>
+  sql`update ${STAMPS} set id = ${literal(to.id)}, resource = ${literal(to.resource)}
+    where tag = ${literal(tag)} and id = ${literal(from.id)}`;
+
+/** The remedy keeps the line: which server its leases were made on is still needed. */
+const refusal = (tag: string, stamp: Stack | undefined): ConfigError =>
+  new ConfigError(
+    `the tag "${tag}" belongs to another stack on this server, ${stamp?.id ?? "which has just gone"}, and nothing of it was changed; set "tag" of the database in mayfly.config.ts to four other characters of a-z and 2-7; or, if that stack is gone for good, have a DBA run in database "${MAINTENANCE_DATABASE}": UPDATE ${STAMPS} SET id = ${literal(NO_STACK)} WHERE tag = ${literal(tag)};`,
+  );
+
+/** Say that the tag's leases are a server's from now on. */
+export const moveStamp = (session: Session, tag: string, seen: ServerMark): Promise<void> =>
+  session.apply("move the stamp", [AS_OWNER, mark(tag, seen)]);
 
 /**
  * Give a tag back.
@@ -77,10 +103,10 @@ export async function claimTag(session: Session, tag: string, stack: Stack): Pro
  */
 export async function releaseTag(session: Session, tag: string, stack: Stack): Promise<number> {
   await session.apply("give the tag back", [
-    asOwner,
-    sql`delete from ${table} where tag = ${literal(tag)} and id = ${literal(stack.id)}`,
+    AS_OWNER,
+    sql`delete from ${STAMPS} where tag = ${literal(tag)} and id = ${literal(stack.id)}`,
   ]);
-  const count = sql`select pg_catalog.count(*)::int as tags from ${table}`;
-  const [left] = await read<{ tags: number }>(session, count);
+  const count = sql`select pg_catalog.count(*)::int as tags from ${STAMPS}`;
+  const [left] = await asOwner<{ tags: number }>(session, STEP, count);
   return left?.tags ?? 0;
 }

@@ -1,0 +1,25 @@
+/** The custom resource that a tag belongs to. */
+export interface Stack {
+  /** CloudFormation's `StackId`: never used twice, not even for the same name. */
+  readonly id: string;
+  /** `LogicalResourceId`. A construct that moves gets a new one, and the old one is then deleted. */
+  readonly resource: string;
+}
+
+/** The id in the stamp of a tag that a DBA has set free. */
+export const NO_STACK = "";
+
+/** `arn:aws:cloudformation:eu-west-1:111122223333:stack/name/` and a part that is never used twice. */
+const STACK_ID = /^(arn:[\w-]+:cloudformation:[\w-]+:\d{12}:stack\/[A-Za-z][A-Za-z0-9-]*\/)[\w-]+$/;
+
+/**
+ * Whether the tag of one stack may become another's. CloudFormation keeps a name for one stack at a
+ * time in an account and a Region, until that is deleted: who has the name now has outlived whoever
+ * had it before.
+ */
+export function hasOutlived(id: string, former: string): boolean {
+  if (former === NO_STACK) return true;
+  const [, name] = STACK_ID.exec(id) ?? [];
+  const [, formerName] = STACK_ID.exec(former) ?? [];
+  return name !== undefined && name === formerName;
+}
