@@ -16,7 +16,7 @@ test.each([
   [
     "provisioner",
     provisioner,
-    "ADMIN_SECRET_ARN, ISSUER_SECRET_ARN, JANITOR_SECRET_ARN, SERVER_ID",
+    "ADMIN_SECRET_ARN, ISSUER_SECRET_ARN, JANITOR_SECRET_ARN, SCHEDULE_GROUP, SERVER_ID",
   ],
   ["seeder", seeder, "ADMIN_SECRET_ARN"],
 ])("the %s without its environment fails by name and message alone", async (_, handler, unset) => {
