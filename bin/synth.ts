@@ -1,9 +1,17 @@
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { costTable } from "./cost/cost-table.ts";
+import { monthlyCost } from "./cost/monthly-cost.ts";
 
 // the app alone, without the CDK's command line: nothing here needs credentials or a network
 const outdir = process.env.CDK_OUTDIR ?? join(import.meta.dirname, "..", "cdk.out");
 rmSync(outdir, { recursive: true, force: true });
 process.env.CDK_OUTDIR = outdir;
 await import("./app.ts");
-if (process.exitCode === 0) console.log(`synthesized into ${outdir}`);
+if (process.exitCode === 0) {
+  // a script may want the path alone, and close the pipe after it (| head -1)
+  process.stdout.on("error", () => {});
+  console.log(`synthesized into ${outdir}`);
+  const template = JSON.parse(readFileSync(join(outdir, "Mayfly.template.json"), "utf8"));
+  console.log(`\n${costTable(monthlyCost(template))}`);
+}

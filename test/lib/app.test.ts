@@ -95,8 +95,10 @@ test("a folder is no configuration", async () => {
 
 test("synthesizes the shipped stack from the built functions, without credentials", async () => {
   const outdir = join(folder, "cdk.out");
-  const { status, err } = await run("bin/synth.ts", { CDK_OUTDIR: outdir });
+  const { status, out, err } = await run("bin/synth.ts", { CDK_OUTDIR: outdir });
   expect({ status, err }).toEqual({ status: 0, err: "" });
+  expect(out.split("\n")[0]).toBe(`synthesized into ${outdir}`);
+  expect(out).toMatch(/^in all +\$\d+\.\d\d$/m);
   const template: unknown = JSON.parse(readFileSync(join(outdir, "Mayfly.template.json"), "utf8"));
   expect(template).toHaveProperty("Outputs.OrdersIssuerArn");
   expect(unsettledFlags(outdir)).toEqual([]);

@@ -1,0 +1,42 @@
+import { type Piece, priceOf } from "./prices.ts";
+
+/** The part of a CloudFormation template that costs money. */
+export interface PricedTemplate {
+  readonly Resources: Readonly<Record<string, PricedResource>>;
+}
+
+interface PricedResource {
+  readonly Type: string;
+  readonly Properties?: Readonly<Record<string, unknown>>;
+}
+
+/** What a template costs, and what is not in the sum. */
+export interface MonthlyCost {
+  /** The same things together, the dearest first. */
+  readonly pieces: readonly Piece[];
+  /** What is paid by use, on top. */
+  readonly byUse: readonly string[];
+  /** Resource types that no price is known for, and how many there are of each. */
+  readonly unpriced: ReadonlyMap<string, number>;
+}
+
+/** What a piece costs a month, to the cent. */
+export const centsOf = ({ quantity, each }: Piece): number => Math.round(quantity * each * 100);
+
+/** Add up what a template holds. A type without a price here is reported, never left out. */
+export function monthlyCost({ Resources }: PricedTemplate): MonthlyCost {
+  const pieces = new Map<string, Piece>();
+  const byUse = new Set<string>();
+  const unpriced = new Map<string, number>();
+  for (const { Type, Properties = {} } of Object.values(Resources)) {
+    const price = priceOf(Type, Properties);
+    if (price === undefined) unpriced.set(Type, (unpriced.get(Type) ?? 0) + 1);
+    if (price?.use !== undefined) byUse.add(price.use);
+    for (const piece of price?.pieces ?? []) {
+      const quantity = piece.quantity + (pieces.get(piece.name)?.quantity ?? 0);
+      pieces.set(piece.name, { ...piece, quantity });
+    }
+  }
+  const dearestFirst = [...pieces.values()].sort((a, b) => centsOf(b) - centsOf(a));
+  return { pieces: dearestFirst, byUse: [...byUse].sort(), unpriced };
+}

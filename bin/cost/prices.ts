@@ -1,0 +1,109 @@
+import { METRICS } from "../../core/metric.ts";
+
+/** Where the prices come from. */
+export const SOURCES = [
+  "list prices of us-east-1 for 730 hours, before free tiers; from documents and blogs, not a bill:",
+  "read on 2026-11-21, those of RDS on 2026-11-24 (infratally.com and usage.ai, both of 2026)",
+];
+
+const HOURS = 730;
+
+/** So much of something, at a price for each. Unit: US dollars a month. */
+export interface Piece {
+  readonly name: string;
+  readonly quantity: number;
+  readonly each: number;
+}
+
+/** What a resource is paid for: by the month, by use, both, or, if neither is there, not at all. */
+export interface Price {
+  readonly pieces?: readonly Piece[];
+  readonly use?: string;
+}
+
+type Properties = Readonly<Record<string, unknown>>;
+
+const FREE = [
+  "AWS::CDK::Metadata",
+  "AWS::EC2::RouteTable",
+  "AWS::EC2::SecurityGroup",
+  "AWS::EC2::SecurityGroupEgress",
+  "AWS::EC2::SecurityGroupIngress",
+  "AWS::EC2::Subnet",
+  "AWS::EC2::SubnetRouteTableAssociation",
+  "AWS::EC2::VPC",
+  "AWS::IAM::Policy",
+  "AWS::IAM::Role",
+  "AWS::Lambda::Alias",
+  "AWS::Lambda::EventInvokeConfig",
+  "AWS::Lambda::Permission",
+  "AWS::Lambda::ResourcePolicy",
+  "AWS::Lambda::Version",
+  "AWS::Logs::QueryDefinition",
+  "AWS::RDS::DBParameterGroup",
+  "AWS::RDS::DBSubnetGroup",
+  "AWS::SQS::QueuePolicy",
+  "AWS::Scheduler::ScheduleGroup",
+  "AWS::SecretsManager::ResourcePolicy",
+  "AWS::SecretsManager::SecretTargetAttachment",
+  "Custom::MayflySandboxSeed",
+];
+
+const BY_USE: Readonly<Record<string, string>> = {
+  "AWS::Lambda::Function":
+    "functions: a call per issue, renewal and schedule, and 288 sweeps a day",
+  "AWS::Scheduler::Schedule": "schedules: 14 million invocations free, then $1.00 per million",
+  "AWS::Logs::LogGroup": "logs: what is written, and what queries scan; the first 5 GB are free",
+  "AWS::Logs::SubscriptionFilter": "logs that are sent on: by where they go",
+  "AWS::SQS::Queue": "queues: what could not be done, which should be nothing",
+};
+
+/** PostgreSQL in one zone, on demand. */
+const INSTANCES: Readonly<Record<string, number>> = { "db.t4g.micro": 0.016 * HOURS };
+const SWEPT_METRICS = 5;
+
+const METERED: Readonly<Record<string, (properties: Properties) => Price | undefined>> = {
+  "AWS::SecretsManager::Secret": () => ({
+    pieces: [{ name: "secrets", quantity: 1, each: 0.4 }],
+    use: "secrets: $0.05 per 10,000 reads, of which a function instance makes a few",
+  }),
+  "AWS::EC2::VPCEndpoint": ({ VpcEndpointType, SubnetIds }) => {
+    if (VpcEndpointType !== "Interface") return {};
+    const quantity = Array.isArray(SubnetIds) ? SubnetIds.length : 1;
+    return {
+      pieces: [{ name: "interface endpoints, per zone", quantity, each: 0.01 * HOURS }],
+      use: "endpoints: $0.01 per GB that goes through",
+    };
+  },
+  "AWS::RDS::DBInstance": ({ DBInstanceClass, Engine, MultiAZ, StorageType, AllocatedStorage }) => {
+    const each = INSTANCES[String(DBInstanceClass)];
+    const inOneZone = MultiAZ === undefined || MultiAZ === false;
+    if (each === undefined || Engine !== "postgres" || !inOneZone || StorageType !== "gp3")
+      return undefined;
+    return {
+      pieces: [
+        { name: `RDS PostgreSQL, ${DBInstanceClass}`, quantity: 1, each },
+        { name: "GB of gp3 storage", quantity: Number(AllocatedStorage), each: 0.115 },
+      ],
+    };
+  },
+  "AWS::CloudWatch::Alarm": ({ Metrics }) => {
+    const watched = Array.isArray(Metrics) ? Metrics.filter((each) => "MetricStat" in each) : [1];
+    return { pieces: [{ name: "metrics in alarms", quantity: watched.length, each: 0.1 }] };
+  },
+  "AWS::CloudWatch::Dashboard": () => ({
+    pieces: [{ name: "dashboards", quantity: 1, each: 3 }],
+  }),
+  // every database that is provisioned is swept
+  "Custom::MayflyProvision": () => ({
+    pieces: [{ name: "metrics of the sweep", quantity: SWEPT_METRICS, each: 0.3 }],
+    use: `metrics: $0.30 for each of ${METRICS.length - SWEPT_METRICS} more, in a month that writes it`,
+  }),
+};
+
+/** What one resource costs, or `undefined` where nobody looked. */
+export function priceOf(type: string, properties: Properties): Price | undefined {
+  if (FREE.includes(type)) return {};
+  const use = BY_USE[type];
+  return use === undefined ? METERED[type]?.(properties) : { use };
+}
