@@ -77,13 +77,14 @@ const METERED: Readonly<Record<string, (properties: Properties) => Price | undef
     };
   },
   "AWS::RDS::DBInstance": ({ DBInstanceClass, Engine, MultiAZ, StorageType, AllocatedStorage }) => {
-    const each = INSTANCES[String(DBInstanceClass)];
+    const name = String(DBInstanceClass);
+    const each = INSTANCES[name];
     const inOneZone = MultiAZ === undefined || MultiAZ === false;
     if (each === undefined || Engine !== "postgres" || !inOneZone || StorageType !== "gp3")
       return undefined;
     return {
       pieces: [
-        { name: `RDS PostgreSQL, ${String(DBInstanceClass)}`, quantity: 1, each },
+        { name: `RDS PostgreSQL, ${name}`, quantity: 1, each },
         { name: "GB of gp3 storage", quantity: Number(AllocatedStorage), each: 0.115 },
       ],
     };

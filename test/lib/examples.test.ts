@@ -1,0 +1,95 @@
+import { execFile } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { generate } from "selfsigned";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tempFolder } from "../../local/temp-folder.ts";
+import { ofType, only, type Resources } from "./synthesized.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const { path: folder, remove } = tempFolder("examples");
+afterAll(remove);
+
+const authority = join(folder, "root.pem");
+beforeAll(async () => {
+  const { cert } = await generate([{ name: "commonName", value: "Example Root" }]);
+  writeFileSync(authority, cert);
+});
+
+interface Synthesized {
+  readonly resources: Resources;
+  /** What the issuer is deployed with. */
+  readonly deployment: Readonly<Record<string, unknown>>;
+}
+
+/** Run an example as the CDK's command line does, with its validation, and read what it made. */
+async function synthesize(example: string, stack: string): Promise<Synthesized> {
+  const outdir = join(folder, example);
+  const env = { PATH: process.env.PATH, CDK_OUTDIR: outdir, PGSSLROOTCERT: authority };
+  const program = join(root, "examples", `${example}.ts`);
+  await promisify(execFile)(process.execPath, [program], { cwd: folder, env });
+  const read = (...path: string[]): unknown =>
+    JSON.parse(readFileSync(join(outdir, ...path), "utf8"));
+  expect(read("validation-report.json")).toMatchObject({ pluginReports: [] });
+  const { Resources } = read(`${stack}.template.json`) as { Resources: Resources };
+  const [, { Properties }] = only(Resources, "AWS::Lambda::Function", "FunctionsIssuer");
+  const { S3Key } = Properties.Code as { readonly S3Key: string };
+  const deployment = read(`asset.${S3Key.replace(/\.zip$/, "")}`, "deployment.json");
+  return { resources: Resources, deployment: deployment as Synthesized["deployment"] };
+}
+
+const addressOf = (resources: Resources): unknown => {
+  const [, { Properties }] = only(resources, "AWS::Lambda::Function", "FunctionsIssuer");
+  const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
+  return [Variables.DB_HOST, Variables.DB_PORT];
+};
+
+describe.each([
+  {
+    example: "existing-instance",
+    stack: "Orders",
+    alias: "user-service--readonly",
+    address: ["orders-db.abc123.eu-west-1.rds.amazonaws.com", "5432"],
+  },
+  {
+    example: "existing-cluster",
+    stack: "Billing",
+    alias: "reporting--readonly",
+    address: ["billing.cluster-abc123.eu-west-1.rds.amazonaws.com", "5432"],
+  },
+])("examples/$example", ({ example, stack, alias, address }) => {
+  test("lets its functions into the security group that exists, and makes no database", async () => {
+    const { resources, deployment } = await synthesize(example, stack);
+    const [, ingress] = only(resources, "AWS::EC2::SecurityGroupIngress");
+    const [group] = only(resources, "AWS::EC2::SecurityGroup");
+    expect(ingress.Properties).toMatchObject({
+      GroupId: "sg-0123456789abcdef0",
+      FromPort: 5_432,
+      ToPort: 5_432,
+      SourceSecurityGroupId: { "Fn::GetAtt": [group, "GroupId"] },
+    });
+    expect(addressOf(resources)).toEqual(address);
+    expect(Object.values(resources).map(({ Type }) => Type)).not.toContain("AWS::RDS::DBInstance");
+    expect(deployment).not.toHaveProperty("ca");
+    expect(Object.keys(deployment.grants as object)).toEqual([alias]);
+  });
+});
+
+describe("examples/any-postgres.ts", () => {
+  test("trusts the authority it is given, and opens a way to one address", async () => {
+    const { resources, deployment } = await synthesize("any-postgres", "Ledger");
+    expect(addressOf(resources)).toEqual(["ledger.corp.example.com", "5433"]);
+    expect(deployment).toMatchObject({
+      database: "ledger",
+      tls: "verify-full",
+      ca: readFileSync(authority, "utf8"),
+    });
+    expect(ofType(resources, "AWS::EC2::SecurityGroupIngress")).toEqual([]);
+    const [, group] = only(resources, "AWS::EC2::SecurityGroup");
+    expect(group.Properties.SecurityGroupEgress).toEqual([
+      expect.objectContaining({ FromPort: 443, CidrIp: "0.0.0.0/0" }),
+      expect.objectContaining({ FromPort: 5_433, CidrIp: "10.20.0.5/32" }),
+    ]);
+  });
+});
