@@ -3,6 +3,7 @@ import type { Access } from "./access.ts";
 import { AwsError } from "./aws-error.ts";
 import type { Identities, Session } from "./identity.ts";
 import { type AsyncEvent, deliver } from "./lambda-async.ts";
+import { policyOf } from "./lambda-function.ts";
 import type { LambdaFunctions, Target } from "./lambda-functions.ts";
 import type { Outcome } from "./lambda-instance.ts";
 import { type ApiReply, restService, type Service } from "./protocols.ts";
@@ -78,7 +79,7 @@ export class Lambda {
     await access.authorize(request.caller, {
       action: "lambda:InvokeFunction",
       resource: arn,
-      policy: lambda?.policies.get(qualifier),
+      policy: lambda && policyOf(lambda, qualifier),
     });
     const target = functions.target(request.functionName, request.qualifier);
     const payload = request.payload === "" ? "{}" : request.payload;
