@@ -64,20 +64,18 @@ export class Changes {
    */
   async undo(): Promise<Map<string, StackResource>> {
     const restored = new Map(this.#former);
-    const surplus = this.#done.flatMap((each) => (each.kind === "updated" ? [] : [each]));
+    const surplus: [resource: StackResource, policy: string | undefined][] = [];
     for (const each of this.#done) {
+      const { after } = each;
+      if (each.kind === "created") surplus.push([after, after.entry.DeletionPolicy]);
+      if (each.kind === "replaced") surplus.push([after, undefined]);
       if (each.kind !== "updated") continue;
-      const { before, after } = each;
-      const again = await this.#resources.update(before, after);
+      const again = await this.#resources.update(each.before, after);
       restored.set(again.logicalId, again);
-      if (again.ref !== after.ref) await this.#resources.remove(after, undefined);
+      if (again.ref !== after.ref) surplus.push([after, undefined]);
     }
-    for (const { kind, after } of surplus.reverse())
-      await this.#resources.remove(
-        after,
-        kind === "created" ? after.entry.DeletionPolicy : undefined,
-        true,
-      );
+    for (const [resource, policy] of surplus.reverse())
+      await this.#resources.remove(resource, policy, true);
     return restored;
   }
 
