@@ -10,6 +10,8 @@ export interface TemplateResource {
   readonly Properties?: Json;
   readonly DependsOn?: string | readonly string[];
   readonly Condition?: string;
+  readonly DeletionPolicy?: string;
+  readonly UpdateReplacePolicy?: string;
 }
 
 /** What the runner reads of a CloudFormation template. */
@@ -28,6 +30,7 @@ export interface Template {
 export interface Assembly {
   readonly stackName: string;
   readonly template: Template;
+  hasCode(s3Key: string): boolean;
   /** The folder of a function's code. @throws Error when the key is no folder of this assembly. */
   codeFolder(s3Key: string): string;
 }
@@ -77,6 +80,7 @@ export function readAssembly(folder: string, stack?: string): Assembly {
   return {
     stackName: artifact?.properties?.stackName ?? id,
     template: readJson(join(folder, templateFile)) as Template,
+    hasCode: (s3Key) => sources.has(s3Key),
     codeFolder: (s3Key) => {
       const path = join(folder, sources.get(s3Key) ?? s3Key);
       if (!sources.has(s3Key) || !statSync(path).isDirectory())

@@ -1,21 +1,18 @@
 import type { Access } from "./access.ts";
 import { AwsError } from "./aws-error.ts";
 import { operation, queryService, type Service } from "./protocols.ts";
-
-/** What DescribeStacks tells about the stack that runs. */
-export interface StackFacts {
-  readonly id: string;
-  readonly name: string;
-  readonly createdAt: Date;
-  readonly outputs: Readonly<Record<string, string>>;
-}
+import type { Stack } from "./stack.ts";
 
 /** AWS CloudFormation, for programs that read a stack's outputs. */
-export function makeCloudFormation(access: Access, stack: StackFacts): Service {
+export function makeCloudFormation(access: Access, stack: Stack): Service {
   const describe = operation<{ StackName?: string }>(async ({ StackName }, caller) => {
     await access.authorize(caller, { action: "cloudformation:DescribeStacks", resource: stack.id });
-    if (StackName !== undefined && StackName !== stack.name && StackName !== stack.id)
+    const gone = stack.status === "DELETE_COMPLETE";
+    // a stack that was deleted is known by its id alone
+    const known = [stack.id, ...(gone ? [] : [stack.name, undefined])];
+    if (!known.includes(StackName) && !(gone && StackName === undefined))
       throw new AwsError("ValidationError", `Stack with id ${StackName} does not exist`);
+    if (gone && StackName === undefined) return { Stacks: {} };
     const outputs = Object.entries(stack.outputs);
     return {
       Stacks: {
@@ -23,7 +20,7 @@ export function makeCloudFormation(access: Access, stack: StackFacts): Service {
           StackId: stack.id,
           StackName: stack.name,
           CreationTime: stack.createdAt,
-          StackStatus: "CREATE_COMPLETE",
+          StackStatus: stack.status,
           Outputs: {
             member: outputs.map(([OutputKey, OutputValue]) => ({ OutputKey, OutputValue })),
           },

@@ -55,10 +55,16 @@ export class EventBridge {
   });
 
   readonly resources: ResourceTypes = {
-    "AWS::Events::EventBus": ({ properties }) => {
-      const Name = String(properties.Name);
-      this.#buses.add(this.#arn(Name));
-      return { ref: Name, attributes: { Arn: this.#arn(Name), Name } };
+    "AWS::Events::EventBus": {
+      changes: { Name: "replace", "*": "update" },
+      create: ({ properties }) => {
+        const Name = String(properties.Name);
+        this.#buses.add(this.#arn(Name));
+        return { ref: Name, attributes: { Arn: this.#arn(Name), Name } };
+      },
+      remove: ({ ref }) => {
+        this.#buses.delete(this.#arn(ref));
+      },
     },
   };
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type Account, globalArnOf, randomEnd } from "./account.ts";
 import type { Json } from "./assembly.ts";
 import type { HeldPolicy } from "./policy-use.ts";
-import type { Resource, ResourceTypes } from "./resource.ts";
+import type { Created, Existing, Resource, ResourceTypes } from "./resource.ts";
 
 /** An IAM policy document, as the template has it after its intrinsic functions. */
 export type PolicyDocument = Json;
@@ -11,6 +11,8 @@ export type PolicyDocument = Json;
 export interface NamedPolicy {
   readonly name: string;
   readonly policy: PolicyDocument;
+  /** True for one that the role itself states. */
+  readonly inline?: boolean;
 }
 
 /** An IAM role. */
@@ -21,8 +23,8 @@ export interface Role {
   readonly id: string;
   readonly logicalId: string | undefined;
   /** Who may assume it. */
-  readonly trust: PolicyDocument;
-  readonly policies: NamedPolicy[];
+  trust: PolicyDocument;
+  policies: readonly NamedPolicy[];
 }
 
 /** Temporary credentials. Signatures are not verified, so the secret is only for show. */
@@ -77,7 +79,7 @@ export class Identities {
 
   constructor(account: Account) {
     this.#account = account;
-    this.addRole(ADMINISTRATOR).policies.push({ name: "everything", policy: allow("*", "*") });
+    this.addRole(ADMINISTRATOR).policies = [{ name: "everything", policy: allow("*", "*") }];
   }
 
   /** A new role. Without a trust policy, the account's own principals may assume it. */
@@ -155,40 +157,83 @@ export class Identities {
   }
 
   readonly resources: ResourceTypes = {
-    "AWS::IAM::Role": (resource) => this.#createRole(resource),
-    "AWS::IAM::Policy": ({ logicalId, properties }) => {
-      const { PolicyDocument: policy, Roles } = properties as {
-        PolicyDocument: PolicyDocument;
-        Roles?: string[];
-      };
-      // A role that the template only names was made elsewhere, in the same account.
-      for (const name of Roles ?? [])
-        (this.find(name) ?? this.addRole(name)).policies.push({ name: logicalId, policy });
-      return { ref: logicalId };
+    "AWS::IAM::Role": {
+      changes: { RoleName: "replace", "*": "update" },
+      create: (resource) => this.#createRole(resource),
+      update: (resource, { ref }) => this.#describeRole(this.role(ref), resource),
+      remove: ({ ref }) => this.#removeRole(this.role(ref)),
+    },
+    "AWS::IAM::Policy": {
+      changes: { "*": "update" },
+      create: (resource) => this.#attach(resource),
+      update: (resource, former) => {
+        this.#detach(former);
+        return this.#attach(resource);
+      },
+      remove: (policy) => this.#detach(policy),
     },
   };
 
-  #createRole({ logicalId, properties, physicalName }: Resource) {
-    const { RoleName, AssumeRolePolicyDocument, ManagedPolicyArns, Policies } = properties as {
-      RoleName?: string;
+  #attach({ logicalId: name, properties }: Pick<Resource, "logicalId" | "properties">): Created {
+    const { PolicyDocument: policy, Roles = [] } = properties as {
+      PolicyDocument: PolicyDocument;
+      Roles?: string[];
+    };
+    for (const roleName of Roles) {
+      // A role that the template only names was made elsewhere, in the same account.
+      const role = this.find(roleName) ?? this.addRole(roleName);
+      role.policies = [...role.policies, { name, policy }];
+    }
+    return { ref: name };
+  }
+
+  #detach({ logicalId }: Existing): void {
+    for (const role of this.#roles.values())
+      role.policies = role.policies.filter(({ name }) => name !== logicalId);
+  }
+
+  #createRole(resource: Resource): Created {
+    const { logicalId, properties, physicalName } = resource;
+    const { RoleName = physicalName(64) } = properties as { RoleName?: string };
+    managedPoliciesOf(resource);
+    return this.#describeRole(this.addRole(RoleName, {}, logicalId), resource);
+  }
+
+  /** Trust and inline policies; those that hang on it as resources of their own stay. */
+  #describeRole(role: Role, resource: Resource): Created {
+    const { AssumeRolePolicyDocument, Policies = [] } = resource.properties as {
       AssumeRolePolicyDocument: PolicyDocument;
-      ManagedPolicyArns?: string[];
       Policies?: { PolicyName: string; PolicyDocument: PolicyDocument }[];
     };
-    const managed = (ManagedPolicyArns ?? []).map((arn) => {
-      const actions = MANAGED_POLICIES[arn.split(":").slice(5).join(":")];
-      if (actions !== undefined) return { name: arn, policy: allow(actions, "*") };
-      throw new Error(
-        `role ${logicalId} has the managed policy ${arn}, whose text the local runner does not have; state its permissions inline`,
-      );
-    });
-    const role = this.addRole(RoleName ?? physicalName(64), AssumeRolePolicyDocument, logicalId);
-    role.policies.push(...managed);
-    for (const { PolicyName, PolicyDocument } of Policies ?? [])
-      role.policies.push({ name: PolicyName, policy: PolicyDocument });
-    return {
-      ref: role.name,
-      attributes: { Arn: role.arn, RoleId: role.id },
-    };
+    const inline = Policies.map(({ PolicyName, PolicyDocument: policy }) => ({
+      name: PolicyName,
+      policy,
+      inline: true,
+    }));
+    role.trust = AssumeRolePolicyDocument;
+    const managed = managedPoliciesOf(resource).map((each) => ({ ...each, inline: true }));
+    const attached = role.policies.filter((each) => !each.inline);
+    role.policies = [...managed, ...inline, ...attached];
+    return { ref: role.name, attributes: { Arn: role.arn, RoleId: role.id } };
+  }
+
+  /** Whoever still holds keys of it is nobody from now on. */
+  #removeRole(role: Role): void {
+    this.#roles.delete(role.name);
+    for (const [arn, session] of this.#sessions)
+      if (session.role === role) {
+        this.#sessions.delete(arn);
+        this.#byAccessKey.delete(session.credentials.accessKeyId);
+      }
   }
 }
+
+/** @throws Error for a policy whose text is not here. */
+const managedPoliciesOf = ({ logicalId, properties }: Resource): NamedPolicy[] =>
+  ((properties.ManagedPolicyArns ?? []) as string[]).map((arn) => {
+    const actions = MANAGED_POLICIES[arn.split(":").slice(5).join(":")];
+    if (actions !== undefined) return { name: arn, policy: allow(actions, "*") };
+    throw new Error(
+      `role ${logicalId} has the managed policy ${arn}, whose text the local runner does not have; state its permissions inline`,
+    );
+  });

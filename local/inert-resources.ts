@@ -55,12 +55,12 @@ const INERT: Readonly<Record<string, readonly [prefix: string, attributes: Attri
 /** Resources that are accepted, named and otherwise ignored. */
 export const inertResources = (account: Account): ResourceTypes =>
   Object.fromEntries(
-    Object.entries(INERT).map(([type, [prefix, attributes]]) => [
-      type,
-      ({ logicalId, properties }: Resource): Created => {
+    Object.entries(INERT).map(([type, [prefix, attributes]]) => {
+      const make = ({ logicalId, properties }: Resource): Created => {
         const { LogGroupName } = properties as { LogGroupName?: string };
         const ref = LogGroupName ?? `${prefix}-${logicalId.toLowerCase()}`;
         return { ref, attributes: attributes(properties, ref, account) };
-      },
-    ]),
+      };
+      return [type, { changes: { "*": "update" }, create: make, update: make, remove: () => {} }];
+    }),
   );

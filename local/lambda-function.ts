@@ -1,6 +1,6 @@
 import type { Access } from "./access.ts";
 import { type Account, arnOf } from "./account.ts";
-import type { Assembly } from "./assembly.ts";
+import type { Json } from "./assembly.ts";
 import {
   type Identities,
   NETWORK_INTERFACES,
@@ -8,6 +8,7 @@ import {
   type Role,
   type Session,
 } from "./identity.ts";
+import type { InstanceOptions } from "./lambda-instance.ts";
 import { LambdaPool } from "./lambda-pool.ts";
 import type { Resource } from "./resource.ts";
 
@@ -18,27 +19,54 @@ export interface EventInvokeConfig {
   readonly DestinationConfig?: { readonly OnFailure?: { readonly Destination: string } };
 }
 
-/** One function, with all that hangs on its qualifiers. The unqualified one is `""`. */
-export interface LambdaFunction {
-  readonly name: string;
-  readonly arn: string;
+/** Statements that one resource of the template adds to the policy of one qualifier. */
+export interface PolicyPart {
   readonly logicalId: string;
+  readonly type: string;
+  readonly qualifier: string;
+  readonly statements: readonly Json[];
+}
+
+/** What a function is now, or was when a version was published. */
+export interface FunctionState {
   readonly logGroup: string;
   readonly role: Role;
   readonly environment: Readonly<Record<string, string>>;
+  /** How to start a process of it. */
+  readonly instance: (version: string) => InstanceOptions;
+}
+
+/** One function, with all that hangs on its qualifiers. The unqualified one is `""`. */
+export interface LambdaFunction extends FunctionState {
+  readonly name: string;
+  readonly arn: string;
+  readonly logicalId: string;
   readonly pool: LambdaPool;
+  /** By version, `$LATEST` included. A published one never changes. */
+  readonly states: Map<string, FunctionState>;
+  /** How many versions were ever published: their numbers are not used again. */
+  published: number;
   /** Version number by alias or version; `$LATEST` is itself. */
   readonly qualifiers: Map<string, string>;
-  readonly policies: Map<string, PolicyDocument>;
-  /** The resource types those policies came from. */
-  readonly policyTypes: Set<string>;
   readonly invokeConfigs: Map<string, EventInvokeConfig>;
+  policyParts: readonly PolicyPart[];
+}
+
+/** The policy of a function's qualifier, if it has one. */
+export function policyOf(
+  { policyParts }: LambdaFunction,
+  qualifier: string,
+): PolicyDocument | undefined {
+  const parts = policyParts.filter((each) => each.qualifier === qualifier);
+  if (parts.length === 0) return undefined;
+  return { Version: "2012-10-17", Statement: parts.flatMap(({ statements }) => statements) };
 }
 
 /** What functions are made with. */
 export interface FunctionsOptions {
   readonly account: Account;
-  readonly assembly: Assembly;
+  /** The folder of a function's code. */
+  readonly codeFolder: (s3Key: string) => string;
   readonly access: Access;
   readonly identities: Identities;
   /** What the runner adds to every function's environment. */
@@ -49,7 +77,6 @@ export interface FunctionsOptions {
 }
 
 interface FunctionProperties {
-  readonly FunctionName?: string;
   readonly Code: { readonly S3Key?: string };
   readonly Handler: string;
   readonly Role: string;
@@ -57,7 +84,6 @@ interface FunctionProperties {
   readonly Timeout?: number | string;
   readonly MemorySize?: number | string;
   readonly Environment?: { readonly Variables?: Readonly<Record<string, unknown>> };
-  readonly ReservedConcurrentExecutions?: number | string;
   readonly LoggingConfig?: { readonly LogGroup?: string };
   readonly VpcConfig?: object;
 }
@@ -67,13 +93,59 @@ const UNSUPPORTED = ["Layers", "FileSystemConfigs", "ImageConfig", "DeadLetterCo
 /**
  * A function as the template wants it.
  *
- * @throws Error for what the runner does not have, and for a role that Lambda cannot assume.
+ * @throws Error as `stateOf`.
  */
 export async function makeFunction(
-  { logicalId, properties, physicalName }: Resource,
+  resource: Resource,
   options: FunctionsOptions,
 ): Promise<LambdaFunction> {
-  const { account, assembly, access, identities, onLine, onFault } = options;
+  const { logicalId, properties, physicalName } = resource;
+  const { FunctionName: name = physicalName(64) } = properties as { FunctionName?: string };
+  const state = await stateOf(name, resource, options);
+  const states = new Map([["$LATEST", state]]);
+  return {
+    ...state,
+    name,
+    arn: arnOf(options.account, "lambda", `function:${name}`),
+    logicalId,
+    pool: new LambdaPool(concurrencyOf(properties), (version) =>
+      (states.get(version) ?? state).instance(version),
+    ),
+    states,
+    published: 0,
+    qualifiers: new Map([["$LATEST", "$LATEST"]]),
+    invokeConfigs: new Map(),
+    policyParts: [],
+  };
+}
+
+/**
+ * Change a function in place: `$LATEST` is another from now on, published versions are not.
+ *
+ * @throws Error as `stateOf`.
+ */
+export async function changeFunction(
+  lambda: LambdaFunction,
+  resource: Resource,
+  options: FunctionsOptions,
+): Promise<void> {
+  const state = await stateOf(lambda.name, resource, options);
+  Object.assign(lambda, state);
+  lambda.states.set("$LATEST", state);
+  lambda.pool.limit = concurrencyOf(resource.properties);
+  await lambda.pool.retire("$LATEST");
+}
+
+const concurrencyOf = ({ ReservedConcurrentExecutions: reserved }: Json): number =>
+  Number(reserved ?? Number.POSITIVE_INFINITY);
+
+/** @throws Error for what the runner does not have, and for a role that Lambda cannot assume. */
+async function stateOf(
+  name: string,
+  { logicalId, properties }: Resource,
+  options: FunctionsOptions,
+): Promise<FunctionState> {
+  const { access, codeFolder, identities, onLine, onFault } = options;
   const wanted = properties as unknown as FunctionProperties;
   const { S3Key } = wanted.Code;
   const unsupported = UNSUPPORTED.filter((each) => each in properties);
@@ -84,42 +156,33 @@ export async function makeFunction(
   const role = identities.role(wanted.Role);
   if (!(await access.trusts(role, "lambda.amazonaws.com")))
     throw new Error(`${logicalId}: The role defined for the function cannot be assumed by Lambda.`);
-  const name = wanted.FunctionName ?? physicalName(64);
   const session = identities.session(role, name);
   if (wanted.VpcConfig !== undefined) await mayJoinNetwork(session, options);
-  const taskRoot = assembly.codeFolder(S3Key);
+  const taskRoot = codeFolder(S3Key);
   const variables = Object.entries(wanted.Environment?.Variables ?? {});
   const logGroup = wanted.LoggingConfig?.LogGroup ?? `/aws/lambda/${name}`;
-  let isLogging = false;
-  const lambda: LambdaFunction = {
-    name,
-    arn: arnOf(account, "lambda", `function:${name}`),
-    logicalId,
+  const state = {
     logGroup,
     role,
     environment: Object.fromEntries(variables.map(([key, value]) => [key, String(value)])),
-    pool: new LambdaPool(
-      Number(wanted.ReservedConcurrentExecutions ?? Number.POSITIVE_INFINITY),
-      (version) => ({
-        taskRoot,
-        environment: processEnvironment(lambda, version, wanted, options),
-        timeoutSeconds: Number(wanted.Timeout ?? 3),
-        onLine: (line) => {
-          if (!isLogging)
-            void mayLog(session, logGroup, options).catch(({ message }: Error) =>
-              onFault(`the logs of ${name} would be lost on AWS: ${message}`),
-            );
-          isLogging = true;
-          onLine(name, line);
-        },
-      }),
-    ),
-    qualifiers: new Map([["$LATEST", "$LATEST"]]),
-    policies: new Map(),
-    policyTypes: new Set(),
-    invokeConfigs: new Map(),
   };
-  return lambda;
+  let isLogging = false;
+  return {
+    ...state,
+    instance: (version) => ({
+      taskRoot,
+      environment: processEnvironment({ ...state, name }, version, wanted, options),
+      timeoutSeconds: Number(wanted.Timeout ?? 3),
+      onLine: (line) => {
+        if (!isLogging)
+          void mayLog(session, logGroup, options).catch(({ message }: Error) =>
+            onFault(`the logs of ${name} would be lost on AWS: ${message}`),
+          );
+        isLogging = true;
+        onLine(name, line);
+      },
+    }),
+  };
 }
 
 /** Lambda connects a function to its VPC as its role. @throws AwsError when that may not. */
@@ -144,7 +207,7 @@ async function mayLog(
 
 /** What the template sets, the runner's own, and what Lambda sets, which nobody can override. */
 function processEnvironment(
-  lambda: LambdaFunction,
+  lambda: Pick<LambdaFunction, "name" | "role" | "logGroup" | "environment">,
   version: string,
   { Handler, Runtime, MemorySize = 128 }: FunctionProperties,
   { account, identities, environment }: FunctionsOptions,

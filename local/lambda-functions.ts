@@ -1,9 +1,16 @@
 import { arnOf } from "./account.ts";
 import type { Json } from "./assembly.ts";
 import { AwsError } from "./aws-error.ts";
-import { type FunctionsOptions, type LambdaFunction, makeFunction } from "./lambda-function.ts";
+import {
+  changeFunction,
+  type FunctionsOptions,
+  type LambdaFunction,
+  makeFunction,
+  type PolicyPart,
+  policyOf,
+} from "./lambda-function.ts";
 import type { HeldPolicy } from "./policy-use.ts";
-import type { Created, ResourceTypes } from "./resource.ts";
+import type { Created, Existing, Resource, ResourceType, ResourceTypes } from "./resource.ts";
 
 /** What was meant by a function name, an ARN, or either with a qualifier. */
 export interface Target {
@@ -22,61 +29,123 @@ export type Located = Pick<Target, "qualifier" | "arn"> & {
 /** The functions of the template, their versions, aliases and policies. */
 export class LambdaFunctions {
   readonly #options: FunctionsOptions;
-  readonly #functions: LambdaFunction[] = [];
+  #functions: readonly LambdaFunction[] = [];
+  /** Of every function that ever was: what it printed outlives it. */
+  readonly #names: Pick<LambdaFunction, "name" | "logicalId">[] = [];
 
   constructor(options: FunctionsOptions) {
     this.#options = options;
   }
 
   readonly resources: ResourceTypes = {
-    "AWS::Lambda::Function": async (resource) => {
-      const lambda = await makeFunction(resource, this.#options);
-      this.#functions.push(lambda);
-      return { ref: lambda.name, attributes: { Arn: lambda.arn } };
+    "AWS::Lambda::Function": {
+      changes: { FunctionName: "replace", "*": "update" },
+      create: async (resource) => {
+        const lambda = await makeFunction(resource, this.#options);
+        this.#functions = [...this.#functions, lambda];
+        this.#names.push(lambda);
+        return { ref: lambda.name, attributes: { Arn: lambda.arn } };
+      },
+      update: async (resource, { ref }) => {
+        const { lambda } = this.target(ref);
+        await changeFunction(lambda, resource, this.#options);
+        return { ref, attributes: { Arn: lambda.arn } };
+      },
+      remove: async ({ ref }) => {
+        const { lambda } = this.target(ref);
+        this.#functions = this.#functions.filter((each) => each !== lambda);
+        await lambda.pool.stop();
+      },
     },
-    "AWS::Lambda::Version": ({ properties }) => {
-      const { lambda } = this.target(String(properties.FunctionName));
-      const version = String(
-        [...lambda.qualifiers.values()].filter((each) => /^\d/.test(each)).length + 1,
-      );
-      lambda.qualifiers.set(version, version);
-      return { ref: `${lambda.arn}:${version}`, attributes: { Version: version } };
+    "AWS::Lambda::Version": {
+      changes: { "*": "replace" },
+      create: ({ properties }) => {
+        const { lambda } = this.target(String(properties.FunctionName));
+        const version = String(++lambda.published);
+        const { logGroup, role, environment, instance } = lambda;
+        lambda.states.set(version, { logGroup, role, environment, instance });
+        lambda.qualifiers.set(version, version);
+        return { ref: `${lambda.arn}:${version}`, attributes: { Version: version } };
+      },
+      remove: async ({ ref }) => {
+        const { lambda, version } = this.target(ref);
+        lambda.qualifiers.delete(version);
+        lambda.states.delete(version);
+        await lambda.pool.retire(version);
+      },
     },
-    "AWS::Lambda::Alias": ({ properties }) => {
-      const { lambda } = this.target(String(properties.FunctionName));
-      const { version } = this.target(lambda.arn, String(properties.FunctionVersion));
-      lambda.qualifiers.set(String(properties.Name), version);
-      const arn = `${lambda.arn}:${String(properties.Name)}`;
-      return { ref: arn, attributes: { AliasArn: arn } };
+    "AWS::Lambda::Alias": {
+      changes: { Name: "replace", FunctionName: "replace", "*": "update" },
+      create: ({ properties }) => this.#point(properties),
+      update: ({ properties }) => this.#point(properties),
+      remove: ({ ref }) => {
+        const { lambda, qualifier } = this.target(ref);
+        lambda.qualifiers.delete(qualifier);
+      },
     },
-    "AWS::Lambda::EventInvokeConfig": ({ logicalId, properties }) => {
-      const { FunctionName, Qualifier, ...config } = properties;
-      const { lambda, qualifier } = this.target(String(FunctionName), String(Qualifier));
-      lambda.invokeConfigs.set(qualifier, config);
-      return { ref: logicalId };
+    "AWS::Lambda::EventInvokeConfig": {
+      changes: { FunctionName: "replace", Qualifier: "replace", "*": "update" },
+      create: (resource) => this.#configure(resource),
+      update: (resource) => this.#configure(resource),
+      remove: ({ properties: { FunctionName, Qualifier } }) => {
+        const { lambda, qualifier } = this.find(String(FunctionName), String(Qualifier));
+        lambda?.invokeConfigs.delete(qualifier);
+      },
     },
-    "AWS::Lambda::ResourcePolicy": ({ logicalId, type, properties }) => {
-      const target = this.target(String(properties.ResourceArn));
+    "AWS::Lambda::ResourcePolicy": this.#policyType(({ properties }) => {
       const { Statement } = properties.PolicyDocument as { Statement: Json[] };
-      return this.#addPolicy(target, logicalId, type, [Statement].flat());
-    },
-    "AWS::Lambda::Permission": ({ logicalId, type, properties }) => {
-      const target = this.target(String(properties.FunctionName));
-      return this.#addPolicy(target, logicalId, type, [permission(properties, target.arn)]);
-    },
+      return { id: String(properties.ResourceArn), statements: [Statement].flat() };
+    }),
+    "AWS::Lambda::Permission": this.#policyType(({ properties }) => {
+      const id = String(properties.FunctionName);
+      return { id, statements: [permission(properties, this.target(id).arn)] };
+    }),
   };
 
+  #point({ FunctionName, FunctionVersion, Name }: Json): Created {
+    const { lambda } = this.target(String(FunctionName));
+    const { version } = this.target(lambda.arn, String(FunctionVersion));
+    lambda.qualifiers.set(String(Name), version);
+    const arn = `${lambda.arn}:${String(Name)}`;
+    return { ref: arn, attributes: { AliasArn: arn } };
+  }
+
+  #configure({ logicalId, properties }: Resource): Created {
+    const { FunctionName, Qualifier, ...config } = properties;
+    const { lambda, qualifier } = this.target(String(FunctionName), String(Qualifier));
+    lambda.invokeConfigs.set(qualifier, config);
+    return { ref: logicalId };
+  }
+
+  #policyType(partOf: (resource: Resource) => { id: string; statements: Json[] }): ResourceType {
+    const put = (resource: Resource): Created => {
+      const { logicalId, type } = resource;
+      const { id, statements } = partOf(resource);
+      this.#addPolicy(this.target(id), { logicalId, type, statements });
+      return { ref: logicalId, attributes: { Id: logicalId } };
+    };
+    const remove = ({ logicalId }: Pick<Existing, "logicalId">): void => {
+      for (const lambda of this.#functions)
+        lambda.policyParts = lambda.policyParts.filter((each) => each.logicalId !== logicalId);
+    };
+    return {
+      changes: { "*": "update" },
+      create: put,
+      update: (resource) => {
+        remove(resource);
+        return put(resource);
+      },
+      remove,
+    };
+  }
+
   /** On AWS, the two kinds overwrite each other on one function: nobody can want both. */
-  #addPolicy({ lambda, qualifier }: Target, ref: string, type: string, more: Json[]): Created {
-    lambda.policyTypes.add(type);
-    if (lambda.policyTypes.size > 1)
+  #addPolicy({ lambda, qualifier }: Target, part: Omit<PolicyPart, "qualifier">): void {
+    if (lambda.policyParts.some(({ type }) => type !== part.type))
       throw new Error(
         `${lambda.logicalId} has an AWS::Lambda::ResourcePolicy and an AWS::Lambda::Permission, of which one overwrites the other; state one kind`,
       );
-    const statements = lambda.policies.get(qualifier)?.Statement as Json[] | undefined;
-    const Statement = [...(statements ?? []), ...more];
-    lambda.policies.set(qualifier, { Version: "2012-10-17", Statement });
-    return { ref, attributes: { Id: ref } };
+    lambda.policyParts = [...lambda.policyParts, { ...part, qualifier }];
   }
 
   /** What a name, an ARN or a partial ARN means; without `lambda` and `version` when it is not there. */
@@ -108,6 +177,13 @@ export class LambdaFunctions {
     return this.#functions.filter((each) => each.logGroup === logGroup).map(({ name }) => name);
   }
 
+  /** Names of the functions that are or were called so, by name or logical id. */
+  namesOf(id: string): readonly string[] {
+    const found = this.#names.filter((each) => [each.name, each.logicalId].includes(id));
+    if (found.length === 0) return [this.target(id).lambda.name];
+    return found.map(({ name }) => name);
+  }
+
   /** ARNs of all aliases. */
   get aliasArns(): string[] {
     return this.#functions.flatMap(({ arn, qualifiers }) =>
@@ -117,8 +193,11 @@ export class LambdaFunctions {
 
   /** The policies of functions and their qualifiers. */
   get policies(): readonly HeldPolicy[] {
-    return this.#functions.flatMap(({ logicalId, policies }) =>
-      [...policies].map(([qualifier, policy]) => ({ holder: `${logicalId}:${qualifier}`, policy })),
+    return this.#functions.flatMap((lambda) =>
+      ["", ...lambda.qualifiers.keys()].flatMap((qualifier) => {
+        const policy = policyOf(lambda, qualifier);
+        return policy === undefined ? [] : [{ holder: `${lambda.logicalId}:${qualifier}`, policy }];
+      }),
     );
   }
 

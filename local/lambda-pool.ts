@@ -6,29 +6,32 @@ import {
   type Outcome,
 } from "./lambda-instance.ts";
 
+/** What an environment serves once its version is another, or gone. */
+const RETIRED = "";
+
 /** The execution environments of one function: re-used when idle, limited by reserved concurrency. */
 export class LambdaPool {
-  readonly #limit: number;
+  /** The reserved concurrency; `Infinity` without one. */
+  limit: number;
   readonly #optionsOf: (version: string) => InstanceOptions;
-  readonly #idle: { readonly version: string; readonly instance: LambdaInstance }[] = [];
-  readonly #all = new Set<LambdaInstance>();
+  /** Each with the version that it serves, whatever alias it served before. */
+  readonly #all = new Map<LambdaInstance, string>();
+  readonly #idle = new Set<LambdaInstance>();
   #running = 0;
   #stopped = false;
 
-  /** `limit` is the reserved concurrency; `Infinity` without one. */
   constructor(limit: number, optionsOf: (version: string) => InstanceOptions) {
-    this.#limit = limit;
+    this.limit = limit;
     this.#optionsOf = optionsOf;
   }
 
   /**
-   * Run one event on an idle environment of this version, whatever alias it served before, or on a
-   * new one.
+   * Run one event on an idle environment of this version, or on a new one.
    *
    * @throws AwsError `TooManyRequestsException` when the reserved concurrency is used up.
    */
   async run(version: string, invocation: Invocation): Promise<Outcome> {
-    if (this.#running >= this.#limit)
+    if (this.#running >= this.limit)
       throw new AwsError("TooManyRequestsException", "Rate Exceeded.", {
         status: 429,
         details: { Reason: "ReservedFunctionConcurrentInvocationLimitExceeded", Type: "User" },
@@ -37,8 +40,8 @@ export class LambdaPool {
     try {
       const instance = this.#takeIdle(version) ?? (await this.#start(version));
       const outcome = await instance.invoke(invocation);
-      if (instance.alive) this.#idle.push({ version, instance });
-      else this.#all.delete(instance);
+      if (instance.alive && this.#all.get(instance) === version) this.#idle.add(instance);
+      else await this.#end(instance);
       return outcome;
     } finally {
       this.#running--;
@@ -46,24 +49,39 @@ export class LambdaPool {
   }
 
   #takeIdle(version: string): LambdaInstance | undefined {
-    for (;;) {
-      const index = this.#idle.findIndex((each) => each.version === version);
-      const [taken] = index < 0 ? [] : this.#idle.splice(index, 1);
-      if (taken === undefined || taken.instance.alive) return taken?.instance;
-      this.#all.delete(taken.instance);
+    for (const instance of this.#idle) {
+      if (this.#all.get(instance) !== version) continue;
+      this.#idle.delete(instance);
+      if (instance.alive) return instance;
+      this.#all.delete(instance);
     }
+    return undefined;
   }
 
   async #start(version: string): Promise<LambdaInstance> {
-    if (this.#stopped) throw new Error("the local runner is stopping");
+    if (this.#stopped) throw new Error("the function is gone, or the local runner is stopping");
     const instance = new LambdaInstance(this.#optionsOf(version));
-    this.#all.add(instance);
+    this.#all.set(instance, version);
     await instance.start();
     return instance;
   }
 
+  async #end(instance: LambdaInstance): Promise<void> {
+    this.#all.delete(instance);
+    this.#idle.delete(instance);
+    await instance.stop();
+  }
+
+  /** Use no environment of this version any more; one that is at work ends after its event. */
+  async retire(version: string): Promise<void> {
+    const retired = [...this.#all].filter(([, each]) => each === version);
+    for (const [instance] of retired)
+      if (this.#idle.has(instance)) await this.#end(instance);
+      else this.#all.set(instance, RETIRED);
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all([...this.#all].map((instance) => instance.stop()));
+    await Promise.all([...this.#all.keys()].map((instance) => instance.stop()));
   }
 }

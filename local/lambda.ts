@@ -4,6 +4,7 @@ import type { Account } from "./account.ts";
 import { AwsError } from "./aws-error.ts";
 import type { Identities, Session } from "./identity.ts";
 import { type AsyncEvent, deliver } from "./lambda-async.ts";
+import { policyOf } from "./lambda-function.ts";
 import type { LambdaFunctions, Target } from "./lambda-functions.ts";
 import type { Outcome } from "./lambda-instance.ts";
 import { type ApiReply, restService, type Service } from "./protocols.ts";
@@ -83,7 +84,7 @@ export class Lambda {
     await access.authorize(request.caller, {
       action: "lambda:InvokeFunction",
       resource: arn,
-      policy: lambda?.policies.get(qualifier),
+      policy: lambda && policyOf(lambda, qualifier),
     });
     const target = functions.target(request.functionName, request.qualifier);
     const payload = request.payload === "" ? "{}" : request.payload;
@@ -116,7 +117,7 @@ export class Lambda {
     await access.authorizeService(service, {
       action: "lambda:InvokeFunction",
       resource: target.arn,
-      policy: target.lambda.policies.get(target.qualifier),
+      policy: policyOf(target.lambda, target.qualifier),
       context: { "aws:SourceArn": sourceArn, "aws:SourceAccount": account.id },
     });
     this.#queue(target, randomUUID(), call.payload);

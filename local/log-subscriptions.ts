@@ -31,7 +31,7 @@ const LINGER = 20;
 /** Subscriptions of CloudWatch Logs to functions; those to anything else are accepted and ignored. */
 export class LogSubscriptions {
   readonly #options: SubscriptionsOptions;
-  readonly #all: Subscription[] = [];
+  #all: readonly Subscription[] = [];
   readonly #waiting = new Map<Subscription, LogLine[]>();
 
   constructor(options: SubscriptionsOptions) {
@@ -39,19 +39,29 @@ export class LogSubscriptions {
   }
 
   readonly resources: ResourceTypes = {
-    "AWS::Logs::SubscriptionFilter": (resource) => this.#create(resource),
+    "AWS::Logs::SubscriptionFilter": {
+      changes: { "*": "replace" },
+      create: (resource) => this.#create(resource),
+      remove: ({ ref }) => {
+        this.#all = this.#all.filter(({ name }) => name !== ref);
+      },
+    },
   };
 
-  #create({ logicalId, properties }: Resource): Created {
+  #create({ properties, physicalName }: Resource): Created {
+    const name = physicalName(64);
     const { LogGroupName, DestinationArn, FilterPattern } = properties as Record<string, string>;
     if (DestinationArn?.includes(":lambda:"))
-      this.#all.push({
-        name: logicalId,
-        logGroup: LogGroupName ?? "",
-        functionArn: DestinationArn,
-        passes: filterOf(FilterPattern ?? ""),
-      });
-    return { ref: logicalId };
+      this.#all = [
+        ...this.#all,
+        {
+          name,
+          logGroup: LogGroupName ?? "",
+          functionArn: DestinationArn,
+          passes: filterOf(FilterPattern ?? ""),
+        },
+      ];
+    return { ref: name };
   }
 
   /** A function has printed a line. */

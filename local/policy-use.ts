@@ -22,14 +22,16 @@ interface Statement {
   readonly Action: string | readonly string[];
 }
 
-/** Which statements of which policies have decided a call, and for which action. */
+/** Which statements have decided a call, and for which action. */
 export class PolicyUse {
-  readonly #used = new WeakMap<PolicyDocument, Set<string>>();
+  readonly #used = new WeakMap<object, Set<string>>();
 
   /** Remember that a statement, counted from 1, matched a call. */
   record(policy: PolicyDocument, statement: number, action: string): void {
-    const used = this.#used.get(policy) ?? new Set();
-    this.#used.set(policy, used.add(`${statement} ${action.toLowerCase()}`));
+    const matched = statementsOf(policy)[statement - 1];
+    if (matched === undefined) throw new Error(`the policy has no statement ${statement}`);
+    const used = this.#used.get(matched) ?? new Set();
+    this.#used.set(matched, used.add(action.toLowerCase()));
   }
 
   /** What of these policies was never needed, action by action. */
@@ -37,9 +39,9 @@ export class PolicyUse {
     return policies.flatMap(({ holder, policy }) =>
       statementsOf(policy).flatMap((statement, index) => {
         const { Sid = `#${index + 1}`, Effect: effect } = statement;
-        const used = this.#used.get(policy) ?? new Set();
+        const used = this.#used.get(statement) ?? new Set();
         const all = [statement.Action].flat();
-        const idle = all.filter((pattern) => !isUsed(used, index + 1, pattern));
+        const idle = all.filter((pattern) => !isUsed(used, pattern));
         const isIdle = effect === "Deny" ? idle.length === all.length : idle.length > 0;
         return isIdle ? [{ holder, statement: Sid, effect, actions: idle }] : [];
       }),
@@ -50,8 +52,8 @@ export class PolicyUse {
 const statementsOf = (policy: PolicyDocument): readonly Statement[] =>
   [policy.Statement].flat() as Statement[];
 
-function isUsed(used: ReadonlySet<string>, statement: number, pattern: string): boolean {
+function isUsed(used: ReadonlySet<string>, pattern: string): boolean {
   const literal = pattern.toLowerCase().replace(/[.+^${}()|[\]\\]/g, "\\$&");
-  const whole = new RegExp(`^${statement} ${literal.replaceAll("*", ".*").replaceAll("?", ".")}$`);
+  const whole = new RegExp(`^${literal.replaceAll("*", ".*").replaceAll("?", ".")}$`);
   return [...used].some((each) => whole.test(each));
 }

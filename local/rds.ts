@@ -62,12 +62,23 @@ export class Rds {
   });
 
   readonly resources: ResourceTypes = {
-    "AWS::RDS::DBInstance": (resource) => this.#create(resource),
-    "AWS::RDS::DBParameterGroup": ({ properties, physicalName }) => {
-      const { DBParameterGroupName, Parameters = {} } = properties as ParameterGroupProperties;
-      const name = DBParameterGroupName ?? physicalName(255).toLowerCase();
-      this.#parameters.set(name, Parameters);
-      return { ref: name, attributes: { DBParameterGroupName: name } };
+    "AWS::RDS::DBInstance": {
+      changes: {},
+      create: (resource) => this.#create(resource),
+      remove: async () => {
+        await this.stop();
+        this.#instance = undefined;
+      },
+    },
+    "AWS::RDS::DBParameterGroup": {
+      changes: { Description: "update", Tags: "update" },
+      create: ({ properties, physicalName }) => {
+        const { DBParameterGroupName, Parameters = {} } = properties as ParameterGroupProperties;
+        const name = DBParameterGroupName ?? physicalName(255).toLowerCase();
+        this.#parameters.set(name, Parameters);
+        return { ref: name, attributes: { DBParameterGroupName: name } };
+      },
+      remove: ({ ref }) => void this.#parameters.delete(ref),
     },
   };
 

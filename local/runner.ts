@@ -1,9 +1,8 @@
-import { randomUUID } from "node:crypto";
 import type { AccessDecision } from "./access.ts";
-import { type Account, arnOf } from "./account.ts";
-import { type Assembly, readAssembly } from "./assembly.ts";
+import type { Account } from "./account.ts";
+import { type Assembly, readAssembly, type Template } from "./assembly.ts";
 import { makeCloudFormation } from "./cloudformation.ts";
-import { createCustomResource, isCustomResource } from "./custom-resource.ts";
+import { customResource, isCustomResource } from "./custom-resource.ts";
 import type { PutEvent } from "./event-bridge.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
 import type { Credentials } from "./identity.ts";
@@ -11,7 +10,7 @@ import { type LogEvents, makeLogs } from "./logs.ts";
 import type { UnusedStatement } from "./policy-use.ts";
 import type { EmbeddedPostgres } from "./postgres.ts";
 import { makeServices, type Services } from "./services.ts";
-import { createStack } from "./stack.ts";
+import { Stack } from "./stack.ts";
 import { makeSts } from "./sts.ts";
 
 /** What to run. */
@@ -70,20 +69,35 @@ export interface Runner {
   readonly busEvents: readonly PutEvent[];
   /** As `queueMessages`, with the message attributes. */
   queueAttributes(logicalIdOrArn: string): readonly Readonly<Record<string, string>>[];
+  /** Make the stack again after `delete`, under another stack id. @throws Error as `startRunner`. */
+  create(assembly: string): Promise<void>;
+  /**
+   * Make the stack what another assembly of it says, and take away what that no longer names. A
+   * failure is rolled back.
+   *
+   * @throws Error naming what the runner cannot change, before anything is touched; or the reason of
+   *   a failure, after the rollback.
+   */
+  update(assembly: string): Promise<void>;
+  /**
+   * Take the stack away, and keep the runner, with its logs. After a failure, the same again goes
+   * on where it stopped.
+   *
+   * @throws Error with the reason of a failure.
+   */
+  delete(): Promise<void>;
   /** End everything that was started. Safe to repeat. */
   stop(): Promise<void>;
 }
 
-/** What is known of a run before its stack is there. */
+/** What belongs to a run. */
 interface Run {
   readonly account: Account;
-  readonly assembly: Assembly;
-  readonly stackId: string;
   readonly services: Services;
-  readonly outputs: Record<string, string>;
+  readonly stack: Stack;
   readonly logs: LogLine[];
-  readonly onProgress: (line: string) => void;
-  readonly signal: AbortSignal | undefined;
+  /** Read another assembly of the stack. */
+  readonly read: (folder: string) => Template;
 }
 
 /**
@@ -98,12 +112,13 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     id: options.accountId ?? "123456789012",
     region: options.region ?? "eu-west-1",
   };
-  const assembly = readAssembly(options.assembly, options.stack);
+  const first = readAssembly(options.assembly, options.stack);
+  const { codeFolder, read } = codeOf(first, options.stack);
   const logs: LogLine[] = [];
   let gateway: Gateway | undefined;
   const services = makeServices({
     account,
-    assembly,
+    codeFolder,
     duplicateDeliveries,
     endpoint: () => gateway?.endpoint ?? "",
     onFault: onProgress,
@@ -112,9 +127,9 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       onLog?.(functionName, line);
     },
   });
-  const stackId = arnOf(account, "cloudformation", `stack/${assembly.stackName}/${randomUUID()}`);
-  const run: Run = { account, assembly, stackId, services, outputs: {}, logs, onProgress, signal };
-  gateway = await serve(run);
+  const stack = stackOf(account, first.stackName, services, onProgress);
+  const run: Run = { account, services, stack, logs, read };
+  gateway = await serve(run, onProgress);
   const stop = once(async () => {
     await services.scheduler.stop();
     await gateway.stop();
@@ -122,13 +137,29 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     await services.rds.stop();
   });
   try {
-    Object.assign(run.outputs, await create(run));
+    await stack.create(first.template, signal);
     services.scheduler.start();
     return view(run, gateway.endpoint, stop);
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Former assemblies are asked as well: a rollback needs their code. */
+function codeOf(first: Assembly, wanted: string | undefined) {
+  const assemblies = [first];
+  return {
+    codeFolder: (s3Key: string): string =>
+      (assemblies.findLast((each) => each.hasCode(s3Key)) ?? first).codeFolder(s3Key),
+    read: (folder: string): Template => {
+      const assembly = readAssembly(folder, wanted);
+      if (assembly.stackName !== first.stackName)
+        throw new Error(`${folder} holds stack ${assembly.stackName}, not ${first.stackName}`);
+      assemblies.push(assembly);
+      return assembly.template;
+    },
+  };
 }
 
 function once(task: () => Promise<void>): () => Promise<void> {
@@ -139,8 +170,25 @@ function once(task: () => Promise<void>): () => Promise<void> {
   };
 }
 
-function serve(run: Run): Promise<Gateway> {
-  const { account, assembly, stackId, services, outputs, logs, onProgress } = run;
+function stackOf(
+  account: Account,
+  name: string,
+  services: Services,
+  onProgress: (line: string) => void,
+): Stack {
+  const custom = customResource({ ...services, stackId: () => stack.id });
+  const stack = new Stack({
+    account,
+    name,
+    typeOf: (type) => services.resources[type] ?? (isCustomResource(type) ? custom : undefined),
+    resolveSecret: (reference) => services.secrets.resolve(reference),
+    onProgress,
+  });
+  return stack;
+}
+
+function serve(run: Run, onFault: (line: string) => void): Promise<Gateway> {
+  const { account, stack, services, logs } = run;
   const { access, eventBridge, functions, identities, lambda, rds, scheduler, secrets } = services;
   const eventsOf: LogEvents = (group) => {
     const names = functions.loggingTo(group);
@@ -149,11 +197,10 @@ function serve(run: Run): Promise<Gateway> {
       .filter(({ functionName }) => names.includes(functionName))
       .map(({ line: message, timestamp }) => ({ message, timestamp }));
   };
-  const stack = { id: stackId, name: assembly.stackName, createdAt: new Date(), outputs };
   return startGateway({
     account,
     identities,
-    onFault: onProgress,
+    onFault,
     services: {
       cloudformation: makeCloudFormation(access, stack),
       events: eventBridge.service,
@@ -167,48 +214,24 @@ function serve(run: Run): Promise<Gateway> {
   });
 }
 
-function create(run: Run): Promise<Record<string, string>> {
-  const { account, assembly, stackId, services, onProgress, signal } = run;
-  return createStack({
-    name: assembly.stackName,
-    region: account.region,
-    template: assembly.template,
-    pseudoParameters: {
-      "AWS::AccountId": account.id,
-      "AWS::Partition": "aws",
-      "AWS::Region": account.region,
-      "AWS::StackId": stackId,
-      "AWS::StackName": assembly.stackName,
-      "AWS::URLSuffix": "amazonaws.com",
-    },
-    supports: (type) => type in services.resources || isCustomResource(type),
-    create: async (resource) => {
-      signal?.throwIfAborted();
-      onProgress(`creating ${resource.type} ${resource.logicalId}`);
-      const known = services.resources[resource.type];
-      return known === undefined
-        ? createCustomResource(resource, { ...services, stackId })
-        : known(resource);
-    },
-    resolveSecret: (reference) => services.secrets.resolve(reference),
-  });
-}
-
 function view(run: Run, endpoint: string, stop: () => Promise<void>): Runner {
-  const { account, assembly, services, outputs, logs } = run;
+  const { account, stack, services, logs, read } = run;
   const { access, functions, identities, rds, sqs } = services;
   const database = (): EmbeddedPostgres => {
     if (rds.server !== undefined) return rds.server;
-    throw new Error(`stack ${assembly.stackName} has no AWS::RDS::DBInstance`);
+    throw new Error(`stack ${stack.name} has no AWS::RDS::DBInstance`);
   };
   return {
     endpoint,
     region: account.region,
     accountId: account.id,
-    stackName: assembly.stackName,
-    outputs,
+    stackName: stack.name,
+    outputs: stack.outputs,
     busEvents: services.eventBridge.events,
     calls: access.decisions,
+    create: async (assembly) => stack.create(read(assembly)),
+    update: async (assembly) => stack.update(read(assembly)),
+    delete: () => stack.delete(),
     stop,
     get database() {
       return database();
@@ -219,13 +242,15 @@ function view(run: Run, endpoint: string, stop: () => Promise<void>): Runner {
     get caFile() {
       return database().caFile;
     },
+    get aliasArns() {
+      return functions.aliasArns;
+    },
     credentialsFor: (principal) =>
       identities.session(identities.role(principal), "local").credentials,
     logs: (wanted) => {
-      const name = wanted === undefined ? undefined : functions.target(wanted).lambda.name;
-      return logs.filter(({ functionName }) => name === undefined || functionName === name);
+      const names = wanted === undefined ? undefined : functions.namesOf(wanted);
+      return logs.filter(({ functionName }) => names?.includes(functionName) ?? true);
     },
-    aliasArns: functions.aliasArns,
     queueMessages: (id) =>
       (id === undefined ? sqs.queues : [sqs.find(id)]).flatMap(({ messages }) =>
         messages.map(({ body }) => body),

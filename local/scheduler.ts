@@ -5,7 +5,7 @@ import { AwsError } from "./aws-error.ts";
 import type { Identities, Session } from "./identity.ts";
 import type { Lambda } from "./lambda.ts";
 import { jsonReply, type Route, restService, type Service } from "./protocols.ts";
-import type { ResourceTypes } from "./resource.ts";
+import type { Created, Resource, ResourceTypes } from "./resource.ts";
 import { validateSchedule } from "./schedule-expression.ts";
 import { deliverSchedule, resolveTarget } from "./schedule-target.ts";
 import type { Sqs } from "./sqs.ts";
@@ -59,10 +59,24 @@ export class Scheduler {
         this.#remove(await this.#allowed(caller, "DeleteSchedule", group, name));
         return jsonReply({});
       }),
-      route("DELETE", /^\/schedule-groups\/(?<name>[^/]+)$/, async ({ name = "" }, { caller }) => {
-        await this.#deleteGroup(name, caller);
-        return jsonReply({});
-      }),
+      route(
+        "DELETE",
+        /^\/schedule-groups\/(?<group>[^/]+)$/,
+        async ({ group = "" }, { caller }) => {
+          const { access } = this.#options;
+          const resource = this.#arn("schedule-group", group);
+          await access.authorize(caller, { action: "scheduler:DeleteScheduleGroup", resource });
+          // AWS's service reference names both actions for this one operation
+          const schedules = this.#arn("schedule", `${group}/*`);
+          await access.authorize(caller, {
+            action: "scheduler:DeleteSchedule",
+            resource: schedules,
+          });
+          this.#assertGroup(group);
+          this.#removeGroup(group);
+          return jsonReply({});
+        },
+      ),
       route("GET", /^\/schedules$/, async (_, { url, caller }) => {
         // The action knows no resource: its permission is on `*`.
         const request = { action: "scheduler:ListSchedules", resource: "*" };
@@ -73,17 +87,44 @@ export class Scheduler {
   }
 
   readonly resources: ResourceTypes = {
-    "AWS::Scheduler::ScheduleGroup": ({ properties, physicalName }) => {
-      const { Name: name = physicalName(64) } = properties as { Name?: string };
-      this.#groups.add(name);
-      return { ref: name, attributes: { Arn: this.#arn("schedule-group", name) } };
+    "AWS::Scheduler::ScheduleGroup": {
+      changes: { Name: "replace", Tags: "update" },
+      create: ({ properties, physicalName }) => {
+        const { Name: name = physicalName(64) } = properties as { Name?: string };
+        if (this.#groups.has(name)) throw conflict(`Schedule group ${name}`);
+        this.#groups.add(name);
+        return { ref: name, attributes: { Arn: this.#arn("schedule-group", name) } };
+      },
+      remove: ({ ref }) => this.#removeGroup(ref),
     },
-    "AWS::Scheduler::Schedule": async ({ properties, physicalName }) => {
-      const request = properties as unknown as CreateScheduleInput;
-      const name = request.Name ?? physicalName(64);
-      return { ref: name, attributes: { Arn: await this.#add({ ...request, Name: name }) } };
+    "AWS::Scheduler::Schedule": {
+      changes: { Name: "replace", GroupName: "replace", "*": "update" },
+      create: (resource) => this.#declare(resource, resource.physicalName(64)),
+      update: (resource, { ref }) => {
+        this.#removeDeclared(resource, ref);
+        return this.#declare(resource, ref);
+      },
+      remove: (resource) => this.#removeDeclared(resource, resource.ref),
     },
   };
+
+  async #declare({ properties }: Resource, Name: string): Promise<Created> {
+    const request = { Name, ...properties } as unknown as CreateScheduleInput;
+    return { ref: request.Name ?? Name, attributes: { Arn: await this.#add(request) } };
+  }
+
+  #removeDeclared({ properties }: Pick<Resource, "properties">, name: string): void {
+    const { GroupName = "default" } = properties as { GroupName?: string };
+    const schedule = this.#schedules.get(this.#arn("schedule", `${GroupName}/${name}`));
+    if (schedule !== undefined) this.#remove(schedule);
+  }
+
+  /** A group goes with its schedules. */
+  #removeGroup(name: string): void {
+    for (const schedule of this.#schedules.values())
+      if (schedule.group === name) this.#remove(schedule);
+    this.#groups.delete(name);
+  }
 
   #arn(kind: "schedule" | "schedule-group", name: string): string {
     return arnOf(this.#options.account, "scheduler", `${kind}/${name}`);
@@ -111,7 +152,7 @@ export class Scheduler {
     if (known !== undefined) {
       const sameToken = request.ClientToken === known.request.ClientToken;
       if (request.ClientToken !== undefined && sameToken) return arn;
-      throw new AwsError("ConflictException", `Schedule ${name} already exists.`, { status: 409 });
+      throw conflict(`Schedule ${name}`);
     }
     const createdAt = new Date();
     const schedule: StoredSchedule = { arn, group, name, request, target, timing, createdAt };
@@ -170,19 +211,6 @@ export class Scheduler {
     if (this.#schedules.get(schedule.arn) === schedule) this.#schedules.delete(schedule.arn);
   }
 
-  /** With its schedules, which takes their permission too. On AWS it lasts a while. */
-  async #deleteGroup(name: string, caller: Session): Promise<void> {
-    const { access } = this.#options;
-    const resource = this.#arn("schedule-group", name);
-    await access.authorize(caller, { action: "scheduler:DeleteScheduleGroup", resource });
-    const schedules = this.#arn("schedule", `${name}/*`);
-    await access.authorize(caller, { action: "scheduler:DeleteSchedule", resource: schedules });
-    this.#assertGroup(name);
-    for (const each of [...this.#schedules.values()].filter(({ group }) => group === name))
-      this.#remove(each);
-    this.#groups.delete(name);
-  }
-
   async #allowed(caller: Session, what: string, group: string, name: string) {
     const resource = this.#arn("schedule", `${group}/${name}`);
     await this.#options.access.authorize(caller, { action: `scheduler:${what}`, resource });
@@ -217,3 +245,6 @@ export class Scheduler {
 
 const missing = (what: string): AwsError =>
   new AwsError("ResourceNotFoundException", `${what} does not exist.`, { status: 404 });
+
+const conflict = (what: string): AwsError =>
+  new AwsError("ConflictException", `${what} already exists.`, { status: 409 });

@@ -50,7 +50,7 @@ export type DatabaseFacts = (dbInstanceIdentifier: string) => Readonly<Record<st
 export class SecretsManager {
   readonly #account: Account;
   readonly #access: Access;
-  readonly #secrets: StoredSecret[] = [];
+  #secrets: readonly StoredSecret[] = [];
   readonly #databaseFacts: DatabaseFacts;
 
   constructor(account: Account, access: Access, databaseFacts: DatabaseFacts) {
@@ -75,21 +75,40 @@ export class SecretsManager {
   });
 
   readonly resources: ResourceTypes = {
-    "AWS::SecretsManager::Secret": (resource) => this.#create(resource),
-    "AWS::SecretsManager::ResourcePolicy": ({ properties }) => {
-      const { SecretId, ResourcePolicy } = properties as Record<string, unknown>;
-      this.#find(String(SecretId)).policy = ResourcePolicy as PolicyDocument;
-      return { ref: String(SecretId) };
+    "AWS::SecretsManager::Secret": {
+      changes: { Name: "replace", Description: "update", Tags: "update" },
+      create: (resource) => this.#create(resource),
+      remove: ({ ref }) => {
+        this.#secrets = this.#secrets.filter(({ arn }) => arn !== ref);
+      },
     },
-    "AWS::SecretsManager::SecretTargetAttachment": ({ properties }) => {
-      const { SecretId, TargetId } = properties as { SecretId: string; TargetId: string };
-      const { arn, versions } = this.#find(SecretId);
-      const value = JSON.parse(versions.get(undefined, undefined).value) as object;
-      const attached = JSON.stringify({ ...value, ...this.#databaseFacts(TargetId) });
-      versions.put(randomUUID(), attached, ["AWSCURRENT"]);
-      return { ref: arn };
+    "AWS::SecretsManager::ResourcePolicy": {
+      changes: { SecretId: "replace", "*": "update" },
+      create: (resource) => this.#setPolicy(resource),
+      update: (resource) => this.#setPolicy(resource),
+      remove: ({ ref }) => {
+        delete this.#lookup(ref)?.policy;
+      },
+    },
+    "AWS::SecretsManager::SecretTargetAttachment": {
+      changes: {},
+      create: ({ properties }) => {
+        const { SecretId, TargetId } = properties as { SecretId: string; TargetId: string };
+        const { arn, versions } = this.#find(SecretId);
+        const value = JSON.parse(versions.get(undefined, undefined).value) as object;
+        const attached = JSON.stringify({ ...value, ...this.#databaseFacts(TargetId) });
+        versions.put(randomUUID(), attached, ["AWSCURRENT"]);
+        return { ref: arn };
+      },
+      remove: () => {},
     },
   };
+
+  #setPolicy({ properties }: Resource): Created {
+    const { SecretId, ResourcePolicy } = properties as Record<string, unknown>;
+    this.#find(String(SecretId)).policy = ResourcePolicy as PolicyDocument;
+    return { ref: String(SecretId) };
+  }
 
   /** The value that a template refers to. */
   resolve({ id, key, stage, version }: SecretReference): string {
@@ -108,7 +127,7 @@ export class SecretsManager {
     };
     const value = SecretString ?? (generate && generated(generate));
     if (value !== undefined) secret.versions.put(randomUUID(), value, ["AWSCURRENT"]);
-    this.#secrets.push(secret);
+    this.#secrets = [...this.#secrets, secret];
     return { ref: secret.arn, attributes: { Id: secret.arn } };
   }
 

@@ -1,6 +1,5 @@
 import { Access } from "./access.ts";
 import type { Account } from "./account.ts";
-import type { Assembly } from "./assembly.ts";
 import { EventBridge } from "./event-bridge.ts";
 import { Identities } from "./identity.ts";
 import { inertResources } from "./inert-resources.ts";
@@ -15,7 +14,8 @@ import { Sqs } from "./sqs.ts";
 
 interface ServicesOptions {
   readonly account: Account;
-  readonly assembly: Assembly;
+  /** The folder of a function's code. */
+  readonly codeFolder: (s3Key: string) => string;
   readonly duplicateDeliveries: boolean;
   readonly endpoint: () => string;
   readonly onLine: (functionName: string, line: string) => void;
@@ -33,13 +33,13 @@ export interface Services {
   readonly scheduler: Scheduler;
   readonly secrets: SecretsManager;
   readonly sqs: Sqs;
-  /** The resource types that all of them create. */
+  /** The resource types of all of them. */
   readonly resources: ResourceTypes;
 }
 
 /** Make the services; none of them does anything yet. */
 export function makeServices(options: ServicesOptions): Services {
-  const { account, assembly, duplicateDeliveries, endpoint, onFault, onLine } = options;
+  const { account, codeFolder, duplicateDeliveries, endpoint, onFault, onLine } = options;
   const access = new Access(account);
   const identities = new Identities(account);
   const sqs = new Sqs(account, access);
@@ -51,7 +51,7 @@ export function makeServices(options: ServicesOptions): Services {
   });
   const functions = new LambdaFunctions({
     account,
-    assembly,
+    codeFolder,
     access,
     identities,
     environment,

@@ -26,7 +26,7 @@ interface Queue {
 export class Sqs {
   readonly #account: Account;
   readonly #access: Access;
-  readonly queues: Queue[] = [];
+  queues: readonly Queue[] = [];
 
   constructor(account: Account, access: Access) {
     this.#account = account;
@@ -34,16 +34,31 @@ export class Sqs {
   }
 
   readonly resources: ResourceTypes = {
-    "AWS::SQS::Queue": (resource) => this.#create(resource),
-    "AWS::SQS::QueuePolicy": ({ logicalId, properties }) => {
-      const { Queues, PolicyDocument } = properties as {
-        Queues: string[];
-        PolicyDocument: PolicyDocument;
-      };
-      for (const url of Queues) this.find(url).policy = PolicyDocument;
-      return { ref: logicalId };
+    "AWS::SQS::Queue": {
+      changes: { QueueName: "replace", "*": "update" },
+      create: (resource) => this.#create(resource),
+      remove: ({ ref }) => {
+        this.queues = this.queues.filter(({ url }) => url !== ref);
+      },
+    },
+    "AWS::SQS::QueuePolicy": {
+      changes: { Queues: "replace", PolicyDocument: "update" },
+      create: (resource) => this.#setPolicy(resource),
+      update: (resource) => this.#setPolicy(resource),
+      remove: ({ properties }) => {
+        for (const url of properties.Queues as string[]) delete this.#lookup(url)?.policy;
+      },
     },
   };
+
+  #setPolicy({ logicalId, properties }: Resource): Created {
+    const { Queues, PolicyDocument } = properties as {
+      Queues: string[];
+      PolicyDocument: PolicyDocument;
+    };
+    for (const url of Queues) this.find(url).policy = PolicyDocument;
+    return { ref: logicalId };
+  }
 
   /** The queues' own policies. */
   get policies(): readonly HeldPolicy[] {
@@ -60,15 +75,19 @@ export class Sqs {
       logicalId,
       messages: [],
     };
-    this.queues.push(queue);
+    this.queues = [...this.queues, queue];
     return { ref: queue.url, attributes: { Arn: queue.arn, QueueName: name, QueueUrl: queue.url } };
   }
 
   /** A queue by ARN, URL or logical id. @throws AwsError when there is none. */
   find(id: string): Queue {
-    const queue = this.queues.find((each) => [each.arn, each.url, each.logicalId].includes(id));
+    const queue = this.#lookup(id);
     if (queue !== undefined) return queue;
     throw new AwsError("QueueDoesNotExist", `The specified queue does not exist: ${id}`);
+  }
+
+  #lookup(id: string): Queue | undefined {
+    return this.queues.find((each) => [each.arn, each.url, each.logicalId].includes(id));
   }
 
   /** Put a message into a queue, if the caller may. */

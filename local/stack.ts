@@ -1,133 +1,210 @@
-import { randomEnd } from "./account.ts";
-import type { Json, Template, TemplateResource } from "./assembly.ts";
-import type { Created, Resource } from "./resource.ts";
-import type { SecretReference } from "./secrets-manager.ts";
-import { evaluate, NO_VALUE, references, type Scope } from "./template.ts";
+import { randomUUID } from "node:crypto";
+import { type Account, arnOf } from "./account.ts";
+import type { Template } from "./assembly.ts";
+import type { Created } from "./resource.ts";
+import { Changes } from "./stack-changes.ts";
+import { assertChangeable, type StackResource, type Wanted, wantedOf } from "./stack-plan.ts";
+import { StackResources, type StackResourcesOptions } from "./stack-resources.ts";
+import { scopeOf } from "./stack-scope.ts";
+import { evaluate, type Scope } from "./template.ts";
 
-/** How a stack is made. */
-export interface StackOptions {
-  readonly name: string;
-  readonly region: string;
-  readonly template: Template;
-  /** `AWS::Region` and its like, `AWS::NoValue` aside. */
-  readonly pseudoParameters: Readonly<Record<string, string>>;
-  readonly supports: (type: string) => boolean;
-  readonly create: (resource: Resource) => Promise<Created>;
-  readonly resolveSecret: (reference: SecretReference) => string;
+/** What a stack is made with. */
+export interface StackOptions extends StackResourcesOptions {
+  readonly account: Account;
 }
 
-/** The value CDK's templates look up before they deploy anything. */
-const SSM_PARAMETERS: Readonly<Record<string, string>> = {
-  "/cdk-bootstrap/hnb659fds/version": "30",
-};
-const DYNAMIC = /\{\{resolve:([^:}]+):(arn:aws:secretsmanager(?::[^:}]+){4}|[^:}]+)([^}]*)\}\}/g;
+/** As CloudFormation calls them; before the first creation it has none. */
+export type StackStatus =
+  | `${"CREATE" | "UPDATE" | "DELETE"}_${"COMPLETE" | "FAILED" | "IN_PROGRESS"}`
+  | `${"" | "UPDATE_"}ROLLBACK_${"COMPLETE" | "FAILED" | "IN_PROGRESS"}`
+  | undefined;
 
-/**
- * Create every resource, each after those it needs.
- *
- * @returns the stack's outputs.
- * @throws Error naming what the runner does not have, or has only one of, before it creates anything.
- */
-export async function createStack(options: StackOptions): Promise<Record<string, string>> {
-  const { template, name, supports } = options;
-  const created = new Map<string, Created>();
-  const scope = scopeOf(options, created);
-  const wanted = Object.entries(template.Resources).filter(
-    ([, { Condition }]) => Condition === undefined || scope.condition(Condition),
-  );
-  assertPossible(wanted, supports);
-  for (const logicalId of creationOrder(
-    template,
-    wanted.map(([id]) => id),
-  )) {
-    const { Type, Properties = {} } = template.Resources[logicalId] ?? { Type: "" };
-    const properties = resolveDynamic(evaluate(Properties, scope), options) as Json;
-    const physicalName = (length: number): string =>
-      `${`${name}-${logicalId}`.slice(0, length - 13)}-${randomEnd(12)}`;
-    created.set(
-      logicalId,
-      await options.create({ logicalId, type: Type, properties, physicalName }),
+/** In which states CloudFormation starts an operation. */
+const STARTS: Readonly<Record<"create" | "update" | "delete", readonly StackStatus[]>> = {
+  create: [undefined, "ROLLBACK_COMPLETE", "DELETE_COMPLETE"],
+  update: ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"],
+  delete: [
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "UPDATE_ROLLBACK_FAILED",
+    "DELETE_FAILED",
+  ],
+};
+
+/** One stack and its life: made, changed and taken away, one resource after the other. */
+export class Stack {
+  readonly #options: StackOptions;
+  readonly #work: StackResources;
+  /** In the order in which they were made. */
+  #resources = new Map<string, StackResource>();
+  #id = "";
+  #createdAt = new Date(0);
+  #status: StackStatus;
+  /** The same object for ever, so that whoever holds it sees the stack as it is. */
+  readonly outputs: Record<string, string> = {};
+
+  constructor(options: StackOptions) {
+    this.#options = options;
+    this.#work = new StackResources(options);
+  }
+
+  /** Never used twice: a stack that is made again has another. */
+  get id(): string {
+    return this.#id;
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  get status(): StackStatus {
+    return this.#status;
+  }
+
+  get createdAt(): Date {
+    return this.#createdAt;
+  }
+
+  /**
+   * Make every resource.
+   *
+   * @throws Error naming what the runner does not have, before it creates anything; or the reason of
+   *   a failure, after what was made has been taken away again. When the signal aborts it, whoever
+   *   sent that takes everything away at once.
+   */
+  async create(template: Template, signal?: AbortSignal): Promise<void> {
+    this.#assertStarts("create");
+    const { account, name } = this.#options;
+    this.#id = arnOf(account, "cloudformation", `stack/${name}/${randomUUID()}`);
+    const wanted = this.#wanted(template);
+    this.#createdAt = new Date();
+    this.#status = "CREATE_IN_PROGRESS";
+    const changes = new Changes(this.#work, new Map());
+    try {
+      await this.#bring(template, wanted, changes, signal);
+      this.#status = "CREATE_COMPLETE";
+    } catch (error) {
+      this.#status = "CREATE_FAILED";
+      if (signal?.aborted !== true) await this.#rollBack("ROLLBACK", changes, error);
+      throw error;
+    }
+  }
+
+  /**
+   * Make the stack what another template says, then take away what it no longer names.
+   *
+   * @throws Error naming what the runner cannot change, before anything is touched; or the reason of
+   *   a failure, after every resource has got its former properties again.
+   */
+  async update(template: Template): Promise<void> {
+    this.#assertStarts("update");
+    const wanted = this.#wanted(template);
+    const former = this.#resources;
+    assertChangeable(wanted, former, this.#scope(template, former), this.#options.typeOf);
+    this.#status = "UPDATE_IN_PROGRESS";
+    const changes = new Changes(this.#work, former);
+    try {
+      await this.#bring(template, wanted, changes);
+    } catch (error) {
+      await this.#rollBack("UPDATE_ROLLBACK", changes, error);
+      throw error;
+    }
+    await changes.complete(this.#resources, this.#options.onProgress);
+    this.#status = "UPDATE_COMPLETE";
+  }
+
+  /**
+   * Take everything away. After a failure, the same again goes on where it stopped.
+   *
+   * @throws Error with the reason of a failure, at which it stops.
+   */
+  async delete(): Promise<void> {
+    if (this.#status === "DELETE_COMPLETE") return;
+    this.#assertStarts("delete");
+    this.#status = "DELETE_IN_PROGRESS";
+    try {
+      for (const resource of [...this.#resources.values()].reverse()) {
+        await this.#work.remove(resource, resource.entry.DeletionPolicy);
+        this.#resources.delete(resource.logicalId);
+      }
+      this.#show({});
+      this.#status = "DELETE_COMPLETE";
+    } catch (error) {
+      this.#status = "DELETE_FAILED";
+      throw error;
+    }
+  }
+
+  #assertStarts(operation: keyof typeof STARTS): void {
+    if (STARTS[operation].includes(this.#status)) return;
+    throw new Error(
+      `stack ${this.name} is in ${this.#status ?? "no"} state; ${operation} starts from ${STARTS[operation].map((each) => each ?? "none").join(", ")}`,
     );
   }
-  const outputs = Object.entries(template.Outputs ?? {})
+
+  #wanted(template: Template): Wanted[] {
+    return wantedOf(template, this.#scope(template, new Map()), this.#options.typeOf);
+  }
+
+  #scope(template: Template, resources: ReadonlyMap<string, Created>): Scope {
+    const { account, name } = this.#options;
+    const pseudoParameters = {
+      "AWS::AccountId": account.id,
+      "AWS::Partition": "aws",
+      "AWS::Region": account.region,
+      "AWS::StackId": this.#id,
+      "AWS::StackName": name,
+      "AWS::URLSuffix": "amazonaws.com",
+    };
+    return scopeOf({ template, region: account.region, pseudoParameters }, resources);
+  }
+
+  async #bring(
+    template: Template,
+    wanted: readonly Wanted[],
+    changes: Changes,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const now = new Map<string, StackResource>();
+    const scope = this.#scope(template, now);
+    for (const each of wanted) {
+      signal?.throwIfAborted();
+      now.set(each.logicalId, await changes.converge(each, scope));
+    }
+    const outputs = outputsOf(template, scope);
+    this.#resources = now;
+    this.#show(outputs);
+  }
+
+  #show(outputs: Readonly<Record<string, string>>): void {
+    for (const name of Object.keys(this.outputs)) delete this.outputs[name];
+    Object.assign(this.outputs, outputs);
+  }
+
+  /** @throws Error with both reasons when the stack could not be brought back. */
+  async #rollBack(
+    kind: "ROLLBACK" | "UPDATE_ROLLBACK",
+    changes: Changes,
+    reason: unknown,
+  ): Promise<void> {
+    this.#status = `${kind}_IN_PROGRESS`;
+    try {
+      this.#resources = await changes.undo();
+      this.#status = `${kind}_COMPLETE`;
+    } catch (error) {
+      this.#status = `${kind}_FAILED`;
+      const words = [error, reason].map((each) => (each as Error).message);
+      throw new Error(`stack ${this.name} could not be rolled back: ${words.join("; after: ")}`, {
+        cause: reason,
+      });
+    }
+  }
+}
+
+function outputsOf(template: Template, scope: Scope): Record<string, string> {
+  const entries = Object.entries(template.Outputs ?? {})
     .filter(([, { Condition }]) => Condition === undefined || scope.condition(Condition))
     .map(([key, { Value }]) => [key, String(evaluate(Value, scope))]);
-  return Object.fromEntries(outputs);
-}
-
-type Entries = readonly (readonly [logicalId: string, resource: TemplateResource])[];
-
-function assertPossible(wanted: Entries, supports: (type: string) => boolean): void {
-  const unknown = wanted.filter(([, { Type }]) => !supports(Type));
-  if (unknown.length > 0)
-    throw new Error(
-      `the local runner does not implement ${unknown.map(([id, { Type }]) => `${Type} (${id})`).join(", ")}`,
-    );
-  const servers = wanted.filter(([, { Type }]) => Type === "AWS::RDS::DBInstance");
-  if (servers.length > 1)
-    throw new Error(
-      `the local runner has one PostgreSQL; the template has ${servers.length} of AWS::RDS::DBInstance (${servers.map(([id]) => id).join(", ")})`,
-    );
-}
-
-function scopeOf(options: StackOptions, created: ReadonlyMap<string, Created>): Scope {
-  const { template, region, pseudoParameters } = options;
-  const made = (id: string): Created => {
-    const resource = created.get(id);
-    if (resource !== undefined) return resource;
-    throw new Error(`${id} is no parameter and no resource of the template that was created`);
-  };
-  const scope: Scope = {
-    region,
-    ref: (name) => {
-      if (name === "AWS::NoValue") return NO_VALUE;
-      const parameter = template.Parameters?.[name];
-      if (parameter === undefined) return pseudoParameters[name] ?? made(name).ref;
-      const { Type, Default } = parameter;
-      const value = Type.startsWith("AWS::SSM::") ? SSM_PARAMETERS[String(Default)] : Default;
-      if (value === undefined)
-        throw new Error(`parameter ${name} has no value the local runner knows`);
-      return value;
-    },
-    attribute: (id, name) => {
-      const value = made(id).attributes?.[name];
-      if (value !== undefined) return value;
-      throw new Error(
-        `the local runner has no attribute ${name} of ${id}, a ${template.Resources[id]?.Type}`,
-      );
-    },
-    condition: (name) => {
-      const condition = template.Conditions?.[name];
-      if (condition === undefined) throw new Error(`the template has no condition ${name}`);
-      return evaluate(condition, scope) === true;
-    },
-  };
-  return scope;
-}
-
-/** Depth first: whatever a resource refers to or depends on comes before it. */
-function creationOrder(template: Template, wanted: readonly string[]): string[] {
-  const order = new Set<string>();
-  const visit = (id: string, path: readonly string[]): void => {
-    if (order.has(id) || !wanted.includes(id)) return;
-    if (path.includes(id))
-      throw new Error(`resources need each other: ${[...path, id].join(" -> ")}`);
-    const resource = template.Resources[id];
-    const needed = [...references(resource?.Properties), ...[resource?.DependsOn ?? []].flat()];
-    for (const each of needed) visit(each, [...path, id]);
-    order.add(id);
-  };
-  for (const id of wanted) visit(id, []);
-  return [...order];
-}
-
-function resolveDynamic(value: unknown, { resolveSecret }: StackOptions): unknown {
-  return JSON.parse(
-    JSON.stringify(value).replace(DYNAMIC, (whole, service: string, id: string, rest: string) => {
-      const [, kind, key = "", stage = "", version = ""] = rest.split(":");
-      if (service !== "secretsmanager" || (kind ?? "SecretString") !== "SecretString")
-        throw new Error(`the local runner does not implement ${whole}`);
-      return JSON.stringify(resolveSecret({ id, key, stage, version })).slice(1, -1);
-    }),
-  );
+  return Object.fromEntries(entries);
 }

@@ -6,7 +6,7 @@ import type {
 import type { Timing } from "./schedule-expression.ts";
 import type { ScheduleTarget } from "./schedule-target.ts";
 
-/** A schedule as the runner keeps it. */
+/** A schedule that is there. */
 export interface StoredSchedule {
   readonly arn: string;
   readonly group: string;
@@ -19,21 +19,18 @@ export interface StoredSchedule {
 }
 
 /** As ListSchedules shows it. */
-export const summarized = ({
-  arn,
-  group,
-  name,
-  request,
-  createdAt,
-}: StoredSchedule): ScheduleSummary => ({
-  Arn: arn,
-  GroupName: group,
-  Name: name,
-  State: request.State ?? "ENABLED",
-  CreationDate: createdAt,
-  LastModificationDate: createdAt,
-  Target: { Arn: request.Target?.Arn },
-});
+export const summarized = (schedule: StoredSchedule): ScheduleSummary => {
+  const { arn, group, name, request, createdAt } = schedule;
+  return {
+    Arn: arn,
+    GroupName: group,
+    Name: name,
+    State: request.State ?? "ENABLED",
+    CreationDate: createdAt,
+    LastModificationDate: createdAt,
+    Target: { Arn: request.Target?.Arn },
+  };
+};
 
 /** As GetSchedule shows it. */
 export function shown(schedule: StoredSchedule): GetScheduleOutput {

@@ -31,6 +31,6 @@ test("an Allow is used action by action, a Deny as soon as it met a call", () =>
 
 test("the same text in another role's policy is another policy", () => {
   const use = new PolicyUse();
-  use.record({ ...policy }, 1, "s:List");
+  use.record(structuredClone(policy), 1, "s:List");
   expect(use.unused([{ holder, policy }])).toHaveLength(3);
 });

@@ -1,23 +1,11 @@
 import { expect, test } from "vitest";
 import type { Template } from "../../local/assembly.ts";
-import { createStack } from "../../local/stack.ts";
+import { thingStack } from "./thing-stack.ts";
 
-/** Create a stack of resources that are nothing but their properties. */
 async function create(template: Template) {
-  const made: Record<string, unknown> = {};
-  const outputs = await createStack({
-    name: "Stack",
-    region: "eu-west-1",
-    template,
-    pseudoParameters: { "AWS::Region": "eu-west-1", "AWS::Partition": "aws" },
-    supports: (type) => type === "Thing",
-    create: async ({ logicalId, properties }) => {
-      made[logicalId] = properties;
-      return { ref: `ref-${logicalId}`, attributes: { Arn: `arn-${logicalId}`, "A.B": "nested" } };
-    },
-    resolveSecret: ({ id, key, stage, version }) => `"${[id, key, stage, version].join("|")}"`,
-  });
-  return { made, order: Object.keys(made), outputs };
+  const { stack, made } = thingStack();
+  await stack.create(template);
+  return { made, order: Object.keys(made), outputs: stack.outputs };
 }
 
 const resolved = async (Value: unknown, more: Partial<Template> = {}) => {
@@ -29,16 +17,20 @@ const resolved = async (Value: unknown, more: Partial<Template> = {}) => {
 };
 
 test.each<[string, unknown, unknown]>([
-  ["Ref of a resource", { Ref: "A" }, "ref-A"],
+  ["Ref of a resource", { Ref: "A" }, "ref-A-1"],
   ["Ref of a pseudo parameter", { Ref: "AWS::Region" }, "eu-west-1"],
   ["AWS::NoValue in an object", { x: { Ref: "AWS::NoValue" }, y: 1 }, { y: 1 }],
   ["AWS::NoValue in a list", [{ Ref: "AWS::NoValue" }, 1], [1]],
   ["GetAtt", { "Fn::GetAtt": ["A", "Arn"] }, "arn-A"],
   ["GetAtt of a nested attribute", { "Fn::GetAtt": ["A", "A.B"] }, "nested"],
   ["GetAtt as text", { "Fn::GetAtt": "A.A.B" }, "nested"],
-  ["Join", { "Fn::Join": ["-", ["a", { Ref: "A" }]] }, "a-ref-A"],
-  ["Sub", { "Fn::Sub": "${AWS::Region} ${A} ${A.Arn} ${!Kept}" }, "eu-west-1 ref-A arn-A ${Kept}"],
-  ["Sub with variables", { "Fn::Sub": ["${V}/${A}", { V: { Ref: "A" } }] }, "ref-A/ref-A"],
+  ["Join", { "Fn::Join": ["-", ["a", { Ref: "A" }]] }, "a-ref-A-1"],
+  [
+    "Sub",
+    { "Fn::Sub": "${AWS::Region} ${A} ${A.Arn} ${!Kept}" },
+    "eu-west-1 ref-A-1 arn-A ${Kept}",
+  ],
+  ["Sub with variables", { "Fn::Sub": ["${V}/${A}", { V: { Ref: "A" } }] }, "ref-A-1/ref-A-1"],
   ["Select and Split", { "Fn::Select": [1, { "Fn::Split": ["-", { Ref: "A" }] }] }, "A"],
   ["GetAZs", { "Fn::Select": ["0", { "Fn::GetAZs": "" }] }, "eu-west-1a"],
   ["a policy's Condition is no function", { Condition: { Bool: {} } }, { Condition: { Bool: {} } }],
@@ -101,7 +93,7 @@ test("a resource or output whose condition is false is not there", async () => {
     Outputs: { X: { Value: { Ref: "A" } }, Y: { Value: { Ref: "B" }, Condition: "No" } },
   });
   expect(order).toEqual(["A"]);
-  expect(outputs).toEqual({ X: "ref-A" });
+  expect(outputs).toEqual({ X: "ref-A-1" });
 });
 
 test("parameters have their default, and CDK's bootstrap version a value", async () => {
