@@ -14,7 +14,6 @@ export function addSweep(program: Command, io: Io): void {
     const ask = operatorAt(await findOperator(options));
     const report = (await ask({ action: "sweep" })) as SweepReport;
     const text = facts({
-      server: report.server,
       live: report.live,
       revoked: report.revoked,
       "in quarantine": report.quarantined,
@@ -23,6 +22,7 @@ export function addSweep(program: Command, io: Io): void {
       "schedules removed": report.schedulesRemoved,
       "stragglers ended": report.stragglersEnded,
       "unknown sessions": report.unknownSessions,
+      server: report.server,
     });
     print(io, options.json, report, text);
     sayForeign(io, report.foreign);

@@ -247,6 +247,7 @@ describe("many leases", () => {
     const { status, out, err } = await run(["sweep"]);
     expect(status).toBe(0);
     expect(out).toMatch(/^live +1\nrevoked +1\nin quarantine +0\n/);
+    expect(out).toMatch(/\nserver +same\n/);
     expect(err).toMatch(`role ${foreign} is named like a lease but is none: the issuer role`);
     expect((await run(["status"])).err).toContain("1 role only named like a lease");
     const whois = await run(["whois", foreign]);
