@@ -66,7 +66,7 @@ export class DynamicDatabase extends Construct {
         DB_PORT: Token.isUnresolved(port) ? Tokenization.stringifyNumber(port) : String(port),
       },
       secrets: new LeaseSecrets(this, "Secrets", database),
-      schedules: new RevocationSchedules(this, "Schedules", this.#nameOf("leases")),
+      schedules: new RevocationSchedules(this, "Schedules", this.tag),
       reserveConcurrency: this.#settings.reserveConcurrency,
       nameOf: (name: string) => this.#nameOf(name),
     };

@@ -8,6 +8,7 @@ import type { FunctionNetwork } from "./function-network.ts";
 import { HandlerProvider } from "./handler-provider.ts";
 import type { LeaseSecrets } from "./lease-secrets.ts";
 import { MayflyFunction } from "./mayfly-function.ts";
+import type { RevocationSchedules } from "./revocation-schedules.ts";
 
 /** Properties of Provisioning. */
 export interface ProvisioningProps {
@@ -18,6 +19,7 @@ export interface ProvisioningProps {
   /** `DB_HOST` and `DB_PORT`. */
   readonly address: Readonly<Record<string, string>>;
   readonly secrets: LeaseSecrets;
+  readonly schedules: RevocationSchedules;
   readonly adminSecret: ISecret;
   readonly reserveConcurrency: boolean;
   /** The physical name of a function. */
@@ -32,7 +34,7 @@ export class Provisioning extends Construct {
 
   constructor(scope: Construct, id: string, props: ProvisioningProps) {
     super(scope, id);
-    const { address, adminSecret, secrets } = props;
+    const { address, adminSecret, schedules, secrets } = props;
     const folder = bundleFolder(props.assets, "provisioner");
     const provisioner = new MayflyFunction(this, "Provisioner", {
       functionName: props.nameOf("provisioner"),
@@ -47,9 +49,11 @@ export class Provisioning extends Construct {
         ADMIN_SECRET_ARN: adminSecret.secretArn,
         ISSUER_SECRET_ARN: secrets.issuer.secretArn,
         JANITOR_SECRET_ARN: secrets.janitor.secretArn,
+        SCHEDULE_GROUP: schedules.groupName,
       },
     });
     secrets.allowProvision(provisioner, adminSecret);
+    schedules.allowRemove(provisioner);
     const provider = new HandlerProvider(this, "Framework", provisioner.lambda);
     this.#resource = new CustomResource(this, "Resource", {
       serviceToken: provider.serviceToken,

@@ -1,4 +1,4 @@
-import { ArnFormat, Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { ArnFormat, Duration, Fn, RemovalPolicy, Stack, Token } from "aws-cdk-lib";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { ScheduleGroup } from "aws-cdk-lib/aws-scheduler";
 import { Queue, QueueEncryption } from "aws-cdk-lib/aws-sqs";
@@ -24,27 +24,43 @@ export function makeSchedulerRole(scope: Construct, id: string, groupArn: string
   });
 }
 
+/** A UUID, the tag and "mayfly" leave that of the 64 characters which a group's name may have. */
+const ROOM_FOR_STACK_NAME = 15;
+
+/**
+ * A name that no other creation of the stack has, by the last part of its id: a group that a
+ * deletion has kept must not be in the next one's way.
+ */
+function groupNameOf(stack: Stack, tag: string): string {
+  const { stackId, stackName } = stack;
+  const uuid = Fn.select(2, Fn.split("/", stackId));
+  const name = Token.isUnresolved(stackName) ? "" : `${stackName.slice(0, ROOM_FOR_STACK_NAME)}-`;
+  return `mayfly-${name}${tag}-${uuid}`;
+}
+
 /** The group in which every lease has a one-time schedule, and what those schedules may do. */
 export class RevocationSchedules extends Construct {
   readonly groupName: string;
   readonly role: Role;
   readonly deadLetters: Queue;
+  readonly #groupArn: string;
   readonly #scheduleArns: string;
 
-  constructor(scope: Construct, id: string, groupName: string) {
+  constructor(scope: Construct, id: string, tag: string) {
     super(scope, id);
     const group = new ScheduleGroup(this, "Group", {
-      scheduleGroupName: groupName,
-      // kept, it would hold schedules for a function that is gone, and block the next deployment
-      removalPolicy: RemovalPolicy.DESTROY,
+      scheduleGroupName: groupNameOf(Stack.of(this), tag),
+      // the provisioner deletes it, once it has seen every lease end
+      removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
     this.groupName = group.scheduleGroupName;
+    this.#groupArn = group.scheduleGroupArn;
     this.role = makeSchedulerRole(this, "Role", group.scheduleGroupArn);
     this.deadLetters = makeFailureQueue(this, "DeadLetters");
     this.#scheduleArns = Stack.of(this).formatArn({
       service: "scheduler",
       resource: "schedule",
-      resourceName: `${groupName}/*`,
+      resourceName: `${this.groupName}/*`,
       arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
     });
     this.role.addToPolicy(
@@ -81,5 +97,11 @@ export class RevocationSchedules extends Construct {
     reader.allow("CompareSchedules", actions, [this.#scheduleArns]);
     // IAM knows no resource for this action
     reader.allow("ListSchedules", ["scheduler:ListSchedules"], ["*"]);
+  }
+
+  /** Let a function delete the group, with every schedule in it: AWS asks for both permissions. */
+  allowRemove(remover: MayflyFunction): void {
+    remover.allow("RemoveGroup", ["scheduler:DeleteScheduleGroup"], [this.#groupArn]);
+    remover.allow("RemoveSchedules", ["scheduler:DeleteSchedule"], [this.#scheduleArns]);
   }
 }

@@ -1,8 +1,10 @@
 import { setTimeout } from "node:timers/promises";
 import type { Logger } from "@aws-lambda-powertools/logger";
+import { SchedulerClient } from "@aws-sdk/client-scheduler";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
 import type { Instant, Time } from "../../core/time.ts";
+import { scheduleGroup } from "../aws/schedule-group.ts";
 import { secretsManager } from "../aws/secrets.ts";
 import { type Environment, required } from "../environment.ts";
 import type { ServerPlace } from "./admin-login.ts";
@@ -19,14 +21,25 @@ const time: Time = {
   },
 };
 
+/** Asked once, at the very end: where there is no route to it, the deletion must not wait for ever. */
+const SCHEDULER = {
+  requestHandler: { connectionTimeout: 5_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
+};
+
 /** The provisioner, made from a function's environment: does what CloudFormation's event says. */
 export function composeProvisioner(env: Environment, logger: Logger) {
-  const set = required(env, ["ADMIN_SECRET_ARN", "ISSUER_SECRET_ARN", "JANITOR_SECRET_ARN"]);
+  const set = required(env, [
+    "ADMIN_SECRET_ARN",
+    "ISSUER_SECRET_ARN",
+    "JANITOR_SECRET_ARN",
+    "SCHEDULE_GROUP",
+  ]);
   const deps: ProvisionDeps = {
     secrets: secretsManager(new SecretsManagerClient()),
     adminSecret: set.ADMIN_SECRET_ARN,
     issuerSecret: set.ISSUER_SECRET_ARN,
     janitorSecret: set.JANITOR_SECRET_ARN,
+    scheduleGroup: scheduleGroup(new SchedulerClient(SCHEDULER), set.SCHEDULE_GROUP),
     place: placeIn(env),
     time,
     log: (step, facts = {}) => logger.info(step, { ...facts }),

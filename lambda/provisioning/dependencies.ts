@@ -1,6 +1,7 @@
 import type { Telemetry } from "../../core/ports.ts";
 import type { SecretStore } from "../../core/secret-store.ts";
 import { seconds, type Time } from "../../core/time.ts";
+import type { ScheduleGroup } from "../aws/schedule-group.ts";
 import type { Limits } from "../postgres/login.ts";
 import type { ServerPlace } from "./admin-login.ts";
 
@@ -11,6 +12,7 @@ export interface ProvisionDeps {
   readonly adminSecret: string;
   readonly issuerSecret: string;
   readonly janitorSecret: string;
+  readonly scheduleGroup: ScheduleGroup;
   readonly place: ServerPlace;
   readonly time: Time;
   /** Told of each finished step. No fact is secret. */

@@ -30,6 +30,13 @@ const mentionsOf = ({ superuser, tag, database }: TestDatabase) =>
      union all select 'default' from pg_default_acl d where d.defaclacl::text like '%mf\\_${tag}%'`,
   );
 
+/** It is named, with what to do with it. */
+function expectGroupKept({ groupRemovals, tag, warnings }: TestDatabase): void {
+  expect(groupRemovals()).toBe(0);
+  expect(warnings.at(-1)).toContain("the schedule group is kept");
+  expect(warnings.at(-1)).toContain(`aws scheduler delete-schedule-group --name mayfly-${tag}`);
+}
+
 test("a Delete with live leases leaves no lease, no session, no role and no database", async () => {
   const database = await fresh();
   const issuer = issuerOn(database);
@@ -60,7 +67,9 @@ test("a Delete with live leases leaves no lease, no session, no role and no data
     [{ n: 5 }],
   );
   expect(database.secrets.puts()).toBe(3);
+  expect(database.groupRemovals()).toBe(1);
   await database.remove();
+  expect(database.groupRemovals()).toBe(2);
   await issuer.close();
 });
 
@@ -91,6 +100,15 @@ test("another stack's tag keeps the maintenance database, its leases and roles",
   await issuer.close();
   await other.remove();
   expect(await databasesOf(other)).not.toContain("mayfly");
+});
+
+test("a Delete of another stack's tag keeps the schedule group, whose leases it did not see", async () => {
+  const database = await fresh();
+  await database.remove(database.plan, { id: "arn:another", resource: "Provision" });
+  expect(database.warnings[0]).toContain("nothing was removed: the tag is not this stack's");
+  expectGroupKept(database);
+  await database.remove();
+  expect(database.groupRemovals()).toBe(1);
 });
 
 test("a crash anywhere in a Delete is mended by the next", async () => {
@@ -182,6 +200,7 @@ test("a lease that cannot be dropped is latched and named, and keeps its issuer 
     ),
   ).toEqual([{ rolcanlogin: false }]);
   expect(database.warnings.join()).toContain(username);
+  expectGroupKept(database);
 });
 
 test("a role that only looks like a lease is named, and not touched", async () => {
@@ -194,6 +213,7 @@ test("a role that only looks like a lease is named, and not touched", async () =
   await database.remove();
   expect(await rolesOf(database)).toContain(name);
   expect(database.warnings.join()).toContain(name);
+  expectGroupKept(database);
 });
 
 test("a Delete succeeds, loudly, when the administrator's secret or database is gone", async () => {
@@ -204,8 +224,10 @@ test("a Delete succeeds, loudly, when the administrator's secret or database is 
     database.secrets.getSecret = async () => value && { value, versionId: "v" };
     await database.remove();
   }
-  expect(database.warnings).toHaveLength(2);
-  for (const each of database.warnings) expect(each).toContain("nothing was removed or verified");
+  const untouched = database.warnings.filter((each) => each.includes("nothing was removed"));
+  expect(untouched).toHaveLength(2);
+  for (const each of untouched) expect(each).toContain("nothing was removed or verified");
+  expectGroupKept(database);
   expect((await rolesOf(database)).length).toBe(7);
 });
 
@@ -222,6 +244,7 @@ test("a Delete succeeds, loudly, when the server is gone", async () => {
   const database = await fresh();
   await own.server.stop();
   await database.remove();
-  expect(database.warnings).toHaveLength(1);
+  expect(database.warnings).toHaveLength(2);
   expect(database.warnings[0]).toContain("nothing was removed or verified");
+  expectGroupKept(database);
 });

@@ -8,6 +8,7 @@ import { groupRoleName, MAINTENANCE_DATABASE } from "../../core/names.ts";
 import type { Privileges, ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { Secret } from "../../core/secret.ts";
 import { type Instant, seconds } from "../../core/time.ts";
+import type { ScheduleGroup } from "../../lambda/aws/schedule-group.ts";
 import { connect, type Limits, type Login } from "../../lambda/postgres/login.ts";
 import { seedDatabase } from "../../lambda/postgres/provisioning/seed.ts";
 import { withSession } from "../../lambda/postgres/provisioning/session.ts";
@@ -51,6 +52,8 @@ export interface TestDatabase {
   readonly remove: (plan?: ProvisionPlan, stack?: Stack) => Promise<void>;
   /** What provisioning warned of. */
   readonly warnings: string[];
+  /** How often the schedule group was deleted. */
+  readonly groupRemovals: () => number;
   /** Audit lines of leases that provisioning revoked. */
   readonly audit: AuditEvent[];
   /** The master, who is no superuser. @default - the application database */
@@ -140,11 +143,19 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
   const lines: string[] = [];
   const warnings: string[] = [];
   const audit: AuditEvent[] = [];
+  let groupRemovals = 0;
+  const scheduleGroup: ScheduleGroup = {
+    name: `mayfly-${tag}`,
+    remove: async () => {
+      groupRemovals += 1;
+    },
+  };
   const deps: ProvisionDeps = {
     secrets,
     adminSecret: SECRETS.admin,
     issuerSecret: SECRETS.issuer,
     janitorSecret: SECRETS.janitor,
+    scheduleGroup,
     place: { host, port, region: "eu-central-1", folder: "" },
     time: { now: () => Date.now() as Instant, wait: shortly },
     log: (step, facts = {}) => lines.push(JSON.stringify({ step, ...facts })),
@@ -188,6 +199,7 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     provision: (other = plan, of = stack) => provision(other, of),
     remove: (other = plan, of = stack) => remove(other, of),
     warnings,
+    groupRemovals: () => groupRemovals,
     audit,
     admin,
     superuser: superuserLogin,
