@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "vitest";
 import shipped from "../../mayfly.config.ts";
-import { ACCOUNT, REGION, Resolved } from "./resolved.ts";
+import { ACCOUNT, REGION, Resolved, STACK_UUID } from "./resolved.ts";
 import { ofType, only, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
 
 const bench = new Workbench();
@@ -83,6 +83,8 @@ test.each<[string, object]>([
         Action: "secretsmanager:PutSecretValue",
         Resource: [secret("SecretsIssuer"), secret("SecretsJanitor")],
       },
+      RemoveGroup: { Effect: "Allow", Action: "scheduler:DeleteScheduleGroup", Resource: group },
+      RemoveSchedules: { Effect: "Allow", Action: "scheduler:DeleteSchedule", Resource: schedules },
     },
   ],
   ["SeederRole", { ReadSecrets: read("sandboxInstanceSecret") }],
@@ -170,11 +172,21 @@ test.each<[string, object]>([
       ...admin,
       ISSUER_SECRET_ARN: secret("SecretsIssuer"),
       JANITOR_SECRET_ARN: secret("SecretsJanitor"),
+      SCHEDULE_GROUP: groupName,
     },
   ],
   ["Seeder", admin],
 ])("%s is told exactly this", (word, expected) => {
   expect(environment(word)).toEqual(expected);
+});
+
+test("the schedule group is named after this creation of the stack, and outlives it if need be", () => {
+  const [, entry] = only(resources, "AWS::Scheduler::ScheduleGroup");
+  expect(groupName).toMatch(new RegExp(`^mayfly-Mayfly-[a-z2-7]{4}-${STACK_UUID}$`));
+  expect(entry).toMatchObject({
+    DeletionPolicy: "RetainExceptOnCreate",
+    UpdateReplacePolicy: "Retain",
+  });
 });
 
 test("a revocation that fails is tried three times and then kept in a queue", () => {
