@@ -24,7 +24,7 @@ import { LeaseFunctions } from "./lease-functions.ts";
 import { LeaseSecrets } from "./lease-secrets.ts";
 import { LogQueries } from "./log-queries.ts";
 import { Provisioning } from "./provisioning.ts";
-import { LONGEST_PREFIX, RevocationSchedules } from "./revocation-schedules.ts";
+import { RevocationSchedules } from "./revocation-schedules.ts";
 import { Watched } from "./watched.ts";
 
 /** A PostgreSQL database whose users live for a while: functions beside it that make and end them. */
@@ -71,7 +71,7 @@ export class DynamicDatabase extends Construct {
         SERVER_ID: props.serverId ?? `${host}:${portText}`,
       },
       secrets: new LeaseSecrets(this, "Secrets", database),
-      schedules: new RevocationSchedules(this, "Schedules", this.#nameOf("leases", LONGEST_PREFIX)),
+      schedules: new RevocationSchedules(this, "Schedules", this.tag),
       reserveConcurrency: this.#settings.reserveConcurrency,
       nameOf: (name: string) => this.#nameOf(name),
     };
@@ -181,12 +181,12 @@ export class DynamicDatabase extends Construct {
     return Token.isUnresolved(stackName) ? this.node.path : `${stackName}/${this.node.path}`;
   }
 
-  /** A physical name, the same at every synthesis. */
-  #nameOf(suffix: string, longest = 64): string {
+  /** A physical name, the same at every synthesis, of at most 64 characters. */
+  #nameOf(suffix: string): string {
     const { stackName } = Stack.of(this);
     const end = `${this.tag}-${suffix}`;
     if (Token.isUnresolved(stackName)) return `mayfly-${end}`;
-    return `mayfly-${stackName.slice(0, longest - "mayfly--".length - end.length)}-${end}`;
+    return `mayfly-${stackName.slice(0, 64 - "mayfly--".length - end.length)}-${end}`;
   }
 
   #addGrant(alias: string, grant: DeployedGrant, grantee: IRole): void {

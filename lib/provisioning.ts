@@ -53,7 +53,7 @@ export class Provisioning extends Construct {
       },
     });
     secrets.allowProvision(provisioner, adminSecret);
-    schedules.allowDelete(provisioner);
+    schedules.allowRemove(provisioner);
     const provider = new HandlerProvider(this, "Framework", provisioner.lambda);
     this.#resource = new CustomResource(this, "Resource", {
       serviceToken: provider.serviceToken,

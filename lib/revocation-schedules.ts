@@ -1,4 +1,4 @@
-import { ArnFormat, Aws, Duration, Fn, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { ArnFormat, Duration, Fn, RemovalPolicy, Stack, Token } from "aws-cdk-lib";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { ScheduleGroup } from "aws-cdk-lib/aws-scheduler";
 import { Queue, QueueEncryption } from "aws-cdk-lib/aws-sqs";
@@ -24,14 +24,19 @@ export function makeSchedulerRole(scope: Construct, id: string, groupArn: string
   });
 }
 
-const UNIQUE_LENGTH = 8;
+/** A UUID, the tag and "mayfly" leave that of the 64 characters which a group's name may have. */
+const ROOM_FOR_STACK_NAME = 15;
 
-/** What is left of the 64 characters of a group's name. */
-export const LONGEST_PREFIX = 64 - "-".length - UNIQUE_LENGTH;
-
-/** The first part of the UUID in the stack's id, which CloudFormation never uses twice. */
-const onceUsed = (): string =>
-  Fn.select(0, Fn.split("-", Fn.select(2, Fn.split("/", Aws.STACK_ID))));
+/**
+ * A name that no other creation of the stack has, by the last part of its id: a group that a
+ * deletion has kept must not be in the next one's way.
+ */
+function groupNameOf(stack: Stack, tag: string): string {
+  const { stackId, stackName } = stack;
+  const uuid = Fn.select(2, Fn.split("/", stackId));
+  const name = Token.isUnresolved(stackName) ? "" : `${stackName.slice(0, ROOM_FOR_STACK_NAME)}-`;
+  return `mayfly-${name}${tag}-${uuid}`;
+}
 
 /** The group in which every lease has a one-time schedule, and what those schedules may do. */
 export class RevocationSchedules extends Construct {
@@ -41,13 +46,11 @@ export class RevocationSchedules extends Construct {
   readonly #groupArn: string;
   readonly #scheduleArns: string;
 
-  /** `groupName` is of at most {@link LONGEST_PREFIX} characters. */
-  constructor(scope: Construct, id: string, groupName: string) {
+  constructor(scope: Construct, id: string, tag: string) {
     super(scope, id);
     const group = new ScheduleGroup(this, "Group", {
-      // a group that is kept must not block the next deployment under the stack's name
-      scheduleGroupName: `${groupName}-${onceUsed()}`,
-      // the provisioner deletes it when no lease is left; a failed creation takes it back
+      scheduleGroupName: groupNameOf(Stack.of(this), tag),
+      // the provisioner deletes it, once it has seen every lease end
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
     this.groupName = group.scheduleGroupName;
@@ -96,9 +99,9 @@ export class RevocationSchedules extends Construct {
     reader.allow("ListSchedules", ["scheduler:ListSchedules"], ["*"]);
   }
 
-  /** Let a function delete the group, and with it every schedule that is left. */
-  allowDelete(remover: MayflyFunction): void {
-    remover.allow("DeleteSchedules", ["scheduler:DeleteSchedule"], [this.#scheduleArns]);
-    remover.allow("DeleteScheduleGroup", ["scheduler:DeleteScheduleGroup"], [this.#groupArn]);
+  /** Let a function delete the group, with every schedule in it: AWS asks for both permissions. */
+  allowRemove(remover: MayflyFunction): void {
+    remover.allow("RemoveGroup", ["scheduler:DeleteScheduleGroup"], [this.#groupArn]);
+    remover.allow("RemoveSchedules", ["scheduler:DeleteSchedule"], [this.#scheduleArns]);
   }
 }

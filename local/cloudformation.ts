@@ -1,34 +1,48 @@
 import type { Access } from "./access.ts";
 import { AwsError } from "./aws-error.ts";
+import type { Session } from "./identity.ts";
 import { operation, queryService, type Service } from "./protocols.ts";
 import type { Stack } from "./stack.ts";
 
-/** AWS CloudFormation, for programs that read a stack's outputs. */
+/** AWS CloudFormation, for programs that look at the stack. */
 export function makeCloudFormation(access: Access, stack: Stack): Service {
-  const describe = operation<{ StackName?: string }>(async ({ StackName }, caller) => {
-    await access.authorize(caller, { action: "cloudformation:DescribeStacks", resource: stack.id });
-    const gone = stack.status === "DELETE_COMPLETE";
+  const allowed = async (caller: Session, action: string, wanted?: string): Promise<void> => {
+    await access.authorize(caller, { action: `cloudformation:${action}`, resource: stack.id });
     // a stack that was deleted is known by its id alone
-    const known = [stack.id, ...(gone ? [] : [stack.name, undefined])];
-    if (!known.includes(StackName) && !(gone && StackName === undefined))
-      throw new AwsError("ValidationError", `Stack with id ${StackName} does not exist`);
-    if (gone && StackName === undefined) return { Stacks: {} };
-    const outputs = Object.entries(stack.outputs);
-    return {
-      Stacks: {
-        member: {
-          StackId: stack.id,
-          StackName: stack.name,
-          CreationTime: stack.createdAt,
-          StackStatus: stack.status,
-          Outputs: {
-            member: outputs.map(([OutputKey, OutputValue]) => ({ OutputKey, OutputValue })),
-          },
-        },
-      },
-    };
+    const known = stack.status === "DELETE_COMPLETE" ? [stack.id] : [stack.id, stack.name];
+    if (wanted !== undefined && !known.includes(wanted))
+      throw new AwsError("ValidationError", `Stack with id ${wanted} does not exist`);
+  };
+  const described = () => ({
+    StackId: stack.id,
+    StackName: stack.name,
+    CreationTime: stack.createdAt,
+    StackStatus: stack.status,
+    Outputs: {
+      member: Object.entries(stack.outputs).map(([OutputKey, OutputValue]) => ({
+        OutputKey,
+        OutputValue,
+      })),
+    },
   });
   return queryService("cloudformation", "http://cloudformation.amazonaws.com/doc/2010-05-15/", {
-    DescribeStacks: describe,
+    DescribeStacks: operation<{ StackName?: string }>(async ({ StackName }, caller) => {
+      await allowed(caller, "DescribeStacks", StackName);
+      const listed = StackName !== undefined || stack.status !== "DELETE_COMPLETE";
+      return { Stacks: { member: listed ? [described()] : [] } };
+    }),
+    DescribeStackResources: operation<{ StackName?: string }>(async ({ StackName }, caller) => {
+      await allowed(caller, "DescribeStackResources", StackName);
+      const resources = stack.resources.map(({ logicalId, type, ref }) => ({
+        StackName: stack.name,
+        StackId: stack.id,
+        LogicalResourceId: logicalId,
+        PhysicalResourceId: ref,
+        ResourceType: type,
+        Timestamp: stack.createdAt,
+        ResourceStatus: "CREATE_COMPLETE",
+      }));
+      return { StackResources: { member: resources } };
+    }),
   });
 }

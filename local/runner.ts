@@ -29,8 +29,8 @@ export interface RunnerOptions {
   readonly signal?: AbortSignal;
   /** Told every line that a function prints. */
   readonly onLog?: (functionName: string, line: string) => void;
-  /** Told what is being created, and of faults of the runner itself. */
-  readonly onProgress?: (line: string) => void;
+  /** Told of faults of the runner itself, and what is done to which resource next, which waits. */
+  readonly onProgress?: (line: string) => void | Promise<void>;
 }
 
 /** A line that a function printed. */
@@ -174,7 +174,7 @@ function stackOf(
   account: Account,
   name: string,
   services: Services,
-  onProgress: (line: string) => void,
+  onProgress: NonNullable<RunnerOptions["onProgress"]>,
 ): Stack {
   const custom = customResource({ ...services, stackId: () => stack.id });
   const stack = new Stack({

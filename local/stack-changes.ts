@@ -83,7 +83,7 @@ export class Changes {
    * Take away what was replaced, and what the stack no longer has. CloudFormation has succeeded by
    * now, so whoever cannot be taken away is left behind.
    */
-  async complete(now: Resources, onLeftBehind: (line: string) => void): Promise<void> {
+  async complete(now: Resources, onLeftBehind: (line: string) => unknown): Promise<void> {
     const replaced = new Set(
       this.#done.flatMap((each) =>
         each.kind === "replaced" || (each.kind === "updated" && each.before.ref !== each.after.ref)

@@ -11,8 +11,8 @@ export interface StackResourcesOptions {
   readonly name: string;
   readonly typeOf: TypeOf;
   readonly resolveSecret: (reference: SecretReference) => string;
-  /** Told what is being done to which resource. */
-  readonly onProgress: (line: string) => void;
+  /** Told what will be done to which resource next, which waits for it. */
+  readonly onProgress: (line: string) => void | Promise<void>;
 }
 
 /** A resource as a template wants it; `{{resolve:…}}` is still in its words. */
@@ -34,13 +34,13 @@ export class StackResources {
   }
 
   async create(wanted: Described, effect?: Effect): Promise<StackResource> {
-    this.#say(effect === "replace" ? "replacing" : "creating", wanted);
+    await this.#say(effect === "replace" ? "replacing" : "creating", wanted);
     const created = await this.typeOf(wanted.type).create(this.#resolved(wanted));
     return { ...wanted, ...created };
   }
 
   async update(wanted: Described, former: Existing): Promise<StackResource> {
-    this.#say("updating", wanted);
+    await this.#say("updating", wanted);
     const type = this.typeOf(wanted.type);
     const { ref, attributes = {} } = former;
     const changed: Created | undefined = await type.update?.(this.#resolved(wanted), former);
@@ -54,7 +54,7 @@ export class StackResources {
     isNew: boolean = false,
   ): Promise<void> {
     const kept = policy === "Retain" || (policy === "RetainExceptOnCreate" && !isNew);
-    this.#say(kept ? "keeping" : "deleting", resource);
+    await this.#say(kept ? "keeping" : "deleting", resource);
     if (!kept) await this.typeOf(resource.type).remove(resource);
   }
 
@@ -68,7 +68,7 @@ export class StackResources {
     };
   }
 
-  #say(doing: string, { type, logicalId }: Described): void {
-    this.#options.onProgress(`${doing} ${type} ${logicalId}`);
+  async #say(doing: string, { type, logicalId }: Described): Promise<void> {
+    await this.#options.onProgress(`${doing} ${type} ${logicalId}`);
   }
 }

@@ -62,6 +62,11 @@ export class Stack {
     return this.#status;
   }
 
+  /** Those that are there, in the order in which they were made. */
+  get resources(): readonly StackResource[] {
+    return [...this.#resources.values()];
+  }
+
   get createdAt(): Date {
     return this.#createdAt;
   }

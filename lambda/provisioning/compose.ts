@@ -5,7 +5,7 @@ import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
 import type { Instant, Time } from "../../core/time.ts";
 import { AWS_BOUNDS } from "../aws/bounds.ts";
-import { deleteScheduleGroup } from "../aws/schedule-group.ts";
+import { scheduleGroup } from "../aws/schedule-group.ts";
 import { secretsManager } from "../aws/secrets.ts";
 import { type Environment, required } from "../environment.ts";
 import type { ServerPlace } from "./admin-login.ts";
@@ -36,11 +36,8 @@ export function composeProvisioner(env: Environment, logger: Logger) {
     adminSecret: set.ADMIN_SECRET_ARN,
     issuerSecret: set.ISSUER_SECRET_ARN,
     janitorSecret: set.JANITOR_SECRET_ARN,
+    scheduleGroup: scheduleGroup(new SchedulerClient(AWS_BOUNDS), set.SCHEDULE_GROUP),
     place: placeIn(env),
-    schedules: {
-      group: set.SCHEDULE_GROUP,
-      deleteGroup: () => deleteScheduleGroup(new SchedulerClient(AWS_BOUNDS), set.SCHEDULE_GROUP),
-    },
     serverId: set.SERVER_ID,
     time,
     log: (step, facts = {}) => logger.info(step, { ...facts }),

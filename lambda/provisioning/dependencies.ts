@@ -1,6 +1,7 @@
 import type { Telemetry } from "../../core/ports.ts";
 import type { SecretStore } from "../../core/secret-store.ts";
 import { seconds, type Time } from "../../core/time.ts";
+import type { ScheduleGroup } from "../aws/schedule-group.ts";
 import type { Limits } from "../postgres/login.ts";
 import type { ServerPlace } from "./admin-login.ts";
 
@@ -11,8 +12,8 @@ export interface ProvisionDeps {
   readonly adminSecret: string;
   readonly issuerSecret: string;
   readonly janitorSecret: string;
+  readonly scheduleGroup: ScheduleGroup;
   readonly place: ServerPlace;
-  readonly schedules: ScheduleGroup;
   /** What tells the server from a copy of it. */
   readonly serverId: string;
   readonly time: Time;
@@ -21,14 +22,6 @@ export interface ProvisionDeps {
   /** Told of what somebody has to look at. */
   readonly warn: Log;
   readonly telemetry: Telemetry;
-}
-
-/** Where the leases' schedules are; what makes leases has made them. */
-export interface ScheduleGroup {
-  /** Its name. */
-  readonly group: string;
-  /** Delete it with every schedule in it. Safe to repeat. */
-  readonly deleteGroup: () => Promise<void>;
 }
 
 type Log = (step: string, facts?: Readonly<Record<string, string | number>>) => void;

@@ -10,6 +10,7 @@ import {
   dropRoles,
   groupsOf,
   isIssuerRole,
+  leasesOf,
   maintenanceExists,
   shut,
   staffOf,
@@ -24,6 +25,7 @@ import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
 import { dropGroups, revoke } from "./dismiss.ts";
 import { withLeases } from "./leases.ts";
 import { endOthers, removalLogin } from "./removal-login.ts";
+import { keepScheduleGroup, removeScheduleGroup } from "./schedule-group.ts";
 
 /** A server that fails over answers again within a minute or two; one that is gone never does. */
 const CONNECT_ATTEMPTS = 8;
@@ -35,10 +37,18 @@ const LOST =
 /** SQLSTATE: the database that the admin's secret names was dropped. */
 const NO_DATABASE = "3D000";
 
+/** What a removal has left. */
+interface Left {
+  /** How many other tags are in the maintenance database; `undefined` when this one was not ours. */
+  readonly tags?: number;
+  /** Whether it was seen that no lease is left. */
+  readonly drained: boolean;
+}
+
 /**
  * Take away what provisioning made: revoke every lease, then drop groups, issuer roles,
- * logins and janitor, and the maintenance database when no other stack uses it. Secrets are left to
- * CloudFormation. Safe to repeat.
+ * logins and janitor, the maintenance database when no other stack uses it, and the schedule group
+ * once no lease is left. Secrets are left to CloudFormation. Safe to repeat.
  *
  * Does nothing when the tag is not this stack's, and nothing but say so when the server is gone.
  *
@@ -47,17 +57,13 @@ const NO_DATABASE = "3D000";
 export const makeRemove =
   (deps: ProvisionDeps) =>
   async (plan: ProvisionPlan, stack: Stack): Promise<void> => {
-    const { group } = deps.schedules;
-    if (await drained(deps, plan, stack)) deps.log("schedule group deleted", { group });
-    else
-      deps.warn(
-        "the schedule group is kept, whose schedules name leases that may be alive; delete it when they are not",
-        { group },
-      );
+    const drained = await drain(deps, plan, stack);
+    if (drained) await removeScheduleGroup(deps);
+    else keepScheduleGroup(deps);
   };
 
-/** @returns whether every lease is known to be gone, and with them the schedules. */
-async function drained(deps: ProvisionDeps, plan: ProvisionPlan, stack: Stack): Promise<boolean> {
+/** @returns whether it was seen that no lease is left. */
+async function drain(deps: ProvisionDeps, plan: ProvisionPlan, stack: Stack): Promise<boolean> {
   const { secrets, adminSecret, place, log, warn } = deps;
   if ((await secrets.getSecret(adminSecret)) === undefined) {
     warn(`nothing was removed or verified: ${LOST}`, { secret: adminSecret });
@@ -68,6 +74,7 @@ async function drained(deps: ProvisionDeps, plan: ProvisionPlan, stack: Stack): 
     withSession(admin, LIMITS, async (session) => ({
       version: await serverVersion(session),
       exists: await maintenanceExists(session),
+      leases: await leasesOf(session, plan.tag),
     })),
   );
   if (found === undefined) {
@@ -79,43 +86,39 @@ async function drained(deps: ProvisionDeps, plan: ProvisionPlan, stack: Stack): 
   }
   if (!found.exists) {
     log("nothing to remove: there is no maintenance database");
-    return false;
+    return found.leases.length === 0;
   }
   const maintenance = { ...admin, database: MAINTENANCE_DATABASE };
-  const removed = await withSession(maintenance, LIMITS, (session) =>
+  const left = await withSession(maintenance, LIMITS, (session) =>
     removeTag(deps, { admin, version: found.version, session }, plan, stack),
   );
-  if (removed.tagsLeft !== 0) return removed.isDrained;
-  const dropped = await withSession(admin, LIMITS, dropMaintenanceDatabase);
-  if (dropped) log("maintenance database dropped");
-  else warn(`database "${MAINTENANCE_DATABASE}" is kept: somebody uses it, or owns it`);
-  return removed.isDrained;
+  if (left.tags === 0) {
+    const dropped = await withSession(admin, LIMITS, dropMaintenanceDatabase);
+    if (dropped) log("maintenance database dropped");
+    else warn(`database "${MAINTENANCE_DATABASE}" is kept: somebody uses it, or owns it`);
+  }
+  return left.drained;
 }
 
-interface Removed {
-  readonly isDrained: boolean;
-  /** Other stacks' tags on this server; `undefined` when this one is not the stack's. */
-  readonly tagsLeft?: number;
-}
-
-/** The schedules go before the tag is given back: what fails until then is done again. */
 async function removeTag(
   deps: ProvisionDeps,
   ground: Ground,
   plan: ProvisionPlan,
   stack: Stack,
-): Promise<Removed> {
-  const stamp = await stampOf(ground.session, plan.tag);
+): Promise<Left> {
+  const { session } = ground;
+  const stamp = await stampOf(session, plan.tag);
   if (stamp?.id !== stack.id || stamp.resource !== stack.resource) {
     deps.warn("nothing was removed: the tag is not this stack's", {
       tag: plan.tag,
       owner: stamp?.id ?? "nobody",
     });
-    return { isDrained: false };
+    // nobody's: a removal that was not heard of may have come this far already
+    const drained = stamp === undefined && (await leasesOf(session, plan.tag)).length === 0;
+    return { drained };
   }
-  const isDrained = await clear(deps, ground, plan);
-  if (isDrained) await deps.schedules.deleteGroup();
-  return { isDrained, tagsLeft: await releaseTag(ground.session, plan.tag, stack) };
+  const drained = (await clear(deps, ground, plan)).length === 0;
+  return { tags: await releaseTag(session, plan.tag, stack), drained };
 }
 
 async function reached<T>(
@@ -135,8 +138,12 @@ async function reached<T>(
   }
 }
 
-/** @returns whether no lease is left. */
-async function clear(deps: ProvisionDeps, ground: Ground, plan: ProvisionPlan): Promise<boolean> {
+/** @returns the names of leases whose roles are left. */
+async function clear(
+  deps: ProvisionDeps,
+  ground: Ground,
+  plan: ProvisionPlan,
+): Promise<readonly string[]> {
   const { session } = ground;
   const { tag } = plan;
   const staff = await staffOf(session, tag);
@@ -159,7 +166,7 @@ async function clear(deps: ProvisionDeps, ground: Ground, plan: ProvisionPlan): 
   const dropped = staff.filter((name) => !kept.includes(name));
   await dropRoles(session, dropped);
   deps.log("roles dropped", { roles: dropped.length });
-  return left.length === 0;
+  return left;
 }
 
 /**

@@ -7,6 +7,7 @@ import { Key } from "aws-cdk-lib/aws-kms";
 import { Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { afterAll, expect, test } from "vitest";
 import type { DynamicDatabaseProps, DynamicRoleProps } from "../../lib/index.ts";
+import { Resolved, STACK_UUID } from "./resolved.ts";
 import { assetFile, ofType, only, READONLY, resourcesOf, Workbench } from "./synthesized.ts";
 
 const bench = new Workbench();
@@ -153,9 +154,14 @@ test("names stay within 64 characters in a stack with a long name, and in a nest
   bench.database({}, long);
   const nested = new NestedStack(new Stack(bench.app(), "Outer"), "Inner");
   bench.database({}, nested);
-  for (const stack of [long, nested])
-    for (const [, { Properties }] of ofType(resourcesOf(stack), "AWS::Lambda::Function")) {
+  for (const stack of [long, nested]) {
+    const resources = resourcesOf(stack);
+    for (const [, { Properties }] of ofType(resources, "AWS::Lambda::Function")) {
       const name = Properties.FunctionName ?? "mayfly-framework";
       expect(name).toMatch(/^mayfly-[a-z0-9-]{1,57}$/);
     }
+    const [, { Properties }] = only(resources, "AWS::Scheduler::ScheduleGroup");
+    const group = new Resolved(resources).value(Properties.Name);
+    expect(group).toMatch(new RegExp(`^mayfly-[a-z0-9-]{5,21}${STACK_UUID}$`));
+  }
 });

@@ -1,8 +1,7 @@
-import { Stack } from "aws-cdk-lib";
 import { afterAll, expect, test } from "vitest";
 import shipped from "../../mayfly.config.ts";
-import { ACCOUNT, REGION, Resolved } from "./resolved.ts";
-import { ofType, only, READONLY, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
+import { ACCOUNT, REGION, Resolved, STACK_UUID } from "./resolved.ts";
+import { ofType, only, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
 
 const bench = new Workbench();
 afterAll(() => bench.remove());
@@ -84,12 +83,8 @@ test.each<[string, object]>([
         Action: "secretsmanager:PutSecretValue",
         Resource: [secret("SecretsIssuer"), secret("SecretsJanitor")],
       },
-      DeleteSchedules: { Effect: "Allow", Action: "scheduler:DeleteSchedule", Resource: schedules },
-      DeleteScheduleGroup: {
-        Effect: "Allow",
-        Action: "scheduler:DeleteScheduleGroup",
-        Resource: group,
-      },
+      RemoveGroup: { Effect: "Allow", Action: "scheduler:DeleteScheduleGroup", Resource: group },
+      RemoveSchedules: { Effect: "Allow", Action: "scheduler:DeleteSchedule", Resource: schedules },
     },
   ],
   ["SeederRole", { ReadSecrets: read("sandboxInstanceSecret") }],
@@ -188,6 +183,15 @@ test.each<[string, object]>([
   expect(environment(word)).toEqual(expected);
 });
 
+test("the schedule group is named after this creation of the stack, and outlives it if need be", () => {
+  const [, entry] = only(resources, "AWS::Scheduler::ScheduleGroup");
+  expect(groupName).toMatch(new RegExp(`^mayfly-Mayfly-[a-z2-7]{4}-${STACK_UUID}$`));
+  expect(entry).toMatchObject({
+    DeletionPolicy: "RetainExceptOnCreate",
+    UpdateReplacePolicy: "Retain",
+  });
+});
+
 test("a revocation that fails is tried three times and then kept in a queue", () => {
   const [, { Properties }] = only(resources, "AWS::Lambda::EventInvokeConfig", "Revoker");
   expect(resolved.value(Properties)).toMatchObject({
@@ -195,17 +199,6 @@ test("a revocation that fails is tried three times and then kept in a queue", ()
     Qualifier: "$LATEST",
     DestinationConfig: { OnFailure: { Destination: failures } },
   });
-});
-
-test("the schedules' group is another one each time that the stack is created, and outlives it", () => {
-  const [, { Properties, DeletionPolicy }] = only(resources, "AWS::Scheduler::ScheduleGroup");
-  expect(resolved.value(Properties.Name)).toMatch(/^mayfly-Mayfly-[a-z2-7]{4}-leases-0a1b2c3d$/);
-  expect(DeletionPolicy).toBe("RetainExceptOnCreate");
-  const long = new Stack(bench.app(), "A".repeat(128));
-  bench.database({}, long).addRole("readonly", READONLY);
-  const name = new Resolved(resourcesOf(long)).arn("AWS::Scheduler::ScheduleGroup").split("/")[1];
-  expect(name).toMatch(/^mayfly-A+-[a-z2-7]{4}-leases-0a1b2c3d$/);
-  expect(name).toHaveLength(64);
 });
 
 test("schedules may invoke the revoker and fill one queue, and no other account's may", () => {

@@ -2,12 +2,14 @@ import { ofType, only, type Resource, type Resources } from "./synthesized.ts";
 
 export const ACCOUNT = "123456789012";
 export const REGION = "eu-west-1";
+/** The part of a stack's id that no other creation has. */
+export const STACK_UUID = "0b9a5ae0-c8f1-11f0-9a44-0a58a9feac02";
 
 const PSEUDO: Readonly<Record<string, string>> = {
   "AWS::AccountId": ACCOUNT,
   "AWS::Partition": "aws",
   "AWS::Region": REGION,
-  "AWS::StackId": `arn:aws:cloudformation:${REGION}:${ACCOUNT}:stack/Mayfly/0a1b2c3d-4e5f-11f0-8a6b`,
+  "AWS::StackId": `arn:aws:cloudformation:${REGION}:${ACCOUNT}:stack/Mayfly/${STACK_UUID}`,
 };
 
 /** Types whose Ref is their ARN. */
@@ -47,13 +49,10 @@ export class Resolved {
       const parts = this.value(join[1]);
       return Array.isArray(parts) ? parts.join(String(join[0])) : undefined;
     }
+    const select = template["Fn::Select"];
+    if (Array.isArray(select)) return (this.value(select[1]) as unknown[])[Number(select[0])];
     const split = template["Fn::Split"];
     if (Array.isArray(split)) return String(this.value(split[1])).split(String(split[0]));
-    const select = template["Fn::Select"];
-    if (Array.isArray(select)) {
-      const parts = this.value(select[1]);
-      return Array.isArray(parts) ? parts[Number(select[0])] : undefined;
-    }
     return Object.fromEntries(Object.entries(template).map(([key, v]) => [key, this.value(v)]));
   }
 

@@ -57,7 +57,7 @@ export function thingStack(): ThingStack {
     name: "Stack",
     typeOf: (type) => types[type],
     resolveSecret: ({ id, key, stage, version }) => `"${[id, key, stage, version].join("|")}"`,
-    onProgress: (line) => progress.push(line),
+    onProgress: (line) => void progress.push(line),
   });
   return {
     stack,

@@ -18,7 +18,7 @@ const EXPLAINED: readonly (readonly [RegExp, string])[] = [
   [/Framework.*lambda:GetFunction$/, "CDK's framework waits with it for a handler that is idle"],
   [/Framework.* OwnLogs /, "the runner stands in for CDK's framework, and prints nothing for it"],
   [/^orders\w*(?:DeadLetters|FailedRevocations)\w+ #1 deny /, "no call here is without TLS"],
-  [/Provisioner\w+ DeleteSchedule(?:s|Group) /, "they are for the end of the stack"],
+  [/Provisioner\w+ Remove(?:Schedules|Group) /, "they are for the end of the stack"],
   [/(?:Seeder|userserviceFunction)\w+ OwnLogs /, "they print only when something fails"],
 ];
 

@@ -9,6 +9,7 @@ import type { Privileges, ProvisionPlan } from "../../core/provisioning/plan.ts"
 import type { Stack } from "../../core/provisioning/stack.ts";
 import { Secret } from "../../core/secret.ts";
 import { type Instant, seconds } from "../../core/time.ts";
+import type { ScheduleGroup } from "../../lambda/aws/schedule-group.ts";
 import { connect, type Limits, type Login } from "../../lambda/postgres/login.ts";
 import { seedDatabase } from "../../lambda/postgres/provisioning/seed.ts";
 import { withSession } from "../../lambda/postgres/provisioning/session.ts";
@@ -58,10 +59,10 @@ export interface TestDatabase {
   readonly remove: (plan?: ProvisionPlan, stack?: Stack) => Promise<void>;
   /** What provisioning warned of. */
   readonly warnings: string[];
+  /** How often the schedule group was deleted. */
+  readonly groupRemovals: () => number;
   /** Audit lines of leases that provisioning revoked. */
   readonly audit: AuditEvent[];
-  /** How often the schedule group was deleted. */
-  readonly groupsDeleted: () => number;
   /** The master, who is no superuser. @default - the application database */
   readonly admin: (database?: string) => Login;
   readonly superuser: (database?: string) => Login;
@@ -149,19 +150,20 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
   const lines: string[] = [];
   const warnings: string[] = [];
   const audit: AuditEvent[] = [];
-  let groupsDeleted = 0;
+  let groupRemovals = 0;
+  const scheduleGroup: ScheduleGroup = {
+    name: `mayfly-${tag}`,
+    remove: async () => {
+      groupRemovals += 1;
+    },
+  };
   const deps: ProvisionDeps = {
     secrets,
     adminSecret: SECRETS.admin,
     issuerSecret: SECRETS.issuer,
     janitorSecret: SECRETS.janitor,
+    scheduleGroup,
     place: { host, port, region: "eu-central-1", folder: "" },
-    schedules: {
-      group: `leases-${tag}`,
-      deleteGroup: async () => {
-        groupsDeleted += 1;
-      },
-    },
     serverId: `${host}:${port}`,
     time: { now: () => Date.now() as Instant, wait: shortly },
     log: (step, facts = {}) => lines.push(JSON.stringify({ step, ...facts })),
@@ -211,8 +213,8 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     },
     remove: (other = plan, of = stack) => remove(other, of),
     warnings,
+    groupRemovals: () => groupRemovals,
     audit,
-    groupsDeleted: () => groupsDeleted,
     admin,
     superuser: superuserLogin,
     as,

@@ -36,9 +36,15 @@ const named = async (session: Session, pattern: string): Promise<string[]> =>
     ({ name }) => name,
   );
 
+const leasePattern = (tag: string): string => `^mf_${tag}_[0-9]{2}_`;
+
 /** The group roles that there are, whatever the configuration says. */
 export const groupsOf = (session: Session, tag: string): Promise<string[]> =>
   named(session, `^${groupRoleName(tag, "")}`);
+
+/** The roles that are named like leases, whether they are or not. */
+export const leasesOf = (session: Session, tag: string): Promise<string[]> =>
+  named(session, leasePattern(tag));
 
 /** The issuer roles, logins and the janitor that there are. */
 export const staffOf = (session: Session, tag: string): Promise<string[]> =>
@@ -66,7 +72,7 @@ export async function dropGroup(session: Session, tag: string, group: string): P
         if exists (select from pg_catalog.pg_auth_members m
             join pg_catalog.pg_roles u on u.oid = m.member
             join pg_catalog.pg_roles g on g.oid = m.roleid
-            where g.rolname = ${literal(group)} and u.rolname::text ~ ${literal(`^mf_${tag}_[0-9]{2}_`)}) then
+            where g.rolname = ${literal(group)} and u.rolname::text ~ ${literal(leasePattern(tag))}) then
           raise exception 'a lease is in the group' using errcode = 'object_in_use';
         end if;
       end $mf$`,

@@ -1,0 +1,101 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TemplateResource } from "../../local/assembly.ts";
+import { synthesizeConfigured } from "../../local/synthesize.ts";
+import { tempFolder } from "../../local/temp-folder.ts";
+
+const lengths = { ttl: "1h", maxTtl: "24h", maxLeases: 400 };
+const readonly = { select: ["public.*"], ...lengths };
+const readwrite = { ...readonly, insert: ["public.*"], update: ["public.*"], usage: ["public.*"] };
+const auditor = { select: ["public.orders"], ...lengths };
+
+type Roles = Readonly<Record<string, object>>;
+
+function configuration(roles: Roles, ...consumers: readonly string[]): object {
+  const orders = { sandbox: true, databases: ["orders"], owner: "app_owner", roles };
+  const granted = (consumer: string): string[] =>
+    Object.keys(roles)
+      .filter((role) => consumer === "user-service" || role === "readonly")
+      .map((role) => `orders/${role}`);
+  return {
+    databases: { orders },
+    consumers: Object.fromEntries(
+      consumers.map((name) => [name, { newRole: { assumedBy: "account" }, roles: granted(name) }]),
+    ),
+  };
+}
+
+const { update: _, ...withoutUpdate } = readwrite;
+
+/** What the stack is deployed with, one after the other. */
+const CONFIGURATIONS = {
+  first: configuration({ readonly, readwrite }, "user-service", "reporting"),
+  roleAdded: configuration({ readonly, readwrite, auditor }, "user-service", "reporting"),
+  privilegeRemoved: configuration(
+    { readonly, readwrite: withoutUpdate, auditor },
+    "user-service",
+    "reporting",
+  ),
+  consumerRemoved: configuration({ readonly, readwrite: withoutUpdate, auditor }, "user-service"),
+  impossible: configuration(
+    { readonly, auditor: { ...auditor, select: ["public.nowhere"] } },
+    "user-service",
+    "newcomer",
+  ),
+  failsLate: configuration({ readonly, auditor, latecomer: readwrite }, "user-service"),
+} as const;
+
+/** Folders of the synthesized configurations. */
+export type Assemblies = Readonly<Record<keyof typeof CONFIGURATIONS, string>>;
+
+export interface SynthesizedConfigurations {
+  readonly assemblies: Assemblies;
+  /** Safe to repeat. */
+  readonly remove: () => void;
+}
+
+/** Add a resource that cannot be made to a template, behind the provisioning. */
+function failAtTheEnd(folder: string): void {
+  const path = join(folder, "Mayfly.template.json");
+  const template = JSON.parse(readFileSync(path, "utf8")) as {
+    Resources: Record<string, TemplateResource>;
+  };
+  const [provisioning = ""] =
+    Object.entries(template.Resources).find(([, { Type }]) => Type === "Custom::MayflyProvision") ??
+    [];
+  template.Resources.Impossible = {
+    Type: "AWS::Lambda::Alias",
+    Properties: { FunctionName: "nobody", FunctionVersion: "1", Name: "late" },
+    DependsOn: provisioning,
+  };
+  writeFileSync(path, JSON.stringify(template));
+}
+
+/** Write each configuration to a file and synthesize it, once. */
+export async function synthesizeAll(): Promise<SynthesizedConfigurations> {
+  const { path, remove } = tempFolder("configurations");
+  const removals = [remove];
+  const removeAll = (): void => {
+    for (const each of removals) each();
+  };
+  const { MAYFLY_CONFIG } = process.env;
+  try {
+    const folders: [string, string][] = [];
+    for (const [name, config] of Object.entries(CONFIGURATIONS)) {
+      process.env.MAYFLY_CONFIG = join(path, `${name}.ts`);
+      writeFileSync(process.env.MAYFLY_CONFIG, `export default ${JSON.stringify(config)};\n`);
+      const assembly = await synthesizeConfigured();
+      removals.push(assembly.remove);
+      folders.push([name, assembly.folder]);
+    }
+    const assemblies = Object.fromEntries(folders) as Assemblies;
+    failAtTheEnd(assemblies.failsLate);
+    return { assemblies, remove: removeAll };
+  } catch (error) {
+    removeAll();
+    throw error;
+  } finally {
+    if (MAYFLY_CONFIG === undefined) delete process.env.MAYFLY_CONFIG;
+    else process.env.MAYFLY_CONFIG = MAYFLY_CONFIG;
+  }
+}
