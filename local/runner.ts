@@ -107,7 +107,7 @@ interface Run {
  *   fails, or the signal aborts it; whatever was started is stopped before.
  */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
-  const { onLog, signal, duplicateDeliveries = false, onProgress = () => undefined } = options;
+  const { onLog, signal, duplicateDeliveries = false, onProgress = () => {} } = options;
   const account = {
     id: options.accountId ?? "123456789012",
     region: options.region ?? "eu-west-1",
