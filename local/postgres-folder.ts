@@ -47,7 +47,8 @@ export async function prepareFolder(
   put("server.key", key);
   const kind = forceTls ? "hostssl" : "host";
   const rule = (addresses: string): string => `${kind} all all ${addresses} scram-sha-256\n`;
-  put("pg_hba.conf", rule(`${HOST}/32`) + rule("::1/128"));
+  const standby = `hostssl replication ${SUPERUSER} ${HOST}/32 scram-sha-256\n`;
+  put("pg_hba.conf", rule(`${HOST}/32`) + rule("::1/128") + standby);
   return { ca, caFile: put("server.crt", ca, 0o644) };
 }
 

@@ -6,6 +6,9 @@ import { boundToUs, type ServerUser } from "./postgres-binaries.ts";
 /** Where all servers listen. */
 export const HOST = "127.0.0.1";
 
+/** A standby accepts `read-only connections`. */
+const READY = /ready to accept (?:read-only )?connections/;
+
 /** What a server runs from, and as whom. */
 export interface ServerPlace {
   readonly native: string;
@@ -36,7 +39,7 @@ export class Server {
     await new Promise<void>((resolve, reject) => {
       child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
         this.log += chunk;
-        if (this.log.includes("ready to accept connections", from)) resolve();
+        if (READY.test(this.log.slice(from))) resolve();
       });
       child.once("error", reject);
       child.once("exit", (status) =>

@@ -56,35 +56,54 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
     const port = await freePort();
     const server = new Server({ native, folder, port, user, settings, onDeath });
     await server.start();
-    const superuser = (database = "postgres"): pg.ClientConfig => ({
+    const embedded = embeddedServer({ server, port, password, masterUsername, ca, caFile, remove });
+    await becomeRds(embedded.superuser(), options);
+    return embedded;
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+/** What a running server is known by. */
+export interface RunningServer {
+  readonly server: Server;
+  readonly port: number;
+  /** The superuser's. */
+  readonly password: string;
+  readonly masterUsername: string;
+  readonly ca: string;
+  readonly caFile: string;
+  /** Remove its folder. */
+  readonly remove: () => void;
+}
+
+/** A running server, as the rest of the runner and the tests use it. */
+export const embeddedServer = (running: RunningServer): EmbeddedPostgres => {
+  const { server, port, password, masterUsername, ca, caFile, remove } = running;
+  return {
+    host: HOST,
+    port,
+    ca,
+    caFile,
+    masterUsername,
+    superuser: (database = "postgres") => ({
       host: HOST,
       port,
       user: SUPERUSER,
       password,
       database,
       ssl: { ca },
-    });
-    await becomeRds(superuser(), options);
-    return {
-      host: HOST,
-      port,
-      ca,
-      caFile,
-      masterUsername,
-      superuser,
-      log: () => server.log,
-      crash: () => server.end("SIGKILL"),
-      restart: () => server.start(),
-      stop: async () => {
-        await server.end("SIGINT");
-        remove();
-      },
-    };
-  } catch (error) {
-    remove();
-    throw error;
-  }
-}
+    }),
+    log: () => server.log,
+    crash: () => server.end("SIGKILL"),
+    restart: () => server.start(),
+    stop: async () => {
+      await server.end("SIGINT");
+      remove();
+    },
+  };
+};
 
 /** Give the cluster the roles that RDS has: `rds_superuser`, and a master user who is a member. */
 async function becomeRds(superuser: pg.ClientConfig, options: PostgresOptions): Promise<void> {
