@@ -11,6 +11,7 @@ import type { IssueDeps } from "../core/issue.ts";
 import type { LeaseDeps } from "../core/ports.ts";
 import type { SecretStore } from "../core/secret-store.ts";
 import { type Instant, seconds, type Time } from "../core/time.ts";
+import { AWS } from "./aws/bounds.ts";
 import { peppersIn } from "./aws/peppers.ts";
 import { eventBridgeScheduler } from "./aws/scheduler.ts";
 import { secretsManager } from "./aws/secrets.ts";
@@ -18,21 +19,16 @@ import { type Environment, required } from "./environment.ts";
 import { issuerLogin } from "./issuer-login.ts";
 import { postgresLedger } from "./postgres/ledger.ts";
 import { connect } from "./postgres/login.ts";
-import { Maintenance } from "./postgres/maintenance.ts";
+import { Maintenance, type Open } from "./postgres/maintenance.ts";
 import { tlsOptions } from "./postgres/tls.ts";
+import { composeReaders } from "./readers.ts";
 import { type LambdaTelemetry, lambdaTelemetry } from "./telemetry.ts";
 
 /** Bounds of every connection; the shortest function timeout is 30 s. */
 const LIMITS = { connect: seconds(5), statement: seconds(10), lock: seconds(2) };
 
-/**
- * AWS answers in milliseconds or not at all. Without these bounds the SDK waits for ever where there
- * is no route, and a lease would be made, or kept, while its function runs out of time.
- */
-const AWS = {
-  maxAttempts: 2,
-  requestHandler: { connectionTimeout: 1_500, requestTimeout: 3_000, throwOnRequestTimeout: true },
-};
+/** A reader that does not answer costs each revocation this much, and must leave time for the next. */
+const READER_LIMITS = { connect: seconds(3), statement: seconds(5), lock: seconds(2) };
 
 const time: Time = {
   now: () => Date.now() as Instant,
@@ -74,11 +70,17 @@ export function compose(env: Environment): Composition {
   const host = set.DB_HOST;
   const port = Number(set.DB_PORT);
   const place = { region: set.AWS_REGION, folder: set.LAMBDA_TASK_ROOT };
-  const ssl = (): ReturnType<typeof tlsOptions> => tlsOptions(host, deployment, place);
-  const maintenance = new Maintenance(
-    issuerLogin({ secrets, secretArn: set.ISSUER_SECRET_ARN, host, port, ssl }),
-    (login) => connect(login, LIMITS),
-  );
+  const ssl = (to: string): ReturnType<typeof tlsOptions> => tlsOptions(to, deployment, place);
+  const login = issuerLogin({
+    secrets,
+    secretArn: set.ISSUER_SECRET_ARN,
+    host,
+    port,
+    ssl: () => ssl(host),
+  });
+  const maintenance = new Maintenance(login, (to) => connect(to, LIMITS));
+  const open: Open = (to) => connect(to, READER_LIMITS);
+  const readers = composeReaders(env, { login, ssl, open, time });
   const server = `${host}:${port}`;
   const ledger = postgresLedger({ maintenance, tag, server, time, random: Math.random });
   const scheduler = eventBridgeScheduler(new SchedulerClient(AWS), {
@@ -93,7 +95,7 @@ export function compose(env: Environment): Composition {
     deployment,
     endpoint: { host, port, tls: deployment.tls },
     secrets,
-    deps: { database, tag, ledger, scheduler, telemetry, time },
+    deps: { database, tag, ledger, readers, scheduler, telemetry, time },
   };
 }
 

@@ -5,9 +5,12 @@ import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
 import type { Instant, Time } from "../../core/time.ts";
 import { secretsManager } from "../aws/secrets.ts";
 import { type Environment, required } from "../environment.ts";
+import { connect } from "../postgres/login.ts";
+import { tlsOptions } from "../postgres/tls.ts";
+import { composeReaders } from "../readers.ts";
 import type { ServerPlace } from "./admin-login.ts";
 import type { CustomResourceEvent } from "./custom-resource.ts";
-import type { ProvisionDeps } from "./dependencies.ts";
+import { type ProvisionDeps, READER_LIMITS } from "./dependencies.ts";
 import { makeProvision } from "./provision.ts";
 import { makeRemove } from "./remove.ts";
 import { makeSeed, parseSeedRequest } from "./seed.ts";
@@ -22,13 +25,21 @@ const time: Time = {
 /** The provisioner, made from a function's environment: does what CloudFormation's event says. */
 export function composeProvisioner(env: Environment, logger: Logger) {
   const set = required(env, ["ADMIN_SECRET_ARN", "ISSUER_SECRET_ARN", "JANITOR_SECRET_ARN"]);
+  const place = placeIn(env);
   const deps: ProvisionDeps = {
     secrets: secretsManager(new SecretsManagerClient()),
     adminSecret: set.ADMIN_SECRET_ARN,
     issuerSecret: set.ISSUER_SECRET_ARN,
     janitorSecret: set.JANITOR_SECRET_ARN,
-    place: placeIn(env),
+    place,
     time,
+    readers: (login, tls) =>
+      composeReaders(env, {
+        login,
+        ssl: (host) => tlsOptions(host, tls, place),
+        open: (to) => connect(to, READER_LIMITS),
+        time,
+      }),
     log: (step, facts = {}) => logger.info(step, { ...facts }),
     warn: (step, facts = {}) => logger.warn(step, { ...facts }),
     // no metrics: the bundle has no room for them, and each audit line says what was done
