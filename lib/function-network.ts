@@ -24,6 +24,11 @@ export interface FunctionNetworkProps {
   readonly databaseConnections: IConnectable;
   /** The database's port; may be a token. */
   readonly port: number;
+  /**
+   * Where else PostgreSQL is.
+   * @default - nowhere
+   */
+  readonly others?: readonly { readonly connections: IConnectable; readonly port: number }[];
 }
 
 /** A security group that reaches the database and HTTPS, and nothing else. */
@@ -38,10 +43,12 @@ export function makeFunctionNetwork(
     allowAllOutbound: false,
   });
   securityGroup.addEgressRule(Peer.anyIpv4(), Port.tcp(443), "AWS APIs");
-  securityGroup.connections.allowTo(
-    props.databaseConnections,
-    Port.tcp(props.port),
-    "Mayfly functions to PostgreSQL",
-  );
+  const writer = { connections: props.databaseConnections, port: props.port };
+  for (const { connections, port } of [writer, ...(props.others ?? [])])
+    securityGroup.connections.allowTo(
+      connections,
+      Port.tcp(port),
+      "Mayfly functions to PostgreSQL",
+    );
   return { vpc: props.vpc, vpcSubnets: props.vpcSubnets, securityGroup };
 }

@@ -75,7 +75,7 @@ export class MayflyStack extends Stack {
   }
 
   #host(name: string, target: ParsedHost): HostProps {
-    const { host, port, tls, ca } = target;
+    const { host, port, tls, ca, readers, cluster, instance } = target;
     const vpc = Vpc.fromVpcAttributes(this, `${name}-vpc`, {
       vpcId: target.vpc.vpcId,
       availabilityZones: [...target.vpc.availabilityZones],
@@ -87,6 +87,9 @@ export class MayflyStack extends Stack {
       port,
       tls,
       ...(ca !== undefined && { ca }),
+      ...(readers !== undefined && { readers: [...readers] }),
+      ...(cluster !== undefined && { clusterIdentifier: cluster }),
+      ...(instance !== undefined && { instanceIdentifier: instance }),
       adminSecret: this.#adminSecret(name, target.adminSecret),
       vpc,
       databaseConnections: SecurityGroup.fromSecurityGroupId(
@@ -136,5 +139,14 @@ export class MayflyStack extends Stack {
 
 type HostProps = Pick<
   DynamicDatabaseProps,
-  "host" | "port" | "tls" | "ca" | "adminSecret" | "vpc" | "databaseConnections"
+  | "host"
+  | "port"
+  | "tls"
+  | "ca"
+  | "readers"
+  | "clusterIdentifier"
+  | "instanceIdentifier"
+  | "adminSecret"
+  | "vpc"
+  | "databaseConnections"
 >;

@@ -8,6 +8,7 @@ import type { FunctionNetwork } from "./function-network.ts";
 import { HandlerProvider } from "./handler-provider.ts";
 import type { LeaseSecrets } from "./lease-secrets.ts";
 import { MayflyFunction } from "./mayfly-function.ts";
+import type { ReaderAccess } from "./reader-access.ts";
 
 /** Properties of Provisioning. */
 export interface ProvisioningProps {
@@ -15,8 +16,9 @@ export interface ProvisioningProps {
   /** Folder of the bundles. */
   readonly assets: string;
   readonly network: FunctionNetwork;
-  /** `DB_HOST` and `DB_PORT`. */
+  /** `DB_HOST`, `DB_PORT`, and where readers are. */
   readonly address: Readonly<Record<string, string>>;
+  readonly readers: ReaderAccess;
   readonly secrets: LeaseSecrets;
   readonly adminSecret: ISecret;
   readonly reserveConcurrency: boolean;
@@ -50,6 +52,7 @@ export class Provisioning extends Construct {
       },
     });
     secrets.allowProvision(provisioner, adminSecret);
+    props.readers.allowList(provisioner);
     const provider = new HandlerProvider(this, "Framework", provisioner.lambda);
     this.#resource = new CustomResource(this, "Resource", {
       serviceToken: provider.serviceToken,

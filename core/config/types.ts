@@ -49,6 +49,22 @@ export interface HostTarget {
   readonly tls?: "verify-full" | "plaintext";
   /** Name or complete ARN of the administrator's secret, an AWS database secret. */
   readonly adminSecret: string;
+  /**
+   * Servers that replay this one and take logins, each a name or `name:port`; checked at each
+   * revocation, besides those that RDS lists.
+   * @default - none
+   */
+  readonly readers?: readonly string[];
+  /**
+   * Identifier of the Aurora or Multi-AZ DB cluster whose writer this is: RDS is asked for its readers.
+   * @default - RDS is not asked
+   */
+  readonly cluster?: string;
+  /**
+   * Identifier of the RDS instance that this is: RDS is asked for its read replicas.
+   * @default - RDS is not asked
+   */
+  readonly instance?: string;
   /** Where the functions run. */
   readonly vpc: VpcConfig;
 }
@@ -141,8 +157,21 @@ export interface ParsedTrust {
   readonly ca?: string;
 }
 
+/** Where a reader is. */
+export interface ReaderAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Which readers a server has, as far as the configuration says. */
+export interface ParsedReaders {
+  readonly readers?: readonly ReaderAddress[];
+  readonly cluster?: string;
+  readonly instance?: string;
+}
+
 /** A server that exists, with every default filled in. */
-export interface ParsedHost extends ParsedTrust {
+export interface ParsedHost extends ParsedTrust, ParsedReaders {
   readonly host: string;
   readonly port: number;
   readonly adminSecret: string;
