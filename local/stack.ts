@@ -1,5 +1,6 @@
 import { randomEnd } from "./account.ts";
 import type { Json, Template, TemplateResource } from "./assembly.ts";
+import { isReplica } from "./rds-replica.ts";
 import type { Created, Resource } from "./resource.ts";
 import type { SecretReference } from "./secrets-manager.ts";
 import { evaluate, NO_VALUE, references, type Scope } from "./template.ts";
@@ -63,7 +64,9 @@ function assertPossible(wanted: Entries, supports: (type: string) => boolean): v
     throw new Error(
       `the local runner does not implement ${unknown.map(([id, { Type }]) => `${Type} (${id})`).join(", ")}`,
     );
-  const servers = wanted.filter(([, { Type }]) => Type === "AWS::RDS::DBInstance");
+  const servers = wanted.filter(
+    ([, { Type, Properties }]) => Type === "AWS::RDS::DBInstance" && !isReplica(Properties),
+  );
   if (servers.length > 1)
     throw new Error(
       `the local runner has one PostgreSQL; the template has ${servers.length} of AWS::RDS::DBInstance (${servers.map(([id]) => id).join(", ")})`,
