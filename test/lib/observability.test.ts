@@ -39,6 +39,7 @@ test.each([
   ["revocation-lag", 120, 1, "notBreaching"],
   ["overdue-leases", 0, 2, "notBreaching"],
   ["quarantine", 0, 3, "notBreaching"],
+  ["unverified", 0, 3, "notBreaching"],
   ["stragglers", 0, 1, "notBreaching"],
   ["dead-letters", 0, 1, "notBreaching"],
   ["failed-revocations", 0, 1, "notBreaching"],
@@ -96,7 +97,7 @@ test("the saved queries read the logs of all functions, and stand in the documen
 test("the dashboard shows who holds what, the promise and its limit, and the alarms", () => {
   const [, { Properties }] = only(resources, "AWS::CloudWatch::Dashboard");
   const widgets = widgetsOf(Properties);
-  expect(widgets.filter(({ type }) => type === "alarm")[0]?.properties.alarms).toHaveLength(15);
+  expect(widgets.filter(({ type }) => type === "alarm")[0]?.properties.alarms).toHaveLength(16);
   expect(widgets.flatMap(metricsOfWidget).length).toBeGreaterThan(20);
   const annotations = widgets.map(({ properties }) => JSON.stringify(properties.annotations));
   expect(annotations.filter((text) => text?.includes('"value":13'))).toHaveLength(1);
