@@ -11,6 +11,7 @@ export interface AuditEvent {
     | "lease.revoked"
     | "lease.gone"
     | "lease.quarantined"
+    | "lease.unverified"
     | "lease.rescheduled"
     | "role.foreign"
     | "request.refused"

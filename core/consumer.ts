@@ -1,14 +1,14 @@
 import type { Credential } from "./credential.ts";
 import { type GrantedRole, ownLease } from "./grants.ts";
 import { type IssueDeps, issueLease } from "./issue.ts";
-import { type LeaseView, lookUpLease } from "./lookup.ts";
+import { type LeaseLookup, lookUpLease } from "./lookup.ts";
 import type { Receipt } from "./receipt.ts";
 import { type Renewal, renewLease } from "./renew.ts";
 import type { ConsumerRequest } from "./request.ts";
 import { revokeLease } from "./revoke.ts";
 
 /** What an alias answers. */
-export type ConsumerAnswer = Credential | Renewal | Receipt | (LeaseView & { sessions: number });
+export type ConsumerAnswer = Credential | Renewal | Receipt | LeaseLookup;
 
 /** Do what a consumer asked of its alias. */
 export async function serveConsumer(

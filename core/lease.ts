@@ -13,6 +13,8 @@ export interface LeaseRecord {
   readonly latchedAt?: Instant;
   /** When the lease was to expire, kept when the latch overwrites `VALID UNTIL`. */
   readonly expiredAt?: Instant;
+  /** When a reader could not be looked at for the first time; absent once all were. */
+  readonly unverifiedAt?: Instant;
 }
 
 /** A role that is named like a lease, as the database shows it. */
@@ -107,7 +109,10 @@ export function parseRecord(comment: string | undefined): LeaseRecord | undefine
     return undefined;
   }
   if (typeof parsed !== "object" || parsed === null) return undefined;
-  const { v, issued, max, pepper, latched, expired } = parsed as Record<string, unknown>;
+  const { v, issued, max, pepper, latched, expired, unverified } = parsed as Record<
+    string,
+    unknown
+  >;
   if (v !== 1 || !isInstant(issued) || !isInstant(max)) return undefined;
   return {
     issuedAt: issued,
@@ -115,6 +120,7 @@ export function parseRecord(comment: string | undefined): LeaseRecord | undefine
     ...(typeof pepper === "string" && PEPPER_VERSION.test(pepper) && { pepper }),
     ...(isInstant(latched) && { latchedAt: latched }),
     ...(isInstant(expired) && { expiredAt: expired }),
+    ...(isInstant(unverified) && { unverifiedAt: unverified }),
   };
 }
 

@@ -18,6 +18,7 @@ export const METRICS = [
   "LiveLeases",
   "OverdueLeases",
   "QuarantinedLeases",
+  "UnverifiedLeases",
   "ForeignRoles",
   "UnknownSessions",
   "ServersRestored",

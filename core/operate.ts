@@ -2,8 +2,9 @@ import { InvalidRequestError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import { formatLeaseId, parseLeaseId, shown } from "./lease-id.ts";
 import { allPages, type LeaseFilter, type LeaseList, listLeases, readPage } from "./list.ts";
-import { type LeaseView, stateOf } from "./lookup.ts";
+import { LEASE_STATES, type LeaseView, stateOf } from "./lookup.ts";
 import type { LeaseDeps } from "./ports.ts";
+import { forOnePass } from "./readers.ts";
 import type { Receipt } from "./receipt.ts";
 import { actionIn, fieldsOf, refuseUnknown } from "./request.ts";
 import { revokeLease } from "./revoke.ts";
@@ -13,6 +14,8 @@ import { type SweepOptions, type SweepReport, sweep } from "./sweep.ts";
 export interface Revocations {
   readonly revoked: number;
   readonly quarantined: number;
+  /** Latched, but a reader could not be looked at; the sweep looks again. */
+  readonly unverified: number;
   readonly failed: readonly string[];
   /** Continue after this name: time ran out. */
   readonly next?: string;
@@ -34,7 +37,6 @@ export type OperatorAnswer = LeaseList | Receipt | Revocations | SweepReport | S
 type Fields = Readonly<Record<string, unknown>>;
 type Action = (deps: LeaseDeps, fields: Fields, options: SweepOptions) => Promise<OperatorAnswer>;
 
-const STATES = ["live", "expired", "quarantined"] as const;
 const MAX_LIMIT = 500;
 
 const ACTIONS = {
@@ -63,8 +65,8 @@ export async function operate(
 
 function list(deps: LeaseDeps, fields: Fields): Promise<LeaseList> {
   const { state, limit = MAX_LIMIT } = fields;
-  if (state !== undefined && !STATES.some((each) => each === state))
-    throw new InvalidRequestError(`state ${shown(state)} is not one of ${STATES.join(", ")}`);
+  if (state !== undefined && !LEASE_STATES.some((each) => each === state))
+    throw new InvalidRequestError(`state ${shown(state)} is not one of ${LEASE_STATES.join(", ")}`);
   if (typeof limit !== "number" || !Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
     throw new InvalidRequestError(`limit ${shown(limit)} is not 1 to ${MAX_LIMIT}`);
   const filter: LeaseFilter = {
@@ -116,13 +118,14 @@ function selectorOf(fields: Fields): (lease: Lease) => boolean {
 }
 
 async function revokeAll(
-  deps: LeaseDeps,
+  all: LeaseDeps,
   selected: (lease: Lease) => boolean,
   from: string,
   { actor, mayContinue }: SweepOptions,
 ): Promise<Revocations> {
+  const deps = forOnePass(all);
   const failed: string[] = [];
-  const tally = { revoked: 0, quarantined: 0 };
+  const tally = { revoked: 0, quarantined: 0, unverified: 0 };
   let after: string | undefined = from;
   while (after !== undefined) {
     const { leases, next } = await readPage(deps, after, MAX_LIMIT);
@@ -132,7 +135,7 @@ async function revokeAll(
       const id = parseLeaseId(leaseId);
       await revokeLease(deps, id, { onlyIfDue: false, actor, roleOid: lease.oid }).then(
         ({ state }) => {
-          tally[state === "quarantined" ? "quarantined" : "revoked"] += 1;
+          tally[state === "quarantined" || state === "unverified" ? state : "revoked"] += 1;
         },
         () => failed.push(leaseId),
       );

@@ -53,11 +53,14 @@ export type LatchOutcome =
 
 /** Something that keeps a role from being dropped. */
 export interface Blocker {
-  /** The database it is in, or `cluster` for what belongs to none. */
+  /** The database it is in, or `cluster` for what belongs to none; the server's name for its sessions. */
   readonly database: string;
   /** Catalog of the object, e.g. `pg_class`. */
   readonly catalog: string;
-  /** How it depends: `owner`, `privilege`, `policy`, `membership`, `lock` or `session`. */
+  /**
+   * How it depends: `owner`, `privilege`, `policy`, `membership`, `lock` or `session`; or `server`,
+   * for a reader that could not be looked at, or that the latch has not reached.
+   */
   readonly kind: string;
   readonly count: number;
 }
@@ -85,15 +88,64 @@ export interface Ledger {
   page(after: string, limit: number): Promise<{ rows: readonly RoleRow[]; now: Instant }>;
   /** No login, no password, no membership; committed. */
   latch(lease: LeaseRef, options: LatchOptions): Promise<LatchOutcome>;
-  /** End every session of a role, by OID: it may have no name any more. One attempt per server. */
+  /** End every session of a role on the writer, by OID: it may have no name any more. One attempt. */
   endSessions(roleOid: number, username: string): Promise<readonly SessionsEnded[]>;
   drop(lease: LeaseRef): Promise<DropOutcome>;
+  /** Write the record of a latched lease; of one that is not, nothing. */
+  annotate(lease: LeaseRef, record: Readonly<Record<string, string | number>>): Promise<void>;
   /** OIDs of open sessions whose role is gone. */
   sessionsWithoutRole(): Promise<readonly number[]>;
   /** The server that leases were made on, and the one that has answered. */
   sighting(): Promise<Sighting>;
   /** Say that leases are this server's from now on. */
   settle(seen: ServerMark): Promise<void>;
+}
+
+/** What one look at a reader found and did. */
+export interface ReaderLook {
+  /** False for a server that replays no other: it was promoted, or became the writer. */
+  readonly replays: boolean;
+  /** What has arrived there of the role. `absent` is not made there yet, or dropped already. */
+  readonly role: "open" | "latched" | "absent";
+  readonly ended: number;
+  readonly remaining: number;
+}
+
+/**
+ * A server of the cluster that replays what the writer commits, and takes logins of its own: the
+ * writer sees none of its sessions. It changes nothing, and every call is one attempt.
+ */
+export interface Reader {
+  /** Its name in receipts: `host:port`, or RDS's name of it while it has no address. */
+  readonly server: string;
+  /** Read what has arrived of a role, and then end its sessions, by OID. */
+  look(roleOid: number, username: string): Promise<ReaderLook>;
+  countSessions(roleOid: number): Promise<number>;
+  sessionsWithoutRole(): Promise<readonly number[]>;
+}
+
+/** Where a reader is; without a host, its name in receipts and why it cannot be asked. */
+export type ReaderPlace =
+  | {
+      readonly host: string;
+      readonly port: number;
+      /** RDS's word for what it is doing, unless that is `available`. */
+      readonly status?: string;
+    }
+  | { readonly server: string; readonly error: Error };
+
+/** The readers of a cluster. */
+export interface Readers {
+  /** Those there are now. Never rejects: what cannot be listed is a reader that cannot be looked at. */
+  list(): Promise<readonly Reader[]>;
+  /** What went wrong with readers during one pass over many leases, by server; see `forOnePass`. */
+  readonly faults?: Map<string, ReaderFault>;
+}
+
+export interface ReaderFault {
+  readonly kind: "unreachable" | "late";
+  /** What an operator can act on. */
+  readonly why: string;
 }
 
 export interface Found {
@@ -162,6 +214,7 @@ export interface LeaseDeps {
   readonly database: string;
   readonly tag: string;
   readonly ledger: Ledger;
+  readonly readers: Readers;
   readonly scheduler: Scheduler;
   readonly telemetry: Telemetry;
   readonly time: Time;

@@ -1,4 +1,5 @@
 import type { Blocker, SessionsEnded } from "./ports.ts";
+import type { ReaderSeen } from "./readers.ts";
 import { between, type Instant, iso } from "./time.ts";
 
 /** What a finished revocation observed; it claims nothing else. Times are ISO 8601, UTC. */
@@ -6,9 +7,11 @@ export interface Receipt {
   readonly leaseId: string;
   /**
    * `revoked`: latched, no session left, role dropped. `quarantined`: latched, but something keeps
-   * the role or a session. `gone`: there was no such role. `not due`: left alone, and rescheduled.
+   * the role or a session. `unverified`: latched on the writer, but a reader could not be looked at,
+   * or its sessions did not end; the role is kept. `gone`: there was no such role. `not due`: left
+   * alone, and rescheduled.
    */
-  readonly state: "revoked" | "quarantined" | "gone" | "not due";
+  readonly state: "revoked" | "quarantined" | "unverified" | "gone" | "not due";
   readonly roleOid?: number;
   readonly expiresAt?: string;
   readonly latchedAt?: string;
@@ -16,7 +19,7 @@ export interface Receipt {
   /** Seconds from the lease's expiry until its role was gone; absent when it was revoked earlier. */
   readonly lagSeconds?: number;
   readonly servers: readonly ServerReceipt[];
-  /** What keeps a quarantined role: objects, privileges, memberships, locks, sessions. */
+  /** What keeps a role: objects, privileges, memberships, locks, sessions, servers. */
   readonly blockers: readonly Blocker[];
 }
 
@@ -28,7 +31,13 @@ export interface ServerReceipt {
   /** After it, by OID. */
   readonly stragglersEnded: number;
   readonly sessionsRemaining: number;
+  /** Of a reader: whether the latch was read there before the DROP. Absent for the writer. */
+  readonly latchSeen?: boolean;
+  /** Why a reader could not be looked at the last time. */
+  readonly problem?: string;
 }
+
+type Seen = SessionsEnded & Partial<ReaderSeen>;
 
 /** What a revocation has seen, piece by piece. */
 export interface Observations {
@@ -38,8 +47,8 @@ export interface Observations {
   readonly expiresAt?: Instant;
   readonly latchedAt?: Instant;
   readonly droppedAt?: Instant;
-  readonly before?: readonly SessionsEnded[];
-  readonly after?: readonly SessionsEnded[];
+  readonly before?: readonly Seen[];
+  readonly after?: readonly Seen[];
   readonly blockers?: readonly Blocker[];
 }
 
@@ -60,19 +69,20 @@ export function receiptOf(seen: Observations): Receipt {
   };
 }
 
-function serversOf(
-  before: readonly SessionsEnded[],
-  after: readonly SessionsEnded[],
-): readonly ServerReceipt[] {
+function serversOf(before: readonly Seen[], after: readonly Seen[]): readonly ServerReceipt[] {
   const names = new Set([...before, ...after].map(({ server }) => server));
   return [...names].map((server) => {
     const early = before.find((each) => each.server === server);
     const late = after.find((each) => each.server === server);
+    const latchSeen = early?.latchSeen;
+    const problem = (late ?? early)?.fault?.why;
     return {
       server,
       sessionsEnded: early?.ended ?? 0,
       stragglersEnded: late?.ended ?? 0,
       sessionsRemaining: (late ?? early)?.remaining ?? 0,
+      ...(latchSeen !== undefined && { latchSeen }),
+      ...(problem !== undefined && { problem }),
     };
   });
 }

@@ -1,12 +1,13 @@
 import type { Actor } from "./audit.ts";
+import { type Ending, endAndDrop } from "./end-and-drop.ts";
 import { DatabaseUnavailableError, LeaseRefusedError } from "./errors.ts";
 import { isDue, type Lease, recognise } from "./lease.ts";
 import { formatLeaseId, type LeaseId } from "./lease-id.ts";
 import type { LatchOutcome, LeaseDeps } from "./ports.ts";
-import { type Observations, type Receipt, receiptOf } from "./receipt.ts";
-import { RECHECK_AFTER, rescheduleRevocation, scheduleRecheck } from "./schedules.ts";
-import { endAllSessions } from "./sessions.ts";
-import { between, type Instant, seconds } from "./time.ts";
+import { endEverywhere, unseenIn } from "./readers.ts";
+import { type Receipt, receiptOf } from "./receipt.ts";
+import { rescheduleRevocation } from "./schedules.ts";
+import { between, seconds } from "./time.ts";
 
 export interface RevokeOptions {
   /** Leave a lease alone that has not expired by the database's clock. */
@@ -30,6 +31,7 @@ const PATIENCE = seconds(2);
  * Revoke a lease: latch, end sessions, drop, end stragglers. Safe to repeat at any point.
  *
  * @throws LeaseRefusedError when the role is no lease of ours: it is not touched.
+ * @throws DatabaseUnavailableError when a server was out of reach: call again.
  */
 export async function revokeLease(
   deps: LeaseDeps,
@@ -59,62 +61,10 @@ export async function revokeLease(
   const latched = await latch(deps, current);
   if (latched.kind === "not due") return leaveAlone(deps, current);
   if (latched.kind !== "latched") return finish(deps, current, { state: "gone" });
-  return finish(deps, current, await endAndDrop(deps, current, latched));
-}
-
-type Latched = Extract<LatchOutcome, { kind: "latched" }>;
-type Ending = Omit<Observations, "leaseId" | "roleOid" | "expiresAt">;
-
-/**
- * The second phase. Hand-over of what the lease owns, to the estate of its dynamic role, has its
- * place between the last session's end and the DROP; until it exists, such objects block the DROP,
- * are named, and the lease stays in quarantine.
- */
-async function endAndDrop(
-  deps: LeaseDeps,
-  current: Case,
-  { at, sessions, memberships }: Latched,
-): Promise<Ending> {
-  const { lease } = current;
-  const latchedAt = lease.record?.latchedAt ?? at;
-  const before = await endAllSessions(deps, lease, sessions);
-  const stuck = before.filter(({ remaining }) => remaining > 0);
-  if (stuck.length > 0) {
-    const blockers = stuck.map(({ server, remaining: count }) => ({
-      database: server,
-      catalog: "pg_stat_activity",
-      kind: "session",
-      count,
-    }));
-    return { state: "quarantined", latchedAt, before, blockers };
-  }
-  const lastLogins = latchToRecheck(lease, at);
-  if (lastLogins !== undefined) await scheduleRecheck(deps, lease, lastLogins);
-  deps.telemetry.audit({ event: "lease.revoking", ...identity(current) });
-  const dropped = await deps.ledger.drop(lease);
-  if (dropped.kind === "blocked")
-    return {
-      state: "quarantined",
-      latchedAt,
-      before,
-      blockers: [...dropped.blockers, ...memberships],
-    };
-  const after = await endAllSessions(deps, lease);
-  return dropped.kind === "gone"
-    ? { state: "gone", latchedAt, before, after }
-    : { state: "revoked", latchedAt, droppedAt: dropped.at, before, after };
-}
-
-/**
- * The latch before which a login may still be under way; `undefined` when it was too long ago. A
- * lease in quarantine is tried again and again, and must not make a schedule each time.
- */
-function latchToRecheck({ canLogin, record, expiresAt }: Lease, at: Instant): Instant | undefined {
-  if (canLogin) return at;
-  const latchedAt = record?.latchedAt;
-  // a DBA's NOLOGIN leaves the expiry as it was; a latch of ours leaves none to see
-  if (latchedAt === undefined) return expiresAt === undefined ? undefined : at;
-  return between(latchedAt, at) < RECHECK_AFTER ? latchedAt : undefined;
+  const announce = (): void =>
+    deps.telemetry.audit({ event: "lease.revoking", ...identity(current) });
+  const dropping = { lease, record: latchedRecord(lease), announce };
+  return finish(deps, current, await endAndDrop(deps, dropping, latched));
 }
 
 const LATCH_ATTEMPTS = 5;
@@ -143,15 +93,20 @@ async function endStragglers(
   username: string,
   { roleOid, actor }: RevokeOptions,
 ): Promise<Receipt> {
-  const after = roleOid === undefined ? [] : await endAllSessions(deps, { oid: roleOid, username });
+  const seen = roleOid === undefined ? [] : await endEverywhere(deps, { oid: roleOid, username });
   const receipt = receiptOf({
     leaseId,
     state: "gone",
     ...(roleOid !== undefined && { roleOid }),
-    after,
+    after: seen,
   });
   measureStragglers(deps, receipt);
   deps.telemetry.audit({ event: "lease.gone", leaseId, actor, receipt });
+  const unseen = unseenIn(seen);
+  if (unseen.length > 0)
+    throw new DatabaseUnavailableError(
+      `sessions of lease ${leaseId} could not be looked for on ${unseen.join(", ")}; do the same again`,
+    );
   return receipt;
 }
 
@@ -184,14 +139,8 @@ function finish(deps: LeaseDeps, current: Case, ending: Ending): Receipt {
     ...(expiresAt !== undefined && { expiresAt }),
   });
   const { telemetry } = deps;
-  if (receipt.state === "quarantined")
-    telemetry.audit({ event: "lease.quarantined", ...identity(current), receipt });
-  else
-    telemetry.audit({
-      event: receipt.state === "revoked" ? "lease.revoked" : "lease.gone",
-      ...identity(current),
-      receipt,
-    });
+  const event = `lease.${ending.state}` as const;
+  telemetry.audit({ event, ...identity(current), receipt });
   measureStragglers(deps, receipt);
   if (receipt.state === "revoked") telemetry.measure("LeasesRevoked", 1);
   if (receipt.state === "quarantined" && lease.canLogin) telemetry.measure("LeasesQuarantined", 1);

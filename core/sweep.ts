@@ -4,11 +4,11 @@ import { formatLeaseId, parseLeaseId } from "./lease-id.ts";
 import { parseLeaseName } from "./lease-name.ts";
 import { allPages, type ForeignRole } from "./list.ts";
 import type { LeaseDeps } from "./ports.ts";
+import { askReaders, endEverywhere, forOnePass, unseenIn } from "./readers.ts";
 import { adopt, RESTORE_ACTOR } from "./restore.ts";
 import { type RevokeOptions, revokeLease } from "./revoke.ts";
 import { parseScheduleName, type ScheduleName, scheduleRevocation } from "./schedules.ts";
 import { judgeServer } from "./server.ts";
-import { endAllSessions } from "./sessions.ts";
 import { epochSecondsCeil, type Instant, minutes, toSeconds } from "./time.ts";
 
 /** What one sweep saw and did. */
@@ -16,6 +16,8 @@ export interface SweepReport {
   readonly live: number;
   readonly revoked: number;
   readonly quarantined: number;
+  /** Latched, but a reader could not be looked at; the next sweep looks again. */
+  readonly unverified: number;
   /** Due leases that this sweep had no time for, or that failed; the next one takes them. */
   readonly left: number;
   /** Live leases that had no schedule and now have one. */
@@ -26,6 +28,8 @@ export interface SweepReport {
   readonly stragglersEnded: number;
   /** Sessions of roles that are gone and were never known as leases: reported, not touched. */
   readonly unknownSessions: number;
+  /** Readers that could not be asked for such sessions; absent when there is none. */
+  readonly unseen?: readonly string[];
   readonly foreign: readonly ForeignRole[];
   /** Whether the leases are this server's; those of another one were all revoked. */
   readonly server: "same" | "other" | "unknown";
@@ -52,7 +56,8 @@ export interface SweepOptions {
  * On a copy, a restored or a promoted server every lease is due, for some may be back that were
  * revoked. The stamp moves when none can log in any more, so a sweep that dies before is repeated.
  */
-export async function sweep(deps: LeaseDeps, options: SweepOptions): Promise<SweepReport> {
+export async function sweep(all: LeaseDeps, options: SweepOptions): Promise<SweepReport> {
+  const deps = forOnePass(all);
   let failure: unknown;
   const schedules = await readSchedules(deps).catch((error: unknown) => {
     failure = error;
@@ -68,7 +73,7 @@ export async function sweep(deps: LeaseDeps, options: SweepOptions): Promise<Swe
   const unscheduled: Lease[] = [];
   const latched: Lease[] = [];
   const foreign: ForeignRole[] = [];
-  const tally = { live: 0, revoked: 0, quarantined: 0, left: 0, schedulesMade: 0 };
+  const tally = { live: 0, revoked: 0, quarantined: 0, unverified: 0, left: 0, schedulesMade: 0 };
   for await (const page of allPages(deps)) {
     for (const role of page.foreign) {
       foreign.push(role);
@@ -90,8 +95,8 @@ export async function sweep(deps: LeaseDeps, options: SweepOptions): Promise<Swe
     if (options.mayContinue() && (await mendSchedule(deps, lease))) tally.schedulesMade += 1;
   for (const lease of latched) tally[await revoke(lease)] += 1;
   const orphans = await removeOrphans(deps, schedules ?? new Map(), known, options);
-  const unknownSessions = (await deps.ledger.sessionsWithoutRole()).length;
-  const report = { ...tally, ...orphans, unknownSessions, foreign, server };
+  const strangers = await countStrangers(deps);
+  const report = { ...tally, ...orphans, ...strangers, foreign, server };
   tell(deps, report);
   if (schedules === undefined) throw failure;
   return report;
@@ -123,13 +128,13 @@ async function revokeOne(
   lease: Lease,
   how: Pick<RevokeOptions, "onlyIfDue" | "actor">,
   { mayContinue }: SweepOptions,
-): Promise<"revoked" | "quarantined" | "left" | "live"> {
+): Promise<"revoked" | "quarantined" | "unverified" | "left" | "live"> {
   if (!mayContinue()) return "left";
   const id = parseLeaseId(formatLeaseId(deps.database, lease.name.role, lease.username));
   try {
-    const receipt = await revokeLease(deps, id, { ...how, roleOid: lease.oid });
-    if (receipt.state === "not due") return "live";
-    return receipt.state === "quarantined" ? "quarantined" : "revoked";
+    const { state } = await revokeLease(deps, id, { ...how, roleOid: lease.oid });
+    if (state === "not due") return "live";
+    return state === "gone" ? "revoked" : state;
   } catch {
     return "left"; // one lease that cannot be revoked now must not keep the others
   }
@@ -175,8 +180,10 @@ async function removeOrphans(
       // whose name and input speak of two leases is none of ours, and says nothing about an OID
       if (input && lease?.name.random === random && lease.name.tag === deps.tag) {
         const { username } = lease;
-        const ended = await endAllSessions(deps, { oid: input.roleOid, username });
-        stragglersEnded += ended.reduce((sum, { ended: count }) => sum + count, 0);
+        const seen = await endEverywhere(deps, { oid: input.roleOid, username });
+        stragglersEnded += seen.reduce((sum, { ended }) => sum + ended, 0);
+        // the schedule is what its OID is known by: it stays until every server was looked at
+        if (unseenIn(seen).length > 0) continue;
       }
       await deps.scheduler.remove(name);
       schedulesRemoved += 1;
@@ -185,12 +192,23 @@ async function removeOrphans(
   return { schedulesRemoved, stragglersEnded };
 }
 
+/** Sessions on any server whose role is gone there. */
+async function countStrangers(
+  deps: LeaseDeps,
+): Promise<Pick<SweepReport, "unknownSessions" | "unseen">> {
+  const here = await deps.ledger.sessionsWithoutRole();
+  const { answers, unseen } = await askReaders(deps, (reader) => reader.sessionsWithoutRole());
+  const unknownSessions = [here, ...answers].flat().length;
+  return { unknownSessions, ...(unseen.length > 0 && { unseen }) };
+}
+
 function tell({ telemetry }: LeaseDeps, report: SweepReport): void {
   for (const { username, why } of report.foreign)
     telemetry.audit({ event: "role.foreign", username, why });
   telemetry.measure("LiveLeases", report.live);
   telemetry.measure("OverdueLeases", report.left);
   telemetry.measure("QuarantinedLeases", report.quarantined);
+  telemetry.measure("UnverifiedLeases", report.unverified);
   telemetry.measure("ForeignRoles", report.foreign.length);
   telemetry.measure("UnknownSessions", report.unknownSessions);
   if (report.stragglersEnded > 0) telemetry.measure("StragglersEnded", report.stragglersEnded);

@@ -19,12 +19,16 @@ import { type Environment, required } from "./environment.ts";
 import { issuerLogin } from "./issuer-login.ts";
 import { postgresLedger } from "./postgres/ledger.ts";
 import { connect } from "./postgres/login.ts";
-import { Maintenance } from "./postgres/maintenance.ts";
+import { Maintenance, type Open } from "./postgres/maintenance.ts";
 import { tlsOptions } from "./postgres/tls.ts";
+import { composeReaders } from "./readers.ts";
 import { type LambdaTelemetry, lambdaTelemetry } from "./telemetry.ts";
 
 /** Bounds of every connection; the shortest function timeout is 30 s. */
 const LIMITS = { connect: seconds(5), statement: seconds(10), lock: seconds(2) };
+
+/** A reader that does not answer costs each revocation this much, and must leave time for the next. */
+const READER_LIMITS = { connect: seconds(3), statement: seconds(5), lock: seconds(2) };
 
 const time: Time = {
   now: () => Date.now() as Instant,
@@ -67,11 +71,17 @@ export function compose(env: Environment): Composition {
   const host = set.DB_HOST;
   const port = Number(set.DB_PORT);
   const place = { region: set.AWS_REGION, folder: set.LAMBDA_TASK_ROOT };
-  const ssl = (): ReturnType<typeof tlsOptions> => tlsOptions(host, deployment, place);
-  const maintenance = new Maintenance(
-    issuerLogin({ secrets, secretArn: set.ISSUER_SECRET_ARN, host, port, ssl }),
-    (login) => connect(login, LIMITS),
-  );
+  const ssl = (to: string): ReturnType<typeof tlsOptions> => tlsOptions(to, deployment, place);
+  const login = issuerLogin({
+    secrets,
+    secretArn: set.ISSUER_SECRET_ARN,
+    host,
+    port,
+    ssl: () => ssl(host),
+  });
+  const maintenance = new Maintenance(login, (to) => connect(to, LIMITS));
+  const open: Open = (to) => connect(to, READER_LIMITS);
+  const readers = composeReaders(env, { login, ssl, open, time });
   const ledger = postgresLedger({
     maintenance,
     tag,
@@ -92,7 +102,7 @@ export function compose(env: Environment): Composition {
     deployment,
     endpoint: { host, port, tls: deployment.tls },
     secrets,
-    deps: { database, tag, ledger, scheduler, telemetry, time },
+    deps: { database, tag, ledger, readers, scheduler, telemetry, time },
   };
 }
 

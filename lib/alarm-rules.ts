@@ -58,6 +58,13 @@ const revocation = (watched: Watched): readonly AlarmRule[] => [
     periods: 3,
   },
   {
+    name: "unverified",
+    says: "a reader cannot be looked at, and leases are kept that may have sessions there",
+    metric: watched.metric("UnverifiedLeases", Stats.MAXIMUM),
+    above: 0,
+    periods: 3,
+  },
+  {
     name: "stragglers",
     says: "sessions were found, and ended, after their role was dropped",
     metric: watched.metric("StragglersEnded", Stats.SUM),

@@ -3,6 +3,14 @@ import type { IConnectable, IVpc, SubnetSelection } from "aws-cdk-lib/aws-ec2";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import type { Privileges } from "../core/provisioning/plan.ts";
 
+/** A server that replays the writer and takes logins of its own. */
+export interface DatabaseReader {
+  /** May be a token: a read replica of the same app. */
+  readonly host: string;
+  /** @default - the writer's */
+  readonly port?: number;
+}
+
 /** Properties of a DynamicDatabase. */
 export interface DynamicDatabaseProps {
   /** Name of the database in lease ids, 1 to 32 of `[a-z0-9-]`. */
@@ -21,6 +29,26 @@ export interface DynamicDatabaseProps {
    * @default - host and port, which a restored copy under the old name has as well
    */
   readonly serverId?: string;
+  /**
+   * Readers that are checked at each revocation, besides those that RDS lists.
+   * @default - none
+   */
+  readonly readers?: DatabaseReader[];
+  /**
+   * Who must let the functions in at the readers, e.g. a read replica.
+   * @default - databaseConnections
+   */
+  readonly readerConnections?: IConnectable[];
+  /**
+   * The Aurora or Multi-AZ DB cluster that `host` is the writer of: RDS is asked for its readers.
+   * @default - RDS is not asked
+   */
+  readonly clusterIdentifier?: string;
+  /**
+   * The RDS instance that `host` is: RDS is asked for its read replicas.
+   * @default - RDS is not asked
+   */
+  readonly instanceIdentifier?: string;
   /** The administrator's secret, an AWS database secret. Read by the provisioner alone. */
   readonly adminSecret: ISecret;
   /** The application databases in which roles work; the first is the one credentials name. */

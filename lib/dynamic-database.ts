@@ -1,4 +1,4 @@
-import { Annotations, Aspects, Stack, Token, Tokenization } from "aws-cdk-lib";
+import { Annotations, Aspects, Stack, Token } from "aws-cdk-lib";
 import { Grant, type IGrantable, type IRole } from "aws-cdk-lib/aws-iam";
 import type { ILogSubscriptionDestination } from "aws-cdk-lib/aws-logs";
 import { Construct, type IDependable } from "constructs";
@@ -24,6 +24,7 @@ import { LeaseFunctions } from "./lease-functions.ts";
 import { LeaseSecrets } from "./lease-secrets.ts";
 import { LogQueries } from "./log-queries.ts";
 import { Provisioning } from "./provisioning.ts";
+import { portText, ReaderAccess } from "./reader-access.ts";
 import { RevocationSchedules } from "./revocation-schedules.ts";
 import { Watched } from "./watched.ts";
 
@@ -57,19 +58,25 @@ export class DynamicDatabase extends Construct {
     this.#settings = parseSettings(database, settings);
     this.tag = this.#settings.tag ?? tagOf(this.#address());
     const { port = 5_432, host } = props;
-    const portText = Token.isUnresolved(port) ? Tokenization.stringifyNumber(port) : String(port);
     const assets = props.assets ?? BUILT_FUNCTIONS;
     this.#assets = assets;
     checkRoots(assets, Stack.of(this).region, this.#settings);
+    const readers = new ReaderAccess(props, { connections: props.databaseConnections, port });
     const shared = {
       database,
       assets,
-      network: makeFunctionNetwork(this, "SecurityGroup", { ...props, port }),
+      network: makeFunctionNetwork(this, "SecurityGroup", {
+        ...props,
+        port,
+        others: readers.peers,
+      }),
       address: {
         DB_HOST: host,
-        DB_PORT: portText,
-        SERVER_ID: props.serverId ?? `${host}:${portText}`,
+        DB_PORT: portText(port),
+        SERVER_ID: props.serverId ?? `${host}:${portText(port)}`,
+        ...readers.address,
       },
+      readers,
       secrets: new LeaseSecrets(this, "Secrets", database),
       schedules: new RevocationSchedules(this, "Schedules", this.tag),
       reserveConcurrency: this.#settings.reserveConcurrency,
@@ -86,7 +93,8 @@ export class DynamicDatabase extends Construct {
       adminSecret: props.adminSecret,
       plan: () => planOf(this.#declared()),
     });
-    this.#provisioning.after(...props.databaseConnections.connections.securityGroups);
+    for (const each of [props.databaseConnections, ...(props.readerConnections ?? [])])
+      this.#provisioning.after(...each.connections.securityGroups);
     this.#functions.sweepSchedule.node.addDependency(this.#provisioning);
     this.issuerArn = this.#functions.issuer.lambda.functionArn;
     this.operatorArn = this.#functions.operator.lambda.functionArn;

@@ -29,6 +29,11 @@ export interface FunctionNetworkProps {
    * @default "Mayfly functions"
    */
   readonly whose?: string;
+  /**
+   * Where else PostgreSQL is.
+   * @default - nowhere
+   */
+  readonly others?: readonly { readonly connections: IConnectable; readonly port: number }[];
 }
 
 /** A security group that reaches the database and HTTPS, and nothing else. */
@@ -44,10 +49,8 @@ export function makeFunctionNetwork(
     allowAllOutbound: false,
   });
   securityGroup.addEgressRule(Peer.anyIpv4(), Port.tcp(443), "AWS APIs");
-  securityGroup.connections.allowTo(
-    props.databaseConnections,
-    Port.tcp(props.port),
-    `${whose} to PostgreSQL`,
-  );
+  const writer = { connections: props.databaseConnections, port: props.port };
+  for (const { connections, port } of [writer, ...(props.others ?? [])])
+    securityGroup.connections.allowTo(connections, Port.tcp(port), `${whose} to PostgreSQL`);
   return { vpc: props.vpc, vpcSubnets: props.vpcSubnets, securityGroup };
 }

@@ -2,7 +2,11 @@ export { Alarms, type AlarmsProps } from "./alarms.ts";
 export { AuditEvents, type AuditEventsProps } from "./audit-events.ts";
 export { AuditSubscription } from "./audit-subscription.ts";
 export { DynamicDatabase } from "./dynamic-database.ts";
-export type { DynamicDatabaseProps, DynamicRoleProps } from "./dynamic-database-props.ts";
+export type {
+  DatabaseReader,
+  DynamicDatabaseProps,
+  DynamicRoleProps,
+} from "./dynamic-database-props.ts";
 export { ConsumerGrant, DynamicRole } from "./dynamic-role.ts";
 export { LeaseDashboard } from "./lease-dashboard.ts";
 export { LOG_QUERIES, LogQueries } from "./log-queries.ts";

@@ -8,6 +8,7 @@ import { bundleFolder, FunctionCode } from "./function-code.ts";
 import type { FunctionNetwork } from "./function-network.ts";
 import { allowRead, type LeaseSecrets } from "./lease-secrets.ts";
 import { MayflyFunction } from "./mayfly-function.ts";
+import type { ReaderAccess } from "./reader-access.ts";
 import {
   makeFailureQueue,
   makeSchedulerRole,
@@ -48,8 +49,9 @@ export interface LeaseFunctionsProps {
   /** Folder of the bundles. */
   readonly assets: string;
   readonly network: FunctionNetwork;
-  /** `DB_HOST`, `DB_PORT` and `SERVER_ID`. */
+  /** `DB_HOST`, `DB_PORT`, `SERVER_ID`, and where readers are. */
   readonly address: Readonly<Record<string, string>>;
+  readonly readers: ReaderAccess;
   readonly secrets: LeaseSecrets;
   readonly schedules: RevocationSchedules;
   readonly reserveConcurrency: boolean;
@@ -83,8 +85,10 @@ export class LeaseFunctions extends Construct {
     allowRead(this.issuer, [secrets.issuer, secrets.pepper]);
     for (const each of [this.revoker, this.sweeper, this.operator])
       allowRead(each, [secrets.issuer]);
-    for (const each of [this.issuer, this.revoker, this.sweeper, this.operator])
+    for (const each of [this.issuer, this.revoker, this.sweeper, this.operator]) {
       schedules.allowCreate(each);
+      props.readers.allowList(each);
+    }
     for (const each of [this.sweeper, this.operator]) schedules.allowCompare(each);
     schedules.invoke(this.revoker);
     this.failedRevocations = this.#keepFailedRevocations();

@@ -79,7 +79,7 @@ export class MayflyStack extends Stack {
   }
 
   #host(name: string, target: ParsedHost): HostProps {
-    const { host, port, tls, ca, serverId } = target;
+    const { host, port, tls, ca, serverId, readers, cluster, instance } = target;
     const vpc = Vpc.fromVpcAttributes(this, `${name}-vpc`, {
       vpcId: target.vpc.vpcId,
       availabilityZones: [...target.vpc.availabilityZones],
@@ -92,6 +92,9 @@ export class MayflyStack extends Stack {
       tls,
       ...(ca !== undefined && { ca }),
       ...(serverId !== undefined && { serverId }),
+      ...(readers !== undefined && { readers: [...readers] }),
+      ...(cluster !== undefined && { clusterIdentifier: cluster }),
+      ...(instance !== undefined && { instanceIdentifier: instance }),
       adminSecret: this.#adminSecret(name, target.adminSecret),
       vpc,
       databaseConnections: SecurityGroup.fromSecurityGroupId(
@@ -161,5 +164,15 @@ type RolePrincipal = Exclude<ParsedConsumer["principal"], { readonly sandbox: tr
 
 type HostProps = Pick<
   DynamicDatabaseProps,
-  "host" | "port" | "serverId" | "tls" | "ca" | "adminSecret" | "vpc" | "databaseConnections"
+  | "host"
+  | "port"
+  | "serverId"
+  | "tls"
+  | "ca"
+  | "readers"
+  | "clusterIdentifier"
+  | "instanceIdentifier"
+  | "adminSecret"
+  | "vpc"
+  | "databaseConnections"
 >;

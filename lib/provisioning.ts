@@ -8,6 +8,7 @@ import type { FunctionNetwork } from "./function-network.ts";
 import { HandlerProvider } from "./handler-provider.ts";
 import type { LeaseSecrets } from "./lease-secrets.ts";
 import { MayflyFunction } from "./mayfly-function.ts";
+import type { ReaderAccess } from "./reader-access.ts";
 import type { RevocationSchedules } from "./revocation-schedules.ts";
 
 /** Properties of Provisioning. */
@@ -16,8 +17,9 @@ export interface ProvisioningProps {
   /** Folder of the bundles. */
   readonly assets: string;
   readonly network: FunctionNetwork;
-  /** `DB_HOST`, `DB_PORT` and `SERVER_ID`. */
+  /** `DB_HOST`, `DB_PORT`, `SERVER_ID`, and where readers are. */
   readonly address: Readonly<Record<string, string>>;
+  readonly readers: ReaderAccess;
   readonly secrets: LeaseSecrets;
   readonly schedules: RevocationSchedules;
   readonly adminSecret: ISecret;
@@ -54,6 +56,7 @@ export class Provisioning extends Construct {
     });
     secrets.allowProvision(provisioner, adminSecret);
     schedules.allowRemove(provisioner);
+    props.readers.allowList(provisioner);
     const provider = new HandlerProvider(this, "Framework", provisioner.lambda);
     this.#resource = new CustomResource(this, "Resource", {
       serviceToken: provider.serviceToken,

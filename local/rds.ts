@@ -3,6 +3,7 @@ import { type Account, arnOf, randomEnd } from "./account.ts";
 import { AwsError } from "./aws-error.ts";
 import { type EmbeddedPostgres, startPostgres } from "./postgres.ts";
 import { operation, queryService, type Service } from "./protocols.ts";
+import { isReplica, type Replica, startReplica } from "./rds-replica.ts";
 import type { Created, Resource, ResourceTypes } from "./resource.ts";
 
 interface Instance {
@@ -29,12 +30,19 @@ interface ParameterGroupProperties {
   readonly Parameters?: Readonly<Record<string, string>>;
 }
 
-/** Amazon RDS: one PostgreSQL instance, which is the embedded server. */
+interface DescribeInstances {
+  readonly DBInstanceIdentifier?: string;
+  /** As the awsQuery protocol sends `Filters`, of which one may be given. */
+  readonly [filter: `Filters.Filter.${string}`]: string;
+}
+
+/** Amazon RDS: one PostgreSQL instance, which is the embedded server, and its read replicas. */
 export class Rds {
   readonly #account: Account;
   readonly #access: Access;
   readonly #parameters = new Map<string, Readonly<Record<string, string>>>();
   readonly #onFault: (line: string) => void;
+  #replicas: readonly (Replica & { readonly resourceId: string })[] = [];
   #instance: Instance | undefined;
 
   constructor(account: Account, access: Access, onFault: (line: string) => void) {
@@ -44,31 +52,43 @@ export class Rds {
   }
 
   readonly service: Service = queryService("rds", "http://rds.amazonaws.com/doc/2014-10-31/", {
-    DescribeDBInstances: operation<{ DBInstanceIdentifier?: string }>(async (input, caller) => {
+    DescribeDBClusters: operation<{ DBClusterIdentifier?: string }>(async (input, caller) => {
+      const wanted = input.DBClusterIdentifier;
+      await this.#access.authorize(caller, {
+        action: "rds:DescribeDBClusters",
+        resource: arnOf(this.#account, "rds", `cluster:${wanted ?? "*"}`),
+      });
+      if (wanted === undefined) return { DBClusters: {} };
+      throw new AwsError("DBClusterNotFoundFault", `DBCluster ${wanted} not found.`, {
+        status: 404,
+      });
+    }),
+    DescribeDBInstances: operation<DescribeInstances>(async (input, caller) => {
       const wanted = input.DBInstanceIdentifier;
       await this.#access.authorize(caller, {
         action: "rds:DescribeDBInstances",
         resource: wanted?.startsWith("arn:") ? wanted : this.#arn(wanted ?? "*"),
       });
-      const found = [this.#instance].filter(
-        (each) => wanted === undefined || each?.id === wanted || each?.arn === wanted,
+      const named = filterOf(input);
+      const found = this.#described().filter(
+        ({ DBInstanceIdentifier: id, DBInstanceArn: arn }) =>
+          (wanted === undefined || id === wanted || arn === wanted) &&
+          (named === undefined || named.includes(id)),
       );
       if (wanted !== undefined && found.length === 0)
         throw new AwsError("DBInstanceNotFound", `DBInstance ${wanted} not found.`, {
           status: 404,
         });
-      return { DBInstances: { DBInstance: found.flatMap((each) => each ?? []).map(described) } };
+      return { DBInstances: { DBInstance: found } };
     }),
   });
 
   readonly resources: ResourceTypes = {
     "AWS::RDS::DBInstance": {
       changes: {},
-      create: (resource) => this.#create(resource),
-      remove: async () => {
-        await this.stop();
-        this.#instance = undefined;
-      },
+      create: (resource) =>
+        isReplica(resource.properties) ? this.#replicate(resource) : this.#create(resource),
+      remove: ({ ref }) => this.#remove(ref),
     },
     "AWS::RDS::DBParameterGroup": {
       changes: { Description: "update", Tags: "update" },
@@ -112,17 +132,47 @@ export class Rds {
       forceTls: String(parameters["rds.force_ssl"]) !== "0",
       onDeath: this.#onFault,
     });
-    const resourceId = `db-${randomEnd(26).toUpperCase()}`;
+    const resourceId = newResourceId();
     this.#instance = { id, arn: this.#arn(id), resourceId, dbname, server, createdAt: new Date() };
+    return this.#created(this.#instance);
+  }
+
+  async #replicate(resource: Resource): Promise<Created> {
+    const { DBInstanceIdentifier } = resource.properties as unknown as InstanceProperties;
+    const id = DBInstanceIdentifier ?? resource.physicalName(63).toLowerCase();
+    const replica = await startReplica(resource, this.#instance, { id, onDeath: this.#onFault });
+    const made = { ...replica, resourceId: newResourceId() };
+    this.#replicas = [...this.#replicas, made];
+    return this.#created(made);
+  }
+
+  async #remove(id: string): Promise<void> {
+    const replica = this.#replicas.find((each) => each.id === id);
+    this.#replicas = this.#replicas.filter((each) => each !== replica);
+    await (replica ?? this.#instance)?.server.stop();
+    if (replica === undefined) this.#instance = undefined;
+  }
+
+  #created({ id, resourceId, server: { host, port } }: Omit<Instance, "arn" | "dbname">): Created {
     return {
       ref: id,
       attributes: {
-        "Endpoint.Address": server.host,
-        "Endpoint.Port": String(server.port),
+        "Endpoint.Address": host,
+        "Endpoint.Port": String(port),
         DBInstanceArn: this.#arn(id),
         DbiResourceId: resourceId,
       },
     };
+  }
+
+  #described() {
+    const { id: source, dbname = "" } = this.#instance ?? {};
+    const ids = this.#replicas.map(({ id }) => id);
+    const about = (id: string) => ({ id, arn: this.#arn(id), dbname });
+    return [
+      ...(this.#instance === undefined ? [] : [described(this.#instance, { replicas: ids })]),
+      ...this.#replicas.map((each) => described({ ...about(each.id), ...each }, { source })),
+    ];
   }
 
   #arn(id: string): string {
@@ -130,11 +180,32 @@ export class Rds {
   }
 
   async stop(): Promise<void> {
+    for (const { server } of this.#replicas) await server.stop();
     await this.#instance?.server.stop();
   }
 }
 
-const described = ({ id, arn, resourceId, dbname, server, createdAt }: Instance) => ({
+/** The names in a filter by identifier; `undefined` without one. */
+function filterOf(input: DescribeInstances): readonly string[] | undefined {
+  const fields = Object.entries(input).filter(([key]) => key.startsWith("Filters."));
+  if (fields.length === 0) return undefined;
+  const name = input["Filters.Filter.1.Name"];
+  if (name !== "db-instance-id" || input["Filters.Filter.2.Name"] !== undefined)
+    throw new Error(`the local runner filters DB instances by db-instance-id; got "${name}"`);
+  return fields.filter(([key]) => key.includes(".Values.")).map(([, value]) => value);
+}
+
+interface Relations {
+  readonly replicas?: readonly string[];
+  readonly source?: string | undefined;
+}
+
+const newResourceId = (): string => `db-${randomEnd(26).toUpperCase()}`;
+
+const described = (
+  { id, arn, resourceId, dbname, server, createdAt }: Instance,
+  { replicas = [], source }: Relations,
+) => ({
   DBInstanceIdentifier: id,
   DbiResourceId: resourceId,
   DBInstanceArn: arn,
@@ -144,4 +215,6 @@ const described = ({ id, arn, resourceId, dbname, server, createdAt }: Instance)
   MasterUsername: server.masterUsername,
   InstanceCreateTime: createdAt,
   Endpoint: { Address: server.host, Port: server.port },
+  ReadReplicaDBInstanceIdentifiers: { ReadReplicaDBInstanceIdentifier: replicas },
+  ReadReplicaSourceDBInstanceIdentifier: source,
 });

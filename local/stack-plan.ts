@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Json, Template, TemplateResource } from "./assembly.ts";
+import { isReplica } from "./rds-replica.ts";
 import type { Effect, Existing, ResourceType } from "./resource.ts";
 import { evaluate, NO_VALUE, references, type Scope } from "./template.ts";
 
@@ -30,7 +31,9 @@ export function wantedOf(template: Template, scope: Scope, typeOf: TypeOf): Want
     throw new Error(
       `the local runner does not implement ${unknown.map(([id, { Type }]) => `${Type} (${id})`).join(", ")}`,
     );
-  const servers = entries.filter(([, { Type }]) => Type === "AWS::RDS::DBInstance");
+  const servers = entries.filter(
+    ([, { Type, Properties }]) => Type === "AWS::RDS::DBInstance" && !isReplica(Properties),
+  );
   if (servers.length > 1)
     throw new Error(
       `the local runner has one PostgreSQL; the template has ${servers.length} of AWS::RDS::DBInstance (${servers.map(([id]) => id).join(", ")})`,

@@ -12,7 +12,7 @@ export type Selector =
   | { readonly prefix: string }
   | { readonly everything: true };
 
-type Done = Pick<Revocations, "revoked" | "quarantined" | "failed">;
+type Done = Pick<Revocations, "revoked" | "quarantined" | "unverified" | "failed">;
 
 /**
  * End all leases that are selected, call after call, with progress.
@@ -33,12 +33,17 @@ export async function revokeMany(
   const ask = operatorAt(await findOperator(options));
   if (options.yes !== true) await makeSure(io, ask, selector);
   const done = await untilDone(io, ask, selector);
-  const { revoked, quarantined, failed } = done;
-  print(io, options.json, done, facts({ revoked, quarantined, failed: failed.length }));
+  const { revoked, quarantined, unverified, failed } = done;
+  print(io, options.json, done, facts({ revoked, quarantined, unverified, failed: failed.length }));
   if (failed.length > 0)
     throw new Failure(
       Exit.tryAgain,
       `${count(failed.length, "lease")} could not be revoked now; the next call or sweep takes them`,
+    );
+  if (unverified > 0)
+    throw new Failure(
+      Exit.tryAgain,
+      `${count(unverified, "lease")} unverified: no login, but a reader could not be looked at; the sweep looks again, and docs/revocation.md says what to do`,
     );
   if (quarantined > 0)
     throw new Failure(
@@ -59,7 +64,7 @@ async function makeSure(io: Io, ask: Ask, selector: Selector): Promise<void> {
 }
 
 async function untilDone(io: Io, ask: Ask, selector: Selector): Promise<Done> {
-  let done: Done = { revoked: 0, quarantined: 0, failed: [] };
+  let done: Done = { revoked: 0, quarantined: 0, unverified: 0, failed: [] };
   let after: string | undefined = "";
   while (after !== undefined) {
     const event = { action: "revoke", ...selector, ...(after !== "" && { after }) };
@@ -70,6 +75,7 @@ async function untilDone(io: Io, ask: Ask, selector: Selector): Promise<Done> {
     done = {
       revoked: done.revoked + part.revoked,
       quarantined: done.quarantined + part.quarantined,
+      unverified: done.unverified + part.unverified,
       failed: [...done.failed, ...part.failed],
     };
     after = part.next;
@@ -78,5 +84,5 @@ async function untilDone(io: Io, ask: Ask, selector: Selector): Promise<Done> {
   return done;
 }
 
-const tally = ({ revoked, quarantined, failed }: Done): string =>
-  `${revoked} revoked, ${quarantined} in quarantine, ${failed.length} failed`;
+const tally = ({ revoked, quarantined, unverified, failed }: Done): string =>
+  `${revoked} revoked, ${quarantined} in quarantine, ${unverified} unverified, ${failed.length} failed`;

@@ -20,7 +20,7 @@ exit status:
   64  usage, an invalid request, or not confirmed
   69  refused, left in quarantine, or no such stack, function or grant
   70  a bug, or a privilege is missing in the database
-  75  try again: busy, throttled, or out of reach
+  75  try again: busy, throttled, out of reach, or unverified
   77  not allowed, or no credentials
   78  configuration`;
 

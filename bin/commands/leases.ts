@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { parseLeaseId } from "../../core/lease-id.ts";
 import type { ForeignRole } from "../../core/list.ts";
-import type { LeaseState, LeaseView } from "../../core/lookup.ts";
+import { LEASE_STATES, type LeaseState, type LeaseView } from "../../core/lookup.ts";
 import { findOperator, operatorAt, type PlaceOptions, withPlace } from "./find.ts";
 import { type Io, print, say } from "./io.ts";
 import { allLeases } from "./lease-pages.ts";
@@ -20,13 +20,7 @@ export function addLeases(program: Command, io: Io): void {
     .description("list leases, as an operator")
     .option("--consumer <name>", "only of this consumer")
     .option("--role <name>", "only of this dynamic role")
-    .addOption(
-      new Option("--state <state>", "only in this state").choices([
-        "live",
-        "expired",
-        "quarantined",
-      ]),
-    );
+    .addOption(new Option("--state <state>", "only in this state").choices(LEASE_STATES));
   withPlace(command).action(async (options: LeasesOptions) => {
     const { consumer, role, state } = options;
     const ask = operatorAt(await findOperator(options));
@@ -51,10 +45,12 @@ export const leaseTable = (leases: readonly LeaseView[], now: number): string =>
           consumer,
           role,
           parseLeaseId(leaseId).username,
-          state === "quarantined" ? "-" : untilExpiry(expiresAt, now),
+          isLatched(state) ? "-" : untilExpiry(expiresAt, now),
           issuedAt === undefined ? "-" : clock(issuedAt),
         ]),
       );
+
+const isLatched = (state: LeaseState): boolean => state === "quarantined" || state === "unverified";
 
 function untilExpiry(expiresAt: string | undefined, now: number): string {
   if (expiresAt === undefined) return "-";

@@ -67,6 +67,11 @@ async function revokeOne(io: Io, leaseId: string, options: RevokeOptions): Promi
       : await findAlias(placed, name);
   const receipt = (await ask({ action: "revoke", leaseId })) as Receipt;
   print(io, options.json, receipt, receiptText(receipt));
+  if (receipt.state === "unverified")
+    throw new Failure(
+      Exit.tryAgain,
+      `lease ${leaseId} cannot log in, but not every reader of the database was seen without its sessions; the sweep looks again, and docs/revocation.md says what to do`,
+    );
   if (receipt.state === "quarantined")
     throw new Failure(
       Exit.unavailable,
@@ -81,7 +86,8 @@ function receiptText({ leaseId, state, servers, blockers, droppedAt }: Receipt):
     ...Object.fromEntries(
       servers.map((each) => [
         `sessions on ${each.server}`,
-        `${each.sessionsEnded} ended, ${count(each.stragglersEnded, "straggler")}, ${each.sessionsRemaining} left`,
+        each.problem ??
+          `${each.sessionsEnded} ended, ${count(each.stragglersEnded, "straggler")}, ${each.sessionsRemaining} left`,
       ]),
     ),
     dropped: droppedAt && clock(droppedAt),

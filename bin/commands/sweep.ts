@@ -17,11 +17,13 @@ export function addSweep(program: Command, io: Io): void {
       live: report.live,
       revoked: report.revoked,
       "in quarantine": report.quarantined,
+      unverified: report.unverified,
       "left for the next sweep": report.left,
       "schedules made": report.schedulesMade,
       "schedules removed": report.schedulesRemoved,
       "stragglers ended": report.stragglersEnded,
       "unknown sessions": report.unknownSessions,
+      "readers out of reach": report.unseen?.join(", "),
       server: report.server,
     });
     print(io, options.json, report, text);

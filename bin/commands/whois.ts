@@ -76,6 +76,7 @@ const WORDS: Readonly<Record<Found["state"], string>> = {
   live: "live",
   expired: "expired: its revocation is due",
   quarantined: "quarantined: no login, not yet dropped",
+  unverified: "unverified: no login, not yet dropped; a reader could not be looked at",
   foreign: "foreign: named like a lease, but none",
   gone: "gone: revoked, or never issued; audit lines with this name tell which",
   "of another stack": "of another stack: no database of this one has its tag",

@@ -11,6 +11,7 @@ import {
   readWhole,
   within,
 } from "./place.ts";
+import { READER_KEYS, readReaders } from "./readers.ts";
 import { readRole } from "./role.ts";
 import type {
   ParsedDatabase,
@@ -27,7 +28,7 @@ const DEFAULT_SHARDS = 16;
 const RESERVED = [MAINTENANCE_DATABASE, "template0", "template1", "rdsadmin"];
 
 const SETTINGS = ["databases", "owner", "roles", "tag", "shards", "reserveConcurrency"];
-const HOST = ["host", "port", "ca", "tls", "adminSecret", "serverId", "vpc"];
+const HOST = ["host", "port", "ca", "tls", "adminSecret", "serverId", ...READER_KEYS, "vpc"];
 const VPC = ["vpcId", "availabilityZones", "privateSubnetIds", "securityGroupId"];
 
 const NO_VPC = { vpcId: "", availabilityZones: [], privateSubnetIds: [], securityGroupId: "" };
@@ -114,16 +115,19 @@ function readHost(place: Place): ParsedHost | undefined {
     return undefined;
   }
   const vpc = readVpc(within(place, "vpc")) ?? NO_VPC;
+  const host =
+    readText(
+      within(place, "host"),
+      matches(/^[A-Za-z0-9.-]{1,253}$/),
+      "is not a host name",
+      'write the name alone, without protocol or port, e.g. "db.example.com"',
+    ) ?? "";
+  const port = readWhole(within(place, "port"), 1, 65_535, DEFAULT_PORT);
   const serverId = within(place, "serverId");
   return {
-    host:
-      readText(
-        within(place, "host"),
-        matches(/^[A-Za-z0-9.-]{1,253}$/),
-        "is not a host name",
-        'write the name alone, without protocol or port, e.g. "db.example.com"',
-      ) ?? "",
-    port: readWhole(within(place, "port"), 1, 65_535, DEFAULT_PORT),
+    host,
+    port,
+    ...readReaders(place, host, port),
     adminSecret:
       readText(
         within(place, "adminSecret"),

@@ -66,6 +66,22 @@ export interface HostTarget {
    * @default - host and port
    */
   readonly serverId?: string;
+  /**
+   * Servers that replay this one and take logins, each a name or `name:port`; checked at each
+   * revocation, besides those that RDS lists.
+   * @default - none
+   */
+  readonly readers?: readonly string[];
+  /**
+   * Identifier of the Aurora or Multi-AZ DB cluster whose writer this is: RDS is asked for its readers.
+   * @default - RDS is not asked
+   */
+  readonly cluster?: string;
+  /**
+   * Identifier of the RDS instance that this is: RDS is asked for its read replicas.
+   * @default - RDS is not asked
+   */
+  readonly instance?: string;
   /** Where the functions run. */
   readonly vpc: VpcConfig;
 }
@@ -165,8 +181,21 @@ export interface ParsedTrust {
   readonly ca?: string;
 }
 
+/** Where a reader is. */
+export interface ReaderAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Which readers a server has, as far as the configuration says. */
+export interface ParsedReaders {
+  readonly readers?: readonly ReaderAddress[];
+  readonly cluster?: string;
+  readonly instance?: string;
+}
+
 /** A server that exists, with every default filled in. */
-export interface ParsedHost extends ParsedTrust {
+export interface ParsedHost extends ParsedTrust, ParsedReaders {
   readonly host: string;
   readonly port: number;
   readonly adminSecret: string;

@@ -3,8 +3,8 @@ import type { Lease } from "../lease.ts";
 import { formatLeaseId, parseLeaseId } from "../lease-id.ts";
 import { allPages } from "../list.ts";
 import type { LeaseDeps, ScheduleInput, Scheduler } from "../ports.ts";
+import { endEverywhere, forOnePass, unseenIn } from "../readers.ts";
 import { revokeLease } from "../revoke.ts";
-import { endAllSessions } from "../sessions.ts";
 import type { ProvisionPlan } from "./plan.ts";
 
 /** Names of leases, by what came of them. */
@@ -12,6 +12,10 @@ export interface RevokedLeases {
   readonly revoked: readonly string[];
   /** Latched, but something keeps the role. */
   readonly quarantined: readonly string[];
+  /** Latched, but a reader could not be looked at. */
+  readonly unverified: readonly string[];
+  /** Readers that could not be looked at, or where sessions did not end. */
+  readonly unseen: readonly string[];
   /** Still alive, as far as is known. */
   readonly failed: readonly string[];
   /** Named like leases, but none: never touched. */
@@ -30,18 +34,21 @@ export const isGranted =
  * the end, and not a minute later: there may be no schedule and no function left by then.
  */
 export async function revokeLeases(
-  deps: Omit<LeaseDeps, "scheduler">,
+  given: Omit<LeaseDeps, "scheduler">,
   selected: (lease: Lease) => boolean,
   actor: Actor = "provisioner",
 ): Promise<RevokedLeases> {
+  const deps = forOnePass(given);
   const rechecks: ScheduleInput[] = [];
   const all: LeaseDeps = { ...deps, scheduler: collecting(rechecks) };
   const outcome = {
     revoked: [] as string[],
     quarantined: [] as string[],
+    unverified: [] as string[],
     failed: [] as string[],
     foreign: [] as string[],
   };
+  const unseen = new Set<string>();
   for await (const page of allPages(deps)) {
     outcome.foreign.push(...page.foreign.map(({ username }) => username));
     for (const lease of page.leases.filter(selected)) {
@@ -49,14 +56,20 @@ export async function revokeLeases(
       const id = parseLeaseId(formatLeaseId(deps.database, name.role, username));
       const options = { onlyIfDue: false, actor, roleOid: oid };
       await revokeLease(all, id, options).then(
-        ({ state }) => outcome[state === "quarantined" ? state : "revoked"].push(username),
+        ({ state, servers }) => {
+          const isKept = state === "quarantined" || state === "unverified";
+          outcome[isKept ? state : "revoked"].push(username);
+          for (const { server, problem } of servers) if (problem !== undefined) unseen.add(server);
+        },
         () => outcome.failed.push(username),
       );
     }
   }
-  for (const { leaseId, roleOid: oid } of rechecks)
-    await endAllSessions(deps, { oid, username: parseLeaseId(leaseId).username });
-  return outcome;
+  for (const { leaseId, roleOid: oid } of rechecks) {
+    const { username } = parseLeaseId(leaseId);
+    for (const server of unseenIn(await endEverywhere(deps, { oid, username }))) unseen.add(server);
+  }
+  return { ...outcome, unseen: [...unseen].toSorted() };
 }
 
 const collecting = (inputs: ScheduleInput[]): Scheduler => ({

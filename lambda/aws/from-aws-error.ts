@@ -2,7 +2,7 @@ import { ConfigError, DatabaseUnavailableError, MayflyError } from "../../core/e
 
 /** Faults that a later attempt meets again: somebody must change a policy or a resource. */
 const LASTING =
-  /^(AccessDenied|Decryption|Encryption|InvalidParameter|InvalidRequest|Validation|LimitExceeded|UnrecognizedClient|MalformedPolicy|ResourceExists|ResourceNotFound|ServiceQuotaExceeded|KMS(?!Internal))/;
+  /^(AccessDenied|DB(?:Cluster|Instance)NotFound|Decryption|Encryption|InvalidParameter|InvalidRequest|Validation|LimitExceeded|UnrecognizedClient|MalformedPolicy|ResourceExists|ResourceNotFound|ServiceQuotaExceeded|KMS(?!Internal))/;
 
 /**
  * Turn an AWS SDK error into ours: ConfigError when a policy or resource must change,

@@ -100,6 +100,9 @@ export function postgresLedger(deps: LedgerDeps): Ledger {
       const found = await contended<Blocker>("find blockers", revocation.blockers(lease));
       return { kind: "blocked", blockers: found };
     },
+    annotate: async (lease, record) => {
+      await contended("annotate", revocation.annotate(lease, record));
+    },
     sessionsWithoutRole: async () =>
       (await contended<{ oid: number }>("find sessions", revocation.sessionsWithoutRole)).map(
         ({ oid }) => oid,

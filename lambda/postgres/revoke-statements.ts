@@ -9,7 +9,7 @@ const LOOK_AGAIN = sql`0.01`;
 const LOOKS = 25;
 
 /** Wait up to 250 ms until none of the sessions in `told` is left; `remaining` says how many are. */
-const awaitEnd = (roleOid: number): Sql => sql`
+export const awaitEnd = (roleOid: number): Sql => sql`
   for look in 0..${integer(LOOKS)} loop
     exit when told = '{}';
     perform pg_catalog.pg_stat_clear_snapshot();
@@ -129,6 +129,20 @@ begin
 end $mf$;
 select pg_catalog.split_part(${OUTCOME}, ' ', 1)::int as ended,
   pg_catalog.split_part(${OUTCOME}, ' ', 2)::int as remaining`;
+
+/** Write the record of a role that is latched; any other is left alone. */
+export function annotate(lease: LeaseRef, record: LatchOptions["record"]): Sql {
+  const role = literal(lease.username);
+  return sql`${asIssuer(lease)};
+do $mf$
+begin
+  if exists (select from pg_catalog.pg_roles
+      where rolname = ${role} and oid = ${integer(lease.oid)} and not rolcanlogin) then
+    execute pg_catalog.format('comment on role %I is %L', ${role},
+      ${literal(`${openRecord(record)}}`)}::text);
+  end if;
+end $mf$`;
+}
 
 /** Drop a role that is latched. It is checked again: nothing that can log in is ever dropped. */
 export function drop(lease: LeaseRef): Sql {

@@ -8,9 +8,12 @@ import { AWS_BOUNDS } from "../aws/bounds.ts";
 import { scheduleGroup } from "../aws/schedule-group.ts";
 import { secretsManager } from "../aws/secrets.ts";
 import { type Environment, required } from "../environment.ts";
+import { connect } from "../postgres/login.ts";
+import { tlsOptions } from "../postgres/tls.ts";
+import { composeReaders } from "../readers.ts";
 import type { ServerPlace } from "./admin-login.ts";
 import type { CustomResourceEvent } from "./custom-resource.ts";
-import type { ProvisionDeps } from "./dependencies.ts";
+import { type ProvisionDeps, READER_LIMITS } from "./dependencies.ts";
 import { makeProvision } from "./provision.ts";
 import { makeRemove } from "./remove.ts";
 import { makeSeed, parseSeedRequest } from "./seed.ts";
@@ -31,15 +34,23 @@ export function composeProvisioner(env: Environment, logger: Logger) {
     "SCHEDULE_GROUP",
     "SERVER_ID",
   ]);
+  const place = placeIn(env);
   const deps: ProvisionDeps = {
     secrets: secretsManager(new SecretsManagerClient()),
     adminSecret: set.ADMIN_SECRET_ARN,
     issuerSecret: set.ISSUER_SECRET_ARN,
     janitorSecret: set.JANITOR_SECRET_ARN,
     scheduleGroup: scheduleGroup(new SchedulerClient(AWS_BOUNDS), set.SCHEDULE_GROUP),
-    place: placeIn(env),
+    place,
     serverId: set.SERVER_ID,
     time,
+    readers: (login, tls) =>
+      composeReaders(env, {
+        login,
+        ssl: (host) => tlsOptions(host, tls, place),
+        open: (to) => connect(to, READER_LIMITS),
+        time,
+      }),
     log: (step, facts = {}) => logger.info(step, { ...facts }),
     warn: (step, facts = {}) => logger.warn(step, { ...facts }),
     // no metrics: the bundle has no room for them, and each audit line says what was done

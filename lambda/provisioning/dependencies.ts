@@ -3,6 +3,9 @@ import type { SecretStore } from "../../core/secret-store.ts";
 import { seconds, type Time } from "../../core/time.ts";
 import type { ScheduleGroup } from "../aws/schedule-group.ts";
 import type { Limits } from "../postgres/login.ts";
+import type { LoginSource } from "../postgres/maintenance.ts";
+import type { ReaderConnections } from "../postgres/readers.ts";
+import type { TlsSettings } from "../postgres/tls.ts";
 import type { ServerPlace } from "./admin-login.ts";
 
 /** What provisioning, and taking away again, need from outside. */
@@ -22,9 +25,18 @@ export interface ProvisionDeps {
   /** Told of what somebody has to look at. */
   readonly warn: Log;
   readonly telemetry: Telemetry;
+  /** The readers of the cluster, for as long as leases are revoked. */
+  readonly readers: (login: LoginSource, tls: TlsSettings) => ReaderConnections;
 }
 
 type Log = (step: string, facts?: Readonly<Record<string, string | number>>) => void;
 
 /** Generous: statements queue behind an application's, and a database is copied. */
 export const LIMITS: Limits = { connect: seconds(10), statement: seconds(60), lock: seconds(10) };
+
+/** A reader is asked once, and what it does not answer in time is said. */
+export const READER_LIMITS: Limits = {
+  connect: seconds(5),
+  statement: seconds(10),
+  lock: seconds(2),
+};

@@ -49,13 +49,20 @@ export async function revoke(
   actor?: Actor,
 ): Promise<RevokedLeases> {
   const done = await revokeLeases(deps, selected, actor);
-  const { revoked, quarantined, failed } = done;
+  const { revoked, quarantined, unverified, unseen, failed } = done;
   if (revoked.length > 0) log("leases revoked", { count: revoked.length });
   if (quarantined.length > 0)
     warn("leases are latched, but something keeps their roles; see docs/revocation.md#quarantine", {
       count: quarantined.length,
       leases: someOf(quarantined),
     });
+  if (unverified.length > 0)
+    warn(
+      "leases are latched, but a reader could not be looked at; see docs/revocation.md#unverified",
+      { count: unverified.length, leases: someOf(unverified) },
+    );
+  if (unseen.length > 0)
+    warn("sessions of leases may be left on readers", { servers: someOf(unseen) });
   if (failed.length > 0)
     throw new DatabaseUnavailableError(
       `${failed.length} leases could not be revoked: ${someOf(failed)}; do the same again`,

@@ -13,15 +13,20 @@ export interface LeaseRoom {
 
 /** Log in as an issuer, hand the leases to `work`, and log out whatever happens. */
 export async function withLeases<T>(
-  { serverId, telemetry, time }: Pick<ProvisionDeps, "serverId" | "telemetry" | "time">,
-  { database, tag }: ProvisionPlan,
+  {
+    serverId,
+    telemetry,
+    time,
+    readers: composed,
+  }: Pick<ProvisionDeps, "readers" | "serverId" | "telemetry" | "time">,
+  plan: ProvisionPlan,
   login: Login,
   work: (room: LeaseRoom) => Promise<T>,
 ): Promise<T> {
-  const maintenance = new Maintenance(
-    async () => login,
-    (to) => connect(to, LIMITS),
-  );
+  const { database, tag } = plan;
+  const source = async () => login;
+  const maintenance = new Maintenance(source, (to) => connect(to, LIMITS));
+  const readers = composed(source, plan);
   const server = `${login.host}:${login.port}`;
   const ledger = postgresLedger({
     maintenance,
@@ -32,8 +37,8 @@ export async function withLeases<T>(
     random: Math.random,
   });
   try {
-    return await work({ deps: { database, tag, ledger, telemetry, time }, maintenance });
+    return await work({ deps: { database, tag, ledger, readers, telemetry, time }, maintenance });
   } finally {
-    await maintenance.close();
+    await Promise.all([maintenance.close(), readers.close()]);
   }
 }

@@ -185,11 +185,11 @@ async function revokeEverything(
     await revoke(deps, room, () => true);
     await shut(session, logins);
     await endOthers(room.maintenance, logins);
-    const { quarantined, foreign } = await revoke(deps, room, () => true);
+    const { quarantined, unverified, foreign } = await revoke(deps, room, () => true);
     if (foreign.length > 0)
       deps.warn("roles are named like leases but are none, and were not touched", {
         roles: someOf(foreign),
       });
-    return [...quarantined, ...foreign];
+    return [...quarantined, ...unverified, ...foreign];
   });
 }

@@ -41,7 +41,7 @@ describe("the exit status says who must act", () => {
 describe("break-glass", () => {
   const next = "mf_qdoi_07_user-service_readonly_mzxw6ytbabcdefghijkl";
   const part = (more: object): object => ({
-    body: { revoked: 0, quarantined: 0, failed: [], ...more },
+    body: { revoked: 0, quarantined: 0, unverified: 0, failed: [], ...more },
   });
 
   test("goes on where the function's time ran out, tells how far it is, and adds up", async () => {
@@ -53,7 +53,7 @@ describe("break-glass", () => {
     const args = ["revoke", "--consumer", "user-service", "--yes", "--json", ...OPERATOR];
     const { status, out, err } = await mayfly(args, fake.env);
     expect(status).toBe(0);
-    expect(JSON.parse(out)).toEqual({ revoked: 513, quarantined: 0, failed: [] });
+    expect(JSON.parse(out)).toEqual({ revoked: 513, quarantined: 0, unverified: 0, failed: [] });
     expect(err.split("\n")).toEqual([
       "500 revoked, 0 in quarantine, 0 failed so far",
       "512 revoked, 0 in quarantine, 0 failed so far",
@@ -64,6 +64,7 @@ describe("break-glass", () => {
   });
 
   test.each<[string, object, number, RegExp]>([
+    ["unverified", { unverified: 2, quarantined: 1 }, 75, /^mayfly: 2 leases unverified/],
     ["in quarantine", { quarantined: 2 }, 69, /^mayfly: 2 leases in quarantine/],
     ["not revoked", { quarantined: 1, failed: [LEASE] }, 75, /^mayfly: 1 lease could not be/],
   ])("a lease that is left %s shows in the exit status", async (_, more, expected, words) => {

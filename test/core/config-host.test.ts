@@ -47,6 +47,36 @@ test.each<[string, unknown, string]>([
     'databases.orders.tls: "plaintext" does not go with ca; remove ca, or write verify-full',
   ],
   [
+    "a reader's URL",
+    withHost({ readers: ["replica.example.com", "postgres://replica"] }),
+    'databases.orders.readers[1]: "postgres://replica" is not a reader; write its name, with a port if it is another, e.g. "replica.example.com:5433"',
+  ],
+  [
+    "no readers in a list",
+    withHost({ readers: [] }),
+    'databases.orders.readers: [] is not a list of at least one; list them, e.g. ["replica.example.com:5432"]',
+  ],
+  [
+    "a reader's port out of range",
+    withHost({ readers: ["replica.example.com:70000"] }),
+    'databases.orders.readers[0]: "replica.example.com:70000" is not a reader; write its name, with a port if it is another, e.g. "replica.example.com:5433"',
+  ],
+  [
+    "the writer as its reader",
+    withHost({ readers: ["db.example.com"] }),
+    'databases.orders.readers: ["db.example.com"] names the writer; remove it: the writer is looked at anyway',
+  ],
+  [
+    "an endpoint for a cluster",
+    withHost({ cluster: "orders.cluster-abc.eu-west-1.rds.amazonaws.com" }),
+    'databases.orders.cluster: "orders.cluster-abc.eu-west-1.rds.amazonaws.com" is not an identifier; write it as RDS shows it, e.g. "orders-db", without account, Region or endpoint',
+  ],
+  [
+    "a cluster and an instance",
+    withHost({ cluster: "orders", instance: "orders-db" }),
+    'databases.orders.instance: "orders-db" does not go with cluster; remove the one that the writer is not',
+  ],
+  [
     "no VPC",
     withHost({ vpc: undefined }),
     "databases.orders.vpc: missing; give vpcId, availabilityZones, privateSubnetIds, securityGroupId",
@@ -87,4 +117,16 @@ test("accepts a host with everything said", () => {
 
 test("accepts plaintext where it is said", () => {
   expect(problemsOf(withHost({ tls: "plaintext" }))).toEqual([]);
+});
+
+test("accepts readers beside those that RDS lists, on the writer's port unless they have their own", () => {
+  const readers = ["one.example.com", "two.example.com:5433"];
+  const config = withHost({ port: 6432, readers, cluster: "orders" });
+  expect(parseConfig(config).databases.orders?.target).toMatchObject({
+    readers: [
+      { host: "one.example.com", port: 6_432 },
+      { host: "two.example.com", port: 5_433 },
+    ],
+    cluster: "orders",
+  });
 });

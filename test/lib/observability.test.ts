@@ -40,6 +40,7 @@ test.each([
   ["revocation-lag", 120, 1, "notBreaching"],
   ["overdue-leases", 0, 2, "notBreaching"],
   ["quarantine", 0, 3, "notBreaching"],
+  ["unverified", 0, 3, "notBreaching"],
   ["stragglers", 0, 1, "notBreaching"],
   ["dead-letters", 0, 1, "notBreaching"],
   ["failed-revocations", 0, 1, "notBreaching"],

@@ -83,7 +83,7 @@ describe("an operator", () => {
     const [mine, other] = [await lease.issue("reporting--readonly"), await lease.issue()];
     const sessions = [await logIn(lease.test, mine), await logIn(lease.test, other)] as const;
     const answer = await ask<Revocations>({ action: "revoke", consumer: "reporting" });
-    expect(answer).toEqual({ revoked: 3, quarantined: 0, failed: [] });
+    expect(answer).toEqual({ revoked: 3, quarantined: 0, unverified: 0, failed: [] });
     await expect(sessions[0].query("select 1")).rejects.toThrow(
       /terminat|not queryable|connection/i,
     );
@@ -105,6 +105,7 @@ describe("an operator", () => {
     expect(await ask({ action: "revoke", everything: true })).toEqual({
       revoked: 0,
       quarantined: 0,
+      unverified: 0,
       failed: [],
     });
     expect(await leasesOf(lease.test)).toEqual([]);

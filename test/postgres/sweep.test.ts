@@ -14,6 +14,7 @@ const NOTHING_TO_DO = {
   live: 0,
   revoked: 0,
   quarantined: 0,
+  unverified: 0,
   left: 0,
   schedulesMade: 0,
   schedulesRemoved: 0,

@@ -130,11 +130,11 @@ test("break-glass ends everything a consumer holds, twice without harm", async (
   const held = [await stack.issue(), await stack.issue({}, "readwrite")];
   const clients = await Promise.all(held.map((credential) => stack.logIn(credential)));
   const first = await stack.operate({ action: "revoke", consumer: "user-service" });
-  expect(first.answer).toEqual({ revoked: 2, quarantined: 0, failed: [] });
+  expect(first.answer).toEqual({ revoked: 2, quarantined: 0, unverified: 0, failed: [] });
   for (const client of clients)
     await expect(client.query("select 1")).rejects.toThrow(/terminat|not queryable/);
   const second = await stack.operate({ action: "revoke", consumer: "user-service" });
-  expect(second.answer).toEqual({ revoked: 0, quarantined: 0, failed: [] });
+  expect(second.answer).toEqual({ revoked: 0, quarantined: 0, unverified: 0, failed: [] });
   const status = await stack.operate({ action: "status" });
   expect(status.answer).toEqual({ leases: [], foreign: 0 });
 });

@@ -8,13 +8,14 @@ import type { Deployment } from "../../core/deployment.ts";
 import { grantOf } from "../../core/grants.ts";
 import type { IssueDeps } from "../../core/issue.ts";
 import { groupRoleName } from "../../core/names.ts";
-import type { Metric, Pepper } from "../../core/ports.ts";
+import type { Metric, Pepper, Readers } from "../../core/ports.ts";
 import { parseRequest } from "../../core/request.ts";
 import { Secret } from "../../core/secret.ts";
 import type { Instant } from "../../core/time.ts";
 import { postgresLedger } from "../../lambda/postgres/ledger.ts";
 import { connect, type Login } from "../../lambda/postgres/login.ts";
 import { Maintenance, type Open } from "../../lambda/postgres/maintenance.ts";
+import { NO_READERS } from "../../lambda/postgres/readers.ts";
 import { type MemoryScheduler, memoryScheduler } from "./memory-scheduler.ts";
 import {
   type ProvisionedOptions,
@@ -52,6 +53,8 @@ export interface IssuerOptions {
   readonly limits?: { readonly maxLeases?: number; readonly maxLeasesPerConsumer?: number };
   readonly scheduler?: MemoryScheduler;
   readonly peppers?: Map<string, Pepper>;
+  /** @default - the database has only its writer */
+  readonly readers?: Readers;
   /** Instead of the AWSCURRENT issuer login. */
   readonly login?: (options: { readonly fresh: boolean }) => Promise<Login>;
   /** What the deployment calls the server. @default - its host and port */
@@ -123,6 +126,7 @@ export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): I
     tag: database.tag,
     deployment,
     endpoint: { host, port, tls: "verify-full" },
+    readers: options.readers ?? NO_READERS,
     ledger: postgresLedger({
       maintenance,
       tag: database.tag,

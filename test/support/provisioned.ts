@@ -13,6 +13,7 @@ import type { ScheduleGroup } from "../../lambda/aws/schedule-group.ts";
 import { connect, type Limits, type Login } from "../../lambda/postgres/login.ts";
 import { seedDatabase } from "../../lambda/postgres/provisioning/seed.ts";
 import { withSession } from "../../lambda/postgres/provisioning/session.ts";
+import { NO_READERS } from "../../lambda/postgres/readers.ts";
 import { ident, sql } from "../../lambda/postgres/sql.ts";
 import { tlsOptions } from "../../lambda/postgres/tls.ts";
 import type { ProvisionDeps } from "../../lambda/provisioning/dependencies.ts";
@@ -31,6 +32,8 @@ export interface ProvisionedOptions {
   readonly loginConnectionLimit?: number;
   /** @default - the server that all tests share */
   readonly cluster?: TestCluster;
+  /** @default - the database has only its writer */
+  readonly readers?: ProvisionDeps["readers"];
   /** SQL that the superuser runs in the application database before provisioning. */
   readonly before?: (names: { readonly owner: string; readonly database: string }) => string;
 }
@@ -169,6 +172,7 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     log: (step, facts = {}) => lines.push(JSON.stringify({ step, ...facts })),
     warn: (step, facts = {}) => warnings.push(JSON.stringify({ step, ...facts })),
     telemetry: { audit: (event) => audit.push(event), measure: () => {} },
+    readers: options.readers ?? (() => ({ ...NO_READERS, close: async () => {} })),
   };
   const remove = makeRemove(deps);
   const stack: Stack = { id: `arn:aws:cloudformation:stack/${tag}`, resource: "Provision" };

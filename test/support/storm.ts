@@ -1,3 +1,4 @@
+import type pg from "pg";
 import type { Credential } from "../../core/credential.ts";
 import { logIn } from "./leases.ts";
 import type { TestDatabase } from "./provisioned.ts";
@@ -23,6 +24,11 @@ export function storm(
   loops: number,
   first?: string,
 ): Storm {
+  return stormOf(() => logIn(test, credential), loops, first);
+}
+
+/** As {@link storm}, wherever the logins go. */
+export function stormOf(attempt: () => Promise<pg.Client>, loops: number, first?: string): Storm {
   const keep = first === undefined ? 1 : 3;
   let stopped = false;
   let logins = 0;
@@ -37,7 +43,7 @@ export function storm(
     );
     const kept: { end(): Promise<void> }[] = [];
     while (!stopped) {
-      const client = await logIn(test, credential).catch(() => undefined);
+      const client = await attempt().catch(() => undefined);
       if (client === undefined) continue; // refused: it tries again, as a pool does
       logins += 1;
       open.add(client);

@@ -1,0 +1,138 @@
+import {
+  type DBInstance,
+  DescribeDBClustersCommand,
+  DescribeDBInstancesCommand,
+  type RDSClient,
+} from "@aws-sdk/client-rds";
+import { DatabaseUnavailableError } from "../../core/errors.ts";
+import type { ReaderPlace } from "../../core/ports.ts";
+import { type Instant, plus, seconds, type Time } from "../../core/time.ts";
+import { fromAwsError } from "./from-aws-error.ts";
+
+/** Whose readers are asked of RDS: a DB cluster's, or an instance's read replicas. */
+export type ReaderSource = { readonly cluster: string } | { readonly instance: string };
+
+export interface RdsReadersDeps {
+  readonly client: Pick<RDSClient, "send">;
+  readonly source: ReaderSource;
+  /** Host names that the configuration gives besides: they stand for replicas that RDS cannot show. */
+  readonly fixedHosts: readonly string[];
+  readonly time: Pick<Time, "now">;
+}
+
+/** New readers take minutes to come up; a failover is a matter of seconds. */
+const REMEMBERED = seconds(10);
+/** A replica of a replica of a replica: RDS for PostgreSQL makes no longer chains. */
+const LEVELS = 3;
+const AVAILABLE = "available";
+
+/** The readers as RDS lists them, at most 10 seconds old. Never rejects. */
+export function rdsReaders(deps: RdsReadersDeps): () => Promise<readonly ReaderPlace[]> {
+  let known:
+    | { readonly until: Instant; readonly list: Promise<readonly ReaderPlace[]> }
+    | undefined;
+  return () => {
+    const now = deps.time.now();
+    if (known === undefined || known.until <= now)
+      known = { until: plus(now, REMEMBERED), list: listed(deps) };
+    return known.list;
+  };
+}
+
+async function listed(deps: RdsReadersDeps): Promise<readonly ReaderPlace[]> {
+  const { source } = deps;
+  const [what, find] =
+    "cluster" in source
+      ? [`cluster ${source.cluster}`, () => ofCluster(deps, source.cluster)]
+      : [`instance ${source.instance}`, () => ofInstance(deps, source.instance)];
+  try {
+    return await find();
+  } catch (error) {
+    const server = `readers of ${what}`;
+    return [{ server, error: fromAwsError(`RDS did not list the ${server}`, error) }];
+  }
+}
+
+/** Every member but the writer, and what replicates from the cluster. */
+async function ofCluster(deps: RdsReadersDeps, id: string): Promise<readonly ReaderPlace[]> {
+  const { DBClusters = [] } = await deps.client.send(
+    new DescribeDBClustersCommand({ DBClusterIdentifier: id }),
+  );
+  const [{ DBClusterMembers = [], ReadReplicaIdentifiers = [] } = {}] = DBClusters;
+  const members = DBClusterMembers.filter(({ IsClusterWriter }) => IsClusterWriter !== true);
+  const names = members.flatMap(({ DBInstanceIdentifier: name }) => name ?? []);
+  return withReplicas(deps, [...names, ...ReadReplicaIdentifiers], LEVELS);
+}
+
+async function ofInstance(deps: RdsReadersDeps, id: string): Promise<readonly ReaderPlace[]> {
+  const { DBInstances = [] } = await deps.client.send(
+    new DescribeDBInstancesCommand({ DBInstanceIdentifier: id }),
+  );
+  return withReplicas(deps, DBInstances.flatMap(replicasOf), LEVELS);
+}
+
+/** Instances by name, and what replicates from them; a name that RDS does not show here is a problem. */
+async function withReplicas(
+  deps: RdsReadersDeps,
+  names: readonly string[],
+  levels: number,
+): Promise<readonly ReaderPlace[]> {
+  const wanted = names.filter((name) => !isGiven(deps, name));
+  const here = wanted.filter((name) => !name.startsWith("arn:"));
+  if (wanted.length === 0) return [];
+  const found = here.length === 0 ? [] : await describe(deps, here);
+  const missing = wanted.filter(
+    (name) => !found.some(({ DBInstanceIdentifier: id }) => id === name),
+  );
+  const next = levels > 1 ? found.flatMap(replicasOf) : [];
+  return [
+    ...found.map(readerOf),
+    ...missing.map(notShown),
+    ...(await withReplicas(deps, next, levels - 1)),
+  ];
+}
+
+async function describe(
+  { client }: RdsReadersDeps,
+  names: readonly string[],
+): Promise<readonly DBInstance[]> {
+  const { DBInstances = [] } = await client.send(
+    new DescribeDBInstancesCommand({
+      Filters: [{ Name: "db-instance-id", Values: [...names] }],
+    }),
+  );
+  return DBInstances;
+}
+
+/** Names, or ARNs where a replica is in another Region. */
+const replicasOf = (instance: DBInstance): readonly string[] => [
+  ...(instance.ReadReplicaDBInstanceIdentifiers ?? []),
+  ...(instance.ReadReplicaDBClusterIdentifiers ?? []),
+];
+
+const nameIn = (nameOrArn: string): string => nameOrArn.split(":").at(-1) ?? nameOrArn;
+
+/** An endpoint of RDS begins with the instance's name. */
+const isGiven = ({ fixedHosts }: RdsReadersDeps, nameOrArn: string): boolean =>
+  fixedHosts.some((host) => host.startsWith(`${nameIn(nameOrArn)}.`));
+
+/** Without an endpoint nobody can log in yet; what it replays later may be older than a latch. */
+function readerOf(instance: DBInstance): ReaderPlace {
+  const { DBInstanceIdentifier: name = "", DBInstanceStatus: status, Endpoint } = instance;
+  const { Address: host, Port: port } = Endpoint ?? {};
+  if (host !== undefined && port !== undefined)
+    return { host, port, ...(status !== undefined && status !== AVAILABLE && { status }) };
+  return {
+    server: name,
+    error: new DatabaseUnavailableError(
+      `reader ${name} has no endpoint, its status is ${status}; wait until RDS says available, or delete it`,
+    ),
+  };
+}
+
+const notShown = (nameOrArn: string): ReaderPlace => ({
+  server: nameIn(nameOrArn),
+  error: new DatabaseUnavailableError(
+    `reader ${nameOrArn} is not shown by RDS as an instance of this Region; name its endpoint in the database's readers`,
+  ),
+});

@@ -1,0 +1,155 @@
+import { expect, test } from "vitest";
+import { decideKeep } from "../../core/end-and-drop.ts";
+import { DatabaseUnavailableError } from "../../core/errors.ts";
+import type { Reader, ReaderLook, Readers } from "../../core/ports.ts";
+import {
+  type Awaited,
+  askReaders,
+  decideLook,
+  forOnePass,
+  REPLICATION_PATIENCE,
+  settleReaders,
+} from "../../core/readers.ts";
+import type { Instant, Time } from "../../core/time.ts";
+
+const ROLE = { oid: 20_000, username: "mf_some_lease" };
+const seen = (look: Partial<ReaderLook> = {}): ReaderLook => ({
+  replays: true,
+  role: "latched",
+  ended: 0,
+  remaining: 0,
+  ...look,
+});
+
+/** Time that passes only while the code waits. */
+function jumpingTime(): Time & { readonly waited: () => number } {
+  let now = 0;
+  return {
+    now: () => now as Instant,
+    wait: async (length) => {
+      now += length;
+    },
+    waited: () => now,
+  };
+}
+
+/** One reader that answers so, the last for ever. */
+function reader(...looks: (ReaderLook | Error)[]) {
+  let calls = 0;
+  const answer = async (): Promise<ReaderLook> => {
+    const look = looks[Math.min(calls++, looks.length - 1)];
+    if (look === undefined || look instanceof Error) throw look;
+    return look;
+  };
+  const one: Reader = {
+    server: "r:5432",
+    look: answer,
+    countSessions: async () => (await answer()).remaining,
+    sessionsWithoutRole: async () => [],
+  };
+  const readers: Readers = { list: async () => [one] };
+  return { readers, calls: () => calls };
+}
+
+test.each<[string, Partial<ReaderLook>, Awaited, ReturnType<typeof decideLook>]>([
+  ["a latch and no session", {}, "latch", "done"],
+  ["a latch and a session that was ended", { ended: 1 }, "latch", "count"],
+  ["a latch and a session that stays", { remaining: 1 }, "latch", "count"],
+  ["a role that can log in", { role: "open" }, "latch", "wait"],
+  ["a role that may not have arrived yet", { role: "absent" }, "latch", "wait"],
+  ["a role that was dropped", { role: "absent" }, "end", "done"],
+  ["a latch whose DROP has not arrived", {}, "end", "done"],
+  ["a role that can log in after its DROP", { role: "open" }, "end", "wait"],
+  ["a promoted server without the latch", { replays: false, role: "open" }, "latch", "no reader"],
+  ["another cluster's server", { replays: false, role: "absent" }, "latch", "no reader"],
+  ["the new writer, which has the latch", { replays: false }, "latch", "done"],
+])("%s: %j awaited as %s is %s", (_what, look, awaited, decision) => {
+  expect(decideLook(seen(look), awaited)).toBe(decision);
+});
+
+test("a latch on its way is waited for, and sessions until then are counted", async () => {
+  const time = jumpingTime();
+  const { readers } = reader(seen({ role: "open", ended: 2 }), seen({ ended: 1 }), seen());
+  expect(await settleReaders({ readers, time }, ROLE, "latch")).toEqual([
+    { server: "r:5432", ended: 3, remaining: 0, latchSeen: true },
+  ]);
+});
+
+test("a latch that does not arrive is given up on after two seconds", async () => {
+  const time = jumpingTime();
+  const { readers } = reader(seen({ role: "open" }));
+  const [late] = await settleReaders({ readers, time }, ROLE, "latch");
+  expect(late).toMatchObject({ latchSeen: false, fault: { kind: "late" } });
+  expect(time.waited()).toBe(REPLICATION_PATIENCE);
+});
+
+test("within one pass a reader that failed is not asked again, and one that lags not waited for", async () => {
+  const time = jumpingTime();
+  const down = reader(new DatabaseUnavailableError("it is down; wait and retry"));
+  const pass = forOnePass({ readers: down.readers, time });
+  for (const _ of [1, 2, 3])
+    expect(await settleReaders(pass, ROLE, "latch")).toMatchObject([
+      { fault: { kind: "unreachable", why: "it is down; wait and retry" } },
+    ]);
+  expect(await askReaders(pass, (each) => each.sessionsWithoutRole())).toEqual({
+    answers: [],
+    unseen: ["r:5432"],
+  });
+  expect(down.calls()).toBe(1);
+
+  const lagging = reader(seen({ role: "open" }));
+  const second = forOnePass({ readers: lagging.readers, time });
+  await settleReaders(second, ROLE, "latch");
+  const before = { waited: time.waited(), calls: lagging.calls() };
+  await settleReaders(second, ROLE, "latch");
+  expect({ waited: time.waited(), calls: lagging.calls() }).toEqual({
+    ...before,
+    calls: before.calls + 1,
+  });
+});
+
+test("of an error that is not ours nothing is told", async () => {
+  const { readers } = reader(new Error("password=hunter2"));
+  const [failed] = await settleReaders({ readers, time: jumpingTime() }, ROLE, "latch");
+  expect(failed?.fault).toEqual({ kind: "unreachable", why: "it failed unexpectedly" });
+});
+
+const WRITER = { server: "w:5432", ended: 0, remaining: 0 };
+const READER = { server: "r:5432", ended: 0, remaining: 0, latchSeen: true };
+const held = (database: string) => ({
+  database,
+  catalog: "pg_stat_activity",
+  kind: "session",
+  count: 1,
+});
+const late = { kind: "late", why: "" } as const;
+
+test.each([
+  ["no session anywhere", [WRITER], [READER], undefined],
+  [
+    "a session on the writer",
+    [{ ...WRITER, remaining: 1 }],
+    [READER],
+    { state: "quarantined", blockers: [held("w:5432")] },
+  ],
+  [
+    "a session on a reader",
+    [WRITER],
+    [{ ...READER, remaining: 1 }],
+    { state: "unverified", blockers: [held("r:5432")] },
+  ],
+  [
+    "a reader without the latch, and a session on the writer",
+    [{ ...WRITER, remaining: 1 }],
+    [{ ...READER, latchSeen: false, fault: late }],
+    {
+      state: "unverified",
+      blockers: [
+        { database: "r:5432", catalog: "pg_roles", kind: "server", count: 1 },
+        held("w:5432"),
+      ],
+    },
+  ],
+])("%s decides whether the role is kept, and what for", (_what, writer, readers, kept) => {
+  expect(decideKeep(writer, readers)).toEqual(kept);
+});

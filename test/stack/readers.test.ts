@@ -1,0 +1,139 @@
+import { CfnOutput, Duration, type Stack } from "aws-cdk-lib";
+import { InstanceType, SubnetType, Vpc } from "aws-cdk-lib/aws-ec2";
+import { AccountRootPrincipal, Role } from "aws-cdk-lib/aws-iam";
+import {
+  DatabaseInstance,
+  DatabaseInstanceEngine,
+  DatabaseInstanceReadReplica,
+  PostgresEngineVersion,
+} from "aws-cdk-lib/aws-rds";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Credential } from "../../core/credential.ts";
+import type { Receipt } from "../../core/receipt.ts";
+import { DynamicDatabase, type DynamicDatabaseProps } from "../../lib/index.ts";
+import { type Runner, startRunner } from "../../local/runner.ts";
+import { type Clients, clientsOf, invoke } from "../local/clients.ts";
+import { type SynthesizedApp, synthesize } from "../local/small-app.ts";
+import { eventually } from "../support/eventually.ts";
+
+type ReaderProps = Pick<
+  DynamicDatabaseProps,
+  "readers" | "readerConnections" | "instanceIdentifier"
+>;
+
+/** A team's own database with a read replica, and Mayfly beside it. */
+const app =
+  (readers: (source: DatabaseInstance, replica: DatabaseInstanceReadReplica) => ReaderProps) =>
+  (stack: Stack): void => {
+    const vpc = new Vpc(stack, "Vpc", {
+      natGateways: 0,
+      subnetConfiguration: [{ name: "db", subnetType: SubnetType.PRIVATE_ISOLATED }],
+    });
+    const placed = {
+      vpc,
+      vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
+      instanceType: new InstanceType("t4g.micro"),
+    };
+    const engine = DatabaseInstanceEngine.postgres({ version: PostgresEngineVersion.VER_18_3 });
+    const source = new DatabaseInstance(stack, "Db", { engine, databaseName: "orders", ...placed });
+    const replica = new DatabaseInstanceReadReplica(stack, "Replica", {
+      sourceDatabaseInstance: source,
+      ...placed,
+    });
+    const { secret } = source;
+    if (secret === undefined) throw new Error("an instance makes its secret");
+    const database = new DynamicDatabase(stack, "Orders", {
+      database: "orders",
+      vpc,
+      vpcSubnets: placed.vpcSubnets,
+      databaseConnections: source,
+      host: source.instanceEndpoint.hostname,
+      port: source.instanceEndpoint.port,
+      adminSecret: secret,
+      databases: ["orders"],
+      owner: "postgres",
+      tag: "team",
+      ...readers(source, replica),
+    });
+    const role = database.addRole("readonly", {
+      select: ["public.*"],
+      ttl: Duration.hours(1),
+      maxTtl: Duration.hours(2),
+    });
+    const consumer = new Role(stack, "Service", { assumedBy: new AccountRootPrincipal() });
+    const outputs = {
+      AliasArn: role.addConsumer("service", consumer).aliasArn,
+      ServiceArn: consumer.roleArn,
+      OperatorArn: database.operatorArn,
+      ReplicaPort: replica.instanceEndpoint.port,
+    };
+    for (const [id, value] of Object.entries(outputs))
+      new CfnOutput(stack, `${id}Output`, { value: String(value) }).overrideLogicalId(id);
+  };
+
+describe.each([
+  [
+    "with its endpoint given",
+    app((_, replica) => ({
+      readers: [{ host: replica.instanceEndpoint.hostname, port: replica.instanceEndpoint.port }],
+      readerConnections: [replica],
+    })),
+  ],
+  [
+    "listed by RDS",
+    app((source, replica) => ({
+      instanceIdentifier: source.instanceIdentifier,
+      readerConnections: [replica],
+    })),
+  ],
+])("a read replica, %s,", (_what, fill) => {
+  let assembled: SynthesizedApp;
+  let runner: Runner;
+  let service: Clients;
+  beforeAll(async () => {
+    assembled = synthesize(fill);
+    runner = await startRunner({ assembly: assembled.assembly });
+    service = clientsOf(runner, output("ServiceArn"));
+  });
+  afterAll(async () => {
+    await runner?.stop();
+    assembled?.remove();
+  });
+
+  const output = (name: string): string => runner.outputs[name] ?? "";
+  const ask = async <T>(event: object): Promise<T> =>
+    (await invoke(service, output("AliasArn"), event)).answer as T;
+
+  async function logIn({ dbname: database, username: user, password }: Credential) {
+    const { host, ca } = runner.database;
+    const port = Number(output("ReplicaPort"));
+    const client = new pg.Client({ host, port, database, user, password, ssl: { ca } });
+    client.on("error", () => {}); // a revocation ends the session; the next query says so
+    await client.connect();
+    return client;
+  }
+
+  test("is where a lease works, and where its session is ended", async () => {
+    const credential = await ask<Credential>({ action: "issue" });
+    const session = await eventually(() => logIn(credential));
+    const { leaseId } = credential;
+    const found = await ask<{ sessions: number }>({ action: "lookup", leaseId });
+    expect(found).toMatchObject({ state: "live", sessions: 1 });
+    const receipt = await ask<Receipt>({ action: "revoke", leaseId });
+    expect(receipt).toMatchObject({ state: "revoked", blockers: [] });
+    expect(receipt.servers[1]).toEqual({
+      server: `${runner.database.host}:${output("ReplicaPort")}`,
+      sessionsEnded: 1,
+      stragglersEnded: 0,
+      sessionsRemaining: 0,
+      latchSeen: true,
+    });
+    await expect(session.query("select 1")).rejects.toThrow(/terminat|not queryable/);
+    const sweep = await invoke(clientsOf(runner, "administrator"), output("OperatorArn"), {
+      action: "sweep",
+    });
+    expect(sweep.answer).toMatchObject({ unverified: 0, unknownSessions: 0, left: 0 });
+    expect(sweep.answer).not.toHaveProperty("unseen");
+  });
+});
