@@ -15,7 +15,9 @@ export interface AuditEvent {
     | "role.foreign"
     | "request.refused"
     | "request.failed"
-    | "sweep.finished";
+    | "sweep.finished"
+    | "converge.requested"
+    | "database.converged";
   readonly leaseId?: string;
   readonly consumer?: string;
   readonly role?: string;

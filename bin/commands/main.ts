@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { addConfig } from "./config-check.ts";
+import { addConverge } from "./converge.ts";
 import { EXIT_HELP, statusOf, wordsOf } from "./exit.ts";
 import { type Io, say } from "./io.ts";
 import { addIssue } from "./issue.ts";
@@ -24,6 +25,7 @@ const COMMANDS = [
   addStatus,
   addWhois,
   addSweep,
+  addConverge,
   addConfig,
 ];
 

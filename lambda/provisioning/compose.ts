@@ -1,11 +1,16 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { Logger } from "@aws-lambda-powertools/logger";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
+import type { ConvergeReport } from "../../core/provisioning/report.ts";
+import { actionIn, fieldsOf, refuseUnknown } from "../../core/request.ts";
 import type { Instant, Time } from "../../core/time.ts";
 import { secretsManager } from "../aws/secrets.ts";
 import { type Environment, required } from "../environment.ts";
 import type { ServerPlace } from "./admin-login.ts";
+import { makeConverge } from "./converge.ts";
 import type { CustomResourceEvent } from "./custom-resource.ts";
 import type { ProvisionDeps } from "./dependencies.ts";
 import { makeProvision } from "./provision.ts";
@@ -19,8 +24,16 @@ const time: Time = {
   },
 };
 
-/** The provisioner, made from a function's environment: does what CloudFormation's event says. */
-export function composeProvisioner(env: Environment, logger: Logger) {
+/** The provisioner, made from a function's environment. */
+export interface ComposedProvisioner {
+  /** Do what CloudFormation's event says. */
+  provision(event: CustomResourceEvent): Promise<void>;
+  /** Do what an operator asks, by the plan that was deployed. */
+  converge(event: unknown): Promise<ConvergeReport>;
+}
+
+/** @throws ConfigError when the environment lacks something. */
+export function composeProvisioner(env: Environment, logger: Logger): ComposedProvisioner {
   const set = required(env, ["ADMIN_SECRET_ARN", "ISSUER_SECRET_ARN", "JANITOR_SECRET_ARN"]);
   const deps: ProvisionDeps = {
     secrets: secretsManager(new SecretsManagerClient()),
@@ -34,11 +47,20 @@ export function composeProvisioner(env: Environment, logger: Logger) {
     // no metrics: the bundle has no room for them, and each audit line says what was done
     telemetry: { audit: ({ event, ...details }) => logger.info(event, details), measure: () => {} },
   };
-  const [provision, remove] = [makeProvision(deps), makeRemove(deps)];
-  return (event: CustomResourceEvent): Promise<void> => {
-    const { RequestType, ResourceProperties, StackId: id, LogicalResourceId: resource } = event;
-    const plan = parseProvisionPlan(ResourceProperties.Plan);
-    return (RequestType === "Delete" ? remove : provision)(plan, { id, resource });
+  return {
+    provision: async (event) => {
+      const { RequestType, ResourceProperties, StackId: id, LogicalResourceId: resource } = event;
+      const plan = parseProvisionPlan(ResourceProperties.Plan);
+      const run = RequestType === "Delete" ? makeRemove(deps) : makeProvision(deps);
+      await run(plan, { id, resource });
+    },
+    converge: async (event) => {
+      const fields = fieldsOf(event);
+      refuseUnknown(fields, actionIn(fields, { converge: true }), []);
+      const { STACK_ID, LAMBDA_TASK_ROOT } = required(env, ["STACK_ID", "LAMBDA_TASK_ROOT"]);
+      const text = readFileSync(join(LAMBDA_TASK_ROOT, "plan.json"), "utf8");
+      return makeConverge(deps)(parseProvisionPlan(text, "plan.json"), STACK_ID);
+    },
   };
 }
 

@@ -165,6 +165,16 @@ test("the plan names each role's group and privileges, and bounds the logins", (
   });
 });
 
+test("the provisioner's own plan is the one that CloudFormation sends it", () => {
+  const database = deployed(["app"]);
+  const role = database.addRole("late", READONLY);
+  const stack = Stack.of(database);
+  role.addConsumer("other", consumerIn(stack, "other"));
+  const plan = JSON.parse(assetFile(stack, "ProvisioningProvisioner", "plan.json"));
+  expect(plan).toEqual(planOf(stack));
+  expect(Object.keys(plan.roles)).toEqual(["late", "readonly"]);
+});
+
 test("the tag stays while roles change, and differs between stacks and databases", () => {
   const tagIn = (name: string, id = "Orders"): string =>
     bench.database({}, new Stack(bench.app(), name), id).tag;

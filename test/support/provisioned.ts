@@ -6,6 +6,7 @@ import type { AuditEvent } from "../../core/audit.ts";
 import { base32 } from "../../core/base32.ts";
 import { groupRoleName, MAINTENANCE_DATABASE } from "../../core/names.ts";
 import type { Privileges, ProvisionPlan } from "../../core/provisioning/plan.ts";
+import type { Changes, ConvergeReport } from "../../core/provisioning/report.ts";
 import { Secret } from "../../core/secret.ts";
 import { type Instant, seconds } from "../../core/time.ts";
 import { connect, type Limits, type Login } from "../../lambda/postgres/login.ts";
@@ -14,6 +15,7 @@ import { withSession } from "../../lambda/postgres/provisioning/session.ts";
 import type { Stack } from "../../lambda/postgres/provisioning/stamp.ts";
 import { ident, sql } from "../../lambda/postgres/sql.ts";
 import { tlsOptions } from "../../lambda/postgres/tls.ts";
+import { makeConverge } from "../../lambda/provisioning/converge.ts";
 import type { ProvisionDeps } from "../../lambda/provisioning/dependencies.ts";
 import { makeProvision } from "../../lambda/provisioning/provision.ts";
 import { makeRemove } from "../../lambda/provisioning/remove.ts";
@@ -46,7 +48,9 @@ export interface TestDatabase {
   /** Log lines of every provisioning. */
   readonly lines: string[];
   /** Run the real provisioning code. */
-  readonly provision: (plan?: ProvisionPlan, stack?: Stack) => Promise<void>;
+  readonly provision: (plan?: ProvisionPlan, stack?: Stack) => Promise<Changes>;
+  /** Run the real code that an operator's `converge` runs. */
+  readonly converge: (plan?: ProvisionPlan, stackId?: string) => Promise<ConvergeReport>;
   /** Run the real code that takes it all away. */
   readonly remove: (plan?: ProvisionPlan, stack?: Stack) => Promise<void>;
   /** What provisioning warned of. */
@@ -151,7 +155,7 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     warn: (step, facts = {}) => warnings.push(JSON.stringify({ step, ...facts })),
     telemetry: { audit: (event) => audit.push(event), measure: () => {} },
   };
-  const [provision, remove] = [makeProvision(deps), makeRemove(deps)];
+  const [provision, converge, remove] = [makeProvision(deps), makeConverge(deps), makeRemove(deps)];
   const stack: Stack = { id: `arn:aws:cloudformation:stack/${tag}`, resource: "Provision" };
   const plan: ProvisionPlan = {
     database: "orders",
@@ -186,6 +190,7 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     secrets,
     lines,
     provision: (other = plan, of = stack) => provision(other, of),
+    converge: (other = plan, id = stack.id) => converge(other, id),
     remove: (other = plan, of = stack) => remove(other, of),
     warnings,
     audit,
