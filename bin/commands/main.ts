@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { addBootstrap } from "./bootstrap.ts";
 import { addConfig } from "./config-check.ts";
 import { addConverge } from "./converge.ts";
 import { EXIT_HELP, statusOf, wordsOf } from "./exit.ts";
@@ -26,6 +27,7 @@ const COMMANDS = [
   addWhois,
   addSweep,
   addConverge,
+  addBootstrap,
   addConfig,
 ];
 

@@ -27,8 +27,7 @@ export const createRole = (role: WantedRole): readonly Sql[] => [
   sql`comment on role ${ident(role.name)} is ${literal(role.comment)}`,
 ];
 
-/** Give a role the attributes that it is to have. */
-export const alterRole = (role: WantedRole): Sql =>
+const alterRole = (role: WantedRole): Sql =>
   sql`alter role ${ident(role.name)} ${attributes(role)}`;
 
 const isAsWanted = (role: WantedRole, state: RoleState): boolean =>
