@@ -3,9 +3,12 @@ import { join } from "node:path";
 import { type App, Duration, Stack } from "aws-cdk-lib";
 import { AccountRootPrincipal, Role } from "aws-cdk-lib/aws-iam";
 import { afterAll, expect, test } from "vitest";
+import { parseConfig } from "../../core/config/config.ts";
 import type { Deployment } from "../../core/deployment.ts";
+import { addressOf, tagOf } from "../../core/names.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
-import type { DynamicDatabase } from "../../lib/index.ts";
+import { type DynamicDatabase, MayflyStack } from "../../lib/index.ts";
+import shipped from "../../mayfly.config.ts";
 import {
   assetFile,
   deployedFiles,
@@ -181,6 +184,12 @@ test("the tag stays while roles change, and differs between stacks and databases
   expect(tagIn("Team")).toBe(deployed(["app"]).tag);
   expect(new Set([tagIn("Team"), tagIn("Other"), tagIn("Team", "Users")]).size).toBe(3);
   expect(bench.database({ tag: "ab27" }).tag).toBe("ab27");
+});
+
+test("the tag of a configuration's database comes from the stack's name, as the command line has it", () => {
+  const config = parseConfig(shipped);
+  const stack = new MayflyStack(bench.app(), "Other", { config, assets: bench.assets });
+  expect(planOf(stack).tag).toBe(tagOf(addressOf("Other", "Other/orders")));
 });
 
 test("one provisioning, one schedule group and one issuer serve one database", () => {
