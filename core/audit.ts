@@ -17,7 +17,9 @@ export interface AuditEvent {
     | "request.refused"
     | "request.failed"
     | "sweep.finished"
-    | "cluster.restored";
+    | "cluster.restored"
+    | "converge.requested"
+    | "database.converged";
   readonly leaseId?: string;
   readonly consumer?: string;
   readonly role?: string;

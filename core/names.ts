@@ -23,6 +23,9 @@ export const MAX_SHARDS = 100;
 export const tagOf = (address: string): string =>
   base32(createHash("sha256").update(address).digest(), 4);
 
+/** What a tag is derived from: the stack's name, and the path of the database's construct in it. */
+export const addressOf = (stackName: string, path: string): string => `${stackName}/${path}`;
+
 const twoDigits = (shard: number): string => String(shard).padStart(2, "0");
 
 /** The NOLOGIN role that holds a dynamic role's privileges. */

@@ -3,7 +3,8 @@ import type { Lease } from "./lease.ts";
 import { formatLeaseId, parseLeaseId, shown } from "./lease-id.ts";
 import { allPages, type LeaseFilter, type LeaseList, listLeases, readPage } from "./list.ts";
 import { LEASE_STATES, type LeaseView, stateOf } from "./lookup.ts";
-import type { LeaseDeps } from "./ports.ts";
+import type { LeaseDeps, Provisioner } from "./ports.ts";
+import type { ConvergeReport } from "./provisioning/report.ts";
 import { forOnePass } from "./readers.ts";
 import type { Receipt } from "./receipt.ts";
 import { actionIn, fieldsOf, refuseUnknown } from "./request.ts";
@@ -32,10 +33,21 @@ export interface Status {
   readonly foreign: number;
 }
 
-export type OperatorAnswer = LeaseList | Receipt | Revocations | SweepReport | Status;
+export type OperatorAnswer =
+  | LeaseList
+  | Receipt
+  | Revocations
+  | SweepReport
+  | Status
+  | ConvergeReport;
+
+/** What operators may ask for, beyond leases. */
+export interface OperateDeps extends LeaseDeps {
+  readonly provisioner: Provisioner;
+}
 
 type Fields = Readonly<Record<string, unknown>>;
-type Action = (deps: LeaseDeps, fields: Fields, options: SweepOptions) => Promise<OperatorAnswer>;
+type Action = (deps: OperateDeps, fields: Fields, options: SweepOptions) => Promise<OperatorAnswer>;
 
 const MAX_LIMIT = 500;
 
@@ -44,15 +56,16 @@ const ACTIONS = {
   revoke: { fields: ["leaseId", "prefix", "consumer", "everything", "after"], run: revoke },
   sweep: { fields: [], run: (deps, _, options) => sweep(deps, options) },
   status: { fields: [], run: status },
+  converge: { fields: [], run: (deps, _, options) => converge(deps, options) },
 } as const satisfies Readonly<Record<string, { fields: readonly string[]; run: Action }>>;
 
 /**
- * Do what an operator asked: `list`, `revoke`, `sweep` or `status`.
+ * Do what an operator asked: `list`, `revoke`, `sweep`, `status` or `converge`.
  *
  * @throws InvalidRequestError that names the field, its value and what it may be.
  */
 export async function operate(
-  deps: LeaseDeps,
+  deps: OperateDeps,
   event: unknown,
   options: SweepOptions,
 ): Promise<OperatorAnswer> {
@@ -159,6 +172,17 @@ async function status(deps: LeaseDeps): Promise<Status> {
     }
   }
   return { leases: [...counts.values()], foreign };
+}
+
+/** Said before and after: an answer that is lost leaves a line all the same. */
+async function converge(
+  { telemetry, provisioner }: OperateDeps,
+  { actor }: SweepOptions,
+): Promise<ConvergeReport> {
+  telemetry.audit({ event: "converge.requested", actor });
+  const report = await provisioner.converge();
+  telemetry.audit({ event: "database.converged", actor, ...report });
+  return report;
 }
 
 /** What names of roles, consumers and leases are made of. */

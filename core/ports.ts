@@ -2,6 +2,7 @@ import type { AuditEvent } from "./audit.ts";
 import type { Recognition, RoleRow } from "./lease.ts";
 import type { LeaseName } from "./lease-name.ts";
 import type { Metric } from "./metric.ts";
+import type { ConvergeReport } from "./provisioning/report.ts";
 import type { Secret } from "./secret.ts";
 import type { ServerMark, Sighting } from "./server.ts";
 import type { Instant, Time } from "./time.ts";
@@ -206,6 +207,12 @@ export type RandomBytes = (length: number) => Uint8Array;
 export interface Telemetry {
   audit(event: AuditEvent): void;
   measure(metric: Metric, value: number): void;
+}
+
+/** What made the database ready for leases, and can again. */
+export interface Provisioner {
+  /** Make the deployed plan true. Safe to repeat. */
+  converge(): Promise<ConvergeReport>;
 }
 
 /** What every use case that changes leases stands on. */

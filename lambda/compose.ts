@@ -3,16 +3,19 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { Logger } from "@aws-lambda-powertools/logger";
+import { LambdaClient } from "@aws-sdk/client-lambda";
 import { SchedulerClient } from "@aws-sdk/client-scheduler";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import type { Endpoint } from "../core/credential.ts";
 import type { Deployment } from "../core/deployment.ts";
 import type { IssueDeps } from "../core/issue.ts";
+import type { OperateDeps } from "../core/operate.ts";
 import type { LeaseDeps } from "../core/ports.ts";
 import type { SecretStore } from "../core/secret-store.ts";
 import { type Instant, seconds, type Time } from "../core/time.ts";
 import { AWS_BOUNDS } from "./aws/bounds.ts";
 import { peppersIn } from "./aws/peppers.ts";
+import { provisionerFunction } from "./aws/provisioner.ts";
 import { eventBridgeScheduler } from "./aws/scheduler.ts";
 import { secretsManager } from "./aws/secrets.ts";
 import { type Environment, required } from "./environment.ts";
@@ -29,6 +32,10 @@ const LIMITS = { connect: seconds(5), statement: seconds(10), lock: seconds(2) }
 
 /** A reader that does not answer costs each revocation this much, and must leave time for the next. */
 const READER_LIMITS = { connect: seconds(3), statement: seconds(5), lock: seconds(2) };
+
+/** The operator function has 300 seconds. Whoever is connected to the provisioner waits for it. */
+const PROVISIONER = { maxAttempts: 1, requestHandler: { connectionTimeout: 3_000 } };
+const PROVISIONER_PATIENCE_MS = 280_000;
 
 const time: Time = {
   now: () => Date.now() as Instant,
@@ -113,6 +120,18 @@ export function composeIssuer(env: Environment): Composition & { readonly deps: 
   const { PEPPER_SECRET_ARN } = required(env, ["PEPPER_SECRET_ARN"]);
   const peppers = peppersIn(secrets, PEPPER_SECRET_ARN);
   return { ...composition, deps: { ...deps, deployment, endpoint, peppers, random: randomBytes } };
+}
+
+/** As {@link compose}, with what operators may ask for besides. */
+export function composeOperator(env: Environment): Composition & { readonly deps: OperateDeps } {
+  const composition = compose(env);
+  const set = required(env, ["AWS_REGION", "PROVISIONER_ARN"]);
+  const provisioner = provisionerFunction(new LambdaClient(PROVISIONER), {
+    functionArn: set.PROVISIONER_ARN,
+    region: set.AWS_REGION,
+    patience: PROVISIONER_PATIENCE_MS,
+  });
+  return { ...composition, deps: { ...composition.deps, provisioner } };
 }
 
 const readDeployment = (folder: string): Deployment =>

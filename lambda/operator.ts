@@ -1,16 +1,23 @@
 import { type OperatorAnswer, operate } from "../core/operate.ts";
 import { serve } from "./boundary.ts";
-import { compose } from "./compose.ts";
+import { composeOperator } from "./compose.ts";
 
-const { logger, telemetry, deps } = compose(process.env);
+const { logger, telemetry, deps } = composeOperator(process.env);
 
-/** One revocation takes less, even with a session that holds on. Unit: milliseconds. */
-const ENOUGH_FOR_ONE = 45_000;
+/**
+ * A call that has many leases to revoke answers after this long, and is made again: callers see
+ * progress, and others come in between. Unit: milliseconds.
+ */
+const ONE_CALL = 75_000;
 
-/** Invoked by operators, with a permission of its own: `list`, `revoke`, `sweep`, `status`. */
-export const handler = serve<unknown, OperatorAnswer>(logger, telemetry).handler((event, context) =>
-  operate(deps, event, {
+/**
+ * Invoked by operators, with a permission of its own: `list`, `revoke`, `sweep`, `status`,
+ * `converge`.
+ */
+export const handler = serve<unknown, OperatorAnswer>(logger, telemetry).handler((event) => {
+  const start = performance.now();
+  return operate(deps, event, {
     actor: "operator",
-    mayContinue: () => context.getRemainingTimeInMillis() > ENOUGH_FOR_ONE,
-  }),
-);
+    mayContinue: () => performance.now() - start < ONE_CALL,
+  });
+});

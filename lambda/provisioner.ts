@@ -1,15 +1,21 @@
 import { Logger } from "@aws-lambda-powertools/logger";
 import middy from "@middy/core";
+import type { ConvergeReport } from "../core/provisioning/report.ts";
 import { convertErrors } from "./boundary.ts";
 import { composeProvisioner } from "./provisioning/compose.ts";
-import type { CustomResourceEvent, CustomResourceResult } from "./provisioning/custom-resource.ts";
+import { type CustomResourceResult, isCustomResource } from "./provisioning/custom-resource.ts";
 
 const logger = new Logger();
 
-/** `Custom::MayflyProvision`, behind CDK's provider framework: makes the database ready for leases. */
-export const handler = middy<CustomResourceEvent, CustomResourceResult>()
+/**
+ * `Custom::MayflyProvision`, behind CDK's provider framework: makes the database ready for leases.
+ * Invoked by the operator function with `converge`, it does so again.
+ */
+export const handler = middy<unknown, CustomResourceResult | ConvergeReport>()
   .use(convertErrors(logger))
   .handler(async (event) => {
-    await composeProvisioner(process.env, logger)(event);
+    const provisioner = composeProvisioner(process.env, logger);
+    if (!isCustomResource(event)) return provisioner.converge(event);
+    await provisioner.provision(event);
     return { PhysicalResourceId: "mayfly-provision" };
   });

@@ -9,12 +9,12 @@ import {
   parseRole,
   parseSettings,
 } from "../core/config/config.ts";
+import { type Declared, deploymentOf, planOf } from "../core/declared.ts";
 import type { Grant as DeployedGrant } from "../core/deployment.ts";
-import { tagOf } from "../core/names.ts";
+import { addressOf, tagOf } from "../core/names.ts";
 import { Alarms, type AlarmsProps } from "./alarms.ts";
 import { AuditEvents, type AuditEventsProps } from "./audit-events.ts";
 import { AuditSubscription } from "./audit-subscription.ts";
-import { type Declared, deploymentOf, planOf } from "./declared.ts";
 import type { DynamicDatabaseProps, DynamicRoleProps } from "./dynamic-database-props.ts";
 import { DynamicRole } from "./dynamic-role.ts";
 import { BUILT_FUNCTIONS, checkRoots } from "./function-code.ts";
@@ -186,7 +186,8 @@ export class DynamicDatabase extends Construct {
   /** A nested stack's name is known only to CloudFormation; its path must do. */
   #address(): string {
     const { stackName } = Stack.of(this);
-    return Token.isUnresolved(stackName) ? this.node.path : `${stackName}/${this.node.path}`;
+    const { path } = this.node;
+    return Token.isUnresolved(stackName) ? path : addressOf(stackName, path);
   }
 
   /** A physical name, the same at every synthesis, of at most 64 characters. */
@@ -218,6 +219,7 @@ export class DynamicDatabase extends Construct {
   #finish(): void {
     this.#finished = true;
     this.#functions.complete(deploymentOf(this.#declared()));
+    this.#provisioning.complete();
   }
 
   #declared(): Declared {

@@ -5,7 +5,6 @@ import { Code, type CodeConfig } from "aws-cdk-lib/aws-lambda";
 import { Asset } from "aws-cdk-lib/aws-s3-assets";
 import type { Construct } from "constructs";
 import type { ParsedTrust } from "../core/config/config.ts";
-import type { Deployment } from "../core/deployment.ts";
 
 /** Where `npm run build` leaves the bundles. */
 export const BUILT_FUNCTIONS = join(import.meta.dirname, "..", "dist");
@@ -35,7 +34,7 @@ export function checkRoots(assets: string, region: string, trust: ParsedTrust): 
   );
 }
 
-/** A bundle with `deployment.json` beside it, which is known only when the app is synthesized. */
+/** A bundle with JSON files beside it, which are known only when the app is synthesized. */
 export class FunctionCode extends Code {
   readonly isInline = false;
   readonly #folder: string;
@@ -61,15 +60,16 @@ export class FunctionCode extends Code {
     };
   }
 
-  /** Make the asset, once, from the bundle and what it is deployed with. */
-  complete(scope: Construct, deployment: Deployment): void {
+  /** Make the asset, once, from the bundle and what it is deployed with: file name to content. */
+  complete(scope: Construct, files: Readonly<Record<string, object>>): void {
     if (this.#asset !== undefined) return;
     const stage = Stage.of(scope);
     if (stage === undefined) throw new Error(`${scope.node.path} is not part of an App`);
     // an asset's bundling option would do, but it announces every folder on stderr
     const folder = mkdtempSync(join(stage.assetOutdir, "mayfly-"));
     cpSync(this.#folder, folder, { recursive: true });
-    writeFileSync(join(folder, "deployment.json"), `${JSON.stringify(deployment, null, 2)}\n`);
+    for (const [name, content] of Object.entries(files))
+      writeFileSync(join(folder, name), `${JSON.stringify(content, null, 2)}\n`);
     this.#asset = new Asset(scope, "Code", { path: folder });
     const staged = this.#asset.assetPath !== folder;
     if (staged) rmSync(folder, { recursive: true });

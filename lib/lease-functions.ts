@@ -3,6 +3,7 @@ import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 import { Schedule, ScheduleExpression } from "aws-cdk-lib/aws-scheduler";
 import type { Queue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
+import { CONCURRENCY } from "../core/concurrency.ts";
 import type { Deployment } from "../core/deployment.ts";
 import { bundleFolder, FunctionCode } from "./function-code.ts";
 import type { FunctionNetwork } from "./function-network.ts";
@@ -15,24 +16,6 @@ import {
   type RevocationSchedules,
 } from "./revocation-schedules.ts";
 
-/** The functions that hold connections as the issuer login, and how many of each may run at once. */
-const CONCURRENCY = { issuer: 5, revoker: 2, sweeper: 1, operator: 1 } as const;
-
-/** After a deployment, frozen instances of the old version hold their connections for a while. */
-const GENERATIONS = 2;
-/** Connections that an operator's own session and a restart may need beside the functions'. */
-const SPARE_CONNECTIONS = 2;
-const CONNECTIONS_WITHOUT_RESERVATION = 50;
-
-/** How many connections each issuer login may hold. */
-export function connectionsOfLogin(reserveConcurrency: boolean): number {
-  const reserved: readonly number[] = Object.values(CONCURRENCY);
-  const atOnce = reserved.reduce((sum, n) => sum + n, 0);
-  return reserveConcurrency
-    ? GENERATIONS * atOnce + SPARE_CONNECTIONS
-    : CONNECTIONS_WITHOUT_RESERVATION;
-}
-
 type Name = keyof typeof CONCURRENCY;
 
 /** MiB and seconds; the issuer has more of the processor, since callers wait for it. */
@@ -40,7 +23,8 @@ const SIZES: Readonly<Record<Name, { readonly memory: number; readonly timeout: 
   issuer: { memory: 1024, timeout: 30 },
   revoker: { memory: 512, timeout: 60 },
   sweeper: { memory: 512, timeout: 240 },
-  operator: { memory: 512, timeout: 120 },
+  // it waits for the provisioner, which may have much to do
+  operator: { memory: 512, timeout: 300 },
 };
 
 /** Properties of LeaseFunctions. */
@@ -81,7 +65,11 @@ export class LeaseFunctions extends Construct {
     });
     this.revoker = this.#make("revoker", `revokes leases of ${database} when they are due`);
     this.sweeper = this.#make("sweeper", `finds what other functions of ${database} missed`);
-    this.operator = this.#make("operator", `lists and revokes leases of ${database} for people`);
+    const provisioner = this.#arnOf("provisioner");
+    this.operator = this.#make("operator", `lists and revokes leases of ${database} for people`, {
+      PROVISIONER_ARN: provisioner,
+    });
+    this.operator.allow("Converge", ["lambda:InvokeFunction"], [provisioner]);
     allowRead(this.issuer, [secrets.issuer, secrets.pepper]);
     for (const each of [this.revoker, this.sweeper, this.operator])
       allowRead(each, [secrets.issuer]);
@@ -97,18 +85,13 @@ export class LeaseFunctions extends Construct {
 
   /** Give each function its `deployment.json`. */
   complete(deployment: Deployment): void {
-    for (const [scope, code] of this.#codes) code.complete(scope, deployment);
+    for (const [scope, code] of this.#codes)
+      code.complete(scope, { "deployment.json": deployment });
   }
 
   #make(name: Name, purpose: string, environment: Record<string, string> = {}): MayflyFunction {
     const { assets, network, address, secrets, schedules, nameOf } = this.#props;
     const code = new FunctionCode(bundleFolder(assets, name));
-    const revokerArn = Stack.of(this).formatArn({
-      service: "lambda",
-      resource: "function",
-      resourceName: nameOf("revoker"),
-      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
-    });
     const made = new MayflyFunction(
       this,
       name.replace(/^./, (c) => c.toUpperCase()),
@@ -125,8 +108,8 @@ export class LeaseFunctions extends Construct {
           ISSUER_SECRET_ARN: secrets.issuer.secretArn,
           SCHEDULE_GROUP: schedules.groupName,
           SCHEDULER_ROLE_ARN: schedules.role.roleArn,
-          // by name: the revoker reschedules itself, and no function may refer to its own ARN
-          REVOKER_ARN: revokerArn,
+          // the revoker reschedules itself, and no function may refer to its own ARN
+          REVOKER_ARN: this.#arnOf("revoker"),
           SCHEDULE_DLQ_ARN: schedules.deadLetters.queueArn,
           ...environment,
         },
@@ -134,6 +117,16 @@ export class LeaseFunctions extends Construct {
     );
     this.#codes.push([made, code]);
     return made;
+  }
+
+  /** By name: of a function that is made later, or that refers to itself. */
+  #arnOf(name: string): string {
+    return Stack.of(this).formatArn({
+      service: "lambda",
+      resource: "function",
+      resourceName: this.#props.nameOf(name),
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
   }
 
   #keepFailedRevocations(): Queue {

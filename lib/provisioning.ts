@@ -1,9 +1,8 @@
-import { CustomResource, Duration, FileSystem, Lazy } from "aws-cdk-lib";
-import { Code } from "aws-cdk-lib/aws-lambda";
+import { Aws, CustomResource, Duration, FileSystem, Lazy } from "aws-cdk-lib";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import { Construct, type IDependable } from "constructs";
 import type { ProvisionPlan } from "../core/provisioning/plan.ts";
-import { bundleFolder } from "./function-code.ts";
+import { bundleFolder, FunctionCode } from "./function-code.ts";
 import type { FunctionNetwork } from "./function-network.ts";
 import { HandlerProvider } from "./handler-provider.ts";
 import type { LeaseSecrets } from "./lease-secrets.ts";
@@ -30,18 +29,23 @@ export interface ProvisioningProps {
   readonly plan: () => ProvisionPlan;
 }
 
-/** Makes the database ready for leases while the stack is deployed. */
+/** Makes the database ready for leases while the stack is deployed, and again when asked. */
 export class Provisioning extends Construct {
   readonly #resource: CustomResource;
+  readonly #provisioner: MayflyFunction;
+  readonly #code: FunctionCode;
+  readonly #plan: () => ProvisionPlan;
 
   constructor(scope: Construct, id: string, props: ProvisioningProps) {
     super(scope, id);
     const { address, adminSecret, schedules, secrets } = props;
     const folder = bundleFolder(props.assets, "provisioner");
-    const provisioner = new MayflyFunction(this, "Provisioner", {
+    this.#plan = props.plan;
+    this.#code = new FunctionCode(folder);
+    this.#provisioner = new MayflyFunction(this, "Provisioner", {
       functionName: props.nameOf("provisioner"),
       description: `Mayfly: makes ${props.database} ready for leases`,
-      code: Code.fromAsset(folder),
+      code: this.#code,
       network: props.network,
       // the framework that waits for it has 15 minutes, and must still be there to report
       timeout: Duration.minutes(14),
@@ -52,12 +56,14 @@ export class Provisioning extends Construct {
         ISSUER_SECRET_ARN: secrets.issuer.secretArn,
         JANITOR_SECRET_ARN: secrets.janitor.secretArn,
         SCHEDULE_GROUP: schedules.groupName,
+        // a custom resource's event says it; a call of the operator's does not
+        STACK_ID: Aws.STACK_ID,
       },
     });
-    secrets.allowProvision(provisioner, adminSecret);
-    schedules.allowRemove(provisioner);
-    props.readers.allowList(provisioner);
-    const provider = new HandlerProvider(this, "Framework", provisioner.lambda);
+    secrets.allowProvision(this.#provisioner, adminSecret);
+    schedules.allowRemove(this.#provisioner);
+    props.readers.allowList(this.#provisioner);
+    const provider = new HandlerProvider(this, "Framework", this.#provisioner.lambda);
     this.#resource = new CustomResource(this, "Resource", {
       serviceToken: provider.serviceToken,
       resourceType: "Custom::MayflyProvision",
@@ -70,6 +76,11 @@ export class Provisioning extends Construct {
       },
     });
     this.after(props.network.securityGroup, adminSecret, schedules);
+  }
+
+  /** Give the provisioner its `plan.json`: what it makes true when nobody sends it a plan. */
+  complete(): void {
+    this.#code.complete(this.#provisioner, { "plan.json": this.#plan() });
   }
 
   /** Wait for these before, and keep them until after, the database is provisioned. */

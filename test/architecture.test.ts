@@ -11,7 +11,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "lambda/aws": ["core"],
   lambda: ["core", "lambda/postgres", "lambda/aws"],
   lib: [
+    "core/concurrency.ts",
     "core/config",
+    "core/declared.ts",
     "core/provisioning/plan.ts",
     "core/names.ts",
     "core/deployment.ts",
@@ -19,7 +21,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "core/audit.ts",
   ],
   "bin/aws": [],
-  "bin/commands": ["core", "bin/aws", "bin/load-config.ts"],
+  "bin/commands": ["core", "lambda/postgres/bootstrap", "bin/aws", "bin/load-config.ts"],
   bin: ["core", "lib", "bin/commands"],
   local: ["bin", "build.ts"],
   demo: ["core", "local", "bin/aws"],

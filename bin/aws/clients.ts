@@ -19,13 +19,13 @@ export interface ClientSettings {
 }
 
 /**
- * As the environment says, with bounds: the operator function may take its 120 seconds, and where
+ * As the environment says, with bounds: the operator function may take its 300 seconds, and where
  * there is no route the SDK alone would wait for ever.
  */
 export const PATIENT: ClientSettings = {
   requestHandler: {
     connectionTimeout: 5_000,
-    requestTimeout: 130_000,
+    requestTimeout: 310_000,
     throwOnRequestTimeout: true,
   },
 };

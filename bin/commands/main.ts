@@ -1,5 +1,7 @@
 import { Command, CommanderError } from "commander";
+import { addBootstrap } from "./bootstrap.ts";
 import { addConfig } from "./config-check.ts";
+import { addConverge } from "./converge.ts";
 import { EXIT_HELP, statusOf, wordsOf } from "./exit.ts";
 import { type Io, say } from "./io.ts";
 import { addIssue } from "./issue.ts";
@@ -24,6 +26,8 @@ const COMMANDS = [
   addStatus,
   addWhois,
   addSweep,
+  addConverge,
+  addBootstrap,
   addConfig,
 ];
 

@@ -19,17 +19,17 @@ const isCount = (value: unknown, most: number): boolean =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= most;
 
 /**
- * Read the plan that came with the custom resource. It was made by our own construct, so this
- * guards against a half-deployed or hand-written one.
+ * Read the plan that came with the custom resource, or with the function's code. It was made by our
+ * own construct, so this guards against a half-deployed or hand-written one.
  *
- * @throws ConfigError with every problem at once.
+ * @throws ConfigError with every problem at once, naming where the plan was.
  */
-export function parseProvisionPlan(text: unknown): ProvisionPlan {
+export function parseProvisionPlan(text: unknown, where = "the property Plan"): ProvisionPlan {
   const plan = jsonObject(text);
   const problems = plan === undefined ? ["it is not a JSON object"] : problemsOf(plan);
   if (problems.length > 0)
     throw new ConfigError(
-      `the property Plan cannot be used; deploy with the construct that belongs to this function:\n${problems.map((each) => `- ${each}`).join("\n")}`,
+      `${where} cannot be used; deploy with the construct that belongs to this function:\n${problems.map((each) => `- ${each}`).join("\n")}`,
     );
   return plan as unknown as ProvisionPlan;
 }

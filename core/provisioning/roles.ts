@@ -40,6 +40,12 @@ export const becomableRoles = (plan: ProvisionPlan): readonly string[] => [
   SIGNAL_ROLE,
 ];
 
+/** Whoever must be able to connect to the application databases. */
+export const entrantsOf = (plan: ProvisionPlan): readonly string[] => [
+  ...Object.values(plan.roles).map(({ groupRole }) => groupRole),
+  janitorName(plan.tag),
+];
+
 /** Every role that Mayfly keeps for good: issuer roles, logins, janitor, group roles. */
 export function wantedRoles(plan: ProvisionPlan): readonly WantedRole[] {
   const plain = { login: false, createRole: false, connectionLimit: -1 };

@@ -1,8 +1,12 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { Logger } from "@aws-lambda-powertools/logger";
 import { SchedulerClient } from "@aws-sdk/client-scheduler";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
+import type { ConvergeReport } from "../../core/provisioning/report.ts";
+import { actionIn, fieldsOf, refuseUnknown } from "../../core/request.ts";
 import type { Instant, Time } from "../../core/time.ts";
 import { AWS_BOUNDS } from "../aws/bounds.ts";
 import { scheduleGroup } from "../aws/schedule-group.ts";
@@ -12,6 +16,7 @@ import { connect } from "../postgres/login.ts";
 import { tlsOptions } from "../postgres/tls.ts";
 import { composeReaders } from "../readers.ts";
 import type { ServerPlace } from "./admin-login.ts";
+import { makeConverge } from "./converge.ts";
 import type { CustomResourceEvent } from "./custom-resource.ts";
 import { type ProvisionDeps, READER_LIMITS } from "./dependencies.ts";
 import { makeProvision } from "./provision.ts";
@@ -25,8 +30,16 @@ const time: Time = {
   },
 };
 
-/** The provisioner, made from a function's environment: does what CloudFormation's event says. */
-export function composeProvisioner(env: Environment, logger: Logger) {
+/** The provisioner, made from a function's environment. */
+export interface ComposedProvisioner {
+  /** Do what CloudFormation's event says. */
+  provision(event: CustomResourceEvent): Promise<void>;
+  /** Do what an operator asks, by the plan that was deployed. */
+  converge(event: unknown): Promise<ConvergeReport>;
+}
+
+/** @throws ConfigError when the environment lacks something. */
+export function composeProvisioner(env: Environment, logger: Logger): ComposedProvisioner {
   const set = required(env, [
     "ADMIN_SECRET_ARN",
     "ISSUER_SECRET_ARN",
@@ -56,11 +69,20 @@ export function composeProvisioner(env: Environment, logger: Logger) {
     // no metrics: the bundle has no room for them, and each audit line says what was done
     telemetry: { audit: ({ event, ...details }) => logger.info(event, details), measure: () => {} },
   };
-  const [provision, remove] = [makeProvision(deps), makeRemove(deps)];
-  return (event: CustomResourceEvent): Promise<void> => {
-    const { RequestType, ResourceProperties, StackId: id, LogicalResourceId: resource } = event;
-    const plan = parseProvisionPlan(ResourceProperties.Plan);
-    return (RequestType === "Delete" ? remove : provision)(plan, { id, resource });
+  return {
+    provision: async (event) => {
+      const { RequestType, ResourceProperties, StackId: id, LogicalResourceId: resource } = event;
+      const plan = parseProvisionPlan(ResourceProperties.Plan);
+      const run = RequestType === "Delete" ? makeRemove(deps) : makeProvision(deps);
+      await run(plan, { id, resource });
+    },
+    converge: async (event) => {
+      const fields = fieldsOf(event);
+      refuseUnknown(fields, actionIn(fields, { converge: true }), []);
+      const { STACK_ID, LAMBDA_TASK_ROOT } = required(env, ["STACK_ID", "LAMBDA_TASK_ROOT"]);
+      const text = readFileSync(join(LAMBDA_TASK_ROOT, "plan.json"), "utf8");
+      return makeConverge(deps)(parseProvisionPlan(text, "plan.json"), STACK_ID);
+    },
   };
 }
 

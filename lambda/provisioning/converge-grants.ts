@@ -1,6 +1,8 @@
-import { groupRoleName, janitorName } from "../../core/names.ts";
+import { groupRoleName } from "../../core/names.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { wantedPrivileges } from "../../core/provisioning/privileges.ts";
+import type { Changes } from "../../core/provisioning/report.ts";
+import { entrantsOf } from "../../core/provisioning/roles.ts";
 import type { Login } from "../postgres/login.ts";
 import { databasesGranted } from "../postgres/provisioning/drop-roles.ts";
 import { excessIn } from "../postgres/provisioning/excess.ts";
@@ -31,18 +33,18 @@ export async function convergeGrants(
   { log, warn }: Pick<ProvisionDeps, "log" | "warn">,
   ground: Ground,
   plan: ProvisionPlan,
-): Promise<void> {
+): Promise<Pick<Changes, "privilegesGranted" | "privilegesWithdrawn">> {
+  let privilegesGranted = 0;
   for (const database of plan.databases) {
     await withSession({ ...ground.admin, database }, LIMITS, async (session) => {
-      await grantPrivileges(session, database, plan);
-      log("privileges granted and verified", { database });
+      const granted = await grantPrivileges(session, database, plan);
+      privilegesGranted += granted;
+      log("privileges granted and verified", { database, granted });
     });
   }
   const wanted = JSON.stringify(wantedPrivileges(plan));
-  refuseIf(
-    await withdrawn(log, ground, plan, plan.databases, wanted),
-    "privileges that the configuration does not name stay in force",
-  );
+  const { taken, left } = await withdrawn(log, ground, plan, plan.databases, wanted);
+  refuseIf(left, "privileges that the configuration does not name stay in force");
   for (const database of plan.databases)
     await withSession({ ...ground.admin, database }, LIMITS, async (session) => {
       const excess = await excessIn(session, plan, wanted);
@@ -52,6 +54,7 @@ export async function convergeGrants(
           what: someOf(excess),
         });
     });
+  return { privilegesGranted, privilegesWithdrawn: taken };
 }
 
 /**
@@ -59,20 +62,22 @@ export async function convergeGrants(
  *
  * @returns what is left, with the SQL that a DBA must run.
  */
-export const withdrawAll = (
+export const withdrawAll = async (
   { log }: Pick<ProvisionDeps, "log">,
   ground: Ground,
   plan: ProvisionPlan,
-): Promise<readonly string[]> => withdrawn(log, ground, plan, [], "[]");
+): Promise<readonly string[]> => (await withdrawn(log, ground, plan, [], "[]")).left;
 
 async function withdrawn(
   log: ProvisionDeps["log"],
   { admin, version, session }: Ground,
-  { tag, owner, roles }: ProvisionPlan,
+  plan: ProvisionPlan,
   databases: readonly string[],
   wanted: string,
-): Promise<readonly string[]> {
+): Promise<{ readonly taken: number; readonly left: readonly string[] }> {
+  const { tag, owner } = plan;
   const problems: string[] = [];
+  let taken = 0;
   const groups = groupRoleName(tag, "");
   for (const { name: database, open } of await databasesGranted(session, tag)) {
     if (!open) {
@@ -91,15 +96,17 @@ async function withdrawn(
         unwantedIn(inside, version, [here, groups, owner]),
       ),
     );
+    taken += found - left.length;
     if (found > left.length) log("privileges withdrawn", { database, count: found - left.length });
     problems.push(...leftovers(left).map((each) => `in database "${database}": ${each}`));
   }
-  const entrants = [...Object.values(roles).map(({ groupRole }) => groupRole), janitorName(tag)];
-  const doors = entrants.flatMap((role) => databases.map((database) => ({ role, database })));
+  const doors = entrantsOf(plan).flatMap((role) =>
+    databases.map((database) => ({ role, database })),
+  );
   // the issuer logins' way into the maintenance database goes only with everything else
   const pattern = `^mf_${tag}_(group_|janitor$${databases.length === 0 ? "|login_" : ""})`;
-  const { left } = await withdraw(session, "withdraw privileges on databases", () =>
+  const { found, left } = await withdraw(session, "withdraw privileges on databases", () =>
     unwantedOnDatabases(session, version, doors, pattern),
   );
-  return [...problems, ...leftovers(left)];
+  return { taken: taken + found - left.length, left: [...problems, ...leftovers(left)] };
 }

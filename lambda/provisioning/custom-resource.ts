@@ -8,6 +8,10 @@ export interface CustomResourceEvent {
   readonly ResourceProperties: Readonly<Record<string, unknown>>;
 }
 
+/** Whether an event came from CloudFormation, and not from the operator function. */
+export const isCustomResource = (event: unknown): event is CustomResourceEvent =>
+  typeof event === "object" && event !== null && "RequestType" in event;
+
 /** What it expects back. The id never changes, or an update would be followed by a Delete. */
 export interface CustomResourceResult {
   readonly PhysicalResourceId: string;

@@ -2,6 +2,7 @@ import type { Actor } from "../../core/audit.ts";
 import { DatabaseUnavailableError } from "../../core/errors.ts";
 import type { Lease } from "../../core/lease.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import { type Changes, changesOf } from "../../core/provisioning/report.ts";
 import {
   isGranted,
   type RevokedLeases,
@@ -29,14 +30,21 @@ export async function dismiss(
   { session }: Ground,
   plan: ProvisionPlan,
   issuer: Login,
-): Promise<void> {
+): Promise<Changes> {
   const granted = isGranted(plan);
   const kept = new Set(Object.values(plan.roles).map(({ groupRole }) => groupRole));
-  await withLeases(deps, plan, issuer, async (room) => {
-    await revoke(deps, room, (lease) => !granted(lease));
+  return withLeases(deps, plan, issuer, async (room) => {
+    const rounds: RevokedLeases[] = [];
+    const revokeUngranted = async (): Promise<void> => {
+      rounds.push(await revoke(deps, room, (lease) => !granted(lease)));
+    };
+    await revokeUngranted();
     const removed = (await groupsOf(session, plan.tag)).filter((group) => !kept.has(group));
-    await dropGroups(deps, session, plan.tag, removed, () =>
-      revoke(deps, room, (lease) => !granted(lease)),
+    const rolesDropped = await dropGroups(deps, session, plan.tag, removed, revokeUngranted);
+    return changesOf(
+      ...rounds.map(({ revoked }) => ({ leasesRevoked: revoked.length })),
+      { leasesQuarantined: rounds.at(-1)?.quarantined.length ?? 0 },
+      { rolesDropped },
     );
   });
 }
@@ -73,6 +81,8 @@ export async function revoke(
 /**
  * Drop groups that nobody is to have. One that owns objects is kept: dropping what it owns would
  * lose data, and giving it away would lend a lease's code another's power (C3).
+ *
+ * @returns how many were dropped.
  */
 export async function dropGroups(
   { log, warn }: Pick<ProvisionDeps, "log" | "warn">,
@@ -80,7 +90,7 @@ export async function dropGroups(
   tag: string,
   groups: readonly string[],
   revokeAgain: () => Promise<unknown>,
-): Promise<void> {
+): Promise<number> {
   const keepers = Map.groupBy(await keepersOf(session, groups), ({ role }) => role);
   for (const [role, what] of keepers)
     warn(
@@ -91,7 +101,8 @@ export async function dropGroups(
       },
     );
   const busy: string[] = [];
-  for (const group of groups.filter((each) => !keepers.has(each)))
+  const free = groups.filter((each) => !keepers.has(each));
+  for (const group of free)
     if (await droppedWithin(ROUNDS, session, tag, group, revokeAgain))
       log("group role dropped", { role: group });
     else busy.push(group);
@@ -99,6 +110,7 @@ export async function dropGroups(
     warn("group roles are kept: roles that are named like leases are in them", {
       roles: someOf(busy),
     });
+  return free.length - busy.length;
 }
 
 async function droppedWithin(

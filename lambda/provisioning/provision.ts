@@ -1,5 +1,6 @@
 import { janitorName, MAINTENANCE_DATABASE } from "../../core/names.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import { type Changes, changesOf } from "../../core/provisioning/report.ts";
 import {
   becomableRoles,
   issuerLoginsOf,
@@ -38,82 +39,105 @@ import { settleServer } from "./server.ts";
  */
 export const makeProvision =
   (deps: ProvisionDeps) =>
-  async (plan: ProvisionPlan, stack: Stack): Promise<void> => {
-    const { secrets, adminSecret, place, log, warn } = deps;
-    if (plan.tls === "plaintext") warn("connections are not encrypted: the configuration says so");
-    const admin = await adminLogin(secrets, adminSecret, place, plan);
-    const version = await withSession(admin, LIMITS, async (session) => {
-      const found = await checked(session, admin, plan);
-      log("checks passed", { version: found });
-      await makeMaintenanceDatabase(session);
-      return found;
-    });
-    await withSession({ ...admin, database: MAINTENANCE_DATABASE }, LIMITS, async (session) => {
-      const seen = await serverSeen(session, deps.serverId);
-      const { isNew, former, ...stamped } = await claimTag(session, plan.tag, stack, seen);
+  (plan: ProvisionPlan, stack: Stack): Promise<Changes> =>
+    onReadyGround(deps, plan, async (ground) => {
+      const seen = await serverSeen(ground.session, deps.serverId);
+      const { isNew, former, ...stamped } = await claimTag(ground.session, plan.tag, stack, seen);
       if (former !== undefined)
-        warn("the tag was taken over from a stack that is gone", { former, stack: stack.id });
+        deps.warn("the tag was taken over from a stack that is gone", { former, stack: stack.id });
       try {
-        await converge(deps, { admin, version, session }, plan, { ...stamped, seen });
+        return await converge(deps, ground, plan, { ...stamped, seen });
       } catch (error) {
         // a creation that failed is not deleted, and comes again as another stack
-        if (isNew) await releaseTag(session, plan.tag, stack).catch(() => {});
+        if (isNew) await releaseTag(ground.session, plan.tag, stack).catch(() => {});
         throw error;
       }
     });
-  };
 
-async function converge(
+/**
+ * Check a cluster, make the maintenance database, and work on a connection to it.
+ *
+ * @throws ConfigError with every problem at once, before anything is touched.
+ */
+export async function onReadyGround<T>(
+  deps: ProvisionDeps,
+  plan: ProvisionPlan,
+  work: (ground: Ground) => Promise<T>,
+): Promise<T> {
+  const { secrets, adminSecret, place, log, warn } = deps;
+  if (plan.tls === "plaintext") warn("connections are not encrypted: the configuration says so");
+  const admin = await adminLogin(secrets, adminSecret, place, plan);
+  const version = await withSession(admin, LIMITS, async (session) => {
+    const found = await checked(session, admin, plan);
+    log("checks passed", { version: found });
+    if (await makeMaintenanceDatabase(session))
+      warn(`database ${MAINTENANCE_DATABASE} was open to PUBLIC, or to nobody; it was put right`);
+    return found;
+  });
+  return withSession({ ...admin, database: MAINTENANCE_DATABASE }, LIMITS, (session) =>
+    work({ admin, version, session }),
+  );
+}
+
+/** Make a plan true where its tag is ours. */
+export async function converge(
   deps: ProvisionDeps,
   ground: Ground,
   plan: ProvisionPlan,
   sighting: Sighting,
-): Promise<void> {
-  await makeClusterWide(ground, plan, deps.log);
-  const issuer = await makeLogins(ground, plan, deps);
+): Promise<Changes> {
+  const made = await makeClusterWide(ground, plan, deps.log);
+  const { issuer, passwordsSet } = await makeLogins(ground, plan, deps);
   await settleServer(deps, ground, plan, issuer, sighting);
-  await convergeGrants(deps, ground, plan);
-  await dismiss(deps, ground, plan, issuer);
+  const granted = await convergeGrants(deps, ground, plan);
+  const dismissed = await dismiss(deps, ground, plan, issuer);
+  return changesOf(...made, { passwordsSet }, granted, dismissed);
 }
 
 async function checked(session: Session, admin: Login, plan: ProvisionPlan): Promise<number> {
-  const { version, problems, ownerExists, reachable } = await checkCluster(session, plan);
-  const all = [...problems];
-  for (const database of ownerExists ? reachable : [])
+  const found = await checkCluster(session, plan);
+  const all = [...found.problems];
+  for (const database of found.ownerExists ? found.reachable : [])
     all.push(
       ...(await withSession({ ...admin, database }, LIMITS, (inside) =>
-        checkDatabase(inside, database, plan, version),
+        checkDatabase(inside, database, plan, found),
       )),
     );
   refuseIf(all, "the database is not ready, and nothing was changed");
-  return version;
+  return found.version;
 }
 
 async function makeClusterWide(
   { session, version }: Ground,
   plan: ProvisionPlan,
   log: ProvisionDeps["log"],
-): Promise<void> {
-  if (!(await emptyMaintenanceDatabase(session)))
+): Promise<readonly Partial<Changes>[]> {
+  const schema = await emptyMaintenanceDatabase(session);
+  if (schema === "left")
     log(
       `schema public of database ${MAINTENANCE_DATABASE} is open to whoever may connect, which is nobody but the issuer logins; a superuser can close it: REVOKE ALL ON SCHEMA public FROM PUBLIC`,
     );
   const roles = wantedRoles(plan);
-  await makeRoles(session, roles);
+  const made = await makeRoles(session, roles);
   const memberships = wantedMemberships(plan);
-  await makeMemberships(session, memberships, version);
-  await admitIssuerLogins(session, issuerLoginsOf(plan));
+  const membershipsGranted = await makeMemberships(session, memberships, version);
+  const admitted = await admitIssuerLogins(session, issuerLoginsOf(plan));
   await admitToStamp(session, issuerLoginsOf(plan));
-  await grantConnect(session, plan);
+  const connects = await grantConnect(session, plan);
   log("roles made", { roles: roles.length, memberships: memberships.length });
+  return [
+    made,
+    { membershipsGranted, privilegesGranted: admitted + connects },
+    { privilegesWithdrawn: schema === "emptied" ? 1 : 0 },
+  ];
 }
 
-/** @returns a login that can become each issuer role. */
+/** @returns a login that can become each issuer role, and how many passwords were set. */
 async function makeLogins(
   { session, admin }: Ground,
   plan: ProvisionPlan,
   { secrets, issuerSecret, janitorSecret, place, log }: ProvisionDeps,
-): Promise<Login> {
+): Promise<{ readonly issuer: Login; readonly passwordsSet: number }> {
   const issuers = await convergeIssuerSecret(secrets, issuerSecret, issuerLoginsOf(plan), place);
   const [dbname = ""] = plan.databases;
   const janitor = await convergeJanitorSecret(
@@ -129,10 +153,12 @@ async function makeLogins(
     })),
     { login: { ...admin, ...janitor, database: dbname }, become: [] },
   ];
+  let passwordsSet = 0;
   for (const { login, become } of proofs) {
     const set = await convergeLogin(session, login, LIMITS, become);
+    passwordsSet += set ? 1 : 0;
     log("login proved", { login: login.username, password: set ? "set" : "unchanged" });
   }
   const [issuer = admin] = proofs.map(({ login }) => login);
-  return issuer;
+  return { issuer, passwordsSet };
 }

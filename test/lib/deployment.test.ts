@@ -3,9 +3,12 @@ import { join } from "node:path";
 import { type App, Duration, Stack } from "aws-cdk-lib";
 import { AccountRootPrincipal, Role } from "aws-cdk-lib/aws-iam";
 import { afterAll, expect, test } from "vitest";
+import { parseConfig } from "../../core/config/config.ts";
 import type { Deployment } from "../../core/deployment.ts";
+import { addressOf, tagOf } from "../../core/names.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
-import type { DynamicDatabase } from "../../lib/index.ts";
+import { type DynamicDatabase, MayflyStack } from "../../lib/index.ts";
+import shipped from "../../mayfly.config.ts";
 import {
   assetFile,
   deployedFiles,
@@ -165,12 +168,28 @@ test("the plan names each role's group and privileges, and bounds the logins", (
   });
 });
 
+test("the provisioner's own plan is the one that CloudFormation sends it", () => {
+  const database = deployed(["app"]);
+  const role = database.addRole("late", READONLY);
+  const stack = Stack.of(database);
+  role.addConsumer("other", consumerIn(stack, "other"));
+  const plan = JSON.parse(assetFile(stack, "ProvisioningProvisioner", "plan.json"));
+  expect(plan).toEqual(planOf(stack));
+  expect(Object.keys(plan.roles)).toEqual(["late", "readonly"]);
+});
+
 test("the tag stays while roles change, and differs between stacks and databases", () => {
   const tagIn = (name: string, id = "Orders"): string =>
     bench.database({}, new Stack(bench.app(), name), id).tag;
   expect(tagIn("Team")).toBe(deployed(["app"]).tag);
   expect(new Set([tagIn("Team"), tagIn("Other"), tagIn("Team", "Users")]).size).toBe(3);
   expect(bench.database({ tag: "ab27" }).tag).toBe("ab27");
+});
+
+test("the tag of a configuration's database comes from the stack's name, as the command line has it", () => {
+  const config = parseConfig(shipped);
+  const stack = new MayflyStack(bench.app(), "Other", { config, assets: bench.assets });
+  expect(planOf(stack).tag).toBe(tagOf(addressOf("Other", "Other/orders")));
 });
 
 test("one provisioning, one schedule group and one issuer serve one database", () => {

@@ -61,6 +61,7 @@ const compare = {
   ListSchedules: { Effect: "Allow", Action: "scheduler:ListSchedules", Resource: "*" },
 };
 const failures = resolved.arn("AWS::SQS::Queue", "FailedRevocations");
+const provisioner = resolved.arn("AWS::Lambda::Function", "ProvisioningProvisioner");
 
 test.each<[string, object]>([
   ["IssuerRole", { ReadSecrets: read("SecretsIssuer", "SecretsPepper"), ...create }],
@@ -73,7 +74,15 @@ test.each<[string, object]>([
     },
   ],
   ["SweeperRole", { ReadSecrets: read("SecretsIssuer"), ...create, ...compare }],
-  ["OperatorRole", { ReadSecrets: read("SecretsIssuer"), ...create, ...compare }],
+  [
+    "OperatorRole",
+    {
+      ReadSecrets: read("SecretsIssuer"),
+      ...create,
+      ...compare,
+      Converge: { Effect: "Allow", Action: "lambda:InvokeFunction", Resource: provisioner },
+    },
+  ],
   [
     "ProvisionerRole",
     {
@@ -113,7 +122,7 @@ test.each([
   ["Issuer", 30, 1024, 5],
   ["Revoker", 60, 512, 2],
   ["Sweeper", 240, 512, 1],
-  ["Operator", 120, 512, 1],
+  ["Operator", 300, 512, 1],
   ["ProvisioningProvisioner", 840, 512, 1],
 ])("%s runs on ARM and Node 24 for at most %d seconds with %d MiB, %d at once", (...row) => {
   const [word, Timeout, MemorySize, ReservedConcurrentExecutions] = row;
@@ -167,7 +176,7 @@ test.each<[string, object]>([
   ["Issuer", { ...leases, PEPPER_SECRET_ARN: secret("SecretsPepper") }],
   ["Revoker", leases],
   ["Sweeper", leases],
-  ["Operator", leases],
+  ["Operator", { ...leases, PROVISIONER_ARN: provisioner }],
   [
     "ProvisioningProvisioner",
     {
@@ -176,6 +185,7 @@ test.each<[string, object]>([
       ISSUER_SECRET_ARN: secret("SecretsIssuer"),
       JANITOR_SECRET_ARN: secret("SecretsJanitor"),
       SCHEDULE_GROUP: groupName,
+      STACK_ID: "AWS::StackId",
     },
   ],
   ["Seeder", admin],

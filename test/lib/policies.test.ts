@@ -20,6 +20,7 @@ const READ_ALIAS = alias("readonlyuserservice");
 const WRITE_ALIAS = alias("readwriteuserservice");
 const REPORTING_ALIAS = alias("readonlyreporting");
 const ISSUER = functionArn("FunctionsIssuer");
+const PROVISIONER = functionArn("ProvisioningProvisioner");
 
 /** Somebody who may do everything, by policies that are not in this stack. */
 const ADMINISTRATOR = {
@@ -146,6 +147,17 @@ test("the provisioner writes the logins it makes, and not the administrator's", 
     expect(await decide("ProvisionerRole", write, secret(word))).toBe("Allowed");
   for (const word of ["sandboxInstanceSecret", "SecretsPepper"])
     expect(await decide("ProvisionerRole", write, secret(word))).toBe("ImplicitlyDenied");
+});
+
+test("the operator may invoke the provisioner, and no other function of the stack may", async () => {
+  for (const role of [...LEASE_FUNCTIONS, "ProvisionerRole", "SchedulesRole", "SweepRole"])
+    expect(await decide(role, "lambda:InvokeFunction", PROVISIONER)).toBe(
+      role === "OperatorRole" ? "Allowed" : "ImplicitlyDenied",
+    );
+  for (const name of ["FunctionsIssuer", "Revoker", "Sweeper", "Operator"])
+    expect(await decide("OperatorRole", "lambda:InvokeFunction", functionArn(name))).toBe(
+      "ImplicitlyDenied",
+    );
 });
 
 test("schedules may invoke the revoker alone, and the sweep's schedule the sweeper alone", async () => {

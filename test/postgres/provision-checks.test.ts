@@ -66,13 +66,13 @@ test("every problem is reported at once, each with the SQL that removes it", asy
   expect(problems).toEqual([
     `"${admin}" may not create roles; have a DBA run: ALTER ROLE "${admin}" CREATEROLE;`,
     `"${admin}" may not create the maintenance database "mayfly"; have a DBA run: ALTER ROLE "${admin}" CREATEDB;`,
-    `"${admin}" cannot become the owner "${owner}", who must grant the privileges; have a DBA run: GRANT "${owner}" TO "${admin}"${split ? " WITH INHERIT FALSE, SET TRUE" : ""};`,
     `the database "absent" does not exist or allows no connections; correct "databases"; have a DBA run: CREATE DATABASE "absent";`,
     ...(split
       ? [
           `"${admin}" may not pass on pg_signal_backend, with which sessions are ended; have a DBA run: GRANT "pg_signal_backend" TO "${admin}" WITH ADMIN OPTION;`,
         ]
       : []),
+    `in database "app_${tag}": "${admin}" cannot become the owner "${owner}", who must grant what the groups lack there, 3 privileges; have a DBA run: GRANT "${owner}" TO "${admin}"${split ? " WITH INHERIT FALSE, SET TRUE" : ""};`,
     `in database "app_${tag}": the schema "nowhere" does not exist; have a DBA run: CREATE SCHEMA "nowhere" AUTHORIZATION "${owner}";`,
     `in database "app_${tag}": there is no table public.nothing; create it, or take it out of the privileges`,
   ]);

@@ -8,6 +8,7 @@ import type { Deployment } from "../../core/deployment.ts";
 import { grantOf } from "../../core/grants.ts";
 import type { IssueDeps } from "../../core/issue.ts";
 import { groupRoleName } from "../../core/names.ts";
+import type { OperateDeps } from "../../core/operate.ts";
 import type { Metric, Pepper, Readers } from "../../core/ports.ts";
 import { parseRequest } from "../../core/request.ts";
 import { Secret } from "../../core/secret.ts";
@@ -36,7 +37,7 @@ const FUNCTION_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:issuer";
 
 /** One function instance: its own warm connection to a provisioned database. */
 export interface Issuer {
-  readonly deps: IssueDeps;
+  readonly deps: IssueDeps & OperateDeps;
   readonly maintenance: Maintenance;
   readonly scheduler: MemoryScheduler;
   readonly audit: AuditEvent[];
@@ -121,7 +122,7 @@ export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): I
     },
   };
   const { host, port } = database.admin();
-  const deps: IssueDeps = {
+  const deps: IssueDeps & OperateDeps = {
     database: "orders",
     tag: database.tag,
     deployment,
@@ -146,6 +147,7 @@ export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): I
       version: async (version) => peppers.get(version),
     },
     random: randomBytes,
+    provisioner: { converge: () => Promise.reject(new Error("there is no provisioner here")) },
   };
   const ask: Issuer["ask"] = async (alias, event) => {
     const grant = grantOf(deployment, `${FUNCTION_ARN}:${alias}`);

@@ -6,6 +6,7 @@ import type { AuditEvent } from "../../core/audit.ts";
 import { base32 } from "../../core/base32.ts";
 import { groupRoleName, MAINTENANCE_DATABASE } from "../../core/names.ts";
 import type { Privileges, ProvisionPlan } from "../../core/provisioning/plan.ts";
+import type { Changes, ConvergeReport } from "../../core/provisioning/report.ts";
 import type { Stack } from "../../core/provisioning/stack.ts";
 import { Secret } from "../../core/secret.ts";
 import { type Instant, seconds } from "../../core/time.ts";
@@ -16,6 +17,7 @@ import { withSession } from "../../lambda/postgres/provisioning/session.ts";
 import { NO_READERS } from "../../lambda/postgres/readers.ts";
 import { ident, sql } from "../../lambda/postgres/sql.ts";
 import { tlsOptions } from "../../lambda/postgres/tls.ts";
+import { makeConverge } from "../../lambda/provisioning/converge.ts";
 import type { ProvisionDeps } from "../../lambda/provisioning/dependencies.ts";
 import { makeProvision } from "../../lambda/provisioning/provision.ts";
 import { makeRemove } from "../../lambda/provisioning/remove.ts";
@@ -57,7 +59,9 @@ export interface TestDatabase {
     plan?: ProvisionPlan,
     stack?: Stack,
     elsewhere?: { readonly port?: number; readonly serverId?: string },
-  ) => Promise<void>;
+  ) => Promise<Changes>;
+  /** Run the real code that an operator's `converge` runs. */
+  readonly converge: (plan?: ProvisionPlan, stackId?: string) => Promise<ConvergeReport>;
   /** Run the real code that takes it all away. */
   readonly remove: (plan?: ProvisionPlan, stack?: Stack) => Promise<void>;
   /** What provisioning warned of. */
@@ -174,7 +178,7 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     telemetry: { audit: (event) => audit.push(event), measure: () => {} },
     readers: options.readers ?? (() => ({ ...NO_READERS, close: async () => {} })),
   };
-  const remove = makeRemove(deps);
+  const [converge, remove] = [makeConverge(deps), makeRemove(deps)];
   const stack: Stack = { id: `arn:aws:cloudformation:stack/${tag}`, resource: "Provision" };
   const plan: ProvisionPlan = {
     database: "orders",
@@ -215,6 +219,7 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
       const serverId = elsewhere.serverId ?? `${place.host}:${place.port}`;
       return makeProvision({ ...deps, place, serverId })(other, of);
     },
+    converge: (other = plan, id = stack.id) => converge(other, id),
     remove: (other = plan, of = stack) => remove(other, of),
     warnings,
     groupRemovals: () => groupRemovals,

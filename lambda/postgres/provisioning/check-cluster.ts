@@ -1,6 +1,11 @@
 import { MAINTENANCE_DATABASE } from "../../../core/names.ts";
 import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
-import { issuerLoginsOf, SIGNAL_ROLE, wantedRoles } from "../../../core/provisioning/roles.ts";
+import {
+  entrantsOf,
+  issuerLoginsOf,
+  SIGNAL_ROLE,
+  wantedRoles,
+} from "../../../core/provisioning/roles.ts";
 import { ident, literal, type Sql, sql } from "../sql.ts";
 import {
   type AdminFacts,
@@ -23,6 +28,9 @@ export interface ClusterFindings {
   /** `server_version_num`, e.g. 180004. */
   readonly version: number;
   readonly problems: readonly string[];
+  readonly admin: string;
+  /** The admin can become the owner. */
+  readonly ownerMember: boolean;
   /** Whether the checks inside the application databases can be made. */
   readonly ownerExists: boolean;
   /** The application databases that can be entered. */
@@ -54,14 +62,21 @@ left join pg_catalog.pg_roles o on o.rolname = $1::text
 left join pg_catalog.pg_database d on d.datname = $2::text
 where u.rolname = current_user`;
 
-/** `$1` the application databases, `$2` the owner, or null when there is no such role. */
+/**
+ * `$1` the application databases, `$2` the owner, or null when there is no such role, `$3` who must
+ * be able to connect. A database is `grantable` also when nothing is to be granted there.
+ */
 const databaseFacts = sql`
 select w.name, coalesce(d.datallowconn, false) as open,
   pg_catalog.has_database_privilege(d.oid, 'CONNECT') as may_connect,
   pg_catalog.has_database_privilege(d.oid, 'CONNECT WITH GRANT OPTION')
     or coalesce(pg_catalog.has_database_privilege(
          $2::name, d.oid, 'CONNECT WITH GRANT OPTION'), false)
-    or pg_catalog.has_database_privilege('public', d.oid, 'CONNECT') as grantable
+    or pg_catalog.has_database_privilege('public', d.oid, 'CONNECT')
+    or not exists (select from pg_catalog.unnest($3::text[]) as e(role)
+         left join pg_catalog.pg_roles g on g.rolname = e.role
+         where not exists (select from pg_catalog.aclexplode(d.datacl) a
+           where a.grantee = g.oid and a.privilege_type = 'CONNECT')) as grantable
 from pg_catalog.unnest($1::text[]) as w(name)
 left join pg_catalog.pg_database d on d.datname = w.name`;
 
@@ -89,6 +104,8 @@ export async function checkCluster(
   if (version < OLDEST)
     return {
       version,
+      admin: "",
+      ownerMember: false,
       problems: [`the server is older than PostgreSQL 14 (${version}); upgrade it`],
       ownerExists: false,
       reachable: [],
@@ -103,6 +120,7 @@ export async function checkCluster(
   const databases = await session.rows<DatabaseFacts>(step, databaseFacts, [
     plan.databases,
     found.owner_exists ? plan.owner : null,
+    entrantsOf(plan),
   ]);
   const strangers = await session.rows<{ name: string }>(step, intruders, [MAINTENANCE_DATABASE]);
   const roles = await session.rows<RoleFacts>(step, existingRoles, [
@@ -110,9 +128,11 @@ export async function checkCluster(
   ]);
   return {
     version,
+    admin: found.admin,
+    ownerMember: found.owner_member === true,
     problems: [
       ...adminProblems(found),
-      ...ownerProblems(found, plan.owner, split),
+      ...ownerProblems(found, plan.owner),
       ...databases.flatMap((database) => databaseProblems(database, found.admin)),
       ...strangers.map(({ name }) => intruderProblem(name)),
       ...roles.filter(({ powerful }) => powerful).map(({ name }) => powerProblem(name)),

@@ -6,10 +6,14 @@ import {
   wantedSchemas,
 } from "../../../core/provisioning/privileges.ts";
 import { ident, sql } from "../sql.ts";
+import type { ClusterFindings } from "./check-cluster.ts";
+import { membershipProblem } from "./cluster-problems.ts";
+import { connectGapsIn, needsOwner } from "./connect.ts";
+import { type Gaps, gapsIn, missingOnRelations } from "./gaps.ts";
 import { unwantedIn } from "./grant-entries.ts";
 import { problem, someOf } from "./problems.ts";
-import { holds, matchingRelations } from "./relations.ts";
-import type { Session } from "./session.ts";
+import { holds } from "./relations.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "./session.ts";
 import { leftovers } from "./withdraw.ts";
 
 interface SchemaFacts {
@@ -44,10 +48,12 @@ const ungrantable = sql`
 select w.kind, n.nspname::text as schema, c.relname::text as name,
   pg_catalog.pg_get_userbyid(c.relowner)::text as owner,
   pg_catalog.array_agg(distinct w.privilege) as privileges
-${matchingRelations}
-where not ${holds(sql`$2`, true)}
+${missingOnRelations(sql`$1`)}
+  and not ${holds(sql`$2`, true)}
 group by w.kind, n.nspname, c.relname, c.relowner
 order by w.kind desc, n.nspname, c.relname`;
+
+type Absent = Pick<WantedPrivilege, "kind" | "schema" | "name">;
 
 /** `$1` wanted privileges as JSON. Those that name a relation there is not. */
 const absent = sql`
@@ -64,22 +70,34 @@ export async function checkDatabase(
   session: Session,
   database: string,
   plan: ProvisionPlan,
-  version: number,
+  found: Pick<ClusterFindings, "version" | "admin" | "ownerMember">,
 ): Promise<readonly string[]> {
   const step = `check database ${database}`;
   const wanted = wantedPrivileges(plan);
+  const json = JSON.stringify(wanted);
+  const missing = await session.rows<Absent>(step, absent, [json]);
+  const foreign = await session.rows<Ungrantable>(step, ungrantable, [json, plan.owner]);
+  const groups = groupRoleName(plan.tag, "");
+  const unwanted = await unwantedIn(session, found.version, [json, groups, plan.owner]);
   const schemas = await session.rows<SchemaFacts>(step, schemaFacts, [
     [...new Set(wantedSchemas(wanted).map(({ schema }) => schema))],
     plan.owner,
   ]);
-  const json = JSON.stringify(wanted);
-  const missing = await session.rows<WantedPrivilege>(step, absent, [json]);
-  const foreign = await session.rows<Ungrantable>(step, ungrantable, [json, plan.owner]);
-  const groups = groupRoleName(plan.tag, "");
-  const unwanted = await unwantedIn(session, version, [json, groups, plan.owner]);
+  const homeless = wanted.filter((each) =>
+    schemas.some(({ name, exists }) => name === each.schema && !exists),
+  );
+  const needed = await neededIn(
+    gapsIn(session, plan, () => step),
+    await connectGapsIn(session, step, plan, [database]),
+    [...homeless, ...missing],
+  );
+  const split = found.version >= SPLIT_MEMBERSHIP;
   return [
+    ...(needed.byOwner === 0 || found.ownerMember
+      ? []
+      : [membershipProblem(found.admin, plan.owner, { privileges: needed.byOwner, split })]),
     ...leftovers(unwanted.filter(({ reachable }) => !reachable)),
-    ...schemas.flatMap((schema) => schemaProblems(schema, plan.owner)),
+    ...schemas.flatMap((schema) => schemaProblems(schema, plan.owner, needed)),
     ...missing.map(
       ({ kind, schema, name }) =>
         `there is no ${kind} ${schema}.${name}; create it, or take it out of the privileges`,
@@ -88,7 +106,40 @@ export async function checkDatabase(
   ].map((each) => `in database "${database}": ${each}`);
 }
 
-function schemaProblems(schema: SchemaFacts, ownerName: string): string[] {
+/** What is to be granted in a database, by whom and where. */
+interface Needed {
+  /** How many privileges the owner must grant. */
+  readonly byOwner: number;
+  /** Schemas that a group is to be let into. */
+  readonly doors: ReadonlySet<string>;
+  /** Schemas in which the owner must grant something. */
+  readonly inside: ReadonlySet<string>;
+}
+
+/** `toCome` is wanted on what does not exist yet, and will be the owner's. */
+async function neededIn(
+  gaps: Gaps,
+  connects: Awaited<ReturnType<typeof connectGapsIn>>,
+  toCome: readonly unknown[],
+): Promise<Needed> {
+  const doors = await gaps.schemas();
+  const inside = [...(await gaps.defaults()), ...(await gaps.relations())];
+  return {
+    byOwner:
+      doors.filter((gap) => gap.owner_grants).length +
+      inside.length +
+      toCome.length +
+      connects.filter(needsOwner).length,
+    doors: new Set(doors.map(({ schema }) => schema)),
+    inside: new Set(inside.map(({ schema }) => schema)),
+  };
+}
+
+function schemaProblems(
+  schema: SchemaFacts,
+  ownerName: string,
+  { doors, inside }: Needed,
+): string[] {
   const [name, owner] = [ident(schema.name), ident(ownerName)];
   if (!schema.exists)
     return [
@@ -97,10 +148,11 @@ function schemaProblems(schema: SchemaFacts, ownerName: string): string[] {
         sql`CREATE SCHEMA ${name} AUTHORIZATION ${owner}`,
       ),
     ];
-  if (schema.owner_enters && schema.grantable) return [];
+  const enters = schema.owner_enters === true || !inside.has(schema.name);
+  if (enters && (schema.grantable === true || !doors.has(schema.name))) return [];
   return [
     problem(
-      `the owner ${owner} may not ${schema.owner_enters ? "let others into" : "enter"} the schema ${name}`,
+      `the owner ${owner} may not ${enters ? "let others into" : "enter"} the schema ${name}`,
       sql`GRANT USAGE ON SCHEMA ${name} TO ${owner} WITH GRANT OPTION`,
     ),
   ];

@@ -60,9 +60,9 @@ export function adminProblems(found: AdminFacts): string[] {
   return problems;
 }
 
-/** What is wrong with the owner. `split`: PostgreSQL 16 or newer. */
-export function ownerProblems(found: AdminFacts, name: string, split: boolean): string[] {
-  const [admin, owner] = [ident(found.admin), ident(name)];
+/** What is wrong with the owner. */
+export function ownerProblems(found: AdminFacts, name: string): string[] {
+  const owner = ident(name);
   if (!found.owner_exists)
     return [
       problem(
@@ -74,15 +74,19 @@ export function ownerProblems(found: AdminFacts, name: string, split: boolean): 
     return [
       `the owner ${owner} is a superuser; set "owner" to an ordinary role, and have a DBA run: ALTER TABLE … OWNER TO that role;`,
     ];
-  if (found.owner_member) return [];
-  const how = split ? sql` WITH INHERIT FALSE, SET TRUE` : sql``;
-  return [
-    problem(
-      `${admin} cannot become the owner ${owner}, who must grant the privileges`,
-      sql`GRANT ${owner} TO ${admin}${how}`,
-    ),
-  ];
+  return [];
 }
+
+/** That the owner must grant something, and the admin cannot become it. */
+export const membershipProblem = (
+  admin: string,
+  owner: string,
+  { privileges, split }: { readonly privileges: number; readonly split: boolean },
+): string =>
+  problem(
+    `${ident(admin)} cannot become the owner ${ident(owner)}, who must grant what the groups lack there, ${privileges} privilege${privileges === 1 ? "" : "s"}`,
+    sql`GRANT ${ident(owner)} TO ${ident(admin)}${split ? sql` WITH INHERIT FALSE, SET TRUE` : sql``}`,
+  );
 
 /** What is wrong with an application database, seen from outside. */
 export function databaseProblems(database: DatabaseFacts, adminName: string): string[] {

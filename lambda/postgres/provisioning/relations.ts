@@ -1,11 +1,12 @@
 import { type Sql, sql } from "../sql.ts";
 
 /**
- * The relations `c` that each wanted privilege `w` (`$1`, as JSON) means, with their schema `n`.
+ * The relations `c` that each privilege `w` of `wanted`, a list as JSON, means, with their schema `n`.
  * `schema.*` leaves out what belongs to an extension, which comes with privileges of its own.
  */
-export const matchingRelations = sql`
-from pg_catalog.jsonb_to_recordset($1::jsonb)
+export const matchingRelations = (
+  wanted: Sql,
+): Sql => sql`from pg_catalog.jsonb_to_recordset(${wanted}::jsonb)
   as w("groupRole" text, kind text, privilege text, schema text, name text)
 join pg_catalog.pg_namespace n on n.nspname = w.schema
 join pg_catalog.pg_class c on c.relnamespace = n.oid

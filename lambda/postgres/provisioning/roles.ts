@@ -21,12 +21,14 @@ from pg_catalog.pg_roles where rolname = any ($1::text[])`;
 const attributes = ({ login, createRole, connectionLimit }: WantedRole): Sql =>
   sql`${login ? sql`login` : sql`nologin`} ${createRole ? sql`createrole` : sql`nocreaterole`} nocreatedb noinherit connection limit ${integer(connectionLimit)}`;
 
-const create = (role: WantedRole): readonly Sql[] => [
+/** Make a role, and say what it is for. */
+export const createRole = (role: WantedRole): readonly Sql[] => [
   sql`create role ${ident(role.name)} ${attributes(role)}`,
   sql`comment on role ${ident(role.name)} is ${literal(role.comment)}`,
 ];
 
-const alter = (role: WantedRole): Sql => sql`alter role ${ident(role.name)} ${attributes(role)}`;
+const alterRole = (role: WantedRole): Sql =>
+  sql`alter role ${ident(role.name)} ${attributes(role)}`;
 
 const isAsWanted = (role: WantedRole, state: RoleState): boolean =>
   state.login === role.login &&
@@ -35,20 +37,26 @@ const isAsWanted = (role: WantedRole, state: RoleState): boolean =>
   !state.create_db &&
   !state.inherit;
 
-/** Create the roles that are missing, and correct the attributes of those that are not. */
-export async function makeRoles(session: Session, wanted: readonly WantedRole[]): Promise<void> {
+/**
+ * Create the roles that are missing, and correct the attributes of those that are not.
+ *
+ * @returns how many of each.
+ */
+export async function makeRoles(
+  session: Session,
+  wanted: readonly WantedRole[],
+): Promise<{ readonly rolesMade: number; readonly rolesCorrected: number }> {
   const step = "create issuer roles, logins, janitor and groups";
   const names = wanted.map(({ name }) => name);
   const rows = await session.rows<RoleState>(step, roleStates, [names]);
   const states = new Map(rows.map((row) => [row.name, row]));
-  await session.apply(
-    step,
-    wanted.flatMap((role) => {
-      const state = states.get(role.name);
-      if (state === undefined) return create(role);
-      return isAsWanted(role, state) ? [] : [alter(role)];
-    }),
-  );
+  const missing = wanted.filter(({ name }) => !states.has(name));
+  const wrong = wanted.filter((role) => {
+    const state = states.get(role.name);
+    return state !== undefined && !isAsWanted(role, state);
+  });
+  await session.apply(step, [...missing.flatMap(createRole), ...wrong.map(alterRole)]);
+  return { rolesMade: missing.length, rolesCorrected: wrong.length };
 }
 
 interface MembershipState {
@@ -72,8 +80,11 @@ join pg_catalog.pg_roles u on u.oid = m.member
 where u.rolname = any ($1::text[])
 group by r.rolname, u.rolname`;
 
-/** The group is granted without INHERIT and SET, or an issuer role could read what its leases may. */
-function grant({ role, member, use }: WantedMembership, version: number): Sql {
+/**
+ * Grant a membership, as a server of that `server_version_num` spells it. The group is granted without
+ * INHERIT and SET, or an issuer role could read what its leases may.
+ */
+export function grantMembership({ role, member, use }: WantedMembership, version: number): Sql {
   const granted = sql`grant ${ident(role)} to ${ident(member)}`;
   if (version < SPLIT_MEMBERSHIP)
     return use === "administer" ? sql`${granted} with admin option` : granted;
@@ -95,13 +106,14 @@ function isSatisfied(
 /**
  * Make the memberships true.
  *
+ * @returns how many were granted.
  * @throws ConfigError naming those that are not as wanted afterwards: another role granted more.
  */
 export async function makeMemberships(
   session: Session,
   wanted: readonly WantedMembership[],
   version: number,
-): Promise<void> {
+): Promise<number> {
   const step = "grant groups to issuer roles and issuer roles to logins";
   const members = [...new Set(wanted.map(({ member }) => member))];
   const missing = async () => {
@@ -112,9 +124,10 @@ export async function makeMemberships(
       return state === undefined || !isSatisfied(use, state, version);
     });
   };
+  const gaps = await missing();
   await session.apply(
     step,
-    (await missing()).map((membership) => grant(membership, version)),
+    gaps.map((membership) => grantMembership(membership, version)),
   );
   refuseIf(
     (await missing()).map(
@@ -123,4 +136,5 @@ export async function makeMemberships(
     ),
     `step "${step}" had no effect`,
   );
+  return gaps.length;
 }

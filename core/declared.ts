@@ -1,8 +1,8 @@
-import type { ParsedRole, ParsedSettings, ParsedTrust } from "../core/config/config.ts";
-import type { Deployment, Grant } from "../core/deployment.ts";
-import { groupRoleName } from "../core/names.ts";
-import type { ProvisionPlan } from "../core/provisioning/plan.ts";
-import { connectionsOfLogin } from "./lease-functions.ts";
+import { connectionsOfLogin } from "./concurrency.ts";
+import type { ParsedConfig, ParsedRole, ParsedSettings, ParsedTrust } from "./config/types.ts";
+import type { Deployment, Grant } from "./deployment.ts";
+import { aliasName, groupRoleName } from "./names.ts";
+import type { ProvisionPlan } from "./provisioning/plan.ts";
 
 /** All that a stack has said about one database, once everything has been added. */
 export interface Declared {
@@ -12,6 +12,28 @@ export interface Declared {
   readonly roles: ReadonlyMap<string, ParsedRole>;
   /** By alias. */
   readonly grants: ReadonlyMap<string, Grant>;
+}
+
+/** All that a configuration says about one of its databases; `undefined` when it has none such. */
+export function declaredIn(
+  { databases, consumers }: ParsedConfig,
+  database: string,
+  tag: string,
+): Declared | undefined {
+  const found = databases[database];
+  if (found === undefined) return undefined;
+  const grants = Object.entries(consumers).flatMap(([consumer, each]) =>
+    each.grants
+      .filter((grant) => grant.database === database)
+      .map(({ role }) => [aliasName(consumer, role), { consumer, role }] as const),
+  );
+  return {
+    database,
+    tag,
+    settings: { ...found, ...trustOf(found.target ?? { tls: "verify-full" }) },
+    roles: new Map(Object.entries(found.roles)),
+    grants: new Map(grants),
+  };
 }
 
 /** What the functions read: `deployment.json`. */

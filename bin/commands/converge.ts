@@ -1,0 +1,29 @@
+import type { Command } from "commander";
+import type { ConvergeReport } from "../../core/provisioning/report.ts";
+import { findOperator, operatorAt, type PlaceOptions, withPlace } from "./find.ts";
+import { type Io, print, say } from "./io.ts";
+import { facts } from "./table.ts";
+
+/** `mayfly converge`: make the database again what the deployed configuration says. */
+export function addConverge(program: Command, io: Io): void {
+  const command = program
+    .command("converge")
+    .description("mend what was changed in the database by hand, as an operator");
+  withPlace(command).action(async (options: PlaceOptions) => {
+    const ask = operatorAt(await findOperator(options));
+    const report = (await ask({ action: "converge" })) as ConvergeReport;
+    const text = facts({
+      "roles made": report.rolesMade,
+      "roles corrected": report.rolesCorrected,
+      "roles dropped": report.rolesDropped,
+      "memberships granted": report.membershipsGranted,
+      "passwords set": report.passwordsSet,
+      "privileges granted": report.privilegesGranted,
+      "privileges withdrawn": report.privilegesWithdrawn,
+      "leases revoked": report.leasesRevoked,
+      "leases in quarantine": report.leasesQuarantined,
+    });
+    print(io, options.json, report, text);
+    for (const warning of report.warnings) say(io, warning);
+  });
+}

@@ -1,0 +1,85 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, expect, inject, test } from "vitest";
+import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
+import { bootstrapScript } from "../../lambda/postgres/bootstrap/script.ts";
+import { tempFolder } from "../../local/temp-folder.ts";
+import { mayfly } from "../support/mayfly.ts";
+
+const { path: folder, remove } = tempFolder("bootstrap");
+afterAll(remove);
+
+const TWO = join(folder, "two.config.ts");
+const WRONG = join(folder, "wrong.config.ts");
+const database = (more: string): string => `{
+  host: "db.example.com", adminSecret: "db/admin", owner: "app_owner", ${more}
+  vpc: { vpcId: "vpc-0123456789abcdef0", availabilityZones: ["eu-west-1a"],
+    privateSubnetIds: ["subnet-0123456789abcdef0"], securityGroupId: "sg-0123456789abcdef0" },
+  roles: { ro: { select: ["public.*"], ttl: "1h", maxTtl: "24h" } } }`;
+writeFileSync(
+  TWO,
+  `export default { consumers: {}, databases: {
+    orders: ${database('databases: ["orders", "archive"], shards: 2,')},
+    stock: ${database('databases: ["stock"], tag: "ab27",')} } };`,
+);
+writeFileSync(WRONG, 'export default { consumers: {}, databases: { orders: "none" } };');
+
+const PRINT = ["bootstrap", "--print", "--admin", "mayfly_admin"];
+
+/** The plan that the shipped stack sends its provisioner. */
+function synthesizedPlan() {
+  const template = readFileSync(join(inject("assembly"), "Mayfly.template.json"), "utf8");
+  const { Resources } = JSON.parse(template) as {
+    Resources: Record<string, { Type: string; Properties: { Plan?: string } }>;
+  };
+  const found = Object.values(Resources).find(({ Type }) => Type === "Custom::MayflyProvision");
+  return parseProvisionPlan(found?.Properties.Plan);
+}
+
+test("the script is made of the very plan that the stack sends its provisioner", async () => {
+  const plan = synthesizedPlan();
+  const { status, out, err } = await mayfly(PRINT);
+  expect(status).toBe(0);
+  expect(out).toBe(bootstrapScript(plan, "mayfly_admin"));
+  expect(err).toBe(
+    `for the database orders of stack Mayfly, tag ${plan.tag}; have a DBA read it, and run it with psql\n`,
+  );
+  expect(out).not.toMatch(/password '/i);
+});
+
+test("another stack of the same configuration has another tag", async () => {
+  const { status, out } = await mayfly([...PRINT, "--stack", "Other"]);
+  expect(status).toBe(0);
+  expect(out).not.toContain(`mf_${synthesizedPlan().tag}_`);
+});
+
+test("a database of several is chosen, with its tag, its shards and its own databases", async () => {
+  const stock = await mayfly([...PRINT, "--config", TWO, "--database", "stock"]);
+  expect(stock).toMatchObject({ status: 0, err: expect.stringContaining("stock of stack Mayfly") });
+  expect(stock.out).toContain('create role "mf_ab27_issuer_15"');
+  expect(stock.out.match(/^\\connect .*/gm)).toEqual(["\\connect mayfly", "\\connect stock"]);
+  const orders = await mayfly([...PRINT, "--database", "orders"], { MAYFLY_CONFIG: TWO });
+  expect(orders.out).not.toContain("_issuer_02");
+  expect(orders.out.match(/^\\connect .*/gm)).toEqual([
+    "\\connect mayfly",
+    "\\connect orders",
+    "\\connect archive",
+  ]);
+});
+
+test.each<[string, string[], number, RegExp]>([
+  ["without --print", ["bootstrap", "--admin", "a"], 64, /connects to no database, .* say --print/],
+  ["without an administrator", ["bootstrap", "--print"], 64, /required option '--admin <name>'/],
+  ["an empty name", ["bootstrap", "--print", "--admin", ""], 64, /--admin: "" is not an admin/],
+  ["one of Mayfly's", ["bootstrap", "--print", "--admin", "mf_x"], 64, /no "mf_" or "pg_" in/],
+  ["64 bytes", ["bootstrap", "--print", "--admin", "é".repeat(32)], 64, /1 to 63 bytes/],
+  ["several databases", [...PRINT, "--config", TWO], 64, /databases orders, stock; name one/],
+  ["no such database", [...PRINT, "--database", "x"], 64, /has no database x; it has orders\n/],
+  ["a configuration that is not there", [...PRINT, "--config", "no.ts"], 78, /does not exist/],
+  ["a configuration that is wrong", [...PRINT, "--config", WRONG], 78, /databases\.orders: /],
+  ["an option that is none", [...PRINT, "--run"], 64, /^mayfly: unknown option '--run'\n/],
+])("%s: words on stderr, nothing on stdout", async (_, args, expected, words) => {
+  const { status, out, err } = await mayfly(args);
+  expect({ status, out }).toEqual({ status: expected, out: "" });
+  expect(err).toMatch(words);
+});

@@ -1,0 +1,158 @@
+import pg from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { invoke } from "../local/clients.ts";
+import { eventually } from "../support/eventually.ts";
+import { mayfly, type Ran, shellOf } from "../support/mayfly.ts";
+import { type ShippedStack, startShipped } from "../support/stack.ts";
+
+const NOTHING = {
+  rolesMade: 0,
+  rolesCorrected: 0,
+  rolesDropped: 0,
+  membershipsGranted: 0,
+  passwordsSet: 0,
+  privilegesGranted: 0,
+  privilegesWithdrawn: 0,
+  leasesRevoked: 0,
+  leasesQuarantined: 0,
+  warnings: [],
+};
+
+let stack: ShippedStack;
+let administrator: Record<string, string>;
+let group: string;
+let provisioner: string;
+
+beforeAll(async () => {
+  stack = await startShipped();
+  administrator = shellOf(stack.runner, "administrator");
+  provisioner = stack.operatorArn.replace(/operator$/, "provisioner");
+  const [row] = await stack.superuser(
+    "select rolname from pg_roles where rolname like 'mf\\_%\\_group\\_readonly'",
+  );
+  group = String(row?.rolname);
+});
+afterAll(() => stack.stop());
+
+const converge = (...args: string[]): Promise<Ran> => mayfly(["converge", ...args], administrator);
+
+/** Audit lines of the operator function, by event. */
+const auditOf = (event: string): Record<string, unknown>[] =>
+  stack.runner
+    .logs()
+    .filter(({ functionName }) => functionName.endsWith("-operator"))
+    .flatMap(({ line }) => (line.includes(`"${event}"`) ? [JSON.parse(line)] : []));
+
+test("what a DBA changed by hand is mended, a table it made is covered, and it is told", async () => {
+  const credential = await stack.issue();
+  const client = await stack.logIn(credential);
+  await stack.superuser(`set role app_owner; revoke select on public.orders from ${group};
+    grant delete on public.orders to ${group}`);
+  await stack.superuser("create table public.by_hand (id int)");
+  await stack.superuser("alter table public.by_hand owner to app_owner");
+  await expect(client.query("select from public.orders")).rejects.toThrow(/permission denied/);
+
+  const { status, out, err } = await converge();
+  expect({ status, err }).toEqual({ status: 0, err: "" });
+  // select on orders for readonly; select, insert and update on by_hand for both groups
+  expect(out.split("\n")).toEqual([
+    "roles made            0",
+    "roles corrected       0",
+    "roles dropped         0",
+    "memberships granted   0",
+    "passwords set         0",
+    "privileges granted    5",
+    "privileges withdrawn  1",
+    "leases revoked        0",
+    "leases in quarantine  0",
+    "",
+  ]);
+  await client.query("select from public.orders; select from public.by_hand");
+  await expect(client.query("delete from public.orders")).rejects.toThrow(/permission denied/);
+  await client.end();
+
+  const again = await converge("--json");
+  expect(again).toMatchObject({ status: 0, err: "" });
+  expect(JSON.parse(again.out)).toEqual(NOTHING);
+  const requested = auditOf("converge.requested");
+  const converged = auditOf("database.converged");
+  expect(converged).toMatchObject([
+    { ...NOTHING, actor: "operator", privilegesGranted: 5, privilegesWithdrawn: 1 },
+    { ...NOTHING, actor: "operator" },
+  ]);
+  const ids = (lines: Record<string, unknown>[]) =>
+    lines.map(({ function_request_id: id }) => String(id));
+  expect(ids(requested)).toEqual(ids(converged));
+});
+
+test("a lease of a consumer that nobody knows any more is revoked", async () => {
+  const { username } = await stack.issue();
+  const former = username.replace("_user-service_", "_former_");
+  await stack.superuser(
+    `alter role "${username}" rename to "${former}"; comment on role "${former}" is
+     '{"v":1,"consumer":"former","role":"readonly","issued":1,"max":4102444800000}'`,
+  );
+  const { status, out } = await converge("--json");
+  expect(status).toBe(0);
+  expect(JSON.parse(out)).toEqual({ ...NOTHING, leasesRevoked: 1 });
+  const left = await stack.superuser(`select from pg_roles where rolname = '${former}'`);
+  expect(left).toEqual([]);
+});
+
+test("what the provisioner refuses arrives whole, with the SQL, and the status is 78", async () => {
+  await stack.superuser("create table public.foreign_one ()");
+  const { status, out, err } = await converge();
+  expect({ status, out }).toEqual({ status: 78, out: "" });
+  expect(err).toBe(
+    `mayfly: ConfigError: the database is not ready, and nothing was changed:
+- in database "orders": public.foreign_one belongs to "rdsadmin", and the owner "app_owner" may not grant INSERT, SELECT, UPDATE there; have a DBA run: ALTER TABLE "public"."foreign_one" OWNER TO "app_owner";
+`,
+  );
+  await stack.superuser("drop table public.foreign_one");
+});
+
+test("while something else runs the provisioner, it is busy: the status is 75", async () => {
+  const holder = new pg.Client(stack.runner.database.superuser("mayfly"));
+  await holder.connect();
+  try {
+    await holder.query("begin; lock table mayfly.stack in access exclusive mode");
+    const first = invoke(stack.administrator, provisioner, { action: "converge" });
+    await eventually(async () => {
+      const [row] = await stack.superuser(
+        "select count(*)::int as n from pg_locks where not granted",
+      );
+      return Number(row?.n) > 0;
+    });
+    const { status, out, err } = await converge();
+    expect({ status, out }).toEqual({ status: 75, out: "" });
+    expect(err).toMatch(/^mayfly: DatabaseUnavailableError: the provisioner is busy: a deployment/);
+    await holder.query("rollback");
+    expect((await first).answer).toEqual(NOTHING);
+  } finally {
+    await holder.end();
+  }
+});
+
+test.each<[string, object, RegExp]>([
+  ["no action", {}, /has no action; send {"action": …} with one of converge/],
+  ["another action", { action: "status" }, /action "status" is not one of converge/],
+  [
+    "a field",
+    { action: "converge", plan: "{}" },
+    /converge does not know "plan"; it has no fields/,
+  ],
+])("the provisioner refuses %s of a caller that is not CloudFormation", async (_, event, words) => {
+  const { answer } = await invoke(stack.administrator, provisioner, event);
+  expect(answer).toMatchObject({
+    errorType: "InvalidRequestError",
+    errorMessage: expect.stringMatching(words),
+  });
+});
+
+test("the operator knows no field of converge, and a consumer may not ask for it", async () => {
+  const { answer } = await stack.operate({ action: "converge", database: "orders" });
+  expect(answer).toMatchObject({ errorType: "InvalidRequestError" });
+  const userService = shellOf(stack.runner, stack.runner.outputs.UserServiceRoleArn ?? "");
+  const { status } = await mayfly(["converge", "--function", stack.operatorArn], userService);
+  expect(status).toBe(77);
+});

@@ -1,0 +1,94 @@
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { LambdaClient } from "@aws-sdk/client-lambda";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { provisionerFunction } from "../../../lambda/aws/provisioner.ts";
+import { type FakeLambda, fakeLambda } from "../../support/fake-lambda.ts";
+
+let fake: FakeLambda;
+let silent: Server;
+beforeAll(async () => {
+  fake = await fakeLambda();
+  silent = createServer(() => {}); // accepts, and never answers
+  await new Promise<void>((listening) => silent.listen(0, "127.0.0.1", listening));
+});
+afterAll(async () => {
+  silent.close();
+  await fake.stop();
+});
+
+const place = { functionArn: "mayfly-Mayfly-qdoi-provisioner", region: "eu-west-1" };
+
+const at = (endpoint: string | undefined, patience = 10_000) =>
+  provisionerFunction(
+    new LambdaClient({
+      region: "eu-west-1",
+      credentials: { accessKeyId: "id", secretAccessKey: "key" },
+      maxAttempts: 1,
+      ...(endpoint !== undefined && { endpoint }),
+    }),
+    { ...place, patience },
+  );
+
+const failure = (attempt: Promise<unknown>): Promise<unknown> =>
+  attempt.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+
+test("the provisioner is asked to converge, and its report handed on", async () => {
+  const report = { rolesMade: 1, warnings: [] };
+  fake.script({ body: report });
+  expect(await at(fake.env.AWS_ENDPOINT_URL).converge()).toEqual(report);
+  expect(fake.events.at(-1)).toEqual({ action: "converge" });
+  expect(fake.invoked.at(-1)).toBe(place.functionArn);
+});
+
+test.each([
+  ["ConfigError", false],
+  ["StatementRejectedError", false],
+  ["InvalidRequestError", false],
+  ["DatabaseUnavailableError", true],
+  ["InternalError", true],
+  ["Sandbox.Timedout", true],
+])(
+  "what it refuses with, %s, arrives under its own name and in its own words",
+  async (errorType, retryable) => {
+    fake.script({ errorType });
+    expect(await failure(at(fake.env.AWS_ENDPOINT_URL).converge())).toMatchObject({
+      name: errorType,
+      message: `it says ${errorType}`,
+      retryable,
+    });
+  },
+);
+
+test.each([
+  ["TooManyRequestsException", 429, "DatabaseUnavailableError", /^the provisioner is busy: a dep/],
+  ["ServiceException", 500, "DatabaseUnavailableError", /called \(ServiceException\); wait and/],
+  ["AccessDeniedException", 403, "ConfigError", /called \(AccessDeniedException\); check the/],
+])("%s of the API is a %s", async (errorType, status, name, message) => {
+  fake.script({ errorType, status });
+  const error = await failure(at(fake.env.AWS_ENDPOINT_URL).converge());
+  expect(error).toMatchObject({ name, message: expect.stringMatching(message) });
+});
+
+const UNREACHABLE = {
+  name: "ConfigError",
+  message: expect.stringContaining("endpoint for com.amazonaws.eu-west-1.lambda, or a NAT"),
+};
+
+test("an API that cannot be reached is told with the endpoint that is missing", async () => {
+  expect(await failure(at("http://127.0.0.1:1").converge())).toMatchObject(UNREACHABLE);
+  const noRoute = Object.assign(new Error("the SDK's words"), { name: "TimeoutError" });
+  const client = { send: () => Promise.reject(noRoute) };
+  const { converge } = provisionerFunction(client, { ...place, patience: 1_000 });
+  expect(await failure(converge())).toMatchObject(UNREACHABLE);
+});
+
+test("an answer that does not come in time is waited for no longer, and may be asked for again", async () => {
+  const { port } = silent.address() as AddressInfo;
+  expect(await failure(at(`http://127.0.0.1:${port}`, 200).converge())).toMatchObject({
+    name: "DatabaseUnavailableError",
+    message: expect.stringMatching(/^the provisioner has not answered yet and goes on/),
+  });
+});

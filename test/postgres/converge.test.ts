@@ -1,0 +1,162 @@
+import { expect, test } from "vitest";
+import { groupRoleName, issuerLoginName, issuerRoleName } from "../../core/names.ts";
+import { issuerOn, logIn, loginRefusal } from "../support/leases.ts";
+import { ownCluster } from "../support/own-cluster.ts";
+import { tracesOf } from "../support/provision-traces.ts";
+import { provisioned, runAs, type TestDatabase, unprovisioned } from "../support/provisioned.ts";
+
+const NOTHING = {
+  rolesMade: 0,
+  rolesCorrected: 0,
+  rolesDropped: 0,
+  membershipsGranted: 0,
+  passwordsSet: 0,
+  privilegesGranted: 0,
+  privilegesWithdrawn: 0,
+  leasesRevoked: 0,
+  leasesQuarantined: 0,
+  warnings: [],
+};
+
+const cluster = ownCluster();
+
+test("a database that is as the plan says is not written to, and nothing is reported", async () => {
+  const database = await provisioned();
+  const before = await tracesOf(database);
+  expect(await database.converge()).toEqual(NOTHING);
+  expect(await tracesOf(database)).toEqual(before);
+});
+
+test.each<[string, (database: TestDatabase) => string, object]>([
+  [
+    "a privilege that a DBA took",
+    ({ tag, owner }) =>
+      `set role ${owner}; revoke select on public.orders from mf_${tag}_group_readonly`,
+    { privilegesGranted: 1 },
+  ],
+  [
+    "privileges that a DBA gave",
+    ({ tag, owner }) =>
+      `set role ${owner}; grant delete, truncate on public.orders to mf_${tag}_group_readonly`,
+    { privilegesWithdrawn: 2 },
+  ],
+  [
+    "default privileges that a DBA took",
+    ({ tag, owner }) =>
+      `set role ${owner}; alter default privileges in schema public revoke select on tables from mf_${tag}_group_readonly`,
+    { privilegesGranted: 1 },
+  ],
+  [
+    "the way into the database",
+    ({ tag, database }) => `revoke connect on database ${database} from mf_${tag}_janitor`,
+    { privilegesGranted: 1 },
+  ],
+  [
+    "an attribute",
+    ({ tag }) => `alter role ${issuerLoginName(tag, "b")} connection limit 1`,
+    { rolesCorrected: 1 },
+  ],
+  [
+    "a membership",
+    ({ tag }) => `revoke ${issuerRoleName(tag, 1)} from ${issuerLoginName(tag, "b")}`,
+    { membershipsGranted: 1 },
+  ],
+  [
+    "a password",
+    ({ tag }) => `alter role ${issuerLoginName(tag, "a")} password null`,
+    { passwordsSet: 1 },
+  ],
+  [
+    "a login that was dropped",
+    ({ tag }) => `drop role ${issuerLoginName(tag, "b")}`,
+    // the two issuer roles and the right to end sessions; its way into the maintenance database
+    { rolesMade: 1, membershipsGranted: 3, privilegesGranted: 1, passwordsSet: 1 },
+  ],
+])("%s is mended and counted, and then there is nothing left", async (what, sql, changes) => {
+  const database = await provisioned();
+  if (what.includes("dropped"))
+    await runAs(
+      database.superuser("postgres"),
+      `revoke connect on database mayfly from ${issuerLoginName(database.tag, "b")}`,
+    );
+  await runAs(database.admin(), sql(database));
+  expect(await database.converge()).toEqual({ ...NOTHING, ...changes });
+  expect(await database.converge()).toEqual(NOTHING);
+});
+
+test("a lease that nobody is granted any more is revoked, and its group dropped", async () => {
+  const database = await provisioned();
+  const issuer = issuerOn(database);
+  const kept = await issuer.issue("user-service--readonly");
+  const gone = await issuer.issue("user-service--readwrite");
+  const session = await logIn(database, gone);
+  const { readonly } = database.plan.roles;
+  if (readonly === undefined) throw new Error("the plan has no role readonly");
+  const grants = database.plan.grants.filter(({ role }) => role === "readonly");
+  const plan = { ...database.plan, roles: { readonly }, grants };
+  expect(await database.converge(plan)).toMatchObject({
+    leasesRevoked: 1,
+    leasesQuarantined: 0,
+    rolesDropped: 1,
+  });
+  await expect(session.query("select 1")).rejects.toThrow(/terminat|not queryable/);
+  expect(await loginRefusal(database, gone)).toBe("28P01");
+  await (await logIn(database, kept)).end();
+  expect(await database.converge(plan)).toEqual(NOTHING);
+});
+
+test("what somebody has to look at is in the report, and does not count as a change", async () => {
+  const database = await provisioned();
+  await runAs(
+    database.admin(),
+    `set role ${database.owner}; grant insert on public.orders to public`,
+  );
+  expect(await database.converge()).toEqual({
+    ...NOTHING,
+    warnings: [
+      `groups can do more than the configuration says, by PUBLIC, membership or ownership; database: ${database.database}; what: ${groupRoleName(database.tag, "readonly")} has INSERT on public.orders`,
+    ],
+  });
+});
+
+test("a maintenance database that was opened is shut, and that is told", async () => {
+  const database = await provisioned({ cluster: cluster() });
+  await runAs(database.superuser("postgres"), "grant connect on database mayfly to public");
+  const warnings = ["database mayfly was open to PUBLIC, or to nobody; it was put right"];
+  expect(await database.converge()).toEqual({ ...NOTHING, warnings });
+  expect(await database.converge()).toEqual(NOTHING);
+});
+
+test("only the stack that has the tag converges: not another, and not before a deployment", async () => {
+  const database = await unprovisioned();
+  const other = "arn:aws:cloudformation:eu-west-1:1:stack/other/2";
+  const own = `arn:aws:cloudformation:stack/${database.tag}`;
+  const refusal = (owner: string, id: string) => ({
+    name: "ConfigError",
+    message: `the tag "${database.tag}" is not this stack's, and nothing was changed: it belongs to ${owner}, and this is ${id}; deploy the stack, which claims it or says why it cannot`,
+  });
+  await provisioned(); // so that there is a maintenance database
+  await expect(database.converge()).rejects.toMatchObject(refusal("nobody", own));
+  await database.provision();
+  const before = await tracesOf(database);
+  await expect(database.converge(database.plan, other)).rejects.toMatchObject(refusal(own, other));
+  expect(await tracesOf(database)).toEqual(before);
+});
+
+test("without a maintenance database there is nothing that could be converged", async () => {
+  const database = await unprovisioned({ cluster: cluster() });
+  await runAs(database.superuser("postgres"), "drop database if exists mayfly");
+  await expect(database.converge()).rejects.toThrow(
+    `the tag "${database.tag}" is not this stack's, and nothing was changed: there is no database "mayfly"; deploy`,
+  );
+});
+
+test("a converge that cannot give everything says so with the SQL, before it changes anything", async () => {
+  const database = await provisioned();
+  await runAs(database.superuser(), "create table public.foreign_one ()");
+  const before = await tracesOf(database);
+  await expect(database.converge()).rejects.toThrow(
+    /^the database is not ready, and nothing was changed:\n- in database .*OWNER TO/,
+  );
+  expect(await tracesOf(database)).toEqual(before);
+});
