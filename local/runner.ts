@@ -102,6 +102,7 @@ interface Run {
  */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const { onLog, signal, duplicateDeliveries = false, onProgress = () => undefined } = options;
+  const onFault = (line: string): void => void onProgress(line);
   const account = {
     id: options.accountId ?? "123456789012",
     region: options.region ?? "eu-west-1",
@@ -115,7 +116,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     codeFolder,
     duplicateDeliveries,
     endpoint: () => gateway?.endpoint ?? "",
-    onFault: onProgress,
+    onFault,
     onLine: (functionName, line) => {
       logs.push({ functionName, line, timestamp: Date.now() });
       onLog?.(functionName, line);
@@ -123,7 +124,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   });
   const stack = stackOf(account, first.stackName, services, onProgress);
   const run: Run = { account, services, stack, logs, read };
-  gateway = await serve(run, onProgress);
+  gateway = await serve(run, onFault);
   const stop = once(async () => {
     await services.scheduler.stop();
     await gateway.stop();
