@@ -107,7 +107,8 @@ interface Run {
  *   fails, or the signal aborts it; whatever was started is stopped before.
  */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
-  const { onLog, signal, duplicateDeliveries = false, onProgress = () => {} } = options;
+  const { onLog, signal, duplicateDeliveries = false, onProgress = () => undefined } = options;
+  const onFault = (line: string): void => void onProgress(line);
   const account = {
     id: options.accountId ?? "123456789012",
     region: options.region ?? "eu-west-1",
@@ -121,7 +122,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     codeFolder,
     duplicateDeliveries,
     endpoint: () => gateway?.endpoint ?? "",
-    onFault: onProgress,
+    onFault,
     onLine: (functionName, line) => {
       logs.push({ functionName, line, timestamp: Date.now() });
       onLog?.(functionName, line);
@@ -129,7 +130,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   });
   const stack = stackOf(account, first.stackName, services, onProgress);
   const run: Run = { account, services, stack, logs, read };
-  gateway = await serve(run, onProgress);
+  gateway = await serve(run, onFault);
   const stop = once(async () => {
     await services.scheduler.stop();
     await gateway.stop();

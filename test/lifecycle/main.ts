@@ -1,7 +1,7 @@
 import { type SynthesizedConfigurations, synthesizeAll } from "./configurations.ts";
 import type { Scene } from "./scene.ts";
 import { Stage } from "./stage.ts";
-import { DEAD_SERVER, LIFE, type Step } from "./steps.ts";
+import { DEAD_SERVER, deleteUnderLoad, LIFE, type Step } from "./steps.ts";
 import { header, type Row, rendered } from "./table.ts";
 
 /*
@@ -30,7 +30,8 @@ async function tell({ assemblies }: SynthesizedConfigurations): Promise<boolean>
   const stage = await Stage.start(assemblies.first);
   try {
     const scene: Scene = { stage, assemblies, held: new Map() };
-    for (const [index, step] of [...LIFE, ...DEAD_SERVER].entries()) {
+    const load = deleteUnderLoad({ leases: 200, sessions: 40 });
+    for (const [index, step] of [...LIFE, load, ...DEAD_SERVER].entries()) {
       // the first step is what has just been done
       const { row, fine } = await play(step, scene, index === 0 ? began : Date.now());
       console.log(rendered(row));

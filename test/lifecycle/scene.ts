@@ -22,7 +22,7 @@ export class Seen {
 }
 
 export const READ = "select count(*) from public.orders";
-export const CHANGE = "update public.orders set id = id where false";
+export const CHANGE = "update public.orders set customer = customer where false";
 
 /** What comes of a statement: `fine`, `ended` when its session is gone, or the SQLSTATE. */
 export const outcome = (session: pg.Client, statement: string): Promise<string> =>
@@ -63,7 +63,7 @@ export async function goOn(scene: Scene, seen: Seen, ...names: string[]): Promis
   const found = new Map<string, string>();
   for (const name of names) found.set(name, await outcome(heldAs(scene, name).session, READ));
   const fine = [...found.values()].every((each) => each === "fine");
-  seen.so(`goes on: the session of ${names.join(", of ")}`, fine, [...found]);
+  seen.so(`${names.length} open sessions go on: ${names.join(", ")}`, fine, [...found]);
 }
 
 /** The session of a lease has been ended, and it opens no other. */

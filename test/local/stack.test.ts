@@ -103,7 +103,9 @@ test("an update that answers with another physical id is followed by a Delete of
   await stack.update(of({ R: renamer("b"), A: thing({ X: 1 }) }));
   expect(events()).toEqual(['update ref-R-1 {"X":"b"}', 'delete ref-R-1 {"X":"a"}']);
   fail('update A {"X":2}');
-  await expect(stack.update(of({ R: renamer("c"), A: thing({ X: 2 }) }))).rejects.toThrow();
+  await expect(stack.update(of({ R: renamer("c"), A: thing({ X: 2 }) }))).rejects.toThrow(
+    "told to fail",
+  );
   expect(events()).toEqual([
     'update ref-b {"X":"c"}',
     'update A {"X":2}',
@@ -168,7 +170,7 @@ test.each([
   expect(removed.events()).toHaveLength(onDelete ? 1 : 0);
   const failed = thingStack();
   failed.fail("create B");
-  await expect(failed.stack.create(of({ A: entry, B: thing() }))).rejects.toThrow();
+  await expect(failed.stack.create(of({ A: entry, B: thing() }))).rejects.toThrow("told to fail");
   expect(failed.events().slice(2)).toHaveLength(onRollback ? 1 : 0);
 });
 

@@ -8,11 +8,11 @@ export interface ThingStack {
   /** The properties of each resource when it was created last. */
   readonly made: Readonly<Record<string, Json>>;
   /** `create A`, `update A {…}`, `delete ref-A-1`, …; cleared by each call. */
-  events(): string[];
+  readonly events: () => string[];
   /** Lines for people. */
   readonly progress: string[];
   /** Let an event fail, by its beginning; nothing, with an empty one. */
-  fail(event: string): void;
+  readonly fail: (event: string) => void;
 }
 
 /** Types: `Thing`, of which `Name` is replaced and `Fixed` cannot be changed; and `Renamer`. */
