@@ -70,13 +70,14 @@ const environmentCredentials: Plugin = {
 };
 
 /**
- * RDS's client registers a class for each of its 150 faults, none of which we tell apart: an error
- * keeps its name without. They would be a sixth of a bundle.
+ * The clients of RDS and Lambda register a class for each of their faults, RDS's for 150, of which
+ * we tell apart none by its class: an error keeps its name without. They would be a sixth of a bundle.
  */
-const rdsWithoutFaults: Plugin = {
-  name: "rds-without-faults",
+const withoutFaults: Plugin = {
+  name: "without-faults",
   setup: (bundler) => {
-    bundler.onLoad({ filter: /client-rds\/dist-es\/schemas\/schemas_0\.js$/ }, async ({ path }) => {
+    const schemas = /client-(?:rds|lambda)\/dist-es\/schemas\/schemas_0\.js$/;
+    bundler.onLoad({ filter: schemas }, async ({ path }) => {
       const text = await readFile(path, "utf8");
       const contents = text.replaceAll(/^n0_registry\.registerError\(.*\);$/gm, "");
       if (contents === text) throw new Error(`${path} registers no fault as it used to`);
@@ -98,7 +99,7 @@ async function bundle([name, entry]: readonly [string, string]): Promise<number>
     legalComments: "none",
     mainFields: ["module", "main"],
     external: ["pg-native"],
-    plugins: [environmentCredentials, rdsWithoutFaults],
+    plugins: [environmentCredentials, withoutFaults],
     // pg is CommonJS and asks for node:events and others at run time
     banner: {
       js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
