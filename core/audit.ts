@@ -27,4 +27,12 @@ export interface AuditEvent {
 }
 
 /** What the names of audit events begin with; no other line of a log does. */
-export const AUDIT_STARTS = ["lease.", "role.", "request.", "sweep.", "cluster."] as const;
+export const AUDIT_STARTS = [
+  "lease.",
+  "role.",
+  "request.",
+  "sweep.",
+  "cluster.",
+  "converge.",
+  "database.",
+] as const;

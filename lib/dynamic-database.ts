@@ -28,6 +28,9 @@ import { portText, ReaderAccess } from "./reader-access.ts";
 import { RevocationSchedules } from "./revocation-schedules.ts";
 import { Watched } from "./watched.ts";
 
+/** CloudWatch's limit, which cannot be raised. */
+const SUBSCRIPTIONS_OF_A_LOG_GROUP = 2;
+
 /** A PostgreSQL database whose users live for a while: functions beside it that make and end them. */
 export class DynamicDatabase extends Construct {
   /** Part of every PostgreSQL role's name. */
@@ -48,6 +51,7 @@ export class DynamicDatabase extends Construct {
   readonly #grants = new Map<string, DeployedGrant>();
   readonly #consumers = new Map<string, string>();
   #alarms?: Alarms;
+  #subscriptions = 0;
   #finished = false;
 
   constructor(scope: Construct, id: string, props: DynamicDatabaseProps) {
@@ -83,15 +87,16 @@ export class DynamicDatabase extends Construct {
       nameOf: (name: string) => this.#nameOf(name),
     };
     this.#functions = new LeaseFunctions(this, "Functions", shared);
-    this.#watched = new Watched({
-      ...shared,
-      functions: this.#functions,
-      ceiling: () => [...this.#roles.values()].reduce((sum, { maxLeases }) => sum + maxLeases, 0),
-    });
     this.#provisioning = new Provisioning(this, "Provisioning", {
       ...shared,
       adminSecret: props.adminSecret,
       plan: () => planOf(this.#declared()),
+    });
+    this.#watched = new Watched({
+      ...shared,
+      functions: this.#functions,
+      provisioner: this.#provisioning.provisioner,
+      ceiling: () => [...this.#roles.values()].reduce((sum, { maxLeases }) => sum + maxLeases, 0),
     });
     for (const each of [props.databaseConnections, ...(props.readerConnections ?? [])])
       this.#provisioning.after(...each.connections.securityGroups);
@@ -159,18 +164,24 @@ export class DynamicDatabase extends Construct {
     return new LogQueries(this, "LogQueries", this.#watched);
   }
 
-  /** Send every audit line on as it is written. CloudWatch allows a log group two of these. */
+  /**
+   * Send every audit line on as it is written.
+   *
+   * @throws Error for a third, `sendAuditEvents` included: CloudWatch allows a log group two.
+   */
   shipAuditTo(id: string, destination: ILogSubscriptionDestination): AuditSubscription {
-    return new AuditSubscription(this, id, destination, this.#watched);
+    return this.#subscribe(() => new AuditSubscription(this, id, destination, this.#watched));
   }
 
   /**
    * Put every audit line on an event bus as it is written; before `addAlarms`, which then watches
-   * that too. It takes one of the two subscriptions that CloudWatch allows a log group.
+   * that too.
+   *
+   * @throws Error as `shipAuditTo`.
    */
   sendAuditEvents(props: AuditEventsProps): AuditEvents {
     const parts = { assets: this.#assets, watched: this.#watched };
-    const events = new AuditEvents(this, "AuditEvents", props, parts);
+    const events = this.#subscribe(() => new AuditEvents(this, "AuditEvents", props, parts));
     this.#watched.unsentEvents = events.unsent;
     return events;
   }
@@ -181,6 +192,18 @@ export class DynamicDatabase extends Construct {
    */
   provisionAfter(...dependencies: IDependable[]): void {
     this.#provisioning.after(...dependencies);
+  }
+
+  /** Made before the database is provisioned, and kept until it is given up: that writes lines too. */
+  #subscribe<Made extends IDependable>(make: () => Made): Made {
+    this.#subscriptions += 1;
+    if (this.#subscriptions > SUBSCRIPTIONS_OF_A_LOG_GROUP)
+      throw new Error(
+        `audit lines of ${this.#name} go to ${SUBSCRIPTIONS_OF_A_LOG_GROUP} places already, and CloudWatch allows a log group no more; let one of them send them on`,
+      );
+    const made = make();
+    this.#provisioning.after(made);
+    return made;
   }
 
   /** A nested stack's name is known only to CloudFormation; its path must do. */

@@ -32,7 +32,7 @@ export interface ProvisioningProps {
 /** Makes the database ready for leases while the stack is deployed, and again when asked. */
 export class Provisioning extends Construct {
   readonly #resource: CustomResource;
-  readonly #provisioner: MayflyFunction;
+  readonly provisioner: MayflyFunction;
   readonly #code: FunctionCode;
   readonly #plan: () => ProvisionPlan;
 
@@ -42,7 +42,7 @@ export class Provisioning extends Construct {
     const folder = bundleFolder(props.assets, "provisioner");
     this.#plan = props.plan;
     this.#code = new FunctionCode(folder);
-    this.#provisioner = new MayflyFunction(this, "Provisioner", {
+    this.provisioner = new MayflyFunction(this, "Provisioner", {
       functionName: props.nameOf("provisioner"),
       description: `Mayfly: makes ${props.database} ready for leases`,
       code: this.#code,
@@ -60,10 +60,10 @@ export class Provisioning extends Construct {
         STACK_ID: Aws.STACK_ID,
       },
     });
-    secrets.allowProvision(this.#provisioner, adminSecret);
-    schedules.allowRemove(this.#provisioner);
-    props.readers.allowList(this.#provisioner);
-    const provider = new HandlerProvider(this, "Framework", this.#provisioner.lambda);
+    secrets.allowProvision(this.provisioner, adminSecret);
+    schedules.allowRemove(this.provisioner);
+    props.readers.allowList(this.provisioner);
+    const provider = new HandlerProvider(this, "Framework", this.provisioner.lambda);
     this.#resource = new CustomResource(this, "Resource", {
       serviceToken: provider.serviceToken,
       resourceType: "Custom::MayflyProvision",
@@ -80,7 +80,7 @@ export class Provisioning extends Construct {
 
   /** Give the provisioner its `plan.json`: what it makes true when nobody sends it a plan. */
   complete(): void {
-    this.#code.complete(this.#provisioner, { "plan.json": this.#plan() });
+    this.#code.complete(this.provisioner, { "plan.json": this.#plan() });
   }
 
   /** Wait for these before, and keep them until after, the database is provisioned. */

@@ -4,6 +4,7 @@ import type { ILogGroup } from "aws-cdk-lib/aws-logs";
 import type { Queue } from "aws-cdk-lib/aws-sqs";
 import { METRIC_NAMESPACE, type Metric as MetricName, metricDimensions } from "../core/metric.ts";
 import type { LeaseFunctions } from "./lease-functions.ts";
+import type { MayflyFunction } from "./mayfly-function.ts";
 import type { RevocationSchedules } from "./revocation-schedules.ts";
 
 /** What alarms, dashboards and queries look at: the parts of one database. */
@@ -11,6 +12,8 @@ export interface WatchedProps {
   /** Name of the database in lease ids and metrics. */
   readonly database: string;
   readonly functions: LeaseFunctions;
+  /** Revokes leases too: of roles and consumers that leave the configuration. */
+  readonly provisioner: MayflyFunction;
   readonly schedules: RevocationSchedules;
   /** The sum of all roles' `maxLeases`; asked when the app is synthesized. */
   readonly ceiling: () => number;
@@ -37,7 +40,9 @@ export class Watched {
     const { issuer, revoker, sweeper, operator, failedRevocations } = props.functions;
     this.database = props.database;
     this.nameOf = props.nameOf;
-    this.logGroups = [issuer, revoker, sweeper, operator].map(({ lambda }) => lambda.logGroup);
+    this.logGroups = [issuer, revoker, sweeper, operator, props.provisioner].map(
+      ({ lambda }) => lambda.logGroup,
+    );
     this.deadLetters = waitingIn(props.schedules.deadLetters, "dead letters");
     this.failedRevocations = waitingIn(failedRevocations, "failed revocations");
     this.#functions = props.functions;

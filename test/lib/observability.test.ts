@@ -80,9 +80,13 @@ test("every alarm names its runbook, and every runbook is an alarm's", () => {
   for (const name of named) expect(read("docs/runbooks/README.md")).toContain(`(${name}.md)`);
 });
 
-const LOGS = ["Issuer", "Revoker", "Sweeper", "Operator"].map((word) => ({
-  Ref: only(resources, "AWS::Logs::LogGroup", `Functions${word}`)[0],
-}));
+const LOGS = [
+  "FunctionsIssuer",
+  "FunctionsRevoker",
+  "FunctionsSweeper",
+  "FunctionsOperator",
+  "ProvisioningProvisioner",
+].map((word) => ({ Ref: only(resources, "AWS::Logs::LogGroup", word)[0] }));
 
 test("the saved queries read the logs of all functions, and stand in the documentation", () => {
   const saved = ofType(resources, "AWS::Logs::QueryDefinition").map(([, each]) => each.Properties);
@@ -144,7 +148,10 @@ test("audit lines can go to two places", () => {
   database.shipAuditTo("Siem", to("siem"));
   database.shipAuditTo("Archive", to("archive"));
   const found = resourcesOf(Stack.of(database));
-  expect(ofType(found, "AWS::Logs::SubscriptionFilter")).toHaveLength(8);
+  expect(ofType(found, "AWS::Logs::SubscriptionFilter")).toHaveLength(10);
+  expect(() => database.shipAuditTo("Third", to("third"))).toThrow(
+    "audit lines of orders go to 2 places already, and CloudWatch allows a log group no more",
+  );
 });
 
 test("audit events are read from every log, sent to one bus, and watched", () => {
@@ -152,7 +159,7 @@ test("audit events are read from every log, sent to one bus, and watched", () =>
   const topicArn = "arn:aws:sns:eu-west-1:111122223333:on-call";
   const config = { ...shipped, auditEvents: { busArn }, alarms: { topicArn } };
   const found = resourcesOf(bench.stack(config));
-  expect(ofType(found, "AWS::Logs::SubscriptionFilter")).toHaveLength(4);
+  expect(ofType(found, "AWS::Logs::SubscriptionFilter")).toHaveLength(5);
   const [forwarder, { Properties }] = only(found, "AWS::Lambda::Function", "Forwarder");
   expect(Properties).not.toHaveProperty("VpcConfig");
   expect(Properties.Environment).toMatchObject({ Variables: { EVENT_BUS_ARN: busArn } });
