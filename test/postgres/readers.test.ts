@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Credential } from "../../core/credential.ts";
+import { DatabaseUnavailableError } from "../../core/errors.ts";
 import { parseLeaseId } from "../../core/lease-id.ts";
 import { lookUpLease } from "../../core/lookup.ts";
 import type { Receipt } from "../../core/receipt.ts";
@@ -13,7 +14,7 @@ import { eventually } from "../support/eventually.ts";
 import { oidOf } from "../support/evidence.ts";
 import { type Issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
 import { ownReaders } from "../support/own-readers.ts";
-import { provisioned, type TestDatabase } from "../support/provisioned.ts";
+import { provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
 import { stormOf } from "../support/storm.ts";
 
 const own = ownReaders();
@@ -221,6 +222,37 @@ test("on a server that replays no other, and has no latch, nothing is ended", as
   await other.close();
   await revoke(credential);
   await expect(session.query("select 1")).rejects.toThrow(ENDED);
+});
+
+test("a removal that cannot look at a reader keeps the lease latched, and says so", async () => {
+  const error = new DatabaseUnavailableError("it is away; wait and retry");
+  const { cluster } = own();
+  const removed = await provisioned({
+    cluster,
+    readers: (login) =>
+      readerConnections({
+        places: async () => [{ server: "away", error }],
+        login,
+        ssl: () => removed.admin().ssl,
+        open: (to) => connect(to, LIMITS),
+        time,
+        random: Math.random,
+      }),
+  });
+  const other = issuerOn(removed);
+  const credential = await other.issue();
+  await other.close();
+  await own().caughtUp();
+  const session = await own().logIn(credential);
+  await removed.remove();
+  expect(removed.warnings.join("\n")).toMatch(/a reader could not be looked at/);
+  expect(removed.warnings.join("\n")).toMatch(/issuer roles are kept/);
+  expect(await loginRefusal(removed, credential)).toMatch(/^28/);
+  const roles = `select 1 from pg_roles where rolname = '${credential.username}'`;
+  expect(await runAs(removed.superuser(), roles)).toHaveLength(1);
+  // nobody looks again once the stack is gone: this is what is said
+  expect((await session.query("select 1 as alive")).rows).toEqual([{ alive: 1 }]);
+  await session.end();
 });
 
 test("a reader that is down leaves leases unverified within seconds, and revoked once it is back", async () => {
