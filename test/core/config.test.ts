@@ -46,7 +46,7 @@ test.each<[string, unknown, string]>([
   [
     "an unknown key in a database",
     withDatabase({ ...sandbox, rolez: {} }),
-    "databases.orders.rolez: unknown key; known are sandbox, host, port, ca, tls, adminSecret, vpc, databases, owner, roles, tag, shards, reserveConcurrency",
+    "databases.orders.rolez: unknown key; known are sandbox, host, port, ca, tls, adminSecret, readers, cluster, instance, vpc, databases, owner, roles, tag, shards, reserveConcurrency",
   ],
   [
     "a database's name",
