@@ -55,8 +55,8 @@ describe("break-glass", () => {
     expect(status).toBe(0);
     expect(JSON.parse(out)).toEqual({ revoked: 513, quarantined: 0, unverified: 0, failed: [] });
     expect(err.split("\n")).toEqual([
-      "500 revoked, 0 in quarantine, 0 failed so far",
-      "512 revoked, 0 in quarantine, 0 failed so far",
+      "500 revoked, 0 in quarantine, 0 unverified, 0 failed so far",
+      "512 revoked, 0 in quarantine, 0 unverified, 0 failed so far",
       "",
     ]);
     const event = { action: "revoke", consumer: "user-service" };
@@ -71,7 +71,9 @@ describe("break-glass", () => {
     fake.script(part(more));
     const ran = await mayfly(["revoke", "--prefix", "mf_", "--yes", ...OPERATOR], fake.env);
     expect(ran.status).toBe(expected);
-    expect(ran.out).toMatch(/^revoked {6}0\nquarantined {2}[12]\nfailed {7}[01]\n$/);
+    expect(ran.out).toMatch(
+      /^revoked {6}0\nquarantined {2}[12]\nunverified {3}[02]\nfailed {7}[01]\n$/,
+    );
     expect(ran.err).toMatch(words);
   });
 
@@ -83,7 +85,7 @@ describe("break-glass", () => {
     );
     expect(status).toBe(75);
     expect(err).toContain(
-      "stopped after 500 revoked, 0 in quarantine, 0 failed; the same command goes on\n",
+      "stopped after 500 revoked, 0 in quarantine, 0 unverified, 0 failed; the same command goes on\n",
     );
   });
 });
@@ -95,6 +97,24 @@ test("a lease that is kept in quarantine is told with what keeps it", async () =
   expect(ran.status).toBe(69);
   expect(ran.out).toContain("kept by  2 owner (pg_class in orders)\n");
   expect(ran.err).toMatch(/^mayfly: lease .* is in quarantine: it cannot log in/);
+});
+
+test("a lease that is unverified is told with the reader, why, and that the sweep looks again", async () => {
+  const server = {
+    server: "replica:5432",
+    sessionsEnded: 0,
+    stragglersEnded: 0,
+    sessionsRemaining: 0,
+    latchSeen: false,
+    problem: "it is away",
+  };
+  const blockers = [{ database: "replica:5432", catalog: "pg_roles", kind: "server", count: 1 }];
+  fake.script({ body: { leaseId: LEASE, state: "unverified", servers: [server], blockers } });
+  const ran = await mayfly(["revoke", LEASE, "--as-operator", ...OPERATOR], fake.env);
+  expect(ran.status).toBe(75);
+  expect(ran.out).toMatch(/^sessions on replica:5432 {2}it is away$/m);
+  expect(ran.out).toMatch(/kept by +1 server \(pg_roles in replica:5432\)/);
+  expect(ran.err).toMatch(/^mayfly: lease .* cannot log in, but not every reader .*; the sweep/);
 });
 
 test("a credential without a schedule is told as such, and quoted for a shell", async () => {

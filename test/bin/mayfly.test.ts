@@ -209,7 +209,7 @@ describe("many leases", () => {
     const confirmed = await onTerminal(args, "yes\n");
     expect(confirmed).toMatchObject({
       status: 0,
-      out: "revoked      2\nquarantined  0\nfailed       0\n",
+      out: "revoked      2\nquarantined  0\nunverified   0\nfailed       0\n",
     });
     expect(await left()).toBe(0);
   });
