@@ -37,8 +37,14 @@ const AWS = {
   requestHandler: { connectionTimeout: 1_500, requestTimeout: 3_000, throwOnRequestTimeout: true },
 };
 
-/** The operator function has 300 seconds. Whoever is connected to the provisioner waits for it. */
-const PROVISIONER = { maxAttempts: 1, requestHandler: { connectionTimeout: 3_000 } };
+/**
+ * The operator function has 300 seconds. Once there is a connection it waits, on a silent socket: only
+ * a connection that is never made tells that there is no route.
+ */
+const PROVISIONER = {
+  maxAttempts: 1,
+  requestHandler: { connectionTimeout: 3_000, socketTimeout: 0 },
+};
 const PROVISIONER_PATIENCE_MS = 280_000;
 
 const time: Time = {

@@ -7,7 +7,7 @@ import { Construct } from "constructs";
 import type { Watched } from "./watched.ts";
 
 /** What the audit events' names begin with; everything else in the logs stays there. */
-const AUDITED = ["lease.", "role.", "request.", "sweep."];
+const AUDITED = ["lease.", "role.", "request.", "sweep.", "converge.", "database."];
 
 /** CloudWatch's filter for the audit lines. */
 export const AUDIT_FILTER = `{ ${AUDITED.map((start) => `$.message = "${start}*"`).join(" || ")} }`;

@@ -161,6 +161,7 @@ test("what a DBA granted is left when the rest is taken away, and cannot log in"
   const janitor = await database.janitor();
   const groups = Object.values(database.plan.roles).map(({ groupRole }) => groupRole);
   const kept = [...groups, janitor.username];
+  const names = kept.join(", ");
   const lease = await issuerOn(database).issue("user-service--readonly");
   await database.remove();
   expect(await rolesOf(database)).toEqual(kept);
@@ -170,7 +171,7 @@ test("what a DBA granted is left when the rest is taken away, and cannot log in"
     expect(database.warnings.join("\n")).toMatch(
       new RegExp(`a group role is kept.*"role":"${group}"`),
     );
-  await runAs(database.superuser(), `drop owned by ${kept}; drop role ${kept}`);
+  await runAs(database.superuser(), `drop owned by ${names}; drop role ${names}`);
   expect(await rolesOf(database)).toEqual([]);
 });
 
