@@ -33,8 +33,14 @@ const LIMITS = { connect: seconds(5), statement: seconds(10), lock: seconds(2) }
 /** A reader that does not answer costs each revocation this much, and must leave time for the next. */
 const READER_LIMITS = { connect: seconds(3), statement: seconds(5), lock: seconds(2) };
 
-/** The operator function has 300 seconds. Whoever is connected to the provisioner waits for it. */
-const PROVISIONER = { maxAttempts: 1, requestHandler: { connectionTimeout: 3_000 } };
+/**
+ * The operator function has 300 seconds. Once there is a connection it waits, on a silent socket: only
+ * a connection that is never made tells that there is no route.
+ */
+const PROVISIONER = {
+  maxAttempts: 1,
+  requestHandler: { connectionTimeout: 3_000, socketTimeout: 0 },
+};
 const PROVISIONER_PATIENCE_MS = 280_000;
 
 const time: Time = {

@@ -53,7 +53,7 @@ export interface DynamicDatabaseProps {
   readonly adminSecret: ISecret;
   /** The application databases in which roles work; the first is the one credentials name. */
   readonly databases: string[];
-  /** Who owns the tables; the administrator must be a member. */
+  /** Who owns the tables; the administrator must be a member while anything is to be granted. */
   readonly owner: string;
   /**
    * PEM text of the roots to trust.

@@ -100,7 +100,7 @@ export interface VpcConfig {
 export interface DatabaseSettings {
   /** The application databases in which roles work; the first is the one credentials name. */
   readonly databases: readonly string[];
-  /** Who owns the tables; the administrator must be a member. */
+  /** Who owns the tables; the administrator must be a member while anything is to be granted. */
   readonly owner: string;
   /** Role name (1 to 14 of `[a-z0-9-]`) to what it may do and for how long. */
   readonly roles: Readonly<Record<string, RoleConfig>>;

@@ -17,7 +17,7 @@ export interface ProvisionPlan {
   readonly tls: "verify-full" | "plaintext";
   /** PEM of the roots to trust instead of the Region's RDS roots. */
   readonly ca?: string;
-  /** Who owns the tables; the admin must be a member. */
+  /** Who owns the tables; the admin must be a member while anything is to be granted. */
   readonly owner: string;
   /** The application databases in which the privileges are granted. */
   readonly databases: readonly string[];

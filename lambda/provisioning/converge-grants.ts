@@ -57,16 +57,21 @@ export async function convergeGrants(
   return { privilegesGranted, privilegesWithdrawn: taken };
 }
 
-/**
- * Take away every privilege of the groups.
- *
- * @returns what is left, with the SQL that a DBA must run.
- */
-export const withdrawAll = async (
+/** What came of taking privileges away. */
+interface Withdrawn {
+  readonly taken: number;
+  /** What is left, with the SQL that a DBA must run. */
+  readonly left: readonly string[];
+  /** Whoever is let into a database by somebody whom the admin cannot become. */
+  readonly holders: readonly string[];
+}
+
+/** Take away every privilege of the groups. */
+export const withdrawAll = (
   { log }: Pick<ProvisionDeps, "log">,
   ground: Ground,
   plan: ProvisionPlan,
-): Promise<readonly string[]> => (await withdrawn(log, ground, plan, [], "[]")).left;
+): Promise<Withdrawn> => withdrawn(log, ground, plan, [], "[]");
 
 async function withdrawn(
   log: ProvisionDeps["log"],
@@ -74,7 +79,7 @@ async function withdrawn(
   plan: ProvisionPlan,
   databases: readonly string[],
   wanted: string,
-): Promise<{ readonly taken: number; readonly left: readonly string[] }> {
+): Promise<Withdrawn> {
   const { tag, owner } = plan;
   const problems: string[] = [];
   let taken = 0;
@@ -108,5 +113,9 @@ async function withdrawn(
   const { found, left } = await withdraw(session, "withdraw privileges on databases", () =>
     unwantedOnDatabases(session, version, doors, pattern),
   );
-  return { taken: taken + found - left.length, left: [...problems, ...leftovers(left)] };
+  return {
+    taken: taken + found - left.length,
+    left: [...problems, ...leftovers(left)],
+    holders: left.map(({ grantee }) => grantee),
+  };
 }

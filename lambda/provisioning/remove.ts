@@ -154,16 +154,21 @@ async function clear(
   // leases that are left are latched; their issuer roles are kept, or nobody could drop them
   const left =
     login === undefined ? [] : await revokeEverything(deps, ground, plan, { login, logins });
-  for (const each of await withdrawAll(deps, ground, plan))
-    deps.warn("a privilege is kept", { each });
+  const { left: privileges, holders } = await withdrawAll(deps, ground, plan);
+  for (const each of privileges) deps.warn("a privilege is kept", { each });
   await dropGroups(deps, session, tag, groups, async () => {});
   const kept = left.length === 0 ? [] : shards;
+  const held = logins.filter((name) => holders.includes(name));
+  if (held.length > 0)
+    deps.warn("roles are kept, which cannot log in: a DBA granted them a privilege", {
+      roles: someOf(held),
+    });
   if (kept.length > 0)
     deps.warn("issuer roles are kept: without them nobody could drop the leases that are left", {
       leases: someOf(left),
     });
   await shutOutOfStamp(session, logins);
-  const dropped = staff.filter((name) => !kept.includes(name));
+  const dropped = staff.filter((name) => !kept.includes(name) && !held.includes(name));
   await dropRoles(session, dropped);
   deps.log("roles dropped", { roles: dropped.length });
   return left;

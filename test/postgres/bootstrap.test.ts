@@ -4,8 +4,9 @@ import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { Secret } from "../../core/secret.ts";
 import { bootstrapScript } from "../../lambda/postgres/bootstrap/script.ts";
 import { clusterStateOf } from "../support/cluster-state.ts";
-import { issuerOn, logIn, sqlStateFrom } from "../support/leases.ts";
+import { issuerOn, logIn, loginRefusal, sqlStateFrom } from "../support/leases.ts";
 import { ownCluster } from "../support/own-cluster.ts";
+import { rolesOf } from "../support/provision-traces.ts";
 import {
   type ProvisionedOptions,
   provisioned,
@@ -142,6 +143,36 @@ test("a role that the configuration gains is refused until the script has run ag
   );
   await bootstrap(database, plan);
   expect(await database.provision(plan)).toEqual(NOTHING);
+});
+
+test("more shards need no script: they hold no privilege", async () => {
+  const database = await unprovisioned();
+  await bootstrap(database);
+  await database.provision();
+  const more = await database.provision({ ...database.plan, shards: 3 });
+  // to administer two groups, and two logins to become it
+  expect(more).toEqual({ ...NOTHING, rolesMade: 1, membershipsGranted: 4 });
+});
+
+test("what a DBA granted is left when the rest is taken away, and cannot log in", async () => {
+  const database = await unprovisioned();
+  await bootstrap(database);
+  await database.provision();
+  const janitor = await database.janitor();
+  const groups = Object.values(database.plan.roles).map(({ groupRole }) => groupRole);
+  const kept = [...groups, janitor.username];
+  const names = kept.join(", ");
+  const lease = await issuerOn(database).issue("user-service--readonly");
+  await database.remove();
+  expect(await rolesOf(database)).toEqual(kept);
+  expect(await loginRefusal(database, lease)).toBe("28P01");
+  expect(await sqlStateFrom(runAs(janitor, "select 1"))).toBe("28000");
+  for (const group of groups)
+    expect(database.warnings.join("\n")).toMatch(
+      new RegExp(`a group role is kept.*"role":"${group}"`),
+    );
+  await runAs(database.superuser(), `drop owned by ${names}; drop role ${names}`);
+  expect(await rolesOf(database)).toEqual([]);
 });
 
 test("names that would break out of a script do not", async () => {

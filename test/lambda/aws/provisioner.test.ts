@@ -81,8 +81,8 @@ test("an API that cannot be reached is told with the endpoint that is missing", 
   expect(await failure(at("http://127.0.0.1:1").converge())).toMatchObject(UNREACHABLE);
   const noRoute = Object.assign(new Error("the SDK's words"), { name: "TimeoutError" });
   const client = { send: () => Promise.reject(noRoute) };
-  const { converge } = provisionerFunction(client, { ...place, patience: 1_000 });
-  expect(await failure(converge())).toMatchObject(UNREACHABLE);
+  const provisioner = provisionerFunction(client, { ...place, patience: 1_000 });
+  expect(await failure(provisioner.converge())).toMatchObject(UNREACHABLE);
 });
 
 test("an answer that does not come in time is waited for no longer, and may be asked for again", async () => {
