@@ -13,7 +13,11 @@ test("the seeder leaves everything when it is deleted, and keeps its id", async 
 });
 
 test.each([
-  ["provisioner", provisioner, "ADMIN_SECRET_ARN, ISSUER_SECRET_ARN, JANITOR_SECRET_ARN"],
+  [
+    "provisioner",
+    provisioner,
+    "ADMIN_SECRET_ARN, ISSUER_SECRET_ARN, JANITOR_SECRET_ARN, SCHEDULE_GROUP",
+  ],
   ["seeder", seeder, "ADMIN_SECRET_ARN"],
 ])("the %s without its environment fails by name and message alone", async (_, handler, unset) => {
   const event = {

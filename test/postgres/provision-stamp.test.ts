@@ -77,8 +77,9 @@ test("a stale Delete does nothing: of another stack, or of a construct that has 
   expect(await tracesOf(database)).toEqual(before);
   expect(await rolesOf(database)).toEqual(roles);
   expect(await stampsOf(database)).toEqual([{ ...own, resource: "Moved" }]);
-  expect(database.warnings).toHaveLength(3);
-  expect(database.warnings[0]).toContain("the tag is not this stack's");
+  const refused = database.warnings.filter((each) => each.includes("the tag is not this stack's"));
+  expect(refused).toHaveLength(3);
+  expect(database.groupRemovals()).toBe(0);
 });
 
 test("nobody but the administrators can see or change who owns a tag", async () => {
