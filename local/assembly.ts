@@ -89,3 +89,20 @@ export function readAssembly(folder: string, stack?: string): Assembly {
     },
   };
 }
+
+/** The code of a stack and of what it is updated to; a rollback needs that of former assemblies. */
+export function codeOf(first: Assembly, stack: string | undefined) {
+  const assemblies = [first];
+  return {
+    codeFolder: (s3Key: string): string =>
+      (assemblies.findLast((each) => each.hasCode(s3Key)) ?? first).codeFolder(s3Key),
+    /** Read another assembly of the stack. @throws Error when it is another stack's. */
+    read: (folder: string): Template => {
+      const assembly = readAssembly(folder, stack);
+      if (assembly.stackName !== first.stackName)
+        throw new Error(`${folder} holds stack ${assembly.stackName}, not ${first.stackName}`);
+      assemblies.push(assembly);
+      return assembly.template;
+    },
+  };
+}

@@ -1,6 +1,6 @@
 import type { AccessDecision } from "./access.ts";
 import type { Account } from "./account.ts";
-import { type Assembly, readAssembly, type Template } from "./assembly.ts";
+import { codeOf, readAssembly, type Template } from "./assembly.ts";
 import { makeCloudFormation } from "./cloudformation.ts";
 import { customResource, isCustomResource } from "./custom-resource.ts";
 import type { PutEvent } from "./event-bridge.ts";
@@ -145,22 +145,6 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     await stop();
     throw error;
   }
-}
-
-/** Former assemblies are asked as well: a rollback needs their code. */
-function codeOf(first: Assembly, wanted: string | undefined) {
-  const assemblies = [first];
-  return {
-    codeFolder: (s3Key: string): string =>
-      (assemblies.findLast((each) => each.hasCode(s3Key)) ?? first).codeFolder(s3Key),
-    read: (folder: string): Template => {
-      const assembly = readAssembly(folder, wanted);
-      if (assembly.stackName !== first.stackName)
-        throw new Error(`${folder} holds stack ${assembly.stackName}, not ${first.stackName}`);
-      assemblies.push(assembly);
-      return assembly.template;
-    },
-  };
 }
 
 function once(task: () => Promise<void>): () => Promise<void> {

@@ -121,7 +121,11 @@ export const LIFE: readonly Step[] = [
   step("delete", "again, with the right one", async (scene, seen) => {
     const { stage, held } = scene;
     const group = await stage.groupName();
+    const sessions = [...held.values()].map(({ session }) => session);
     await stage.runner.delete();
+    const found = await Promise.all(sessions.map((each) => outcome(each, READ)));
+    const ended = found.every((each) => each === "ended");
+    seen.so(`all ${sessions.length} sessions have ended`, ended, found);
     await nothingIsLeft(scene, seen, group);
     held.clear();
   }),

@@ -80,6 +80,7 @@ test("a stale Delete does nothing: of another stack, or of a construct that has 
   expect(await stampsOf(database)).toEqual([{ ...own, resource: "Moved" }]);
   const refused = database.warnings.filter((each) => each.includes("the tag is not this stack's"));
   expect(refused).toHaveLength(3);
+  expect(database.groupRemovals()).toBe(0);
 });
 
 /** A stack's id as CloudFormation makes them. */
