@@ -35,6 +35,7 @@ beforeAll(async () => {
   const sweeper = stack.operatorArn.replace(/operator$/, "sweeper");
   await sweepAfterLosses(() => invoke(stack.administrator, sweeper, {}));
   await sweepAfterLosses(() => stack.operate({ action: "sweep" }));
+  await stack.operate({ action: "converge" });
   await failToRevoke();
   unused = stack.runner.unusedStatements.map(asLine);
 });
