@@ -185,7 +185,7 @@ test.each<[string, object]>([
       ISSUER_SECRET_ARN: secret("SecretsIssuer"),
       JANITOR_SECRET_ARN: secret("SecretsJanitor"),
       SCHEDULE_GROUP: groupName,
-      STACK_ID: "AWS::StackId",
+      STACK_ID: `arn:aws:cloudformation:${REGION}:${ACCOUNT}:stack/Mayfly/${STACK_UUID}`,
     },
   ],
   ["Seeder", admin],
