@@ -76,8 +76,8 @@ test.each<[string, (database: TestDatabase) => string, object]>([
   const database = await provisioned();
   if (what.includes("dropped"))
     await runAs(
-      database.superuser("postgres"),
-      `revoke connect on database mayfly from ${issuerLoginName(database.tag, "b")}`,
+      database.superuser("mayfly"),
+      `drop owned by ${issuerLoginName(database.tag, "b")}`,
     );
   await runAs(database.admin(), sql(database));
   expect(await database.converge()).toEqual({ ...NOTHING, ...changes });
