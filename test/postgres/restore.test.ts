@@ -7,6 +7,7 @@ import { sweep } from "../../core/sweep.ts";
 import { serverUser } from "../../local/postgres-binaries.ts";
 import { crashAndRestart, type OwnServer, startCluster } from "../support/cluster.ts";
 import { type CopiedServer, copyOf, folderOf, onPort } from "../support/copied-server.ts";
+import { eventually } from "../support/eventually.ts";
 import { LATCHED, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { Crash, failingAt } from "../support/failing.ts";
 import { type Alias, type Issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
@@ -44,6 +45,11 @@ async function recover(database: TestDatabase): Promise<void> {
   const { uid, gid } = serverUser();
   if (uid !== undefined && gid !== undefined) chownSync(signal, uid, gid);
   await own.server.restart();
+  // logins are let in before recovery is over
+  await eventually(async () => {
+    const rows = await runAs(database.superuser("postgres"), "select pg_is_in_recovery() as still");
+    return rows[0]?.still === false;
+  });
 }
 
 interface Held {
