@@ -19,6 +19,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "core/deployment.ts",
     "core/metric.ts",
     "core/audit.ts",
+    "core/rotation/settings.ts",
   ],
   "bin/aws": [],
   "bin/commands": ["core", "lambda/postgres/bootstrap", "bin/aws", "bin/load-config.ts"],

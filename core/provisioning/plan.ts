@@ -1,3 +1,5 @@
+import type { RotatedUser } from "../rotation/settings.ts";
+
 /** Privileges of a group role. A target is `schema.*` or `schema.name`. */
 export interface Privileges {
   readonly select?: readonly string[];
@@ -27,6 +29,8 @@ export interface ProvisionPlan {
   readonly roles: Readonly<
     Record<string, { readonly groupRole: string; readonly privileges: Privileges }>
   >;
+  /** Rotated secret's name to the users that are made from it. */
+  readonly rotatedUsers?: Readonly<Record<string, RotatedUser>>;
   /** Who may ask for what. A lease of anybody else is revoked. */
   readonly grants: readonly { readonly consumer: string; readonly role: string }[];
 }
