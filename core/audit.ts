@@ -19,7 +19,11 @@ export interface AuditEvent {
     | "sweep.finished"
     | "cluster.restored"
     | "converge.requested"
-    | "database.converged";
+    | "database.converged"
+    | "secret.created"
+    | "secret.set"
+    | "secret.tested"
+    | "secret.rotated";
   readonly leaseId?: string;
   readonly consumer?: string;
   readonly role?: string;
@@ -35,4 +39,5 @@ export const AUDIT_STARTS = [
   "cluster.",
   "converge.",
   "database.",
+  "secret.",
 ] as const;

@@ -29,6 +29,7 @@ export const DEFAULT_PASSWORD_POLICY: PasswordPolicy = {
 export interface RotationSettings {
   /** The database's name in the configuration. */
   readonly database: string;
+  readonly tag: string;
   /** The secret's name in the configuration. */
   readonly secret: string;
   readonly strategy: RotationStrategy;

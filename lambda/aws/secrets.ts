@@ -26,7 +26,7 @@ export function secretsManager(client: Pick<SecretsManagerClient, "send">): Secr
         const reply = await client.send(
           new GetSecretValueCommand({ SecretId: arn, VersionStage: stage, VersionId: versionId }),
         );
-        return { value: parse(arn, reply.SecretString), versionId: reply.VersionId ?? "" };
+        return { value: parseSecret(arn, reply.SecretString), versionId: reply.VersionId ?? "" };
       } catch (error) {
         if (error instanceof ResourceNotFoundException) return undefined;
         throw fromAwsError(`secret ${arn} could not be read`, error);
@@ -37,7 +37,7 @@ export function secretsManager(client: Pick<SecretsManagerClient, "send">): Secr
         await client.send(
           new PutSecretValueCommand({
             SecretId: arn,
-            SecretString: render(value),
+            SecretString: renderSecret(value),
             ClientRequestToken: clientRequestToken,
           }),
         );
@@ -48,7 +48,8 @@ export function secretsManager(client: Pick<SecretsManagerClient, "send">): Secr
   };
 }
 
-function parse(arn: string, text: string | undefined): SecretObject {
+/** A secret's JSON. @throws ConfigError, without any part of it, when it is no object. */
+export function parseSecret(arn: string, text: string | undefined): SecretObject {
   const value = objectIn(text);
   if (value === undefined)
     throw new ConfigError(
@@ -69,7 +70,8 @@ function objectIn(text: string | undefined): Record<string, unknown> | undefined
   }
 }
 
-const render = (value: SecretObject): string =>
+/** A secret's JSON, with what is secret in clear: for Secrets Manager alone. */
+export const renderSecret = (value: SecretObject): string =>
   JSON.stringify(
     Object.fromEntries(
       Object.entries(value).map(([key, each]) => [

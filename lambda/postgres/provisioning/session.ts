@@ -37,17 +37,43 @@ const POWERLESS = new Set(["01006", "01007"]);
 /** `42501`, and from 16 on `XX000` for a right that only SET ROLE reaches ("no possible grantors"). */
 const REFUSED = new Set(["42501", "XX000"]);
 
+/** A session that its opener ends. */
+export interface OpenSession extends Session {
+  /** Run one statement in a transaction that is rolled back. */
+  tryOut(step: string, statement: string): Promise<void>;
+  end(): Promise<void>;
+}
+
+/** Open a session; the caller ends it. @throws MayflyError naming the step `connect to <database>`. */
+export async function openSession(login: Login, limits: Limits): Promise<OpenSession> {
+  const client = await attempt(`connect to ${login.database}`, () => connect(login, limits));
+  return {
+    ...sessionOn(client),
+    tryOut: (step, text) =>
+      attempt(step, async () => {
+        await client.query("begin");
+        try {
+          // named, it goes by the protocol that takes one statement, which cannot commit and go on
+          await client.query({ name: step, text });
+        } finally {
+          await client.query("rollback");
+        }
+      }),
+    end: () => client.end().catch(() => {}),
+  };
+}
+
 /** Open a session, hand it to `work`, and close it whatever happens. */
 export async function withSession<T>(
   login: Login,
   limits: Limits,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const client = await attempt(`connect to ${login.database}`, () => connect(login, limits));
+  const session = await openSession(login, limits);
   try {
-    return await work(sessionOn(client));
+    return await work(session);
   } finally {
-    await client.end().catch(() => {});
+    await session.end();
   }
 }
 

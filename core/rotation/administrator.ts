@@ -1,0 +1,67 @@
+import { ConfigError } from "../errors.ts";
+import { Secret } from "../secret.ts";
+import type { SecretObject } from "../secret-store.ts";
+import type { DatabaseSecret } from "./database-secret.ts";
+import { AWSCURRENT, namesSecret } from "./gate.ts";
+import { type RotationDeps, sameHost } from "./versions.ts";
+
+/** The administrator who sets the password of the user whose turn it is not. */
+export interface Administrator {
+  /** Of its secret. */
+  readonly arn: string;
+  readonly login: { readonly username: string; readonly password: Secret };
+}
+
+/** What RDS tags the secrets with that it keeps for itself; values are ARNs. */
+const PRIMARY_TAGS = ["aws:rds:primarydbinstancearn", "aws:rds:primarydbclusterarn"];
+
+/**
+ * The administrator of a secret's server, from the secret that `masterarn` names.
+ *
+ * @throws ConfigError when that is another secret than the function was deployed with, holds no
+ *   login, or is of another server.
+ */
+export async function readAdministrator(
+  deps: RotationDeps,
+  id: string,
+  { masterarn }: DatabaseSecret,
+): Promise<Administrator> {
+  const { masterArn } = deps;
+  if (masterArn === undefined)
+    throw new ConfigError(
+      `secret ${id} takes turns, and its function was deployed without an administrator's secret; deploy the stack again`,
+    );
+  if (masterarn !== undefined && !namesSecret(masterarn, masterArn))
+    throw new ConfigError(
+      `secret ${id} (${AWSCURRENT}) names the masterarn ${masterarn}, and its function was deployed with ${masterArn}; correct the secret, or deploy again`,
+    );
+  const value = (await deps.secrets.getSecret(masterArn, { stage: AWSCURRENT }))?.value ?? {};
+  const { username, password } = value;
+  if (typeof username !== "string" || !(password instanceof Secret))
+    throw new ConfigError(
+      `the administrator's secret ${masterArn} lacks ${typeof username === "string" ? "password" : "username"}; store an administrator's login there, as AWS stores database secrets`,
+    );
+  await checkServer(deps, masterArn, value);
+  return { arn: masterArn, login: { username, password } };
+}
+
+/** @throws ConfigError when the administrator is one of another server. */
+async function checkServer(deps: RotationDeps, arn: string, value: SecretObject): Promise<void> {
+  const { server, rds } = deps;
+  const host = value.host === undefined ? await hostByTags(deps, arn) : value.host;
+  if (typeof host === "string" && (sameHost(host, server.host) || (await rds.belongs(host))))
+    return;
+  throw new ConfigError(
+    `the administrator's secret ${arn} is of the server ${String(host)}, and not of ${server.host}; name the secret of the right server as adminSecret, and deploy again`,
+  );
+}
+
+/** A secret that RDS manages holds a username and a password alone: its tags say whose it is. */
+async function hostByTags({ secrets, rds }: RotationDeps, arn: string): Promise<unknown> {
+  const { tags } = await secrets.describe(arn);
+  for (const [key, value] of tags)
+    if (PRIMARY_TAGS.includes(key.toLowerCase())) return rds.addressOf(value);
+  throw new ConfigError(
+    `the administrator's secret ${arn} lacks host, and has no tag of RDS that says which server it is of; add the key host`,
+  );
+}

@@ -1,0 +1,70 @@
+import { ConfigError } from "../errors.ts";
+import { Secret } from "../secret.ts";
+import type { SecretObject } from "../secret-store.ts";
+import { readAdministrator } from "./administrator.ts";
+import type { DatabaseSecret } from "./database-secret.ts";
+import { newPassword } from "./new-password.ts";
+import type { RotationRequest } from "./request.ts";
+import type { PasswordPolicy } from "./settings.ts";
+import {
+  nextUsername,
+  type RotationDeps,
+  readCurrent,
+  readPending,
+  readPrevious,
+} from "./versions.ts";
+
+/** Secrets Manager's limit of a value. Bytes. */
+const MAX_VALUE = 65_536;
+
+/** What RDS refuses in a master user's password (API reference, ModifyDBInstance). */
+const REFUSED_BY_RDS = ' /"@';
+
+/**
+ * Give the pending version its value: the current one with a new password, and the other username
+ * where two take turns. Everything that can be wrong with the secret is found here, before anything
+ * is written. A value that is there already is kept: an earlier attempt may have set it.
+ */
+export async function createSecret(deps: RotationDeps, request: RotationRequest): Promise<void> {
+  const { secretId: id, token, rotationToken } = request;
+  const { settings, secrets, random } = deps;
+  const current = await readCurrent(deps, id);
+  if (settings.strategy === "alternating-users") await readAdministrator(deps, id, current);
+  if ((await readPending(deps, request, current)) !== undefined) return;
+  const username = nextUsername(settings, current.username);
+  if (settings.strategy === "issuer-login") await needTurn(deps, id, { ...current, username });
+  const password = newPassword(policyOf(deps), random);
+  const value = { ...current.whole, username, password };
+  refuseTooLong(id, value);
+  await secrets.putPending(id, value, {
+    token,
+    ...(rotationToken !== undefined && { rotationToken }),
+  });
+}
+
+const policyOf = ({ settings }: RotationDeps): PasswordPolicy =>
+  settings.strategy === "master-user"
+    ? {
+        ...settings.password,
+        excludeCharacters: settings.password.excludeCharacters + REFUSED_BY_RDS,
+      }
+    : settings.password;
+
+/** @throws ConfigError when the login of the next turn is not the previous version's. */
+async function needTurn(deps: RotationDeps, id: string, next: DatabaseSecret): Promise<void> {
+  if ((await readPrevious(deps, id, next)) !== undefined) return;
+  throw new ConfigError(
+    `secret ${id} (AWSPREVIOUS) does not hold ${next.username}, which alone may change its password; have the provisioner write it: mayfly converge`,
+  );
+}
+
+function refuseTooLong(id: string, value: SecretObject): void {
+  const rendered = JSON.stringify(value, (_, each: unknown) =>
+    each instanceof Secret ? each.reveal() : each,
+  );
+  const length = Buffer.byteLength(rendered);
+  if (length <= MAX_VALUE) return;
+  throw new ConfigError(
+    `secret ${id} would be ${length} bytes with its new password, and Secrets Manager keeps ${MAX_VALUE}; take out what need not be secret`,
+  );
+}

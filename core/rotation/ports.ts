@@ -1,0 +1,103 @@
+import type { Secret } from "../secret.ts";
+import type { SecretObject, SecretVersion, VersionSelector } from "../secret-store.ts";
+
+/** A secret without its values. */
+export interface SecretDescription {
+  readonly arn: string;
+  /** Absent before rotation was ever configured. */
+  readonly rotationEnabled?: boolean;
+  /** The AWS service that keeps the secret for itself, e.g. `rds`. */
+  readonly owningService?: string;
+  readonly tags: ReadonlyMap<string, string>;
+  /** Version id to its staging labels. */
+  readonly versions: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Secrets Manager as a rotation function uses it. */
+export interface RotationSecrets {
+  describe(id: string): Promise<SecretDescription>;
+  /** `undefined` when there is no such version, or it has no value yet. */
+  getSecret(id: string, version: VersionSelector): Promise<SecretVersion | undefined>;
+  /** Give the pending version its value. The same value again changes nothing. */
+  putPending(id: string, value: SecretObject, tokens: PendingTokens): Promise<void>;
+  /** Move a label to a version, from the one that has it. */
+  moveLabel(id: string, label: string, move: LabelMove): Promise<void>;
+}
+
+export interface PendingTokens {
+  /** Becomes the version's id. */
+  readonly token: string;
+  readonly rotationToken?: Secret;
+}
+
+/** Without `to`, the label is taken away. */
+export interface LabelMove {
+  readonly from?: string;
+  readonly to?: string;
+}
+
+/** As whom, to which database of a server. */
+export interface ServerLogin {
+  readonly host: string;
+  readonly port: number;
+  readonly dbname: string;
+  readonly username: string;
+  readonly password: Secret;
+}
+
+/** A login that the server refused: its SQLSTATE (PostgreSQL appendix A). */
+export interface Refusal {
+  readonly refused: string;
+}
+
+/** PostgreSQL servers as a rotation function uses them. */
+export interface RotationServers {
+  /**
+   * Log in. The caller ends the session.
+   *
+   * @returns a refusal when the server was reached and does not accept the login.
+   * @throws DatabaseUnavailableError when it was not reached, which says nothing of the password.
+   */
+  logIn(login: ServerLogin): Promise<RotationSession | Refusal>;
+}
+
+/** One of two users that take turns, as it is to be. */
+export interface TurnUser {
+  readonly username: string;
+  /** SCRAM-SHA-256 verifier of its new password. */
+  readonly verifier: string;
+  readonly ownerGroup: string;
+  /** The user whose turn it is now: the other one gets what it has. */
+  readonly like: string;
+  /** Readable by everyone in the cluster. */
+  readonly comment: string;
+}
+
+/** An open session. */
+export interface RotationSession {
+  /** Change the password of the user who logged in. */
+  setOwnPassword(username: string, verifier: string): Promise<void>;
+  /** Make the user of the next turn, or converge it: password, memberships, the role it acts as. */
+  convergeTurn(user: TurnUser): Promise<void>;
+  /** The role whose privileges the session has. */
+  actsAs(): Promise<string>;
+  /** What one user may do that the other may not, in words; at most `limit` of it. */
+  differences(username: string, other: string, limit: number): Promise<readonly string[]>;
+  /** Run each in a transaction that is rolled back. @throws ConfigError naming the first that fails. */
+  tryQueries(queries: readonly string[]): Promise<void>;
+  end(): Promise<void>;
+}
+
+/** RDS, for the master user and for who belongs to a server. */
+export interface RotationRds {
+  /**
+   * Set the master user's password, and return when RDS has applied it.
+   *
+   * @throws ConfigError when the instance has another master user, or RDS keeps its password itself.
+   */
+  setMasterPassword(username: string, password: Secret): Promise<void>;
+  /** Whether a host is another address of the deployed server's cluster, or of a replica of it. */
+  belongs(host: string): Promise<boolean>;
+  /** The address of an instance or a cluster. */
+  addressOf(arn: string): Promise<string | undefined>;
+}

@@ -1,0 +1,91 @@
+import {
+  ConfigError,
+  DatabaseUnavailableError,
+  type MayflyError,
+  StatementRejectedError,
+} from "../errors.ts";
+import { createSecret } from "./create-secret.ts";
+import { dropPendingLabel, finishSecret } from "./finish-secret.ts";
+import { passGate, refuseOtherSecrets } from "./gate.ts";
+import type { SecretDescription } from "./ports.ts";
+import type { RotationRequest, RotationStep } from "./request.ts";
+import { setSecret } from "./set-secret.ts";
+import { testSecret } from "./test-secret.ts";
+import type { RotationDeps } from "./versions.ts";
+
+/** What a step came to; Secrets Manager reads none of it, people do. */
+export interface RotationReport {
+  readonly step: RotationStep;
+  readonly secretId: string;
+  /** `current already`: the version was promoted before. */
+  readonly outcome: "done" | "current already";
+}
+
+type Step = (
+  deps: RotationDeps,
+  request: RotationRequest,
+  secret: SecretDescription,
+) => Promise<void>;
+
+const STEPS: Readonly<Record<RotationStep, Step>> = {
+  createSecret,
+  setSecret,
+  testSecret,
+  finishSecret,
+};
+
+/** What each finished step is called in the audit trail. */
+const EVENTS = {
+  createSecret: "secret.created",
+  setSecret: "secret.set",
+  testSecret: "secret.tested",
+  finishSecret: "secret.rotated",
+} as const;
+
+/**
+ * One step of a rotation, as Secrets Manager asks for it. In whatever order steps come, and wherever
+ * one of them dies, `AWSCURRENT` logs in, and every password that was set is in a labelled version.
+ *
+ * @throws MayflyError that names the secret, what is wrong, and the remedy.
+ */
+export async function rotate(
+  deps: RotationDeps,
+  request: RotationRequest,
+): Promise<RotationReport> {
+  const { step, secretId, token } = request;
+  refuseOtherSecrets(request, deps.secretArn);
+  try {
+    const secret = await deps.secrets.describe(secretId);
+    if (passGate(secret, request) === "done") {
+      if (step === "finishSecret") await dropPendingLabel(deps, request, secret);
+      return { step, secretId, outcome: "current already" };
+    }
+    await STEPS[step](deps, request, secret);
+  } catch (error) {
+    throw about(secretId, step, error);
+  }
+  const { database, secret, strategy } = deps.settings;
+  deps.telemetry.audit({
+    event: EVENTS[step],
+    secret,
+    database,
+    strategy,
+    secretId,
+    version: token,
+  });
+  return { step, secretId, outcome: "done" };
+}
+
+/** Errors of adapters do not know which secret they are about. */
+function about(id: string, step: RotationStep, error: unknown): unknown {
+  if (!isOurs(error) || error.message.includes(id)) return error;
+  const text = `secret ${id}, ${step}: ${error.message}`;
+  return error instanceof DatabaseUnavailableError
+    ? new DatabaseUnavailableError(text, { cause: error })
+    : new ConfigError(text, { cause: error });
+}
+
+const isOurs = (error: unknown): error is MayflyError =>
+  error instanceof DatabaseUnavailableError ||
+  error instanceof StatementRejectedError ||
+  error instanceof ConfigError;

@@ -1,0 +1,122 @@
+import { ConfigError } from "../errors.ts";
+import { scramVerifier } from "../scram.ts";
+import { type Duration, seconds } from "../time.ts";
+import { readAdministrator } from "./administrator.ts";
+import type { DatabaseSecret } from "./database-secret.ts";
+import { decideSetSecret, type Heard, type Label } from "./decide-set-secret.ts";
+import type { RotationSession } from "./ports.ts";
+import type { RotationRequest } from "./request.ts";
+import { needPending, onServer, type RotationDeps, readCurrent, readPrevious } from "./versions.ts";
+
+/** RDS says that a password is applied a little before the server agrees. */
+const ATTEMPTS_AFTER_RDS = 10;
+const BETWEEN_ATTEMPTS: Duration = seconds(2);
+
+/**
+ * Make the server accept the pending version's login.
+ *
+ * Safe to repeat after a crash anywhere: whether the password is set already is asked of the server,
+ * by logging in with it.
+ */
+export async function setSecret(deps: RotationDeps, request: RotationRequest): Promise<void> {
+  const { secretId: id } = request;
+  const { strategy } = deps.settings;
+  const current = await readCurrent(deps, id);
+  const pending = await needPending(deps, request, current);
+  const versions = { pending, current, previous: await readPrevious(deps, id, pending) };
+  const heard: Heard = versions.previous === undefined ? { previous: { refused: "none" } } : {};
+  const sessions: RotationSession[] = [];
+  try {
+    for (;;) {
+      const next = decideSetSecret(strategy, heard);
+      if (next.kind === "done") return;
+      if (next.kind === "give up") throw lockedOut(deps, id, heard);
+      if (next.kind === "ask RDS") return await askRds(deps, id, pending);
+      if (next.kind === "converge turn") return await convergeTurn(deps, id, { current, pending });
+      const [session] = sessions.slice(-1);
+      if (next.kind === "set own password" && session !== undefined)
+        return await session.setOwnPassword(
+          pending.username,
+          await scramVerifier(pending.password),
+        );
+      if (next.kind === "log in") {
+        const login = versions[next.as] ?? pending;
+        const answer = await deps.servers.logIn(onServer(deps, login));
+        if ("refused" in answer) heard[next.as] = answer;
+        else {
+          heard[next.as] = "accepted";
+          sessions.push(answer);
+        }
+      }
+    }
+  } finally {
+    await Promise.all(sessions.map((session) => session.end()));
+  }
+}
+
+/** The administrator's own session: the current user was let in, so this is no stranger's errand. */
+async function convergeTurn(
+  deps: RotationDeps,
+  id: string,
+  { current, pending }: { readonly current: DatabaseSecret; readonly pending: DatabaseSecret },
+): Promise<void> {
+  const { settings } = deps;
+  const administrator = await readAdministrator(deps, id, current);
+  const answer = await deps.servers.logIn({
+    ...deps.server,
+    dbname: current.dbname,
+    ...administrator.login,
+  });
+  if ("refused" in answer)
+    throw new ConfigError(
+      `the administrator's secret ${administrator.arn} holds a login that ${deps.server.host} refuses (SQLSTATE ${answer.refused}); put the right password there, or wait if it is being rotated`,
+    );
+  try {
+    await answer.convergeTurn({
+      username: pending.username,
+      verifier: await scramVerifier(pending.password),
+      ownerGroup: settings.ownerGroup ?? "",
+      like: current.username,
+      comment: `mayfly rotated user of ${settings.tag}/${settings.secret}`,
+    });
+  } finally {
+    await answer.end();
+  }
+}
+
+async function askRds(deps: RotationDeps, id: string, pending: DatabaseSecret): Promise<void> {
+  await deps.rds.setMasterPassword(pending.username, pending.password);
+  for (let attempt = 1; ; attempt++) {
+    const answer = await deps.servers.logIn(onServer(deps, pending));
+    if (!("refused" in answer)) return answer.end();
+    if (attempt === ATTEMPTS_AFTER_RDS)
+      throw new ConfigError(
+        `secret ${id}: RDS has applied the new password, and ${deps.server.host} refuses it (SQLSTATE ${answer.refused}); is it the instance's own address?`,
+      );
+    await deps.time.wait(BETWEEN_ATTEMPTS);
+  }
+}
+
+/** Nothing was changed: no login that we know is let in. */
+function lockedOut({ settings, server }: RotationDeps, id: string, heard: Heard): ConfigError {
+  const labels: readonly Label[] = ["pending", "current", "previous"];
+  const tried = labels.flatMap((label) => {
+    const answer = heard[label];
+    if (answer === undefined || answer === "accepted") return [];
+    return answer.refused === "none"
+      ? [`AWS${label.toUpperCase()} (there is none of this user)`]
+      : [`AWS${label.toUpperCase()} (SQLSTATE ${answer.refused})`];
+  });
+  return new ConfigError(
+    `secret ${id}: ${server.host} lets nobody in with ${tried.join(" or ")}, and nothing was changed; ${REMEDY[settings.strategy]}`,
+  );
+}
+
+const REMEDY = {
+  "single-user":
+    "set the user's password to the AWSCURRENT value by hand, or adopt strategy master-user: docs/rotation.md, A login nobody knows",
+  "alternating-users":
+    "the AWSCURRENT login must work before the other user is touched; set its password by hand: docs/rotation.md, A login nobody knows",
+  "issuer-login": "have the provisioner repair it: mayfly converge",
+  "master-user": "see the instance's events in RDS",
+} as const;

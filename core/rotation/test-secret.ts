@@ -1,0 +1,62 @@
+import { ConfigError } from "../errors.ts";
+import { type Duration, seconds } from "../time.ts";
+import type { DatabaseSecret } from "./database-secret.ts";
+import type { RotationSession, ServerLogin } from "./ports.ts";
+import type { RotationRequest } from "./request.ts";
+import { needPending, onServer, type RotationDeps, readCurrent, sameHost } from "./versions.ts";
+
+/** Named in an error; more would say no more. */
+const SHOWN_AT_MOST = 5;
+
+/** A replica replays the new password a moment later. */
+const ATTEMPTS_ON_REPLICA = 5;
+const BETWEEN_ATTEMPTS: Duration = seconds(2);
+
+/**
+ * Prove that applications can work with the pending login: it is let in where the secret says, it acts
+ * as it must, may do exactly what the current user may, and can run the configured queries.
+ */
+export async function testSecret(deps: RotationDeps, request: RotationRequest): Promise<void> {
+  const { secretId: id } = request;
+  const { ownerGroup, testQueries } = deps.settings;
+  const current = await readCurrent(deps, id);
+  const pending = await needPending(deps, request, current);
+  const session = await logIn(deps, id, pending);
+  try {
+    if (pending.username !== current.username) {
+      const found = await session.differences(pending.username, current.username, SHOWN_AT_MOST);
+      if (found.length > 0)
+        throw new ConfigError(
+          `secret ${id}: the two users are not alike: ${found.join("; ")}; give privileges to ${ownerGroup ?? "the roles that both are members of"}, never to one of them`,
+        );
+    }
+    const actsAs = await session.actsAs();
+    if (ownerGroup !== undefined && actsAs !== ownerGroup)
+      throw new ConfigError(
+        `secret ${id}: ${pending.username} acts as ${actsAs} and not as ${ownerGroup}, and what it makes would be its own; have a DBA run: ALTER ROLE … SET role`,
+      );
+    await session.tryQueries(testQueries);
+  } finally {
+    await session.end();
+  }
+}
+
+/** Where applications log in: on the server, or on the replica that the secret names. */
+async function logIn(
+  deps: RotationDeps,
+  id: string,
+  pending: DatabaseSecret,
+): Promise<RotationSession> {
+  const isReplica = !sameHost(pending.host, deps.server.host);
+  const { host, port } = isReplica ? pending : deps.server;
+  const login: ServerLogin = { ...onServer(deps, pending), host, port };
+  for (let attempt = 1; ; attempt++) {
+    const answer = await deps.servers.logIn(login);
+    if (!("refused" in answer)) return answer;
+    if (!isReplica || attempt === ATTEMPTS_ON_REPLICA)
+      throw new ConfigError(
+        `secret ${id}: ${host} refuses the pending login of ${pending.username} (SQLSTATE ${answer.refused}); setSecret has not set its password: aws secretsmanager rotate-secret`,
+      );
+    await deps.time.wait(BETWEEN_ATTEMPTS);
+  }
+}

@@ -1,0 +1,141 @@
+import { ConfigError, InvalidRequestError } from "../errors.ts";
+import type { RandomBytes, Telemetry } from "../ports.ts";
+import type { Time } from "../time.ts";
+import { type DatabaseSecret, readDatabaseSecret } from "./database-secret.ts";
+import { AWSCURRENT, AWSPENDING, AWSPREVIOUS } from "./gate.ts";
+import type { RotationRds, RotationSecrets, RotationServers, ServerLogin } from "./ports.ts";
+import type { RotationRequest } from "./request.ts";
+import type { RotationSettings } from "./settings.ts";
+
+/** What the steps of a rotation need from outside. */
+export interface RotationDeps {
+  readonly settings: RotationSettings;
+  /** ARN of the one secret that is rotated. */
+  readonly secretArn: string;
+  /** ARN of the administrator's secret; `alternating-users` alone needs it. */
+  readonly masterArn?: string;
+  /** Where the server is. A secret that names another is refused: who writes it must not choose. */
+  readonly server: { readonly host: string; readonly port: number };
+  readonly secrets: RotationSecrets;
+  readonly servers: RotationServers;
+  readonly rds: RotationRds;
+  readonly random: RandomBytes;
+  readonly telemetry: Pick<Telemetry, "audit">;
+  readonly time: Time;
+}
+
+/** Who is in the next version when this user is in the current one. */
+export const nextUsername = ({ usernames }: RotationSettings, username: string): string =>
+  usernames.find((each) => each !== username) ?? username;
+
+/** The version that is in use, checked. @throws ConfigError when it cannot be rotated. */
+export async function readCurrent(deps: RotationDeps, id: string): Promise<DatabaseSecret> {
+  const version = await deps.secrets.getSecret(id, { stage: AWSCURRENT });
+  if (version === undefined)
+    throw new ConfigError(
+      `secret ${id} has no ${AWSCURRENT} value; put the login that is in use: aws secretsmanager put-secret-value`,
+    );
+  const current = readDatabaseSecret(id, AWSCURRENT, version.value);
+  const { usernames, secret } = deps.settings;
+  if (!usernames.includes(current.username))
+    throw new ConfigError(
+      `secret ${id} (${AWSCURRENT}) holds the username "${current.username}", and its function was deployed for ${usernames.join(" and ")}; correct the secret, or the usernames of "${secret}" in the configuration, and deploy again`,
+    );
+  await checkPlace(deps, id, current);
+  return current;
+}
+
+/** @throws ConfigError for a secret that names another server than the function was deployed for. */
+async function checkPlace(deps: RotationDeps, id: string, secret: DatabaseSecret): Promise<void> {
+  const { server, rds } = deps;
+  if (sameHost(secret.host, server.host)) {
+    if (secret.port === server.port) return;
+    throw new ConfigError(
+      `secret ${id} (${AWSCURRENT}) names port ${secret.port} of ${secret.host}, and its function was deployed for port ${server.port}; correct the secret, or deploy again`,
+    );
+  }
+  if (await rds.belongs(secret.host)) return;
+  throw new ConfigError(
+    `secret ${id} (${AWSCURRENT}) names the host ${secret.host}, which is neither ${server.host}, for which its function was deployed, nor a replica of it that RDS knows; correct the secret, or deploy again`,
+  );
+}
+
+/** DNS knows no case, and a name may end in a dot. */
+export const sameHost = (a: string, b: string): boolean => plain(a) === plain(b);
+
+const plain = (host: string): string => host.toLowerCase().replace(/\.$/, "");
+
+/**
+ * The version that is to come, checked against the current one before anybody logs in with it: whoever
+ * may write the pending version must not make us prove its password to a server of theirs.
+ *
+ * @returns `undefined` while it has no value.
+ */
+export async function readPending(
+  deps: RotationDeps,
+  { secretId: id, token }: RotationRequest,
+  current: DatabaseSecret,
+): Promise<DatabaseSecret | undefined> {
+  const version = await deps.secrets.getSecret(id, { versionId: token, stage: AWSPENDING });
+  if (version === undefined) return undefined;
+  const pending = readDatabaseSecret(id, AWSPENDING, version.value);
+  // RotateImmediatelyOnUpdate: false has Secrets Manager test a copy of what is there
+  const isCopy = pending.password.reveal() === current.password.reveal();
+  const expected = isCopy ? current.username : nextUsername(deps.settings, current.username);
+  checkSame(id, AWSPENDING, pending, { ...current, username: expected });
+  return pending;
+}
+
+/** As {@link readPending}. @throws InvalidRequestError while it has no value. */
+export async function needPending(
+  deps: RotationDeps,
+  request: RotationRequest,
+  current: DatabaseSecret,
+): Promise<DatabaseSecret> {
+  const pending = await readPending(deps, request, current);
+  if (pending !== undefined) return pending;
+  throw new InvalidRequestError(
+    `version ${request.token} of secret ${request.secretId} has no value yet; createSecret comes before ${request.step}: aws secretsmanager rotate-secret`,
+  );
+}
+
+/** The version before the current one, if there is one with a login of `username` on the same server. */
+export async function readPrevious(
+  deps: RotationDeps,
+  id: string,
+  wanted: DatabaseSecret,
+): Promise<DatabaseSecret | undefined> {
+  const version = await deps.secrets.getSecret(id, { stage: AWSPREVIOUS });
+  if (version === undefined) return undefined;
+  try {
+    const previous = readDatabaseSecret(id, AWSPREVIOUS, version.value);
+    checkSame(id, AWSPREVIOUS, previous, wanted);
+    return previous;
+  } catch (error) {
+    // it may be of a time when the secret held something else: then it is no help, and no harm
+    if (error instanceof ConfigError) return undefined;
+    throw error;
+  }
+}
+
+function checkSame(
+  id: string,
+  label: string,
+  version: DatabaseSecret,
+  wanted: Pick<DatabaseSecret, "username" | "host" | "port">,
+): void {
+  const changed = (["username", "host", "port"] as const).filter((key) =>
+    key === "host" ? !sameHost(version.host, wanted.host) : version[key] !== wanted[key],
+  );
+  const [key] = changed;
+  if (key === undefined) return;
+  throw new ConfigError(
+    `secret ${id} (${label}) holds the ${key} "${version[key]}" where "${wanted[key]}" must be, and was not tried; a rotation changes the password alone, or takes the other of two users: remove the label ${label} from that version: aws secretsmanager update-secret-version-stage`,
+  );
+}
+
+/** A secret's login on the deployed server: roles are the same on its replicas, and made there alone. */
+export const onServer = (
+  { server }: Pick<RotationDeps, "server">,
+  { dbname, username, password }: DatabaseSecret,
+): ServerLogin => ({ ...server, dbname, username, password });

@@ -1,0 +1,151 @@
+import {
+  DescribeDBClustersCommand,
+  DescribeDBInstancesCommand,
+  ModifyDBClusterCommand,
+  ModifyDBInstanceCommand,
+  type RDSClient,
+} from "@aws-sdk/client-rds";
+import { ConfigError, DatabaseUnavailableError } from "../../core/errors.ts";
+import type { RotationRds } from "../../core/rotation/ports.ts";
+import type { Secret } from "../../core/secret.ts";
+import { type Duration, plus, seconds, type Time } from "../../core/time.ts";
+import { fromAwsError } from "./from-aws-error.ts";
+import { type ReaderSource, rdsReaders } from "./rds.ts";
+
+export interface RotationRdsDeps {
+  readonly client: Pick<RDSClient, "send">;
+  /** What RDS calls the server; without it RDS is asked nothing. */
+  readonly source: ReaderSource | undefined;
+  /** Other addresses that the configuration names. */
+  readonly fixedHosts: readonly string[];
+  /** How long to wait for RDS to apply a password. */
+  readonly patience: Duration;
+  readonly time: Time;
+}
+
+/** The master user of an instance or a cluster, as RDS describes it. */
+interface Master {
+  readonly username: string | undefined;
+  readonly status: string | undefined;
+  /** RDS keeps the password itself, in a secret of its own. */
+  readonly managed: boolean;
+  /** A new password is accepted, and not applied yet. */
+  readonly pending: boolean;
+}
+
+const BETWEEN_LOOKS = seconds(3);
+
+/** Amazon RDS as {@link RotationRds}. */
+export function rotationRds(deps: RotationRdsDeps): RotationRds {
+  return {
+    setMasterPassword: (username, password) => setMasterPassword(deps, username, password),
+    belongs: (host) => belongs(deps, host),
+    addressOf: (arn) => addressOf(deps, arn),
+  };
+}
+
+async function setMasterPassword(
+  deps: RotationRdsDeps,
+  username: string,
+  password: Secret,
+): Promise<void> {
+  const { source, time, patience } = deps;
+  if (source === undefined)
+    throw new ConfigError(
+      "RDS sets the password of the master user, and the function was deployed without the identifier of an instance or a cluster; name it as instance or cluster, and deploy again",
+    );
+  const name = nameOf(source);
+  const before = await describeMaster(deps, source);
+  if (before.managed)
+    throw new ConfigError(
+      `RDS manages the master user's password of ${name} itself; take this rotation away, or end that: aws rds modify-db-instance --no-manage-master-user-password`,
+    );
+  if (before.username !== username)
+    throw new ConfigError(
+      `the master user of ${name} is "${before.username}", and the secret holds "${username}"; correct the secret`,
+    );
+  await modify(deps, source, password);
+  const until = plus(time.now(), patience);
+  for (;;) {
+    await time.wait(BETWEEN_LOOKS);
+    const { pending, status } = await describeMaster(deps, source);
+    if (!pending && status === "available") return;
+    if (time.now() >= until)
+      throw new DatabaseUnavailableError(
+        `RDS has not applied the master user's password of ${name} in time, its status is ${status}; wait and retry`,
+      );
+  }
+}
+
+const nameOf = (source: ReaderSource): string =>
+  "cluster" in source ? `cluster ${source.cluster}` : `instance ${source.instance}`;
+
+async function describeMaster({ client }: RotationRdsDeps, source: ReaderSource): Promise<Master> {
+  const found = await asked(`${nameOf(source)} could not be described`, async () => {
+    if ("cluster" in source) {
+      const { DBClusters: [cluster] = [] } = await client.send(
+        new DescribeDBClustersCommand({ DBClusterIdentifier: source.cluster }),
+      );
+      return cluster && { ...cluster, status: cluster.Status };
+    }
+    const { DBInstances: [instance] = [] } = await client.send(
+      new DescribeDBInstancesCommand({ DBInstanceIdentifier: source.instance }),
+    );
+    return instance && { ...instance, status: instance.DBInstanceStatus };
+  });
+  return {
+    username: found?.MasterUsername,
+    status: found?.status,
+    managed: found?.MasterUserSecret !== undefined,
+    pending: found?.PendingModifiedValues?.MasterUserPassword !== undefined,
+  };
+}
+
+const modify = ({ client }: RotationRdsDeps, source: ReaderSource, password: Secret) =>
+  asked(`the master user's password of ${nameOf(source)} could not be set`, async () => {
+    const change = { MasterUserPassword: password.reveal(), ApplyImmediately: true };
+    await ("cluster" in source
+      ? client.send(new ModifyDBClusterCommand({ DBClusterIdentifier: source.cluster, ...change }))
+      : client.send(
+          new ModifyDBInstanceCommand({ DBInstanceIdentifier: source.instance, ...change }),
+        ));
+  });
+
+/** Readers, and for a cluster its own endpoints. */
+async function belongs(deps: RotationRdsDeps, host: string): Promise<boolean> {
+  const wanted = host.toLowerCase();
+  const { source, fixedHosts } = deps;
+  if (fixedHosts.some((each) => each.toLowerCase() === wanted)) return true;
+  if (source === undefined) return false;
+  const readers = await rdsReaders({ ...deps, source })();
+  if (readers.some((each) => "host" in each && each.host.toLowerCase() === wanted)) return true;
+  if (!("cluster" in source)) return false;
+  const endpoints = await asked(`${nameOf(source)} could not be described`, async () => {
+    const { DBClusters: [cluster] = [] } = await deps.client.send(
+      new DescribeDBClustersCommand({ DBClusterIdentifier: source.cluster }),
+    );
+    return [cluster?.Endpoint, cluster?.ReaderEndpoint, ...(cluster?.CustomEndpoints ?? [])];
+  });
+  return endpoints.some((each) => each?.toLowerCase() === wanted);
+}
+
+/** `arn:aws:rds:<region>:<account>:db:<name>` or `:cluster:<name>`. */
+async function addressOf({ client }: RotationRdsDeps, arn: string): Promise<string | undefined> {
+  const [, , , , , kind] = arn.split(":");
+  return asked(`${arn} could not be described`, async () => {
+    if (kind === "cluster") {
+      const reply = await client.send(new DescribeDBClustersCommand({ DBClusterIdentifier: arn }));
+      return reply.DBClusters?.[0]?.Endpoint;
+    }
+    const reply = await client.send(new DescribeDBInstancesCommand({ DBInstanceIdentifier: arn }));
+    return reply.DBInstances?.[0]?.Endpoint?.Address;
+  });
+}
+
+async function asked<T>(what: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw fromAwsError(what, error);
+  }
+}

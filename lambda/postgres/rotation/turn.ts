@@ -1,0 +1,148 @@
+import { ConfigError, StatementRejectedError } from "../../../core/errors.ts";
+import type { TurnUser } from "../../../core/rotation/ports.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "../provisioning/session.ts";
+import { ident, integer, literal, type Sql, sql } from "../sql.ts";
+
+interface UserState {
+  readonly name: string;
+  readonly connection_limit: number;
+  /** The role it acts as from the start of a session. */
+  readonly acts_as: string | null;
+  readonly powerful: boolean;
+}
+
+/** `$1` names of users. */
+const userStates = sql`
+select r.rolname::text as name, r.rolconnlimit as connection_limit,
+  r.rolsuper or r.rolcreaterole or r.rolreplication or r.rolbypassrls as powerful,
+  (select pg_catalog.substr(s, 6) from pg_catalog.unnest(r.rolconfig) s
+    where s like 'role=%' limit 1) as acts_as
+from pg_catalog.pg_roles r where r.rolname = any ($1::text[])`;
+
+interface Membership {
+  readonly role: string;
+  readonly member: string;
+  readonly admin: boolean;
+  readonly inherit: boolean;
+  readonly set: boolean;
+}
+
+/** `$1` names of members. Before 16 a membership has the ADMIN option alone. */
+const memberships = (split: boolean): Sql => sql`
+select r.rolname::text as role, u.rolname::text as member,
+  pg_catalog.bool_or(m.admin_option) as admin,
+  pg_catalog.bool_or(${split ? sql`m.inherit_option` : sql`true`}) as inherit,
+  pg_catalog.bool_or(${split ? sql`m.set_option` : sql`true`}) as set
+from pg_catalog.pg_auth_members m
+join pg_catalog.pg_roles r on r.oid = m.roleid
+join pg_catalog.pg_roles u on u.oid = m.member
+where u.rolname = any ($1::text[])
+group by r.rolname, u.rolname`;
+
+/**
+ * Make the user of the next turn what the current one is: a member of the owner group, acting as it,
+ * with the same memberships, and a new password. All of it or nothing.
+ *
+ * @throws ConfigError when the administrator may not, with what a DBA can run.
+ */
+export async function convergeTurn(session: Session, user: TurnUser): Promise<void> {
+  const step = `converge the user ${user.username}`;
+  const { username, like, ownerGroup } = user;
+  const [facts] = await session.rows<{ version: number; admin: string }>(
+    step,
+    sql`select pg_catalog.current_setting('server_version_num')::int as version,
+      session_user::text as admin`,
+  );
+  const split = (facts?.version ?? 0) >= SPLIT_MEMBERSHIP;
+  const states = await session.rows<UserState>(step, userStates, [[username, like, ownerGroup]]);
+  const held = await session.rows<Membership>(step, memberships(split), [[username, like]]);
+  const stateOf = (name: string) => states.find((each) => each.name === name);
+  if (stateOf(ownerGroup) === undefined)
+    throw new ConfigError(
+      `the owner group "${ownerGroup}" does not exist; have a DBA run: CREATE ROLE ${ident(ownerGroup)} NOLOGIN;`,
+    );
+  for (const name of [username, like])
+    if (stateOf(name)?.powerful)
+      throw new ConfigError(
+        `"${name}" has SUPERUSER, CREATEROLE, REPLICATION or BYPASSRLS, and such users do not take turns; take that from it, or use strategy single-user`,
+      );
+  const statements = [
+    sql`set local role none`,
+    ...passwordOf(user, stateOf(username), stateOf(like)),
+    ...grantsOf(user, held, split),
+    ...[username, like]
+      .filter((name) => stateOf(name)?.acts_as !== ownerGroup)
+      .map((name) => sql`alter role ${ident(name)} set role = ${literal(ownerGroup)}`),
+  ];
+  try {
+    await session.apply(step, statements);
+  } catch (error) {
+    if (!(error instanceof StatementRejectedError)) throw error;
+    throw mayNot(error, facts?.admin ?? "", user, split);
+  }
+}
+
+function passwordOf(
+  { username, verifier, comment }: TurnUser,
+  known: UserState | undefined,
+  like: UserState | undefined,
+): readonly Sql[] {
+  const password = sql`password ${literal(verifier)}`;
+  if (known !== undefined) return [sql`alter role ${ident(username)} ${password}`];
+  return [
+    sql`create role ${ident(username)} login inherit connection limit ${integer(like?.connection_limit ?? -1)} ${password}`,
+    sql`comment on role ${ident(username)} is ${literal(comment)}`,
+  ];
+}
+
+/** Both belong to the owner group; beyond it, the next user gets what the current one has, and no more. */
+function grantsOf(
+  { username, like, ownerGroup }: TurnUser,
+  held: readonly Membership[],
+  split: boolean,
+): readonly Sql[] {
+  const of = (member: string) => held.filter((each) => each.member === member);
+  const group = { role: ownerGroup, admin: false, inherit: true, set: true };
+  const wanted = [group, ...of(like).filter(({ role }) => role !== ownerGroup)];
+  const has = (member: string, { role, admin, inherit, set }: Omit<Membership, "member">) =>
+    of(member).some(
+      (each) =>
+        each.role === role && each.admin === admin && each.inherit === inherit && each.set === set,
+    );
+  const excess = of(username).filter(
+    ({ role }) => role !== username && !wanted.some((each) => each.role === role),
+  );
+  return [
+    ...(has(like, group) ? [] : [grant(group, like, split)]),
+    ...wanted.filter((each) => !has(username, each)).map((each) => grant(each, username, split)),
+    ...excess.map(({ role }) => sql`revoke ${ident(role)} from ${ident(username)}`),
+  ];
+}
+
+function grant(
+  { role, admin, inherit, set }: Omit<Membership, "member">,
+  member: string,
+  split: boolean,
+): Sql {
+  const granted = sql`grant ${ident(role)} to ${ident(member)}`;
+  if (!split) return admin ? sql`${granted} with admin option` : granted;
+  const yes = (value: boolean): Sql => (value ? sql`true` : sql`false`);
+  return sql`${granted} with admin ${yes(admin)}, inherit ${yes(inherit)}, set ${yes(set)}`;
+}
+
+function mayNot(
+  error: StatementRejectedError,
+  admin: string,
+  { username, like, ownerGroup }: TurnUser,
+  split: boolean,
+): ConfigError {
+  const remedies = split
+    ? [ownerGroup, username, like].map(
+        (role) => sql`GRANT ${ident(role)} TO ${ident(admin)} WITH ADMIN OPTION`,
+      )
+    : [sql`ALTER ROLE ${ident(admin)} CREATEROLE`];
+  return new ConfigError(
+    `the administrator "${admin}" may not set up the user ${username} like ${like} (SQLSTATE ${error.sqlState}), and nothing was changed; have a DBA run, of the roles that exist: ${remedies.join("; ")};`,
+    { cause: error },
+  );
+}
