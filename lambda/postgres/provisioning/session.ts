@@ -39,6 +39,11 @@ const REFUSED = new Set(["42501", "XX000"]);
 
 /** A session that its opener ends. */
 export interface OpenSession extends Session {
+  /**
+   * As `apply`, for statements with a verifier, as the user who logged in: nothing of it fails in the
+   * server's eyes, which would log the text of what does.
+   */
+  applyUnlogged(step: string, statements: readonly Sql[]): Promise<void>;
   /** Run one statement in a transaction that is rolled back. */
   tryOut(step: string, statement: string): Promise<void>;
   end(): Promise<void>;
@@ -49,6 +54,8 @@ export async function openSession(login: Login, limits: Limits): Promise<OpenSes
   const client = await attempt(`connect to ${login.database}`, () => connect(login, limits));
   return {
     ...sessionOn(client),
+    applyUnlogged: (step, statements) =>
+      attempt(step, () => repeated(() => unlogged(client, statements))),
     tryOut: (step, text) =>
       attempt(step, async () => {
         await client.query("begin");
@@ -61,6 +68,31 @@ export async function openSession(login: Login, limits: Limits): Promise<OpenSes
       }),
     end: () => client.end().catch(() => {}),
   };
+}
+
+/** What the statements failed with, if they did; of this transaction alone. */
+const failure = sql`
+select nullif(pg_catalog.current_setting('mayfly.failed', true), '') as code`;
+
+async function unlogged(client: pg.Client, statements: readonly Sql[]): Promise<void> {
+  await client.query("begin");
+  try {
+    // a user may act as another role from the start of its sessions
+    await client.query("set local role none");
+    await client.query(sql`
+do $mf$ begin
+${joined(statements, sql`;\n`)};
+exception when others then
+  perform pg_catalog.set_config('mayfly.failed', sqlstate, true);
+end $mf$`);
+    const { rows } = await client.query<{ code: string | null }>(failure);
+    const code = rows[0]?.code ?? undefined;
+    if (code !== undefined) throw Object.assign(new Error("the statements failed"), { code });
+    await client.query("commit");
+  } catch (error) {
+    await client.query("rollback").catch(() => {});
+    throw error;
+  }
 }
 
 /** Open a session, hand it to `work`, and close it whatever happens. */

@@ -59,9 +59,7 @@ function refusalIn(
 const sessionOf = (session: OpenSession): RotationSession => ({
   setOwnPassword: async (username, verifier) => {
     try {
-      await session.apply("set the own password", [
-        // a user may act as its owner group from the start, which may not change its password
-        sql`set local role none`,
+      await session.applyUnlogged("set the own password", [
         sql`alter role ${ident(username)} password ${literal(verifier)}`,
       ]);
     } catch (error) {

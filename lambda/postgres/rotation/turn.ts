@@ -1,6 +1,6 @@
 import { ConfigError, StatementRejectedError } from "../../../core/errors.ts";
 import type { TurnUser } from "../../../core/rotation/ports.ts";
-import { type Session, SPLIT_MEMBERSHIP } from "../provisioning/session.ts";
+import { type OpenSession, SPLIT_MEMBERSHIP } from "../provisioning/session.ts";
 import { ident, integer, literal, type Sql, sql } from "../sql.ts";
 
 interface UserState {
@@ -45,7 +45,7 @@ group by r.rolname, u.rolname`;
  *
  * @throws ConfigError when the administrator may not, with what a DBA can run.
  */
-export async function convergeTurn(session: Session, user: TurnUser): Promise<void> {
+export async function convergeTurn(session: OpenSession, user: TurnUser): Promise<void> {
   const step = `converge the user ${user.username}`;
   const { username, like, ownerGroup } = user;
   const [facts] = await session.rows<{ version: number; admin: string }>(
@@ -67,7 +67,6 @@ export async function convergeTurn(session: Session, user: TurnUser): Promise<vo
         `"${name}" has SUPERUSER, CREATEROLE, REPLICATION or BYPASSRLS, and such users do not take turns; take that from it, or use strategy single-user`,
       );
   const statements = [
-    sql`set local role none`,
     ...passwordOf(user, stateOf(username), stateOf(like)),
     ...grantsOf(user, held, split),
     ...[username, like]
@@ -75,7 +74,7 @@ export async function convergeTurn(session: Session, user: TurnUser): Promise<vo
       .map((name) => sql`alter role ${ident(name)} set role = ${literal(ownerGroup)}`),
   ];
   try {
-    await session.apply(step, statements);
+    await session.applyUnlogged(step, statements);
   } catch (error) {
     if (!(error instanceof StatementRejectedError)) throw error;
     throw mayNot(error, facts?.admin ?? "", user, split);
