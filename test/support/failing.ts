@@ -21,18 +21,19 @@ export function crashAt(at: number, side: Side): CrashPoint {
     calls,
     wrap: (port) =>
       new Proxy(port, {
-        get:
-          (target, name) =>
-          async (...given: unknown[]) => {
+        get: (target, name) => {
+          const call: unknown = Reflect.get(target, name);
+          if (typeof call !== "function") return call;
+          return async (...given: unknown[]): Promise<unknown> => {
             calls.push(String(name));
             const number = calls.length;
             if (number > at || (number === at && side === "before"))
               throw new Crash(`crashed before call ${number}, ${String(name)}`);
-            const call = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
-            const answer = await call(...given);
+            const answer: unknown = await call(...given);
             if (number === at) throw new Crash(`crashed after call ${number}, ${String(name)}`);
             return answer;
-          },
+          };
+        },
       }),
   };
 }

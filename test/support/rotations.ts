@@ -51,7 +51,8 @@ export interface RotationScene {
     token?: string,
   ) => Promise<RotationReport>;
   /** All four, as Secrets Manager asks for them; goes on with a rotation that failed. */
-  readonly rotate: (changes?: Partial<RotationDeps>) => Promise<void>;
+  readonly rotate: (changes?: Partial<RotationDeps>, token?: string) => Promise<void>;
+  readonly ssl: Login["ssl"];
   /** Log in with a version; the SQLSTATE of a refusal. */
   readonly refusalOf: (label: string) => Promise<string | undefined>;
   /** The login in a version. */
@@ -156,8 +157,8 @@ export async function rotationScene(
     audit,
     connections: () => connections,
     step,
-    rotate: async (changes) => {
-      const token = secret.begin();
+    ssl,
+    rotate: async (changes, token = secret.begin()) => {
       for (const name of ROTATION_STEPS)
         await rotate({ ...deps, ...changes }, { step: name, secretId: secret.arn, token });
     },

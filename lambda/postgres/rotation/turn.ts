@@ -11,6 +11,18 @@ interface UserState {
   readonly powerful: boolean;
 }
 
+interface Admin {
+  /** `server_version_num`. */
+  readonly version: number;
+  readonly name: string;
+  readonly createsRoles: boolean;
+}
+
+const adminFacts = sql`
+select pg_catalog.current_setting('server_version_num')::int as version,
+  r.rolname::text as name, r.rolcreaterole or r.rolsuper as "createsRoles"
+from pg_catalog.pg_roles r where r.rolname = session_user`;
+
 /** `$1` names of users. */
 const userStates = sql`
 select r.rolname::text as name, r.rolconnlimit as connection_limit,
@@ -48,12 +60,11 @@ group by r.rolname, u.rolname`;
 export async function convergeTurn(session: OpenSession, user: TurnUser): Promise<void> {
   const step = `converge the user ${user.username}`;
   const { username, like, ownerGroup } = user;
-  const [facts] = await session.rows<{ version: number; admin: string }>(
+  const [admin = { version: 0, name: "", createsRoles: false }] = await session.rows<Admin>(
     step,
-    sql`select pg_catalog.current_setting('server_version_num')::int as version,
-      session_user::text as admin`,
+    adminFacts,
   );
-  const split = (facts?.version ?? 0) >= SPLIT_MEMBERSHIP;
+  const split = admin.version >= SPLIT_MEMBERSHIP;
   const states = await session.rows<UserState>(step, userStates, [[username, like, ownerGroup]]);
   const held = await session.rows<Membership>(step, memberships(split), [[username, like]]);
   const stateOf = (name: string) => states.find((each) => each.name === name);
@@ -77,7 +88,8 @@ export async function convergeTurn(session: OpenSession, user: TurnUser): Promis
     await session.applyUnlogged(step, statements);
   } catch (error) {
     if (!(error instanceof StatementRejectedError)) throw error;
-    throw mayNot(error, facts?.admin ?? "", user, split);
+    const existing = [ownerGroup, username, like].filter((name) => stateOf(name) !== undefined);
+    throw mayNot(error, admin, user, existing);
   }
 }
 
@@ -131,17 +143,19 @@ function grant(
 
 function mayNot(
   error: StatementRejectedError,
-  admin: string,
-  { username, like, ownerGroup }: TurnUser,
-  split: boolean,
+  { name, createsRoles, version }: Admin,
+  { username, like }: TurnUser,
+  existing: readonly string[],
 ): ConfigError {
-  const remedies = split
-    ? [ownerGroup, username, like].map(
-        (role) => sql`GRANT ${ident(role)} TO ${ident(admin)} WITH ADMIN OPTION`,
-      )
-    : [sql`ALTER ROLE ${ident(admin)} CREATEROLE`];
+  const admin = ident(name);
+  const remedies = [
+    ...(createsRoles ? [] : [sql`ALTER ROLE ${admin} CREATEROLE`]),
+    ...(version < SPLIT_MEMBERSHIP
+      ? []
+      : existing.map((role) => sql`GRANT ${ident(role)} TO ${admin} WITH ADMIN OPTION`)),
+  ];
   return new ConfigError(
-    `the administrator "${admin}" may not set up the user ${username} like ${like} (SQLSTATE ${error.sqlState}), and nothing was changed; have a DBA run, of the roles that exist: ${remedies.join("; ")};`,
+    `the administrator "${name}" may not set up the user ${username} like ${like} (SQLSTATE ${error.sqlState}), and nothing was changed; have a DBA run: ${remedies.join("; ")};`,
     { cause: error },
   );
 }
