@@ -1,0 +1,45 @@
+import type { RotationRulesType } from "@aws-sdk/client-secrets-manager";
+import type { Created, Resource, ResourceType } from "./resource.ts";
+import type { SecretRotation } from "./secret-rotation.ts";
+import type { SecretStore } from "./secret-store.ts";
+
+interface ScheduleProperties {
+  readonly SecretId: string;
+  readonly RotationLambdaARN?: string;
+  readonly RotationRules?: RotationRulesType;
+  readonly RotateImmediatelyOnUpdate?: boolean | string;
+}
+
+/** `AWS::SecretsManager::RotationSchedule`: RotateSecret by CloudFormation, and its end. */
+export function rotationSchedule(store: SecretStore, rotation: SecretRotation): ResourceType {
+  const put = async (resource: Resource): Promise<Created> => {
+    const { logicalId, properties } = resource;
+    if ("HostedRotationLambda" in properties)
+      throw new Error(
+        `${logicalId}: the local runner has rotation by a function of the template; HostedRotationLambda is none`,
+      );
+    const wanted = properties as unknown as ScheduleProperties;
+    const secret = store.find(wanted.SecretId);
+    // one that is running would fail this on AWS, where an update comes minutes later
+    await rotation.activities.idle(secret);
+    await rotation.rotate(secret, {
+      RotationLambdaARN: wanted.RotationLambdaARN,
+      RotationRules: wanted.RotationRules,
+      RotateImmediately: String(wanted.RotateImmediatelyOnUpdate ?? true) === "true",
+    });
+    store.touch(secret);
+    return { ref: secret.arn };
+  };
+  return {
+    changes: { SecretId: "replace", "*": "update" },
+    create: put,
+    update: put,
+    remove: async ({ ref }) => {
+      const secret = store.lookup(ref);
+      if (secret?.rotation === undefined) return;
+      rotation.cancel(secret);
+      // nobody may take the function away while it is at work
+      await rotation.activities.idle(secret);
+    },
+  };
+}
