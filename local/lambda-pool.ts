@@ -10,8 +10,8 @@ import {
 /** What becomes of an environment that gets an event: it may be killed before or after its work. */
 export type Fate = "run" | "kill-before" | "kill-after";
 
-/** Told of every event before a function gets it: its name, and the event's JSON. */
-export type OnInvoke = (functionName: string, payload: string) => Fate;
+/** Asked before a function gets an event, which waits for the answer: its name, the event's JSON. */
+export type OnInvoke = (functionName: string, payload: string) => Fate | Promise<Fate>;
 
 /** What an environment serves once its version is another, or gone. */
 const RETIRED = "";
@@ -21,7 +21,7 @@ export class LambdaPool {
   /** The reserved concurrency; `Infinity` without one. */
   limit: number;
   readonly #optionsOf: (version: string) => InstanceOptions;
-  readonly #fateOf: (payload: string) => Fate;
+  readonly #fateOf: (payload: string) => Fate | Promise<Fate>;
   /** Each with the version that it serves, whatever alias it served before. */
   readonly #all = new Map<LambdaInstance, string>();
   readonly #idle = new Set<LambdaInstance>();
@@ -31,7 +31,7 @@ export class LambdaPool {
   constructor(
     limit: number,
     optionsOf: (version: string) => InstanceOptions,
-    fateOf: (payload: string) => Fate = () => "run",
+    fateOf: (payload: string) => Fate | Promise<Fate> = () => "run",
   ) {
     this.limit = limit;
     this.#optionsOf = optionsOf;
@@ -51,7 +51,7 @@ export class LambdaPool {
       });
     this.#running++;
     try {
-      const fate = this.#fateOf(invocation.payload);
+      const fate = await this.#fateOf(invocation.payload);
       const instance = this.#takeIdle(version) ?? (await this.#start(version));
       const outcome =
         fate === "kill-before" ? killed(invocation) : await instance.invoke(invocation);

@@ -50,7 +50,7 @@ const invalid = (message: string): AwsError => new AwsError("InvalidParameterExc
 
 const constraint = (value: unknown, member: string, what: string): AwsError =>
   validationError(
-    `1 validation error detected: Value '${value}' at 'rotationRules.${member}' failed to satisfy constraint: Member must ${what}`,
+    `1 validation error detected: Value '${String(value)}' at 'rotationRules.${member}' failed to satisfy constraint: Member must ${what}`,
   );
 
 function durationOf(duration: string): number {

@@ -96,10 +96,7 @@ function contextOf(secret: StoredSecret | undefined, keys: RequestKeys): Record<
     "secretsmanager:resource/AllowRotationLambdaArn": secret?.rotation?.functionArn,
     "secretsmanager:SecretId": secret?.arn,
     ...Object.fromEntries(
-      (secret?.settings.Tags ?? []).flatMap(({ Key, Value }) => [
-        [`aws:ResourceTag/${Key}`, Value],
-        [`secretsmanager:ResourceTag/${Key}`, Value],
-      ]),
+      (secret?.settings.Tags ?? []).map(({ Key, Value }) => [`aws:ResourceTag/${Key}`, Value]),
     ),
     ...keys,
   };
