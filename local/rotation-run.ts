@@ -25,14 +25,18 @@ export interface Run {
   cancelled: boolean;
 }
 
-/** @throws AwsError as RotateSecret does when the function is not there, or not for it. */
-export async function assertInvocable(
+/**
+ * The ARN of the function that is to rotate a secret.
+ *
+ * @throws AwsError as RotateSecret does when it is not there, or not for Secrets Manager.
+ */
+export async function invocable(
   lambda: Lambda,
   secretArn: string,
-  functionArn: string,
-): Promise<void> {
+  wanted: string,
+): Promise<string> {
   try {
-    await lambda.assertCallableBy(SECRETS_MANAGER, secretArn, functionArn);
+    return (await lambda.assertCallableBy(SECRETS_MANAGER, secretArn, wanted)).arn;
   } catch (error) {
     if (!(error instanceof AwsError)) throw error;
     throw new AwsError(

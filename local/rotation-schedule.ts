@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from "node:util";
 import type { RotationRulesType } from "@aws-sdk/client-secrets-manager";
 import type { Created, Resource, ResourceType } from "./resource.ts";
 import type { SecretRotation } from "./secret-rotation.ts";
 import type { SecretStore } from "./secret-store.ts";
+import type { StoredSecret } from "./stored-secret.ts";
 
 interface ScheduleProperties {
   readonly SecretId: string;
@@ -22,11 +24,16 @@ export function rotationSchedule(store: SecretStore, rotation: SecretRotation): 
     const secret = store.find(wanted.SecretId);
     // one that is running would fail this on AWS, where an update comes minutes later
     await rotation.activities.idle(secret);
-    await rotation.rotate(secret, {
-      RotationLambdaARN: wanted.RotationLambdaARN,
-      RotationRules: wanted.RotationRules,
-      RotateImmediately: String(wanted.RotateImmediatelyOnUpdate ?? true) === "true",
-    });
+    try {
+      await rotation.rotate(secret, {
+        RotationLambdaARN: wanted.RotationLambdaARN,
+        RotationRules: wanted.RotationRules,
+        RotateImmediately: String(wanted.RotateImmediatelyOnUpdate ?? true) === "true",
+      });
+    } catch (error) {
+      // what a rollback wants may be there all along, behind a rotation that is not complete
+      if (!isSo(secret, wanted)) throw error;
+    }
     store.touch(secret);
     return { ref: secret.arn };
   };
@@ -43,3 +50,8 @@ export function rotationSchedule(store: SecretStore, rotation: SecretRotation): 
     },
   };
 }
+
+const isSo = ({ rotation }: StoredSecret, wanted: ScheduleProperties): boolean =>
+  rotation?.enabled === true &&
+  rotation.functionArn === wanted.RotationLambdaARN &&
+  isDeepStrictEqual(rotation.rules, wanted.RotationRules);

@@ -1,4 +1,4 @@
-import type { Filter } from "@aws-sdk/client-secrets-manager";
+import type { Filter, ListSecretsRequest } from "@aws-sdk/client-secrets-manager";
 import { AwsError } from "./aws-error.ts";
 import type { StoredSecret } from "./stored-secret.ts";
 
@@ -40,6 +40,21 @@ function matches({ name, settings }: StoredSecret, key: string, value: string): 
     );
   const all = [name, Description, ...keys, ...values].join(" ").toLowerCase();
   return lower.split(/\s+/).every((word) => all.includes(word));
+}
+
+/** In the order that ListSecrets is asked for; by default, in which they were made. */
+export function sorted(
+  secrets: readonly StoredSecret[],
+  { SortBy = "created-date", SortOrder = "asc" }: ListSecretsRequest,
+): readonly StoredSecret[] {
+  if (SortBy !== "created-date" && SortBy !== "name")
+    throw new AwsError(
+      "InvalidParameterException",
+      `the local runner sorts secrets by created-date and name; got "${SortBy}"`,
+    );
+  const ascending =
+    SortBy === "name" ? secrets.toSorted((a, b) => (a.name < b.name ? -1 : 1)) : secrets;
+  return SortOrder === "desc" ? ascending.toReversed() : ascending;
 }
 
 /** The part of a list that a token of a former part stands for. */

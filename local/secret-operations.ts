@@ -17,7 +17,7 @@ import { AwsError } from "./aws-error.ts";
 import type { Session } from "./identity.ts";
 import { type Operation, operation } from "./protocols.ts";
 import { randomPassword } from "./random-password.ts";
-import { filtered, pageOf } from "./secret-filters.ts";
+import { filtered, pageOf, sorted } from "./secret-filters.ts";
 import { assertStage, assertToken, valueIn } from "./secret-requests.ts";
 import type { SecretRotation } from "./secret-rotation.ts";
 import type { SecretStore } from "./secret-store.ts";
@@ -67,8 +67,7 @@ const listingOperations = ({ store }: Parts): Readonly<Record<string, Operation>
   ListSecrets: operation<ListSecretsRequest>(async (input, caller) => {
     await store.allowedAnywhere(caller, "ListSecrets");
     const found = filtered(store.all, input.Filters ?? []);
-    const ordered = input.SortOrder === "desc" ? [...found].reverse() : found;
-    const { items, NextToken } = pageOf(ordered, input);
+    const { items, NextToken } = pageOf(sorted(found, input), input);
     return { SecretList: items.map((each) => listed(each, store.account.region)), NextToken };
   }),
   ListSecretVersionIds: operation<ListSecretVersionIdsRequest>(async (input, caller) => {

@@ -6,7 +6,7 @@ import type { Session } from "./identity.ts";
 import type { Lambda } from "./lambda.ts";
 import { Activities } from "./rotation-activities.ts";
 import { nextWindow, readRules } from "./rotation-rules.ts";
-import { assertInvocable, type Failure, perform, type Run, STEPS } from "./rotation-run.ts";
+import { type Failure, invocable, perform, type Run, STEPS } from "./rotation-run.ts";
 import type { StoredSecret } from "./stored-secret.ts";
 
 /** One attempt at a rotation, or at its mere test, that has ended. */
@@ -55,12 +55,13 @@ export class SecretRotation {
     const { RotationRules, RotateImmediately = true } = request;
     const { versions } = secret;
     const versionId = request.ClientRequestToken ?? randomUUID();
-    const functionArn = request.RotationLambdaARN ?? secret.rotation?.functionArn;
-    if (functionArn === undefined)
+    const wanted = request.RotationLambdaARN ?? secret.rotation?.functionArn;
+    if (wanted === undefined)
       throw invalid("No Lambda rotation function ARN is associated with this secret.");
     const plan = readRules(RotationRules);
-    if (caller !== undefined) await this.#options.lambda.authorizeInvoke(caller, functionArn);
-    await assertInvocable(this.#options.lambda, secret.arn, functionArn);
+    const { lambda } = this.#options;
+    if (caller !== undefined) await lambda.authorizeInvoke(caller, wanted);
+    const functionArn = await invocable(lambda, secret.arn, wanted);
     if (versions.find(versionId) !== undefined) {
       this.#reattempt(secret);
       return versionId;

@@ -1,6 +1,7 @@
 import { Duration, type Stack } from "aws-cdk-lib";
 import * as secrets from "aws-cdk-lib/aws-secretsmanager";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import type { Fate } from "../../local/lambda-pool.ts";
 import { type Runner, type RunnerOptions, startRunner } from "../../local/runner.ts";
 import { clientsOf } from "./clients.ts";
 import { bundleRotation, rotator, SECRETS_MANAGER, secretNamed, secretOf } from "./rotation-app.ts";
@@ -91,11 +92,12 @@ test("a schedule that does not rotate at once tests its function", async () => {
   expect(Object.keys(await scheduled(runner).labels())).toEqual(["AWSCURRENT"]);
 });
 
-test("a first rotation that fails leaves the stack alone, and an update of it is refused", async () => {
+test("a first rotation that fails leaves the stack alone, and an update of it is rolled back", async () => {
   const lines: string[] = [];
+  let fate: Fate = "kill-before";
   const runner = await start(every(10), {
     rotationRetrySeconds: 600,
-    onInvoke: () => "kill-before",
+    onInvoke: () => fate,
     onProgress: (line) => void lines.push(line),
   });
   await runner.rotations.idle();
@@ -103,7 +105,13 @@ test("a first rotation that fails leaves the stack alone, and an update of it is
   expect(lines.filter((line) => line.startsWith(failed))).toHaveLength(1);
   const reattempted = "A previous rotation isn't complete. That rotation will be reattempted.";
   await expect(runner.update(assemblyOf(every(20)))).rejects.toThrow(reattempted);
-  await runner.rotations.idle();
+  fate = "run";
+  await runner.rotations.advance(600_000);
+  await runner.update(assemblyOf(every(20)));
+  await runner.rotations.settled();
+  expect((await scheduled(runner).describe()).RotationRules).toMatchObject({
+    ScheduleExpression: "rate(20 days)",
+  });
 });
 
 test("a function that does nothing never completes a rotation", async () => {
