@@ -14,29 +14,7 @@ interface ScheduleProperties {
 
 /** `AWS::SecretsManager::RotationSchedule`: RotateSecret by CloudFormation, and its end. */
 export function rotationSchedule(store: SecretStore, rotation: SecretRotation): ResourceType {
-  const put = async (resource: Resource): Promise<Created> => {
-    const { logicalId, properties } = resource;
-    if ("HostedRotationLambda" in properties)
-      throw new Error(
-        `${logicalId}: the local runner has rotation by a function of the template; HostedRotationLambda is none`,
-      );
-    const wanted = properties as unknown as ScheduleProperties;
-    const secret = store.find(wanted.SecretId);
-    // one that is running would fail this on AWS, where an update comes minutes later
-    await rotation.activities.idle(secret);
-    try {
-      await rotation.rotate(secret, {
-        RotationLambdaARN: wanted.RotationLambdaARN,
-        RotationRules: wanted.RotationRules,
-        RotateImmediately: String(wanted.RotateImmediatelyOnUpdate ?? true) === "true",
-      });
-    } catch (error) {
-      // what a rollback wants may be there all along, behind a rotation that is not complete
-      if (!isSo(secret, wanted)) throw error;
-    }
-    store.touch(secret);
-    return { ref: secret.arn };
-  };
+  const put = (resource: Resource): Promise<Created> => configure(resource, store, rotation);
   return {
     changes: { SecretId: "replace", "*": "update" },
     create: put,
@@ -49,6 +27,33 @@ export function rotationSchedule(store: SecretStore, rotation: SecretRotation): 
       await rotation.activities.idle(secret);
     },
   };
+}
+
+async function configure(
+  { logicalId, properties }: Resource,
+  store: SecretStore,
+  rotation: SecretRotation,
+): Promise<Created> {
+  if ("HostedRotationLambda" in properties)
+    throw new Error(
+      `${logicalId}: the local runner has rotation by a function of the template; HostedRotationLambda is none`,
+    );
+  const wanted = properties as unknown as ScheduleProperties;
+  const secret = store.find(wanted.SecretId);
+  // one that is running would fail this on AWS, where an update comes minutes later
+  await rotation.activities.idle(secret);
+  try {
+    await rotation.rotate(secret, {
+      RotationLambdaARN: wanted.RotationLambdaARN,
+      RotationRules: wanted.RotationRules,
+      RotateImmediately: String(wanted.RotateImmediatelyOnUpdate ?? true) === "true",
+    });
+  } catch (error) {
+    // what a rollback wants may be there all along, behind a rotation that is not complete
+    if (!isSo(secret, wanted)) throw error;
+  }
+  store.touch(secret);
+  return { ref: secret.arn };
 }
 
 const isSo = ({ rotation }: StoredSecret, wanted: ScheduleProperties): boolean =>

@@ -13,6 +13,7 @@ export interface Rotations {
   advance(milliseconds: number): Promise<void>;
 }
 
+/** The view of the rotations of some services. */
 export const rotationsOf = ({
   rotation: { activities, attempts },
   clock,
