@@ -9,7 +9,7 @@ import {
   type Session,
 } from "./identity.ts";
 import type { InstanceOptions } from "./lambda-instance.ts";
-import { LambdaPool } from "./lambda-pool.ts";
+import { LambdaPool, type OnInvoke } from "./lambda-pool.ts";
 import type { Resource } from "./resource.ts";
 
 /** How asynchronous events of one qualifier are handled. */
@@ -71,6 +71,7 @@ export interface FunctionsOptions {
   readonly identities: Identities;
   /** What the runner adds to every function's environment. */
   readonly environment: () => Readonly<Record<string, string>>;
+  readonly onInvoke?: OnInvoke | undefined;
   readonly onLine: (functionName: string, line: string) => void;
   /** Told once of each function whose role may not write its logs: on AWS, there would be none. */
   readonly onFault: (line: string) => void;
@@ -108,8 +109,10 @@ export async function makeFunction(
     name,
     arn: arnOf(options.account, "lambda", `function:${name}`),
     logicalId,
-    pool: new LambdaPool(concurrencyOf(properties), (version) =>
-      (states.get(version) ?? state).instance(version),
+    pool: new LambdaPool(
+      concurrencyOf(properties),
+      (version) => (states.get(version) ?? state).instance(version),
+      (payload) => options.onInvoke?.(name, payload) ?? "run",
     ),
     states,
     published: 0,

@@ -42,6 +42,13 @@ const failure = (errorType: string, errorMessage: string): Outcome => ({
   payload: JSON.stringify({ errorType, errorMessage }),
 });
 
+/** What comes of an event whose process ends. */
+const exited = ({ requestId }: Invocation, how: string): Outcome =>
+  failure("Runtime.ExitError", `RequestId: ${requestId} Error: Runtime exited with error: ${how}`);
+
+/** What comes of an event whose process is killed. */
+export const killed = (invocation: Invocation): Outcome => exited(invocation, "signal: killed");
+
 interface Pending {
   readonly invocation: Invocation;
   readonly settle: (outcome: Outcome) => void;
@@ -90,12 +97,7 @@ export class LambdaInstance {
       child.once("close", (status, signal) => {
         this.alive = false;
         const how = signal === null ? `exit status ${status}` : `signal: ${signal}`;
-        this.#settle(({ requestId }) =>
-          failure(
-            "Runtime.ExitError",
-            `RequestId: ${requestId} Error: Runtime exited with error: ${how}`,
-          ),
-        );
+        this.#settle((invocation) => exited(invocation, how));
         this.#server.close(() => resolve());
         this.#server.closeAllConnections();
       });

@@ -2,9 +2,16 @@ import { AwsError } from "./aws-error.ts";
 import {
   type InstanceOptions,
   type Invocation,
+  killed,
   LambdaInstance,
   type Outcome,
 } from "./lambda-instance.ts";
+
+/** What becomes of an environment that gets an event: it may be killed before or after its work. */
+export type Fate = "run" | "kill-before" | "kill-after";
+
+/** Asked before a function gets an event, which waits for the answer: its name, the event's JSON. */
+export type OnInvoke = (functionName: string, payload: string) => Fate | Promise<Fate>;
 
 /** What an environment serves once its version is another, or gone. */
 const RETIRED = "";
@@ -14,15 +21,21 @@ export class LambdaPool {
   /** The reserved concurrency; `Infinity` without one. */
   limit: number;
   readonly #optionsOf: (version: string) => InstanceOptions;
+  readonly #fateOf: (payload: string) => Fate | Promise<Fate>;
   /** Each with the version that it serves, whatever alias it served before. */
   readonly #all = new Map<LambdaInstance, string>();
   readonly #idle = new Set<LambdaInstance>();
   #running = 0;
   #stopped = false;
 
-  constructor(limit: number, optionsOf: (version: string) => InstanceOptions) {
+  constructor(
+    limit: number,
+    optionsOf: (version: string) => InstanceOptions,
+    fateOf: (payload: string) => Fate | Promise<Fate> = () => "run",
+  ) {
     this.limit = limit;
     this.#optionsOf = optionsOf;
+    this.#fateOf = fateOf;
   }
 
   /**
@@ -38,11 +51,14 @@ export class LambdaPool {
       });
     this.#running++;
     try {
+      const fate = await this.#fateOf(invocation.payload);
       const instance = this.#takeIdle(version) ?? (await this.#start(version));
-      const outcome = await instance.invoke(invocation);
-      if (instance.alive && this.#all.get(instance) === version) this.#idle.add(instance);
+      const outcome =
+        fate === "kill-before" ? killed(invocation) : await instance.invoke(invocation);
+      const isFit = instance.alive && this.#all.get(instance) === version;
+      if (fate === "run" && isFit) this.#idle.add(instance);
       else await this.#end(instance);
-      return outcome;
+      return fate === "run" ? outcome : killed(invocation);
     } finally {
       this.#running--;
     }

@@ -78,14 +78,8 @@ export class Lambda {
    * @throws AwsError as the Invoke operation does.
    */
   async invoke(request: InvokeRequest): Promise<InvokeResponse> {
-    const { access, functions } = this.#options;
-    // AWS tells strangers that they may not before it tells them that there is nothing.
-    const { lambda, qualifier, arn } = functions.find(request.functionName, request.qualifier);
-    await access.authorize(request.caller, {
-      action: "lambda:InvokeFunction",
-      resource: arn,
-      policy: lambda && policyOf(lambda, qualifier),
-    });
+    const { functions } = this.#options;
+    await this.authorizeInvoke(request.caller, request.functionName, request.qualifier);
     const target = functions.target(request.functionName, request.qualifier);
     const payload = request.payload === "" ? "{}" : request.payload;
     assertJson(payload);
@@ -107,20 +101,51 @@ export class Lambda {
   }
 
   /**
+   * Let a principal invoke a function, or not. AWS tells strangers that they may not before it tells
+   * them that there is nothing.
+   *
+   * @throws AwsError as the Invoke operation does.
+   */
+  async authorizeInvoke(caller: Session, name: string, qualifier?: string): Promise<void> {
+    const { access, functions } = this.#options;
+    const { lambda, arn: resource, ...found } = functions.find(name, qualifier);
+    const policy = lambda && policyOf(lambda, found.qualifier);
+    await access.authorize(caller, { action: "lambda:InvokeFunction", resource, policy });
+  }
+
+  /**
    * Call a function asynchronously as an AWS service does, on behalf of one of its resources.
    *
    * @throws AwsError when the function's policy does not let it.
    */
   async invokeByService(service: string, sourceArn: string, call: ServiceCall): Promise<void> {
+    const target = await this.assertCallableBy(service, sourceArn, call.functionName);
+    this.#queue(target, randomUUID(), call.payload);
+  }
+
+  /** As `invokeByService`, and wait for what comes of it. */
+  async callByService(service: string, sourceArn: string, call: ServiceCall): Promise<Outcome> {
+    const target = await this.assertCallableBy(service, sourceArn, call.functionName);
+    const { lambda, version, arn: invokedArn } = target;
+    const invocation = { requestId: randomUUID(), payload: call.payload, invokedArn };
+    return lambda.pool.run(version, invocation);
+  }
+
+  /** @throws AwsError when there is no such function, or its policy does not let the service. */
+  async assertCallableBy(
+    service: string,
+    sourceArn: string,
+    functionName: string,
+  ): Promise<Target> {
     const { access, account, functions } = this.#options;
-    const target = functions.target(call.functionName);
+    const target = functions.target(functionName);
     await access.authorizeService(service, {
       action: "lambda:InvokeFunction",
       resource: target.arn,
       policy: policyOf(target.lambda, target.qualifier),
       context: { "aws:SourceArn": sourceArn, "aws:SourceAccount": account.id },
     });
-    this.#queue(target, randomUUID(), call.payload);
+    return target;
   }
 
   #queue({ lambda, qualifier, version, arn }: Target, requestId: string, payload: string): void {

@@ -99,9 +99,11 @@ export function queryService(
   return {
     unknownCredentials: "InvalidClientTokenId",
     answer: async ({ body, caller }) => {
-      const { Action: wanted = "", ...input } = Object.fromEntries(
-        new URLSearchParams(body.toString()),
-      );
+      const {
+        Action: wanted = "",
+        Version: _,
+        ...input
+      } = Object.fromEntries(new URLSearchParams(body.toString()));
       const run = operations[wanted];
       if (run === undefined) throw notImplemented(name, wanted);
       return reply(200, `${wanted}Response`, { [`${wanted}Result`]: await run(input, caller) });

@@ -1,19 +1,13 @@
 import type { Access } from "./access.ts";
 import { type Account, arnOf, randomEnd } from "./account.ts";
-import { AwsError } from "./aws-error.ts";
+import { AwsError, notImplemented } from "./aws-error.ts";
+import type { Session } from "./identity.ts";
 import { type EmbeddedPostgres, startPostgres } from "./postgres.ts";
 import { operation, queryService, type Service } from "./protocols.ts";
+import { type DescribeInstances, described, filterOf, type Instance } from "./rds-description.ts";
+import { assertPassword, MasterPassword } from "./rds-password.ts";
 import { isReplica, type Replica, startReplica } from "./rds-replica.ts";
 import type { Created, Resource, ResourceTypes } from "./resource.ts";
-
-interface Instance {
-  readonly id: string;
-  readonly arn: string;
-  readonly resourceId: string;
-  readonly dbname: string;
-  readonly server: EmbeddedPostgres;
-  readonly createdAt: Date;
-}
 
 interface InstanceProperties {
   readonly DBInstanceIdentifier?: string;
@@ -30,10 +24,11 @@ interface ParameterGroupProperties {
   readonly Parameters?: Readonly<Record<string, string>>;
 }
 
-interface DescribeInstances {
-  readonly DBInstanceIdentifier?: string;
-  /** As the awsQuery protocol sends `Filters`, of which one may be given. */
-  readonly [filter: `Filters.Filter.${string}`]: string;
+interface ModifyInstance {
+  readonly DBInstanceIdentifier: string;
+  readonly MasterUserPassword?: string;
+  /** A password is changed as soon as possible, whatever this says. */
+  readonly ApplyImmediately?: string;
 }
 
 /** Amazon RDS: one PostgreSQL instance, which is the embedded server, and its read replicas. */
@@ -44,25 +39,24 @@ export class Rds {
   readonly #onFault: (line: string) => void;
   #replicas: readonly (Replica & { readonly resourceId: string })[] = [];
   #instance: Instance | undefined;
+  readonly #password: MasterPassword;
 
   constructor(account: Account, access: Access, onFault: (line: string) => void) {
     this.#account = account;
     this.#access = access;
     this.#onFault = onFault;
+    this.#password = new MasterPassword(onFault);
   }
 
   readonly service: Service = queryService("rds", "http://rds.amazonaws.com/doc/2014-10-31/", {
     DescribeDBClusters: operation<{ DBClusterIdentifier?: string }>(async (input, caller) => {
-      const wanted = input.DBClusterIdentifier;
-      await this.#access.authorize(caller, {
-        action: "rds:DescribeDBClusters",
-        resource: arnOf(this.#account, "rds", `cluster:${wanted ?? "*"}`),
-      });
-      if (wanted === undefined) return { DBClusters: {} };
-      throw new AwsError("DBClusterNotFoundFault", `DBCluster ${wanted} not found.`, {
-        status: 404,
-      });
+      await this.#noCluster(caller, "DescribeDBClusters", input.DBClusterIdentifier);
+      return { DBClusters: {} };
     }),
+    ModifyDBCluster: operation<{ DBClusterIdentifier: string }>((input, caller) =>
+      this.#noCluster(caller, "ModifyDBCluster", input.DBClusterIdentifier),
+    ),
+    ModifyDBInstance: operation<ModifyInstance>((input, caller) => this.#modify(input, caller)),
     DescribeDBInstances: operation<DescribeInstances>(async (input, caller) => {
       const wanted = input.DBInstanceIdentifier;
       await this.#access.authorize(caller, {
@@ -75,10 +69,7 @@ export class Rds {
           (wanted === undefined || id === wanted || arn === wanted) &&
           (named === undefined || named.includes(id)),
       );
-      if (wanted !== undefined && found.length === 0)
-        throw new AwsError("DBInstanceNotFound", `DBInstance ${wanted} not found.`, {
-          status: 404,
-        });
+      if (wanted !== undefined && found.length === 0) throw notFound(wanted);
       return { DBInstances: { DBInstance: found } };
     }),
   });
@@ -113,6 +104,46 @@ export class Rds {
     const { dbname, server } = this.#instance;
     const { host, port } = server;
     return { engine: "postgres", host, port, dbname, dbInstanceIdentifier: id };
+  }
+
+  /** @throws AwsError for every name: there are no clusters. */
+  async #noCluster(caller: Session, what: string, wanted: string | undefined): Promise<void> {
+    await this.#access.authorize(caller, {
+      action: `rds:${what}`,
+      resource: arnOf(this.#account, "rds", `cluster:${wanted ?? "*"}`),
+    });
+    if (wanted === undefined) return;
+    throw new AwsError("DBClusterNotFoundFault", `DBCluster ${wanted} not found.`, { status: 404 });
+  }
+
+  /** The reply still says `available`, and what is pending. */
+  async #modify(input: ModifyInstance, caller: Session) {
+    const {
+      DBInstanceIdentifier: wanted,
+      MasterUserPassword,
+      ApplyImmediately: _,
+      ...rest
+    } = input;
+    await this.#access.authorize(caller, {
+      action: "rds:ModifyDBInstance",
+      resource: wanted.startsWith("arn:") ? wanted : this.#arn(wanted),
+    });
+    const instance = this.#described().find(
+      ({ DBInstanceIdentifier: id, DBInstanceArn: arn }) => id === wanted || arn === wanted,
+    );
+    if (instance === undefined || this.#instance === undefined) throw notFound(wanted);
+    const [other] = Object.keys(rest);
+    if (other !== undefined) throw notImplemented("rds", `ModifyDBInstance with ${other}`);
+    if (MasterUserPassword === undefined) return { DBInstance: instance };
+    if (instance.DBInstanceIdentifier !== this.#instance.id)
+      throw new AwsError(
+        "InvalidParameterCombination",
+        "The master password of a read replica is that of its source.",
+      );
+    assertPassword(MasterUserPassword);
+    this.#password.set(this.#instance.server, MasterUserPassword);
+    const PendingModifiedValues = { MasterUserPassword: "****" };
+    return { DBInstance: { ...instance, PendingModifiedValues } };
   }
 
   async #create({ properties, physicalName, logicalId }: Resource): Promise<Created> {
@@ -170,7 +201,9 @@ export class Rds {
     const ids = this.#replicas.map(({ id }) => id);
     const about = (id: string) => ({ id, arn: this.#arn(id), dbname });
     return [
-      ...(this.#instance === undefined ? [] : [described(this.#instance, { replicas: ids })]),
+      ...(this.#instance === undefined
+        ? []
+        : [{ ...described(this.#instance, { replicas: ids }), ...this.#password.state }]),
       ...this.#replicas.map((each) => described({ ...about(each.id), ...each }, { source })),
     ];
   }
@@ -180,41 +213,13 @@ export class Rds {
   }
 
   async stop(): Promise<void> {
+    await this.#password.stop();
     for (const { server } of this.#replicas) await server.stop();
     await this.#instance?.server.stop();
   }
 }
 
-/** The names in a filter by identifier; `undefined` without one. */
-function filterOf(input: DescribeInstances): readonly string[] | undefined {
-  const fields = Object.entries(input).filter(([key]) => key.startsWith("Filters."));
-  if (fields.length === 0) return undefined;
-  const name = input["Filters.Filter.1.Name"];
-  if (name !== "db-instance-id" || input["Filters.Filter.2.Name"] !== undefined)
-    throw new Error(`the local runner filters DB instances by db-instance-id; got "${name}"`);
-  return fields.filter(([key]) => key.includes(".Values.")).map(([, value]) => value);
-}
-
-interface Relations {
-  readonly replicas?: readonly string[];
-  readonly source?: string | undefined;
-}
+const notFound = (id: string): AwsError =>
+  new AwsError("DBInstanceNotFound", `DBInstance ${id} not found.`, { status: 404 });
 
 const newResourceId = (): string => `db-${randomEnd(26).toUpperCase()}`;
-
-const described = (
-  { id, arn, resourceId, dbname, server, createdAt }: Instance,
-  { replicas = [], source }: Relations,
-) => ({
-  DBInstanceIdentifier: id,
-  DbiResourceId: resourceId,
-  DBInstanceArn: arn,
-  DBInstanceStatus: "available",
-  Engine: "postgres",
-  DBName: dbname,
-  MasterUsername: server.masterUsername,
-  InstanceCreateTime: createdAt,
-  Endpoint: { Address: server.host, Port: server.port },
-  ReadReplicaDBInstanceIdentifiers: { ReadReplicaDBInstanceIdentifier: replicas },
-  ReadReplicaSourceDBInstanceIdentifier: source,
-});

@@ -1,17 +1,19 @@
 import type { AccessDecision } from "./access.ts";
 import type { Account } from "./account.ts";
 import { codeOf, readAssembly, type Template } from "./assembly.ts";
-import { makeCloudFormation } from "./cloudformation.ts";
 import { customResource, isCustomResource } from "./custom-resource.ts";
 import type { PutEvent } from "./event-bridge.ts";
-import { type Gateway, startGateway } from "./gateway.ts";
+import type { Gateway } from "./gateway.ts";
 import type { Credentials } from "./identity.ts";
-import { type LogEvents, makeLogs } from "./logs.ts";
+import type { OnInvoke } from "./lambda-pool.ts";
 import type { UnusedStatement } from "./policy-use.ts";
 import type { EmbeddedPostgres } from "./postgres.ts";
+import { type Rotations, rotationsOf } from "./rotations.ts";
+import { type LogLine, serve } from "./serve.ts";
 import { makeServices, type Services } from "./services.ts";
 import { Stack } from "./stack.ts";
-import { makeSts } from "./sts.ts";
+
+export type { LogLine } from "./serve.ts";
 
 /** What to run. */
 export interface RunnerOptions {
@@ -25,20 +27,16 @@ export interface RunnerOptions {
   readonly region?: string;
   /** Deliver every event of Scheduler twice. @default false */
   readonly duplicateDeliveries?: boolean;
+  /** How long after a failed rotation of a secret it is attempted again. @default 5 */
+  readonly rotationRetrySeconds?: number;
+  /** Decides what becomes of each event of a function. @default - all of them run */
+  readonly onInvoke?: OnInvoke;
   /** Ends the start before the next resource. @default - nothing does */
   readonly signal?: AbortSignal;
   /** Told every line that a function prints. */
   readonly onLog?: (functionName: string, line: string) => void;
   /** Told of faults of the runner itself, and what is done to which resource next, which waits. */
   readonly onProgress?: (line: string) => void | Promise<void>;
-}
-
-/** A line that a function printed. */
-export interface LogLine {
-  readonly functionName: string;
-  readonly line: string;
-  /** Milliseconds since the epoch. */
-  readonly timestamp: number;
 }
 
 /** A stack that runs on this machine. */
@@ -67,6 +65,8 @@ export interface Runner {
   queueMessages(logicalIdOrArn?: string): readonly string[];
   /** What was put on event buses, oldest first. */
   readonly busEvents: readonly PutEvent[];
+  /** The rotation of secrets: what came of it, and its clock, which can be moved. */
+  readonly rotations: Rotations;
   /** As `queueMessages`, with the message attributes. */
   queueAttributes(logicalIdOrArn: string): readonly Readonly<Record<string, string>>[];
   /** Make the stack again after `delete`, under another stack id. @throws Error as `startRunner`. */
@@ -121,6 +121,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     account,
     codeFolder,
     duplicateDeliveries,
+    rotationRetryDelay: (options.rotationRetrySeconds ?? 5) * 1_000,
+    onInvoke: options.onInvoke,
     endpoint: () => gateway?.endpoint ?? "",
     onFault,
     onLine: (functionName, line) => {
@@ -130,11 +132,13 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   });
   const stack = stackOf(account, first.stackName, services, onProgress);
   const run: Run = { account, services, stack, logs, read };
-  gateway = await serve(run, onFault);
+  gateway = await serve({ ...run, onFault });
   const stop = once(async () => {
+    const rotationsEnd = services.rotation.stop();
     await services.scheduler.stop();
     await gateway.stop();
     await services.lambda.stop();
+    await rotationsEnd;
     await services.rds.stop();
   });
   try {
@@ -172,33 +176,6 @@ function stackOf(
   return stack;
 }
 
-function serve(run: Run, onFault: (line: string) => void): Promise<Gateway> {
-  const { account, stack, services, logs } = run;
-  const { access, eventBridge, functions, identities, lambda, rds, scheduler, secrets } = services;
-  const eventsOf: LogEvents = (group) => {
-    const names = functions.loggingTo(group);
-    if (names.length === 0) return undefined;
-    return logs
-      .filter(({ functionName }) => names.includes(functionName))
-      .map(({ line: message, timestamp }) => ({ message, timestamp }));
-  };
-  return startGateway({
-    account,
-    identities,
-    onFault,
-    services: {
-      cloudformation: makeCloudFormation(access, stack),
-      events: eventBridge.service,
-      lambda: lambda.service,
-      logs: makeLogs(account, access, eventsOf),
-      rds: rds.service,
-      scheduler: scheduler.service,
-      secretsmanager: secrets.service,
-      sts: makeSts(account, access, identities),
-    },
-  });
-}
-
 function view(run: Run, endpoint: string, stop: () => Promise<void>): Runner {
   const { account, stack, services, logs, read } = run;
   const { access, functions, identities, rds, sqs } = services;
@@ -213,6 +190,7 @@ function view(run: Run, endpoint: string, stop: () => Promise<void>): Runner {
     stackName: stack.name,
     outputs: stack.outputs,
     busEvents: services.eventBridge.events,
+    rotations: rotationsOf(services),
     calls: access.decisions,
     create: async (assembly) => stack.create(read(assembly)),
     update: async (assembly) => stack.update(read(assembly)),

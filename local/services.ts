@@ -1,14 +1,18 @@
 import { Access } from "./access.ts";
 import type { Account } from "./account.ts";
+import { MovableClock } from "./clock.ts";
 import { EventBridge } from "./event-bridge.ts";
 import { Identities } from "./identity.ts";
 import { inertResources } from "./inert-resources.ts";
 import { Lambda } from "./lambda.ts";
 import { LambdaFunctions } from "./lambda-functions.ts";
+import type { OnInvoke } from "./lambda-pool.ts";
 import { LogSubscriptions } from "./log-subscriptions.ts";
 import { Rds } from "./rds.ts";
 import type { ResourceTypes } from "./resource.ts";
 import { Scheduler } from "./scheduler.ts";
+import { SecretRotation } from "./secret-rotation.ts";
+import { SecretStore } from "./secret-store.ts";
 import { SecretsManager } from "./secrets-manager.ts";
 import { Sqs } from "./sqs.ts";
 
@@ -17,6 +21,9 @@ interface ServicesOptions {
   /** The folder of a function's code. */
   readonly codeFolder: (s3Key: string) => string;
   readonly duplicateDeliveries: boolean;
+  /** How long after a failed rotation it is attempted again. Milliseconds. */
+  readonly rotationRetryDelay: number;
+  readonly onInvoke?: OnInvoke | undefined;
   readonly endpoint: () => string;
   readonly onLine: (functionName: string, line: string) => void;
   readonly onFault: (line: string) => void;
@@ -25,11 +32,14 @@ interface ServicesOptions {
 /** One of each service, wired together. */
 export interface Services {
   readonly access: Access;
+  /** Of Secrets Manager alone. */
+  readonly clock: MovableClock;
   readonly eventBridge: EventBridge;
   readonly functions: LambdaFunctions;
   readonly identities: Identities;
   readonly lambda: Lambda;
   readonly rds: Rds;
+  readonly rotation: SecretRotation;
   readonly scheduler: Scheduler;
   readonly secrets: SecretsManager;
   readonly sqs: Sqs;
@@ -44,7 +54,6 @@ export function makeServices(options: ServicesOptions): Services {
   const identities = new Identities(account);
   const sqs = new Sqs(account, access);
   const rds = new Rds(account, access, onFault);
-  const secrets = new SecretsManager(account, access, (id) => rds.facts(id));
   const environment = (): Record<string, string> => ({
     AWS_ENDPOINT_URL: endpoint(),
     ...(rds.server && { NODE_EXTRA_CA_CERTS: rds.server.caFile }),
@@ -55,6 +64,7 @@ export function makeServices(options: ServicesOptions): Services {
     access,
     identities,
     environment,
+    onInvoke: options.onInvoke,
     onLine: (functionName, line) => {
       onLine(functionName, line);
       subscriptions.offer(functionName, line);
@@ -73,6 +83,14 @@ export function makeServices(options: ServicesOptions): Services {
     duplicateDeliveries,
     onFault,
   });
+  const clock = new MovableClock();
+  const { rotationRetryDelay: retryDelay } = options;
+  const rotation = new SecretRotation({ lambda, clock, retryDelay, onFault });
+  const secrets = new SecretsManager({
+    store: new SecretStore(account, access, clock),
+    rotation,
+    databaseFacts: (id) => rds.facts(id),
+  });
   const resources = {
     ...inertResources(account),
     ...eventBridge.resources,
@@ -86,11 +104,13 @@ export function makeServices(options: ServicesOptions): Services {
   };
   return {
     access,
+    clock,
     eventBridge,
     functions,
     identities,
     lambda,
     rds,
+    rotation,
     scheduler,
     secrets,
     sqs,

@@ -30,6 +30,10 @@ const schedule = {
 
 test.each([
   ["secretsmanager", json("secretsmanager.GetSecretValue", { SecretId: "a" })],
+  [
+    "secretsmanager",
+    json("secretsmanager.RotateSecret", { SecretId: "a", RotationRules: { Duration: "3h" } }),
+  ],
   ["scheduler", rest("POST", "/schedules/one", { ...schedule, EndDate: 1_900_000_000 })],
   ["scheduler", rest("GET", "/schedules?ScheduleGroup=leases&MaxResults=100")],
   ["scheduler", rest("DELETE", "/schedules/one?clientToken=t&groupName=leases")],
@@ -54,6 +58,16 @@ describe("a request that AWS's model does not allow is refused, with every fault
       "secretsmanager",
       json("secretsmanager.PutSecretValue", { SecretId: "a", VersionStages: "AWSPENDING" }),
       "'VersionStages' is not a collection",
+    ],
+    [
+      "secretsmanager",
+      json("secretsmanager.RotateSecret", { RotationRules: { AfterDays: 1 } }),
+      "'SecretId' must not be null; 'RotationRules.AfterDays' is no member",
+    ],
+    [
+      "rds",
+      form({ Action: "ModifyDBInstance", MasterPassword: "p" }),
+      "'DBInstanceIdentifier' must not be null; 'MasterPassword' is no member",
     ],
     [
       "scheduler",

@@ -3,9 +3,9 @@ import { CloudWatchLogsClient, FilterLogEventsCommand } from "@aws-sdk/client-cl
 import { GetFunctionCommand, InvokeCommand } from "@aws-sdk/client-lambda";
 import { CreateScheduleCommand, CreateScheduleGroupCommand } from "@aws-sdk/client-scheduler";
 import {
+  DeleteSecretCommand,
   GetRandomPasswordCommand,
   GetSecretValueCommand,
-  RotateSecretCommand,
 } from "@aws-sdk/client-secrets-manager";
 import {
   AssumeRoleCommand,
@@ -351,8 +351,8 @@ describe("what the runner does not have", () => {
     ],
     [
       "secretsmanager",
-      () => administrator.secrets.send(new RotateSecretCommand({ SecretId: "s" })),
-      "RotateSecret",
+      () => administrator.secrets.send(new DeleteSecretCommand({ SecretId: "s" })),
+      "DeleteSecret",
     ],
     [
       "scheduler",

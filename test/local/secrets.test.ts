@@ -1,10 +1,15 @@
 import { randomUUID } from "node:crypto";
 import {
+  BatchGetSecretValueCommand,
   DescribeSecretCommand,
+  type Filter,
   GetRandomPasswordCommand,
   GetSecretValueCommand,
   type GetSecretValueCommandInput,
+  ListSecretsCommand,
+  ListSecretVersionIdsCommand,
   PutSecretValueCommand,
+  UpdateSecretVersionStageCommand,
 } from "@aws-sdk/client-secrets-manager";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Runner, startRunner } from "../../local/runner.ts";
@@ -125,4 +130,124 @@ test("random passwords have the kinds and length that were asked for", async () 
   await expect(secrets.send(impossible)).rejects.toMatchObject({
     name: "InvalidParameterException",
   });
+});
+
+const ID = expect.any(String) as string;
+
+test.each([
+  [
+    { SecretString: "x".repeat(65_537) },
+    "ValidationException",
+    "1 validation error detected: Value at 'secretString' failed to satisfy constraint: Member must have length less than or equal to 65536",
+  ],
+  [{ SecretString: "é".repeat(32_769) }, "ValidationException", "less than or equal to 65536"],
+  [{ SecretString: "" }, "ValidationException", "greater than or equal to 1"],
+  [{}, "InvalidRequestException", "You must provide SecretString."],
+  [{ SecretString: "v", VersionStages: [] }, "ValidationException", "'versionStages'"],
+  [{ SecretString: "v", VersionStages: [""] }, "ValidationException", "'versionStages'"],
+  [
+    { SecretString: "v", VersionStages: Array.from({ length: 21 }, (_, each) => `L${each}`) },
+    "ValidationException",
+    "less than or equal to 20",
+  ],
+  [
+    { SecretString: "v", ClientRequestToken: "too-short" },
+    "InvalidParameterException",
+    "ClientRequestToken must be 32-64 characters long.",
+  ],
+])("a new value outside the limits is refused, %#", async (input, name, message) => {
+  await expect(
+    secrets.send(new PutSecretValueCommand({ SecretId, ...input })),
+  ).rejects.toMatchObject({ name, message: expect.stringContaining(message) });
+});
+
+test("a value of 65,536 bytes is taken", async () => {
+  await put("x".repeat(65_536), { VersionStages: ["LONG"] });
+  expect((await get({ VersionStage: "LONG" })).SecretString).toHaveLength(65_536);
+});
+
+test("labels are moved, and versions listed with theirs, page by page", async () => {
+  const { VersionId: old } = await put("ten");
+  const { VersionId } = await put("eleven", { VersionStages: ["NEXT"] });
+  await secrets.send(
+    new UpdateSecretVersionStageCommand({
+      SecretId,
+      VersionStage: "AWSCURRENT",
+      MoveToVersionId: VersionId,
+      RemoveFromVersionId: old,
+    }),
+  );
+  expect((await get()).SecretString).toBe("eleven");
+  const ask = { SecretId, IncludeDeprecated: false };
+  const list = (more = {}) => secrets.send(new ListSecretVersionIdsCommand({ ...ask, ...more }));
+  const { Versions = [], Name, NextToken } = await list();
+  expect([Name, NextToken]).toEqual([(await get()).Name, undefined]);
+  expect(Versions).toContainEqual({
+    VersionId,
+    VersionStages: ["NEXT", "AWSCURRENT"],
+    CreatedDate: expect.any(Date),
+  });
+  expect(Versions.every(({ VersionStages = [] }) => VersionStages.length > 0)).toBe(true);
+  const all = (await list({ IncludeDeprecated: true })).Versions ?? [];
+  expect(all.length).toBeGreaterThan(Versions.length);
+  const first = await list({ MaxResults: 2 });
+  const rest = await list({ NextToken: first.NextToken });
+  expect([...(first.Versions ?? []), ...(rest.Versions ?? [])]).toEqual(Versions);
+  await expect(list({ NextToken: "nonsense" })).rejects.toMatchObject({
+    name: "InvalidNextTokenException",
+  });
+});
+
+test.each<[Filter[], number]>([
+  [[], 1],
+  [[{ Key: "name", Values: ["Small"] }], 1],
+  [[{ Key: "name", Values: ["small"] }], 0],
+  [[{ Key: "name", Values: ["small", "!Large"] }], 1],
+  [[{ Key: "all", Values: ["SECRET"] }], 1],
+  [[{ Key: "tag-key", Values: ["team"] }], 0],
+  [[{ Key: "description", Values: ["any"] }], 0],
+])("secrets are listed and read by filters %j", async (Filters, count) => {
+  const { SecretList = [] } = await secrets.send(new ListSecretsCommand({ Filters }));
+  const shown = { ARN: SecretId, SecretVersionsToStages: {} };
+  expect(SecretList).toMatchObject(Array(count).fill(shown));
+  const { SecretValues, Errors } = await secrets.send(new BatchGetSecretValueCommand({ Filters }));
+  expect([SecretValues, Errors]).toMatchObject([Array(count).fill({ ARN: SecretId }), []]);
+});
+
+test("secrets are sorted by what the runner knows of them", async () => {
+  const list = (SortBy: "name" | "last-accessed-date") =>
+    secrets.send(new ListSecretsCommand({ SortBy, SortOrder: "desc" }));
+  expect((await list("name")).SecretList).toHaveLength(1);
+  await expect(list("last-accessed-date")).rejects.toThrow("by created-date and name");
+});
+
+test("a batch has the values that are there, and an error for each that is not", async () => {
+  const batch = (SecretIdList?: string[]) =>
+    secrets.send(new BatchGetSecretValueCommand({ SecretIdList }));
+  const { SecretValues, Errors } = await batch([SecretId, "nothing"]);
+  expect(SecretValues).toMatchObject([{ ARN: SecretId, VersionId: ID, SecretString: ID }]);
+  expect(Errors).toEqual([
+    {
+      SecretId: "nothing",
+      ErrorCode: "ResourceNotFoundException",
+      Message: "Secrets Manager can't find the specified secret.",
+    },
+  ]);
+  await expect(batch()).rejects.toMatchObject({ name: "InvalidParameterException" });
+});
+
+test("each operation asks the policies for itself", async () => {
+  const alice = clientsOf(runner, "AliceD4D33764").secrets;
+  const commands = [
+    new ListSecretsCommand({}),
+    new BatchGetSecretValueCommand({ SecretIdList: [SecretId] }),
+    new ListSecretVersionIdsCommand({ SecretId }),
+    new UpdateSecretVersionStageCommand({ SecretId, VersionStage: "ANY" }),
+  ];
+  for (const command of commands) {
+    const action = command.constructor.name.replace("Command", "");
+    await expect(alice.send(command as never)).rejects.toThrow(
+      `is not authorized to perform: secretsmanager:${action} on resource:`,
+    );
+  }
 });
