@@ -13,7 +13,7 @@ import type { Login } from "../postgres/login.ts";
 import { checkCluster } from "../postgres/provisioning/check-cluster.ts";
 import { checkDatabase } from "../postgres/provisioning/check-database.ts";
 import { grantConnect } from "../postgres/provisioning/connect.ts";
-import { convergeLogin } from "../postgres/provisioning/logins.ts";
+import { convergeLogin, isKnown } from "../postgres/provisioning/logins.ts";
 import {
   admitIssuerLogins,
   emptyMaintenanceDatabase,
@@ -28,7 +28,9 @@ import { adminLogin } from "./admin-login.ts";
 import { convergeGrants, type Ground } from "./converge-grants.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
 import { dismiss } from "./dismiss.ts";
-import { convergeIssuerSecret, convergeJanitorSecret } from "./secrets.ts";
+import { dismissUsers } from "./dismiss-users.ts";
+import { checkRotatedUsers, makeRotatedUsers } from "./rotated-users.ts";
+import { convergeIssuerSecret, convergeJanitorSecret, type IssuerLogin } from "./secrets.ts";
 import { settleServer } from "./server.ts";
 
 /**
@@ -68,7 +70,7 @@ export async function onReadyGround<T>(
   if (plan.tls === "plaintext") warn("connections are not encrypted: the configuration says so");
   const admin = await adminLogin(secrets, adminSecret, place, plan);
   const version = await withSession(admin, LIMITS, async (session) => {
-    const found = await checked(session, admin, plan);
+    const found = await checked(deps, session, admin, plan);
     log("checks passed", { version: found });
     if (await makeMaintenanceDatabase(session))
       warn(`database ${MAINTENANCE_DATABASE} was open to PUBLIC, or to nobody; it was put right`);
@@ -89,14 +91,25 @@ export async function converge(
   const made = await makeClusterWide(ground, plan, deps.log);
   const { issuer, passwordsSet } = await makeLogins(ground, plan, deps);
   await settleServer(deps, ground, plan, issuer, sighting);
+  const rotated = await makeRotatedUsers(deps, ground, plan);
   const granted = await convergeGrants(deps, ground, plan);
+  // before the groups that they were in
+  const rolesDropped = await dismissUsers(deps, ground, plan, issuer);
   const dismissed = await dismiss(deps, ground, plan, issuer);
-  return changesOf(...made, { passwordsSet }, granted, dismissed);
+  return changesOf(...made, { passwordsSet }, rotated, granted, { rolesDropped }, dismissed);
 }
 
-async function checked(session: Session, admin: Login, plan: ProvisionPlan): Promise<number> {
+async function checked(
+  deps: ProvisionDeps,
+  session: Session,
+  admin: Login,
+  plan: ProvisionPlan,
+): Promise<number> {
   const found = await checkCluster(session, plan);
+  const { version } = found;
   const all = [...found.problems];
+  if (found.admin !== "")
+    all.push(...(await checkRotatedUsers(deps, { admin, version, session }, plan)));
   for (const database of found.ownerExists ? found.reachable : [])
     all.push(
       ...(await withSession({ ...admin, database }, LIMITS, (inside) =>
@@ -104,7 +117,7 @@ async function checked(session: Session, admin: Login, plan: ProvisionPlan): Pro
       )),
     );
   refuseIf(all, "the database is not ready, and nothing was changed");
-  return found.version;
+  return version;
 }
 
 async function makeClusterWide(
@@ -147,8 +160,8 @@ async function makeLogins(
     place,
   );
   const proofs = [
-    ...issuers.map((held) => ({
-      login: { ...admin, ...held, database: MAINTENANCE_DATABASE },
+    ...(await held(issuers, { ...admin, database: MAINTENANCE_DATABASE }, log)).map((login) => ({
+      login,
       become: becomableRoles(plan),
     })),
     { login: { ...admin, ...janitor, database: dbname }, become: [] },
@@ -161,4 +174,22 @@ async function makeLogins(
   }
   const [issuer = admin] = proofs.map(({ login }) => login);
   return { issuer, passwordsSet };
+}
+
+/** The issuer logins with the passwords that they have, also in the midst of a rotation. */
+async function held(
+  issuers: readonly IssuerLogin[],
+  place: Login,
+  log: ProvisionDeps["log"],
+): Promise<readonly Login[]> {
+  const logins: Login[] = [];
+  for (const { username, password, pending } of issuers) {
+    const login = { ...place, username, password };
+    const next = { ...login, password: pending ?? password };
+    const isUnderWay =
+      pending !== undefined && !(await isKnown(login, LIMITS)) && (await isKnown(next, LIMITS));
+    if (isUnderWay) log("a rotation is under way; the password is left alone", { user: username });
+    logins.push(isUnderWay ? next : login);
+  }
+  return logins;
 }
