@@ -160,7 +160,7 @@ function connectProblems(
   if (group.connects !== false || state?.connects === true) return [];
   return [
     problem(
-      `the owner group ${ident(user.group)} may not connect to the database ${ident(database)}, nor may its user ${ident(user.name)}`,
+      `the owner group ${ident(user.group)} may not connect to the database ${ident(database)}`,
       sql`GRANT CONNECT ON DATABASE ${ident(database)} TO ${ident(user.group)}`,
     ),
   ];
