@@ -24,6 +24,13 @@ export const wantedUsers = ({
     })),
   );
 
+/** The groups of rotated users that are not a dynamic role's: those are made with the stack. */
+export const ownerGroupsOf = (plan: ProvisionPlan): readonly string[] => {
+  const made = Object.values(plan.roles).map(({ groupRole }) => groupRole);
+  const groups = new Set(wantedUsers(plan).map(({ group }) => group));
+  return [...groups].filter((group) => !made.includes(group));
+};
+
 /** `COMMENT ON ROLE` of a user that Mayfly made, or was given: it sets its password, and drops it. */
 export const rotatedUserComment = (tag: string, secret: string): string =>
   `${rotatedUsersOf(tag)}${secret}`;

@@ -1,5 +1,6 @@
 import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
 import {
+  ownerGroupsOf,
   rotatedUserComment,
   tagOfComment,
   type WantedUser,
@@ -63,10 +64,8 @@ export async function checkUsers(
   ground: UserGround,
 ): Promise<readonly string[]> {
   const users = wantedUsers(plan);
-  const made = Object.values(plan.roles).map(({ groupRole }) => groupRole);
-  const owners = [...new Set(users.map(({ group }) => group))].filter((g) => !made.includes(g));
   const facts = await session.rows<GroupFacts>("check the owner groups", groupFacts, [
-    owners,
+    ownerGroupsOf(plan),
     ground.database,
   ]);
   const problems = facts.flatMap(groupProblems);
