@@ -29,8 +29,9 @@ import { convergeGrants, type Ground } from "./converge-grants.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
 import { dismiss } from "./dismiss.ts";
 import { dismissUsers } from "./dismiss-users.ts";
+import { knownPassword } from "./rotated-secrets.ts";
 import { checkRotatedUsers, makeRotatedUsers } from "./rotated-users.ts";
-import { convergeIssuerSecret, convergeJanitorSecret, type IssuerLogin } from "./secrets.ts";
+import { convergeIssuerSecret, convergeJanitorSecret } from "./secrets.ts";
 import { settleServer } from "./server.ts";
 
 /**
@@ -149,23 +150,25 @@ async function makeClusterWide(
 async function makeLogins(
   { session, admin }: Ground,
   plan: ProvisionPlan,
-  { secrets, issuerSecret, janitorSecret, place, log }: ProvisionDeps,
+  deps: ProvisionDeps,
 ): Promise<{ readonly issuer: Login; readonly passwordsSet: number }> {
-  const issuers = await convergeIssuerSecret(secrets, issuerSecret, issuerLoginsOf(plan), place);
+  const { secrets, issuerSecret, janitorSecret, place: endpoint, log } = deps;
+  const issuers = await convergeIssuerSecret(secrets, issuerSecret, issuerLoginsOf(plan), endpoint);
   const [dbname = ""] = plan.databases;
   const janitor = await convergeJanitorSecret(
     secrets,
     janitorSecret,
     { username: janitorName(plan.tag), dbname },
-    place,
+    endpoint,
   );
-  const proofs = [
-    ...(await held(issuers, { ...admin, database: MAINTENANCE_DATABASE }, log)).map((login) => ({
-      login,
+  const place = { ...admin, database: MAINTENANCE_DATABASE };
+  const proofs: { readonly login: Login; readonly become: readonly string[] }[] = [];
+  for (const held of issuers)
+    proofs.push({
+      login: await settled(deps, { ...place, ...held }),
       become: becomableRoles(plan),
-    })),
-    { login: { ...admin, ...janitor, database: dbname }, become: [] },
-  ];
+    });
+  proofs.push({ login: { ...admin, ...janitor, database: dbname }, become: [] });
   let passwordsSet = 0;
   for (const { login, become } of proofs) {
     const set = await convergeLogin(session, login, LIMITS, become);
@@ -176,20 +179,14 @@ async function makeLogins(
   return { issuer, passwordsSet };
 }
 
-/** The issuer logins with the passwords that they have, also in the midst of a rotation. */
-async function held(
-  issuers: readonly IssuerLogin[],
-  place: Login,
-  log: ProvisionDeps["log"],
-): Promise<readonly Login[]> {
-  const logins: Login[] = [];
-  for (const { username, password, pending } of issuers) {
-    const login = { ...place, username, password };
-    const next = { ...login, password: pending ?? password };
-    const isUnderWay =
-      pending !== undefined && !(await isKnown(login, LIMITS)) && (await isKnown(next, LIMITS));
-    if (isUnderWay) log("a rotation is under way; the password is left alone", { user: username });
-    logins.push(isUnderWay ? next : login);
-  }
-  return logins;
+/** An issuer login with the password that it has: also in the midst of a rotation, if it has any. */
+async function settled(
+  { secrets, issuerSecret, log }: ProvisionDeps,
+  login: Login,
+): Promise<Login> {
+  if (await isKnown(login, LIMITS)) return login;
+  const known = await knownPassword({ secrets }, issuerSecret, login);
+  if (known === undefined) return login;
+  log("a rotation is under way; the password is left alone", { user: login.username });
+  return { ...login, password: known.password };
 }

@@ -1,5 +1,6 @@
 import { ConfigError } from "../../core/errors.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import type { Secret } from "../../core/secret.ts";
 import type { SecretObject } from "../../core/secret-store.ts";
 import type { Login } from "../postgres/login.ts";
 import { isKnown } from "../postgres/provisioning/logins.ts";
@@ -61,19 +62,35 @@ function secretProblems(
   ];
 }
 
-/** The versions that a rotation moves a user's password through. */
+/** The versions that a rotation moves a password through. */
 const STAGES = ["AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"] as const;
 
-/** Whose password the server knows of the user, with the first such version; `undefined` for none. */
-export async function stageKnown(
+/** The version of a secret that holds the password which the server knows. */
+export interface KnownPassword {
+  readonly stage: (typeof STAGES)[number];
+  readonly password: Secret;
+}
+
+/** A rotation that ends meanwhile moves the labels; it takes seconds, and comes once in hours. */
+const LOOKS = 3;
+
+/**
+ * Which version holds a user's password, the first such. What is in none has nothing to do with a
+ * rotation: that is said only when none has ended while the versions were tried.
+ */
+export async function knownPassword(
   { secrets }: Pick<ProvisionDeps, "secrets">,
   arn: string,
   user: Omit<Login, "password">,
-): Promise<(typeof STAGES)[number] | undefined> {
-  for (const stage of STAGES) {
-    const held = heldBy((await secrets.getSecret(arn, { stage }))?.value);
-    const found = held.find(({ username }) => username === user.username);
-    if (found !== undefined && (await isKnown({ ...user, ...found }, LIMITS))) return stage;
+): Promise<KnownPassword | undefined> {
+  for (let left = LOOKS; ; left--) {
+    const before = (await secrets.getSecret(arn))?.versionId;
+    for (const stage of STAGES) {
+      const held = heldBy((await secrets.getSecret(arn, { stage }))?.value);
+      const found = held.find(({ username }) => username === user.username);
+      if (found !== undefined && (await isKnown({ ...user, ...found }, LIMITS)))
+        return { stage, password: found.password };
+    }
+    if (left === 1 || (await secrets.getSecret(arn))?.versionId === before) return undefined;
   }
-  return undefined;
 }

@@ -19,7 +19,7 @@ import {
 import type { Session } from "../postgres/provisioning/session.ts";
 import type { Ground } from "./converge-grants.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
-import { type RotatedLogin, rotatedLogins, stageKnown } from "./rotated-secrets.ts";
+import { knownPassword, type RotatedLogin, rotatedLogins } from "./rotated-secrets.ts";
 
 /** The users of the plan that there are, and those that were made for its tag and left it. */
 export function statesOf(
@@ -50,7 +50,7 @@ export async function checkRotatedUsers(
     const isStrange = state?.login === true && !state.ended && !isOurs(plan.tag, state);
     // without a secret that can be read there is a problem already
     if (!isStrange || arn === undefined || !logins.some((login) => login.arn === arn)) continue;
-    if ((await stageKnown(deps, arn, { ...admin, database, username: user.name })) === undefined)
+    if ((await knownPassword(deps, arn, { ...admin, database, username: user.name })) === undefined)
       passwords.push(strangePassword(plan.tag, user, arn));
   }
   return [...problems, ...found, ...passwords];
@@ -139,7 +139,7 @@ async function settlePassword(
   }: { readonly user: WantedUser; readonly state: UserState; readonly held: RotatedLogin },
 ): Promise<Partial<Changes>> {
   const login = loginOf(admin, plan, held);
-  const stage = await stageKnown(deps, held.arn, login);
+  const stage = (await knownPassword(deps, held.arn, login))?.stage;
   const facts = { user: user.name, secret: user.secret };
   if (stage === "AWSPENDING")
     deps.log("a rotation is under way; the password is left alone", facts);

@@ -12,11 +12,6 @@ export interface HeldLogin {
   readonly password: Secret;
 }
 
-/** An issuer login, and the password that a rotation which is not over gives it, or gave it. */
-export interface IssuerLogin extends HeldLogin {
-  readonly pending?: Secret;
-}
-
 /** Where the logins of a secret are used; written into its JSON. */
 export interface SecretEndpoint {
   readonly host: string;
@@ -47,7 +42,7 @@ export async function convergeIssuerSecret(
   arn: string,
   [first, second]: readonly [string, string],
   endpoint: SecretEndpoint,
-): Promise<readonly IssuerLogin[]> {
+): Promise<readonly HeldLogin[]> {
   const current = await secrets.getSecret(arn, { stage: "AWSCURRENT" });
   const previous = await secrets.getSecret(arn, { stage: "AWSPREVIOUS" });
   const held = [...heldBy(current?.value), ...heldBy(previous?.value)];
@@ -62,11 +57,7 @@ export async function convergeIssuerSecret(
         withLogin(current?.value, endpoint, MAINTENANCE_DATABASE, login),
         { clientRequestToken: randomUUID() },
       );
-  const pending = heldBy((await secrets.getSecret(arn, { stage: "AWSPENDING" }))?.value);
-  return logins.map((login) => {
-    const next = pending.find(({ username }) => username === login.username);
-    return next === undefined ? login : { ...login, pending: next.password };
-  });
+  return logins;
 }
 
 /** Make the janitor secret hold the janitor's login, for its first application database. */

@@ -135,6 +135,26 @@ test("the password of a rotation that is under way is left alone", async () => {
   expect(database.lines.join("\n")).toContain("a rotation is under way");
 });
 
+test("a rotation that ends while its versions are looked at is not undone", async () => {
+  const { database, plan, reports } = await rotated();
+  putVersion(database, "reports", [reports, "second-of-reports"], "AWSPENDING");
+  await runAs(database.admin(), `alter role ${reports} password 'second-of-reports'`);
+  const { getSecret } = database.secrets;
+  let isOver = false;
+  database.secrets.getSecret = async (arn, version = {}) => {
+    if (arn !== ROTATED.reports || version.stage !== "AWSPENDING") return getSecret(arn, version);
+    if (!isOver) {
+      isOver = true;
+      putVersion(database, "reports", [reports, "first-of-reports"], "AWSPREVIOUS");
+      putVersion(database, "reports", [reports, "second-of-reports"]);
+    }
+    return undefined;
+  };
+  expect(await database.converge(plan)).toEqual({ ...NOTHING, warnings: [] });
+  expect(isOver).toBe(true);
+  expect(await whoIs(database.as(reports, "second-of-reports"))).toBe(reports);
+});
+
 test("a database that knows the password of AWSPREVIOUS alone is left, and that is said", async () => {
   const { database, plan, reports } = await rotated();
   putVersion(database, "reports", [reports, "first-of-reports"], "AWSPREVIOUS");

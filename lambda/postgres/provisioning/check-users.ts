@@ -79,11 +79,11 @@ export async function checkUsers(
     }
   }
   const names = users.map(({ name }) => name);
-  const touched = states.filter(
-    (state) =>
-      (users.some((user) => user.name === state.name && isTouched(plan.tag, user, state)) ||
-        isLeaving(plan.tag, names, state)) &&
-      !isElevated(state),
+  const touched = states.filter((state) =>
+    isLeaving(plan.tag, names, state)
+      ? !isElevated(state)
+      : !state.powerful &&
+        users.some((user) => user.name === state.name && isTouched(plan.tag, user, state)),
   );
   return [...new Set([...problems, ...(await strangerProblems(session, touched, ground.admin))])];
 }
