@@ -32,6 +32,12 @@ export function statesOf(
   return usersIn(session, version, { names, tag: plan.tag, database });
 }
 
+/** Others would have to be prepared (SASLprep) for a verifier. */
+const PRINTABLE = /^[ -~]*$/;
+
+const unusablePassword = (secret: string, arn: string): string =>
+  `the password in the rotated secret "${secret}" (${arn}) must be printable ASCII, for Mayfly to set it; put a version that has one`;
+
 /** Everything that stands in the way of the plan's rotated users. Changes nothing. */
 export async function checkRotatedUsers(
   deps: ProvisionDeps,
@@ -47,10 +53,15 @@ export async function checkRotatedUsers(
   for (const user of wantedUsers(plan)) {
     const state = states.find(({ name }) => name === user.name);
     const arn = deps.rotatedSecrets[user.secret];
-    const isStrange = state?.login === true && !state.ended && !isOurs(plan.tag, state);
     // without a secret that can be read there is a problem already
-    if (!isStrange || arn === undefined || !logins.some((login) => login.arn === arn)) continue;
-    if ((await knownPassword(deps, arn, { ...admin, database, username: user.name })) === undefined)
+    if (arn === undefined || !logins.some((login) => login.arn === arn)) continue;
+    const held = logins.find(({ username }) => username === user.name);
+    const isToSet = state === undefined || isOurs(plan.tag, state);
+    if (isToSet && held !== undefined && !PRINTABLE.test(held.password.reveal()))
+      passwords.push(unusablePassword(user.secret, arn));
+    if (isToSet || !state.login || state.ended) continue;
+    const login = { ...admin, database, username: user.name };
+    if ((await knownPassword(deps, arn, login)) === undefined)
       passwords.push(strangePassword(plan.tag, user, arn));
   }
   return [...problems, ...found, ...passwords];

@@ -139,7 +139,7 @@ test("a rotation that ends while its versions are looked at is not undone", asyn
   const { database, plan, reports } = await rotated();
   putVersion(database, "reports", [reports, "second-of-reports"], "AWSPENDING");
   await runAs(database.admin(), `alter role ${reports} password 'second-of-reports'`);
-  const { getSecret } = database.secrets;
+  const getSecret = database.secrets.getSecret.bind(database.secrets);
   let isOver = false;
   database.secrets.getSecret = async (arn, version = {}) => {
     if (arn !== ROTATED.reports || version.stage !== "AWSPENDING") return getSecret(arn, version);
@@ -235,6 +235,18 @@ test("a secret that holds no user of the plan is refused before anything is chan
 - the rotated secret "writer" (arn:writer) must have the key password, a text; put a version that does`,
   );
   expect(await tracesOf(database)).toEqual(before);
+});
+
+test("a password that no verifier can be made of is refused, but where it is there already", async () => {
+  const database = await provisioned();
+  const { plan, reports } = await rotatedPlan(database);
+  putVersion(database, "reports", [reports, "pässwörd"]);
+  await expect(database.provision(plan)).rejects.toThrow(
+    `- the password in the rotated secret "reports" (arn:reports) must be printable ASCII, for Mayfly to set it; put a version that has one`,
+  );
+  await runAs(database.superuser(), `create role ${reports} login password 'pässwörd'`);
+  await database.provision(plan);
+  expect(await whoIs(database.as(reports, "pässwörd"))).toBe(reports);
 });
 
 test("rotated users are no leases and no strangers, and do not count as either", async () => {
