@@ -34,6 +34,8 @@ export interface Deployment {
   /** PEM of the roots to trust instead of the Region's RDS roots. */
   readonly ca?: string;
   readonly roles: Readonly<Record<string, DeployedRole>>;
+  /** Rotated secret's name to how often it is rotated. Unit: seconds. */
+  readonly rotatedSecrets?: Readonly<Record<string, { readonly periodSeconds: number }>>;
   /** Alias name to grant. */
   readonly grants: Readonly<Record<string, Grant>>;
 }

@@ -206,7 +206,8 @@ export type RandomBytes = (length: number) => Uint8Array;
 
 export interface Telemetry {
   audit(event: AuditEvent): void;
-  measure(metric: Metric, value: number): void;
+  /** `secret`: of which rotated secret, where the metric is not the whole database's. */
+  measure(metric: Metric, value: number, secret?: string): void;
 }
 
 /** What made the database ready for leases, and can again. */

@@ -31,6 +31,8 @@ export interface SweepReport {
   /** Readers that could not be asked for such sessions; absent when there is none. */
   readonly unseen?: readonly string[];
   readonly foreign: readonly ForeignRole[];
+  /** Rotated secrets that are older than 1.5 times their period; absent when there is none to look at. */
+  readonly secretsOverdue?: readonly string[];
   /** Whether the leases are this server's; those of another one were all revoked. */
   readonly server: "same" | "other" | "unknown";
 }
@@ -39,6 +41,8 @@ export interface SweepOptions {
   readonly actor: Actor;
   /** True while there is time for one more revocation. */
   readonly mayContinue: () => boolean;
+  /** Measures how old the rotated secrets are, and names those that are overdue. Never rejects. */
+  readonly secretsOverdue?: () => Promise<readonly string[]>;
 }
 
 /**
@@ -96,7 +100,8 @@ export async function sweep(all: LeaseDeps, options: SweepOptions): Promise<Swee
   for (const lease of latched) tally[await revoke(lease)] += 1;
   const orphans = await removeOrphans(deps, schedules ?? new Map(), known, options);
   const strangers = await countStrangers(deps);
-  const report = { ...tally, ...orphans, ...strangers, foreign, server };
+  const secrets = await lookAtSecrets(options);
+  const report = { ...tally, ...orphans, ...strangers, ...secrets, foreign, server };
   tell(deps, report);
   if (schedules === undefined) throw failure;
   return report;
@@ -201,6 +206,13 @@ async function countStrangers(
   const unknownSessions = [here, ...answers].flat().length;
   return { unknownSessions, ...(unseen.length > 0 && { unseen }) };
 }
+
+/** Last, and not when time is short: a lease that is due matters more. */
+const lookAtSecrets = async ({
+  mayContinue,
+  secretsOverdue,
+}: SweepOptions): Promise<Pick<SweepReport, "secretsOverdue">> =>
+  secretsOverdue === undefined || !mayContinue() ? {} : { secretsOverdue: await secretsOverdue() };
 
 function tell({ telemetry }: LeaseDeps, report: SweepReport): void {
   for (const { username, why } of report.foreign)

@@ -11,14 +11,17 @@ import type { Deployment } from "../core/deployment.ts";
 import type { IssueDeps } from "../core/issue.ts";
 import type { OperateDeps } from "../core/operate.ts";
 import type { LeaseDeps } from "../core/ports.ts";
+import { measureSecretAges } from "../core/rotation/secret-ages.ts";
 import type { SecretStore } from "../core/secret-store.ts";
+import type { SweepOptions } from "../core/sweep.ts";
 import { type Instant, seconds, type Time } from "../core/time.ts";
 import { AWS_BOUNDS } from "./aws/bounds.ts";
 import { peppersIn } from "./aws/peppers.ts";
 import { provisionerFunction } from "./aws/provisioner.ts";
 import { eventBridgeScheduler } from "./aws/scheduler.ts";
+import { rotatedAt } from "./aws/secret-ages.ts";
 import { secretsManager } from "./aws/secrets.ts";
-import { type Environment, required } from "./environment.ts";
+import { type Environment, required, rotatedSecretsIn } from "./environment.ts";
 import { issuerLogin } from "./issuer-login.ts";
 import { postgresLedger } from "./postgres/ledger.ts";
 import { connect } from "./postgres/login.ts";
@@ -126,6 +129,25 @@ export function composeIssuer(env: Environment): Composition & { readonly deps: 
   const { PEPPER_SECRET_ARN } = required(env, ["PEPPER_SECRET_ARN"]);
   const peppers = peppersIn(secrets, PEPPER_SECRET_ARN);
   return { ...composition, deps: { ...deps, deployment, endpoint, peppers, random: randomBytes } };
+}
+
+/** As {@link compose}, with a look at the rotated secrets, if there are any. */
+export function composeSweeper(
+  env: Environment,
+): Composition & Pick<SweepOptions, "secretsOverdue"> {
+  const composition = compose(env);
+  const { deployment, logger, telemetry } = composition;
+  const { rotatedSecrets = {} } = deployment;
+  if (Object.keys(rotatedSecrets).length === 0) return composition;
+  const ages = {
+    rotatedSecrets,
+    arns: rotatedSecretsIn(env),
+    rotatedAt: rotatedAt(new SecretsManagerClient(AWS_BOUNDS)),
+    telemetry,
+    time,
+    warn: (message: string, facts: Readonly<Record<string, string>>) => logger.warn(message, facts),
+  };
+  return { ...composition, secretsOverdue: () => measureSecretAges(ages) };
 }
 
 /** As {@link compose}, with what operators may ask for besides. */

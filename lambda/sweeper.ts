@@ -1,8 +1,8 @@
 import { type SweepReport, sweep } from "../core/sweep.ts";
 import { serve } from "./boundary.ts";
-import { compose } from "./compose.ts";
+import { composeSweeper } from "./compose.ts";
 
-const { logger, telemetry, deps } = compose(process.env);
+const { logger, telemetry, deps, secretsOverdue } = composeSweeper(process.env);
 
 /** One revocation takes less, even with a session that holds on. Unit: milliseconds. */
 const ENOUGH_FOR_ONE = 45_000;
@@ -12,5 +12,6 @@ export const handler = serve<unknown, SweepReport>(logger, telemetry).handler((_
   sweep(deps, {
     actor: "sweep",
     mayContinue: () => context.getRemainingTimeInMillis() > ENOUGH_FOR_ONE,
+    ...(secretsOverdue && { secretsOverdue }),
   }),
 );

@@ -69,11 +69,44 @@ function problemsOf(plan: Json): string[] {
   check(Object.keys(roles).length > 0, "roles", "an object with a role or more");
   const grants = Array.isArray(plan.grants) ? plan.grants : [undefined];
   check(grants.every(isGrant), "grants", "a list of consumer and role");
+  const { rotatedUsers = {} } = plan;
+  check(isObject(rotatedUsers), "rotatedUsers", "an object");
   return [
     ...problems,
     ...Object.entries(roles).flatMap(([name, role]) => roleProblems(name, role)),
+    ...userProblems(isObject(rotatedUsers) ? rotatedUsers : {}, Object.values(roles)),
   ];
 }
+
+/** A secret's name, its usernames, and the group: one of the plan's, or somebody else's. */
+function userProblems(secrets: Json, roles: readonly unknown[]): string[] {
+  const problems: string[] = [];
+  const groups = roles.map((role) => (isObject(role) ? role.groupRole : undefined));
+  const taken = new Set<unknown>(groups);
+  for (const [name, secret] of Object.entries(secrets)) {
+    const { strategy, usernames, group } = isObject(secret) ? secret : {};
+    const where = `rotatedUsers.${name}`;
+    const users = Array.isArray(usernames) ? usernames : [];
+    const count = strategy === "alternating-users" ? 2 : 1;
+    if (!/^[a-z0-9-]{1,16}$/.test(name) || name === "issuer")
+      problems.push(`${where} is no name of a rotated secret`);
+    if (strategy !== "single-user" && strategy !== "alternating-users")
+      problems.push(`${where}.strategy must be single-user or alternating-users`);
+    if (users.length !== count || !users.every(isUserName))
+      problems.push(`${where}.usernames must be ${count} without "mf_" or "pg_" in front`);
+    if (!isName(group) || (group.startsWith("mf_") && !groups.includes(group)))
+      problems.push(
+        `${where}.group must be a dynamic role's group, or a role that is not Mayfly's`,
+      );
+    for (const each of users)
+      if (taken.has(each) || each === group)
+        problems.push(`${where}.usernames has ${JSON.stringify(each)}, which is taken`);
+      else taken.add(each);
+  }
+  return problems;
+}
+
+const isUserName = (value: unknown): boolean => isName(value) && !/^(?:mf|pg)_/.test(value);
 
 function roleProblems(name: string, role: unknown): string[] {
   const { groupRole, privileges } = isObject(role) ? role : {};

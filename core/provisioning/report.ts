@@ -1,12 +1,12 @@
 /** What a run of the provisioner changed. All is 0 when everything was as the plan says. */
 export interface ConvergeReport {
   readonly rolesMade: number;
-  /** Roles whose attributes somebody had changed. */
+  /** Roles whose attributes somebody had changed; of rotated users, also what else they may. */
   readonly rolesCorrected: number;
-  /** Groups of dynamic roles that are in no configuration any more. */
+  /** Groups of dynamic roles, and rotated users, that are in no configuration any more. */
   readonly rolesDropped: number;
   readonly membershipsGranted: number;
-  /** Of Mayfly's own logins: the database did not know the one that its secret holds. */
+  /** Of logins that Mayfly made: the database did not know the one that its secret holds. */
   readonly passwordsSet: number;
   /** One for each privilege of one role on one object, default privileges included. */
   readonly privilegesGranted: number;

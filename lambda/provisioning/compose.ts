@@ -11,7 +11,7 @@ import type { Instant, Time } from "../../core/time.ts";
 import { AWS_BOUNDS } from "../aws/bounds.ts";
 import { scheduleGroup } from "../aws/schedule-group.ts";
 import { secretsManager } from "../aws/secrets.ts";
-import { type Environment, required } from "../environment.ts";
+import { type Environment, required, rotatedSecretsIn } from "../environment.ts";
 import { connect } from "../postgres/login.ts";
 import { tlsOptions } from "../postgres/tls.ts";
 import { composeReaders } from "../readers.ts";
@@ -53,6 +53,7 @@ export function composeProvisioner(env: Environment, logger: Logger): ComposedPr
     adminSecret: set.ADMIN_SECRET_ARN,
     issuerSecret: set.ISSUER_SECRET_ARN,
     janitorSecret: set.JANITOR_SECRET_ARN,
+    rotatedSecrets: rotatedSecretsIn(env),
     scheduleGroup: scheduleGroup(new SchedulerClient(AWS_BOUNDS), set.SCHEDULE_GROUP),
     place,
     serverId: set.SERVER_ID,

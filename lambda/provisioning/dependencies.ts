@@ -15,6 +15,8 @@ export interface ProvisionDeps {
   readonly adminSecret: string;
   readonly issuerSecret: string;
   readonly janitorSecret: string;
+  /** Name to ARN of those that users are made from. */
+  readonly rotatedSecrets: Readonly<Record<string, string>>;
   readonly scheduleGroup: ScheduleGroup;
   readonly place: ServerPlace;
   /** What tells the server from a copy of it. */

@@ -13,7 +13,7 @@ import type { Login } from "../postgres/login.ts";
 import { checkCluster } from "../postgres/provisioning/check-cluster.ts";
 import { checkDatabase } from "../postgres/provisioning/check-database.ts";
 import { grantConnect } from "../postgres/provisioning/connect.ts";
-import { convergeLogin } from "../postgres/provisioning/logins.ts";
+import { convergeLogin, isKnown } from "../postgres/provisioning/logins.ts";
 import {
   admitIssuerLogins,
   emptyMaintenanceDatabase,
@@ -28,6 +28,9 @@ import { adminLogin } from "./admin-login.ts";
 import { convergeGrants, type Ground } from "./converge-grants.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
 import { dismiss } from "./dismiss.ts";
+import { dismissUsers } from "./dismiss-users.ts";
+import { knownPassword } from "./rotated-secrets.ts";
+import { checkRotatedUsers, makeRotatedUsers } from "./rotated-users.ts";
 import { convergeIssuerSecret, convergeJanitorSecret } from "./secrets.ts";
 import { settleServer } from "./server.ts";
 
@@ -68,7 +71,7 @@ export async function onReadyGround<T>(
   if (plan.tls === "plaintext") warn("connections are not encrypted: the configuration says so");
   const admin = await adminLogin(secrets, adminSecret, place, plan);
   const version = await withSession(admin, LIMITS, async (session) => {
-    const found = await checked(session, admin, plan);
+    const found = await checked(deps, session, admin, plan);
     log("checks passed", { version: found });
     if (await makeMaintenanceDatabase(session))
       warn(`database ${MAINTENANCE_DATABASE} was open to PUBLIC, or to nobody; it was put right`);
@@ -89,14 +92,25 @@ export async function converge(
   const made = await makeClusterWide(ground, plan, deps.log);
   const { issuer, passwordsSet } = await makeLogins(ground, plan, deps);
   await settleServer(deps, ground, plan, issuer, sighting);
+  const rotated = await makeRotatedUsers(deps, ground, plan);
   const granted = await convergeGrants(deps, ground, plan);
+  // before the groups that they were in
+  const rolesDropped = await dismissUsers(deps, ground, plan, issuer);
   const dismissed = await dismiss(deps, ground, plan, issuer);
-  return changesOf(...made, { passwordsSet }, granted, dismissed);
+  return changesOf(...made, { passwordsSet }, rotated, granted, { rolesDropped }, dismissed);
 }
 
-async function checked(session: Session, admin: Login, plan: ProvisionPlan): Promise<number> {
+async function checked(
+  deps: ProvisionDeps,
+  session: Session,
+  admin: Login,
+  plan: ProvisionPlan,
+): Promise<number> {
   const found = await checkCluster(session, plan);
+  const { version } = found;
   const all = [...found.problems];
+  if (found.admin !== "")
+    all.push(...(await checkRotatedUsers(deps, { admin, version, session }, plan)));
   for (const database of found.ownerExists ? found.reachable : [])
     all.push(
       ...(await withSession({ ...admin, database }, LIMITS, (inside) =>
@@ -104,7 +118,7 @@ async function checked(session: Session, admin: Login, plan: ProvisionPlan): Pro
       )),
     );
   refuseIf(all, "the database is not ready, and nothing was changed");
-  return found.version;
+  return version;
 }
 
 async function makeClusterWide(
@@ -136,23 +150,25 @@ async function makeClusterWide(
 async function makeLogins(
   { session, admin }: Ground,
   plan: ProvisionPlan,
-  { secrets, issuerSecret, janitorSecret, place, log }: ProvisionDeps,
+  deps: ProvisionDeps,
 ): Promise<{ readonly issuer: Login; readonly passwordsSet: number }> {
-  const issuers = await convergeIssuerSecret(secrets, issuerSecret, issuerLoginsOf(plan), place);
+  const { secrets, issuerSecret, janitorSecret, place: endpoint, log } = deps;
+  const issuers = await convergeIssuerSecret(secrets, issuerSecret, issuerLoginsOf(plan), endpoint);
   const [dbname = ""] = plan.databases;
   const janitor = await convergeJanitorSecret(
     secrets,
     janitorSecret,
     { username: janitorName(plan.tag), dbname },
-    place,
+    endpoint,
   );
-  const proofs = [
-    ...issuers.map((held) => ({
-      login: { ...admin, ...held, database: MAINTENANCE_DATABASE },
+  const place = { ...admin, database: MAINTENANCE_DATABASE };
+  const proofs: { readonly login: Login; readonly become: readonly string[] }[] = [];
+  for (const held of issuers)
+    proofs.push({
+      login: await settled(deps, { ...place, ...held }),
       become: becomableRoles(plan),
-    })),
-    { login: { ...admin, ...janitor, database: dbname }, become: [] },
-  ];
+    });
+  proofs.push({ login: { ...admin, ...janitor, database: dbname }, become: [] });
   let passwordsSet = 0;
   for (const { login, become } of proofs) {
     const set = await convergeLogin(session, login, LIMITS, become);
@@ -161,4 +177,16 @@ async function makeLogins(
   }
   const [issuer = admin] = proofs.map(({ login }) => login);
   return { issuer, passwordsSet };
+}
+
+/** An issuer login with the password that it has: also in the midst of a rotation, if it has any. */
+async function settled(
+  { secrets, issuerSecret, log }: ProvisionDeps,
+  login: Login,
+): Promise<Login> {
+  if (await isKnown(login, LIMITS)) return login;
+  const known = await knownPassword({ secrets }, issuerSecret, login);
+  if (known === undefined) return login;
+  log("a rotation is under way; the password is left alone", { user: login.username });
+  return { ...login, password: known.password };
 }

@@ -23,6 +23,7 @@ import { adminLogin } from "./admin-login.ts";
 import { type Ground, withdrawAll } from "./converge-grants.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
 import { dropGroups, revoke } from "./dismiss.ts";
+import { dismissUsers } from "./dismiss-users.ts";
 import { withLeases } from "./leases.ts";
 import { endOthers, removalLogin } from "./removal-login.ts";
 import { keepScheduleGroup, removeScheduleGroup } from "./schedule-group.ts";
@@ -46,8 +47,8 @@ interface Left {
 }
 
 /**
- * Take away what provisioning made: revoke every lease, then drop groups, issuer roles,
- * logins and janitor, the maintenance database when no other stack uses it, and the schedule group
+ * Take away what provisioning made: drop the rotated users, revoke every lease, then drop groups,
+ * issuer roles, logins and janitor, the maintenance database when no other stack uses it, and the schedule group
  * once no lease is left. Secrets are left to CloudFormation. Safe to repeat.
  *
  * Does nothing when the tag is not this stack's, and nothing but say so when the server is gone.
@@ -151,6 +152,7 @@ async function clear(
   const logins = staff.filter((name) => !isIssuerRole(tag, name));
   const login = await removalLogin(deps, ground, plan, { shards, logins });
   const groups = await groupsOf(session, tag);
+  await dismissUsers(deps, ground, { ...plan, rotatedUsers: {} }, login);
   // leases that are left are latched; their issuer roles are kept, or nobody could drop them
   const left =
     login === undefined ? [] : await revokeEverything(deps, ground, plan, { login, logins });

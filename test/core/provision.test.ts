@@ -69,6 +69,54 @@ test.each([undefined, "", "[]", "null", "{", 7])("no plan at all (%j) is refused
   expect(() => parseProvisionPlan(text)).toThrow("it is not a JSON object");
 });
 
+const single = { strategy: "single-user", usernames: ["reports"], group: "app_owner" };
+
+test("a plan with rotated users is read", () => {
+  const rotatedUsers = {
+    reports: { ...single, group: "mf_abcd_group_readonly" },
+    writer: { strategy: "alternating-users", usernames: ["a", "b"], group: "app_owner" },
+  };
+  expect(parseProvisionPlan(JSON.stringify({ ...plan, rotatedUsers }))).toMatchObject({
+    rotatedUsers,
+  });
+});
+
+test.each([
+  [[], "rotatedUsers must be an object, got []"],
+  [{ issuer: single }, "rotatedUsers.issuer is no name of a rotated secret"],
+  [{ "No!": single }, "rotatedUsers.No! is no name of a rotated secret"],
+  [{ r: 7 }, "rotatedUsers.r.strategy must be single-user or alternating-users"],
+  [
+    { r: { ...single, strategy: "master-user" } },
+    "rotatedUsers.r.strategy must be single-user or alternating-users",
+  ],
+  [
+    { r: { ...single, usernames: ["a", "b"] } },
+    'rotatedUsers.r.usernames must be 1 without "mf_" or "pg_" in front',
+  ],
+  [
+    { r: { ...single, strategy: "alternating-users" } },
+    'rotatedUsers.r.usernames must be 2 without "mf_" or "pg_" in front',
+  ],
+  [
+    { r: { ...single, usernames: ["mf_abcd_login_a"] } },
+    'rotatedUsers.r.usernames must be 1 without "mf_" or "pg_" in front',
+  ],
+  [
+    { r: { ...single, group: "mf_abcd_issuer_00" } },
+    "rotatedUsers.r.group must be a dynamic role's group, or a role that is not Mayfly's",
+  ],
+  [
+    { r: { ...single, usernames: ["app_owner"] } },
+    'rotatedUsers.r.usernames has "app_owner", which is taken',
+  ],
+  [{ r: single, s: single }, 'rotatedUsers.s.usernames has "reports", which is taken'],
+])("a plan with the rotated users %j is refused", (rotatedUsers, problem) => {
+  expect(() => parseProvisionPlan(JSON.stringify({ ...plan, rotatedUsers }))).toThrow(
+    `- ${problem}`,
+  );
+});
+
 test("every problem of a plan is reported", () => {
   expect(() => parseProvisionPlan(JSON.stringify({ ...plan, tag: "", shards: 0 }))).toThrow(
     /- tag must.*\n- shards must/,

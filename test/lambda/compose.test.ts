@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { compose } from "../../lambda/compose.ts";
+import { compose, composeSweeper } from "../../lambda/compose.ts";
 
 /** As for an issue: what its function has, less what its other steps need. */
 const ENOUGH_FOR_AN_ISSUE = 20_000;
@@ -28,21 +28,23 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
+const environment = (root: string) => ({
+  AWS_REGION: "eu-west-1",
+  DB_HOST: "db.example.com",
+  DB_PORT: "5432",
+  ISSUER_SECRET_ARN: "issuer",
+  LAMBDA_TASK_ROOT: root,
+  REVOKER_ARN: "revoker",
+  SCHEDULER_ROLE_ARN: "role",
+  SCHEDULE_DLQ_ARN: "queue",
+  SCHEDULE_GROUP: "leases",
+  SERVER_ID: "db.example.com:5432",
+});
+
 test("a Scheduler that never answers is given up in time, and the function goes on", {
   timeout: 2 * ENOUGH_FOR_AN_ISSUE,
 }, async () => {
-  const { deps } = compose({
-    AWS_REGION: "eu-west-1",
-    DB_HOST: "db.example.com",
-    DB_PORT: "5432",
-    ISSUER_SECRET_ARN: "issuer",
-    LAMBDA_TASK_ROOT: folder,
-    REVOKER_ARN: "revoker",
-    SCHEDULER_ROLE_ARN: "role",
-    SCHEDULE_DLQ_ARN: "queue",
-    SCHEDULE_GROUP: "leases",
-    SERVER_ID: "db.example.com:5432",
-  });
+  const { deps } = compose(environment(folder));
   const started = performance.now();
   const input = { leaseId: "orders/readonly/lease", roleOid: 16_500 };
   await expect(deps.scheduler.create("aaaabbbbcccc-1", 1, input)).rejects.toThrow(
@@ -50,4 +52,34 @@ test("a Scheduler that never answers is given up in time, and the function goes 
   );
   const attempts = 3; // core/schedules.ts tries as often
   expect((performance.now() - started) * attempts).toBeLessThan(ENOUGH_FOR_AN_ISSUE);
+});
+
+test("a DescribeSecret that never answers costs a sweep no more than its bounds, for all at once", {
+  timeout: 2 * ENOUGH_FOR_AN_ISSUE,
+}, async () => {
+  const rotating = mkdtempSync(join(tmpdir(), "mayfly-compose-"));
+  const names = ["issuer", "reports", "writer"];
+  const rotatedSecrets = Object.fromEntries(names.map((name) => [name, { periodSeconds: 86_400 }]));
+  writeFileSync(
+    join(rotating, "deployment.json"),
+    JSON.stringify({
+      database: "orders",
+      tag: "abcd",
+      shards: 1,
+      tls: "verify-full",
+      rotatedSecrets,
+    }),
+  );
+  const { secretsOverdue } = composeSweeper({
+    ...environment(rotating),
+    ROTATED_SECRETS: JSON.stringify(Object.fromEntries(names.map((name) => [name, `arn:${name}`]))),
+  });
+  const started = performance.now();
+  expect(await secretsOverdue?.()).toEqual([]);
+  expect(performance.now() - started).toBeLessThan(10_000);
+  rmSync(rotating, { recursive: true });
+});
+
+test("a stack without rotated secrets does not ask for their age", () => {
+  expect(composeSweeper(environment(folder)).secretsOverdue).toBeUndefined();
 });

@@ -16,6 +16,7 @@ import {
   unprovisioned as unprovisionedOn,
 } from "../support/provisioned.ts";
 import { runScript } from "../support/psql.ts";
+import { rotatedPlan } from "../support/rotated.ts";
 
 const ADMIN = "mayfly_admin";
 const NOTHING = {
@@ -152,6 +153,29 @@ test("more shards need no script: they hold no privilege", async () => {
   const more = await database.provision({ ...database.plan, shards: 3 });
   // to administer two groups, and two logins to become it
   expect(more).toEqual({ ...NOTHING, rolesMade: 1, membershipsGranted: 4 });
+});
+
+test("after the script, the users of rotated secrets are made, in a group that is not the administrator's", async () => {
+  const database = await unprovisioned();
+  const { plan, reports, writers } = await rotatedPlan(database);
+  await runAs(database.superuser(), `revoke connect on database ${database.database} from public`);
+  const both = { ...plan, databases: [database.database] };
+  await bootstrap(database, both);
+  expect(await bootstrap(database, both)).toEqual([]);
+  expect(await database.provision(both)).toEqual({
+    ...NOTHING,
+    rolesMade: 2,
+    membershipsGranted: 2,
+    passwordsSet: 5,
+  });
+  expect(await database.provision(both)).toEqual(NOTHING);
+  for (const login of [
+    database.as(reports, "first-of-reports"),
+    database.as(writers[0], "first-of-writer"),
+  ])
+    expect(await runAs(login, "select count(*)::int as n from public.orders")).toEqual([{ n: 5 }]);
+  const admin = database.as(ADMIN, "of-this-test");
+  expect(await sqlStateFrom(runAs(admin, "select from public.orders"))).toBe("42501");
 });
 
 test("what a DBA granted is left when the rest is taken away, and cannot log in", async () => {

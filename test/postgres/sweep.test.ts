@@ -267,3 +267,24 @@ test("a scheduler of nobody's names is left as it is", async () => {
   expect(lease.scheduler.schedules.size).toBe(4);
   await lease.close();
 });
+
+test(
+  "the age of rotated secrets is looked at last, and not when time is short",
+  on(async (lease) => {
+    let looks = 0;
+    const secretsOverdue = async () => {
+      looks += 1;
+      return ["reports"];
+    };
+    const options = { actor: "sweep", secretsOverdue };
+    const report = await sweep(lease.deps, { ...options, mayContinue: () => true });
+    expect(report).toMatchObject({ secretsOverdue: ["reports"] });
+    expect(lease.audit.at(-1)).toMatchObject({
+      event: "sweep.finished",
+      secretsOverdue: ["reports"],
+    });
+    const hurried = await sweep(lease.deps, { ...options, mayContinue: () => false });
+    expect(hurried).not.toHaveProperty("secretsOverdue");
+    expect(looks).toBe(1);
+  }),
+);

@@ -41,7 +41,11 @@ export interface Issuer {
   readonly maintenance: Maintenance;
   readonly scheduler: MemoryScheduler;
   readonly audit: AuditEvent[];
-  readonly metrics: { readonly metric: Metric; readonly value: number }[];
+  readonly metrics: {
+    readonly metric: Metric;
+    readonly value: number;
+    readonly secret?: string;
+  }[];
   /** Statements sent on the warm connection so far. */
   roundTrips(): number;
   /** As the handler does for an invocation through `alias`. */
@@ -139,7 +143,8 @@ export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): I
     scheduler,
     telemetry: {
       audit: (event) => audit.push(event),
-      measure: (metric, value) => metrics.push({ metric, value }),
+      measure: (metric, value, secret) =>
+        metrics.push({ metric, value, ...(secret !== undefined && { secret }) }),
     },
     time,
     peppers: {

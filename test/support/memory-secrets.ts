@@ -4,6 +4,8 @@ import type { SecretObject, SecretStore } from "../../core/secret-store.ts";
 export interface MemorySecrets extends SecretStore {
   /** How many versions were ever put. */
   puts(): number;
+  /** Put a version under a staging label, and leave all others alone, as a rotation does. */
+  label(arn: string, stage: string, value: SecretObject): void;
 }
 
 interface Held {
@@ -26,6 +28,13 @@ export function memorySecrets(initial: Readonly<Record<string, SecretObject>>): 
   for (const [arn, value] of Object.entries(initial)) put(arn, value, "initial");
   return {
     puts: () => puts,
+    label: (arn, stage, value) => {
+      const held = secrets.get(arn) ?? { versions: new Map(), stages: new Map() };
+      const versionId = `${stage}-${held.versions.size}`;
+      held.versions.set(versionId, value);
+      held.stages.set(stage, versionId);
+      secrets.set(arn, held);
+    },
     getSecret: async (arn, { stage, versionId } = {}) => {
       const held = secrets.get(arn);
       const id = versionId ?? held?.stages.get(stage ?? "AWSCURRENT") ?? "";

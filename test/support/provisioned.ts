@@ -84,6 +84,9 @@ export interface TestDatabase {
 /** Names of the three secrets in {@link TestDatabase.secrets}. */
 export const SECRETS = { admin: "admin", issuer: "issuer", janitor: "janitor" } as const;
 
+/** Names of rotated secrets that a plan may have, to their names there. */
+export const ROTATED = { reports: "arn:reports", writer: "arn:writer" } as const;
+
 /** Waits are for servers that never come, and for sessions, which take milliseconds. */
 const shortly = async (length: number): Promise<void> => {
   await setTimeout(Math.min(length, 50));
@@ -169,6 +172,7 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     adminSecret: SECRETS.admin,
     issuerSecret: SECRETS.issuer,
     janitorSecret: SECRETS.janitor,
+    rotatedSecrets: ROTATED,
     scheduleGroup,
     place: { host, port, region: "eu-central-1", folder: "" },
     serverId: `${host}:${port}`,

@@ -8,6 +8,7 @@ import {
   wantedMemberships,
   wantedRoles,
 } from "../../../core/provisioning/roles.ts";
+import { ownerGroupsOf } from "../../../core/rotation/rotated-users.ts";
 import {
   createMaintenance,
   emptyPublic,
@@ -62,7 +63,30 @@ export function rolePieces(plan: ProvisionPlan, admin: string): readonly Piece[]
       ],
       eachValueOf(membershipQuery(wantedMemberships(plan), administered(roles, admin))),
     ),
+    ...ownerGroupPieces(ownerGroupsOf(plan), admin),
     "commit;",
+  ];
+}
+
+/** What it takes to make users of rotated secrets members of a group that is somebody else's. */
+function ownerGroupPieces(groups: readonly string[], admin: string): readonly Piece[] {
+  if (groups.length === 0) return [];
+  const names = joined(groups.map(literal), sql`, `);
+  return [
+    about(
+      [
+        "The groups of rotated users, which the administrator grants to them. It may not act as one,",
+        "but whoever may grant a role may grant it to itself.",
+      ],
+      eachValueOf(sql`select pg_catalog.format('grant %I to %I with %s', g.rolname, u.rolname,
+  case when m.member is null then 'admin true, inherit false, set false' else 'admin true' end)
+from pg_catalog.pg_roles g
+join pg_catalog.pg_roles u on u.rolname = ${literal(admin)}
+left join (select roleid, member, pg_catalog.bool_or(admin_option) as administers
+  from pg_catalog.pg_auth_members group by roleid, member) m on m.roleid = g.oid and m.member = u.oid
+where g.rolname in (${names}) and m.administers is not true
+  and pg_catalog.current_setting('server_version_num')::int >= ${integer(SPLIT_MEMBERSHIP)}`),
+    ),
   ];
 }
 

@@ -1,6 +1,7 @@
 import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
 import { wantedPrivileges, wantedSchemas } from "../../../core/provisioning/privileges.ts";
 import { entrantsOf } from "../../../core/provisioning/roles.ts";
+import { ownerGroupsOf } from "../../../core/rotation/rotated-users.ts";
 import { admit } from "../provisioning/connect.ts";
 import { relationGaps } from "../provisioning/gaps.ts";
 import { byDefault, enter } from "../provisioning/privileges.ts";
@@ -25,6 +26,13 @@ export function databasePieces(
     runIf(
       sql`not pg_catalog.has_database_privilege(${literal(admin)}, ${literal(database)}, 'CONNECT')`,
       admit({ database, role: admin }),
+    ),
+    ...ownerGroupsOf(plan).map((role) =>
+      runIf(
+        sql`exists (select from pg_catalog.pg_roles g where g.rolname = ${literal(role)}
+  and not pg_catalog.has_database_privilege(g.oid, ${literal(database)}, 'CONNECT'))`,
+        admit({ database, role }),
+      ),
     ),
     about(
       ["What the groups may: enter the schemas, and use what the owner makes later."],

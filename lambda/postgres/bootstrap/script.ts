@@ -1,6 +1,7 @@
 import { MAINTENANCE_DATABASE } from "../../../core/names.ts";
 import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
 import { wantedPrivileges } from "../../../core/provisioning/privileges.ts";
+import { ownerGroupsOf } from "../../../core/rotation/rotated-users.ts";
 import { adminPieces, maintenancePieces, rolePieces } from "./cluster.ts";
 import { databasePieces } from "./database.ts";
 import { assertWritable, comment, inComment, PINNED, type Piece } from "./psql.ts";
@@ -13,7 +14,7 @@ import { assertWritable, comment, inComment, PINNED, type Piece } from "./psql.t
  */
 export function bootstrapScript(plan: ProvisionPlan, admin: string): string {
   const named = wantedPrivileges(plan).flatMap(({ schema, name }) => [schema, name ?? ""]);
-  assertWritable(plan.databases, [admin, plan.owner, ...named]);
+  assertWritable(plan.databases, [admin, plan.owner, ...ownerGroupsOf(plan), ...named]);
   const pieces = [
     header(plan, admin),
     `\\set ON_ERROR_STOP on\n${PINNED}`,

@@ -7,6 +7,9 @@ import { type Session, withSession } from "./session.ts";
 /** `28P01`: the password is not the one that the server knows. */
 const WRONG_PASSWORD = "28P01";
 
+/** `42501`: it is, but the login may not connect to that database. */
+const NOT_LET_IN = "42501";
+
 /**
  * Make sure that a login works: log in with it, and become each role that it must be able to become.
  * Its password is set, as a verifier, only when the server does not know it yet.
@@ -24,8 +27,7 @@ export async function convergeLogin(
     await prove(login, limits, become);
     return false;
   } catch (error) {
-    if (!(error instanceof StatementRejectedError) || error.sqlState !== WRONG_PASSWORD)
-      throw error;
+    if (!isRejected(error, WRONG_PASSWORD)) throw error;
   }
   const verifier = await scramVerifier(login.password);
   await admin.apply(`set the password of ${login.username}`, [
@@ -34,6 +36,21 @@ export async function convergeLogin(
   await prove(login, limits, become);
   return true;
 }
+
+/** Whether the server knows a login by its password, wherever it then lets it in. */
+export async function isKnown(login: Login, limits: Limits): Promise<boolean> {
+  try {
+    await withSession(login, limits, async () => {});
+    return true;
+  } catch (error) {
+    if (isRejected(error, WRONG_PASSWORD)) return false;
+    if (isRejected(error, NOT_LET_IN)) return true;
+    throw error;
+  }
+}
+
+const isRejected = (error: unknown, sqlState: string): boolean =>
+  error instanceof StatementRejectedError && error.sqlState === sqlState;
 
 const prove = (login: Login, limits: Limits, become: readonly string[]): Promise<void> =>
   withSession(login, limits, (session) =>

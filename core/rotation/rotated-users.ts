@@ -1,0 +1,43 @@
+import type { ProvisionPlan } from "../provisioning/plan.ts";
+
+/** A user of a rotated secret as it is to be. */
+export interface WantedUser {
+  readonly name: string;
+  /** The secret's name in the configuration. */
+  readonly secret: string;
+  /** The NOLOGIN role whose privileges it has. */
+  readonly group: string;
+  /** It acts as its group, so that what it makes is the other user's too. */
+  readonly alternates: boolean;
+}
+
+/** Every user of every rotated secret, whether it is made already or by the first rotation. */
+export const wantedUsers = ({
+  rotatedUsers = {},
+}: Pick<ProvisionPlan, "rotatedUsers">): readonly WantedUser[] =>
+  Object.entries(rotatedUsers).flatMap(([secret, { strategy, usernames, group }]) =>
+    usernames.map((name) => ({
+      name,
+      secret,
+      group,
+      alternates: strategy === "alternating-users",
+    })),
+  );
+
+/** The groups of rotated users that are not a dynamic role's: those are made with the stack. */
+export const ownerGroupsOf = (plan: ProvisionPlan): readonly string[] => {
+  const made = Object.values(plan.roles).map(({ groupRole }) => groupRole);
+  const groups = new Set(wantedUsers(plan).map(({ group }) => group));
+  return [...groups].filter((group) => !made.includes(group));
+};
+
+/** `COMMENT ON ROLE` of a user that Mayfly made, or was given: it sets its password, and drops it. */
+export const rotatedUserComment = (tag: string, secret: string): string =>
+  `${rotatedUsersOf(tag)}${secret}`;
+
+/** What the comments of one tag's users begin with. */
+export const rotatedUsersOf = (tag: string): string => `mayfly rotated user of ${tag}/`;
+
+/** The tag in such a comment; `undefined` for any other. */
+export const tagOfComment = (comment: string | null): string | undefined =>
+  /^mayfly rotated user of ([a-z2-7]{4})\//.exec(comment ?? "")?.[1];
