@@ -36,4 +36,6 @@ export interface Deployment {
   readonly roles: Readonly<Record<string, DeployedRole>>;
   /** Alias name to grant. */
   readonly grants: Readonly<Record<string, Grant>>;
+  /** Name of each secret that is rotated, the issuer's included, to its longest time between two. */
+  readonly rotatedSecrets?: Readonly<Record<string, { readonly periodSeconds: number }>>;
 }

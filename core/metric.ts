@@ -22,6 +22,7 @@ export const METRICS = [
   "ForeignRoles",
   "UnknownSessions",
   "ServersRestored",
+  "SecretAgeSeconds",
 ] as const;
 
 export type Metric = (typeof METRICS)[number];
@@ -31,3 +32,9 @@ export const metricDimensions = (database: string): Readonly<Record<string, stri
   service: METRIC_SERVICE,
   database,
 });
+
+/** The dimensions of what is measured of one rotated secret. */
+export const secretDimensions = (
+  database: string,
+  secret: string,
+): Readonly<Record<string, string>> => ({ ...metricDimensions(database), secret });

@@ -1,30 +1,37 @@
 import { ConfigError } from "../errors.ts";
-import { CONSUMER_NAME, DATABASE_NAME, ROLE_NAME } from "../names.ts";
+import { CONSUMER_NAME, DATABASE_NAME, ISSUER_SECRET, ROLE_NAME, SECRET_NAME } from "../names.ts";
+import type { RotationTimes } from "../rotation/schedule.ts";
 import { readConsumer } from "./consumer.ts";
 import { readDatabase, readSettings, readTrust } from "./database.ts";
-import { isObjectOf, type Place, readBoolean, readNamed, readText, within } from "./place.ts";
-import { readRole } from "./role.ts";
 import type {
-  MayflyConfig,
   ParsedConfig,
   ParsedRole,
+  ParsedSecret,
   ParsedSettings,
   ParsedTrust,
-} from "./types.ts";
+} from "./parsed.ts";
+import { isObjectOf, type Place, readBoolean, readNamed, readText, within } from "./place.ts";
+import { readRole } from "./role.ts";
+import { readIssuerRotation, readSecret, type SecretContext } from "./secret.ts";
+import type { MayflyConfig } from "./types.ts";
 
+export type {
+  ParsedConfig,
+  ParsedConsumer,
+  ParsedDatabase,
+  ParsedHost,
+  ParsedRole,
+  ParsedSecret,
+  ParsedSettings,
+  ParsedTrust,
+} from "./parsed.ts";
+export type { RotationTimesConfig, SecretConfig } from "./secret-types.ts";
 export type {
   AlarmsConfig,
   AuditEventsConfig,
   ConsumerConfig,
   DatabaseConfig,
   MayflyConfig,
-  ParsedConfig,
-  ParsedConsumer,
-  ParsedDatabase,
-  ParsedHost,
-  ParsedRole,
-  ParsedSettings,
-  ParsedTrust,
   RoleConfig,
   VpcConfig,
 } from "./types.ts";
@@ -64,6 +71,21 @@ function checkOutputs(place: Place, names: readonly string[]): void {
       );
     seen.set(pascal(name), name);
   }
+}
+
+/** Secrets of all databases share one list of outputs. */
+function checkSecretOutputs(place: Place, databases: ParsedConfig["databases"]): void {
+  const seen = new Map<string, string>();
+  for (const [database, { secrets }] of Object.entries(databases))
+    for (const name of Object.keys(secrets)) {
+      const output = pascal(`${database}-${name}`);
+      const other = seen.get(output);
+      if (other !== undefined)
+        place.problems.push(
+          `${within(within(within(place, database), "secrets"), name).path}: "${database}/${name}" and "${other}" are both "${output}" in the stack's outputs; rename one`,
+        );
+      seen.set(output, `${database}/${name}`);
+    }
 }
 
 function checkTags(place: Place, databases: ParsedConfig["databases"]): void {
@@ -146,6 +168,7 @@ export function parseConfig(config: unknown): ParsedConfig {
   );
   checkTags(databasesAt, databases);
   checkOutputs(databasesAt, Object.keys(databases));
+  checkSecretOutputs(databasesAt, databases);
   checkOutputs(consumersAt, Object.keys(consumers));
   const alarms = readAlarms(within(root, "alarms"));
   const auditEvents = readAuditEvents(within(root, "auditEvents"));
@@ -182,4 +205,30 @@ export function parseSettings(name: string, value: unknown): ParsedSettings & Pa
     );
   const place: Place = { path: name, value, problems };
   return finish({ ...readSettings(place), ...readTrust(place) }, problems);
+}
+
+/**
+ * Check one rotated secret as the configuration would, for constructs.
+ *
+ * @throws ConfigError as parseConfig.
+ */
+export function parseSecret(name: string, value: unknown, context: SecretContext): ParsedSecret {
+  const problems: string[] = [];
+  if (!SECRET_NAME.test(name))
+    problems.push(
+      `"${name}" is not a secret's name; write 1 to 16 of a-z, 0-9 and single hyphens, a letter first, and not "${ISSUER_SECRET}"`,
+    );
+  const secret = readSecret({ path: name, value, problems }, context);
+  return finish(secret as ParsedSecret, problems);
+}
+
+/**
+ * Check when the issuer's logins are rotated as the configuration would, for constructs.
+ *
+ * @throws ConfigError as parseConfig.
+ */
+export function parseIssuerRotation(name: string, value: unknown): RotationTimes {
+  const problems: string[] = [];
+  const times = readIssuerRotation({ path: `${name}.issuerRotation`, value, problems });
+  return finish(times, problems);
 }

@@ -88,8 +88,7 @@ function dayTest(ofMonth: string, ofWeek: string): DayTest | undefined {
   return ofMonth === "?" ? dayOfWeekTest(ofWeek) : undefined;
 }
 
-const isLeap = (year: number): boolean =>
-  year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+const isLeap = (year: number): boolean => year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
 
 function daysIn(month: number, year: number): number {
   if (month === 2) return isLeap(year) ? 29 : 28;
