@@ -16,6 +16,7 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   provisioner: "lambda/provisioner.ts",
   seeder: "lambda/seeder.ts",
   forwarder: "lambda/forwarder.ts",
+  rotator: "lambda/rotator.ts",
   // what the sandbox runs as a consumer is an example to read and copy
   "user-service": "examples/user-service/index.ts",
 };
