@@ -1,18 +1,9 @@
-import { ConfigError } from "../errors.ts";
-import { CONSUMER_NAME, DATABASE_NAME, ISSUER_SECRET, ROLE_NAME, SECRET_NAME } from "../names.ts";
-import type { RotationTimes } from "../rotation/schedule.ts";
+import { CONSUMER_NAME, DATABASE_NAME } from "../names.ts";
 import { readConsumer } from "./consumer.ts";
-import { readDatabase, readSettings, readTrust } from "./database.ts";
-import type {
-  ParsedConfig,
-  ParsedRole,
-  ParsedSecret,
-  ParsedSettings,
-  ParsedTrust,
-} from "./parsed.ts";
+import { readDatabase } from "./database.ts";
+import { finish } from "./finish.ts";
+import type { ParsedConfig } from "./parsed.ts";
 import { isObjectOf, type Place, readBoolean, readNamed, readText, within } from "./place.ts";
-import { readRole } from "./role.ts";
-import { readIssuerRotation, readSecret, type SecretContext } from "./secret.ts";
 import type { MayflyConfig } from "./types.ts";
 
 export type {
@@ -47,18 +38,6 @@ export const pascal = (name: string): string =>
     .split("-")
     .map((part) => part.slice(0, 1).toUpperCase() + part.slice(1))
     .join("");
-
-function freeze<T>(value: T): T {
-  if (typeof value === "object" && value !== null)
-    for (const inner of Object.values(Object.freeze(value))) freeze(inner);
-  return value;
-}
-
-/** Throw one ConfigError with all problems, one a line, or return the frozen result. */
-function finish<T>(value: T, problems: readonly string[]): T {
-  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
-  return freeze(value);
-}
 
 /** Two names that differ in hyphens alone would share an output. */
 function checkOutputs(place: Place, names: readonly string[]): void {
@@ -175,60 +154,4 @@ export function parseConfig(config: unknown): ParsedConfig {
   const dashboard = readBoolean(within(root, "dashboard"), false);
   const options = { ...(alarms && { alarms }), ...(auditEvents && { auditEvents }), dashboard };
   return finish({ databases, consumers, ...options }, problems);
-}
-
-/**
- * Check one dynamic role as the configuration would, for constructs.
- *
- * @throws ConfigError as parseConfig.
- */
-export function parseRole(name: string, value: unknown): ParsedRole {
-  const problems: string[] = [];
-  if (!ROLE_NAME.test(name))
-    problems.push(
-      `"${name}" is not a role name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first`,
-    );
-  const role = readRole({ path: name, value, problems });
-  return finish(role as ParsedRole, problems);
-}
-
-/**
- * Check one database's settings as the configuration would, for constructs.
- *
- * @throws ConfigError as parseConfig.
- */
-export function parseSettings(name: string, value: unknown): ParsedSettings & ParsedTrust {
-  const problems: string[] = [];
-  if (!DATABASE_NAME.test(name))
-    problems.push(
-      `"${name}" is not a database name; write 1 to 32 of a-z, 0-9 and single hyphens, a letter first`,
-    );
-  const place: Place = { path: name, value, problems };
-  return finish({ ...readSettings(place), ...readTrust(place) }, problems);
-}
-
-/**
- * Check one rotated secret as the configuration would, for constructs.
- *
- * @throws ConfigError as parseConfig.
- */
-export function parseSecret(name: string, value: unknown, context: SecretContext): ParsedSecret {
-  const problems: string[] = [];
-  if (!SECRET_NAME.test(name))
-    problems.push(
-      `"${name}" is not a secret's name; write 1 to 16 of a-z, 0-9 and single hyphens, a letter first, and not "${ISSUER_SECRET}"`,
-    );
-  const secret = readSecret({ path: name, value, problems }, context);
-  return finish(secret as ParsedSecret, problems);
-}
-
-/**
- * Check when the issuer's logins are rotated as the configuration would, for constructs.
- *
- * @throws ConfigError as parseConfig.
- */
-export function parseIssuerRotation(name: string, value: unknown): RotationTimes {
-  const problems: string[] = [];
-  const times = readIssuerRotation({ path: `${name}.issuerRotation`, value, problems });
-  return finish(times, problems);
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { defineConfig, parseConfig, parseRole, parseSettings } from "../../core/config/config.ts";
+import { defineConfig, parseConfig } from "../../core/config/config.ts";
+import { parseRole, parseSettings } from "../../core/config/pieces.ts";
 import shipped from "../../mayfly.config.ts";
 import {
   consumer,
