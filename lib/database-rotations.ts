@@ -85,7 +85,7 @@ export class DatabaseRotations {
     const { props, settled, network, secrets, registry, watched, provisioned } = this.#parts;
     const { assets, host, port } = props;
     const { database, tag, issuerRotation: times } = settled;
-    const rotation = new Rotation(this.#scope, "IssuerRotation", {
+    const rotation = new Rotation(this.#scope, "LoginRotation", {
       settings: {
         database,
         secret: ISSUER_SECRET,

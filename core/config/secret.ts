@@ -167,7 +167,7 @@ export function readSecret(place: Place, context: SecretContext): ParsedSecret |
           "write one statement of SQL",
         ),
     ),
-    ...readMade(place),
+    ...(master ? { replicaRegions: [] } : readMade(place)),
   };
 }
 
