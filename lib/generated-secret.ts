@@ -24,7 +24,7 @@ const LOWERCASE = "abcdefghijklmnopqrstuvwxyz";
 /** Secrets Manager wants one character of every kind that is not excluded as a whole. */
 function wholeKinds(excluded: string) {
   const all = (characters: string): boolean =>
-    [...characters].every((character) => excluded.includes(character));
+    characters.split("").every((character) => excluded.includes(character));
   return {
     ...(all(PUNCTUATION) && { excludePunctuation: true }),
     ...(all("0123456789") && { excludeNumbers: true }),

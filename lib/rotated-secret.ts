@@ -177,7 +177,7 @@ export class RotatedSecret extends Construct {
   }
 
   #network(props: RotatedSecretProps & { readonly port: number }): FunctionNetwork {
-    const whose = `Mayfly's rotation of ${props.database}/${props.name}`;
+    const whose = `Mayfly rotation of ${props.database}/${props.name}`;
     return makeFunctionNetwork(this, "SecurityGroup", { ...props, whose });
   }
 }

@@ -52,7 +52,7 @@ export function grantReadOf(scope: IConstruct, identity: IGrantable, secret: ISe
   });
   if (foreign || !grant.success)
     throw new Error(
-      `${scope.node.path} cannot be made readable for ${String(grantPrincipal)}: no policy can be attached to it; pass a role of the stack's account`,
+      `${scope.node.path} cannot be made readable for ${JSON.stringify(grantPrincipal.policyFragment.principalJson)}: no policy can be attached to it; pass a role of the stack's account`,
     );
   grantKey(scope, identity, secret, ["kms:Decrypt"]);
   return grant;

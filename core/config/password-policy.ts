@@ -35,8 +35,8 @@ export function readPasswordPolicy(place: Place, { master, cluster }: PasswordUs
   );
   if (given === undefined) return { ...DEFAULT_PASSWORD_POLICY, length };
   // Secrets Manager makes no password with a space unless it is asked to
-  const characters = new Set([..." ", ...(master ? NOT_FOR_MASTERS : ""), ...given]);
-  const excludeCharacters = [...characters].sort().join("");
+  const all = ` ${master ? NOT_FOR_MASTERS : ""}${given}`;
+  const excludeCharacters = PRINTABLE.filter((character) => all.includes(character)).join("");
   const alphabet = alphabetOf(excludeCharacters);
   const bits = length * Math.log2(Math.max(1, alphabet));
   if (bits < LEAST_BITS)

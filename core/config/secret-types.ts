@@ -7,7 +7,7 @@ export interface RotationTimesConfig {
   readonly schedule?: string;
   /**
    * How long after the schedule's time a rotation may begin, e.g. `"2h"`; whole hours.
-   * @default - an hour for a schedule of hours, else until midnight (UTC)
+   * @default - one hour for a schedule of hours, else until midnight (UTC)
    */
   readonly window?: string;
 }

@@ -93,7 +93,7 @@ export function parseSchedule(text: string): ParsedSchedule | Refused {
 export function parseWindow(text: string, schedule: ParsedSchedule): string | Refused {
   const [, hours] = /^(\d{1,2})h$/.exec(text) ?? [];
   if (hours === undefined || Number(hours) < 1 || Number(hours) > DAY)
-    return refuse("is no window", 'write whole hours from "1h" to "24h"');
+    return refuse("is no window", 'write whole hours, "1h" to "24h"');
   const { longestWindow, expression } = schedule;
   if (Number(hours) <= longestWindow) return `${Number(hours)}h`;
   return refuse(

@@ -185,7 +185,7 @@ test.each<[string, unknown, string]>([
   [
     "the issuer's schedule",
     withDatabase({ ...sandbox, issuerRotation: { schedule: "1d", window: "1d" } }),
-    'issuerRotation.window: "1d" is no window; write whole hours from "1h" to "24h"',
+    'issuerRotation.window: "1d" is no window; write whole hours, "1h" to "24h"',
   ],
 ])("refuses %s, naming place, value and remedy", (_what, config, problem) => {
   expect(problemsOf(config)).toEqual([`databases.orders.${problem}`]);

@@ -99,10 +99,10 @@ test.each<[string, string, string]>([
   ["5h", "4h", 'write at most "4h"'],
   ["21h", "cron(0 4 1 * ? *)", 'write at most "20h"'], // it would end on the next day
   ["9h", "cron(0 /8 * * ? *)", 'write at most "8h"'],
-  ["25h", "30d", 'write whole hours from "1h" to "24h"'],
-  ["0h", "30d", 'write whole hours from "1h" to "24h"'],
-  ["1.5h", "30d", 'write whole hours from "1h" to "24h"'],
-  ["90m", "30d", 'write whole hours from "1h" to "24h"'],
+  ["25h", "30d", 'write whole hours, "1h" to "24h"'],
+  ["0h", "30d", 'write whole hours, "1h" to "24h"'],
+  ["1.5h", "30d", 'write whole hours, "1h" to "24h"'],
+  ["90m", "30d", 'write whole hours, "1h" to "24h"'],
 ])("a window of %s is refused for %s", (window, schedule, remedy) => {
   expect(windowOf(window, schedule)).toMatchObject({ remedy });
 });

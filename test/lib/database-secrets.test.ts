@@ -186,7 +186,7 @@ test("the issuer's logins are rotated every 30 days, or as it is said", () => {
     Duration: "3h",
   });
   expect(() => database({ issuerRotation: { window: Duration.days(2) } })).toThrow(
-    'orders.issuerRotation.window: "48h" is no window; write whole hours from "1h" to "24h"',
+    'orders.issuerRotation.window: "48h" is no window; write whole hours, "1h" to "24h"',
   );
   const made = database();
   const settings = JSON.parse(assetFile(Stack.of(made), "LoginRotation", "rotation.json"));

@@ -75,7 +75,7 @@ test.each<[string, Parameters<typeof rotated>[0], string]>([
   [
     "a window",
     { window: Duration.minutes(90) },
-    'reports.window: "1.5h" is no window; write whole hours from "1h" to "24h"',
+    'reports.window: "1.5h" is no window; write whole hours, "1h" to "24h"',
   ],
   ["no bundles", { assets: "/nowhere", tls: "plaintext" }, "/nowhere/rotator/index.mjs does not"],
   ["a certificate", { ca: "ca.pem" }, 'orders.ca: "ca.pem" is not a certificate; give the PEM'],
@@ -209,14 +209,13 @@ test.each([
   ],
 ])(
   "the administrator's password is set on %s, and on nothing else",
-  (_what, props, env, ...iam) => {
+  (_what, props, env, actions, end) => {
     const made = rotated((stack) => ({ ...master(stack), ...props }));
     const resources = resourcesOf(Stack.of(made));
     expect(ofType(resources, "AWS::SecretsManager::Secret")).toEqual([]);
     const [, { Properties }] = only(resources, "AWS::Lambda::Function");
     expect(Properties).toMatchObject({ Timeout: 300, Environment: { Variables: env } });
     const [{ policy } = { policy: {} }] = new Resolved(resources).identityPolicies("RotatorRole");
-    const [actions, end] = iam;
     const { Statement } = policy as { Statement: { Sid: string; Resource: string }[] };
     const set = Statement.find(({ Sid }) => Sid === "SetMasterPassword");
     expect(set).toMatchObject({ Action: actions, Resource: expect.stringMatching(`${end}$`) });
