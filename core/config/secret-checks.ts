@@ -22,6 +22,9 @@ export function clashOf(
     );
     if (shared !== undefined)
       return `"${shared}" is a role of the secret "${name}" too; write another user`;
+    const { ownerGroup } = secret;
+    if (ownerGroup !== undefined && other.usernames.includes(ownerGroup))
+      return `"${ownerGroup}" is a user of the secret "${name}", and lends nobody its privileges; write another ownerGroup`;
   }
   return undefined;
 }

@@ -82,6 +82,16 @@ test.each<[string, unknown, string]>([
     'secrets.two: "reports" is a role of the secret "one" too; write another user',
   ],
   [
+    "a user that lends its privileges in another secret",
+    withSecrets({ one: pair, two: { ...single, username: "shop" } }),
+    'secrets.two: "shop" is a role of the secret "one" too; write another user',
+  ],
+  [
+    "a user of another secret that is to lend its privileges",
+    withSecrets({ one: single, two: { ...pair, ownerGroup: "reports" } }),
+    'secrets.two: "reports" is a user of the secret "one", and lends nobody its privileges; write another ownerGroup',
+  ],
+  [
     "a role that is not there",
     withSecret({ role: "rw" }),
     'secrets.one.role: "rw" is no role of this database; add the role, correct it, or give ownerGroup',
