@@ -6,6 +6,7 @@ import { Construct, type IDependable } from "constructs";
 import type { ParsedSecret, ParsedTrust } from "../core/config/config.ts";
 import { parseSecret, parseTrust } from "../core/config/pieces.ts";
 import { isManagedByRds } from "../core/config/secret-checks.ts";
+import type { RotationSettings } from "../core/rotation/settings.ts";
 import { BUILT_FUNCTIONS } from "./function-code.ts";
 import { type FunctionNetwork, makeFunctionNetwork } from "./function-network.ts";
 import { makeDatabaseSecret } from "./generated-secret.ts";
@@ -48,6 +49,18 @@ export const secretConfigOf = (props: AddRotatedSecretProps): object => {
   return given({ ...who, ...what, ...timesConfigOf(props) });
 };
 
+/** What the function is told of a secret; two users act as their group. */
+const settingsOf = (
+  { strategy, usernames, password, testQueries }: ParsedSecret,
+  group: string | undefined,
+): Omit<RotationSettings, "database" | "secret" | "tls" | "ca"> => ({
+  strategy,
+  usernames,
+  ...(strategy === "alternating-users" && group !== undefined && { ownerGroup: group }),
+  password,
+  testQueries,
+});
+
 /**
  * An AWS database secret whose password is rotated by Secrets Manager's four steps, with a function
  * of its own that may touch this secret and nothing else.
@@ -72,25 +85,15 @@ export class RotatedSecret extends Construct {
     const { tls, ca } = props;
     const trust = settled?.trust ?? parseTrust(database, given({ tls, ca }));
     if (settled === undefined) settleTrust(this, database, assets, trust);
-    const { strategy, usernames, password, testQueries, times } = parsed;
     const adminSecret = this.#administrator(props);
     this.secret = this.#adopted(props) ?? this.#make(props, parsed, adminSecret);
-    const ownerGroup = settled === undefined ? parsed.ownerGroup : settled.group;
+    const group = settled === undefined ? parsed.ownerGroup : settled.group;
     const { instanceIdentifier, clusterIdentifier } = props;
     this.#rotation = new Rotation(this, "Rotation", {
-      settings: {
-        database,
-        secret: name,
-        strategy,
-        usernames,
-        ...(strategy === "alternating-users" && ownerGroup !== undefined && { ownerGroup }),
-        ...trust,
-        password,
-        testQueries,
-      },
+      settings: { database, secret: name, ...settingsOf(parsed, group), ...trust },
       secret: this.secret,
       adminSecret,
-      times,
+      times: parsed.times,
       place: {
         assets,
         network: settled?.network ?? this.#network({ ...props, port }),

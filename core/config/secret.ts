@@ -83,10 +83,7 @@ function readUsernames(place: Place, strategy: ParsedSecret["strategy"]): readon
     return names;
   }
   const at = within(place, "username");
-  if (strategy === "master-user") {
-    const text = at.value;
-    return text === undefined ? [] : [readRoleName(at, "a user") ?? ""];
-  }
+  if (strategy === "master-user" && at.value === undefined) return [];
   return [readRoleName(at, "a user") ?? ""];
 }
 
