@@ -19,6 +19,17 @@ export default defineConfig({
           maxLeases: 50,
         },
       },
+      // for applications that cannot ask: ordinary secrets, whose passwords are rotated
+      secrets: {
+        reports: { strategy: "single-user", username: "reports", role: "readonly" },
+        shop: {
+          strategy: "alternating-users",
+          usernames: ["shop_a", "shop_b"],
+          ownerGroup: "app_owner",
+          schedule: "7d",
+        },
+        admin: { strategy: "master-user", schedule: "cron(0 4 1 * ? *)", window: "2h" },
+      },
     },
   },
   consumers: {
@@ -26,6 +37,10 @@ export default defineConfig({
       sandbox: true,
       roles: ["orders/readonly", "orders/readwrite"],
     },
-    reporting: { newRole: { assumedBy: "account" }, roles: ["orders/readonly"] },
+    reporting: {
+      newRole: { assumedBy: "account" },
+      roles: ["orders/readonly"],
+      secrets: ["orders/reports"],
+    },
   },
 });

@@ -1,8 +1,16 @@
 import { connectionsOfLogin } from "./concurrency.ts";
-import type { ParsedConfig, ParsedRole, ParsedSettings, ParsedTrust } from "./config/types.ts";
+import type {
+  ParsedConfig,
+  ParsedRole,
+  ParsedSecret,
+  ParsedSettings,
+  ParsedTrust,
+} from "./config/parsed.ts";
 import type { Deployment, Grant } from "./deployment.ts";
-import { aliasName, groupRoleName } from "./names.ts";
+import { aliasName, groupRoleName, ISSUER_SECRET } from "./names.ts";
 import type { ProvisionPlan } from "./provisioning/plan.ts";
+import type { RotationTimes } from "./rotation/schedule.ts";
+import type { RotatedUser } from "./rotation/settings.ts";
 
 /** All that a stack has said about one database, once everything has been added. */
 export interface Declared {
@@ -12,6 +20,9 @@ export interface Declared {
   readonly roles: ReadonlyMap<string, ParsedRole>;
   /** By alias. */
   readonly grants: ReadonlyMap<string, Grant>;
+  /** Rotated secrets, the issuer's apart. */
+  readonly secrets: ReadonlyMap<string, ParsedSecret>;
+  readonly issuerRotation: RotationTimes;
 }
 
 /** All that a configuration says about one of its databases; `undefined` when it has none such. */
@@ -33,11 +44,40 @@ export function declaredIn(
     settings: { ...found, ...trustOf(found.target ?? { tls: "verify-full" }) },
     roles: new Map(Object.entries(found.roles)),
     grants: new Map(grants),
+    secrets: new Map(Object.entries(found.secrets)),
+    issuerRotation: found.issuerRotation,
   };
 }
 
-/** What the functions read: `deployment.json`. */
-export const deploymentOf = ({ database, tag, settings, roles, grants }: Declared): Deployment => ({
+/** The NOLOGIN role of whose privileges a secret's users are; none where nobody makes them. */
+export const groupOf = (
+  tag: string,
+  { role, ownerGroup }: Pick<ParsedSecret, "role" | "ownerGroup">,
+): string | undefined => (role === undefined ? ownerGroup : groupRoleName(tag, role));
+
+function rotatedUser(tag: string, secret: ParsedSecret): RotatedUser | undefined {
+  const { strategy, usernames } = secret;
+  const group = groupOf(tag, secret);
+  if (group === undefined || strategy === "master-user") return undefined;
+  return { strategy, usernames, group };
+}
+
+function rotatedUsersOf({ tag, secrets }: Declared): ProvisionPlan["rotatedUsers"] {
+  const users = Object.entries(sorted(secrets, (_, secret) => rotatedUser(tag, secret)));
+  const made = users.flatMap(([name, user]) => (user === undefined ? [] : [[name, user] as const]));
+  return made.length === 0 ? undefined : Object.fromEntries(made);
+}
+
+/** What the functions read: `deployment.json`. `rotatedSecrets` is the sweeper's alone. */
+export const deploymentOf = ({
+  database,
+  tag,
+  settings,
+  roles,
+  grants,
+  secrets,
+  issuerRotation,
+}: Declared): Deployment => ({
   database,
   tag,
   shards: settings.shards,
@@ -52,23 +92,35 @@ export const deploymentOf = ({ database, tag, settings, roles, grants }: Declare
     connectionLimit: role.connectionLimit,
   })),
   grants: sorted(grants, (_, grant) => grant),
+  rotatedSecrets: sorted(
+    new Map([
+      [ISSUER_SECRET, issuerRotation],
+      ...[...secrets].map(([name, { times }]) => [name, times] as const),
+    ]),
+    (_, { periodSeconds }) => ({ periodSeconds }),
+  ),
 });
 
 /** What the provisioner makes true. */
-export const planOf = ({ database, tag, settings, roles, grants }: Declared): ProvisionPlan => ({
-  database,
-  tag,
-  shards: settings.shards,
-  ...trustOf(settings),
-  owner: settings.owner,
-  databases: settings.databases,
-  loginConnectionLimit: connectionsOfLogin(settings.reserveConcurrency),
-  roles: sorted(roles, (name, { privileges }) => ({
-    groupRole: groupRoleName(tag, name),
-    privileges,
-  })),
-  grants: Object.values(sorted(grants, (_, grant) => grant)),
-});
+export const planOf = (declared: Declared): ProvisionPlan => {
+  const { database, tag, settings, roles, grants } = declared;
+  const rotatedUsers = rotatedUsersOf(declared);
+  return {
+    database,
+    tag,
+    shards: settings.shards,
+    ...trustOf(settings),
+    owner: settings.owner,
+    databases: settings.databases,
+    loginConnectionLimit: connectionsOfLogin(settings.reserveConcurrency),
+    roles: sorted(roles, (name, { privileges }) => ({
+      groupRole: groupRoleName(tag, name),
+      privileges,
+    })),
+    ...(rotatedUsers !== undefined && { rotatedUsers }),
+    grants: Object.values(sorted(grants, (_, grant) => grant)),
+  };
+};
 
 const trustOf = ({ tls, ca }: ParsedTrust): ParsedTrust => ({
   tls,

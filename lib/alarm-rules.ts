@@ -1,10 +1,15 @@
 import { type IMetric, MathExpression, Stats } from "aws-cdk-lib/aws-cloudwatch";
-import { PERIOD, sumOf, type Watched } from "./watched.ts";
+import { PERIOD, type RotatedOne, sumOf, type Watched } from "./watched.ts";
 
 /** When one alarm rings. */
 export interface AlarmRule {
   /** Of the alarm, and of its page in `docs/runbooks`. */
   readonly name: string;
+  /**
+   * What tells this alarm from others with the same page.
+   * @default - it is the only one
+   */
+  readonly of?: string;
   /** What has happened, in words, without a full stop. */
   readonly says: string;
   readonly metric: IMetric;
@@ -26,6 +31,8 @@ export interface AlarmRule {
 const LATE = 120;
 /** Of the sum of all roles' `maxLeases`. */
 const NEARLY_FULL = 0.8;
+/** Of the longest time between two rotations: one has failed, with all its retries. */
+const OVERDUE = 1.5;
 
 /** All alarms of a database. */
 export const alarmRules = (watched: Watched): readonly AlarmRule[] => [
@@ -33,6 +40,28 @@ export const alarmRules = (watched: Watched): readonly AlarmRule[] => [
   ...functions(watched),
   ...strangers(watched),
   ...audit(watched),
+];
+
+/** The alarms of one rotated secret. */
+export const rotationRules = (
+  watched: Watched,
+  { name, rotator, periodSeconds }: RotatedOne,
+): readonly AlarmRule[] => [
+  {
+    name: "rotation-errors",
+    of: name,
+    says: `the rotation of the secret ${name} ended in an error`,
+    metric: rotator.metricErrors({ period: PERIOD, label: `errors in rotating ${name}` }),
+    above: 0,
+  },
+  {
+    name: "secret-age",
+    of: name,
+    says: `the secret ${name} was not rotated for ${OVERDUE} times as long as it should be`,
+    metric: watched.secretAge(name),
+    above: OVERDUE * periodSeconds,
+    periods: 2,
+  },
 ];
 
 const revocation = (watched: Watched): readonly AlarmRule[] => [

@@ -2,7 +2,7 @@ import { Alarm, ComparisonOperator, TreatMissingData } from "aws-cdk-lib/aws-clo
 import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
 import type { ITopic } from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
-import { type AlarmRule, alarmRules } from "./alarm-rules.ts";
+import { type AlarmRule, alarmRules, rotationRules } from "./alarm-rules.ts";
 import type { Watched } from "./watched.ts";
 
 /** Properties of Alarms. */
@@ -13,7 +13,7 @@ export interface AlarmsProps {
 
 /** One alarm for each promise that may break; its description names its runbook. */
 export class Alarms extends Construct {
-  readonly all: readonly Alarm[];
+  readonly #all: Alarm[] = [];
   readonly #watched: Watched;
 
   /** Made by `DynamicDatabase.addAlarms`. */
@@ -21,18 +21,26 @@ export class Alarms extends Construct {
     super(scope, id);
     this.#watched = watched;
     const action = new SnsAction(topic);
-    this.all = alarmRules(watched).map((rule) => {
+    const add = (rule: AlarmRule): void => {
       const alarm = this.#make(rule);
       alarm.addAlarmAction(action);
       alarm.addOkAction(action);
-      return alarm;
-    });
+      this.#all.push(alarm);
+    };
+    alarmRules(watched).forEach(add);
+    watched.eachRotated((one) => rotationRules(watched, one).forEach(add));
   }
 
-  #make({ name, says, metric, above, periods = 1, silence = "fine" }: AlarmRule): Alarm {
+  /** Those of secrets that are added later are here later. */
+  get all(): readonly Alarm[] {
+    return this.#all;
+  }
+
+  #make({ name, of, says, metric, above, periods = 1, silence = "fine" }: AlarmRule): Alarm {
     const { database, nameOf } = this.#watched;
-    return new Alarm(this, name, {
-      alarmName: nameOf(name),
+    const own = of === undefined ? name : `${name}-${of}`;
+    return new Alarm(this, own, {
+      alarmName: nameOf(own),
       alarmDescription: `Mayfly, ${database}: ${says}. Runbook: docs/runbooks/${name}.md`,
       metric,
       threshold: above,

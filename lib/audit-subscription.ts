@@ -1,5 +1,6 @@
 import {
   FilterPattern,
+  type ILogGroup,
   type ILogSubscriptionDestination,
   SubscriptionFilter,
 } from "aws-cdk-lib/aws-logs";
@@ -21,7 +22,10 @@ export class AuditSubscription extends Construct {
   ) {
     super(scope, id);
     const filterPattern = FilterPattern.literal(AUDIT_FILTER);
-    for (const [index, logGroup] of watched.logGroups.entries())
-      new SubscriptionFilter(this, `Filter${index}`, { logGroup, destination, filterPattern });
+    const send = (name: string, logGroup: ILogGroup): void => {
+      new SubscriptionFilter(this, `Filter${name}`, { logGroup, destination, filterPattern });
+    };
+    for (const [index, logGroup] of watched.logGroups.entries()) send(String(index), logGroup);
+    watched.eachRotated(({ name, rotator }) => send(`-${name}`, rotator.logGroup));
   }
 }

@@ -2,6 +2,7 @@ import type { Duration } from "aws-cdk-lib";
 import type { IConnectable, IVpc, SubnetSelection } from "aws-cdk-lib/aws-ec2";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import type { Privileges } from "../core/provisioning/plan.ts";
+import type { RotationTimesProps } from "./rotated-secret-props.ts";
 
 /** A server that replays the writer and takes logins of its own. */
 export interface DatabaseReader {
@@ -75,6 +76,11 @@ export interface DynamicDatabaseProps {
    * @default 16
    */
   readonly shards?: number;
+  /**
+   * When the passwords of the two logins are rotated by which Mayfly itself makes leases.
+   * @default - every 30 days
+   */
+  readonly issuerRotation?: RotationTimesProps;
   /**
    * Bound connections by reserved concurrency, 10 executions in all; new accounts may lack the quota.
    * @default true

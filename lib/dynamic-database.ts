@@ -1,31 +1,31 @@
-import { Annotations, Aspects, Stack, Token } from "aws-cdk-lib";
-import { Grant, type IGrantable, type IRole } from "aws-cdk-lib/aws-iam";
+import { Aspects } from "aws-cdk-lib";
+import { Grant, type IGrantable } from "aws-cdk-lib/aws-iam";
 import type { ILogSubscriptionDestination } from "aws-cdk-lib/aws-logs";
 import { Construct, type IDependable } from "constructs";
-import {
-  type ParsedRole,
-  type ParsedSettings,
-  type ParsedTrust,
-  parseRole,
-  parseSettings,
-} from "../core/config/config.ts";
-import { type Declared, deploymentOf, planOf } from "../core/declared.ts";
-import type { Grant as DeployedGrant } from "../core/deployment.ts";
-import { addressOf, tagOf } from "../core/names.ts";
+import { parseIssuerRotation, parseRole, parseSettings } from "../core/config/pieces.ts";
+import { deploymentOf, planOf } from "../core/declared.ts";
+import { tagOf } from "../core/names.ts";
 import { Alarms, type AlarmsProps } from "./alarms.ts";
 import { AuditEvents, type AuditEventsProps } from "./audit-events.ts";
 import { AuditSubscription } from "./audit-subscription.ts";
+import { DatabaseRotations } from "./database-rotations.ts";
+import { Declarations } from "./declarations.ts";
 import type { DynamicDatabaseProps, DynamicRoleProps } from "./dynamic-database-props.ts";
 import { DynamicRole } from "./dynamic-role.ts";
-import { BUILT_FUNCTIONS, checkRoots } from "./function-code.ts";
+import { BUILT_FUNCTIONS } from "./function-code.ts";
 import { makeFunctionNetwork } from "./function-network.ts";
 import { LeaseDashboard } from "./lease-dashboard.ts";
 import { LeaseFunctions } from "./lease-functions.ts";
 import { LeaseSecrets } from "./lease-secrets.ts";
 import { LogQueries } from "./log-queries.ts";
+import { addressIn, physicalName } from "./physical-names.ts";
 import { Provisioning } from "./provisioning.ts";
 import { portText, ReaderAccess } from "./reader-access.ts";
 import { RevocationSchedules } from "./revocation-schedules.ts";
+import { type RotatedSecret, timesConfigOf } from "./rotated-secret.ts";
+import type { AddRotatedSecretProps } from "./rotated-secret-props.ts";
+import { RotatedSecrets } from "./rotated-secrets.ts";
+import { settleTrust } from "./trust.ts";
 import { Watched } from "./watched.ts";
 
 /** CloudWatch's limit, which cannot be raised. */
@@ -43,29 +43,31 @@ export class DynamicDatabase extends Construct {
   readonly revokerLogGroupName: string;
   readonly #name: string;
   readonly #assets: string;
-  readonly #settings: ParsedSettings & ParsedTrust;
+  readonly #declarations: Declarations;
   readonly #functions: LeaseFunctions;
   readonly #provisioning: Provisioning;
+  readonly #rotatedSecrets: RotatedSecrets;
+  readonly #rotations: DatabaseRotations;
   readonly #watched: Watched;
-  readonly #roles = new Map<string, ParsedRole>();
-  readonly #grants = new Map<string, DeployedGrant>();
-  readonly #consumers = new Map<string, string>();
   #alarms?: Alarms;
   #subscriptions = 0;
-  #finished = false;
 
   constructor(scope: Construct, id: string, props: DynamicDatabaseProps) {
     super(scope, id);
     const { database, databases, owner, ca, tls, tag, shards, reserveConcurrency } = props;
-    const settings = { databases, owner, ca, tls, tag, shards, reserveConcurrency };
+    const given = { databases, owner, ca, tls, tag, shards, reserveConcurrency };
+    const settings = parseSettings(database, given);
+    const times = timesConfigOf(props.issuerRotation ?? {});
+    const issuerRotation = parseIssuerRotation(database, times);
     this.#name = database;
-    this.#settings = parseSettings(database, settings);
-    this.tag = this.#settings.tag ?? tagOf(this.#address());
-    const { port = 5_432, host } = props;
-    const assets = props.assets ?? BUILT_FUNCTIONS;
+    this.tag = settings.tag ?? tagOf(addressIn(this));
+    const settled = { database, tag: this.tag, settings, issuerRotation };
+    this.#declarations = new Declarations(this.node.path, settled);
+    const { port = 5_432, host, assets = BUILT_FUNCTIONS } = props;
     this.#assets = assets;
-    checkRoots(assets, Stack.of(this).region, this.#settings);
+    settleTrust(this, database, assets, settings);
     const readers = new ReaderAccess(props, { connections: props.databaseConnections, port });
+    this.#rotatedSecrets = new RotatedSecrets(this, database);
     const shared = {
       database,
       assets,
@@ -83,20 +85,29 @@ export class DynamicDatabase extends Construct {
       readers,
       secrets: new LeaseSecrets(this, "Secrets", database),
       schedules: new RevocationSchedules(this, "Schedules", this.tag),
-      reserveConcurrency: this.#settings.reserveConcurrency,
-      nameOf: (name: string) => this.#nameOf(name),
+      reserveConcurrency: settings.reserveConcurrency,
+      nameOf: (name: string) => physicalName(this, this.tag, name),
     };
     this.#functions = new LeaseFunctions(this, "Functions", shared);
     this.#provisioning = new Provisioning(this, "Provisioning", {
       ...shared,
       adminSecret: props.adminSecret,
-      plan: () => planOf(this.#declared()),
+      plan: () => planOf(this.#declarations.all),
+      rotatedSecrets: this.#rotatedSecrets,
     });
     this.#watched = new Watched({
       ...shared,
       functions: this.#functions,
       provisioner: this.#provisioning.provisioner,
-      ceiling: () => [...this.#roles.values()].reduce((sum, { maxLeases }) => sum + maxLeases, 0),
+      ceiling: () => this.#declarations.ceiling(),
+    });
+    this.#rotations = new DatabaseRotations(this, {
+      ...shared,
+      props: { ...props, port, assets },
+      settled,
+      registry: this.#rotatedSecrets,
+      watched: this.#watched,
+      provisioned: this.#provisioning,
     });
     for (const each of [props.databaseConnections, ...(props.readerConnections ?? [])])
       this.#provisioning.after(...each.connections.securityGroups);
@@ -104,11 +115,6 @@ export class DynamicDatabase extends Construct {
     this.issuerArn = this.#functions.issuer.lambda.functionArn;
     this.operatorArn = this.#functions.operator.lambda.functionArn;
     this.revokerLogGroupName = this.#functions.revoker.lambda.logGroup.logGroupName;
-    if (this.#settings.tls === "plaintext")
-      Annotations.of(this).addWarningV2(
-        "mayfly:plaintext",
-        `${database} is reached without TLS: passwords' proofs and data are readable on the way`,
-      );
     // an aspect is visited when the whole app is known and before anything is resolved
     Aspects.of(this).add({
       visit: (node) => {
@@ -124,19 +130,30 @@ export class DynamicDatabase extends Construct {
    * @throws ConfigError with all that is wrong with it.
    */
   addRole(name: string, props: DynamicRoleProps): DynamicRole {
-    this.#refuseWhenFinished(`role "${name}"`);
     const { ttl, maxTtl, ...rest } = props;
     const lengths = { ttl: `${ttl.toSeconds()}s`, maxTtl: `${maxTtl.toSeconds()}s` };
     const settings = parseRole(name, { ...rest, ...lengths });
-    if (this.#roles.has(name)) throw new Error(`${this.#name} has a role "${name}" already`);
-    this.#roles.set(name, settings);
+    this.#declarations.addRole(name, settings);
     return new DynamicRole(this, {
       roleName: name,
       issuer: this.#functions.issuer,
-      issuerName: this.#nameOf("issuer"),
+      issuerName: physicalName(this, this.tag, "issuer"),
       provisioned: this.#provisioning,
-      onGrant: (alias, grant, grantee) => this.#addGrant(alias, grant, grantee),
+      onGrant: (...grant) => this.#declarations.addGrant(...grant),
     });
+  }
+
+  /**
+   * Add a secret whose password is rotated, for applications that cannot ask. Its users are made,
+   * with the privileges of `role` or `ownerGroup`, before its first rotation.
+   *
+   * @param name 1 to 16 of `[a-z0-9-]`, and not `issuer`.
+   * @throws ConfigError with all that is wrong with it.
+   */
+  addRotatedSecret(name: string, props: AddRotatedSecretProps): RotatedSecret {
+    const settings = this.#rotations.parse(name, props);
+    this.#declarations.addSecret(name, settings);
+    return this.#rotations.add(name, props, settings);
   }
 
   /** Let people list and revoke leases, by invoking the operator function. */
@@ -206,48 +223,9 @@ export class DynamicDatabase extends Construct {
     return made;
   }
 
-  /** A nested stack's name is known only to CloudFormation; its path must do. */
-  #address(): string {
-    const { stackName } = Stack.of(this);
-    const { path } = this.node;
-    return Token.isUnresolved(stackName) ? path : addressOf(stackName, path);
-  }
-
-  /** A physical name, the same at every synthesis, of at most 64 characters. */
-  #nameOf(suffix: string): string {
-    const { stackName } = Stack.of(this);
-    const end = `${this.tag}-${suffix}`;
-    if (Token.isUnresolved(stackName)) return `mayfly-${end}`;
-    return `mayfly-${stackName.slice(0, 64 - "mayfly--".length - end.length)}-${end}`;
-  }
-
-  #addGrant(alias: string, grant: DeployedGrant, grantee: IRole): void {
-    this.#refuseWhenFinished(`consumer "${grant.consumer}"`);
-    const known = this.#consumers.get(grant.consumer) ?? grantee.roleArn;
-    if (known !== grantee.roleArn)
-      throw new Error(
-        `consumer "${grant.consumer}" of ${this.#name} is another role already; one name is one role, choose another name`,
-      );
-    if (this.#grants.has(alias))
-      throw new Error(`${grant.consumer} may ask for ${this.#name}/${grant.role} already`);
-    this.#consumers.set(grant.consumer, known);
-    this.#grants.set(alias, grant);
-  }
-
-  #refuseWhenFinished(what: string): void {
-    if (this.#finished)
-      throw new Error(`${what} comes too late: ${this.node.path} was synthesized already`);
-  }
-
   #finish(): void {
-    this.#finished = true;
-    this.#functions.complete(deploymentOf(this.#declared()));
+    this.#functions.complete(deploymentOf(this.#declarations.finish()));
     this.#provisioning.complete();
-  }
-
-  #declared(): Declared {
-    const database = this.#name;
-    const settings = this.#settings;
-    return { database, tag: this.tag, settings, roles: this.#roles, grants: this.#grants };
+    this.#rotatedSecrets.watch(this.#functions.sweeper);
   }
 }

@@ -1,4 +1,4 @@
-import { ArnFormat, Duration, Stack, Token } from "aws-cdk-lib";
+import { ArnFormat, Duration, Stack } from "aws-cdk-lib";
 import {
   ArnPrincipal,
   Effect,
@@ -13,6 +13,7 @@ import { Construct, type IDependable } from "constructs";
 import type { Grant } from "../core/deployment.ts";
 import { aliasName, CONSUMER_NAME } from "../core/names.ts";
 import type { MayflyFunction } from "./mayfly-function.ts";
+import { isForeign } from "./secret-access.ts";
 
 /** Everything by which a function can be called. */
 const INVOCATIONS = ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl", "lambda:InvokeAsync"];
@@ -64,14 +65,6 @@ export class ConsumerGrant extends Construct {
       policyDocument: new PolicyDocument({ statements }),
     });
   }
-}
-
-/** True for a role that is known to be another account's, where no policy can be attached. */
-function isForeign(grantee: IRole, stack: Stack): boolean {
-  const { principalAccount } = grantee;
-  if (principalAccount === undefined) return false;
-  if (Token.isUnresolved(principalAccount) || Token.isUnresolved(stack.account)) return false;
-  return principalAccount !== stack.account;
 }
 
 /** Nobody but the consumer's role, whatever its own policies say. A missing ARN is nobody too. */

@@ -83,10 +83,12 @@ export class LeaseFunctions extends Construct {
     this.sweepSchedule = this.#sweepEveryFiveMinutes();
   }
 
-  /** Give each function its `deployment.json`. */
-  complete(deployment: Deployment): void {
-    for (const [scope, code] of this.#codes)
-      code.complete(scope, { "deployment.json": deployment });
+  /** Give each function its `deployment.json`. The sweeper alone looks after rotated secrets. */
+  complete({ rotatedSecrets, ...leases }: Deployment): void {
+    for (const [scope, code] of this.#codes) {
+      const secrets = scope === this.sweeper && { rotatedSecrets };
+      code.complete(scope, { "deployment.json": { ...leases, ...secrets } });
+    }
   }
 
   #make(name: Name, purpose: string, environment: Record<string, string> = {}): MayflyFunction {

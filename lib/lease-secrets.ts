@@ -1,6 +1,7 @@
 import { type ISecret, Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { Construct } from "constructs";
 import type { MayflyFunction } from "./mayfly-function.ts";
+import { arnOf } from "./secret-access.ts";
 
 /** A secret whose value CloudFormation makes once; the provisioner puts the logins later. */
 const makeLoginSecret = (scope: Construct, id: string, description: string): Secret =>
@@ -13,9 +14,6 @@ const makeLoginSecret = (scope: Construct, id: string, description: string): Sec
       passwordLength: 32,
     },
   });
-
-/** What `secretsmanager:GetSecretValue` must name: secrets known by name lack their last six. */
-const arnOf = (secret: ISecret): string => secret.secretFullArn ?? `${secret.secretArn}-??????`;
 
 /** Let a function read secrets, and decrypt those with a key of their own. */
 export function allowRead(reader: MayflyFunction, secrets: readonly ISecret[]): void {

@@ -83,6 +83,8 @@ export const makeLogGroup = (scope: Construct, logGroupName?: string): LogGroup 
 export class MayflyFunction extends Construct {
   readonly lambda: LambdaFunction;
   readonly role: Role;
+  /** What it was made with. */
+  readonly environment: Readonly<Record<string, string>>;
 
   constructor(scope: Construct, id: string, props: MayflyFunctionProps) {
     super(scope, id);
@@ -90,6 +92,11 @@ export class MayflyFunction extends Construct {
     const logGroup = makeLogGroup(this, functionName && `/aws/lambda/${functionName}`);
     this.role = makeFunctionRole(this, logGroup, props.assumedBy);
     if (network !== undefined) this.#joinNetworks();
+    this.environment = {
+      POWERTOOLS_SERVICE_NAME: METRIC_SERVICE,
+      POWERTOOLS_METRICS_NAMESPACE: METRIC_NAMESPACE,
+      ...props.environment,
+    };
     this.lambda = new LambdaFunction(this, "Resource", {
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
@@ -98,11 +105,7 @@ export class MayflyFunction extends Construct {
       description: props.description,
       timeout: props.timeout,
       memorySize: props.memorySize ?? 512,
-      environment: {
-        POWERTOOLS_SERVICE_NAME: METRIC_SERVICE,
-        POWERTOOLS_METRICS_NAMESPACE: METRIC_NAMESPACE,
-        ...props.environment,
-      },
+      environment: this.environment,
       ...(network && { vpc: network.vpc, securityGroups: [network.securityGroup] }),
       ...(network?.vpcSubnets !== undefined && { vpcSubnets: network.vpcSubnets }),
       role: this.role,

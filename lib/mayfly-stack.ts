@@ -2,6 +2,7 @@ import { Annotations, CfnOutput, Duration, Stack, type StackProps } from "aws-cd
 import { SecurityGroup, Vpc } from "aws-cdk-lib/aws-ec2";
 import { EventBus } from "aws-cdk-lib/aws-events";
 import { AccountRootPrincipal, type IRole, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import { Key } from "aws-cdk-lib/aws-kms";
 import { type ISecret, Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import type { Construct } from "constructs";
@@ -16,8 +17,10 @@ import { DynamicDatabase } from "./dynamic-database.ts";
 import type { DynamicDatabaseProps } from "./dynamic-database-props.ts";
 import type { ConsumerGrant, DynamicRole } from "./dynamic-role.ts";
 import { BUILT_FUNCTIONS } from "./function-code.ts";
+import type { RotatedSecret } from "./rotated-secret.ts";
 import { SandboxConsumer } from "./sandbox-consumer.ts";
-import { SandboxDatabase } from "./sandbox-database.ts";
+import { SANDBOX_ADMINISTRATOR, SandboxDatabase } from "./sandbox-database.ts";
+import { secretOptionsOf, timesOf } from "./secret-options.ts";
 
 const NO_ROUTE_TABLE = "@aws-cdk/aws-ec2:noSubnetRouteTableId";
 
@@ -37,6 +40,8 @@ export class MayflyStack extends Stack {
   /** Dynamic roles by `database/role`. */
   readonly #roles = new Map<string, DynamicRole>();
   readonly #sandboxes = new Map<string, SandboxDatabase>();
+  /** Rotated secrets by `database/secret`. */
+  readonly #secrets = new Map<string, RotatedSecret>();
 
   constructor(scope: Construct, id: string, props: MayflyStackProps) {
     super(scope, id, props);
@@ -47,6 +52,7 @@ export class MayflyStack extends Stack {
     for (const [name, database] of Object.entries(props.config.databases)) {
       const made = this.#database(name, database, assets);
       this.#addRoles(name, database, made);
+      this.#addSecrets(name, database, made);
       if (bus !== undefined) made.sendAuditEvents({ bus });
       if (topic !== undefined) made.addAlarms({ topic });
       if (dashboard) made.addDashboard();
@@ -63,7 +69,9 @@ export class MayflyStack extends Stack {
   #database(name: string, database: ParsedDatabase, assets: string): DynamicDatabase {
     const { target, tag, shards, reserveConcurrency, owner } = database;
     const databases = [...database.databases];
-    const settings = { database: name, databases, owner, shards, reserveConcurrency, assets };
+    const issuerRotation = timesOf(database.issuerRotation);
+    const bounds = { shards, reserveConcurrency, issuerRotation };
+    const settings = { database: name, databases, owner, ...bounds, assets };
     const tagged = { ...settings, ...(tag !== undefined && { tag }) };
     if (target !== undefined)
       return new DynamicDatabase(this, name, { ...tagged, ...this.#host(name, target) });
@@ -127,7 +135,31 @@ export class MayflyStack extends Stack {
       );
   }
 
-  #addGrants(name: string, { grants }: ParsedConsumer, grantee: IRole): ConsumerGrant[] {
+  #addSecrets(name: string, database: ParsedDatabase, made: DynamicDatabase): void {
+    const sandbox = this.#sandboxes.get(name);
+    for (const [secret, parsed] of Object.entries(database.secrets)) {
+      const key = parsed.kmsKeyArn;
+      const master = parsed.strategy === "master-user" ? sandbox : undefined;
+      const rotated = made.addRotatedSecret(secret, {
+        ...secretOptionsOf(parsed),
+        ...(key !== undefined && {
+          encryptionKey: Key.fromKeyArn(this, `${name}-${secret}-key`, key),
+        }),
+        ...(master !== undefined && {
+          username: SANDBOX_ADMINISTRATOR,
+          instanceIdentifier: master.instance.instanceIdentifier,
+        }),
+      });
+      if (master !== undefined) rotated.rotateAfter(master.rdsEndpoint);
+      this.#secrets.set(`${name}/${secret}`, rotated);
+      const output = `${pascal(name)}${pascal(secret)}SecretArn`;
+      new CfnOutput(this, output, { value: rotated.secret.secretArn });
+    }
+  }
+
+  #addGrants(name: string, { grants, secrets }: ParsedConsumer, grantee: IRole): ConsumerGrant[] {
+    for (const { database, secret } of secrets)
+      this.#secrets.get(`${database}/${secret}`)?.grantRead(grantee);
     return grants.flatMap(
       ({ database, role }) =>
         this.#roles.get(`${database}/${role}`)?.addConsumer(name, grantee) ?? [],

@@ -9,6 +9,7 @@ import type { LeaseSecrets } from "./lease-secrets.ts";
 import { MayflyFunction } from "./mayfly-function.ts";
 import type { ReaderAccess } from "./reader-access.ts";
 import type { RevocationSchedules } from "./revocation-schedules.ts";
+import type { RotatedSecrets } from "./rotated-secrets.ts";
 
 /** Properties of Provisioning. */
 export interface ProvisioningProps {
@@ -27,6 +28,7 @@ export interface ProvisioningProps {
   readonly nameOf: (name: string) => string;
   /** What to make true; asked when the app is synthesized. */
   readonly plan: () => ProvisionPlan;
+  readonly rotatedSecrets: RotatedSecrets;
 }
 
 /** Makes the database ready for leases while the stack is deployed, and again when asked. */
@@ -35,12 +37,14 @@ export class Provisioning extends Construct {
   readonly provisioner: MayflyFunction;
   readonly #code: FunctionCode;
   readonly #plan: () => ProvisionPlan;
+  readonly #rotatedSecrets: RotatedSecrets;
 
   constructor(scope: Construct, id: string, props: ProvisioningProps) {
     super(scope, id);
     const { address, adminSecret, schedules, secrets } = props;
     const folder = bundleFolder(props.assets, "provisioner");
     this.#plan = props.plan;
+    this.#rotatedSecrets = props.rotatedSecrets;
     this.#code = new FunctionCode(folder);
     this.provisioner = new MayflyFunction(this, "Provisioner", {
       functionName: props.nameOf("provisioner"),
@@ -73,14 +77,22 @@ export class Provisioning extends Construct {
         // CloudFormation calls again only when a property changes
         CodeHash: FileSystem.fingerprint(folder),
         Server: address,
+        // another secret holds another password of the same user
+        RotatedSecrets: Lazy.any({ produce: () => props.rotatedSecrets.arns(this.#madeFrom()) }),
       },
     });
     this.after(props.network.securityGroup, adminSecret, schedules);
   }
 
-  /** Give the provisioner its `plan.json`: what it makes true when nobody sends it a plan. */
+  /** Give the provisioner its `plan.json`, for when nobody sends it a plan, and the secrets in it. */
   complete(): void {
     this.#code.complete(this.provisioner, { "plan.json": this.#plan() });
+    this.#rotatedSecrets.read(this.provisioner, this.#madeFrom());
+  }
+
+  /** The secrets whose users are made. */
+  #madeFrom(): readonly string[] {
+    return Object.keys(this.#plan().rotatedUsers ?? {});
   }
 
   /** Wait for these before, and keep them until after, the database is provisioned. */

@@ -27,6 +27,9 @@ import { HandlerProvider } from "./handler-provider.ts";
 import { allowRead } from "./lease-secrets.ts";
 import { MayflyFunction } from "./mayfly-function.ts";
 
+/** The administrator of every sandbox. */
+export const SANDBOX_ADMINISTRATOR = "postgres";
+
 const ISOLATED = { subnetType: SubnetType.PRIVATE_ISOLATED };
 
 /** Properties of a SandboxDatabase. */
@@ -47,6 +50,7 @@ export class SandboxDatabase extends Construct {
   /** What to wait for before the database is used. */
   readonly ready: readonly IDependable[];
   #lambdaEndpoint: InterfaceVpcEndpoint | undefined;
+  #rdsEndpoint: InterfaceVpcEndpoint | undefined;
 
   constructor(scope: Construct, id: string, props: SandboxDatabaseProps) {
     super(scope, id);
@@ -90,6 +94,12 @@ export class SandboxDatabase extends Construct {
     return this.#lambdaEndpoint;
   }
 
+  /** The way to the RDS API, which sets the administrator's password; made when that is rotated. */
+  get rdsEndpoint(): InterfaceVpcEndpoint {
+    this.#rdsEndpoint ??= this.#endpoint("Rds", InterfaceVpcEndpointAwsService.RDS);
+    return this.#rdsEndpoint;
+  }
+
   /** In one zone: half the price, and a sandbox may be down when a zone is. */
   #endpoint(id: string, service: InterfaceVpcEndpointAwsService): InterfaceVpcEndpoint {
     const subnets = { subnets: this.vpc.isolatedSubnets.slice(0, 1) };
@@ -105,7 +115,7 @@ export class SandboxDatabase extends Construct {
       vpcSubnets: ISOLATED,
       publiclyAccessible: false,
       databaseName,
-      credentials: Credentials.fromGeneratedSecret("postgres"),
+      credentials: Credentials.fromGeneratedSecret(SANDBOX_ADMINISTRATOR),
       parameterGroup: new ParameterGroup(this, "Parameters", {
         engine,
         parameters: { "rds.force_ssl": "1" },

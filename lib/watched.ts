@@ -1,8 +1,14 @@
 import { Duration, Lazy } from "aws-cdk-lib";
 import { type IMetric, MathExpression, Metric, Stats } from "aws-cdk-lib/aws-cloudwatch";
+import type { Function as LambdaFunction } from "aws-cdk-lib/aws-lambda";
 import type { ILogGroup } from "aws-cdk-lib/aws-logs";
 import type { Queue } from "aws-cdk-lib/aws-sqs";
-import { METRIC_NAMESPACE, type Metric as MetricName, metricDimensions } from "../core/metric.ts";
+import {
+  METRIC_NAMESPACE,
+  type Metric as MetricName,
+  metricDimensions,
+  secretDimensions,
+} from "../core/metric.ts";
 import type { LeaseFunctions } from "./lease-functions.ts";
 import type { MayflyFunction } from "./mayfly-function.ts";
 import type { RevocationSchedules } from "./revocation-schedules.ts";
@@ -21,6 +27,15 @@ export interface WatchedProps {
   readonly nameOf: (name: string) => string;
 }
 
+/** A secret that is rotated, and by what. */
+export interface RotatedOne {
+  /** In the configuration. */
+  readonly name: string;
+  readonly rotator: LambdaFunction;
+  /** The longest time between two rotations. */
+  readonly periodSeconds: number;
+}
+
 /** The sweep comes every five minutes: finer periods would show holes. */
 export const PERIOD = Duration.minutes(5);
 
@@ -35,6 +50,8 @@ export class Watched {
   unsentEvents?: IMetric;
   readonly #functions: LeaseFunctions;
   readonly #ceiling: () => number;
+  readonly #rotated: RotatedOne[] = [];
+  readonly #onRotated: ((one: RotatedOne) => void)[] = [];
 
   constructor(props: WatchedProps) {
     const { issuer, revoker, sweeper, operator, failedRevocations } = props.functions;
@@ -47,6 +64,18 @@ export class Watched {
     this.failedRevocations = waitingIn(failedRevocations, "failed revocations");
     this.#functions = props.functions;
     this.#ceiling = props.ceiling;
+  }
+
+  /** Watch a rotated secret too. */
+  addRotated(one: RotatedOne): void {
+    this.#rotated.push(one);
+    for (const each of this.#onRotated) each(one);
+  }
+
+  /** Do something for every rotated secret, also for those that are added later. */
+  eachRotated(act: (one: RotatedOne) => void): void {
+    this.#rotated.forEach(act);
+    this.#onRotated.push(act);
   }
 
   /** A part of the sum of `maxLeases`, rounded up; known when the app is synthesized. */
@@ -63,6 +92,13 @@ export class Watched {
       statistic,
       period: PERIOD,
       ...(label !== undefined && { label }),
+    });
+  }
+
+  /** How long ago a secret was rotated, at the last sweep. Unit: seconds. */
+  secretAge(secret: string): Metric {
+    return this.metric("SecretAgeSeconds", Stats.MAXIMUM).with({
+      dimensionsMap: { ...secretDimensions(this.database, secret) },
     });
   }
 

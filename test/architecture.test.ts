@@ -19,7 +19,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "core/deployment.ts",
     "core/metric.ts",
     "core/audit.ts",
-    "core/rotation/settings.ts",
+    "core/rotation",
   ],
   "bin/aws": [],
   "bin/commands": ["core", "lambda/postgres/bootstrap", "bin/aws", "bin/load-config.ts"],

@@ -187,7 +187,9 @@ test("docs/security.md has every attack that a test is titled by", () => {
 
 test("docs/configuration.md has every key of the configuration", () => {
   const page = read("docs/configuration.md");
-  const written = read("core/config/types.ts").split("/** A dynamic role with every default")[0];
+  const written = ["types", "secret-types"]
+    .map((name) => read(`core/config/${name}.ts`))
+    .join("\n");
   const privileges = /export interface Privileges {([\s\S]*?)^}/m.exec(
     read("core/provisioning/plan.ts"),
   );

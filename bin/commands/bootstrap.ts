@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { ParsedConfig } from "../../core/config/types.ts";
+import type { ParsedConfig } from "../../core/config/parsed.ts";
 import { declaredIn, planOf } from "../../core/declared.ts";
 import { addressOf, tagOf } from "../../core/names.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";

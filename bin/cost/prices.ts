@@ -62,6 +62,8 @@ const BY_USE: Readonly<Record<string, string>> = {
 /** PostgreSQL in one zone, on demand. */
 const INSTANCES: Readonly<Record<string, number>> = { "db.t4g.micro": 0.016 * HOURS };
 const SWEPT_METRICS = 5;
+/** Of each secret: `SecretAgeSeconds`. */
+const SECRET_METRICS = 1;
 
 const METERED: Readonly<Record<string, (properties: Properties) => Price | undefined>> = {
   "AWS::SecretsManager::Secret": () => ({
@@ -96,10 +98,15 @@ const METERED: Readonly<Record<string, (properties: Properties) => Price | undef
   "AWS::CloudWatch::Dashboard": () => ({
     pieces: [{ name: "dashboards", quantity: 1, each: 3 }],
   }),
+  // what a stack of the configuration rotates, it also measures
+  "AWS::SecretsManager::RotationSchedule": () => ({
+    pieces: [{ name: "metrics of rotated secrets", quantity: 1, each: 0.3 }],
+    use: "rotations: a call of a function for each of four steps",
+  }),
   // every database that is provisioned is swept
   "Custom::MayflyProvision": () => ({
     pieces: [{ name: "metrics of the sweep", quantity: SWEPT_METRICS, each: 0.3 }],
-    use: `metrics: $0.30 for each of ${METRICS.length - SWEPT_METRICS} more, in a month that writes it`,
+    use: `metrics: $0.30 for each of ${METRICS.length - SWEPT_METRICS - SECRET_METRICS} more, in a month that writes it`,
   }),
 };
 

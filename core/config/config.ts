@@ -1,30 +1,28 @@
-import { ConfigError } from "../errors.ts";
-import { CONSUMER_NAME, DATABASE_NAME, ROLE_NAME } from "../names.ts";
+import { CONSUMER_NAME, DATABASE_NAME } from "../names.ts";
 import { readConsumer } from "./consumer.ts";
-import { readDatabase, readSettings, readTrust } from "./database.ts";
+import { readDatabase } from "./database.ts";
+import { finish } from "./finish.ts";
+import type { ParsedConfig } from "./parsed.ts";
 import { isObjectOf, type Place, readBoolean, readNamed, readText, within } from "./place.ts";
-import { readRole } from "./role.ts";
-import type {
-  MayflyConfig,
+import type { MayflyConfig } from "./types.ts";
+
+export type {
   ParsedConfig,
+  ParsedConsumer,
+  ParsedDatabase,
+  ParsedHost,
   ParsedRole,
+  ParsedSecret,
   ParsedSettings,
   ParsedTrust,
-} from "./types.ts";
-
+} from "./parsed.ts";
+export type { RotationTimesConfig, SecretConfig } from "./secret-types.ts";
 export type {
   AlarmsConfig,
   AuditEventsConfig,
   ConsumerConfig,
   DatabaseConfig,
   MayflyConfig,
-  ParsedConfig,
-  ParsedConsumer,
-  ParsedDatabase,
-  ParsedHost,
-  ParsedRole,
-  ParsedSettings,
-  ParsedTrust,
   RoleConfig,
   VpcConfig,
 } from "./types.ts";
@@ -41,18 +39,6 @@ export const pascal = (name: string): string =>
     .map((part) => part.slice(0, 1).toUpperCase() + part.slice(1))
     .join("");
 
-function freeze<T>(value: T): T {
-  if (typeof value === "object" && value !== null)
-    for (const inner of Object.values(Object.freeze(value))) freeze(inner);
-  return value;
-}
-
-/** Throw one ConfigError with all problems, one a line, or return the frozen result. */
-function finish<T>(value: T, problems: readonly string[]): T {
-  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
-  return freeze(value);
-}
-
 /** Two names that differ in hyphens alone would share an output. */
 function checkOutputs(place: Place, names: readonly string[]): void {
   const seen = new Map<string, string>();
@@ -64,6 +50,21 @@ function checkOutputs(place: Place, names: readonly string[]): void {
       );
     seen.set(pascal(name), name);
   }
+}
+
+/** Secrets of all databases share one list of outputs. */
+function checkSecretOutputs(place: Place, databases: ParsedConfig["databases"]): void {
+  const seen = new Map<string, string>();
+  for (const [database, { secrets }] of Object.entries(databases))
+    for (const name of Object.keys(secrets)) {
+      const output = pascal(`${database}-${name}`);
+      const other = seen.get(output);
+      if (other !== undefined)
+        place.problems.push(
+          `${within(within(within(place, database), "secrets"), name).path}: "${database}/${name}" and "${other}" are both "${output}" in the stack's outputs; rename one`,
+        );
+      seen.set(output, `${database}/${name}`);
+    }
 }
 
 function checkTags(place: Place, databases: ParsedConfig["databases"]): void {
@@ -146,40 +147,11 @@ export function parseConfig(config: unknown): ParsedConfig {
   );
   checkTags(databasesAt, databases);
   checkOutputs(databasesAt, Object.keys(databases));
+  checkSecretOutputs(databasesAt, databases);
   checkOutputs(consumersAt, Object.keys(consumers));
   const alarms = readAlarms(within(root, "alarms"));
   const auditEvents = readAuditEvents(within(root, "auditEvents"));
   const dashboard = readBoolean(within(root, "dashboard"), false);
   const options = { ...(alarms && { alarms }), ...(auditEvents && { auditEvents }), dashboard };
   return finish({ databases, consumers, ...options }, problems);
-}
-
-/**
- * Check one dynamic role as the configuration would, for constructs.
- *
- * @throws ConfigError as parseConfig.
- */
-export function parseRole(name: string, value: unknown): ParsedRole {
-  const problems: string[] = [];
-  if (!ROLE_NAME.test(name))
-    problems.push(
-      `"${name}" is not a role name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first`,
-    );
-  const role = readRole({ path: name, value, problems });
-  return finish(role as ParsedRole, problems);
-}
-
-/**
- * Check one database's settings as the configuration would, for constructs.
- *
- * @throws ConfigError as parseConfig.
- */
-export function parseSettings(name: string, value: unknown): ParsedSettings & ParsedTrust {
-  const problems: string[] = [];
-  if (!DATABASE_NAME.test(name))
-    problems.push(
-      `"${name}" is not a database name; write 1 to 32 of a-z, 0-9 and single hyphens, a letter first`,
-    );
-  const place: Place = { path: name, value, problems };
-  return finish({ ...readSettings(place), ...readTrust(place) }, problems);
 }

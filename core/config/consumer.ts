@@ -1,5 +1,5 @@
+import type { ParsedConsumer } from "./parsed.ts";
 import { complain, isObjectOf, type Place, readList, readText, within } from "./place.ts";
-import type { ParsedConsumer } from "./types.ts";
 
 const ROLE_ARN = /^arn:aws[\w-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/;
 const SERVICE = /^[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?$/;
@@ -43,21 +43,44 @@ function readNewRole(place: Place): ParsedConsumer["principal"] {
   return { assumedBy: assumedBy ?? "" };
 }
 
-function readGrant(place: Place, databases: Place): string | undefined {
-  const [database = "", role = "", ...rest] =
+/** What a consumer may be given of a database: in which key it is, and what to write. */
+interface Given {
+  readonly key: "roles" | "secrets";
+  readonly what: "role" | "secret";
+  readonly fault: string;
+  readonly example: string;
+}
+const ROLE: Given = {
+  key: "roles",
+  what: "role",
+  fault: "is not a grant",
+  example: "orders/readonly",
+};
+const SECRET: Given = {
+  key: "secrets",
+  what: "secret",
+  fault: "is not a rotated secret",
+  example: "orders/reports",
+};
+
+function readGiven(place: Place, databases: Place, given: Given): string | undefined {
+  const { key, what, fault, example } = given;
+  const [database = "", name = "", ...rest] =
     typeof place.value === "string" ? place.value.split("/") : [];
-  if (database === "" || role === "" || rest.length > 0)
-    return complain(place, "is not a grant", 'write "database/role", e.g. "orders/readonly"');
-  const roles = within(within(databases, database), "roles");
-  if (within(roles, role).value !== undefined) return `${database}/${role}`;
-  const known = typeof roles.value === "object" && roles.value !== null ? roles.value : undefined;
-  return known === undefined
-    ? complain(place, "names no database of this configuration", "add the database or correct it")
-    : complain(
-        place,
-        "names no role of that database",
-        `add the role, or name one of ${Object.keys(known).join(", ")}`,
-      );
+  if (database === "" || name === "" || rest.length > 0)
+    return complain(place, fault, `write "database/${what}", e.g. "${example}"`);
+  const there = within(databases, database);
+  const all = within(there, key);
+  if (within(all, name).value !== undefined) return `${database}/${name}`;
+  const known = typeof all.value === "object" && all.value !== null ? Object.keys(all.value) : [];
+  if (there.value === undefined)
+    return complain(
+      place,
+      "names no database of this configuration",
+      "add the database or correct it",
+    );
+  const others = known.length > 0 ? `, or name one of ${known.join(", ")}` : "";
+  return complain(place, `names no ${what} of that database`, `add the ${what}${others}`);
 }
 
 /** A function in a sandbox's VPC reaches that sandbox and nothing else. */
@@ -79,19 +102,35 @@ function checkSandbox(roles: Place, databases: Place, grants: ParsedConsumer["gr
     );
 }
 
+/** Read `roles` or `secrets`, each as the two parts of its name. */
+const readAll = (place: Place, databases: Place, given: Given): readonly [string, string][] =>
+  readList(
+    place,
+    given === ROLE
+      ? 'list grants, e.g. ["orders/readonly"]'
+      : `list secrets, e.g. ["${SECRET.example}"]`,
+    (element) => readGiven(element, databases, given),
+  ).map((text) => {
+    const [database = "", name = ""] = text.split("/");
+    return [database, name];
+  });
+
 /** Read one consumer; `databases` is where its grants must be found. */
 export function readConsumer(place: Place, databases: Place): ParsedConsumer | undefined {
   const remedy = "describe the consumer, with roles and roleArn, newRole or sandbox";
-  if (!isObjectOf(place, [...IDENTITIES, "roles"], remedy)) return undefined;
+  if (!isObjectOf(place, [...IDENTITIES, "roles", "secrets"], remedy)) return undefined;
   const principal = readPrincipal(place);
-  const roles = within(place, "roles");
-  const named = readList(roles, 'list grants, e.g. ["orders/readonly"]', (element) =>
-    readGrant(element, databases),
-  );
-  const grants = named.map((grant) => {
-    const [database = "", role = ""] = grant.split("/");
-    return { database, role };
-  });
+  const [roles, secrets] = [within(place, "roles"), within(place, "secrets")];
+  const hasSecrets = secrets.value !== undefined;
+  // a function in a sandbox asks for its first role; others may do with a secret
+  const mayHaveNone = hasSecrets && !("sandbox" in principal) && roles.value === undefined;
+  const grants = (mayHaveNone ? [] : readAll(roles, databases, ROLE)).map(([database, role]) => ({
+    database,
+    role,
+  }));
   if ("sandbox" in principal) checkSandbox(roles, databases, grants);
-  return { principal, grants };
+  const readable = (hasSecrets ? readAll(secrets, databases, SECRET) : []).map(
+    ([database, secret]) => ({ database, secret }),
+  );
+  return { principal, grants, secrets: readable };
 }

@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { MAINTENANCE_DATABASE, MAX_SHARDS, ROLE_NAME, TAG } from "../names.ts";
+import type { ParsedDatabase, ParsedHost, ParsedSettings, ParsedTrust } from "./parsed.ts";
 import {
   complain,
   isObjectOf,
@@ -13,13 +14,9 @@ import {
 } from "./place.ts";
 import { READER_KEYS, readReaders } from "./readers.ts";
 import { readRole } from "./role.ts";
-import type {
-  ParsedDatabase,
-  ParsedHost,
-  ParsedSettings,
-  ParsedTrust,
-  VpcConfig,
-} from "./types.ts";
+import { readIssuerRotation, readSecrets } from "./secret.ts";
+import { checkSecrets } from "./secret-checks.ts";
+import type { VpcConfig } from "./types.ts";
 
 const DEFAULT_PORT = 5_432;
 const DEFAULT_SHARDS = 16;
@@ -27,7 +24,16 @@ const DEFAULT_SHARDS = 16;
 /** Databases that are not an application's. */
 const RESERVED = [MAINTENANCE_DATABASE, "template0", "template1", "rdsadmin"];
 
-const SETTINGS = ["databases", "owner", "roles", "tag", "shards", "reserveConcurrency"];
+const SETTINGS = [
+  "databases",
+  "owner",
+  "roles",
+  "secrets",
+  "issuerRotation",
+  "tag",
+  "shards",
+  "reserveConcurrency",
+];
 const HOST = ["host", "port", "ca", "tls", "adminSecret", "serverId", ...READER_KEYS, "vpc"];
 const VPC = ["vpcId", "availabilityZones", "privateSubnetIds", "securityGroupId"];
 
@@ -197,9 +203,15 @@ export function readDatabase(place: Place): ParsedDatabase | undefined {
     complain(sandbox, "is not true", "write true, or remove it and give a host");
   const settings = readSettings(place);
   if (sandbox.value === true) checkSandbox(place, settings);
+  const target = sandbox.value === undefined ? readHost(place) : undefined;
+  const context = { usersAreMade: true, cluster: target?.cluster !== undefined };
+  const secrets = readSecrets(within(place, "secrets"), context);
+  checkSecrets(place, secrets, { owner: settings.owner, target });
   return {
-    target: sandbox.value === undefined ? readHost(place) : undefined,
+    target,
     ...settings,
+    secrets,
+    issuerRotation: readIssuerRotation(within(place, "issuerRotation")),
     roles: readNamed(
       within(place, "roles"),
       {

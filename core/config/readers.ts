@@ -1,5 +1,5 @@
+import type { ParsedReaders, ReaderAddress } from "./parsed.ts";
 import { complain, type Place, readList, readText, within } from "./place.ts";
-import type { ParsedReaders, ReaderAddress } from "./types.ts";
 
 /** The keys that say which readers a server that exists has. */
 export const READER_KEYS = ["readers", "cluster", "instance"];

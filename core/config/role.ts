@@ -1,4 +1,5 @@
 import type { Privileges } from "../provisioning/plan.ts";
+import type { ParsedRole } from "./parsed.ts";
 import {
   complain,
   isObjectOf,
@@ -9,7 +10,6 @@ import {
   readWhole,
   within,
 } from "./place.ts";
-import type { ParsedRole } from "./types.ts";
 
 const PRIVILEGES = ["select", "insert", "update", "delete", "usage"] as const;
 const LIMITS = ["ttl", "maxTtl", "maxLeases", "maxLeasesPerConsumer", "connectionLimit"];

@@ -1,4 +1,5 @@
 import type { Privileges } from "../provisioning/plan.ts";
+import type { RotationTimesConfig, SecretConfig } from "./secret-types.ts";
 
 /** What a user writes in `mayfly.config.ts`. */
 export interface MayflyConfig {
@@ -105,6 +106,17 @@ export interface DatabaseSettings {
   /** Role name (1 to 14 of `[a-z0-9-]`) to what it may do and for how long. */
   readonly roles: Readonly<Record<string, RoleConfig>>;
   /**
+   * Secret name (1 to 16 of `[a-z0-9-]`) to a Secrets Manager secret whose password is rotated, for
+   * applications that cannot ask.
+   * @default - none
+   */
+  readonly secrets?: Readonly<Record<string, SecretConfig>>;
+  /**
+   * When the logins by which Mayfly itself makes leases are rotated.
+   * @default - every 30 days
+   */
+  readonly issuerRotation?: RotationTimesConfig;
+  /**
    * Four of `[a-z2-7]`, part of every PostgreSQL role's name; never change it.
    * @default - derived from the construct's address
    */
@@ -144,7 +156,7 @@ export interface RoleConfig extends Privileges {
   readonly connectionLimit?: number;
 }
 
-/** A workload and its dynamic roles, each written `database/role`. */
+/** A workload, its dynamic roles and its secrets. */
 export type ConsumerConfig = (
   | {
       /** A role of the stack's account. */
@@ -163,75 +175,15 @@ export type ConsumerConfig = (
        */
       readonly sandbox: true;
     }
-) & { readonly roles: readonly string[] };
-
-/** A dynamic role with every default filled in. Lengths are in seconds. */
-export interface ParsedRole {
-  readonly privileges: Privileges;
-  readonly ttlSeconds: number;
-  readonly maxTtlSeconds: number;
-  readonly maxLeases: number;
-  readonly maxLeasesPerConsumer: number;
-  readonly connectionLimit: number;
-}
-
-/** How the functions trust the server. */
-export interface ParsedTrust {
-  readonly tls: "verify-full" | "plaintext";
-  readonly ca?: string;
-}
-
-/** Where a reader is. */
-export interface ReaderAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** Which readers a server has, as far as the configuration says. */
-export interface ParsedReaders {
-  readonly readers?: readonly ReaderAddress[];
-  readonly cluster?: string;
-  readonly instance?: string;
-}
-
-/** A server that exists, with every default filled in. */
-export interface ParsedHost extends ParsedTrust, ParsedReaders {
-  readonly host: string;
-  readonly port: number;
-  readonly adminSecret: string;
-  readonly serverId?: string;
-  readonly vpc: VpcConfig;
-}
-
-/** What every database has, with every default filled in. */
-export interface ParsedSettings {
-  readonly databases: readonly string[];
-  readonly owner: string;
-  readonly tag?: string;
-  readonly shards: number;
-  readonly reserveConcurrency: boolean;
-}
-
-/** A database with every default filled in. `target` is undefined for the sandbox. */
-export interface ParsedDatabase extends ParsedSettings {
-  readonly target: ParsedHost | undefined;
-  readonly roles: Readonly<Record<string, ParsedRole>>;
-}
-
-/** A consumer: a role that exists, one to make, or a function in the sandbox of its grants. */
-export interface ParsedConsumer {
-  readonly principal:
-    | { readonly roleArn: string }
-    | { readonly assumedBy: string }
-    | { readonly sandbox: true };
-  readonly grants: readonly { readonly database: string; readonly role: string }[];
-}
-
-/** A configuration that holds together. Frozen. */
-export interface ParsedConfig {
-  readonly databases: Readonly<Record<string, ParsedDatabase>>;
-  readonly consumers: Readonly<Record<string, ParsedConsumer>>;
-  readonly alarms?: AlarmsConfig;
-  readonly auditEvents?: AuditEventsConfig;
-  readonly dashboard: boolean;
-}
+) & {
+  /**
+   * What it may ask for, each written `database/role`.
+   * @default - nothing, where there are secrets
+   */
+  readonly roles?: readonly string[];
+  /**
+   * Rotated secrets that it may read, each written `database/secret`.
+   * @default - none
+   */
+  readonly secrets?: readonly string[];
+};

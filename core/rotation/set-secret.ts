@@ -6,6 +6,8 @@ import type { DatabaseSecret } from "./database-secret.ts";
 import { decideSetSecret, type Heard, type Label } from "./decide-set-secret.ts";
 import type { RotationSession } from "./ports.ts";
 import type { RotationRequest } from "./request.ts";
+import { rotatedUsersOf } from "./rotated-users.ts";
+import type { RotationSettings } from "./settings.ts";
 import { needPending, onServer, type RotationDeps, readCurrent, readPrevious } from "./versions.ts";
 
 /** RDS says that a password is applied a little before the server agrees. */
@@ -77,7 +79,7 @@ async function convergeTurn(
       verifier: await scramVerifier(pending.password),
       ownerGroup: settings.ownerGroup ?? "",
       like: current.username,
-      comment: `mayfly rotated user of ${settings.tag}/${settings.secret}`,
+      comment: commentOf(settings),
     });
   } finally {
     await answer.end();
@@ -111,6 +113,10 @@ function lockedOut({ settings, server }: RotationDeps, id: string, heard: Heard)
     `secret ${id}: ${server.host} lets nobody in with ${tried.join(" or ")}, and nothing was changed; ${REMEDY[settings.strategy]}`,
   );
 }
+
+/** By it the provisioner of the tag knows its own; a user of no provisioner's has another. */
+const commentOf = ({ tag, secret }: RotationSettings): string =>
+  tag === undefined ? `mayfly: rotated by "${secret}"` : rotatedUsersOf(tag) + secret;
 
 const REMEDY = {
   "single-user":

@@ -29,7 +29,8 @@ export const DEFAULT_PASSWORD_POLICY: PasswordPolicy = {
 export interface RotationSettings {
   /** The database's name in the configuration. */
   readonly database: string;
-  readonly tag: string;
+  /** Of the database whose provisioner keeps the users; absent when nobody does. */
+  readonly tag?: string;
   /** The secret's name in the configuration. */
   readonly secret: string;
   readonly strategy: RotationStrategy;

@@ -66,6 +66,11 @@ test.each<[string, PricedTemplate, Record<string, [number, number]>]>([
     templateOf(of("AWS::CloudWatch::Dashboard"), of("Custom::MayflyProvision")),
     { dashboards: [1, 300], "metrics of the sweep": [5, 150] },
   ],
+  [
+    "what is measured of each secret that is rotated",
+    templateOf(of("AWS::SecretsManager::RotationSchedule")),
+    { "metrics of rotated secrets": [1, 30] },
+  ],
   ["what is free, and what is paid by use, not at all", templateOf(of("AWS::IAM::Role")), {}],
 ])("counts %s", (_what, template, pieces) => {
   expect(piecesOf(template)).toEqual(pieces);
@@ -113,13 +118,14 @@ test("every type that a stack of ours may hold has a price, a use, or is known t
   const template = { Resources: resourcesOf(bench.stack(everything)) };
   expect([...monthlyCost(template).unpriced]).toEqual([]);
   expect(piecesOf(template)).toEqual({
-    "interface endpoints, per zone": [3, 2_190],
+    "interface endpoints, per zone": [4, 2_920],
     "RDS PostgreSQL, db.t4g.micro": [1, 1_168],
     dashboards: [1, 300],
     "GB of gp3 storage": [20, 230],
-    "metrics in alarms": [20, 200],
-    secrets: [4, 160],
+    "metrics in alarms": [28, 280],
+    secrets: [6, 240],
     "metrics of the sweep": [5, 150],
+    "metrics of rotated secrets": [4, 120],
   });
 });
 

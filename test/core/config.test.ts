@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { defineConfig, parseConfig, parseRole, parseSettings } from "../../core/config/config.ts";
+import { defineConfig, parseConfig } from "../../core/config/config.ts";
+import { parseRole, parseSettings } from "../../core/config/pieces.ts";
 import shipped from "../../mayfly.config.ts";
 import {
   consumer,
@@ -55,7 +56,7 @@ test.each<[string, unknown, string]>([
   [
     "an unknown key in a database",
     withDatabase({ ...sandbox, rolez: {} }),
-    "databases.orders.rolez: unknown key; known are sandbox, host, port, ca, tls, adminSecret, serverId, readers, cluster, instance, vpc, databases, owner, roles, tag, shards, reserveConcurrency",
+    "databases.orders.rolez: unknown key; known are sandbox, host, port, ca, tls, adminSecret, serverId, readers, cluster, instance, vpc, databases, owner, roles, secrets, issuerRotation, tag, shards, reserveConcurrency",
   ],
   [
     "a database's name",
@@ -273,6 +274,16 @@ test("accepts the shipped configuration and fills in the defaults", () => {
         connectionLimit: 20,
       },
     },
+    secrets: {
+      reports: expect.objectContaining({ strategy: "single-user", role: "readonly" }),
+      shop: expect.objectContaining({ strategy: "alternating-users", ownerGroup: "app_owner" }),
+      admin: expect.objectContaining({
+        strategy: "master-user",
+        usernames: [],
+        times: { expression: "cron(0 4 1 * ? *)", periodSeconds: 31 * 86_400, window: "2h" },
+      }),
+    },
+    issuerRotation: { expression: "rate(30 days)", periodSeconds: 30 * 86_400 },
   });
   expect(consumers["user-service"]).toEqual({
     principal: { sandbox: true },
@@ -280,10 +291,12 @@ test("accepts the shipped configuration and fills in the defaults", () => {
       { database: "orders", role: "readonly" },
       { database: "orders", role: "readwrite" },
     ],
+    secrets: [],
   });
   expect(consumers.reporting).toEqual({
     principal: { assumedBy: "account" },
     grants: [{ database: "orders", role: "readonly" }],
+    secrets: [{ database: "orders", secret: "reports" }],
   });
 });
 

@@ -12,6 +12,7 @@ const functions = [
   "provisioner",
   "seeder",
   "forwarder",
+  "rotator",
   "user-service",
 ];
 

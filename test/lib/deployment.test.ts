@@ -69,8 +69,20 @@ test("every function that serves leases carries all roles and grants of the conf
     maxLeasesPerConsumer: 50,
     connectionLimit: 20,
   });
-  for (const name of ["Revoker", "Sweeper", "Operator"])
+  for (const name of ["Revoker", "Operator"])
     expect(deploymentOf(stack, name)).toEqual({ tag, roles, ...rest });
+  expect(deploymentOf(stack, "Sweeper")).toMatchObject({ tag, roles, ...rest });
+});
+
+test("the sweeper alone is told what is rotated, and how often", () => {
+  const { rotatedSecrets } = deploymentOf(bench.stack(), "Sweeper");
+  const days = (n: number) => ({ periodSeconds: n * 86_400 });
+  expect(rotatedSecrets).toEqual({
+    admin: days(31), // the first of each month
+    issuer: days(30),
+    reports: days(30),
+    shop: days(7),
+  });
 });
 
 test("a role and a consumer added after everything else are deployed all the same", () => {
@@ -132,7 +144,8 @@ test("without staging the asset is still there when it is published", () => {
     .filter((name) => name.startsWith("mayfly-"))
     .flatMap((folder) => readdirSync(join(outdir, folder)))
     .filter((name) => name.endsWith(".json"));
-  expect(added.sort()).toEqual([...Array(4).fill("deployment.json"), "plan.json"]);
+  const expected = [...Array(4).fill("deployment.json"), "plan.json", "rotation.json"];
+  expect(added.sort()).toEqual(expected);
 });
 
 test("the plan names each role's group and privileges, and bounds the logins", () => {
@@ -159,6 +172,14 @@ test("the plan names each role's group and privileges, and bounds the logins", (
           usage: ["public.*"],
         },
       },
+    },
+    rotatedUsers: {
+      reports: {
+        strategy: "single-user",
+        usernames: ["reports"],
+        group: `mf_${tag}_group_readonly`,
+      },
+      shop: { strategy: "alternating-users", usernames: ["shop_a", "shop_b"], group: "app_owner" },
     },
     // a lease of anybody else is revoked
     grants: [

@@ -23,8 +23,8 @@ interface Synthesized {
   readonly deployment: Readonly<Record<string, unknown>>;
 }
 
-/** Run an example as the CDK's command line does, with its validation, and read what it made. */
-async function synthesize(example: string, stack: string): Promise<Synthesized> {
+/** Run an example as the CDK's command line does, with its validation. */
+async function run(example: string): Promise<(...path: string[]) => unknown> {
   const outdir = join(folder, example);
   const env = { PATH: process.env.PATH, CDK_OUTDIR: outdir, PGSSLROOTCERT: authority };
   const program = join(root, "examples", `${example}.ts`);
@@ -32,6 +32,12 @@ async function synthesize(example: string, stack: string): Promise<Synthesized> 
   const read = (...path: string[]): unknown =>
     JSON.parse(readFileSync(join(outdir, ...path), "utf8"));
   expect(read("validation-report.json")).toMatchObject({ pluginReports: [] });
+  return read;
+}
+
+/** Run an example, and read what it made. */
+async function synthesize(example: string, stack: string): Promise<Synthesized> {
+  const read = await run(example);
   const { Resources } = read(`${stack}.template.json`) as { Resources: Resources };
   const [, { Properties }] = only(Resources, "AWS::Lambda::Function", "FunctionsIssuer");
   const { S3Key } = Properties.Code as { readonly S3Key: string };
@@ -73,6 +79,21 @@ describe.each([
     expect(Object.values(resources).map(({ Type }) => Type)).not.toContain("AWS::RDS::DBInstance");
     expect(deployment).not.toHaveProperty("ca");
     expect(Object.keys(deployment.grants as object)).toEqual([alias]);
+  });
+});
+
+describe("examples/rotated-secrets.ts", () => {
+  test("makes one secret, rotates it and one that exists, and provisions nothing", async () => {
+    const read = await run("rotated-secrets");
+    const { Resources } = read("Secrets.template.json") as { Resources: Resources };
+    const types = Object.values(Resources).map(({ Type }) => Type);
+    const count = (type: string): number => types.filter((each) => each === type).length;
+    expect(count("AWS::SecretsManager::Secret")).toBe(1);
+    expect(count("AWS::SecretsManager::RotationSchedule")).toBe(2);
+    expect(count("AWS::Lambda::Function")).toBe(2);
+    expect(types.filter((type) => type.startsWith("Custom::"))).toEqual([]);
+    const [, adopted] = only(Resources, "AWS::SecretsManager::RotationSchedule", "Reports");
+    expect(adopted.Properties.SecretId).toMatch(/:secret:reports-AbCdEf$/);
   });
 });
 

@@ -60,6 +60,17 @@ const compare = {
   },
   ListSchedules: { Effect: "Allow", Action: "scheduler:ListSchedules", Resource: "*" },
 };
+const rotated = (...words: string[]) => words.map((word) => secret(word));
+const watch = {
+  Effect: "Allow",
+  Action: "secretsmanager:DescribeSecret",
+  Resource: rotated(
+    "sandboxInstanceSecret",
+    "SecretsIssuer",
+    "secretreportsSecret",
+    "secretshopSecret",
+  ),
+};
 const failures = resolved.arn("AWS::SQS::Queue", "FailedRevocations");
 const provisioner = resolved.arn("AWS::Lambda::Function", "ProvisioningProvisioner");
 
@@ -73,7 +84,10 @@ test.each<[string, object]>([
       KeepFailures: { Effect: "Allow", Action: "sqs:SendMessage", Resource: failures },
     },
   ],
-  ["SweeperRole", { ReadSecrets: read("SecretsIssuer"), ...create, ...compare }],
+  [
+    "SweeperRole",
+    { ReadSecrets: read("SecretsIssuer"), ...create, ...compare, WatchSecrets: watch },
+  ],
   [
     "OperatorRole",
     {
@@ -94,6 +108,11 @@ test.each<[string, object]>([
       },
       RemoveGroup: { Effect: "Allow", Action: "scheduler:DeleteScheduleGroup", Resource: group },
       RemoveSchedules: { Effect: "Allow", Action: "scheduler:DeleteSchedule", Resource: schedules },
+      ReadRotatedSecrets: {
+        Effect: "Allow",
+        Action: "secretsmanager:GetSecretValue",
+        Resource: rotated("secretreportsSecret", "secretshopSecret"),
+      },
     },
   ],
   ["SeederRole", { ReadSecrets: read("sandboxInstanceSecret") }],
@@ -175,7 +194,18 @@ const admin = { ...server, ADMIN_SECRET_ARN: secret("sandboxInstanceSecret") };
 test.each<[string, object]>([
   ["Issuer", { ...leases, PEPPER_SECRET_ARN: secret("SecretsPepper") }],
   ["Revoker", leases],
-  ["Sweeper", leases],
+  [
+    "Sweeper",
+    {
+      ...leases,
+      ROTATED_SECRETS: JSON.stringify({
+        admin: secret("sandboxInstanceSecret"),
+        issuer: secret("SecretsIssuer"),
+        reports: secret("secretreportsSecret"),
+        shop: secret("secretshopSecret"),
+      }),
+    },
+  ],
   ["Operator", { ...leases, PROVISIONER_ARN: provisioner }],
   [
     "ProvisioningProvisioner",
@@ -185,6 +215,10 @@ test.each<[string, object]>([
       ISSUER_SECRET_ARN: secret("SecretsIssuer"),
       JANITOR_SECRET_ARN: secret("SecretsJanitor"),
       SCHEDULE_GROUP: groupName,
+      ROTATED_SECRETS: JSON.stringify({
+        reports: secret("secretreportsSecret"),
+        shop: secret("secretshopSecret"),
+      }),
       STACK_ID: `arn:aws:cloudformation:${REGION}:${ACCOUNT}:stack/Mayfly/${STACK_UUID}`,
     },
   ],

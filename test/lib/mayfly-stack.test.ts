@@ -40,6 +40,15 @@ test("the outputs are what callers and operators need to know", () => {
   expect(outputs).toEqual({
     OrdersIssuerArn: { Value: { "Fn::GetAtt": [issuer, "Arn"] } },
     OrdersOperatorArn: { Value: { "Fn::GetAtt": [operator, "Arn"] } },
+    OrdersReportsSecretArn: {
+      Value: { Ref: only(resources, "AWS::SecretsManager::Secret", "secretreports")[0] },
+    },
+    OrdersShopSecretArn: {
+      Value: { Ref: only(resources, "AWS::SecretsManager::Secret", "secretshop")[0] },
+    },
+    OrdersAdminSecretArn: {
+      Value: { Ref: only(resources, "AWS::SecretsManager::SecretTargetAttachment")[0] },
+    },
     OrdersRevokerLogGroup: { Value: { Ref: only(resources, "AWS::Logs::LogGroup", "Revoker")[0] } },
     UserServiceFunctionName: {
       Value: { Ref: only(resources, "AWS::Lambda::Function", "consumeruserservice")[0] },
@@ -73,7 +82,7 @@ test("the sandbox's database is encrypted, private, and speaks TLS only", () => 
   expect(parameters.Properties.Parameters).toEqual({ "rds.force_ssl": "1" });
 });
 
-test("the sandbox's VPC has no way out but three endpoints, in one zone each", () => {
+test("the sandbox's VPC has no way out but four endpoints, in one zone each", () => {
   for (const type of ["InternetGateway", "NatGateway", "Route"])
     expect(ofType(resources, `AWS::EC2::${type}`)).toEqual([]);
   const endpoints = ofType(resources, "AWS::EC2::VPCEndpoint");
@@ -81,6 +90,7 @@ test("the sandbox's VPC has no way out but three endpoints, in one zone each", (
   expect(services).toEqual([
     expect.stringContaining(".secretsmanager"),
     expect.stringContaining(".scheduler"),
+    expect.stringContaining(".rds"),
     expect.stringContaining(".lambda"),
   ]);
   for (const [, { Properties }] of endpoints) {
@@ -89,11 +99,19 @@ test("the sandbox's VPC has no way out but three endpoints, in one zone each", (
   }
 });
 
-test("without a consumer in it, the sandbox has no endpoint for Lambda", () => {
-  const reporting = shipped.consumers.reporting;
-  if (reporting === undefined) throw new Error("the shipped configuration has reporting");
-  const found = resourcesOf(bench.stack({ ...shipped, consumers: { reporting } }));
-  expect(ofType(found, "AWS::EC2::VPCEndpoint")).toHaveLength(2);
+test("the sandbox has the endpoints of Lambda and RDS only for those who need them", () => {
+  const { orders } = shipped.databases;
+  const { reporting } = shipped.consumers;
+  if (orders === undefined || reporting === undefined) throw new Error("nothing is shipped");
+  const { admin: _administrator, ...secrets } = orders.secrets ?? {};
+  const endpointsOf = (config: MayflyConfig): string[] =>
+    ofType(resourcesOf(bench.stack(config)), "AWS::EC2::VPCEndpoint").map(([id]) => id);
+  const withoutConsumer = endpointsOf({ ...shipped, consumers: { reporting } });
+  expect(withoutConsumer).toHaveLength(3);
+  expect(withoutConsumer.join()).not.toContain("VpcLambda");
+  const kept = endpointsOf({ ...shipped, databases: { orders: { ...orders, secrets } } });
+  expect(kept).toHaveLength(3);
+  expect(kept.join()).not.toContain("VpcRds");
 });
 
 test("a consumer in the sandbox runs beside the database, and asks through its first grant", () => {
@@ -152,7 +170,7 @@ test("the sandbox is seeded before it is provisioned, when everything it needs i
     "AWS::EC2::VPCEndpoint",
   ]
     .flatMap((type) => ofType(resources, type).map(([id]) => id))
-    .filter((id) => !id.startsWith("consumer") && !id.includes("VpcLambda"));
+    .filter((id) => !id.startsWith("consumer") && !/Vpc(?:Lambda|Rds)/.test(id));
   expect(provision.DependsOn).toEqual(
     expect.arrayContaining(needed.filter((id) => !id.includes("Seeder"))),
   );

@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Stack } from "aws-cdk-lib";
+import { Duration, Stack } from "aws-cdk-lib";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import { afterAll, expect, test } from "vitest";
-import { LOG_QUERIES } from "../../lib/index.ts";
+import { secretDimensions } from "../../core/metric.ts";
+import { LOG_QUERIES, RotationSchedule } from "../../lib/index.ts";
 import shipped from "../../mayfly.config.ts";
 import { metricsOfWidget, widgetsOf } from "../support/named-metrics.ts";
 import { Resolved } from "./resolved.ts";
@@ -16,6 +17,13 @@ const TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call";
 const root = join(import.meta.dirname, "../..");
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
+const LATE = {
+  strategy: "single-user",
+  username: "late",
+  role: "readonly",
+  schedule: RotationSchedule.every(Duration.days(10)),
+} as const;
+
 /** A database with everything to watch it by. Roles are added last, as they may be. */
 function watched(): Resources {
   const database = bench.database();
@@ -23,6 +31,7 @@ function watched(): Resources {
   database.addDashboard();
   database.addLogQueries();
   database.shipAuditTo("Siem", { bind: () => ({ arn: "arn:aws:firehose:::siem" }) });
+  database.addRotatedSecret("late", LATE);
   database.addRole("readonly", { ...READONLY, maxLeases: 10 });
   database.addRole("readwrite", { ...READONLY, maxLeases: 3 });
   return resourcesOf(Stack.of(database));
@@ -54,6 +63,10 @@ test.each([
   ["foreign-roles", 0, 1, "notBreaching"],
   ["unknown-sessions", 0, 2, "notBreaching"],
   ["restored-server", 0, 1, "notBreaching"],
+  ["rotation-errors-issuer", 0, 1, "notBreaching"],
+  ["rotation-errors-late", 0, 1, "notBreaching"],
+  ["secret-age-issuer", 45 * 86_400, 2, "notBreaching"],
+  ["secret-age-late", 15 * 86_400, 2, "notBreaching"],
 ])("the alarm %s rings above %d, after %d periods; when nothing is measured: %s", (...row) => {
   const [name, Threshold, EvaluationPeriods, TreatMissingData] = row;
   expect(alarms.get(name)).toMatchObject({
@@ -66,16 +79,34 @@ test.each([
   });
 });
 
+test("a secret's age is looked up by the very dimensions that the sweep writes", () => {
+  expect(alarms.get("secret-age-late")).toMatchObject({
+    Namespace: "Mayfly",
+    MetricName: "SecretAgeSeconds",
+    Statistic: "Maximum",
+    Dimensions: expect.arrayContaining(
+      Object.entries(secretDimensions("orders", "late")).map(([Name, Value]) => ({ Name, Value })),
+    ),
+  });
+  const [rotator] = only(resources, "AWS::Lambda::Function", "secretlate");
+  expect(JSON.stringify(alarms.get("rotation-errors-late"))).toContain(
+    `{"Dimensions":[{"Name":"FunctionName","Value":{"Ref":"${rotator}"}}],"MetricName":"Errors"`,
+  );
+});
+
+/** The page of an alarm: secrets share theirs. */
+const pageOf = (alarm: string): string => alarm.replace(/^(rotation-errors|secret-age)-.+$/, "$1");
+
 test("every alarm names its runbook, and every runbook is an alarm's", () => {
   for (const [name, { AlarmDescription }] of alarms) {
     const [, page = ""] =
       /Runbook: (docs\/runbooks\/\S+\.md)$/.exec(String(AlarmDescription)) ?? [];
-    expect(page).toBe(`docs/runbooks/${name}.md`);
+    expect(page).toBe(`docs/runbooks/${pageOf(name)}.md`);
     for (const part of ["What it means", "What to look at", "What to do", "How to know it is over"])
       expect(read(page)).toContain(`\n## ${part}\n`);
   }
   const pages = readdirSync(join(root, "docs/runbooks")).filter((name) => name !== "README.md");
-  const named = [...alarms.keys(), "unsent-events"]; // which is there only with audit events
+  const named = [...new Set([...alarms.keys()].map(pageOf)), "unsent-events"]; // which is there only with audit events
   expect(pages.sort()).toEqual(named.map((name) => `${name}.md`).sort());
   for (const name of named) expect(read("docs/runbooks/README.md")).toContain(`(${name}.md)`);
 });
@@ -103,7 +134,7 @@ test("the saved queries read the logs of all functions, and stand in the documen
 test("the dashboard shows who holds what, the promise and its limit, and the alarms", () => {
   const [, { Properties }] = only(resources, "AWS::CloudWatch::Dashboard");
   const widgets = widgetsOf(Properties);
-  expect(widgets.filter(({ type }) => type === "alarm")[0]?.properties.alarms).toHaveLength(17);
+  expect(widgets.filter(({ type }) => type === "alarm")[0]?.properties.alarms).toHaveLength(19);
   expect(widgets.flatMap(metricsOfWidget).length).toBeGreaterThan(20);
   const annotations = widgets.map(({ properties }) => JSON.stringify(properties.annotations));
   expect(annotations.filter((text) => text?.includes('"value":13'))).toHaveLength(1);
@@ -130,7 +161,10 @@ function passes(filter: unknown, line: { readonly message: string }): boolean {
 
 test("every audit line of every function is shipped, and nothing else is", () => {
   const filters = ofType(resources, "AWS::Logs::SubscriptionFilter").map(([, each]) => each);
-  expect(filters.map(({ Properties }) => Properties.LogGroupName)).toEqual(LOGS);
+  const rotators = ["LoginRotation", "secretlate"].map((word) => ({
+    Ref: only(resources, "AWS::Logs::LogGroup", word)[0],
+  }));
+  expect(filters.map(({ Properties }) => Properties.LogGroupName)).toEqual([...LOGS, ...rotators]);
   const [, union = ""] = /readonly event:([^;]+);/.exec(read("core/audit.ts")) ?? [];
   const events = [...union.matchAll(/"([^"]+)"/g)].map(([, event = ""]) => event);
   expect(events.length).toBeGreaterThan(8);
@@ -148,7 +182,7 @@ test("audit lines can go to two places", () => {
   database.shipAuditTo("Siem", to("siem"));
   database.shipAuditTo("Archive", to("archive"));
   const found = resourcesOf(Stack.of(database));
-  expect(ofType(found, "AWS::Logs::SubscriptionFilter")).toHaveLength(10);
+  expect(ofType(found, "AWS::Logs::SubscriptionFilter")).toHaveLength(12);
   expect(() => database.shipAuditTo("Third", to("third"))).toThrow(
     "audit lines of orders go to 2 places already, and CloudWatch allows a log group no more",
   );
@@ -159,7 +193,7 @@ test("audit events are read from every log, sent to one bus, and watched", () =>
   const topicArn = "arn:aws:sns:eu-west-1:111122223333:on-call";
   const config = { ...shipped, auditEvents: { busArn }, alarms: { topicArn } };
   const found = resourcesOf(bench.stack(config));
-  expect(ofType(found, "AWS::Logs::SubscriptionFilter")).toHaveLength(5);
+  expect(ofType(found, "AWS::Logs::SubscriptionFilter")).toHaveLength(9);
   const [forwarder, { Properties }] = only(found, "AWS::Lambda::Function", "Forwarder");
   expect(Properties).not.toHaveProperty("VpcConfig");
   expect(Properties.Environment).toMatchObject({ Variables: { EVENT_BUS_ARN: busArn } });
@@ -171,7 +205,10 @@ test("audit events are read from every log, sent to one bus, and watched", () =>
     "events:PutEvents",
     "sqs:SendMessage",
   ]);
-  for (const [, permission] of ofType(found, "AWS::Lambda::Permission"))
+  const permissions = ofType(found, "AWS::Lambda::Permission");
+  const ofLogs = permissions.filter(([id]) => !id.includes("Rotation"));
+  expect(ofLogs.length).toBeGreaterThan(0);
+  for (const [, permission] of ofLogs)
     expect(permission.Properties).toMatchObject({
       Principal: "logs.amazonaws.com",
       FunctionName: { "Fn::GetAtt": [forwarder, "Arn"] },
@@ -192,6 +229,7 @@ test("watching changes no function's permissions", () => {
   const bare = bench.database();
   bare.addRole("readonly", { ...READONLY, maxLeases: 10 });
   bare.addRole("readwrite", { ...READONLY, maxLeases: 3 });
+  bare.addRotatedSecret("late", LATE);
   const without = resourcesOf(Stack.of(bare));
   const policies = (found: Resources) => {
     const resolved = new Resolved(found);

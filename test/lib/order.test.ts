@@ -93,6 +93,37 @@ describe("nobody can ask, and nothing sweeps, unless the database is provisioned
   });
 });
 
+describe("no secret is rotated before its users are made, nor once they are given up", () => {
+  const schedules = named("AWS::SecretsManager::RotationSchedule");
+
+  test.each(schedules)("%s", (id) => {
+    const needed = neededBy(shipped, id);
+    expect(needed.has(provisioned)).toBe(true);
+    const own = id.replace(/Schedule[0-9A-F]{8}$/, "");
+    for (const type of ["Lambda::Permission", "Lambda::Function", "IAM::Policy"]) {
+      const [mine] = only(shipped, `AWS::${type}`, own);
+      expect(needed.has(mine)).toBe(true);
+    }
+  });
+
+  test("there is one for each secret, and one for the issuer's logins", () => {
+    expect(schedules).toHaveLength(4);
+  });
+
+  test("the administrator's waits for the way to the RDS API too, and the others do not", () => {
+    const [endpoint = ""] = named("AWS::EC2::VPCEndpoint", "VpcRds");
+    const waiting = schedules.filter((id) => neededBy(shipped, id).has(endpoint));
+    expect(waiting).toEqual([expect.stringContaining("secretadmin")]);
+  });
+
+  test("the provisioner waits for the secrets that it makes users from", () => {
+    const secrets = ["reports", "shop"].map(
+      (name) => only(shipped, "AWS::SecretsManager::Secret", `secret${name}`)[0],
+    );
+    expect(missing(provisioned, secrets)).toEqual([]);
+  });
+});
+
 test("in front of a database that exists, the rule of its own group comes first too", () => {
   const stack = new Stack(bench.app(), "Team");
   const databaseConnections = SecurityGroup.fromSecurityGroupId(stack, "Theirs", "sg-01234567");

@@ -1,12 +1,13 @@
 import { runSimulation } from "@cloud-copilot/iam-simulate";
 import { afterAll, expect, test } from "vitest";
 import { ACCOUNT, REGION, Resolved } from "./resolved.ts";
-import { resourcesOf, Workbench } from "./synthesized.ts";
+import { only, resourcesOf, Workbench } from "./synthesized.ts";
 
 const bench = new Workbench();
 afterAll(() => bench.remove());
 
-const resolved = new Resolved(resourcesOf(bench.stack()));
+const resources = resourcesOf(bench.stack());
+const resolved = new Resolved(resources);
 
 const functionArn = (word: string): string => resolved.arn("AWS::Lambda::Function", word);
 const alias = (word: string): string => resolved.arn("AWS::Lambda::Alias", word);
@@ -170,6 +171,68 @@ test("schedules may invoke the revoker alone, and the sweep's schedule the sweep
       expect(await decide(role, "lambda:InvokeFunction", functionArn(name))).toBe(
         name === allowed ? "Allowed" : "ImplicitlyDenied",
       );
+});
+
+const ROTATORS = [
+  ["secretreportsRotation", "secretreportsSecret"],
+  ["secretshopRotation", "secretshopSecret"],
+  ["secretadminRotation", "sandboxInstanceSecret"],
+  ["LoginRotation", "SecretsIssuer"],
+] as const;
+const ROTATED = ROTATORS.map(([, word]) => word);
+const ROTATE = ["DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"];
+
+test.each(ROTATORS)("the function of %s rotates %s, and no other secret", async (rotator, own) => {
+  for (const word of [...ROTATED, "SecretsJanitor", "SecretsPepper"])
+    for (const action of ROTATE) {
+      const administrator = rotator === "secretshopRotation" && word === "sandboxInstanceSecret";
+      const reads = action === "GetSecretValue" || action === "DescribeSecret";
+      expect(await decide(rotator, `secretsmanager:${action}`, secret(word))).toBe(
+        word === own || (administrator && reads) ? "Allowed" : "ImplicitlyDenied",
+      );
+    }
+});
+
+test("only the function of the administrator's secret may change the instance", async () => {
+  const [id] = only(resources, "AWS::RDS::DBInstance");
+  const arn = (name: string): string => `arn:aws:rds:${REGION}:${ACCOUNT}:db:${name}`;
+  for (const [rotator] of ROTATORS) {
+    expect(await decide(rotator, "rds:ModifyDBInstance", arn(id))).toBe(
+      rotator === "secretadminRotation" ? "Allowed" : "ImplicitlyDenied",
+    );
+    expect(await decide(rotator, "rds:ModifyDBInstance", arn("other"))).toBe("ImplicitlyDenied");
+  }
+});
+
+test("a consumer reads the secret that it was given, and no other; nobody else reads it", async () => {
+  for (const action of ["GetSecretValue", "DescribeSecret", "PutSecretValue"])
+    for (const word of ROTATED)
+      for (const role of ["consumerreporting", "consumeruserservice"])
+        expect(await decide(role, `secretsmanager:${action}`, secret(word))).toBe(
+          role === "consumerreporting" &&
+            word === "secretreportsSecret" &&
+            action !== "PutSecretValue"
+            ? "Allowed"
+            : "ImplicitlyDenied",
+        );
+});
+
+test("the sweeper sees how old each rotated secret is, and no value but the issuer's", async () => {
+  for (const word of ROTATED) {
+    const describeIt = "secretsmanager:DescribeSecret";
+    expect(await decide("SweeperRole", describeIt, secret(word))).toBe("Allowed");
+    const read = await decide("SweeperRole", "secretsmanager:GetSecretValue", secret(word));
+    expect(read).toBe(word === "SecretsIssuer" ? "Allowed" : "ImplicitlyDenied");
+  }
+});
+
+test("the provisioner reads the secrets of the users it makes, and writes none of them", async () => {
+  for (const word of ["secretreportsSecret", "secretshopSecret"]) {
+    const arn = secret(word);
+    expect(await decide("ProvisionerRole", "secretsmanager:GetSecretValue", arn)).toBe("Allowed");
+    const written = await decide("ProvisionerRole", "secretsmanager:PutSecretValue", arn);
+    expect(written).toBe("ImplicitlyDenied");
+  }
 });
 
 test("what Lambda may do with network interfaces, a function's code may not", async () => {

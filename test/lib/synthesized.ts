@@ -18,6 +18,7 @@ const FUNCTIONS = [
   "provisioner",
   "seeder",
   "forwarder",
+  "rotator",
   "user-service",
 ];
 

@@ -1,0 +1,77 @@
+import { DATABASE_NAME, ISSUER_SECRET, ROLE_NAME, SECRET_NAME } from "../names.ts";
+import type { RotationTimes } from "../rotation/schedule.ts";
+import { readSettings, readTrust } from "./database.ts";
+import { finish } from "./finish.ts";
+import type { ParsedRole, ParsedSecret, ParsedSettings, ParsedTrust } from "./parsed.ts";
+import type { Place } from "./place.ts";
+import { readRole } from "./role.ts";
+import { readIssuerRotation, readSecret, type SecretContext } from "./secret.ts";
+
+/**
+ * Check one dynamic role as the configuration would, for constructs.
+ *
+ * @throws ConfigError as parseConfig.
+ */
+export function parseRole(name: string, value: unknown): ParsedRole {
+  const problems: string[] = [];
+  if (!ROLE_NAME.test(name))
+    problems.push(
+      `"${name}" is not a role name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first`,
+    );
+  const role = readRole({ path: name, value, problems });
+  return finish(role as ParsedRole, problems);
+}
+
+const databaseNameProblems = (name: string): string[] =>
+  DATABASE_NAME.test(name)
+    ? []
+    : [
+        `"${name}" is not a database name; write 1 to 32 of a-z, 0-9 and single hyphens, a letter first`,
+      ];
+
+/**
+ * Check one database's settings as the configuration would, for constructs.
+ *
+ * @throws ConfigError as parseConfig.
+ */
+export function parseSettings(name: string, value: unknown): ParsedSettings & ParsedTrust {
+  const problems = databaseNameProblems(name);
+  const place: Place = { path: name, value, problems };
+  return finish({ ...readSettings(place), ...readTrust(place) }, problems);
+}
+
+/**
+ * Check how functions trust a server as the configuration would, for constructs.
+ *
+ * @throws ConfigError as parseConfig.
+ */
+export function parseTrust(database: string, value: unknown): ParsedTrust {
+  const problems = databaseNameProblems(database);
+  return finish(readTrust({ path: database, value, problems }), problems);
+}
+
+/**
+ * Check one rotated secret as the configuration would, for constructs.
+ *
+ * @throws ConfigError as parseConfig.
+ */
+export function parseSecret(name: string, value: unknown, context: SecretContext): ParsedSecret {
+  const problems: string[] = [];
+  if (!SECRET_NAME.test(name))
+    problems.push(
+      `"${name}" is not a secret's name; write 1 to 16 of a-z, 0-9 and single hyphens, a letter first, and not "${ISSUER_SECRET}"`,
+    );
+  const secret = readSecret({ path: name, value, problems }, context);
+  return finish(secret as ParsedSecret, problems);
+}
+
+/**
+ * Check when the issuer's logins are rotated as the configuration would, for constructs.
+ *
+ * @throws ConfigError as parseConfig.
+ */
+export function parseIssuerRotation(name: string, value: unknown): RotationTimes {
+  const problems: string[] = [];
+  const times = readIssuerRotation({ path: `${name}.issuerRotation`, value, problems });
+  return finish(times, problems);
+}

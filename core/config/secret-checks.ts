@@ -1,0 +1,82 @@
+import type { ParsedHost, ParsedSecret } from "./parsed.ts";
+import { complain, type Place, within } from "./place.ts";
+
+/**
+ * What keeps a secret from standing beside the others of its database, in words; `undefined` when
+ * nothing does.
+ */
+export function clashOf(
+  secret: ParsedSecret,
+  others: Iterable<readonly [string, ParsedSecret]>,
+  owner: string,
+): string | undefined {
+  const own = [owner, secret.ownerGroup];
+  const group = secret.usernames.find((each) => own.includes(each));
+  if (group !== undefined)
+    return `"${group}" is the role whose privileges are lent; write another user`;
+  for (const [name, other] of others) {
+    if (secret.strategy === "master-user" && other.strategy === "master-user")
+      return `the administrator is rotated by "${name}" already; remove one`;
+    const shared = secret.usernames.find(
+      (each) => other.usernames.includes(each) || each === other.ownerGroup,
+    );
+    if (shared !== undefined)
+      return `"${shared}" is a role of the secret "${name}" too; write another user`;
+    const { ownerGroup } = secret;
+    if (ownerGroup !== undefined && other.usernames.includes(ownerGroup))
+      return `"${ownerGroup}" is a user of the secret "${name}", and lends nobody its privileges; write another ownerGroup`;
+  }
+  return undefined;
+}
+
+/** Names of secrets that RDS made, and rotates itself. */
+export const isManagedByRds = (nameOrArn: string): boolean => /(?:^|:secret:)rds!/.test(nameOrArn);
+
+/** The administrator's secret is rotated where it is: it must be known which, and be ours to rotate. */
+function checkMaster(place: Place, secretAt: Place, target: ParsedHost | undefined): void {
+  if (target === undefined) return;
+  const strategy = within(secretAt, "strategy");
+  if (target.cluster === undefined && target.instance === undefined)
+    complain(
+      strategy,
+      "needs RDS, which sets the password",
+      "add the instance or the cluster that host is, or remove this secret",
+    );
+  const admin = within(place, "adminSecret");
+  if (isManagedByRds(target.adminSecret))
+    complain(
+      admin,
+      "is rotated by RDS, which made it",
+      `remove ${secretAt.path}, or let RDS manage the password no longer`,
+    );
+  else if (target.adminSecret !== "" && !target.adminSecret.startsWith("arn:"))
+    complain(
+      admin,
+      "is a name, and a rotation needs the one secret that it is",
+      "write its complete ARN",
+    );
+}
+
+/** Check the secrets of one database against each other and against all else that it has. */
+export function checkSecrets(
+  place: Place,
+  secrets: Readonly<Record<string, ParsedSecret>>,
+  { owner, target }: { readonly owner: string; readonly target: ParsedHost | undefined },
+): void {
+  const secretsAt = within(place, "secrets");
+  const roles = within(place, "roles");
+  const seen = new Map<string, ParsedSecret>();
+  for (const [name, secret] of Object.entries(secrets)) {
+    const at = within(secretsAt, name);
+    const clash = clashOf(secret, seen, owner);
+    if (clash !== undefined) place.problems.push(`${at.path}: ${clash}`);
+    seen.set(name, secret);
+    if (secret.role !== undefined && within(roles, secret.role).value === undefined)
+      complain(
+        within(at, "role"),
+        "is no role of this database",
+        "add the role, correct it, or give ownerGroup",
+      );
+    if (secret.strategy === "master-user") checkMaster(place, at, target);
+  }
+}

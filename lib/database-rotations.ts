@@ -1,0 +1,123 @@
+import type { Construct, IDependable } from "constructs";
+import type { ParsedSecret } from "../core/config/config.ts";
+import { parseSecret } from "../core/config/pieces.ts";
+import { type Declared, groupOf } from "../core/declared.ts";
+import { ISSUER_SECRET, issuerLoginName } from "../core/names.ts";
+import { DEFAULT_PASSWORD_POLICY } from "../core/rotation/settings.ts";
+import type { DynamicDatabaseProps } from "./dynamic-database-props.ts";
+import type { FunctionNetwork } from "./function-network.ts";
+import type { LeaseSecrets } from "./lease-secrets.ts";
+import { RotatedSecret, secretConfigOf } from "./rotated-secret.ts";
+import type { AddRotatedSecretProps } from "./rotated-secret-props.ts";
+import type { RotatedSecrets } from "./rotated-secrets.ts";
+import { Rotation } from "./rotation.ts";
+import type { Watched } from "./watched.ts";
+
+/** What a database gives to the rotations of its secrets. */
+export interface DatabaseRotationsProps {
+  readonly props: DynamicDatabaseProps & { readonly port: number; readonly assets: string };
+  readonly settled: Pick<Declared, "database" | "tag" | "settings" | "issuerRotation">;
+  readonly network: FunctionNetwork;
+  readonly secrets: LeaseSecrets;
+  readonly registry: RotatedSecrets;
+  readonly watched: Watched;
+  /** What makes the users. */
+  readonly provisioned: IDependable;
+  readonly nameOf: (name: string) => string;
+}
+
+type Identifiers = Pick<DynamicDatabaseProps, "instanceIdentifier" | "clusterIdentifier">;
+
+/** The rotations of one database: of its issuer's logins, and of every secret that is added. */
+export class DatabaseRotations {
+  readonly #scope: Construct;
+  readonly #parts: DatabaseRotationsProps;
+
+  constructor(scope: Construct, parts: DatabaseRotationsProps) {
+    this.#scope = scope;
+    this.#parts = parts;
+    this.#rotateIssuer();
+  }
+
+  /**
+   * Check a secret's properties.
+   *
+   * @throws ConfigError with all that is wrong with them.
+   */
+  parse(name: string, props: AddRotatedSecretProps): ParsedSecret {
+    return parseSecret(name, secretConfigOf(props), {
+      usersAreMade: props.secret === undefined,
+      cluster: this.#identifiers(props).clusterIdentifier !== undefined,
+    });
+  }
+
+  /** Make a secret that was checked. */
+  add(name: string, options: AddRotatedSecretProps, parsed: ParsedSecret): RotatedSecret {
+    const { props, settled, network, registry, watched, provisioned, nameOf } = this.#parts;
+    const { vpc, databaseConnections, host, port, assets, adminSecret } = props;
+    const place = { vpc, databaseConnections, host, port, assets, adminSecret };
+    const made = new RotatedSecret(
+      this.#scope,
+      `secret-${name}`,
+      {
+        ...options,
+        ...place,
+        ...this.#identifiers(options),
+        database: settled.database,
+        databaseName: settled.settings.databases[0] ?? "",
+        name,
+      },
+      {
+        parsed,
+        tag: settled.tag,
+        trust: this.#trust,
+        network,
+        group: groupOf(settled.tag, parsed),
+        functionName: nameOf(`rotate-${name}`),
+      },
+    );
+    made.rotateAfter(provisioned);
+    registry.add(name, made.secret);
+    watched.addRotated({ name, rotator: made.rotator, ...parsed.times });
+    return made;
+  }
+
+  #rotateIssuer(): void {
+    const { props, settled, network, secrets, registry, watched, provisioned } = this.#parts;
+    const { assets, host, port } = props;
+    const { database, tag, issuerRotation: times } = settled;
+    const rotation = new Rotation(this.#scope, "LoginRotation", {
+      settings: {
+        database,
+        tag,
+        secret: ISSUER_SECRET,
+        strategy: "issuer-login",
+        usernames: [issuerLoginName(tag, "a"), issuerLoginName(tag, "b")],
+        ...this.#trust,
+        password: DEFAULT_PASSWORD_POLICY,
+        testQueries: [],
+      },
+      secret: secrets.issuer,
+      times,
+      place: { ...this.#identifiers({}), assets, network, host, port },
+      functionName: this.#parts.nameOf(`rotate-${ISSUER_SECRET}`),
+    });
+    rotation.after(provisioned);
+    registry.add(ISSUER_SECRET, secrets.issuer);
+    const rotator = rotation.rotator.lambda;
+    watched.addRotated({ name: ISSUER_SECRET, rotator, ...times });
+  }
+
+  /** Its own where it names one, else the database's. */
+  #identifiers({ instanceIdentifier, clusterIdentifier }: Identifiers): Identifiers {
+    const { props } = this.#parts;
+    return (instanceIdentifier ?? clusterIdentifier) === undefined
+      ? { instanceIdentifier: props.instanceIdentifier, clusterIdentifier: props.clusterIdentifier }
+      : { instanceIdentifier, clusterIdentifier };
+  }
+
+  get #trust() {
+    const { tls, ca } = this.#parts.settled.settings;
+    return { tls, ...(ca !== undefined && { ca }) };
+  }
+}
