@@ -6,7 +6,7 @@ import type { DatabaseSecret } from "./database-secret.ts";
 import { decideSetSecret, type Heard, type Label } from "./decide-set-secret.ts";
 import type { RotationSession } from "./ports.ts";
 import type { RotationRequest } from "./request.ts";
-import { rotatedUsersOf } from "./rotated-users.ts";
+import { rotatedUserComment } from "./rotated-users.ts";
 import type { RotationSettings } from "./settings.ts";
 import { needPending, onServer, type RotationDeps, readCurrent, readPrevious } from "./versions.ts";
 
@@ -116,7 +116,7 @@ function lockedOut({ settings, server }: RotationDeps, id: string, heard: Heard)
 
 /** By it the provisioner of the tag knows its own; a user of no provisioner's has another. */
 const commentOf = ({ tag, secret }: RotationSettings): string =>
-  tag === undefined ? `mayfly: rotated by "${secret}"` : rotatedUsersOf(tag) + secret;
+  tag === undefined ? `mayfly: rotated by "${secret}"` : rotatedUserComment(tag, secret);
 
 const REMEDY = {
   "single-user":
