@@ -18,6 +18,8 @@ export interface DatabaseRotationsProps {
   readonly props: DynamicDatabaseProps & { readonly port: number; readonly assets: string };
   readonly settled: Pick<Declared, "database" | "tag" | "settings" | "issuerRotation">;
   readonly network: FunctionNetwork;
+  /** Where readers are, among others. */
+  readonly address: Readonly<Record<string, string>>;
   readonly secrets: LeaseSecrets;
   readonly registry: RotatedSecrets;
   readonly watched: Watched;
@@ -74,6 +76,7 @@ export class DatabaseRotations {
         network,
         group: groupOf(settled.tag, parsed),
         functionName: nameOf(`rotate-${name}`),
+        readerHosts: this.#parts.address.DB_READERS,
       },
     );
     made.rotateAfter(provisioned);

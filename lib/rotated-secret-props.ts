@@ -24,8 +24,9 @@ export interface RotatedSecretOptions extends RotationTimesProps {
    */
   readonly strategy: "single-user" | "alternating-users" | "master-user";
   /**
-   * The user of `single-user`, 1 to 63 bytes, no `mf_` or `pg_` in front.
-   * @default - for `master-user`, who is in the secret; `single-user` needs it
+   * The user of `single-user`, 1 to 63 bytes, no `mf_` or `pg_` in front; the administrator of
+   * `master-user`.
+   * @default - none; both of them need it
    */
   readonly username?: string;
   /**

@@ -29,6 +29,7 @@ export interface SettledSecret {
   /** The NOLOGIN role of whose privileges the users are. */
   readonly group: string | undefined;
   readonly functionName: string;
+  readonly readerHosts: string | undefined;
 }
 
 /** Without what nobody gave: a key that is there counts as given. */
@@ -107,6 +108,7 @@ export class RotatedSecret extends Construct {
         network: settled?.network ?? this.#network({ ...props, port }),
         host: props.host,
         port,
+        readerHosts: settled?.readerHosts,
         instanceIdentifier,
         clusterIdentifier,
       },
@@ -150,6 +152,10 @@ export class RotatedSecret extends Construct {
     if (master && secret === undefined)
       throw new Error(
         `${path}: master-user needs the secret to rotate; pass secret or adminSecret`,
+      );
+    if (master && props.username === undefined)
+      throw new Error(
+        `${path}: master-user needs username, the administrator who is in the secret; its function refuses any other`,
       );
     if (master && !props.instanceIdentifier && !props.clusterIdentifier)
       throw new Error(

@@ -21,6 +21,8 @@ export interface RotationPlace {
   readonly network: FunctionNetwork;
   readonly host: string;
   readonly port: number;
+  /** Other addresses that a secret may name, as `DB_READERS`. */
+  readonly readerHosts?: string | undefined;
   readonly instanceIdentifier?: string | undefined;
   readonly clusterIdentifier?: string | undefined;
 }
@@ -92,6 +94,7 @@ export class Rotation extends Construct {
       environment: {
         DB_HOST: place.host,
         DB_PORT: portText(place.port),
+        ...(place.readerHosts !== undefined && { DB_READERS: place.readerHosts }),
         SECRET_ARN: secret.secretArn,
         ...(adminSecret !== undefined && { MASTER_SECRET_ARN: adminSecret.secretArn }),
         ...(clusterIdentifier !== undefined && { DB_CLUSTER: clusterIdentifier }),

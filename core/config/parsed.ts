@@ -53,7 +53,7 @@ export interface ParsedSettings {
 /** A rotated secret with every default filled in. */
 export interface ParsedSecret {
   readonly strategy: Exclude<RotationStrategy, "issuer-login">;
-  /** None for a `master-user` that nobody named: it is whoever is in the secret. */
+  /** None for the administrator of a sandbox. */
   readonly usernames: readonly string[];
   /** The dynamic role, or the NOLOGIN role, of whose privileges they are; neither where nobody makes them. */
   readonly role?: string;

@@ -35,6 +35,9 @@ export const isManagedByRds = (nameOrArn: string): boolean => /(?:^|:secret:)rds
 /** The administrator's secret is rotated where it is: it must be known which, and be ours to rotate. */
 function checkMaster(place: Place, secretAt: Place, target: ParsedHost | undefined): void {
   if (target === undefined) return;
+  const username = within(secretAt, "username");
+  if (username.value === undefined)
+    complain(username, "is nobody", "write the administrator's name, as it is in the secret");
   const strategy = within(secretAt, "strategy");
   if (target.cluster === undefined && target.instance === undefined)
     complain(

@@ -35,7 +35,10 @@ export interface AlternatingUsersConfig {
 /** The administrator's own secret: RDS sets the password. For a sandbox, an instance or a cluster. */
 export interface MasterUserConfig {
   readonly strategy: "master-user";
-  /** @default - who is in the secret */
+  /**
+   * The administrator who is in the secret.
+   * @default - a sandbox's; a server that exists needs it
+   */
   readonly username?: string;
 }
 

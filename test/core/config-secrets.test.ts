@@ -6,7 +6,7 @@ import { consumer, host, problemsOf, sandbox, withDatabase } from "./sample-conf
 
 const single = { strategy: "single-user", username: "reports", role: "ro" };
 const pair = { strategy: "alternating-users", usernames: ["shop_a", "shop_b"], ownerGroup: "shop" };
-const master = { strategy: "master-user" };
+const master = { strategy: "master-user", username: "postgres" };
 const ADMIN_ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db/admin-AbCdEf";
 const instance = { ...host, adminSecret: ADMIN_ARN, instance: "orders-db" };
 
@@ -163,6 +163,11 @@ test.each<[string, unknown, string]>([
     "an administrator that RDS does not know",
     withSecrets({ admin: master }, { ...instance, instance: undefined }),
     'secrets.admin.strategy: "master-user" needs RDS, which sets the password; add the instance or the cluster that host is, or remove this secret',
+  ],
+  [
+    "an administrator without a name",
+    withSecrets({ admin: { ...master, username: undefined } }, instance),
+    "secrets.admin.username: missing; write the administrator's name, as it is in the secret",
   ],
   [
     "an administrator's secret that RDS rotates",

@@ -46,7 +46,7 @@ test.each<[string, string, AddRotatedSecretProps, string]>([
   [
     "an administrator without RDS",
     "x",
-    { strategy: "master-user" },
+    { strategy: "master-user", username: "postgres" },
     "master-user needs instanceIdentifier or clusterIdentifier",
   ],
 ])("refuses %s, with the value and the remedy", (_what, name, props, message) => {
@@ -156,23 +156,37 @@ test("a secret's own instance comes before the database's cluster", () => {
   const stack = new Stack(bench.app(), "Team");
   const adminSecret = Secret.fromSecretCompleteArn(stack, "Admin", `${ARN}admin-AbCdEf`);
   const made = database({ adminSecret, clusterIdentifier: "orders" }, stack);
-  made.addRotatedSecret("admin", { strategy: "master-user", instanceIdentifier: "orders-1" });
+  made.addRotatedSecret("admin", {
+    strategy: "master-user",
+    username: "postgres",
+    instanceIdentifier: "orders-1",
+  });
   const [, { Properties }] = only(resourcesOf(stack), "AWS::Lambda::Function", "secretadmin");
   const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
   expect(Variables).toMatchObject({ DB_INSTANCE: "orders-1" });
   expect(Variables).not.toHaveProperty("DB_CLUSTER");
 });
 
-test("two users may be asked of RDS whose replica their host is, where RDS knows it", () => {
+test("RDS is asked whose replica a secret's host is, where RDS knows it", () => {
   const made = database({ clusterIdentifier: "orders" });
   made.addRotatedSecret("shop", SHOP);
   made.addRotatedSecret("reports", REPORTS);
   const resources = resourcesOf(Stack.of(made));
   const policyOf = (word: string): string =>
     JSON.stringify(only(resources, "AWS::IAM::Policy", word)[1].Properties.PolicyDocument);
-  expect(policyOf("secretshop")).toContain("rds:DescribeDBClusters");
-  for (const word of ["secretreports", "LoginRotation"])
-    expect(policyOf(word)).not.toContain("rds:");
+  for (const word of ["secretshop", "secretreports"])
+    expect(policyOf(word)).toContain("rds:DescribeDBClusters");
+  expect(policyOf("LoginRotation")).not.toContain("rds:");
+});
+
+test("a secret that exists may name a reader of the database", () => {
+  const made = database({ readers: [{ host: "replica.example.com" }] });
+  made.addRotatedSecret("reports", REPORTS);
+  const resources = resourcesOf(Stack.of(made));
+  const [, { Properties }] = only(resources, "AWS::Lambda::Function", "secretreports");
+  expect(Properties.Environment).toMatchObject({
+    Variables: { DB_READERS: "replica.example.com:5432" },
+  });
 });
 
 test("the issuer's logins are rotated every 30 days, or as it is said", () => {

@@ -48,7 +48,7 @@ const two = (stack: Stack) => ({
 });
 const master = (stack: Stack) => ({
   strategy: "master-user" as const,
-  username: undefined,
+  username: "postgres",
   adminSecret: imported(stack, ADMIN, "Admin"),
 });
 
@@ -95,8 +95,13 @@ test.each<[string, Parameters<typeof rotated>[0], string]>([
     "Team/Reports: master-user needs instanceIdentifier or clusterIdentifier, on which RDS sets the password",
   ],
   [
+    "an administrator without a name",
+    (stack) => ({ ...master(stack), username: undefined, instanceIdentifier: "orders-db" }),
+    "Team/Reports: master-user needs username, the administrator who is in the secret; its function refuses any other",
+  ],
+  [
     "an administrator without a secret",
-    { strategy: "master-user", username: undefined, instanceIdentifier: "orders-db" },
+    { strategy: "master-user", username: "postgres", instanceIdentifier: "orders-db" },
     "Team/Reports: master-user needs the secret to rotate; pass secret or adminSecret",
   ],
   [
