@@ -1,5 +1,6 @@
 import { CloudWatchLogsClient, FilterLogEventsCommand } from "@aws-sdk/client-cloudwatch-logs";
 import type { ClientSettings } from "../bin/aws/clients.ts";
+import type { Kills } from "./kills.ts";
 
 /** Where the story is told: an endpoint of AWS's or of this machine's, with an administrator's keys. */
 export interface Place {
@@ -10,6 +11,8 @@ export interface Place {
   readonly ca: string;
   /** How late Scheduler may fire. Unit: milliseconds. */
   readonly precision: number;
+  /** On this machine alone. */
+  readonly kills?: Kills;
 }
 
 /** The receipt of a lease, from the audit line that the revoker logged; `undefined` until it has. */

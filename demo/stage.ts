@@ -15,6 +15,8 @@ export const WANTED = "the demo needs the stack of the shipped mayfly.config.ts"
 export interface Stage {
   readonly place: Place;
   readonly say: Narrator;
+  /** An output of the stack. @throws Error for another stack. */
+  readonly output: (name: string) => string;
   readonly aliasArn: string;
   readonly operatorArn: string;
   readonly revokerLogs: string;
@@ -36,6 +38,7 @@ export async function setStage(place: Place, say: Narrator): Promise<Stage> {
   return {
     place,
     say,
+    output,
     aliasArn: `${output(ISSUER)}:user-service--readonly`,
     operatorArn: output(OPERATOR),
     revokerLogs: output("OrdersRevokerLogGroup"),

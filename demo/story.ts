@@ -3,6 +3,7 @@ import type { SweepReport } from "../core/sweep.ts";
 import { type AtExpiry, expire, sweepUp } from "./end-of-lease.ts";
 import type { Narrator } from "./narrator.ts";
 import type { Place } from "./place.ts";
+import { type RotationSeen, rotateAll } from "./rotation.ts";
 import { setStage } from "./stage.ts";
 import { ask, denyOther, renew, replay, use } from "./steps.ts";
 
@@ -23,6 +24,7 @@ export interface Facts {
   atExpiry: AtExpiry;
   receipt: Receipt;
   sweep: SweepReport;
+  rotations: readonly RotationSeen[];
 }
 
 /** Tell the story in one place. @throws Error at the first step that does not go as promised. */
@@ -37,6 +39,7 @@ export async function tellStory(place: Place, say: Narrator): Promise<Facts> {
     const renewed = await renew(stage, asked.credential);
     const ended = await expire(stage, asked.credential, renewed.expiresAt, client);
     const swept = await sweepUp(stage);
+    const rotated = await rotateAll(stage);
     return {
       username: asked.credential.username,
       issueMs: asked.milliseconds,
@@ -47,6 +50,7 @@ export async function tellStory(place: Place, say: Narrator): Promise<Facts> {
       renewedBySeconds: renewed.renewedBySeconds,
       ...ended,
       ...swept,
+      ...rotated,
     };
   } finally {
     await client.end().catch(() => {});

@@ -39,6 +39,8 @@ export class DynamicDatabase extends Construct {
   readonly issuerArn: string;
   /** ARN of the operator function. */
   readonly operatorArn: string;
+  /** ARN of the issuer logins' secret, which rotates. */
+  readonly issuerSecretArn: string;
   /** Log group that holds the audit lines of scheduled revocations, receipts included. */
   readonly revokerLogGroupName: string;
   readonly #name: string;
@@ -114,6 +116,7 @@ export class DynamicDatabase extends Construct {
     this.#functions.sweepSchedule.node.addDependency(this.#provisioning);
     this.issuerArn = this.#functions.issuer.lambda.functionArn;
     this.operatorArn = this.#functions.operator.lambda.functionArn;
+    this.issuerSecretArn = shared.secrets.issuer.secretArn;
     this.revokerLogGroupName = this.#functions.revoker.lambda.logGroup.logGroupName;
     // an aspect is visited when the whole app is known and before anything is resolved
     Aspects.of(this).add({

@@ -59,6 +59,7 @@ export class MayflyStack extends Stack {
       made.addLogQueries();
       new CfnOutput(this, `${pascal(name)}IssuerArn`, { value: made.issuerArn });
       new CfnOutput(this, `${pascal(name)}OperatorArn`, { value: made.operatorArn });
+      new CfnOutput(this, `${pascal(name)}IssuerSecretArn`, { value: made.issuerSecretArn });
       new CfnOutput(this, `${pascal(name)}RevokerLogGroup`, { value: made.revokerLogGroupName });
     }
     for (const [name, consumer] of Object.entries(props.config.consumers))

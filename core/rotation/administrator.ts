@@ -2,7 +2,7 @@ import { ConfigError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import type { SecretObject } from "../secret-store.ts";
 import type { DatabaseSecret } from "./database-secret.ts";
-import { AWSCURRENT, namesSecret } from "./gate.ts";
+import { AWSCURRENT, AWSPENDING, namesSecret } from "./gate.ts";
 import { type RotationDeps, sameHost } from "./versions.ts";
 
 /** The administrator who sets the password of the user whose turn it is not. */
@@ -26,23 +26,39 @@ export async function readAdministrator(
   id: string,
   { masterarn }: DatabaseSecret,
 ): Promise<Administrator> {
-  const { masterArn } = deps;
-  if (masterArn === undefined)
+  const { masterArn: arn } = deps;
+  if (arn === undefined)
     throw new ConfigError(
       `secret ${id} takes turns, and its function was deployed without an administrator's secret; deploy the stack again`,
     );
-  if (masterarn !== undefined && !namesSecret(masterarn, masterArn))
+  if (masterarn !== undefined && !namesSecret(masterarn, arn))
     throw new ConfigError(
-      `secret ${id} (${AWSCURRENT}) names the masterarn ${masterarn}, and its function was deployed with ${masterArn}; correct the secret, or deploy again`,
+      `secret ${id} (${AWSCURRENT}) names the masterarn ${masterarn}, and its function was deployed with ${arn}; correct the secret, or deploy again`,
     );
-  const value = (await deps.secrets.getSecret(masterArn, { stage: AWSCURRENT }))?.value ?? {};
-  const { username, password } = value;
-  if (typeof username !== "string" || !(password instanceof Secret))
+  const value = (await deps.secrets.getSecret(arn, { stage: AWSCURRENT }))?.value ?? {};
+  const login = loginIn(value);
+  if (login === undefined)
     throw new ConfigError(
-      `the administrator's secret ${masterArn} lacks ${typeof username === "string" ? "password" : "username"}; store an administrator's login there, as AWS stores database secrets`,
+      `the administrator's secret ${arn} lacks ${typeof value.username === "string" ? "password" : "username"}; store an administrator's login there, as AWS stores database secrets`,
     );
-  await checkServer(deps, masterArn, value);
-  return { arn: masterArn, login: { username, password } };
+  await checkServer(deps, arn, value);
+  return { arn, login };
+}
+
+/** The administrator's next password: it may be the server's already, while it is being rotated. */
+export async function readNextAdministrator(
+  { secrets }: RotationDeps,
+  { arn, login }: Administrator,
+): Promise<Administrator["login"] | undefined> {
+  const value = (await secrets.getSecret(arn, { stage: AWSPENDING }))?.value ?? {};
+  const next = loginIn(value);
+  return next?.username === login.username ? next : undefined;
+}
+
+function loginIn({ username, password }: SecretObject): Administrator["login"] | undefined {
+  return typeof username === "string" && password instanceof Secret
+    ? { username, password }
+    : undefined;
 }
 
 /** @throws ConfigError when the administrator is one of another server. */

@@ -1,7 +1,7 @@
 import { ConfigError } from "../errors.ts";
 import { scramVerifier } from "../scram.ts";
 import { type Duration, seconds } from "../time.ts";
-import { readAdministrator } from "./administrator.ts";
+import { readAdministrator, readNextAdministrator } from "./administrator.ts";
 import type { DatabaseSecret } from "./database-secret.ts";
 import { decideSetSecret, type Heard, type Label } from "./decide-set-secret.ts";
 import type { RotationSession } from "./ports.ts";
@@ -56,25 +56,16 @@ export async function setSecret(deps: RotationDeps, request: RotationRequest): P
   }
 }
 
-/** The administrator's own session: the current user was let in, so this is no stranger's errand. */
+/** The administrator's errand: the current user was let in, so it is no stranger's. */
 async function convergeTurn(
   deps: RotationDeps,
   id: string,
   { current, pending }: { readonly current: DatabaseSecret; readonly pending: DatabaseSecret },
 ): Promise<void> {
   const { settings } = deps;
-  const administrator = await readAdministrator(deps, id, current);
-  const answer = await deps.servers.logIn({
-    ...deps.server,
-    dbname: current.dbname,
-    ...administrator.login,
-  });
-  if ("refused" in answer)
-    throw new ConfigError(
-      `the administrator's secret ${administrator.arn} holds a login that ${deps.server.host} refuses (SQLSTATE ${answer.refused}); put the right password there, or wait if it is being rotated`,
-    );
+  const session = await administratorSession(deps, id, current);
   try {
-    await answer.convergeTurn({
+    await session.convergeTurn({
       username: pending.username,
       verifier: await scramVerifier(pending.password),
       ownerGroup: settings.ownerGroup ?? "",
@@ -82,8 +73,26 @@ async function convergeTurn(
       comment: commentOf(settings),
     });
   } finally {
-    await answer.end();
+    await session.end();
   }
+}
+
+async function administratorSession(
+  deps: RotationDeps,
+  id: string,
+  current: DatabaseSecret,
+): Promise<RotationSession> {
+  const { servers, server } = deps;
+  const administrator = await readAdministrator(deps, id, current);
+  const { dbname } = current;
+  const answer = await servers.logIn({ ...server, dbname, ...administrator.login });
+  if (!("refused" in answer)) return answer;
+  const next = await readNextAdministrator(deps, administrator);
+  const second = next && (await servers.logIn({ ...server, dbname, ...next }));
+  if (second !== undefined && !("refused" in second)) return second;
+  throw new ConfigError(
+    `the administrator's secret ${administrator.arn} holds a login that ${server.host} refuses (SQLSTATE ${answer.refused}); put the right password there`,
+  );
 }
 
 async function askRds(deps: RotationDeps, id: string, pending: DatabaseSecret): Promise<void> {

@@ -33,7 +33,7 @@ interface Master {
   readonly pending: boolean;
 }
 
-const BETWEEN_LOOKS = seconds(3);
+const BETWEEN_LOOKS = seconds(1);
 
 /** Amazon RDS as {@link RotationRds}. */
 export function rotationRds(deps: RotationRdsDeps): RotationRds {

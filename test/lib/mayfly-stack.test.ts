@@ -39,6 +39,9 @@ test("the outputs are what callers and operators need to know", () => {
   const [operator] = only(resources, "AWS::Lambda::Function", "Operator");
   expect(outputs).toEqual({
     OrdersIssuerArn: { Value: { "Fn::GetAtt": [issuer, "Arn"] } },
+    OrdersIssuerSecretArn: {
+      Value: { Ref: only(resources, "AWS::SecretsManager::Secret", "SecretsIssuer")[0] },
+    },
     OrdersOperatorArn: { Value: { "Fn::GetAtt": [operator, "Arn"] } },
     OrdersReportsSecretArn: {
       Value: { Ref: only(resources, "AWS::SecretsManager::Secret", "secretreports")[0] },

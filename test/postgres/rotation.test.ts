@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, inject, test } from "vitest";
 import { ConfigError, InvalidRequestError } from "../../core/errors.ts";
 import { ROTATION_STEPS } from "../../core/rotation/request.ts";
 import type { RotationStrategy } from "../../core/rotation/settings.ts";
@@ -284,6 +284,16 @@ describe("alternating-users", () => {
     );
     expect(rows).toEqual([{ users: 2 }]);
   });
+});
+
+test("an administrator who is being rotated is let in with the next password", async () => {
+  const { masterPassword } = inject("postgres");
+  const scene = await rotationScene("alternating-users", {
+    master: { password: new Secret("until a moment ago") },
+    nextMaster: { password: new Secret(masterPassword) },
+  });
+  await scene.rotate();
+  expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();
 });
 
 describe("issuer-login", () => {

@@ -61,11 +61,30 @@ describe("the demo", () => {
       receipt: { state: "revoked", blockers: [], servers: [{ sessionsEnded: 1 }] },
       sweep: { live: 0, revoked: 0, left: 0, foreign: [] },
     });
+    const { rotations } = facts;
+    expect(rotations.map(({ secret }) => secret)).toEqual(["issuer", "shop", "reports", "admin"]);
+    for (const { secret, logins, refused, kills } of rotations) {
+      expect(logins).toBeGreaterThan(1);
+      if (["issuer", "shop"].includes(secret)) expect(refused).toBe(0);
+      expect(refused).toBeLessThan(logins);
+      expect(kills).toBe(3);
+    }
     expect(facts.renewedBySeconds).toBeGreaterThan(0);
     const { sessionEndedMs, roleGoneMs } = facts.atExpiry;
     expect(sessionEndedMs).toBeGreaterThanOrEqual(0);
     expect(Math.max(sessionEndedMs, roleGoneMs)).toBeLessThan(2_000);
-    for (const word of ["ask", "use", "deny", "replay", "renew", "expire", "receipt", "sweep"])
+    for (const word of [
+      "ask",
+      "use",
+      "deny",
+      "replay",
+      "renew",
+      "expire",
+      "receipt",
+      "sweep",
+      "rotate",
+      "kill",
+    ])
       expect(stdout).toMatch(new RegExp(`^  ${word} `, "m"));
     await nothingLeft();
   });
@@ -94,11 +113,11 @@ describe("the demo", () => {
     const consumers = Object.fromEntries(
       Object.entries(shipped.consumers).map(([name, consumer]) => [
         name,
-        { ...consumer, roles: ["orders/reader"] },
+        { ...consumer, roles: ["orders/reader"], secrets: undefined },
       ]),
     );
     const MAYFLY_CONFIG = join(other.path, "mayfly.config.ts");
-    const config = { databases: { orders: { ...orders, roles } }, consumers };
+    const config = { databases: { orders: { ...orders, roles, secrets: undefined } }, consumers };
     writeFileSync(MAYFLY_CONFIG, `export default ${JSON.stringify(config)};`);
     const { ended, output } = demo([], { ...process.env, MAYFLY_CONFIG });
     expect((await ended).status).toBe(1);

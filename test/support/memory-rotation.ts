@@ -21,7 +21,8 @@ export interface MemoryRotation {
   labels(): ReadonlyMap<string, readonly string[]>;
 }
 
-/** A secret whose first version is `value`. Other secrets can be read beside it, by ARN. */
+/** A secret whose first version is `value`. Others can be read beside it, by ARN, or by
+ * ARN and label. */
 export function memoryRotation(
   value: SecretObject,
   others: Readonly<Record<string, SecretObject>> = {},
@@ -71,8 +72,9 @@ export function memoryRotation(
     secrets: {
       describe: async (id) => ({ arn: id, tags: new Map(), ...facts, versions: labels() }),
       getSecret: async (id, { stage, versionId }) => {
-        const other = others[id];
-        if (other !== undefined) return { value: other, versionId: "only" };
+        const other = others[`${id} ${stage}`] ?? (stage === "AWSCURRENT" && others[id]);
+        if (other) return { value: other, versionId: "only" };
+        if (id !== arn) return undefined;
         const holder = stage === undefined ? versionId : holders.get(stage);
         if (versionId !== undefined && holder !== versionId)
           throw new ConfigError("InvalidRequestException: that label is on another version");

@@ -65,6 +65,8 @@ export interface SceneOptions {
   readonly value?: SecretObject;
   /** Of the administrator's secret. */
   readonly master?: SecretObject;
+  /** Of its AWSPENDING version. */
+  readonly nextMaster?: SecretObject;
   /** @default - the server that all tests share */
   readonly cluster?: TestCluster;
 }
@@ -96,7 +98,12 @@ export async function rotationScene(
       ...(strategy === "alternating-users" && { masterarn: MASTER_ARN }),
       ...options.value,
     },
-    { [MASTER_ARN]: masterValue },
+    {
+      [MASTER_ARN]: masterValue,
+      ...(options.nextMaster && {
+        [`${MASTER_ARN} AWSPENDING`]: { ...masterValue, ...options.nextMaster },
+      }),
+    },
   );
   if (isIssuer) await copyIssuerSecret(test, secret);
   const settings: RotationSettings = {

@@ -1,0 +1,161 @@
+import { setTimeout } from "node:timers/promises";
+import {
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  RotateSecretCommand,
+  SecretsManagerClient,
+} from "@aws-sdk/client-secrets-manager";
+import type { Credential } from "../core/credential.ts";
+import type { Kills } from "./kills.ts";
+import { logIn, sqlStateOf } from "./login.ts";
+import type { Stage } from "./stage.ts";
+
+/** What a client saw while a secret was rotated. */
+export interface RotationSeen {
+  readonly secret: string;
+  readonly logins: number;
+  readonly refused: number;
+  /** From RotateSecret until the new version was current. Unit: milliseconds. */
+  readonly rotationMs: number;
+  /** How often a function was killed, and the rotation completed all the same. */
+  readonly kills: number;
+}
+
+/** A secret of the shipped configuration: its name, and how it is rotated. */
+interface Shown {
+  readonly name: string;
+  readonly how: string;
+  /** Whether no login may fail at any moment. */
+  readonly neverFails: boolean;
+}
+
+const SHOWN: readonly Shown[] = [
+  { name: "issuer", how: "two logins take turns, each changes its own", neverFails: true },
+  { name: "shop", how: "two users of one group take turns", neverFails: true },
+  { name: "reports", how: "one user changes its own password", neverFails: false },
+  { name: "admin", how: "RDS sets the master user's password", neverFails: false },
+];
+
+/** Between the four steps; after the last there is nothing left to do. */
+const STEPS = ["createSecret", "setSecret", "testSecret"];
+const EVERY_MS = 20;
+
+/** Every secret is rotated while a client works with it, and then while its function is killed. */
+export async function rotateAll(stage: Stage): Promise<{ rotations: readonly RotationSeen[] }> {
+  const { say, place } = stage;
+  say.title(`Secrets that rotate, while a client of each logs in every ${EVERY_MS} ms`);
+  const rotations: RotationSeen[] = [];
+  for (const shown of SHOWN) rotations.push(await rotateOne(stage, shown));
+  if (place.kills === undefined) return { rotations };
+  say.title(`Secrets that rotate, although the function is killed after ${STEPS.join(", ")}`);
+  const killed: RotationSeen[] = [];
+  for (const seen of rotations)
+    killed.push({ ...seen, kills: await killOne(stage, place.kills, seen.secret) });
+  return { rotations: killed };
+}
+
+async function rotateOne(stage: Stage, { name, how, neverFails }: Shown): Promise<RotationSeen> {
+  const { say } = stage;
+  const secret = secretOf(stage, name);
+  await secret.settled();
+  say.progress(`rotating ${name}`);
+  const client = await startClient(stage, secret);
+  const start = performance.now();
+  await secret.rotate();
+  const rotationMs = performance.now() - start;
+  const { logins, refused } = await client.stop();
+  if (neverFails && refused > 0) throw new Error(`${name}: ${refused} logins were refused`);
+  say.step("rotate", `${name}: ${how}`, rotationMs);
+  const until = refused === 0 ? "" : ", until the client read the new version";
+  say.detail(`${logins} logins meanwhile, ${refused} refused${until}`);
+  return { secret: name, logins, refused, rotationMs, kills: 0 };
+}
+
+async function killOne({ place, ...stage }: Stage, kills: Kills, name: string): Promise<number> {
+  const { say } = stage;
+  const secret = secretOf({ place, ...stage }, name);
+  const before = kills.count;
+  const start = performance.now();
+  for (const step of STEPS) {
+    say.progress(`killing the function of ${name} after ${step}`);
+    kills.after(step, secret.arn);
+    await secret.rotate();
+    const refusal = await sqlStateOf(logIn(place, await secret.read()).then((c) => c.end()));
+    if (refusal !== undefined) throw new Error(`${name}: AWSCURRENT is refused (${refusal})`);
+  }
+  const killed = kills.count - before;
+  if (killed !== STEPS.length) throw new Error(`${name}: ${killed} functions were killed`);
+  say.step(
+    "kill",
+    `${name}: ${killed} killed, each retry completed it, AWSCURRENT logs in`,
+    performance.now() - start,
+  );
+  return killed;
+}
+
+type StagedSecret = ReturnType<typeof secretOf>;
+
+function secretOf({ place, output }: Stage, name: string) {
+  const manager = new SecretsManagerClient(place.clients);
+  const arn = output(`Orders${name.replace(/^./, (c) => c.toUpperCase())}SecretArn`);
+  const labels = async () => {
+    const reply = await manager.send(new DescribeSecretCommand({ SecretId: arn }));
+    return Object.entries(reply.VersionIdsToStages ?? {});
+  };
+  /** Until a version is current, or any, and no other is pending. */
+  const settled = async (wanted?: string): Promise<void> => {
+    const deadline = Date.now() + 300_000;
+    while (Date.now() < deadline) {
+      const versions = await labels();
+      const current = versions.find(([, stages]) => stages.includes("AWSCURRENT"))?.[0];
+      const pending = versions.find(([, stages]) => stages.includes("AWSPENDING"))?.[0];
+      if ((wanted ?? current) === current && (pending ?? current) === current) return;
+      await setTimeout(place.precision > 2_000 ? 1_000 : 5);
+    }
+    throw new Error(`the rotation of ${name} has not ended by its deadline`);
+  };
+  return {
+    name,
+    arn,
+    settled: () => settled(),
+    rotate: async () => {
+      const { VersionId } = await manager.send(new RotateSecretCommand({ SecretId: arn }));
+      await settled(VersionId);
+    },
+    read: async (): Promise<Credential> => {
+      const reply = await manager.send(new GetSecretValueCommand({ SecretId: arn }));
+      return JSON.parse(reply.SecretString ?? "") as Credential;
+    },
+  };
+}
+
+/** A client that logs in with what it last read, and reads again when it is refused. */
+async function startClient({ place }: Stage, secret: StagedSecret) {
+  let credential = await secret.read();
+  let [logins, refused, isOver] = [0, 0, false];
+  const once = async (): Promise<void> => {
+    const sqlState = await sqlStateOf(logIn(place, credential).then((client) => client.end()));
+    logins += 1;
+    if (sqlState === undefined) return;
+    if (sqlState !== "28P01") throw new Error(`a login with ${secret.name} ended with ${sqlState}`);
+    refused += 1;
+    credential = await secret.read();
+  };
+  const loop = async (): Promise<void> => {
+    while (!isOver) {
+      const next = setTimeout(EVERY_MS);
+      await once();
+      await next;
+    }
+  };
+  const ended = loop();
+  ended.catch(() => {}); // told by stop
+  return {
+    stop: async () => {
+      isOver = true;
+      await ended;
+      await once();
+      return { logins, refused };
+    },
+  };
+}
