@@ -83,18 +83,23 @@ describe("a database secret", () => {
   });
 
   test("of anything at all is read or refused, and its password is in no error", () => {
+    const key = fc.constantFrom(...Object.keys(full));
     fc.assert(
-      fc.property(
-        fc.dictionary(fc.constantFrom(...Object.keys(full)), fc.anything()),
-        (changes) => {
-          try {
-            expect(read(changes).whole).toEqual({ ...full, ...changes });
-          } catch (error) {
-            expect(error).toBeInstanceOf(ConfigError);
-            expect(inspect(error, { depth: 9, showHidden: true })).not.toContain("the-password");
-          }
-        },
-      ),
+      fc.property(fc.dictionary(key, fc.anything()), (changes) => {
+        const outcome = outcomeOf(changes);
+        const printed = inspect(outcome, { depth: 9, showHidden: true });
+        expect(outcome === "read" || outcome instanceof ConfigError).toBe(true);
+        expect(printed).not.toContain("the-password");
+      }),
     );
   });
 });
+
+function outcomeOf(changes: object): unknown {
+  try {
+    read(changes);
+    return "read";
+  } catch (error) {
+    return error;
+  }
+}

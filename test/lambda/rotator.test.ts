@@ -161,19 +161,15 @@ describe("a rotation function is made", () => {
     expect(JSON.parse(String(put().SecretString))).toMatchObject({ username: "app_b" });
   });
 
-  test.each([
-    ["replica.example.com:5432", []],
-    ["other.example.com:5432,REPLICA.example.com:6432", []],
-    [undefined, ["DescribeDBInstances", "DescribeDBInstances"]],
-  ])("with the readers of its configuration: %s", async (DB_READERS, described) => {
-    values[`${ARN} AWSCURRENT`] = { ...LOGIN, host: "replica.example.com" };
-    const outcome = await create({ DB_READERS, DB_INSTANCE: "orders-db" }).catch(String);
-    expect(asked.map(([operation]) => operation).filter((each) => /DB/.test(each))).toEqual(
-      described,
-    );
-    if (described.length > 0) expect(outcome).toContain("nor a replica of it that RDS knows");
-    else expect(outcome).toMatchObject({ outcome: "done" });
-  });
+  test.each(["replica.example.com:5432", "other.example.com:5432,REPLICA.example.com:6432"])(
+    "with the readers of its configuration, of which RDS is asked nothing: %s",
+    async (DB_READERS) => {
+      values[`${ARN} AWSCURRENT`] = { ...LOGIN, host: "replica.example.com" };
+      const report = await create({ DB_READERS, DB_INSTANCE: "orders-db" });
+      expect(report).toMatchObject({ outcome: "done" });
+      expect(asked.filter(([operation]) => operation.includes("DB"))).toEqual([]);
+    },
+  );
 
   test.each([
     [{ DB_INSTANCE: "orders-db" }, { DBInstanceIdentifier: "orders-db" }],
