@@ -15,7 +15,7 @@ const SECRET_ARN = /^arn:[\w-]+:secretsmanager:[\w-]*:\d*:secret:/;
 /**
  * Whether an id names the secret of that ARN, and can name no other: the ARN itself, the secret's name,
  * or a partial ARN. Either of the two may be partial, but not one whose name ends as if it were whole:
- * Secrets Manager takes that for another secret's ("What's in a Secrets Manager secret", ARN).
+ * Secrets Manager takes that for another secret's (API reference, CreateSecret, Name).
  */
 export function namesSecret(id: string, arn: string): boolean {
   if (id === arn) return true;
