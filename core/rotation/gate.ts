@@ -8,18 +8,22 @@ export const [AWSPENDING, AWSCURRENT, AWSPREVIOUS] = [
   "AWSPREVIOUS",
 ] as const;
 
-/** An ARN ends in six characters that its short form lacks, and begins with what a name lacks. */
+/** An ARN ends in six random characters, and begins with what a name lacks. */
 const RANDOM_END = /-[A-Za-z0-9]{6}$/;
 const SECRET_ARN = /^arn:[\w-]+:secretsmanager:[\w-]*:\d*:secret:/;
 
 /**
- * Whether an id names the secret of that ARN: the ARN itself, or without its random end, or the name.
+ * Whether an id names the secret of that ARN, and can name no other: the ARN itself, the secret's name,
+ * or a partial ARN. Either of the two may be partial, but not one whose name ends as if it were whole:
+ * Secrets Manager takes that for another secret's (API reference, CreateSecret, Name).
  */
 export function namesSecret(id: string, arn: string): boolean {
+  if (id === arn) return true;
+  if (!SECRET_ARN.test(arn)) return false;
   const short = arn.replace(RANDOM_END, "");
-  return [arn, short, short.replace(SECRET_ARN, "")].some(
-    (each) => each === id || each === id.replace(RANDOM_END, ""),
-  );
+  if (!SECRET_ARN.test(id)) return id === short.replace(SECRET_ARN, "");
+  if (short === arn) return id.replace(RANDOM_END, "") === arn;
+  return id === short && !RANDOM_END.test(short);
 }
 
 /**
@@ -28,10 +32,10 @@ export function namesSecret(id: string, arn: string): boolean {
  *
  * @throws NotAllowedError for another secret.
  */
-export function refuseOtherSecrets({ secretId }: RotationRequest, arn: string): void {
-  if (namesSecret(secretId, arn)) return;
+export function refuseOtherSecrets(id: string, arn: string): void {
+  if (namesSecret(id, arn)) return;
   throw new NotAllowedError(
-    `secret ${secretId} is not the one that this function rotates, ${arn}; give it a rotation function of its own`,
+    `secret ${id} is not the one that this function rotates, ${arn}; give it a rotation function of its own`,
   );
 }
 

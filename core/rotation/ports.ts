@@ -96,7 +96,11 @@ export interface RotationRds {
    * @throws ConfigError when the instance has another master user, or RDS keeps its password itself.
    */
   setMasterPassword(username: string, password: Secret): Promise<void>;
-  /** Whether a host is another address of the deployed server's cluster, or of a replica of it. */
+  /**
+   * Whether a host is another address of the deployed server, of its cluster, or of a replica of it.
+   *
+   * @throws DatabaseUnavailableError when RDS does not tell, which is no answer.
+   */
   belongs(host: string): Promise<boolean>;
   /** The address of an instance or a cluster. */
   addressOf(arn: string): Promise<string | undefined>;

@@ -53,9 +53,11 @@ export async function rotate(
   request: RotationRequest,
 ): Promise<RotationReport> {
   const { step, secretId, token } = request;
-  refuseOtherSecrets(request, deps.secretArn);
+  refuseOtherSecrets(secretId, deps.secretArn);
   try {
     const secret = await deps.secrets.describe(secretId);
+    // a name says less than an ARN: Secrets Manager tells whose it is
+    refuseOtherSecrets(secret.arn, deps.secretArn);
     if (passGate(secret, request) === "done") {
       if (step === "finishSecret") await dropPendingLabel(deps, request, secret);
       return { step, secretId, outcome: "current already" };

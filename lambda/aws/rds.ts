@@ -20,6 +20,8 @@ export interface RdsReadersDeps {
   readonly time: Pick<Time, "now">;
 }
 
+type Finding = Omit<RdsReadersDeps, "time">;
+
 /** New readers take minutes to come up; a failover is a matter of seconds. */
 const REMEMBERED = seconds(10);
 /** A replica of a replica of a replica: RDS for PostgreSQL makes no longer chains. */
@@ -40,21 +42,26 @@ export function rdsReaders(deps: RdsReadersDeps): () => Promise<readonly ReaderP
 }
 
 async function listed(deps: RdsReadersDeps): Promise<readonly ReaderPlace[]> {
-  const { source } = deps;
-  const [what, find] =
-    "cluster" in source
-      ? [`cluster ${source.cluster}`, () => ofCluster(deps, source.cluster)]
-      : [`instance ${source.instance}`, () => ofInstance(deps, source.instance)];
   try {
-    return await find();
+    return await findReaders(deps);
   } catch (error) {
-    const server = `readers of ${what}`;
+    const server = `readers of ${nameOf(deps.source)}`;
     return [{ server, error: fromAwsError(`RDS did not list the ${server}`, error) }];
   }
 }
 
+/** What a person calls a source. */
+export const nameOf = (source: ReaderSource): string =>
+  "cluster" in source ? `cluster ${source.cluster}` : `instance ${source.instance}`;
+
+/** The readers as RDS lists them now. Rejects with the SDK's error. */
+export const findReaders = (deps: Finding): Promise<readonly ReaderPlace[]> =>
+  "cluster" in deps.source
+    ? ofCluster(deps, deps.source.cluster)
+    : ofInstance(deps, deps.source.instance);
+
 /** Every member but the writer, and what replicates from the cluster. */
-async function ofCluster(deps: RdsReadersDeps, id: string): Promise<readonly ReaderPlace[]> {
+async function ofCluster(deps: Finding, id: string): Promise<readonly ReaderPlace[]> {
   const { DBClusters = [] } = await deps.client.send(
     new DescribeDBClustersCommand({ DBClusterIdentifier: id }),
   );
@@ -64,7 +71,7 @@ async function ofCluster(deps: RdsReadersDeps, id: string): Promise<readonly Rea
   return withReplicas(deps, [...names, ...ReadReplicaIdentifiers], LEVELS);
 }
 
-async function ofInstance(deps: RdsReadersDeps, id: string): Promise<readonly ReaderPlace[]> {
+async function ofInstance(deps: Finding, id: string): Promise<readonly ReaderPlace[]> {
   const { DBInstances = [] } = await deps.client.send(
     new DescribeDBInstancesCommand({ DBInstanceIdentifier: id }),
   );
@@ -73,7 +80,7 @@ async function ofInstance(deps: RdsReadersDeps, id: string): Promise<readonly Re
 
 /** Instances by name, and what replicates from them; a name that RDS does not show here is a problem. */
 async function withReplicas(
-  deps: RdsReadersDeps,
+  deps: Finding,
   names: readonly string[],
   levels: number,
 ): Promise<readonly ReaderPlace[]> {
@@ -93,7 +100,7 @@ async function withReplicas(
 }
 
 async function describe(
-  { client }: RdsReadersDeps,
+  { client }: Finding,
   names: readonly string[],
 ): Promise<readonly DBInstance[]> {
   const { DBInstances = [] } = await client.send(
@@ -113,7 +120,7 @@ const replicasOf = (instance: DBInstance): readonly string[] => [
 const nameIn = (nameOrArn: string): string => nameOrArn.split(":").at(-1) ?? nameOrArn;
 
 /** An endpoint of RDS begins with the instance's name. */
-const isGiven = ({ fixedHosts }: RdsReadersDeps, nameOrArn: string): boolean =>
+const isGiven = ({ fixedHosts }: Finding, nameOrArn: string): boolean =>
   fixedHosts.some((host) => host.startsWith(`${nameIn(nameOrArn)}.`));
 
 /** Without an endpoint nobody can log in yet; what it replays later may be older than a latch. */

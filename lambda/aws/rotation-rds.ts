@@ -7,10 +7,11 @@ import {
 } from "@aws-sdk/client-rds";
 import { ConfigError, DatabaseUnavailableError } from "../../core/errors.ts";
 import type { RotationRds } from "../../core/rotation/ports.ts";
+import { sameHost } from "../../core/rotation/versions.ts";
 import type { Secret } from "../../core/secret.ts";
 import { type Duration, plus, seconds, type Time } from "../../core/time.ts";
 import { fromAwsError } from "./from-aws-error.ts";
-import { type ReaderSource, rdsReaders } from "./rds.ts";
+import { findReaders, nameOf, type ReaderSource } from "./rds.ts";
 
 export interface RotationRdsDeps {
   readonly client: Pick<RDSClient, "send">;
@@ -58,7 +59,7 @@ async function setMasterPassword(
   const before = await describeMaster(deps, source);
   if (before.managed)
     throw new ConfigError(
-      `RDS manages the master user's password of ${name} itself; take this rotation away, or end that: aws rds modify-db-instance --no-manage-master-user-password`,
+      `RDS manages the master user's password of ${name} itself; take this rotation away, or end that: aws rds modify-db-${"cluster" in source ? "cluster" : "instance"} --no-manage-master-user-password`,
     );
   if (before.username !== username)
     throw new ConfigError(
@@ -76,9 +77,6 @@ async function setMasterPassword(
       );
   }
 }
-
-const nameOf = (source: ReaderSource): string =>
-  "cluster" in source ? `cluster ${source.cluster}` : `instance ${source.instance}`;
 
 async function describeMaster({ client }: RotationRdsDeps, source: ReaderSource): Promise<Master> {
   const found = await asked(`${nameOf(source)} could not be described`, async () => {
@@ -111,22 +109,39 @@ const modify = ({ client }: RotationRdsDeps, source: ReaderSource, password: Sec
         ));
   });
 
-/** Readers, and for a cluster its own endpoints. */
+/** The server's own addresses by RDS, and those of its readers. */
 async function belongs(deps: RotationRdsDeps, host: string): Promise<boolean> {
-  const wanted = host.toLowerCase();
   const { source, fixedHosts } = deps;
-  if (fixedHosts.some((each) => each.toLowerCase() === wanted)) return true;
+  const isIt = (each: string | undefined): boolean => each !== undefined && sameHost(each, host);
+  if (fixedHosts.some(isIt)) return true;
   if (source === undefined) return false;
-  const readers = await rdsReaders({ ...deps, source })();
-  if (readers.some((each) => "host" in each && each.host.toLowerCase() === wanted)) return true;
-  if (!("cluster" in source)) return false;
-  const endpoints = await asked(`${nameOf(source)} could not be described`, async () => {
-    const { DBClusters: [cluster] = [] } = await deps.client.send(
-      new DescribeDBClustersCommand({ DBClusterIdentifier: source.cluster }),
-    );
-    return [cluster?.Endpoint, cluster?.ReaderEndpoint, ...(cluster?.CustomEndpoints ?? [])];
+  return asked(`the addresses of ${nameOf(source)} could not be listed`, async () => {
+    if ((await endpointsOf(deps, source)).some(isIt)) return true;
+    // none is left out for having a configured address as well
+    const readers = await findReaders({ client: deps.client, source, fixedHosts: [] });
+    return readers.some((each) => "host" in each && isIt(each.host));
   });
-  return endpoints.some((each) => each?.toLowerCase() === wanted);
+}
+
+/** Of a cluster every member's too: whichever the writer is, after a failover it is another. */
+async function endpointsOf(
+  { client }: RotationRdsDeps,
+  source: ReaderSource,
+): Promise<readonly (string | undefined)[]> {
+  const instances = await client.send(
+    new DescribeDBInstancesCommand(
+      "cluster" in source
+        ? { Filters: [{ Name: "db-cluster-id", Values: [source.cluster] }] }
+        : { DBInstanceIdentifier: source.instance },
+    ),
+  );
+  const own = (instances.DBInstances ?? []).map(({ Endpoint }) => Endpoint?.Address);
+  if (!("cluster" in source)) return own;
+  const { DBClusters: [cluster] = [] } = await client.send(
+    new DescribeDBClustersCommand({ DBClusterIdentifier: source.cluster }),
+  );
+  const { Endpoint, ReaderEndpoint, CustomEndpoints = [] } = cluster ?? {};
+  return [...own, Endpoint, ReaderEndpoint, ...CustomEndpoints];
 }
 
 /** `arn:aws:rds:<region>:<account>:db:<name>` or `:cluster:<name>`. */

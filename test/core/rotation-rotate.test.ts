@@ -1,0 +1,81 @@
+import { randomBytes } from "node:crypto";
+import { expect, test } from "vitest";
+import { NotAllowedError } from "../../core/errors.ts";
+import type { RotationSecrets } from "../../core/rotation/ports.ts";
+import { ROTATION_STEPS } from "../../core/rotation/request.ts";
+import { rotate } from "../../core/rotation/rotate.ts";
+import { DEFAULT_PASSWORD_POLICY } from "../../core/rotation/settings.ts";
+import type { RotationDeps } from "../../core/rotation/versions.ts";
+import type { Instant } from "../../core/time.ts";
+
+const ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:orders-AbCdEf";
+const TOKEN = "11111111-1111-4111-8111-111111111111";
+
+/** Deps of which a description of the secret alone can be used, and what was asked. */
+function deps(arnOf: (id: string) => string) {
+  const asked: string[] = [];
+  const forbidden = (what: string) => async () => {
+    throw new Error(`${what} was used`);
+  };
+  const secrets: RotationSecrets = {
+    describe: async (id) => {
+      asked.push(id);
+      return { arn: arnOf(id), tags: new Map(), versions: new Map([[TOKEN, ["AWSCURRENT"]]]) };
+    },
+    getSecret: forbidden("getSecret"),
+    putPending: forbidden("putPending"),
+    moveLabel: forbidden("moveLabel"),
+  };
+  const given: RotationDeps = {
+    settings: {
+      database: "orders",
+      tag: "abcd",
+      secret: "app",
+      strategy: "single-user",
+      usernames: ["app"],
+      tls: "verify-full",
+      password: DEFAULT_PASSWORD_POLICY,
+      testQueries: [],
+    },
+    secretArn: ARN,
+    server: { host: "db.example.com", port: 5_432 },
+    secrets,
+    servers: { logIn: forbidden("logIn") },
+    rds: {
+      setMasterPassword: forbidden("setMasterPassword"),
+      belongs: forbidden("belongs"),
+      addressOf: forbidden("addressOf"),
+    },
+    random: randomBytes,
+    telemetry: { audit: () => {} },
+    time: { now: () => 0 as Instant, wait: async () => {} },
+  };
+  return { given, asked };
+}
+
+test.each(ROTATION_STEPS)("%s of another secret asks nothing of anybody", async (step) => {
+  const { given, asked } = deps((id) => id);
+  const request = { step, secretId: ARN.replace("orders", "others"), token: TOKEN };
+  await expect(rotate(given, request)).rejects.toThrow(NotAllowedError);
+  expect(asked).toEqual([]);
+});
+
+test.each(ROTATION_STEPS)(
+  "%s by a name that turns out to be another secret's stops there",
+  async (step) => {
+    const { given, asked } = deps(() => ARN.replace("AbCdEf", "XyZxYz"));
+    await expect(rotate(given, { step, secretId: "orders", token: TOKEN })).rejects.toThrow(
+      /secret:orders-XyZxYz is not the one that this function rotates/,
+    );
+    expect(asked).toEqual(["orders"]);
+  },
+);
+
+test.each(["orders", ARN])("the function's own secret is rotated by %s", async (secretId) => {
+  const { given } = deps(() => ARN);
+  expect(await rotate(given, { step: "setSecret", secretId, token: TOKEN })).toEqual({
+    step: "setSecret",
+    secretId,
+    outcome: "current already",
+  });
+});
