@@ -52,7 +52,8 @@ describe.each(ALL)("%s", (strategy) => {
     await scene.rotate();
     const { username: ___, password: ____, ...after } = scene.secret.valueOf("AWSCURRENT") ?? {};
     expect(after).toEqual(before);
-    if (strategy !== "issuer-login") expect(after).toMatchObject({ team: "billing", tags: ["a"] });
+    const known = strategy === "issuer-login" ? {} : { team: "billing", tags: ["a"] };
+    expect(after).toMatchObject(known);
   });
 
   test("finds each step done when it is repeated", async () => {
@@ -91,9 +92,8 @@ describe.each(ALL)("%s", (strategy) => {
       const last = steps.at(-1) ?? "setSecret";
       for (const step of steps.slice(0, -1)) await scene.step(step);
       const failure = await scene.step(last).catch((error: unknown) => error);
-      expect(failure, steps.join()).toBeInstanceOf(
-        steps.length === 1 ? InvalidRequestError : ConfigError,
-      );
+      const expected = steps.length === 1 ? InvalidRequestError : ConfigError;
+      expect({ steps, failure }).toEqual({ steps, failure: expect.any(expected) });
       expect((failure as Error).message).toContain(scene.secret.arn);
       expect(passwordIn(scene, "AWSCURRENT")).toBe(before);
       expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();
@@ -135,7 +135,7 @@ describe("single-user", () => {
 
   test("changes nothing when no version is let in, and says which were tried", async () => {
     const scene = await rotationScene("single-user");
-    const { username = "" } = scene.loginOf("AWSCURRENT");
+    const { username } = scene.loginOf("AWSCURRENT");
     await runAs(scene.test.superuser(), `alter role ${username} password 'set by hand'`);
     await scene.step("createSecret");
     await expect(scene.step("setSecret")).rejects.toThrow(
@@ -146,7 +146,7 @@ describe("single-user", () => {
 
   test("works for a user that acts as another role from the start of its sessions", async () => {
     const scene = await rotationScene("single-user");
-    const { username = "" } = scene.loginOf("AWSCURRENT");
+    const { username } = scene.loginOf("AWSCURRENT");
     await runAs(scene.test.superuser(), `alter role ${username} set role = '${scene.test.owner}'`);
     await scene.rotate();
     expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();

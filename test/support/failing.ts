@@ -11,7 +11,7 @@ export interface CrashPoint {
   /** Names of the calls that were tried. */
   readonly calls: readonly string[];
   /** The same port, but call number `at` (from 1) and all calls after it fail. */
-  wrap<Port extends object>(port: Port): Port;
+  readonly wrap: <Port extends object>(port: Port) => Port;
 }
 
 /** Die at call number `at`, as if the function had been killed there. */

@@ -81,25 +81,21 @@ function killable(
   wrap: ReturnType<typeof crashAt>["wrap"],
   open: OpenSession[],
 ): RotationDeps {
-  const connect = wrap({
+  const network = wrap({
     connect: async (...given: Parameters<typeof openSession>) => {
       const session = await openSession(...given);
       open.push(session);
       return session;
     },
-  }).connect;
-  const { rds } = deps;
+  });
   return {
     ...deps,
     secrets: wrap(deps.secrets),
     servers: rotationServers(
       () => ssl,
-      async (login, limits) => wrap(await connect(login, limits)),
+      async (login, limits) => wrap(await network.connect(login, limits)),
     ),
-    rds: {
-      ...rds,
-      setMasterPassword: wrap({ setMasterPassword: rds.setMasterPassword }).setMasterPassword,
-    },
+    rds: wrap(deps.rds),
   };
 }
 

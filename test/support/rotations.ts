@@ -173,7 +173,7 @@ export async function rotationScene(
     refusalOf: (label) =>
       runAs(loginOf(label), "select 1").then(
         () => undefined,
-        (error: { code?: string }) => error.code ?? String(error),
+        (error: { code?: string; message: string }) => error.code ?? error.message,
       ),
   };
 }
