@@ -10,6 +10,8 @@ export interface Administrator {
   /** Of its secret. */
   readonly arn: string;
   readonly login: { readonly username: string; readonly password: Secret };
+  /** Absent in a secret that RDS manages. */
+  readonly dbname?: string;
 }
 
 /** What RDS tags the secrets with that it keeps for itself; values are ARNs. */
@@ -42,7 +44,7 @@ export async function readAdministrator(
       `the administrator's secret ${arn} lacks ${typeof value.username === "string" ? "password" : "username"}; store an administrator's login there, as AWS stores database secrets`,
     );
   await checkServer(deps, arn, value);
-  return { arn, login };
+  return { arn, login, ...(typeof value.dbname === "string" && { dbname: value.dbname }) };
 }
 
 /** The administrator's next password: it may be the server's already, while it is being rotated. */

@@ -8,6 +8,7 @@ import type { RotationRequest } from "./request.ts";
 import type { PasswordPolicy } from "./settings.ts";
 import {
   nextUsername,
+  onServer,
   type RotationDeps,
   readCurrent,
   readPending,
@@ -31,8 +32,9 @@ export async function createSecret(deps: RotationDeps, request: RotationRequest)
   const current = await readCurrent(deps, id);
   if (settings.strategy === "alternating-users") await readAdministrator(deps, id, current);
   if ((await readPending(deps, request, current)) !== undefined) return;
+  await tryQueries(deps, current);
   const username = nextUsername(settings, current.username);
-  if (settings.strategy === "issuer-login") await needTurn(deps, id, { ...current, username });
+  if (settings.strategy === "issuer-login") await needTurn(deps, id, username);
   const password = newPassword(policyOf(deps), random);
   const value = { ...current.whole, username, password };
   refuseTooLong(id, value);
@@ -40,6 +42,22 @@ export async function createSecret(deps: RotationDeps, request: RotationRequest)
     token,
     ...(rotationToken !== undefined && { rotationToken }),
   });
+}
+
+/**
+ * A user that changes its own password is past turning back when testSecret runs: what it cannot run
+ * today, it is told today. That it is not let in is for setSecret to mend.
+ */
+async function tryQueries(deps: RotationDeps, current: DatabaseSecret): Promise<void> {
+  const { strategy, testQueries } = deps.settings;
+  if (strategy !== "single-user" || testQueries.length === 0) return;
+  const session = await deps.servers.logIn(onServer(deps, current));
+  if ("refused" in session) return;
+  try {
+    await session.tryQueries(testQueries);
+  } finally {
+    await session.end();
+  }
 }
 
 const policyOf = ({ settings }: RotationDeps): PasswordPolicy =>
@@ -51,10 +69,10 @@ const policyOf = ({ settings }: RotationDeps): PasswordPolicy =>
     : settings.password;
 
 /** @throws ConfigError when the login of the next turn is not the previous version's. */
-async function needTurn(deps: RotationDeps, id: string, next: DatabaseSecret): Promise<void> {
-  if ((await readPrevious(deps, id, next)) !== undefined) return;
+async function needTurn(deps: RotationDeps, id: string, username: string): Promise<void> {
+  if ((await readPrevious(deps, id, username)) !== undefined) return;
   throw new ConfigError(
-    `secret ${id} (AWSPREVIOUS) does not hold ${next.username}, which alone may change its password; have the provisioner write it: mayfly converge`,
+    `secret ${id} (AWSPREVIOUS) does not hold ${username}, which alone may change its password; have the provisioner write it: mayfly converge`,
   );
 }
 

@@ -25,7 +25,7 @@ export async function setSecret(deps: RotationDeps, request: RotationRequest): P
   const { strategy } = deps.settings;
   const current = await readCurrent(deps, id);
   const pending = await needPending(deps, request, current);
-  const versions = { pending, current, previous: await readPrevious(deps, id, pending) };
+  const versions = { pending, current, previous: await readPrevious(deps, id, pending.username) };
   const heard: Heard = versions.previous === undefined ? { previous: { refused: "none" } } : {};
   const sessions: RotationSession[] = [];
   try {
@@ -84,7 +84,8 @@ async function administratorSession(
 ): Promise<RotationSession> {
   const { servers, server } = deps;
   const administrator = await readAdministrator(deps, id, current);
-  const { dbname } = current;
+  // the database of its own secret: who writes this one must not choose where an administrator goes
+  const dbname = administrator.dbname ?? current.dbname;
   const answer = await servers.logIn({ ...server, dbname, ...administrator.login });
   if (!("refused" in answer)) return answer;
   const next = await readNextAdministrator(deps, administrator);

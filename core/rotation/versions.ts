@@ -99,18 +99,20 @@ export async function needPending(
   );
 }
 
-/** The version before the current one, if there is one with a login of `username` on the same server. */
+/**
+ * The version before the current one, if it is a login of `username`. Where it says that the server is
+ * does not matter: it is tried on the deployed one, which may have moved since.
+ */
 export async function readPrevious(
   deps: RotationDeps,
   id: string,
-  wanted: DatabaseSecret,
+  username: string,
 ): Promise<DatabaseSecret | undefined> {
   const version = await deps.secrets.getSecret(id, { stage: AWSPREVIOUS });
   if (version === undefined) return undefined;
   try {
     const previous = readDatabaseSecret(id, AWSPREVIOUS, version.value);
-    checkSame(id, AWSPREVIOUS, previous, wanted);
-    return previous;
+    return previous.username === username ? previous : undefined;
   } catch (error) {
     // it may be of a time when the secret held something else: then it is no help, and no harm
     if (error instanceof ConfigError) return undefined;

@@ -31,10 +31,14 @@ const withLogin = (
   login: HeldLogin,
 ): SecretObject => ({ ...before, engine: "postgres", host, port, dbname, ...login });
 
+/** Whether a secret says that its server is there: a server may move. */
+const isAt = ({ host, port }: SecretEndpoint, value: SecretObject | undefined): boolean =>
+  value?.host === host && value.port === port;
+
 /**
  * Make the issuer secret hold both logins, the first as `AWSCURRENT` and the second as
  * `AWSPREVIOUS`. A secret that holds both already is left alone, also when a rotation has swapped
- * them, and a password that it holds is kept. The secret is written before the database: a crash
+ * them, unless the server has moved; a password that it holds is kept. The secret is written before the database: a crash
  * in between is mended by the next run, and no password is ever known to the database alone.
  */
 export async function convergeIssuerSecret(
@@ -47,10 +51,12 @@ export async function convergeIssuerSecret(
   const previous = await secrets.getSecret(arn, { stage: "AWSPREVIOUS" });
   const held = [...heldBy(current?.value), ...heldBy(previous?.value)];
   const find = (name: string) => held.find(({ username }) => username === name);
-  const logins = [second, first].map(
+  const isWhole = find(first) !== undefined && find(second) !== undefined;
+  const inUse = isWhole && current?.value.username === second ? second : first;
+  const logins = [inUse === first ? second : first, inUse].map(
     (username) => find(username) ?? { username, password: newPassword() },
   );
-  if (find(first) === undefined || find(second) === undefined)
+  if (!isWhole || !isAt(endpoint, current?.value))
     for (const login of logins)
       await secrets.putSecret(
         arn,

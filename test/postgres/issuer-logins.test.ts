@@ -129,3 +129,37 @@ describe("a rotation of the issuer logins that has crashed", () => {
     await expectIssues(database);
   });
 });
+
+test.each(["a", "b"] as const)(
+  "a server that has moved is written into both versions, and %s stays the one in use",
+  async (which) => {
+    const database = await provisioned();
+    const { secrets, tag, deps } = database;
+    const names = [issuerLoginName(tag, "b"), issuerLoginName(tag, "a")];
+    if (which === "b") names.reverse();
+    const passwords = new Map<string, Secret | undefined>();
+    for (const stage of ["AWSCURRENT", "AWSPREVIOUS"]) {
+      const { value } = (await secrets.getSecret(SECRETS.issuer, { stage })) ?? {};
+      passwords.set(value?.username ?? "", value?.password);
+    }
+    for (const [i, username] of names.entries()) {
+      const value = { username, password: passwords.get(username) ?? new Secret("") };
+      const options = { clientRequestToken: `before the move ${i}` };
+      await secrets.putSecret(SECRETS.issuer, { ...value, host: "old.example.com" }, options);
+    }
+    await database.converge();
+    const { host, port } = deps.place;
+    for (const [stage, username] of [
+      ["AWSCURRENT", names[1]],
+      ["AWSPREVIOUS", names[0]],
+    ] as const) {
+      const { value } = (await secrets.getSecret(SECRETS.issuer, { stage })) ?? {};
+      const password = passwords.get(username ?? "");
+      expect(value).toMatchObject({ host, port, username, password });
+      expect(await worksAs(database, stage)).toBe(true);
+    }
+    const puts = secrets.puts();
+    await database.converge();
+    expect(secrets.puts()).toBe(puts);
+  },
+);

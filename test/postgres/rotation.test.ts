@@ -173,11 +173,22 @@ describe("single-user", () => {
     });
     await expect(scene.rotate()).rejects.toThrow(
       new RegExp(
-        `secret ${scene.secret.arn}, testSecret: the new login cannot run testQueries\\[1\\] \\(SQLSTATE ${sqlState}\\)`,
+        `secret ${scene.secret.arn}, createSecret: the login cannot run testQueries\\[1\\] \\(SQLSTATE ${sqlState}\\)`,
       ),
     );
-    expect(scene.secret.valueOf("AWSPREVIOUS")).toBeUndefined();
+    expect(scene.secret.valueOf("AWSPENDING")).toBeUndefined();
+    expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();
     await scene.rotate({ settings: { ...scene.settings, testQueries: [] } });
+    expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();
+  });
+
+  test("falls back on AWSPREVIOUS also when the secret was written anew for a server that has moved", async () => {
+    const scene = await rotationScene("single-user");
+    scene.secret.put({ ...scene.secret.valueOf("AWSCURRENT"), host: "before.example.com" });
+    const { host, port } = scene.deps.server;
+    const password = new Secret("CloudFormation made this one");
+    scene.secret.put({ ...scene.secret.valueOf("AWSCURRENT"), host, port, password });
+    await scene.rotate();
     expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();
   });
 });
@@ -294,6 +305,26 @@ test("an administrator who is being rotated is let in with the next password", a
   });
   await scene.rotate();
   expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();
+});
+
+test("the administrator goes to the database of its own secret, whatever the rotated one says", async () => {
+  const scene = await rotationScene("alternating-users", { master: { dbname: "postgres" } });
+  const databases: string[] = [];
+  const { servers } = scene.deps;
+  await scene.rotate({
+    servers: {
+      logIn: (login) => {
+        databases.push(`${login.username} ${login.dbname}`);
+        return servers.logIn(login);
+      },
+    },
+  });
+  const { masterUsername } = inject("postgres");
+  const { database } = scene.test;
+  const [a = "", b = ""] = scene.settings.usernames;
+  expect(new Set(databases)).toEqual(
+    new Set([`${masterUsername} postgres`, `${a} ${database}`, `${b} ${database}`]),
+  );
 });
 
 describe("issuer-login", () => {

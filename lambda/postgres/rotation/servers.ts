@@ -86,7 +86,7 @@ const sessionOf = (session: OpenSession): RotationSession => ({
       } catch (error) {
         if (!(error instanceof StatementRejectedError)) throw error;
         throw new ConfigError(
-          `the new login cannot run testQueries[${i}] (SQLSTATE ${error.sqlState}); grant what it needs, or correct the query in the configuration`,
+          `the login cannot run testQueries[${i}] (SQLSTATE ${error.sqlState}); grant what it needs, or correct the query in the configuration`,
           { cause: error },
         );
       }
