@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { RotationDeps } from "../../core/rotation/versions.ts";
 import { ownReaders } from "../support/own-readers.ts";
@@ -20,7 +21,11 @@ async function onReplica(
   });
   await own().caughtUp();
   const rds = { ...scene.deps.rds, belongs: async (host: string) => host === REPLICA };
-  return { scene, changes: { rds } };
+  // a standby replays in its own time: what the function waits is what this waits, at most
+  const wait = async (length: number): Promise<void> => {
+    await setTimeout(Math.min(length, 500));
+  };
+  return { scene, changes: { rds, time: { ...scene.deps.time, wait } } };
 }
 
 /** Where the secret says: on the standby. */
