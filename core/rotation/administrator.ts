@@ -47,14 +47,20 @@ export async function readAdministrator(
   return { arn, login, ...(typeof value.dbname === "string" && { dbname: value.dbname }) };
 }
 
-/** The administrator's next password: it may be the server's already, while it is being rotated. */
+/**
+ * The administrator's next login, while it is being rotated: the server may know it already. One that
+ * is not pending any more is current by now.
+ */
 export async function readNextAdministrator(
   { secrets }: RotationDeps,
   { arn, login }: Administrator,
 ): Promise<Administrator["login"] | undefined> {
-  const value = (await secrets.getSecret(arn, { stage: AWSPENDING }))?.value ?? {};
-  const next = loginIn(value);
-  return next?.username === login.username ? next : undefined;
+  for (const stage of [AWSPENDING, AWSCURRENT]) {
+    const next = loginIn((await secrets.getSecret(arn, { stage }))?.value ?? {});
+    if (next?.username !== login.username) continue;
+    if (next.password.reveal() !== login.password.reveal()) return next;
+  }
+  return undefined;
 }
 
 function loginIn({ username, password }: SecretObject): Administrator["login"] | undefined {

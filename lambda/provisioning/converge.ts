@@ -5,7 +5,7 @@ import type { ConvergeReport } from "../../core/provisioning/report.ts";
 import { maintenanceExists } from "../postgres/provisioning/drop-roles.ts";
 import { withSession } from "../postgres/provisioning/session.ts";
 import { serverSeen, stampOf } from "../postgres/provisioning/stamp.ts";
-import { adminLogin } from "./admin-login.ts";
+import { asAdmin } from "./admin-login.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
 import { converge, onReadyGround } from "./provision.ts";
 
@@ -18,15 +18,15 @@ import { converge, onReadyGround } from "./provision.ts";
 export const makeConverge =
   (deps: ProvisionDeps) =>
   async (plan: ProvisionPlan, stackId: string): Promise<ConvergeReport> => {
-    const { secrets, adminSecret, place } = deps;
     const warnings: string[] = [];
     const warn: ProvisionDeps["warn"] = (step, facts = {}) => {
       warnings.push(wordsOf(step, facts));
       deps.warn(step, facts);
     };
-    const admin = await adminLogin(secrets, adminSecret, place, plan);
-    if (!(await withSession(admin, LIMITS, maintenanceExists)))
-      throw notOurs(plan.tag, `there is no database "${MAINTENANCE_DATABASE}"`);
+    const exists = await asAdmin(deps, plan, (admin) =>
+      withSession(admin, LIMITS, maintenanceExists),
+    );
+    if (!exists) throw notOurs(plan.tag, `there is no database "${MAINTENANCE_DATABASE}"`);
     return onReadyGround({ ...deps, warn }, plan, async (ground) => {
       const stamp = await stampOf(ground.session, plan.tag);
       if (stamp?.id !== stackId)

@@ -6,19 +6,17 @@ import type { Limits } from "../postgres/login.ts";
 import type { LoginSource } from "../postgres/maintenance.ts";
 import type { ReaderConnections } from "../postgres/readers.ts";
 import type { TlsSettings } from "../postgres/tls.ts";
-import type { ServerPlace } from "./admin-login.ts";
+import type { AdminDeps } from "./admin-login.ts";
 
 /** What provisioning, and taking away again, need from outside. */
-export interface ProvisionDeps {
+export interface ProvisionDeps extends AdminDeps {
   readonly secrets: SecretStore;
-  /** ARNs of the three secrets. */
-  readonly adminSecret: string;
+  /** ARNs of the two secrets of Mayfly's own logins. */
   readonly issuerSecret: string;
   readonly janitorSecret: string;
   /** Name to ARN of those that users are made from. */
   readonly rotatedSecrets: Readonly<Record<string, string>>;
   readonly scheduleGroup: ScheduleGroup;
-  readonly place: ServerPlace;
   /** What tells the server from a copy of it. */
   readonly serverId: string;
   readonly time: Time;

@@ -24,7 +24,7 @@ import { makeMemberships, makeRoles } from "../postgres/provisioning/roles.ts";
 import { type Session, withSession } from "../postgres/provisioning/session.ts";
 import { claimTag, releaseTag, serverSeen } from "../postgres/provisioning/stamp.ts";
 import { admitToStamp } from "../postgres/provisioning/stamp-table.ts";
-import { adminLogin } from "./admin-login.ts";
+import { asAdmin } from "./admin-login.ts";
 import { convergeGrants, type Ground } from "./converge-grants.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
 import { dismiss } from "./dismiss.ts";
@@ -58,7 +58,8 @@ export const makeProvision =
     });
 
 /**
- * Check a cluster, make the maintenance database, and work on a connection to it.
+ * Check a cluster, make the maintenance database, and work on a connection to it; from the start
+ * again when the administrator's password is rotated meanwhile.
  *
  * @throws ConfigError with every problem at once, before anything is touched.
  */
@@ -67,19 +68,20 @@ export async function onReadyGround<T>(
   plan: ProvisionPlan,
   work: (ground: Ground) => Promise<T>,
 ): Promise<T> {
-  const { secrets, adminSecret, place, log, warn } = deps;
+  const { log, warn } = deps;
   if (plan.tls === "plaintext") warn("connections are not encrypted: the configuration says so");
-  const admin = await adminLogin(secrets, adminSecret, place, plan);
-  const version = await withSession(admin, LIMITS, async (session) => {
-    const found = await checked(deps, session, admin, plan);
-    log("checks passed", { version: found });
-    if (await makeMaintenanceDatabase(session))
-      warn(`database ${MAINTENANCE_DATABASE} was open to PUBLIC, or to nobody; it was put right`);
-    return found;
+  return asAdmin(deps, plan, async (admin) => {
+    const version = await withSession(admin, LIMITS, async (session) => {
+      const found = await checked(deps, session, admin, plan);
+      log("checks passed", { version: found });
+      if (await makeMaintenanceDatabase(session))
+        warn(`database ${MAINTENANCE_DATABASE} was open to PUBLIC, or to nobody; it was put right`);
+      return found;
+    });
+    return withSession({ ...admin, database: MAINTENANCE_DATABASE }, LIMITS, (session) =>
+      work({ admin, version, session }),
+    );
   });
-  return withSession({ ...admin, database: MAINTENANCE_DATABASE }, LIMITS, (session) =>
-    work({ admin, version, session }),
-  );
 }
 
 /** Make a plan true where its tag is ours. */

@@ -19,7 +19,7 @@ import { someOf } from "../postgres/provisioning/problems.ts";
 import { withSession } from "../postgres/provisioning/session.ts";
 import { releaseTag, stampOf } from "../postgres/provisioning/stamp.ts";
 import { shutOutOfStamp } from "../postgres/provisioning/stamp-table.ts";
-import { adminLogin } from "./admin-login.ts";
+import { asAdmin } from "./admin-login.ts";
 import { type Ground, withdrawAll } from "./converge-grants.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
 import { dropGroups, revoke } from "./dismiss.ts";
@@ -65,12 +65,21 @@ export const makeRemove =
 
 /** @returns whether it was seen that no lease is left. */
 async function drain(deps: ProvisionDeps, plan: ProvisionPlan, stack: Stack): Promise<boolean> {
-  const { secrets, adminSecret, place, log, warn } = deps;
+  const { secrets, adminSecret, warn } = deps;
   if ((await secrets.getSecret(adminSecret)) === undefined) {
     warn(`nothing was removed or verified: ${LOST}`, { secret: adminSecret });
     return false;
   }
-  const admin = await adminLogin(secrets, adminSecret, place, plan);
+  return asAdmin(deps, plan, (admin) => drainAs(admin, deps, plan, stack));
+}
+
+async function drainAs(
+  admin: Login,
+  deps: ProvisionDeps,
+  plan: ProvisionPlan,
+  stack: Stack,
+): Promise<boolean> {
+  const { log, warn } = deps;
   const found = await reached(deps, () =>
     withSession(admin, LIMITS, async (session) => ({
       version: await serverVersion(session),

@@ -1,7 +1,7 @@
 import { ConfigError } from "../../core/errors.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import type { Secret } from "../../core/secret.ts";
-import type { SecretObject } from "../../core/secret-store.ts";
+import type { SecretObject, SecretStore } from "../../core/secret-store.ts";
 import type { Login } from "../postgres/login.ts";
 import { isKnown } from "../postgres/provisioning/logins.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
@@ -79,13 +79,14 @@ const LOOKS = 3;
  * rotation: that is said only when none has ended while the versions were tried.
  */
 export async function knownPassword(
-  { secrets }: Pick<ProvisionDeps, "secrets">,
+  { secrets }: { readonly secrets: Pick<SecretStore, "getSecret"> },
   arn: string,
   user: Omit<Login, "password">,
+  stages: readonly KnownPassword["stage"][] = STAGES,
 ): Promise<KnownPassword | undefined> {
   for (let left = LOOKS; ; left--) {
     const before = (await secrets.getSecret(arn))?.versionId;
-    for (const stage of STAGES) {
+    for (const stage of stages) {
       const held = heldBy((await secrets.getSecret(arn, { stage }))?.value);
       const found = held.find(({ username }) => username === user.username);
       if (found !== undefined && (await isKnown({ ...user, ...found }, LIMITS)))

@@ -1,10 +1,9 @@
 import { ConfigError } from "../../core/errors.ts";
-import type { SecretStore } from "../../core/secret-store.ts";
 import { seconds } from "../../core/time.ts";
 import type { Limits } from "../postgres/login.ts";
 import { seedDatabase } from "../postgres/provisioning/seed.ts";
 import { withSession } from "../postgres/provisioning/session.ts";
-import { adminLogin, type ServerPlace } from "./admin-login.ts";
+import { type AdminDeps, asAdmin } from "./admin-login.ts";
 
 /** What the sandbox is to have. */
 export interface SeedRequest {
@@ -13,22 +12,15 @@ export interface SeedRequest {
   readonly owner: string;
 }
 
-/** What seeding needs from outside. */
-export interface SeedDeps {
-  readonly secrets: Pick<SecretStore, "getSecret">;
-  /** Its ARN. */
-  readonly adminSecret: string;
-  readonly place: ServerPlace;
-}
-
 const LIMITS: Limits = { connect: seconds(10), statement: seconds(30), lock: seconds(10) };
 
 /** Make the sandbox's owner and table. Safe to repeat. */
 export const makeSeed =
-  ({ secrets, adminSecret, place }: SeedDeps) =>
+  (deps: AdminDeps) =>
   async ({ database, owner }: SeedRequest): Promise<void> => {
-    const admin = await adminLogin(secrets, adminSecret, place, { tls: "verify-full" });
-    await withSession({ ...admin, database }, LIMITS, (session) => seedDatabase(session, owner));
+    await asAdmin(deps, { tls: "verify-full" }, (admin) =>
+      withSession({ ...admin, database }, LIMITS, (session) => seedDatabase(session, owner)),
+    );
   };
 
 /** The custom resource's properties. @throws ConfigError when they are not as the construct makes them. */

@@ -25,6 +25,8 @@ let provisioner: string;
 
 beforeAll(async () => {
   stack = await startShipped();
+  // a converge that meets the administrator's rotation begins anew, and counts from there
+  await stack.runner.rotations.settled();
   administrator = shellOf(stack.runner, "administrator");
   provisioner = stack.operatorArn.replace(/operator$/, "provisioner");
   const [row] = await stack.superuser(

@@ -327,6 +327,23 @@ test("the administrator goes to the database of its own secret, whatever the rot
   );
 });
 
+test("an administrator whose rotation ends just then is read again", async () => {
+  const right = new Secret(inject("postgres").masterPassword);
+  const scene = await rotationScene("alternating-users", {
+    master: { password: new Secret("until a moment ago") },
+  });
+  const { secrets } = scene.deps;
+  await scene.step("createSecret");
+  let reads = 0;
+  const getSecret: typeof secrets.getSecret = async (id, version) => {
+    const found = await secrets.getSecret(id, version);
+    if (id !== MASTER_ARN || version.stage !== "AWSCURRENT" || reads++ === 0) return found;
+    return found && { ...found, value: { ...found.value, password: right } };
+  };
+  await scene.step("setSecret", { secrets: { ...secrets, getSecret } });
+  expect(await scene.refusalOf("AWSPENDING")).toBeUndefined();
+});
+
 describe("issuer-login", () => {
   test("sets the password with two connections, and no right to change anybody's", async () => {
     const scene = await rotationScene("issuer-login");

@@ -4,6 +4,7 @@ import {
   GetScheduleCommand,
   ListSchedulesCommand,
 } from "@aws-sdk/client-scheduler";
+import { DescribeSecretCommand, GetSecretValueCommand } from "@aws-sdk/client-secrets-manager";
 import { AssumeRoleCommand } from "@aws-sdk/client-sts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Credential } from "../../core/credential.ts";
@@ -19,6 +20,7 @@ const EXPLAINED: readonly (readonly [RegExp, string])[] = [
   [/Framework.* OwnLogs /, "the runner stands in for CDK's framework, and prints nothing for it"],
   [/^orders\w*(?:DeadLetters|FailedRevocations)\w+ #1 deny /, "no call here is without TLS"],
   [/Provisioner\w+ Remove(?:Schedules|Group) /, "they are for the end of the stack"],
+  [/ReadAdministrator .*DescribeSecret$/, "its tags tell whose a secret is that RDS manages"],
   [/(?:Seeder|userserviceFunction)\w+ OwnLogs /, "they print only when something fails"],
 ];
 
@@ -36,6 +38,7 @@ beforeAll(async () => {
   await sweepAfterLosses(() => invoke(stack.administrator, sweeper, {}));
   await sweepAfterLosses(() => stack.operate({ action: "sweep" }));
   await stack.operate({ action: "converge" });
+  await stack.runner.rotations.settled();
   await failToRevoke();
   unused = stack.runner.unusedStatements.map(asLine);
 });
@@ -67,6 +70,9 @@ async function askAsEverybody(): Promise<void> {
     expect((await ask(owner, alias)).answer).toHaveProperty("leaseId");
     await expect(ask(stranger, alias)).rejects.toThrow("not authorized");
   }
+  const secret = { SecretId: runner.outputs.OrdersReportsSecretArn };
+  for (const Command of [DescribeSecretCommand, GetSecretValueCommand])
+    expect(await reporting.secrets.send(new Command(secret))).toHaveProperty("ARN");
 }
 
 async function endByItself(): Promise<void> {

@@ -5,7 +5,7 @@ import { ident, literal, sql } from "../sql.ts";
 import { type Session, withSession } from "./session.ts";
 
 /** `28P01`: the password is not the one that the server knows. */
-const WRONG_PASSWORD = "28P01";
+export const WRONG_PASSWORD = "28P01";
 
 /** `42501`: it is, but the login may not connect to that database. */
 const NOT_LET_IN = "42501";
