@@ -139,10 +139,13 @@ export class MayflyStack extends Stack {
   #addSecrets(name: string, database: ParsedDatabase, made: DynamicDatabase): void {
     const sandbox = this.#sandboxes.get(name);
     for (const [secret, parsed] of Object.entries(database.secrets)) {
-      const key = parsed.kmsKeyArn;
+      const { kmsKeyArn: key, secretArn: arn } = parsed;
       const master = parsed.strategy === "master-user" ? sandbox : undefined;
       const rotated = made.addRotatedSecret(secret, {
         ...secretOptionsOf(parsed),
+        ...(arn !== undefined && {
+          secret: Secret.fromSecretCompleteArn(this, `${name}-${secret}-existing`, arn),
+        }),
         ...(key !== undefined && {
           encryptionKey: Key.fromKeyArn(this, `${name}-${secret}-key`, key),
         }),

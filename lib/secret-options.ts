@@ -16,7 +16,7 @@ export const timesOf = ({
   ...(window !== undefined && { window: Duration.hours(Number.parseInt(window, 10)) }),
 });
 
-/** What a configuration says of a secret, as constructs take it; its key apart. */
+/** What a configuration says of a secret, as constructs take it; its key and the secret itself apart. */
 export function secretOptionsOf(secret: ParsedSecret): AddRotatedSecretProps {
   const { strategy, usernames, role, ownerGroup, password, testQueries, replicaRegions } = secret;
   const [username] = usernames;

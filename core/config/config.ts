@@ -1,6 +1,7 @@
 import { CONSUMER_NAME, DATABASE_NAME } from "../names.ts";
 import { readConsumer } from "./consumer.ts";
 import { readDatabase } from "./database.ts";
+import { checkExistingOnce } from "./existing-secret.ts";
 import { finish } from "./finish.ts";
 import type { ParsedConfig } from "./parsed.ts";
 import { isObjectOf, type Place, readBoolean, readNamed, readText, within } from "./place.ts";
@@ -148,6 +149,7 @@ export function parseConfig(config: unknown): ParsedConfig {
   checkTags(databasesAt, databases);
   checkOutputs(databasesAt, Object.keys(databases));
   checkSecretOutputs(databasesAt, databases);
+  checkExistingOnce(databasesAt, databases);
   checkOutputs(consumersAt, Object.keys(consumers));
   const alarms = readAlarms(within(root, "alarms"));
   const auditEvents = readAuditEvents(within(root, "auditEvents"));

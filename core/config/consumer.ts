@@ -1,5 +1,5 @@
 import type { ParsedConsumer } from "./parsed.ts";
-import { complain, isObjectOf, type Place, readList, readText, within } from "./place.ts";
+import { complain, isObjectOf, orOneOf, type Place, readList, readText, within } from "./place.ts";
 
 const ROLE_ARN = /^arn:aws[\w-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/;
 const SERVICE = /^[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?$/;
@@ -72,15 +72,13 @@ function readGiven(place: Place, databases: Place, given: Given): string | undef
   const there = within(databases, database);
   const all = within(there, key);
   if (within(all, name).value !== undefined) return `${database}/${name}`;
-  const known = typeof all.value === "object" && all.value !== null ? Object.keys(all.value) : [];
   if (there.value === undefined)
     return complain(
       place,
       "names no database of this configuration",
       "add the database or correct it",
     );
-  const others = known.length > 0 ? `, or name one of ${known.join(", ")}` : "";
-  return complain(place, `names no ${what} of that database`, `add the ${what}${others}`);
+  return complain(place, `names no ${what} of that database`, orOneOf(`add the ${what}`, all));
 }
 
 /** A function in a sandbox's VPC reaches that sandbox and nothing else. */

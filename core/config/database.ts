@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { MAINTENANCE_DATABASE, MAX_SHARDS, ROLE_NAME, TAG } from "../names.ts";
+import { isCompleteArn } from "./existing-secret.ts";
 import type { ParsedDatabase, ParsedHost, ParsedSettings, ParsedTrust } from "./parsed.ts";
 import {
   complain,
@@ -44,11 +45,9 @@ const isName = (text: string): boolean =>
 
 const isOwner = (text: string): boolean => isName(text) && !/^(?:mf|pg)_/.test(text);
 
-/** A secret's name, or an ARN with the six characters that make it complete. */
+/** A secret's name, or its complete ARN. */
 const isSecret = (text: string): boolean =>
-  text.startsWith("arn:")
-    ? /^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:\S+-[A-Za-z0-9]{6}$/.test(text)
-    : /^[\w/+=.@!-]{1,512}$/.test(text);
+  text.startsWith("arn:") ? isCompleteArn(text) : /^[\w/+=.@!-]{1,512}$/.test(text);
 
 function isPem(text: string): boolean {
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];

@@ -61,6 +61,8 @@ export interface ParsedSecret {
   readonly times: RotationTimes;
   readonly password: PasswordPolicy;
   readonly testQueries: readonly string[];
+  /** The secret that exists; without it one is made, but for the administrator. */
+  readonly secretArn?: string;
   readonly kmsKeyArn?: string;
   readonly replicaRegions: readonly string[];
 }

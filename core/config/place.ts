@@ -17,7 +17,8 @@ export function within(place: Place, key: string | number): Place {
   return { path, value, problems: place.problems };
 }
 
-const LONGEST_SHOWN = 60;
+/** Characters; an ARN, which ends in what tells it from others, is shown whole. */
+const LONGEST_SHOWN = 120;
 
 function show(value: unknown): string {
   const text =
@@ -45,6 +46,12 @@ export function isObjectOf(place: Place, known: readonly string[], remedy: strin
     if (!known.includes(key))
       place.problems.push(`${within(place, key).path}: unknown key; known are ${known.join(", ")}`);
   return true;
+}
+
+/** A remedy, and the names that stand here, any of which will do as well. */
+export function orOneOf(remedy: string, { value }: Place): string {
+  const names = isRecord(value) ? Object.keys(value) : [];
+  return names.length === 0 ? remedy : `${remedy}, or name one of ${names.join(", ")}`;
 }
 
 /** A kind of name: what it must match, that rule in words, and what to write where none stands. */

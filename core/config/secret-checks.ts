@@ -1,5 +1,6 @@
+import { checkExisting, isManagedByRds } from "./existing-secret.ts";
 import type { ParsedHost, ParsedSecret } from "./parsed.ts";
-import { complain, type Place, within } from "./place.ts";
+import { complain, orOneOf, type Place, within } from "./place.ts";
 
 /**
  * What keeps a secret from standing beside the others of its database, in words; `undefined` when
@@ -10,10 +11,13 @@ export function clashOf(
   others: Iterable<readonly [string, ParsedSecret]>,
   owner: string,
 ): string | undefined {
-  const own = [owner, secret.ownerGroup];
-  const group = secret.usernames.find((each) => own.includes(each));
-  if (group !== undefined)
-    return `"${group}" is the role whose privileges are lent; write another user`;
+  const { ownerGroup } = secret;
+  const isUser = (name: string): boolean => secret.usernames.includes(name);
+  // an administrator may own the tables: nobody is made, and nothing lent
+  if (secret.strategy !== "master-user" && isUser(owner))
+    return `"${owner}" is the owner of the tables, and no user of a secret; write another user`;
+  if (ownerGroup !== undefined && isUser(ownerGroup))
+    return `"${ownerGroup}" is the role whose privileges are lent; write another user`;
   for (const [name, other] of others) {
     if (secret.strategy === "master-user" && other.strategy === "master-user")
       return `the administrator is rotated by "${name}" already; remove one`;
@@ -22,20 +26,18 @@ export function clashOf(
     );
     if (shared !== undefined)
       return `"${shared}" is a role of the secret "${name}" too; write another user`;
-    const { ownerGroup } = secret;
     if (ownerGroup !== undefined && other.usernames.includes(ownerGroup))
       return `"${ownerGroup}" is a user of the secret "${name}", and lends nobody its privileges; write another ownerGroup`;
   }
   return undefined;
 }
 
-/** Names of secrets that RDS made, and rotates itself. */
-export const isManagedByRds = (nameOrArn: string): boolean => /(?:^|:secret:)rds!/.test(nameOrArn);
-
 /** The administrator's secret is rotated where it is: it must be known which, and be ours to rotate. */
 function checkMaster(place: Place, secretAt: Place, target: ParsedHost | undefined): void {
-  if (target === undefined) return;
   const username = within(secretAt, "username");
+  if (within(place, "sandbox").value === true && username.value !== undefined)
+    complain(username, "is not said in a sandbox, which has its own administrator", "remove it");
+  if (target === undefined) return;
   if (username.value === undefined)
     complain(username, "is nobody", "write the administrator's name, as it is in the secret");
   const strategy = within(secretAt, "strategy");
@@ -78,8 +80,9 @@ export function checkSecrets(
       complain(
         within(at, "role"),
         "is no role of this database",
-        "add the role, correct it, or give ownerGroup",
+        `${orOneOf("add the role", roles)}, or give ownerGroup`,
       );
     if (secret.strategy === "master-user") checkMaster(place, at, target);
+    else checkExisting(place, at, target);
   }
 }

@@ -14,21 +14,21 @@ export interface RotationTimesConfig {
 
 /** A Secrets Manager secret whose password is rotated. */
 export type SecretConfig =
-  | (SingleUserConfig & MadeSecretConfig)
-  | (AlternatingUsersConfig & MadeSecretConfig)
+  | (SingleUserConfig & AppSecretConfig)
+  | (AlternatingUsersConfig & AppSecretConfig)
   | (MasterUserConfig & RotationConfig);
 
 /** One user, who changes its own password. The old one ends with the rotation. */
 export interface SingleUserConfig {
   readonly strategy: "single-user";
-  /** The user, which is made. 1 to 63 bytes, no `mf_` or `pg_` in front. */
+  /** The user, which is made unless it exists. 1 to 63 bytes, no `mf_` or `pg_` in front. */
   readonly username: string;
 }
 
 /** Two users who take turns: the former password works until the next rotation. */
 export interface AlternatingUsersConfig {
   readonly strategy: "alternating-users";
-  /** The two users, which are made. */
+  /** The two users, which are made unless they exist. */
   readonly usernames: readonly [string, string];
 }
 
@@ -42,7 +42,7 @@ export interface MasterUserConfig {
   readonly username?: string;
 }
 
-/** Whose privileges the users have; one of the two. */
+/** Whose privileges the users have; one of the two, but for one user of an existing secret. */
 export interface UsersGroupConfig {
   /** A dynamic role of this database. */
   readonly role?: string;
@@ -69,8 +69,14 @@ export interface RotationConfig extends RotationTimesConfig {
   readonly testQueries?: readonly string[];
 }
 
-/** What a secret has that the stack makes. */
-export interface MadeSecretConfig extends RotationConfig, UsersGroupConfig {
+/** What an application's secret has. */
+export interface AppSecretConfig extends RotationConfig, UsersGroupConfig {
+  /**
+   * Complete ARN of a secret that exists, to rotate where it is. Not in a sandbox, not one that RDS
+   * manages (`rds!…`), and not together with `kmsKeyArn` and `replicaRegions`.
+   * @default - one is made
+   */
+  readonly secretArn?: string;
   /**
    * ARN of the KMS key that encrypts it.
    * @default - the account's key for Secrets Manager

@@ -6,6 +6,7 @@ import {
   parseWindow,
   type RotationTimes,
 } from "../rotation/schedule.ts";
+import { readExisting } from "./existing-secret.ts";
 import type { ParsedSecret } from "./parsed.ts";
 import { readPasswordPolicy } from "./password-policy.ts";
 import {
@@ -21,11 +22,11 @@ import {
 const TIMES = ["schedule", "window"];
 const ROTATION = [...TIMES, "excludeCharacters", "passwordLength", "testQueries"];
 const GROUPS = ["role", "ownerGroup"];
-const MADE = [...GROUPS, "kmsKeyArn", "replicaRegions"];
+const SECRET = [...GROUPS, "secretArn", "kmsKeyArn", "replicaRegions"];
 
 const KEYS: Readonly<Record<ParsedSecret["strategy"], readonly string[]>> = {
-  "single-user": ["strategy", "username", ...MADE, ...ROTATION],
-  "alternating-users": ["strategy", "usernames", ...MADE, ...ROTATION],
+  "single-user": ["strategy", "username", ...SECRET, ...ROTATION],
+  "alternating-users": ["strategy", "usernames", ...SECRET, ...ROTATION],
   "master-user": ["strategy", "username", ...ROTATION],
 };
 const STRATEGIES = Object.keys(KEYS) as readonly ParsedSecret["strategy"][];
@@ -90,7 +91,9 @@ function readUsernames(place: Place, strategy: ParsedSecret["strategy"]): readon
 function readGroup(place: Place, needed: boolean): Pick<ParsedSecret, "role" | "ownerGroup"> {
   const [role, ownerGroup] = [within(place, "role"), within(place, "ownerGroup")];
   const given = [role, ownerGroup].filter(({ value }) => value !== undefined);
-  if (given.length > 1 || (needed && given.length === 0))
+  if (given.length > 1)
+    complain(role, `does not go with ownerGroup ${JSON.stringify(ownerGroup.value)}`, "remove one");
+  if (needed && given.length === 0)
     place.problems.push(
       `${place.path}: needs role or ownerGroup, one of the two; name a dynamic role of the database, or a NOLOGIN role of yours`,
     );
@@ -98,13 +101,22 @@ function readGroup(place: Place, needed: boolean): Pick<ParsedSecret, "role" | "
     role.value === undefined
       ? undefined
       : readText(role, (text) => text !== "", "is no role", "name a dynamic role of the database"),
-    ownerGroup.value === undefined ? undefined : readRoleName(ownerGroup, "a NOLOGIN role"),
+    ownerGroup.value === undefined ? undefined : readRoleName(ownerGroup, "a role of yours"),
   ];
   return {
     ...(roleName !== undefined && { role: roleName }),
     ...(groupName !== undefined && { ownerGroup: groupName }),
   };
 }
+
+/** Whose privileges must be said of users that are made, and of two who take turns as their group. */
+const needsGroup = (
+  place: Place,
+  strategy: ParsedSecret["strategy"],
+  { usersAreMade }: Pick<SecretContext, "usersAreMade">,
+): boolean =>
+  strategy === "alternating-users" ||
+  (usersAreMade && within(place, "secretArn").value === undefined);
 
 /** Read a list that may be left out. */
 const readOptionalList = (
@@ -150,7 +162,7 @@ export function readSecret(place: Place, context: SecretContext): ParsedSecret |
   return {
     strategy,
     usernames: readUsernames(place, strategy),
-    ...(!master && readGroup(place, context.usersAreMade || strategy === "alternating-users")),
+    ...(!master && readGroup(place, needsGroup(place, strategy, context))),
     times: readTimes(place),
     password: readPasswordPolicy(place, { master, cluster: context.cluster }),
     testQueries: readOptionalList(
@@ -164,7 +176,7 @@ export function readSecret(place: Place, context: SecretContext): ParsedSecret |
           "write one statement of SQL",
         ),
     ),
-    ...(master ? { replicaRegions: [] } : readMade(place)),
+    ...(master ? { replicaRegions: [] } : { ...readExisting(place), ...readMade(place) }),
   };
 }
 

@@ -23,7 +23,7 @@ test("the shipped configuration has no problem", async () => {
   const { status, out, err } = await mayfly(["config", "check"]);
   expect({ status, err }).toEqual({ status: 0, err: "" });
   expect(out).toMatch(
-    /mayfly\.config\.ts: 1 database, 2 dynamic roles, 2 consumers, 3 grants, no problem\n$/,
+    /mayfly\.config\.ts: 1 database, 2 dynamic roles, 3 rotated secrets, 2 consumers, 3 grants, no problem\n$/,
   );
 });
 

@@ -34,7 +34,7 @@ test.each<[string, unknown, string]>([
   [
     "a broken certificate",
     withHost({ ca: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----" }),
-    'databases.orders.ca: "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE----… is not a certificate; give the PEM text of the roots, not a path',
+    'databases.orders.ca: "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----" is not a certificate; give the PEM text of the roots, not a path',
   ],
   [
     "half of TLS",

@@ -43,7 +43,7 @@ test.each<[string, unknown, string]>([
   [
     "another strategy's key",
     withSecret({ usernames: ["a", "b"] }),
-    "secrets.one.usernames: unknown key; known are strategy, username, role, ownerGroup, kmsKeyArn, replicaRegions, schedule, window, excludeCharacters, passwordLength, testQueries",
+    "secrets.one.usernames: unknown key; known are strategy, username, role, ownerGroup, secretArn, kmsKeyArn, replicaRegions, schedule, window, excludeCharacters, passwordLength, testQueries",
   ],
   [
     "no user",
@@ -74,7 +74,7 @@ test.each<[string, unknown, string]>([
   [
     "the owner as a user",
     withSecret({ username: "app_owner" }),
-    'secrets.one: "app_owner" is the role whose privileges are lent; write another user',
+    'secrets.one: "app_owner" is the owner of the tables, and no user of a secret; write another user',
   ],
   [
     "one user in two secrets",
@@ -94,12 +94,12 @@ test.each<[string, unknown, string]>([
   [
     "a role that is not there",
     withSecret({ role: "rw" }),
-    'secrets.one.role: "rw" is no role of this database; add the role, correct it, or give ownerGroup',
+    'secrets.one.role: "rw" is no role of this database; add the role, or name one of ro, or give ownerGroup',
   ],
   [
     "an inherited role",
     withSecret({ role: "constructor" }),
-    'secrets.one.role: "constructor" is no role of this database; add the role, correct it, or give ownerGroup',
+    'secrets.one.role: "constructor" is no role of this database; add the role, or name one of ro, or give ownerGroup',
   ],
   [
     "a schedule",
@@ -127,7 +127,7 @@ test.each<[string, unknown, string]>([
       excludeCharacters: "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~abcdefghijklmnopqrstuvwxyz0123456789",
       passwordLength: 20,
     }),
-    String.raw`secrets.one.excludeCharacters: "!\"#$%&'()*+,-./:;<=>?@[\\]^_${"`"}{|}~abcdefghijklmnopqrstuvwxy… leaves 26 characters, of which 20 are easier to guess than 128 random bits; exclude fewer, or raise passwordLength`,
+    String.raw`secrets.one.excludeCharacters: "!\"#$%&'()*+,-./:;<=>?@[\\]^_${"`"}{|}~abcdefghijklmnopqrstuvwxyz0123456789" leaves 26 characters, of which 20 are easier to guess than 128 random bits; exclude fewer, or raise passwordLength`,
   ],
   [
     "a letter that is not ASCII",
@@ -151,12 +151,32 @@ test.each<[string, unknown, string]>([
   ],
   [
     "a key for the administrator's",
-    withSecrets({ admin: { ...master, kmsKeyArn: "x" } }),
+    withSecrets({ admin: { ...master, kmsKeyArn: "x" } }, instance),
     "secrets.admin.kmsKeyArn: unknown key; known are strategy, username, schedule, window, excludeCharacters, passwordLength, testQueries",
   ],
   [
+    "a sandbox's administrator",
+    withSecrets({ admin: master }),
+    'secrets.admin.username: "postgres" is not said in a sandbox, which has its own administrator; remove it',
+  ],
+  [
+    "a user that is its own group",
+    withPair({ usernames: ["shop", "b"] }),
+    'secrets.one: "shop" is the role whose privileges are lent; write another user',
+  ],
+  [
+    "two roles to have privileges of",
+    withSecret({ ownerGroup: "x" }),
+    'secrets.one.role: "ro" does not go with ownerGroup "x"; remove one',
+  ],
+  [
+    "PostgreSQL's own group",
+    withPair({ ownerGroup: "pg_read_all_data" }),
+    'secrets.one.ownerGroup: "pg_read_all_data" is not a role of yours; write 1 to 63 bytes, no "mf_" or "pg_" in front',
+  ],
+  [
     "two administrators",
-    withSecrets({ a: master, b: master }),
+    withSecrets({ a: master, b: master }, instance),
     'secrets.b: the administrator is rotated by "a" already; remove one',
   ],
   [
@@ -208,7 +228,6 @@ test.each<[string, unknown, string]>([
 
 test.each([
   ["neither", withSecret({ role: undefined })],
-  ["both", withSecret({ ownerGroup: "x" })],
   ["neither, for two users", withPair({ ownerGroup: undefined })],
 ])("a user has the privileges of one role: refuses %s", (_what, config) => {
   expect(problemsOf(config)).toEqual([GROUP]);
@@ -272,6 +291,22 @@ test("two secrets of one output are refused, of two databases too", () => {
   ]);
 });
 
+test("a long value is shown by its beginning", () => {
+  expect(problemsOf(withSecret({ username: "x".repeat(130) }))).toEqual([
+    `databases.orders.secrets.one.username: "${"x".repeat(119)}… ${USER}`,
+  ]);
+});
+
+test("a list of secrets is told from names that could be meant", () => {
+  const databases = { orders: { ...sandbox, secrets: [single] } };
+  expect(
+    problemsOf({ databases, consumers: { app: { ...consumer, secrets: ["orders/one"] } } }),
+  ).toEqual([
+    expect.stringContaining("is not an object; give an object of secrets, or leave it out"),
+    'consumers.app.secrets[0]: "orders/one" names no secret of that database; add the secret',
+  ]);
+});
+
 test("every fault of a secret is reported at once", () => {
   const change = { username: "", role: "rw", schedule: "x", window: "0h", passwordLength: 1 };
   expect(problemsOf(withSecret(change)).map((line) => line.split(":")[0])).toEqual(
@@ -301,7 +336,7 @@ test("a secret is filled in with its defaults", () => {
 test("passwords never hold a space, nor an administrator's what RDS refuses", () => {
   const secrets = {
     one: { ...single, excludeCharacters: "%" },
-    admin: { ...master, excludeCharacters: "%" },
+    admin: { strategy: "master-user", excludeCharacters: "%" },
   };
   const { orders } = parseConfig(withSecrets(secrets)).databases;
   expect(orders?.secrets.one?.password.excludeCharacters).toBe(" %");
@@ -310,6 +345,8 @@ test("passwords never hold a space, nor an administrator's what RDS refuses", ()
 
 test("an administrator's secret of an instance, by its complete ARN, is accepted", () => {
   expect(problemsOf(withSecrets({ admin: master }, instance))).toEqual([]);
+  const isOwner = { ...instance, owner: "postgres" };
+  expect(problemsOf(withSecrets({ admin: master }, isOwner))).toEqual([]);
 });
 
 test("the plan has the users that are made, and the deployment every secret", () => {

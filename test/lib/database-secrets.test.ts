@@ -1,4 +1,5 @@
 import { type App, Duration, Stack } from "aws-cdk-lib";
+import { Template } from "aws-cdk-lib/assertions";
 import { Key } from "aws-cdk-lib/aws-kms";
 import { Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { afterAll, expect, test } from "vitest";
@@ -278,4 +279,29 @@ test("a configuration's secrets have their keys, Regions, users and readers", ()
   const [, policy] = only(resources, "AWS::IAM::Policy", "consumerreader");
   expect(policy.Properties).toMatchObject({ Roles: ["reader"] });
   expect(JSON.stringify(policy.Properties)).toContain("secretsmanager:GetSecretValue");
+});
+
+test("a configuration's secret that exists is rotated where it is, and read by its readers", () => {
+  const secretArn = `${ARN}reports-AbCdEf`;
+  const alone = { strategy: "single-user", username: "reports", secretArn } as const;
+  const roles = { ro: { select: ["public.*"], ttl: "1h", maxTtl: "24h" } };
+  const stack = bench.stack({
+    databases: { orders: { ...host, roles, secrets: { reports: alone } } },
+    consumers: {
+      reader: {
+        roleArn: "arn:aws:iam::111122223333:role/reader",
+        secrets: ["orders/reports"],
+      },
+    },
+  });
+  const resources = resourcesOf(stack);
+  expect(ofType(resources, "AWS::SecretsManager::Secret")).toHaveLength(3); // Mayfly's own
+  const [, schedule] = only(resources, "AWS::SecretsManager::RotationSchedule", "secretreports");
+  expect(schedule.Properties).toMatchObject({ SecretId: secretArn });
+  expect(planIn(stack).rotatedUsers).toBeUndefined();
+  const [, policy] = only(resources, "AWS::IAM::Policy", "consumerreader");
+  expect(JSON.stringify(policy.Properties)).toContain(secretArn);
+  expect(Template.fromStack(stack).findOutputs("OrdersReportsSecretArn")).toEqual({
+    OrdersReportsSecretArn: { Value: secretArn },
+  });
 });

@@ -68,7 +68,7 @@ test("a user with another password is refused, and either remedy lets it in", as
   const error = await failure(database.provision(plan));
   expect(error).toMatchObject({ name: "ConfigError" });
   expect((error as Error).message).toContain(
-    `the role "${reports}" exists, and no version of the rotated secret "reports" (arn:reports) holds its password; put a version with its password, and it is kept as it is; or, to have Mayfly set its password, and drop it with the secret; have a DBA run: COMMENT ON ROLE "${reports}" IS 'mayfly rotated user of ${database.tag}/reports';`,
+    `the role "${reports}" exists, and no version of the rotated secret "reports" (arn:reports) holds its password; name the secret that does as secretArn, or put a version with its password, and the role is kept as it is; or, to have Mayfly set its password, and drop it with the secret; have a DBA run: COMMENT ON ROLE "${reports}" IS 'mayfly rotated user of ${database.tag}/reports';`,
   );
   expect(await tracesOf(database)).toEqual(before);
   expect(await whoIs(database.as(reports, "of-its-own"))).toBe(reports);

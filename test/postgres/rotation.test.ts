@@ -273,6 +273,23 @@ describe("alternating-users", () => {
     expect(scene.loginOf("AWSCURRENT").username).toBe(b);
   });
 
+  test("a pair of AWS's function, of which one is a member of the other, takes turns", async () => {
+    const scene = await rotationScene("alternating-users");
+    const [a = "", b = ""] = scene.settings.usernames;
+    // what AWS's function makes of a at its first rotation: current is the clone
+    const password = scene.secret.valueOf("AWSCURRENT")?.password ?? new Secret("");
+    await runAs(
+      scene.test.superuser(),
+      `create role ${b} login password '${password.reveal()}'; grant ${a} to ${b}; grant ${b} to ${scene.test.admin().username} with admin option`,
+    );
+    scene.secret.put({ ...scene.secret.valueOf("AWSCURRENT"), username: b });
+    for (const expected of [a, b, a]) {
+      await scene.rotate();
+      expect(scene.loginOf("AWSCURRENT").username).toBe(expected);
+      expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();
+    }
+  });
+
   test("names are taken as they are: a user whose name ends in _clone, and one of 63 bytes", async () => {
     const scene = await rotationScene("alternating-users");
     const [a = ""] = scene.settings.usernames;

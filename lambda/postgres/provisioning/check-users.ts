@@ -145,7 +145,7 @@ const handOver = (tag: string, { name, secret }: WantedUser): Sql =>
 /** That nothing in a user's secret is its password, and it is not Mayfly's to set. */
 export const strangePassword = (tag: string, user: WantedUser, arn: string): string =>
   problem(
-    `the role ${ident(user.name)} exists, and no version of the rotated secret "${user.secret}" (${arn}) holds its password; put a version with its password, and it is kept as it is; or, to have Mayfly set its password, and drop it with the secret`,
+    `the role ${ident(user.name)} exists, and no version of the rotated secret "${user.secret}" (${arn}) holds its password; name the secret that does as secretArn, or put a version with its password, and the role is kept as it is; or, to have Mayfly set its password, and drop it with the secret`,
     handOver(tag, user),
   );
 

@@ -114,7 +114,8 @@ function grantsOf(
 ): readonly Sql[] {
   const of = (member: string) => held.filter((each) => each.member === member);
   const group = { role: ownerGroup, admin: false, inherit: true, set: true };
-  const wanted = [group, ...of(like).filter(({ role }) => role !== ownerGroup)];
+  // one of AWS's clones is a member of the other user, who cannot be its own
+  const wanted = [group, ...of(like).filter(({ role }) => ![ownerGroup, username].includes(role))];
   const has = (member: string, { role, admin, inherit, set }: Omit<Membership, "member">) =>
     of(member).some(
       (each) =>
