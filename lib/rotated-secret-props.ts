@@ -88,7 +88,8 @@ export interface RotatedSecretOptions extends RotationTimesProps {
 /** What `DynamicDatabase.addRotatedSecret` takes. Everything else is the database's. */
 export interface AddRotatedSecretProps extends RotatedSecretOptions {
   /**
-   * The dynamic role of whose privileges the users are; not together with `ownerGroup`.
+   * The dynamic role of whose privileges the users are; not together with `ownerGroup`. Nobody acts
+   * as its group: two users who make tables need an `ownerGroup`.
    * @default - ownerGroup
    */
   readonly role?: string;

@@ -52,14 +52,15 @@ export const secretConfigOf = (props: AddRotatedSecretProps): object => {
   return given({ ...who, ...what, ...timesConfigOf(props) });
 };
 
-/** What the function is told of a secret; two users act as their group. */
+/** What the function is told of a secret; two users act as their owner group. */
 const settingsOf = (
-  { strategy, usernames, password, testQueries }: ParsedSecret,
+  { strategy, usernames, role, password, testQueries }: ParsedSecret,
   group: string | undefined,
 ): Omit<RotationSettings, "database" | "secret" | "tls" | "ca"> => ({
   strategy,
   usernames,
-  ...(strategy === "alternating-users" && group !== undefined && { ownerGroup: group }),
+  ...(strategy === "alternating-users" &&
+    group !== undefined && { group, actsAsGroup: role === undefined }),
   password,
   testQueries,
 });

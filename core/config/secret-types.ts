@@ -44,9 +44,9 @@ export interface MasterUserConfig {
 
 /** Whose privileges the users have; one of the two, but for one user of an existing secret. */
 export interface UsersGroupConfig {
-  /** A dynamic role of this database. */
+  /** A dynamic role of this database. What a user makes is its own. */
   readonly role?: string;
-  /** A NOLOGIN role of yours; what two users make is then its own. */
+  /** A NOLOGIN role of yours. What two users make is its own: they act as it. */
   readonly ownerGroup?: string;
 }
 

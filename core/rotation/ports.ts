@@ -66,7 +66,8 @@ export interface TurnUser {
   readonly username: string;
   /** SCRAM-SHA-256 verifier of its new password. */
   readonly verifier: string;
-  readonly ownerGroup: string;
+  readonly group: string;
+  readonly actsAsGroup: boolean;
   /** The user whose turn it is now: the other one gets what it has. */
   readonly like: string;
   /** Readable by everyone in the cluster. */

@@ -8,25 +8,34 @@ export interface WantedUser {
   /** The NOLOGIN role whose privileges it has. */
   readonly group: string;
   /** It acts as its group, so that what it makes is the other user's too. */
-  readonly alternates: boolean;
+  readonly actsAsGroup: boolean;
 }
 
-/** Every user of every rotated secret, whether it is made already or by the first rotation. */
-export const wantedUsers = ({
-  rotatedUsers = {},
-}: Pick<ProvisionPlan, "rotatedUsers">): readonly WantedUser[] =>
-  Object.entries(rotatedUsers).flatMap(([secret, { strategy, usernames, group }]) =>
-    usernames.map((name) => ({
-      name,
-      secret,
-      group,
-      alternates: strategy === "alternating-users",
-    })),
+type Plan = Pick<ProvisionPlan, "roles" | "rotatedUsers">;
+
+const dynamicGroups = ({ roles }: Plan): readonly string[] =>
+  Object.values(roles).map(({ groupRole }) => groupRole);
+
+/**
+ * Every user of every rotated secret, whether it is made already or by the first rotation. Nobody acts
+ * as the group of a dynamic role: its leases would own what was made so.
+ */
+export const wantedUsers = (plan: Plan): readonly WantedUser[] => {
+  const dynamic = dynamicGroups(plan);
+  return Object.entries(plan.rotatedUsers ?? {}).flatMap(
+    ([secret, { strategy, usernames, group }]) =>
+      usernames.map((name) => ({
+        name,
+        secret,
+        group,
+        actsAsGroup: strategy === "alternating-users" && !dynamic.includes(group),
+      })),
   );
+};
 
 /** The groups of rotated users that are not a dynamic role's: those are made with the stack. */
-export const ownerGroupsOf = (plan: ProvisionPlan): readonly string[] => {
-  const made = Object.values(plan.roles).map(({ groupRole }) => groupRole);
+export const ownerGroupsOf = (plan: Plan): readonly string[] => {
+  const made = dynamicGroups(plan);
   const groups = new Set(wantedUsers(plan).map(({ group }) => group));
   return [...groups].filter((group) => !made.includes(group));
 };

@@ -68,7 +68,8 @@ async function convergeTurn(
     await session.convergeTurn({
       username: pending.username,
       verifier: await scramVerifier(pending.password),
-      ownerGroup: settings.ownerGroup ?? "",
+      group: settings.group ?? "",
+      actsAsGroup: settings.actsAsGroup === true,
       like: current.username,
       comment: commentOf(settings),
     });

@@ -2,7 +2,7 @@
  * How a secret is rotated; AWS's words for the first two.
  *
  * - `single-user`: the user changes its own password.
- * - `alternating-users`: two users of one owner group take turns; the administrator sets the password
+ * - `alternating-users`: two users of one group take turns; the administrator sets the password
  *   of the one that nobody uses.
  * - `master-user`: RDS sets the password, whatever it was.
  * - `issuer-login`: two logins take turns, each changing its own password with `AWSPREVIOUS`.
@@ -36,8 +36,13 @@ export interface RotationSettings {
   readonly strategy: RotationStrategy;
   /** Who may be in the secret: two for `alternating-users` and `issuer-login`, else one. */
   readonly usernames: readonly string[];
-  /** For `alternating-users`: the role both belong to, and act as. */
-  readonly ownerGroup?: string;
+  /** For `alternating-users`: the role both belong to. */
+  readonly group?: string;
+  /**
+   * Both act as it, so that what one makes is the other's too: it is their owner group. Never the
+   * group of a dynamic role, whose leases would own that as well.
+   */
+  readonly actsAsGroup?: boolean;
   readonly tls: "verify-full" | "plaintext";
   /** PEM of the roots to trust instead of the Region's RDS roots. */
   readonly ca?: string;

@@ -18,7 +18,7 @@ const BETWEEN_ATTEMPTS: Duration = seconds(2);
  */
 export async function testSecret(deps: RotationDeps, request: RotationRequest): Promise<void> {
   const { secretId: id } = request;
-  const { ownerGroup, testQueries } = deps.settings;
+  const { group, actsAsGroup, testQueries } = deps.settings;
   const current = await readCurrent(deps, id);
   const pending = await needPending(deps, request, current);
   const session = await logIn(deps, id, pending);
@@ -27,13 +27,13 @@ export async function testSecret(deps: RotationDeps, request: RotationRequest): 
       const found = await session.differences(pending.username, current.username, SHOWN_AT_MOST);
       if (found.length > 0)
         throw new ConfigError(
-          `secret ${id}: the two users are not alike: ${found.join("; ")}; give privileges to ${ownerGroup ?? "the roles that both are members of"}, never to one of them`,
+          `secret ${id}: the two users are not alike: ${found.join("; ")}; give privileges to ${group ?? "the roles that both are members of"}, never to one of them`,
         );
     }
     const actsAs = await session.actsAs();
-    if (ownerGroup !== undefined && actsAs !== ownerGroup)
+    if (actsAsGroup === true && actsAs !== group)
       throw new ConfigError(
-        `secret ${id}: ${pending.username} acts as ${actsAs} and not as ${ownerGroup}, and what it makes would be its own; have a DBA run: ALTER ROLE … SET role`,
+        `secret ${id}: ${pending.username} acts as ${actsAs} and not as ${group}, and what it makes would be its own; have a DBA run: ALTER ROLE … SET role`,
       );
     await session.tryQueries(testQueries);
   } finally {

@@ -172,8 +172,8 @@ const loginOf = (
   return { ...admin, username, password, database };
 };
 
-const becomes = ({ alternates, group }: WantedUser): readonly string[] =>
-  alternates ? [group] : [];
+const becomes = ({ actsAsGroup, group }: WantedUser): readonly string[] =>
+  actsAsGroup ? [group] : [];
 
 /** PostgreSQL accepts some statements that have no effect. */
 async function verify({ session, version }: Ground, plan: ProvisionPlan): Promise<void> {

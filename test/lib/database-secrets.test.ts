@@ -82,11 +82,16 @@ test("a role may come after the secret that has its privileges", () => {
   });
 });
 
-test("two users act as the dynamic role's group where they have its privileges", () => {
+test("nobody acts as a dynamic role's group, whose leases would own what was made", () => {
   const made = database();
   made.addRotatedSecret("shop", { ...SHOP, ownerGroup: undefined, role: "readonly" });
   const settings = JSON.parse(assetFile(Stack.of(made), "secretshop", "rotation.json"));
-  expect(settings).toMatchObject({ ownerGroup: `mf_${made.tag}_group_readonly` });
+  const group = `mf_${made.tag}_group_readonly`;
+  expect(settings).toMatchObject({ group, actsAsGroup: false });
+  const other = database();
+  other.addRotatedSecret("shop", SHOP);
+  const crm = JSON.parse(assetFile(Stack.of(other), "secretshop", "rotation.json"));
+  expect(crm).toMatchObject({ group: "shop_owner", actsAsGroup: true });
 });
 
 test("a secret is the database's: its host, its port, its first database, its roots", () => {

@@ -60,6 +60,15 @@ test("what one of two users in turn makes belongs to their group", async () => {
   ).toEqual([{ owner: database.owner }]);
 });
 
+test("two users of a dynamic role act as themselves: leases of that role must own nothing of theirs", async () => {
+  const { database, plan, writers } = await rotated();
+  const { writer } = plan.rotatedUsers ?? {};
+  if (writer === undefined) throw new Error("the plan has a writer");
+  const group = groupRoleName(database.tag, "readwrite");
+  await database.provision(withUsers(plan, { ...plan.rotatedUsers, writer: { ...writer, group } }));
+  expect(await whoIs(database.as(writers[0], "first-of-writer"))).toBe(writers[0]);
+});
+
 test("a repetition changes nothing and reports nothing", async () => {
   const { database, plan, reports, writers } = await rotated();
   const look = async () => [

@@ -229,11 +229,9 @@ describe("a server that says no:", () => {
       /the administrator's secret \S+ holds a login that \S+ refuses \(SQLSTATE 28P01\)/,
     );
     const gone = await rotationScene("alternating-users", {
-      changes: { ownerGroup: "nobody_here" },
+      changes: { group: "nobody_here" },
     });
-    expect((await failureOf(gone)).message).toContain(
-      'the owner group "nobody_here" does not exist',
-    );
+    expect((await failureOf(gone)).message).toContain('the group "nobody_here" does not exist');
     const strong = await rotationScene("alternating-users");
     const [, b = ""] = strong.settings.usernames;
     await runAs(strong.test.superuser(), `create role ${b} superuser`);

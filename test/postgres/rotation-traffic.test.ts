@@ -98,7 +98,7 @@ test("no password, and no verifier, is in the server's log of statements that ch
   ];
   const scenes: RotationScene[] = [];
   for (const strategy of strategies) scenes.push(await rotationScene(strategy, { cluster }));
-  const changes = { ownerGroup: cluster.superuser.username };
+  const changes = { group: cluster.superuser.username };
   const failing = await rotationScene("alternating-users", { cluster, changes });
   const superuser = failing.test.superuser();
   const logUntil = async (canary: string): Promise<string> => {

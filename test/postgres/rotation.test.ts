@@ -290,6 +290,21 @@ describe("alternating-users", () => {
     }
   });
 
+  test("two users of a dynamic role's group act as themselves, and what one alone owns stops its rotation", async () => {
+    const scene = await rotationScene("alternating-users", { changes: { actsAsGroup: false } });
+    const [a = "", b = ""] = scene.settings.usernames;
+    await runAs(scene.test.superuser(), `alter role ${a} reset role`);
+    await scene.rotate();
+    const who = "select current_user::text as role";
+    expect(await runAs(scene.loginOf("AWSCURRENT"), who)).toEqual([{ role: b }]);
+    await runAs(
+      scene.test.superuser(),
+      `create table public.of_b (); alter table public.of_b owner to ${b}`,
+    );
+    await expect(scene.rotate()).rejects.toThrow(`${b} has ownership of public.of_b, ${a} has not`);
+    expect(scene.loginOf("AWSCURRENT").username).toBe(b);
+  });
+
   test("names are taken as they are: a user whose name ends in _clone, and one of 63 bytes", async () => {
     const scene = await rotationScene("alternating-users");
     const [a = ""] = scene.settings.usernames;

@@ -112,7 +112,7 @@ export async function rotationScene(
     secret: "rotated",
     strategy,
     usernames,
-    ...(strategy === "alternating-users" && { ownerGroup: owner }),
+    ...(strategy === "alternating-users" && { group: owner, actsAsGroup: true }),
     tls: "verify-full",
     ca: cluster.ca,
     password: DEFAULT_PASSWORD_POLICY,

@@ -89,7 +89,7 @@ export async function checkUsers(
 }
 
 const isTouched = (tag: string, user: WantedUser, state: UserState): boolean =>
-  isOurs(tag, state) || user.alternates;
+  isOurs(tag, state) || user.actsAsGroup;
 
 function groupProblems({ name, exists, login, powerful }: GroupFacts): string[] {
   const group = ident(name);

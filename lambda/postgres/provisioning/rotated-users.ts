@@ -115,21 +115,21 @@ export const createUser = (
   sql`create role ${ident(user.name)} login inherit nocreaterole nocreatedb password ${literal(verifier)}`,
   sayWhose(tag, user),
   joinGroup(user, version),
-  ...(user.alternates ? [actAsGroup(user)] : []),
+  ...(user.actsAsGroup ? [actAsGroup(user)] : []),
 ];
 
 /** Whether a user has what it needs of its group. Of somebody else's user, no more is asked. */
 export function isMember(tag: string, user: WantedUser, state: UserState): boolean {
   const found = state.memberships.find(({ group }) => group === user.group);
   if (found === undefined) return false;
-  if (!isOurs(tag, state)) return found.set || !user.alternates;
+  if (!isOurs(tag, state)) return found.set || !user.actsAsGroup;
   return found.inherit && found.set;
 }
 
 /** What is to be changed of a user besides its membership. What is not Mayfly's is hardly touched. */
 export function mendsOf(tag: string, user: WantedUser, state: UserState): readonly Sql[] {
   const name = ident(user.name);
-  const acts = user.alternates && state.acts_as !== user.group ? [actAsGroup(user)] : [];
+  const acts = user.actsAsGroup && state.acts_as !== user.group ? [actAsGroup(user)] : [];
   if (!isOurs(tag, state)) return acts;
   const words = [
     ...(state.login ? [] : [sql`login`]),
@@ -143,7 +143,7 @@ export function mendsOf(tag: string, user: WantedUser, state: UserState): readon
     ...(words.length === 0 ? [] : [sql`alter role ${name} ${joined(words, sql` `)}`]),
     ...(state.comment === rotatedUserComment(tag, user.secret) ? [] : [sayWhose(tag, user)]),
     ...acts,
-    ...(user.alternates || state.acts_as === null ? [] : [sql`alter role ${name} reset role`]),
+    ...(user.actsAsGroup || state.acts_as === null ? [] : [sql`alter role ${name} reset role`]),
     ...others.map(({ group }) => sql`revoke ${ident(group)} from ${name}`),
   ];
 }

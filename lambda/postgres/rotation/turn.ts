@@ -52,25 +52,25 @@ where u.rolname = any ($1::text[])
 group by r.rolname, u.rolname`;
 
 /**
- * Make the user of the next turn what the current one is: a member of the owner group, acting as it,
- * with the same memberships, and a new password. All of it or nothing.
+ * Make the user of the next turn what the current one is: a member of the group, acting as it where
+ * both do, with the same memberships, and a new password. All of it or nothing.
  *
  * @throws ConfigError when the administrator may not, with what a DBA can run.
  */
 export async function convergeTurn(session: OpenSession, user: TurnUser): Promise<void> {
   const step = `converge the user ${user.username}`;
-  const { username, like, ownerGroup } = user;
+  const { username, like, group } = user;
   const [admin = { version: 0, name: "", createsRoles: false }] = await session.rows<Admin>(
     step,
     adminFacts,
   );
   const split = admin.version >= SPLIT_MEMBERSHIP;
-  const states = await session.rows<UserState>(step, userStates, [[username, like, ownerGroup]]);
+  const states = await session.rows<UserState>(step, userStates, [[username, like, group]]);
   const held = await session.rows<Membership>(step, memberships(split), [[username, like]]);
   const stateOf = (name: string) => states.find((each) => each.name === name);
-  if (stateOf(ownerGroup) === undefined)
+  if (stateOf(group) === undefined)
     throw new ConfigError(
-      `the owner group "${ownerGroup}" does not exist; have a DBA run: CREATE ROLE ${ident(ownerGroup)} NOLOGIN;`,
+      `the group "${group}" does not exist; have a DBA run: CREATE ROLE ${ident(group)} NOLOGIN;`,
     );
   for (const name of [username, like])
     if (stateOf(name)?.powerful)
@@ -81,14 +81,14 @@ export async function convergeTurn(session: OpenSession, user: TurnUser): Promis
     ...passwordOf(user, stateOf(username), stateOf(like)),
     ...grantsOf(user, held, split),
     ...[username, like]
-      .filter((name) => stateOf(name)?.acts_as !== ownerGroup)
-      .map((name) => sql`alter role ${ident(name)} set role = ${literal(ownerGroup)}`),
+      .filter((name) => user.actsAsGroup && stateOf(name)?.acts_as !== group)
+      .map((name) => sql`alter role ${ident(name)} set role = ${literal(group)}`),
   ];
   try {
     await session.applyUnlogged(step, statements);
   } catch (error) {
     if (!(error instanceof StatementRejectedError)) throw error;
-    const existing = [ownerGroup, username, like].filter((name) => stateOf(name) !== undefined);
+    const existing = [group, username, like].filter((name) => stateOf(name) !== undefined);
     throw mayNot(error, admin, user, existing);
   }
 }
@@ -106,16 +106,16 @@ function passwordOf(
   ];
 }
 
-/** Both belong to the owner group; beyond it, the next user gets what the current one has, and no more. */
+/** Both belong to the group; beyond it, the next user gets what the current one has, and no more. */
 function grantsOf(
-  { username, like, ownerGroup }: TurnUser,
+  { username, like, group }: TurnUser,
   held: readonly Membership[],
   split: boolean,
 ): readonly Sql[] {
   const of = (member: string) => held.filter((each) => each.member === member);
-  const group = { role: ownerGroup, admin: false, inherit: true, set: true };
+  const shared = { role: group, admin: false, inherit: true, set: true };
   // one of AWS's clones is a member of the other user, who cannot be its own
-  const wanted = [group, ...of(like).filter(({ role }) => ![ownerGroup, username].includes(role))];
+  const wanted = [shared, ...of(like).filter(({ role }) => ![group, username].includes(role))];
   const has = (member: string, { role, admin, inherit, set }: Omit<Membership, "member">) =>
     of(member).some(
       (each) =>
@@ -125,7 +125,7 @@ function grantsOf(
     ({ role }) => role !== username && !wanted.some((each) => each.role === role),
   );
   return [
-    ...(has(like, group) ? [] : [grant(group, like, split)]),
+    ...(has(like, shared) ? [] : [grant(shared, like, split)]),
     ...wanted.filter((each) => !has(username, each)).map((each) => grant(each, username, split)),
     ...excess.map(({ role }) => sql`revoke ${ident(role)} from ${ident(username)}`),
   ];
