@@ -15,6 +15,8 @@ export interface RotationSeen {
   readonly secret: string;
   readonly logins: number;
   readonly refused: number;
+  /** What the server says afterwards to the login that was read before; `undefined`: it is let in. */
+  readonly formerSqlState: string | undefined;
   /** From RotateSecret until the new version was current. Unit: milliseconds. */
   readonly rotationMs: number;
   /** How often a function was killed, and the rotation completed all the same. */
@@ -30,7 +32,7 @@ interface Shown {
 }
 
 const SHOWN: readonly Shown[] = [
-  { name: "issuer", how: "two logins take turns, each changes its own", neverFails: true },
+  { name: "issuer", how: "Mayfly's own logins take turns, each sets its own", neverFails: true },
   { name: "shop", how: "two users of one group take turns", neverFails: true },
   { name: "reports", how: "one user changes its own password", neverFails: false },
   { name: "admin", how: "RDS sets the master user's password", neverFails: false },
@@ -43,11 +45,14 @@ const EVERY_MS = 20;
 /** Every secret is rotated while a client works with it, and then while its function is killed. */
 export async function rotateAll(stage: Stage): Promise<{ rotations: readonly RotationSeen[] }> {
   const { say, place } = stage;
-  say.title(`Secrets that rotate, while a client of each logs in every ${EVERY_MS} ms`);
+  say.title(
+    `For applications that cannot ask: secrets rotate while a client logs in every ${EVERY_MS} ms`,
+  );
   const rotations: RotationSeen[] = [];
   for (const shown of SHOWN) rotations.push(await rotateOne(stage, shown));
+  say.step("sessions", "those that were open before a rotation live on, with all four");
   if (place.kills === undefined) return { rotations };
-  say.title(`Secrets that rotate, although the function is killed after ${STEPS.join(", ")}`);
+  say.title(`The same, with the function killed after ${STEPS.join(", then after ")}`);
   const killed: RotationSeen[] = [];
   for (const seen of rotations)
     killed.push({ ...seen, kills: await killOne(stage, place.kills, seen.secret) });
@@ -59,16 +64,23 @@ async function rotateOne(stage: Stage, { name, how, neverFails }: Shown): Promis
   const secret = secretOf(stage, name);
   await secret.settled();
   say.progress(`rotating ${name}`);
+  const former = await secret.read();
+  const session = await logIn(stage.place, former);
   const client = await startClient(stage, secret);
   const start = performance.now();
   await secret.rotate();
   const rotationMs = performance.now() - start;
   const { logins, refused } = await client.stop();
-  if (neverFails && refused > 0) throw new Error(`${name}: ${refused} logins were refused`);
+  const formerSqlState = await sqlStateOf(logIn(stage.place, former).then((c) => c.end()));
+  await session.query("select 1"); // a rotation ends no session
+  await session.end();
+  if (neverFails && (refused > 0 || formerSqlState !== undefined))
+    throw new Error(`${name}: ${refused} logins were refused; the former: ${formerSqlState}`);
   say.step("rotate", `${name}: ${how}`, rotationMs);
-  const until = refused === 0 ? "" : ", until the client read the new version";
-  say.detail(`${logins} logins meanwhile, ${refused} refused${until}`);
-  return { secret: name, logins, refused, rotationMs, kills: 0 };
+  const until = refused === 0 ? "" : " (28P01) until it read again";
+  const fate = formerSqlState === undefined ? "still logs in" : "logs in no more";
+  say.detail(`${logins} logins, ${refused} refused${until}; what was read before ${fate}`);
+  return { secret: name, logins, refused, formerSqlState, rotationMs, kills: 0 };
 }
 
 async function killOne({ place, ...stage }: Stage, kills: Kills, name: string): Promise<number> {
@@ -87,7 +99,7 @@ async function killOne({ place, ...stage }: Stage, kills: Kills, name: string): 
   if (killed !== STEPS.length) throw new Error(`${name}: ${killed} functions were killed`);
   say.step(
     "kill",
-    `${name}: ${killed} killed, each retry completed it, AWSCURRENT logs in`,
+    `${name}: killed ${killed} times, completed by each retry; AWSCURRENT logs in`,
     performance.now() - start,
   );
   return killed;

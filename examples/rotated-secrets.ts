@@ -39,7 +39,8 @@ const reports = new RotatedSecret(stack, "Reports", {
 });
 reports.grantRead(Role.fromRoleName(stack, "Reporting", "reporting"));
 
-// a new secret for two users, who exist and are members of app_owner
+// a new secret for two users, who exist and are members of app_owner. Its password is random: put
+// that of shop_a into it, and Secrets Manager's next attempt gets in
 const shop = new RotatedSecret(stack, "Shop", {
   ...place,
   name: "shop",

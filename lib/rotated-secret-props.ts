@@ -105,7 +105,10 @@ export interface AddRotatedSecretProps extends RotatedSecretOptions {
   readonly clusterIdentifier?: string;
 }
 
-/** Properties of a RotatedSecret that stands alone. Its users exist: nobody makes them. */
+/**
+ * Properties of a RotatedSecret that stands alone. Its users exist: nobody makes them. Nor does anybody
+ * set the random password of a secret that is made: put theirs into it, and rotate.
+ */
 export interface RotatedSecretProps extends RotatedSecretOptions {
   /** Name of the database in logs, 1 to 32 of `[a-z0-9-]`. */
   readonly database: string;

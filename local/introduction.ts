@@ -1,4 +1,5 @@
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import type { Runner } from "./runner.ts";
 
 /** Environment variables, as one line for a shell. */
@@ -40,6 +41,22 @@ async function aliasesOf(runner: Runner, principal: string): Promise<string[]> {
   return (await Promise.all(asked)).flat();
 }
 
+/** The secrets among the outputs that the policies let a principal read: asked, not guessed. */
+async function secretsOf(runner: Runner, principal: string): Promise<string[]> {
+  const { endpoint, region, outputs } = runner;
+  const credentials = runner.credentialsFor(principal);
+  const client = new SecretsManagerClient({ endpoint, region, credentials });
+  const asked = Object.entries(outputs)
+    .filter(([output]) => output.endsWith("SecretArn"))
+    .map(([output, SecretId]) =>
+      client.send(new GetSecretValueCommand({ SecretId })).then(
+        () => [variableOf(output)],
+        () => [],
+      ),
+    );
+  return (await Promise.all(asked)).flat();
+}
+
 /** An alias is named `<consumer>--<role>`. */
 const consumerOf = (alias: string | undefined): string | undefined =>
   alias?.split(":").at(-1)?.split("--")[0];
@@ -65,11 +82,14 @@ export async function introduction(runner: Runner): Promise<string> {
   for (const [output, principal] of Object.entries(outputs)) {
     if (!output.endsWith("RoleArn")) continue;
     const aliases = await aliasesOf(runner, principal);
+    const secrets = await secretsOf(runner, principal);
     lines.push("", `# as ${consumerOf(aliases[0]) ?? principal}:`, keysOf(runner, principal));
     for (const alias of aliases)
       lines.push(
         `# aws lambda invoke --function-name ${alias} --cli-binary-format raw-in-base64-out --payload '{"action":"issue"}' /dev/stdout`,
       );
+    for (const variable of secrets)
+      lines.push(`# aws secretsmanager get-secret-value --secret-id "$${variable}"`);
   }
   lines.push("", "# as an administrator, who may do anything that no policy denies:");
   lines.push(keysOf(runner, "administrator"));

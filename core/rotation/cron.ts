@@ -113,11 +113,11 @@ function firingDays(months: ReadonlySet<number>, fires: DayTest): [number[], num
 
 /**
  * When `cron(0 hours day-of-month month day-of-week *)` fires, with what Secrets Manager knows of
- * cron: minutes 0, every year, `? * , - / L #`. Expressions that never fire are none.
+ * cron: minutes 0, every year, `? * , - / L #`. `undefined` for anything else.
  *
  * Source: "Rotation schedules" in the user guide of Secrets Manager.
  */
-export function cronTimes(expression: string): CronTimes | undefined {
+export function cronTimes(expression: string): CronTimes | "never" | undefined {
   const [, body = ""] = /^cron\(([^()]+)\)$/.exec(expression) ?? [];
   const [minutes, hoursText = "", ofMonth = "", monthText = "", ofWeek = "", year, ...rest] =
     body.split(" ");
@@ -129,7 +129,7 @@ export function cronTimes(expression: string): CronTimes | undefined {
   if (firstHour === undefined || lastHour === undefined || !months || !fires) return undefined;
   const [days, cycle] = firingDays(months, fires);
   const [firstDay] = days;
-  if (firstDay === undefined) return undefined;
+  if (firstDay === undefined) return "never";
   const ofDays = days.map((day, i) => (days[i + 1] ?? firstDay + cycle) - day);
   const gaps = [
     ...new Set(ofDays.map((apart) => 24 * apart - lastHour + firstHour)),

@@ -66,6 +66,8 @@ function parseRate(count: number, unit: keyof typeof HOURS): ParsedSchedule | Re
 function parseCron(expression: string): ParsedSchedule | Refused {
   const times = cronTimes(expression);
   if (times === undefined) return refuse("is no schedule of Secrets Manager", CRON);
+  if (times === "never")
+    return refuse("never comes", "write a day that one of its months has, e.g. L for the last");
   const { shortest, longest, lastHour } = times;
   if (shortest < SHORTEST)
     return refuse(

@@ -79,6 +79,10 @@ describe("npm run local", () => {
       "user-service--readonly",
       "user-service--readwrite",
     ]);
+    const reads = printed.out.match(/^# aws secretsmanager .*$/gm) ?? [];
+    expect(reads).toEqual([
+      '# aws secretsmanager get-secret-value --secret-id "$ORDERS_REPORTS_SECRET_ARN"',
+    ]);
 
     const pidFile = join(dirname(caFile), "data", "postmaster.pid");
     process.kill(Number(readFileSync(pidFile, "utf8").split("\n")[0]), "SIGKILL");

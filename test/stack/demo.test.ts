@@ -63,9 +63,11 @@ describe("the demo", () => {
     });
     const { rotations } = facts;
     expect(rotations.map(({ secret }) => secret)).toEqual(["issuer", "shop", "reports", "admin"]);
-    for (const { secret, logins, refused, kills } of rotations) {
+    for (const { secret, logins, refused, formerSqlState, kills } of rotations) {
+      const takesTurns = ["issuer", "shop"].includes(secret);
       expect(logins).toBeGreaterThan(1);
-      expect(refused).toBeLessThan(["issuer", "shop"].includes(secret) ? 1 : logins);
+      expect(refused).toBeLessThan(takesTurns ? 1 : logins);
+      expect(formerSqlState).toBe(takesTurns ? undefined : "28P01");
       expect(kills).toBe(3);
     }
     expect(facts.renewedBySeconds).toBeGreaterThan(0);
@@ -82,6 +84,7 @@ describe("the demo", () => {
       "receipt",
       "sweep",
       "rotate",
+      "sessions",
       "kill",
     ])
       expect(stdout).toMatch(new RegExp(`^  ${word} `, "m"));
