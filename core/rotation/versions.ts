@@ -105,9 +105,9 @@ export async function readPrevious(
   id: string,
   wanted: DatabaseSecret,
 ): Promise<DatabaseSecret | undefined> {
-  const version = await deps.secrets.getSecret(id, { stage: AWSPREVIOUS });
-  if (version === undefined) return undefined;
   try {
+    const version = await deps.secrets.getSecret(id, { stage: AWSPREVIOUS });
+    if (version === undefined) return undefined;
     const previous = readDatabaseSecret(id, AWSPREVIOUS, version.value);
     checkSame(id, AWSPREVIOUS, previous, wanted);
     return previous;
