@@ -2,6 +2,7 @@ import {
   GetSecretValueCommand,
   ListSecretsCommand,
   ListSecretVersionIdsCommand,
+  ResourceNotFoundException,
 } from "@aws-sdk/client-secrets-manager";
 import pg from "pg";
 import { secretOf } from "../local/rotation-app.ts";
@@ -59,11 +60,17 @@ export async function allPasswords({ administrator }: ShippedStack): Promise<Set
     const { Versions = [] } = await secrets.send(list);
     for (const { VersionId } of Versions) {
       const ask = new GetSecretValueCommand({ SecretId, VersionId });
-      const { SecretString = "" } = await secrets.send(ask);
+      // a rotation that failed may have left a version without a value
+      const { SecretString = "{}" } = await secrets.send(ask).catch(noValue);
       for (const each of secretsIn(SecretString)) found.add(each);
     }
   }
   return found;
+}
+
+function noValue(error: unknown): { readonly SecretString?: string } {
+  if (error instanceof ResourceNotFoundException) return {};
+  throw error;
 }
 
 /** A text that is no JSON is secret as a whole. */
