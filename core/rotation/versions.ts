@@ -108,9 +108,9 @@ export async function readPrevious(
   id: string,
   username: string,
 ): Promise<DatabaseSecret | undefined> {
-  const version = await deps.secrets.getSecret(id, { stage: AWSPREVIOUS });
-  if (version === undefined) return undefined;
   try {
+    const version = await deps.secrets.getSecret(id, { stage: AWSPREVIOUS });
+    if (version === undefined) return undefined;
     const previous = readDatabaseSecret(id, AWSPREVIOUS, version.value);
     return previous.username === username ? previous : undefined;
   } catch (error) {

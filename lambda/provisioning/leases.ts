@@ -2,8 +2,9 @@ import type { LeaseDeps } from "../../core/ports.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { postgresLedger } from "../postgres/ledger.ts";
 import { connect, type Login } from "../postgres/login.ts";
-import { Maintenance } from "../postgres/maintenance.ts";
+import { type LoginSource, Maintenance } from "../postgres/maintenance.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
+import { knownPassword } from "./rotated-secrets.ts";
 
 /** What revokes leases while a stack is provisioned: an issuer login, and no schedules. */
 export interface LeaseRoom {
@@ -14,17 +15,26 @@ export interface LeaseRoom {
 /** Log in as an issuer, hand the leases to `work`, and log out whatever happens. */
 export async function withLeases<T>(
   {
+    secrets,
+    issuerSecret,
     serverId,
     telemetry,
     time,
     readers: composed,
-  }: Pick<ProvisionDeps, "readers" | "serverId" | "telemetry" | "time">,
+  }: Pick<
+    ProvisionDeps,
+    "issuerSecret" | "readers" | "secrets" | "serverId" | "telemetry" | "time"
+  >,
   plan: ProvisionPlan,
   login: Login,
   work: (room: LeaseRoom) => Promise<T>,
 ): Promise<T> {
   const { database, tag } = plan;
-  const source = async () => login;
+  const source: LoginSource = async ({ fresh }) => {
+    // its password may be rotated at any time
+    const known = fresh ? await knownPassword({ secrets }, issuerSecret, login) : undefined;
+    return known === undefined ? login : { ...login, password: known.password };
+  };
   const maintenance = new Maintenance(source, (to) => connect(to, LIMITS));
   const readers = composed(source, plan);
   const server = `${login.host}:${login.port}`;

@@ -13,7 +13,7 @@ import type { Login } from "../postgres/login.ts";
 import { checkCluster } from "../postgres/provisioning/check-cluster.ts";
 import { checkDatabase } from "../postgres/provisioning/check-database.ts";
 import { grantConnect } from "../postgres/provisioning/connect.ts";
-import { convergeLogin, isKnown } from "../postgres/provisioning/logins.ts";
+import { convergeLogin, isProved } from "../postgres/provisioning/logins.ts";
 import {
   admitIssuerLogins,
   emptyMaintenanceDatabase,
@@ -164,31 +164,39 @@ async function makeLogins(
     endpoint,
   );
   const place = { ...admin, database: MAINTENANCE_DATABASE };
-  const proofs: { readonly login: Login; readonly become: readonly string[] }[] = [];
+  const become = becomableRoles(plan);
+  const proved: Proved[] = [];
   for (const held of issuers)
-    proofs.push({
-      login: await settled(deps, { ...place, ...held }),
-      become: becomableRoles(plan),
-    });
-  proofs.push({ login: { ...admin, ...janitor, database: dbname }, become: [] });
-  let passwordsSet = 0;
-  for (const { login, become } of proofs) {
-    const set = await convergeLogin(session, login, LIMITS, become);
-    passwordsSet += set ? 1 : 0;
-    log("login proved", { login: login.username, password: set ? "set" : "unchanged" });
-  }
-  const [issuer = admin] = proofs.map(({ login }) => login);
-  return { issuer, passwordsSet };
+    proved.push(await convergeIssuerLogin(deps, session, { ...place, ...held }, become));
+  const login = { ...admin, ...janitor, database: dbname };
+  proved.push({ login, set: await convergeLogin(session, login, LIMITS, []) });
+  for (const { login: each, set } of proved)
+    log("login proved", { login: each.username, password: set ? "set" : "unchanged" });
+  const [issuer = admin] = proved.map((each) => each.login);
+  return { issuer, passwordsSet: proved.filter(({ set }) => set).length };
 }
 
-/** An issuer login with the password that it has: also in the midst of a rotation, if it has any. */
-async function settled(
-  { secrets, issuerSecret, log }: ProvisionDeps,
+/** A login that works, and whether its password was set for that. */
+interface Proved {
+  readonly login: Login;
+  readonly set: boolean;
+}
+
+/**
+ * An issuer login with the password that it has. In the midst of a rotation that may be any version's,
+ * and another in the next moment: it is set only when no version holds it.
+ */
+async function convergeIssuerLogin(
+  deps: ProvisionDeps,
+  session: Session,
   login: Login,
-): Promise<Login> {
-  if (await isKnown(login, LIMITS)) return login;
+  become: readonly string[],
+): Promise<Proved> {
+  const { secrets, issuerSecret, log } = deps;
+  if (await isProved(login, LIMITS, become)) return { login, set: false };
   const known = await knownPassword({ secrets }, issuerSecret, login);
-  if (known === undefined) return login;
+  if (known === undefined)
+    return { login, set: await convergeLogin(session, login, LIMITS, become) };
   log("a rotation is under way; the password is left alone", { user: login.username });
-  return { ...login, password: known.password };
+  return convergeIssuerLogin(deps, session, { ...login, password: known.password }, become);
 }

@@ -129,12 +129,22 @@ export class Stage {
     return former.password;
   }
 
-  /** What the provisioner has printed, of this level. */
-  provisionerSaid(level: "INFO" | "WARN"): readonly string[] {
+  /** What the provisioner has warned of. */
+  warnings(): readonly string[] {
     return this.runner
       .logs()
       .filter(({ functionName }) => functionName.endsWith("-provisioner"))
       .map(({ line }) => line)
-      .filter((line) => line.includes(`"level":"${level}"`));
+      .filter((line) => line.includes('"level":"WARN"'));
+  }
+
+  /** Ids of leases that have a receipt: a sweep may drop what the provisioner has latched. */
+  revoked(): ReadonlySet<string> {
+    return new Set(
+      this.runner
+        .logs()
+        .filter(({ line }) => line.includes('"lease.revoked"'))
+        .map(({ line }) => (JSON.parse(line) as { readonly leaseId: string }).leaseId),
+    );
   }
 }

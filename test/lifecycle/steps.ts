@@ -172,7 +172,7 @@ async function underLoad(
   }
   const scheduled = (await stage.schedulesIn(group))?.length;
   seen.so(`${leases} leases are alive, each with a schedule`, scheduled === leases, scheduled);
-  const revokedBefore = stage.provisionerSaid("INFO").filter(isRevoked).length;
+  const revokedBefore = stage.revoked().size;
   const began = Date.now();
   const deleting = stage.runner.delete();
   let sweeps = 0;
@@ -192,12 +192,10 @@ async function underLoad(
   const all = ended.length === wanted && ended.every((each) => each === "ended");
   seen.so(`all ${wanted} sessions have ended`, all, ended);
   await nothingIsLeft(scene, seen, group);
-  const revoked = stage.provisionerSaid("INFO").filter(isRevoked).length - revokedBefore;
-  seen.so(`${leases} receipts in the provisioner's log`, revoked === leases, revoked);
+  const revoked = stage.revoked().size - revokedBefore;
+  seen.so(`${leases} leases have a receipt in a log`, revoked === leases, revoked);
   held.clear();
 }
-
-const isRevoked = (line: string): boolean => line.includes('"lease.revoked"');
 
 /** What takes more than a minute: the provisioner waits for a server that may come back. */
 export const DEAD_SERVER: readonly Step[] = [
@@ -206,11 +204,11 @@ export const DEAD_SERVER: readonly Step[] = [
     await stage.runner.create(assemblies.first);
     await hold(scene, READER, WRITER);
     const group = await stage.groupName();
-    const before = stage.provisionerSaid("WARN").length;
+    const before = stage.warnings().length;
     await stage.runner.database.crash();
     await stage.runner.delete();
     await statusIs(scene, seen, "gone");
-    const [first = "", second = ""] = stage.provisionerSaid("WARN").slice(before);
+    const [first = "", second = ""] = stage.warnings().slice(before);
     seen.so(
       "logged: nothing was removed or verified, the database could not be reached",
       first.includes("nothing was removed or verified: the database could not be reached"),

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { issuerLoginName } from "../../core/names.ts";
 import { changesOf } from "../../core/provisioning/report.ts";
 import { Secret } from "../../core/secret.ts";
+import { withLeases } from "../../lambda/provisioning/leases.ts";
 import { issuerOn, logIn } from "../support/leases.ts";
 import { provisioned, runAs, SECRETS, type TestDatabase } from "../support/provisioned.ts";
 import { whoIs } from "../support/rotated.ts";
@@ -114,6 +115,17 @@ describe("a rotation of the issuer logins that has crashed", () => {
     await issuer.close();
     await database.remove();
     expect(database.warnings).toEqual([]);
+  });
+
+  test("or goes on after the login was proved: what revokes leases finds the next password", async () => {
+    const database = await provisioned();
+    const proved = await database.issuerLogin("b");
+    label(database, "AWSPENDING", proved.username, PENDING);
+    await runAs(database.admin(), `alter role ${proved.username} password '${PENDING}'`);
+    const { row } = await withLeases(database.deps, database.plan, proved, ({ deps }) =>
+      deps.ledger.find("nobody"),
+    );
+    expect(row).toBeUndefined();
   });
 
   test("and is finished has left AWSPENDING where AWSCURRENT is, which is nothing special", async () => {

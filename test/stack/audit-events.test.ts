@@ -55,5 +55,5 @@ test("a sweep and a refusal are told too, and nothing that is no audit line", as
   await stack.ask({ action: "issue", ttlSeconds: 1 });
   const kinds = () => new Set(stack.runner.busEvents.map(({ detailType }) => detailType));
   await eventually(() => kinds().has("sweep.finished") && kinds().has("request.refused"));
-  for (const kind of kinds()) expect(kind).toMatch(/^(?:lease|role|request|sweep)\./);
+  for (const kind of kinds()) expect(kind).toMatch(/^(?:lease|role|request|secret|sweep)\./);
 });

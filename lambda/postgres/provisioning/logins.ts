@@ -23,18 +23,32 @@ export async function convergeLogin(
   limits: Limits,
   become: readonly string[],
 ): Promise<boolean> {
-  try {
-    await prove(login, limits, become);
-    return false;
-  } catch (error) {
-    if (!isRejected(error, WRONG_PASSWORD)) throw error;
-  }
+  if (await isProved(login, limits, become)) return false;
   const verifier = await scramVerifier(login.password);
   await admin.apply(`set the password of ${login.username}`, [
     sql`alter role ${ident(login.username)} password ${literal(verifier)} valid until 'infinity'`,
   ]);
   await prove(login, limits, become);
   return true;
+}
+
+/**
+ * Whether a login works, as {@link convergeLogin} makes sure of; false when its password is another.
+ *
+ * @throws StatementRejectedError when the password is right, and the login does not work all the same.
+ */
+export async function isProved(
+  login: Login,
+  limits: Limits,
+  become: readonly string[],
+): Promise<boolean> {
+  try {
+    await prove(login, limits, become);
+    return true;
+  } catch (error) {
+    if (isRejected(error, WRONG_PASSWORD)) return false;
+    throw error;
+  }
 }
 
 /** Whether the server knows a login by its password, wherever it then lets it in. */
