@@ -136,14 +136,14 @@ describe.each(KINDS)("the master user's password of $name", (kind) => {
     expect(modified(scene)).toEqual([
       { ...input, MasterUserPassword: "the-password", ApplyImmediately: true },
     ]);
-    expect(scene.waits).toEqual([seconds(3), seconds(3), seconds(3), seconds(3)]);
+    expect(scene.waits).toEqual([seconds(1), seconds(1), seconds(1), seconds(1)]);
   });
 
   test("is applied when other changes are still pending", async () => {
     const scene = rdsFor(source);
     describeAs(scene, [{ ...available, PendingModifiedValues: { EngineVersion: "18.1" } }]);
     await scene.rds.setMasterPassword("postgres", PASSWORD);
-    expect(scene.waits).toEqual([seconds(3)]);
+    expect(scene.waits).toEqual([seconds(1)]);
   });
 
   test.each([
@@ -157,7 +157,7 @@ describe.each(KINDS)("the master user's password of $name", (kind) => {
       name: "DatabaseUnavailableError",
       message: `RDS has not applied the master user's password of ${name} in time, its status is ${status}; wait and retry`,
     });
-    expect(scene.waits).toHaveLength(PATIENCE / seconds(3));
+    expect(scene.waits).toHaveLength(PATIENCE / seconds(1));
   });
 
   test("is not set where RDS manages it", async () => {
