@@ -39,7 +39,6 @@ beforeAll(async () => {
   );
   const { SecretList = [] } = await stack.administrator.secrets.send(new ListSecretsCommand({}));
   secrets = SecretList.map(({ ARN = "" }) => ARN);
-  expect([roles.length, secrets.length]).toEqual([16, 6]);
 });
 afterAll(() => stack?.stop());
 
@@ -56,10 +55,14 @@ async function allowed(
       await client.send(new Command({ SecretId }));
       found.push(SecretId);
     } catch (error) {
-      expect(error).toMatchObject(DENIED);
+      if ((error as Error).name !== DENIED.name) throw error;
     }
   return found;
 }
+
+test("there are roles and secrets to try", () => {
+  expect([roles.length, secrets.length]).toEqual([16, 6]);
+});
 
 test("a consumer reads the secret that it was granted, and no other; the other reads none", async () => {
   const reports = arnOf(stack.runner, "reports");
@@ -114,7 +117,7 @@ describe("a rotator that is called by hand", () => {
   const TOKEN = "0".repeat(32);
   const byHand = async (event: object, name: ShippedName = "reports") => {
     const { answer } = await invoke(stack.administrator, rotatorOf(stack, name), event);
-    return `${answer?.errorType}: ${answer?.errorMessage}`;
+    return [answer?.errorType, answer?.errorMessage].join(": ");
   };
 
   test.each<[string, (arn: string, other: string) => object, string]>([
