@@ -31,8 +31,8 @@ afterAll(() => {
 const LEAST: Readonly<Record<RotationStrategy, number>> = {
   "single-user": 25,
   "alternating-users": 33,
-  "master-user": 22,
-  "issuer-login": 25,
+  "master-user": 28,
+  "issuer-login": 27,
 };
 
 test.each(

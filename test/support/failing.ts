@@ -10,6 +10,8 @@ export class Crash extends Error {}
 export interface CrashPoint {
   /** Names of the calls that were tried. */
   readonly calls: readonly string[];
+  /** Whether the point was reached; adapters may have turned its error into another. */
+  readonly isDead: () => boolean;
   /** The same port, but call number `at` (from 1) and all calls after it fail. */
   readonly wrap: <Port extends object>(port: Port) => Port;
 }
@@ -17,8 +19,14 @@ export interface CrashPoint {
 /** Die at call number `at`, as if the function had been killed there. */
 export function crashAt(at: number, side: Side): CrashPoint {
   const calls: string[] = [];
+  let isDead = false;
+  const die = (text: string): never => {
+    isDead = true;
+    throw new Crash(text);
+  };
   return {
     calls,
+    isDead: () => isDead,
     wrap: (port) =>
       new Proxy(port, {
         get: (target, name) => {
@@ -28,9 +36,9 @@ export function crashAt(at: number, side: Side): CrashPoint {
             calls.push(String(name));
             const number = calls.length;
             if (number > at || (number === at && side === "before"))
-              throw new Crash(`crashed before call ${number}, ${String(name)}`);
+              die(`crashed before call ${number}, ${String(name)}`);
             const answer: unknown = await call(...given);
-            if (number === at) throw new Crash(`crashed after call ${number}, ${String(name)}`);
+            if (number === at) die(`crashed after call ${number}, ${String(name)}`);
             return answer;
           };
         },

@@ -4,8 +4,8 @@ import { rotate } from "../../core/rotation/rotate.ts";
 import type { RotationDeps } from "../../core/rotation/versions.ts";
 import { type OpenSession, openSession } from "../../lambda/postgres/provisioning/session.ts";
 import { rotationServers } from "../../lambda/postgres/rotation/servers.ts";
-import { Crash, crashAt, type Side } from "./failing.ts";
-import type { RotationScene } from "./rotations.ts";
+import { crashAt, type Side } from "./failing.ts";
+import { type RotationScene, rdsOf } from "./rotations.ts";
 
 /** What became of one rotation whose function was killed once. */
 export interface CrashRow {
@@ -59,14 +59,14 @@ async function rotateUntilKilled(
   at: number,
   side: Side,
 ): Promise<Pick<CrashRow, "step" | "call"> | undefined> {
-  const { wrap, calls } = crashAt(at, side);
+  const { wrap, calls, isDead } = crashAt(at, side);
   const open: OpenSession[] = [];
   const deps = killable(scene, wrap, open);
   for (const step of ROTATION_STEPS)
     try {
       await rotate(deps, { step, secretId: scene.secret.arn, token });
     } catch (error) {
-      if (!(error instanceof Crash)) throw error;
+      if (!isDead()) throw error;
       return { step, call: calls[at - 1] ?? "" };
     } finally {
       // a killed function's sockets are closed with it
@@ -77,7 +77,7 @@ async function rotateUntilKilled(
 
 /** Every call to AWS and every exchange with the server goes through `wrap`. */
 function killable(
-  { deps, ssl }: RotationScene,
+  { deps, ssl, rds }: RotationScene,
   wrap: ReturnType<typeof crashAt>["wrap"],
   open: OpenSession[],
 ): RotationDeps {
@@ -95,7 +95,7 @@ function killable(
       () => ssl,
       async (login, limits) => wrap(await network.connect(login, limits)),
     ),
-    rds: wrap(deps.rds),
+    rds: rdsOf(wrap(rds)),
   };
 }
 

@@ -17,12 +17,14 @@ import type { RotationDeps } from "../../core/rotation/versions.ts";
 import { scramVerifier } from "../../core/scram.ts";
 import { Secret } from "../../core/secret.ts";
 import type { SecretObject } from "../../core/secret-store.ts";
-import type { Instant } from "../../core/time.ts";
+import { type Instant, seconds } from "../../core/time.ts";
+import { rotationRds } from "../../lambda/aws/rotation-rds.ts";
 import type { Login } from "../../lambda/postgres/login.ts";
 import { openSession, withSession } from "../../lambda/postgres/provisioning/session.ts";
 import { rotationServers } from "../../lambda/postgres/rotation/servers.ts";
 import { ident, literal, sql } from "../../lambda/postgres/sql.ts";
 import { tlsOptions } from "../../lambda/postgres/tls.ts";
+import { type MemoryRds, memoryRds, rdsClient } from "./memory-rds.ts";
 import { type MemoryRotation, memoryRotation } from "./memory-rotation.ts";
 import type { TestCluster } from "./postgres-setup.ts";
 import {
@@ -53,6 +55,8 @@ export interface RotationScene {
   /** All four, as Secrets Manager asks for them; goes on with a rotation that failed. */
   readonly rotate: (changes?: Partial<RotationDeps>, token?: string) => Promise<void>;
   readonly ssl: Login["ssl"];
+  /** Its instance, of which the secret's user is the master. */
+  readonly rds: MemoryRds;
   /** Log in with a version; the SQLSTATE of a refusal. */
   readonly refusalOf: (label: string) => Promise<string | undefined>;
   /** The login in a version. */
@@ -125,6 +129,7 @@ export async function rotationScene(
     { region: "", folder: "" },
   );
   const ssl = verified && { ...verified, secureContext: createSecureContext(verified) };
+  const rds = memoryRds(test, first);
   let connections = 0;
   const audit: AuditEvent[] = [];
   const deps: RotationDeps = {
@@ -140,7 +145,7 @@ export async function rotationScene(
         return openSession(login, limits);
       },
     ),
-    rds: rdsOn(test, host),
+    rds: rdsOf(rds),
     random: randomBytes,
     telemetry: { audit: (event) => audit.push(event) },
     time: {
@@ -165,6 +170,7 @@ export async function rotationScene(
     connections: () => connections,
     step,
     ssl,
+    rds,
     rotate: async (changes, token = secret.begin()) => {
       for (const name of ROTATION_STEPS)
         await rotate({ ...deps, ...changes }, { step: name, secretId: secret.arn, token });
@@ -177,6 +183,18 @@ export async function rotationScene(
       ),
   };
 }
+
+/** The real adapter over an instance in memory; hosts are looked at by tests of their own. */
+export const rdsOf = (rds: MemoryRds): RotationRds => ({
+  ...rotationRds({
+    client: rdsClient(rds),
+    source: { instance: "orders" },
+    fixedHosts: [],
+    patience: seconds(10),
+    time: { now: () => Date.now() as Instant, wait: async () => {} },
+  }),
+  belongs: async () => false,
+});
 
 function usernamesOf(strategy: RotationStrategy, tag: string): readonly string[] {
   if (strategy === "issuer-login") return [issuerLoginName(tag, "a"), issuerLoginName(tag, "b")];
@@ -209,13 +227,3 @@ async function copyIssuerSecret(test: TestDatabase, secret: MemoryRotation): Pro
     secret.put(value);
   }
 }
-
-/** RDS sets a master user's password with a power that nobody has; here, the superuser's. */
-const rdsOn = (test: TestDatabase, host: string): RotationRds => ({
-  setMasterPassword: async (username, password) => {
-    const verifier = literal(await scramVerifier(password));
-    await runAs(test.superuser(), sql`alter role ${ident(username)} password ${verifier}`);
-  },
-  belongs: async () => false,
-  addressOf: async () => host,
-});
