@@ -91,6 +91,8 @@ async function onThisMachine(say: Narrator): Promise<Facts> {
       onProgress: (line) => say.progress(line),
     });
     try {
+      say.phase("waiting for the rotations that a deployment begins");
+      await unlessInterrupted(runner.rotations.settled());
       say.title("Mayfly: the stack that `cdk deploy` would make, run on this machine");
       const { endpoint, region, stackName, caFile } = runner;
       const credentials = runner.credentialsFor("administrator");
