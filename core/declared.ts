@@ -7,7 +7,7 @@ import type {
   ParsedTrust,
 } from "./config/parsed.ts";
 import type { Deployment, Grant } from "./deployment.ts";
-import { aliasName, groupRoleName, ISSUER_SECRET } from "./names.ts";
+import { aliasName, groupRoleName, ISSUER_SECRET, JANITOR_SECRET } from "./names.ts";
 import type { ProvisionPlan } from "./provisioning/plan.ts";
 import type { RotationTimes } from "./rotation/schedule.ts";
 import type { RotatedUser } from "./rotation/settings.ts";
@@ -22,7 +22,7 @@ export interface Declared {
   readonly grants: ReadonlyMap<string, Grant>;
   /** Rotated secrets, the issuer's apart. */
   readonly secrets: ReadonlyMap<string, ParsedSecret>;
-  readonly issuerRotation: RotationTimes;
+  readonly loginRotation: RotationTimes;
 }
 
 /** All that a configuration says about one of its databases; `undefined` when it has none such. */
@@ -45,7 +45,7 @@ export function declaredIn(
     roles: new Map(Object.entries(found.roles)),
     grants: new Map(grants),
     secrets: new Map(Object.entries(found.secrets)),
-    issuerRotation: found.issuerRotation,
+    loginRotation: found.loginRotation,
   };
 }
 
@@ -76,7 +76,7 @@ export const deploymentOf = ({
   roles,
   grants,
   secrets,
-  issuerRotation,
+  loginRotation,
 }: Declared): Deployment => ({
   database,
   tag,
@@ -94,7 +94,8 @@ export const deploymentOf = ({
   grants: sorted(grants, (_, grant) => grant),
   rotatedSecrets: sorted(
     new Map([
-      [ISSUER_SECRET, issuerRotation],
+      [ISSUER_SECRET, loginRotation],
+      [JANITOR_SECRET, loginRotation],
       ...[...secrets].map(([name, { times }]) => [name, times] as const),
     ]),
     (_, { periodSeconds }) => ({ periodSeconds }),

@@ -10,11 +10,12 @@ export const CONSUMER_NAME = /^(?=.{1,16}$)[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
 /** What dynamic role names may be: as consumers, up to 14. */
 export const ROLE_NAME = /^(?=.{1,14}$)[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
 
-/** The issuer logins' own secret, among those that are rotated. */
+/** The secrets of Mayfly's own logins, among those that are rotated. */
 export const ISSUER_SECRET = "issuer";
+export const JANITOR_SECRET = "janitor";
 
-/** What rotated secrets may be called: as consumers, and not as the issuer's. */
-export const SECRET_NAME = /^(?!issuer$)(?=.{1,16}$)[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
+/** What rotated secrets may be called: as consumers, and not as Mayfly's own. */
+export const SECRET_NAME = /^(?!(?:issuer|janitor)$)(?=.{1,16}$)[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
 
 /** What the configuration may call a database: as consumers, up to 32. */
 export const DATABASE_NAME = /^(?=.{1,32}$)[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;

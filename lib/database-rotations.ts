@@ -1,9 +1,10 @@
+import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import type { Construct, IDependable } from "constructs";
 import type { ParsedSecret } from "../core/config/config.ts";
 import { parseSecret } from "../core/config/pieces.ts";
 import { type Declared, groupOf } from "../core/declared.ts";
-import { ISSUER_SECRET, issuerLoginName } from "../core/names.ts";
-import { DEFAULT_PASSWORD_POLICY } from "../core/rotation/settings.ts";
+import { ISSUER_SECRET, issuerLoginName, JANITOR_SECRET, janitorName } from "../core/names.ts";
+import { DEFAULT_PASSWORD_POLICY, type RotationSettings } from "../core/rotation/settings.ts";
 import type { DynamicDatabaseProps } from "./dynamic-database-props.ts";
 import type { FunctionNetwork } from "./function-network.ts";
 import type { LeaseSecrets } from "./lease-secrets.ts";
@@ -16,7 +17,7 @@ import type { Watched } from "./watched.ts";
 /** What a database gives to the rotations of its secrets. */
 export interface DatabaseRotationsProps {
   readonly props: DynamicDatabaseProps & { readonly port: number; readonly assets: string };
-  readonly settled: Pick<Declared, "database" | "tag" | "settings" | "issuerRotation">;
+  readonly settled: Pick<Declared, "database" | "tag" | "settings" | "loginRotation">;
   readonly network: FunctionNetwork;
   /** Where readers are, among others. */
   readonly address: Readonly<Record<string, string>>;
@@ -38,7 +39,7 @@ export class DatabaseRotations {
   constructor(scope: Construct, parts: DatabaseRotationsProps) {
     this.#scope = scope;
     this.#parts = parts;
-    this.#rotateIssuer();
+    this.#rotateLogins();
   }
 
   /**
@@ -85,30 +86,47 @@ export class DatabaseRotations {
     return made;
   }
 
-  #rotateIssuer(): void {
-    const { props, settled, network, secrets, registry, watched, provisioned } = this.#parts;
+  /** Mayfly's own logins: the issuer's take turns, and the janitor changes its own password. */
+  #rotateLogins(): void {
+    const { secrets, settled } = this.#parts;
+    const { tag } = settled;
+    this.#rotateOwn("LoginRotation", ISSUER_SECRET, secrets.issuer, {
+      strategy: "issuer-login",
+      usernames: [issuerLoginName(tag, "a"), issuerLoginName(tag, "b")],
+    });
+    this.#rotateOwn("JanitorRotation", JANITOR_SECRET, secrets.janitor, {
+      strategy: "single-user",
+      usernames: [janitorName(tag)],
+    });
+  }
+
+  #rotateOwn(
+    id: string,
+    name: string,
+    secret: ISecret,
+    who: Pick<RotationSettings, "strategy" | "usernames">,
+  ): void {
+    const { props, settled, network, registry, watched, provisioned } = this.#parts;
     const { assets, host, port } = props;
-    const { database, tag, issuerRotation: times } = settled;
-    const rotation = new Rotation(this.#scope, "LoginRotation", {
+    const { database, tag, loginRotation: times } = settled;
+    const rotation = new Rotation(this.#scope, id, {
       settings: {
         database,
         tag,
-        secret: ISSUER_SECRET,
-        strategy: "issuer-login",
-        usernames: [issuerLoginName(tag, "a"), issuerLoginName(tag, "b")],
+        secret: name,
+        ...who,
         ...this.#trust,
         password: DEFAULT_PASSWORD_POLICY,
         testQueries: [],
       },
-      secret: secrets.issuer,
+      secret,
       times,
-      place: { ...this.#identifiers({}), assets, network, host, port },
-      functionName: this.#parts.nameOf(`rotate-${ISSUER_SECRET}`),
+      place: { assets, network, host, port },
+      functionName: this.#parts.nameOf(`rotate-${name}`),
     });
     rotation.after(provisioned);
-    registry.add(ISSUER_SECRET, secrets.issuer);
-    const rotator = rotation.rotator.lambda;
-    watched.addRotated({ name: ISSUER_SECRET, rotator, ...times });
+    registry.add(name, secret);
+    watched.addRotated({ name, rotator: rotation.rotator.lambda, ...times });
   }
 
   /** Its own where it names one, else the database's. */

@@ -4,7 +4,7 @@ import { clashOf } from "../core/config/secret-checks.ts";
 import type { Declared } from "../core/declared.ts";
 import type { Grant } from "../core/deployment.ts";
 
-type Settled = Pick<Declared, "database" | "tag" | "settings" | "issuerRotation">;
+type Settled = Pick<Declared, "database" | "tag" | "settings" | "loginRotation">;
 
 /** What is said about one database, until its app is synthesized. */
 export class Declarations {

@@ -77,10 +77,10 @@ export interface DynamicDatabaseProps {
    */
   readonly shards?: number;
   /**
-   * When the passwords of the two logins are rotated by which Mayfly itself makes leases.
+   * When the passwords of Mayfly's own logins are rotated: the issuer's two, and the janitor's.
    * @default - every 30 days
    */
-  readonly issuerRotation?: RotationTimesProps;
+  readonly loginRotation?: RotationTimesProps;
   /**
    * Bound connections by reserved concurrency, 10 executions in all; new accounts may lack the quota.
    * @default true

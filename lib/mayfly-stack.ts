@@ -70,8 +70,8 @@ export class MayflyStack extends Stack {
   #database(name: string, database: ParsedDatabase, assets: string): DynamicDatabase {
     const { target, tag, shards, reserveConcurrency, owner } = database;
     const databases = [...database.databases];
-    const issuerRotation = timesOf(database.issuerRotation);
-    const bounds = { shards, reserveConcurrency, issuerRotation };
+    const loginRotation = timesOf(database.loginRotation);
+    const bounds = { shards, reserveConcurrency, loginRotation };
     const settings = { database: name, databases, owner, ...bounds, assets };
     const tagged = { ...settings, ...(tag !== undefined && { tag }) };
     if (target !== undefined)

@@ -15,7 +15,7 @@ import {
 } from "./place.ts";
 import { READER_KEYS, readReaders } from "./readers.ts";
 import { readRole } from "./role.ts";
-import { readIssuerRotation, readSecrets } from "./secret.ts";
+import { readLoginRotation, readSecrets } from "./secret.ts";
 import { checkSecrets } from "./secret-checks.ts";
 import type { VpcConfig } from "./types.ts";
 
@@ -30,7 +30,7 @@ const SETTINGS = [
   "owner",
   "roles",
   "secrets",
-  "issuerRotation",
+  "loginRotation",
   "tag",
   "shards",
   "reserveConcurrency",
@@ -210,7 +210,7 @@ export function readDatabase(place: Place): ParsedDatabase | undefined {
     target,
     ...settings,
     secrets,
-    issuerRotation: readIssuerRotation(within(place, "issuerRotation")),
+    loginRotation: readLoginRotation(within(place, "loginRotation")),
     roles: readNamed(
       within(place, "roles"),
       {

@@ -72,7 +72,7 @@ export interface ParsedDatabase extends ParsedSettings {
   readonly target: ParsedHost | undefined;
   readonly roles: Readonly<Record<string, ParsedRole>>;
   readonly secrets: Readonly<Record<string, ParsedSecret>>;
-  readonly issuerRotation: RotationTimes;
+  readonly loginRotation: RotationTimes;
 }
 
 /** A consumer: a role that exists, one to make, or a function in the sandbox of its grants. */

@@ -1,11 +1,11 @@
-import { DATABASE_NAME, ISSUER_SECRET, ROLE_NAME, SECRET_NAME } from "../names.ts";
+import { DATABASE_NAME, ISSUER_SECRET, JANITOR_SECRET, ROLE_NAME, SECRET_NAME } from "../names.ts";
 import type { RotationTimes } from "../rotation/schedule.ts";
 import { readSettings, readTrust } from "./database.ts";
 import { finish } from "./finish.ts";
 import type { ParsedRole, ParsedSecret, ParsedSettings, ParsedTrust } from "./parsed.ts";
 import type { Place } from "./place.ts";
 import { readRole } from "./role.ts";
-import { readIssuerRotation, readSecret, type SecretContext } from "./secret.ts";
+import { readLoginRotation, readSecret, type SecretContext } from "./secret.ts";
 
 /**
  * Check one dynamic role as the configuration would, for constructs.
@@ -59,7 +59,7 @@ export function parseSecret(name: string, value: unknown, context: SecretContext
   const problems: string[] = [];
   if (!SECRET_NAME.test(name))
     problems.push(
-      `"${name}" is not a secret's name; write 1 to 16 of a-z, 0-9 and single hyphens, a letter first, and not "${ISSUER_SECRET}"`,
+      `"${name}" is not a secret's name; write 1 to 16 of a-z, 0-9 and single hyphens, a letter first, and not "${ISSUER_SECRET}" or "${JANITOR_SECRET}"`,
     );
   const secret = readSecret({ path: name, value, problems }, context);
   return finish(secret as ParsedSecret, problems);
@@ -70,8 +70,8 @@ export function parseSecret(name: string, value: unknown, context: SecretContext
  *
  * @throws ConfigError as parseConfig.
  */
-export function parseIssuerRotation(name: string, value: unknown): RotationTimes {
+export function parseLoginRotation(name: string, value: unknown): RotationTimes {
   const problems: string[] = [];
-  const times = readIssuerRotation({ path: `${name}.issuerRotation`, value, problems });
+  const times = readLoginRotation({ path: `${name}.loginRotation`, value, problems });
   return finish(times, problems);
 }

@@ -66,7 +66,7 @@ export function readTimes(place: Place): RotationTimes {
 }
 
 /** Read when the issuer's logins are rotated. */
-export function readIssuerRotation(place: Place): RotationTimes {
+export function readLoginRotation(place: Place): RotationTimes {
   const given = place.value === undefined ? { ...place, value: {} } : place;
   return readTimes(
     isObjectOf(given, TIMES, 'write { schedule: "30d" }') ? given : { ...place, value: {} },
@@ -191,7 +191,7 @@ export const readSecrets = (
         place,
         {
           pattern: SECRET_NAME,
-          rule: '1 to 16 of a-z, 0-9 and single hyphens, a letter first, and not "issuer"',
+          rule: '1 to 16 of a-z, 0-9 and single hyphens, a letter first, and not "issuer" or "janitor"',
           remedy: "give an object of secrets, or leave it out",
           mayBeEmpty: true,
         },

@@ -112,10 +112,10 @@ export interface DatabaseSettings {
    */
   readonly secrets?: Readonly<Record<string, SecretConfig>>;
   /**
-   * When the logins by which Mayfly itself makes leases are rotated.
+   * When the passwords of Mayfly's own logins are rotated: the issuer's two, and the janitor's.
    * @default - every 30 days
    */
-  readonly issuerRotation?: RotationTimesConfig;
+  readonly loginRotation?: RotationTimesConfig;
   /**
    * Four of `[a-z2-7]`, part of every PostgreSQL role's name; never change it.
    * @default - derived from the construct's address

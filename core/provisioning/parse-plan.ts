@@ -1,5 +1,5 @@
 import { ConfigError } from "../errors.ts";
-import { CONSUMER_NAME, DATABASE_NAME, MAX_SHARDS, ROLE_NAME, TAG } from "../names.ts";
+import { CONSUMER_NAME, DATABASE_NAME, MAX_SHARDS, ROLE_NAME, SECRET_NAME, TAG } from "../names.ts";
 import type { ProvisionPlan } from "./plan.ts";
 import { PRIVILEGE_KEYS, TARGET } from "./privileges.ts";
 
@@ -88,8 +88,7 @@ function userProblems(secrets: Json, roles: readonly unknown[]): string[] {
     const where = `rotatedUsers.${name}`;
     const users = Array.isArray(usernames) ? usernames : [];
     const count = strategy === "alternating-users" ? 2 : 1;
-    if (!/^[a-z0-9-]{1,16}$/.test(name) || name === "issuer")
-      problems.push(`${where} is no name of a rotated secret`);
+    if (!SECRET_NAME.test(name)) problems.push(`${where} is no name of a rotated secret`);
     if (strategy !== "single-user" && strategy !== "alternating-users")
       problems.push(`${where}.strategy must be single-user or alternating-users`);
     if (users.length !== count || !users.every(isUserName))

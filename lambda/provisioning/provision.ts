@@ -167,9 +167,9 @@ async function makeLogins(
   const become = becomableRoles(plan);
   const proved: Proved[] = [];
   for (const held of issuers)
-    proved.push(await convergeIssuerLogin(deps, session, { ...place, ...held }, become));
+    proved.push(await convergeOwn(deps, session, issuerSecret, { ...place, ...held }, become));
   const login = { ...admin, ...janitor, database: dbname };
-  proved.push({ login, set: await convergeLogin(session, login, LIMITS, []) });
+  proved.push(await convergeOwn(deps, session, janitorSecret, login, []));
   for (const { login: each, set } of proved)
     log("login proved", { login: each.username, password: set ? "set" : "unchanged" });
   const [issuer = admin] = proved.map((each) => each.login);
@@ -183,20 +183,21 @@ interface Proved {
 }
 
 /**
- * An issuer login with the password that it has. In the midst of a rotation that may be any version's,
+ * A login of Mayfly's own with the password that it has. In the midst of a rotation that may be any version's,
  * and another in the next moment: it is set only when no version holds it.
  */
-async function convergeIssuerLogin(
+async function convergeOwn(
   deps: ProvisionDeps,
   session: Session,
+  secretArn: string,
   login: Login,
   become: readonly string[],
 ): Promise<Proved> {
-  const { secrets, issuerSecret, log } = deps;
+  const { secrets, log } = deps;
   if (await isProved(login, LIMITS, become)) return { login, set: false };
-  const known = await knownPassword({ secrets }, issuerSecret, login);
+  const known = await knownPassword({ secrets }, secretArn, login);
   if (known === undefined)
     return { login, set: await convergeLogin(session, login, LIMITS, become) };
   log("a rotation is under way; the password is left alone", { user: login.username });
-  return convergeIssuerLogin(deps, session, { ...login, password: known.password }, become);
+  return convergeOwn(deps, session, secretArn, { ...login, password: known.password }, become);
 }

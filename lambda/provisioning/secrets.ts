@@ -75,8 +75,8 @@ export async function convergeJanitorSecret(
 ): Promise<HeldLogin> {
   const current = await secrets.getSecret(arn);
   const held = heldBy(current?.value).find(({ username }) => username === janitor.username);
-  if (held !== undefined) return held;
-  const login = { username: janitor.username, password: newPassword() };
+  if (held !== undefined && isAt(endpoint, current?.value)) return held;
+  const login = held ?? { username: janitor.username, password: newPassword() };
   await secrets.putSecret(arn, withLogin(current?.value, endpoint, janitor.dbname, login), {
     clientRequestToken: randomUUID(),
   });

@@ -122,10 +122,10 @@ test("every type that a stack of ours may hold has a price, a use, or is known t
     "RDS PostgreSQL, db.t4g.micro": [1, 1_168],
     dashboards: [1, 300],
     "GB of gp3 storage": [20, 230],
-    "metrics in alarms": [28, 280],
+    "metrics in alarms": [30, 300],
     secrets: [6, 240],
     "metrics of the sweep": [5, 150],
-    "metrics of rotated secrets": [4, 120],
+    "metrics of rotated secrets": [5, 150],
   });
 });
 

@@ -96,6 +96,7 @@ test("the user of an existing secret is made only where it says with whose privi
   expect(Object.keys(deploymentOf(declared).rotatedSecrets ?? {})).toEqual([
     "alone",
     "issuer",
+    "janitor",
     "shop",
   ]);
 });

@@ -28,7 +28,7 @@ test.each<[string, unknown, string]>([
   [
     "the issuer's name",
     withSecrets({ issuer: single }),
-    'secrets.issuer: "issuer" is not a name; write 1 to 16 of a-z, 0-9 and single hyphens, a letter first, and not "issuer"',
+    'secrets.issuer: "issuer" is not a name; write 1 to 16 of a-z, 0-9 and single hyphens, a letter first, and not "issuer" or "janitor"',
   ],
   [
     "no strategy",
@@ -209,18 +209,18 @@ test.each<[string, unknown, string]>([
   ],
   [
     "another key of the issuer's",
-    withDatabase({ ...sandbox, issuerRotation: { username: "x" } }),
-    "issuerRotation.username: unknown key; known are schedule, window",
+    withDatabase({ ...sandbox, loginRotation: { username: "x" } }),
+    "loginRotation.username: unknown key; known are schedule, window",
   ],
   [
     "words for the issuer's",
-    withDatabase({ ...sandbox, issuerRotation: "30d" }),
-    'issuerRotation: "30d" is not an object; write { schedule: "30d" }',
+    withDatabase({ ...sandbox, loginRotation: "30d" }),
+    'loginRotation: "30d" is not an object; write { schedule: "30d" }',
   ],
   [
     "the issuer's schedule",
-    withDatabase({ ...sandbox, issuerRotation: { schedule: "1d", window: "1d" } }),
-    'issuerRotation.window: "1d" is no window; write whole hours, "1h" to "24h"',
+    withDatabase({ ...sandbox, loginRotation: { schedule: "1d", window: "1d" } }),
+    'loginRotation.window: "1d" is no window; write whole hours, "1h" to "24h"',
   ],
 ])("refuses %s, naming place, value and remedy", (_what, config, problem) => {
   expect(problemsOf(config)).toEqual([`databases.orders.${problem}`]);
@@ -327,7 +327,7 @@ test("a secret is filled in with its defaults", () => {
     testQueries: [],
     replicaRegions: [],
   });
-  expect(databases.orders?.issuerRotation).toEqual({
+  expect(databases.orders?.loginRotation).toEqual({
     expression: "rate(30 days)",
     periodSeconds: 2_592_000,
   });
@@ -359,14 +359,16 @@ test("the plan has the users that are made, and the deployment every secret", ()
   expect(Object.keys(deploymentOf(declared).rotatedSecrets ?? {})).toEqual([
     "admin",
     "issuer",
+    "janitor",
     "reports",
     "shop",
   ]);
 });
 
-test("without secrets the plan says nothing of them, and the issuer's is rotated all the same", () => {
+test("without secrets the plan says nothing of them, and Mayfly's own are rotated all the same", () => {
   const declared = declaredIn(parseConfig(withDatabase(sandbox)), "orders", "abcd");
   if (declared === undefined) throw new Error("there is a database orders");
   expect(planOf(declared)).not.toHaveProperty("rotatedUsers");
-  expect(deploymentOf(declared).rotatedSecrets).toEqual({ issuer: { periodSeconds: 2_592_000 } });
+  const month = { periodSeconds: 2_592_000 };
+  expect(deploymentOf(declared).rotatedSecrets).toEqual({ issuer: month, janitor: month });
 });

@@ -56,7 +56,7 @@ test.each<[string, unknown, string]>([
   [
     "an unknown key in a database",
     withDatabase({ ...sandbox, rolez: {} }),
-    "databases.orders.rolez: unknown key; known are sandbox, host, port, ca, tls, adminSecret, serverId, readers, cluster, instance, vpc, databases, owner, roles, secrets, issuerRotation, tag, shards, reserveConcurrency",
+    "databases.orders.rolez: unknown key; known are sandbox, host, port, ca, tls, adminSecret, serverId, readers, cluster, instance, vpc, databases, owner, roles, secrets, loginRotation, tag, shards, reserveConcurrency",
   ],
   [
     "a database's name",
@@ -283,7 +283,7 @@ test("accepts the shipped configuration and fills in the defaults", () => {
         times: { expression: "cron(0 4 1 * ? *)", periodSeconds: 31 * 86_400, window: "2h" },
       }),
     },
-    issuerRotation: { expression: "rate(30 days)", periodSeconds: 30 * 86_400 },
+    loginRotation: { expression: "rate(30 days)", periodSeconds: 30 * 86_400 },
   });
   expect(consumers["user-service"]).toEqual({
     principal: { sandbox: true },

@@ -31,6 +31,7 @@ const planIn = (stack: Stack): Record<string, unknown> =>
 test.each<[string, string, AddRotatedSecretProps, string]>([
   ["a name", "Reports", REPORTS, '"Reports" is not a secret\'s name; write 1 to 16 of a-z'],
   ["the issuer's name", "issuer", REPORTS, '"issuer" is not a secret\'s name'],
+  ["the janitor's name", "janitor", REPORTS, 'and not "issuer" or "janitor"'],
   [
     "no privileges",
     "x",
@@ -195,18 +196,19 @@ test("a secret that exists may name a reader of the database", () => {
   });
 });
 
-test("the issuer's logins are rotated every 30 days, or as it is said", () => {
-  const rulesOf = (props: Parameters<Workbench["database"]>[0]): unknown =>
-    only(resourcesOf(Stack.of(database(props))), "AWS::SecretsManager::RotationSchedule")[1]
-      .Properties.RotationRules;
-  expect(rulesOf({})).toEqual({ ScheduleExpression: "rate(30 days)" });
+test("Mayfly's own logins are rotated every 30 days, or as it is said", () => {
+  const rulesOf = (props: Parameters<Workbench["database"]>[0]): unknown[] =>
+    ofType(resourcesOf(Stack.of(database(props))), "AWS::SecretsManager::RotationSchedule").map(
+      ([, { Properties }]) => Properties.RotationRules,
+    );
+  const both = (rules: object): object[] => [rules, rules];
+  expect(rulesOf({})).toEqual(both({ ScheduleExpression: "rate(30 days)" }));
   const schedule = RotationSchedule.cron("0 2 ? * SUN *");
-  expect(rulesOf({ issuerRotation: { schedule, window: Duration.hours(3) } })).toEqual({
-    ScheduleExpression: "cron(0 2 ? * SUN *)",
-    Duration: "3h",
-  });
-  expect(() => database({ issuerRotation: { window: Duration.days(2) } })).toThrow(
-    'orders.issuerRotation.window: "48h" is no window; write whole hours, "1h" to "24h"',
+  expect(rulesOf({ loginRotation: { schedule, window: Duration.hours(3) } })).toEqual(
+    both({ ScheduleExpression: "cron(0 2 ? * SUN *)", Duration: "3h" }),
+  );
+  expect(() => database({ loginRotation: { window: Duration.days(2) } })).toThrow(
+    'orders.loginRotation.window: "48h" is no window; write whole hours, "1h" to "24h"',
   );
   const made = database();
   const settings = JSON.parse(assetFile(Stack.of(made), "LoginRotation", "rotation.json"));
@@ -214,6 +216,12 @@ test("the issuer's logins are rotated every 30 days, or as it is said", () => {
     secret: "issuer",
     strategy: "issuer-login",
     usernames: [`mf_${made.tag}_login_a`, `mf_${made.tag}_login_b`],
+  });
+  const janitor = JSON.parse(assetFile(Stack.of(made), "JanitorRotation", "rotation.json"));
+  expect(janitor).toMatchObject({
+    secret: "janitor",
+    strategy: "single-user",
+    usernames: [`mf_${made.tag}_janitor`],
   });
 });
 
@@ -226,7 +234,7 @@ test("as many secrets as an environment holds, and no more", () => {
   };
   expect(withSecrets(12)).not.toThrow();
   expect(withSecrets(30)).toThrow(
-    /^31 rotated secrets of orders do not fit the environment of its functions, with about \d{4} bytes of 4096; rotate some by a RotatedSecret that stands alone$/,
+    /^32 rotated secrets of orders do not fit the environment of its functions, with about \d{4} bytes of 4096; rotate some by a RotatedSecret that stands alone$/,
   );
 });
 
@@ -250,7 +258,7 @@ test("a configuration's secrets have their keys, Regions, users and readers", ()
             replicaRegions: ["eu-central-1"],
           },
         },
-        issuerRotation: { schedule: "7d" },
+        loginRotation: { schedule: "7d" },
       },
     },
     consumers: {
@@ -272,6 +280,7 @@ test("a configuration's secrets have their keys, Regions, users and readers", ()
     ([, { Properties }]) => Properties.RotationRules,
   );
   expect(rules).toEqual([
+    { ScheduleExpression: "rate(7 days)" },
     { ScheduleExpression: "rate(7 days)" },
     { ScheduleExpression: "rate(12 hours)", Duration: "2h" },
   ]);

@@ -80,6 +80,7 @@ test("the sweeper alone is told what is rotated, and how often", () => {
   expect(rotatedSecrets).toEqual({
     admin: days(31), // the first of each month
     issuer: days(30),
+    janitor: days(30),
     reports: days(30),
     shop: days(7),
   });
@@ -144,7 +145,12 @@ test("without staging the asset is still there when it is published", () => {
     .filter((name) => name.startsWith("mayfly-"))
     .flatMap((folder) => readdirSync(join(outdir, folder)))
     .filter((name) => name.endsWith(".json"));
-  const expected = [...Array(4).fill("deployment.json"), "plan.json", "rotation.json"];
+  const expected = [
+    ...Array(4).fill("deployment.json"),
+    "plan.json",
+    "rotation.json",
+    "rotation.json",
+  ];
   expect(added.sort()).toEqual(expected);
 });
 

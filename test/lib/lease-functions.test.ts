@@ -67,6 +67,7 @@ const watch = {
   Resource: rotated(
     "sandboxInstanceSecret",
     "SecretsIssuer",
+    "SecretsJanitor",
     "secretreportsSecret",
     "secretshopSecret",
   ),
@@ -201,6 +202,7 @@ test.each<[string, object]>([
       ROTATED_SECRETS: JSON.stringify({
         admin: secret("sandboxInstanceSecret"),
         issuer: secret("SecretsIssuer"),
+        janitor: secret("SecretsJanitor"),
         reports: secret("secretreportsSecret"),
         shop: secret("secretshopSecret"),
       }),

@@ -64,8 +64,10 @@ test.each([
   ["unknown-sessions", 0, 2, "notBreaching"],
   ["restored-server", 0, 1, "notBreaching"],
   ["rotation-errors-issuer", 0, 1, "notBreaching"],
+  ["rotation-errors-janitor", 0, 1, "notBreaching"],
   ["rotation-errors-late", 0, 1, "notBreaching"],
   ["secret-age-issuer", 45 * 86_400, 2, "notBreaching"],
+  ["secret-age-janitor", 45 * 86_400, 2, "notBreaching"],
   ["secret-age-late", 15 * 86_400, 2, "notBreaching"],
 ])("the alarm %s rings above %d, after %d periods; when nothing is measured: %s", (...row) => {
   const [name, Threshold, EvaluationPeriods, TreatMissingData] = row;
@@ -134,7 +136,7 @@ test("the saved queries read the logs of all functions, and stand in the documen
 test("the dashboard shows who holds what, the promise and its limit, and the alarms", () => {
   const [, { Properties }] = only(resources, "AWS::CloudWatch::Dashboard");
   const widgets = widgetsOf(Properties);
-  expect(widgets.filter(({ type }) => type === "alarm")[0]?.properties.alarms).toHaveLength(19);
+  expect(widgets.filter(({ type }) => type === "alarm")[0]?.properties.alarms).toHaveLength(21);
   expect(widgets.flatMap(metricsOfWidget).length).toBeGreaterThan(20);
   const annotations = widgets.map(({ properties }) => JSON.stringify(properties.annotations));
   expect(annotations.filter((text) => text?.includes('"value":13'))).toHaveLength(1);
@@ -161,7 +163,7 @@ function passes(filter: unknown, line: { readonly message: string }): boolean {
 
 test("every audit line of every function is shipped, and nothing else is", () => {
   const filters = ofType(resources, "AWS::Logs::SubscriptionFilter").map(([, each]) => each);
-  const rotators = ["LoginRotation", "secretlate"].map((word) => ({
+  const rotators = ["LoginRotation", "JanitorRotation", "secretlate"].map((word) => ({
     Ref: only(resources, "AWS::Logs::LogGroup", word)[0],
   }));
   expect(filters.map(({ Properties }) => Properties.LogGroupName)).toEqual([...LOGS, ...rotators]);
@@ -182,7 +184,7 @@ test("audit lines can go to two places", () => {
   database.shipAuditTo("Siem", to("siem"));
   database.shipAuditTo("Archive", to("archive"));
   const found = resourcesOf(Stack.of(database));
-  expect(ofType(found, "AWS::Logs::SubscriptionFilter")).toHaveLength(12);
+  expect(ofType(found, "AWS::Logs::SubscriptionFilter")).toHaveLength(14);
   expect(() => database.shipAuditTo("Third", to("third"))).toThrow(
     "audit lines of orders go to 2 places already, and CloudWatch allows a log group no more",
   );
@@ -193,7 +195,7 @@ test("audit events are read from every log, sent to one bus, and watched", () =>
   const topicArn = "arn:aws:sns:eu-west-1:111122223333:on-call";
   const config = { ...shipped, auditEvents: { busArn }, alarms: { topicArn } };
   const found = resourcesOf(bench.stack(config));
-  expect(ofType(found, "AWS::Logs::SubscriptionFilter")).toHaveLength(9);
+  expect(ofType(found, "AWS::Logs::SubscriptionFilter")).toHaveLength(10);
   const [forwarder, { Properties }] = only(found, "AWS::Lambda::Function", "Forwarder");
   expect(Properties).not.toHaveProperty("VpcConfig");
   expect(Properties.Environment).toMatchObject({ Variables: { EVENT_BUS_ARN: busArn } });

@@ -106,8 +106,8 @@ describe("no secret is rotated before its users are made, nor once they are give
     }
   });
 
-  test("there is one for each secret, and one for the issuer's logins", () => {
-    expect(schedules).toHaveLength(4);
+  test("there is one for each secret, and two for Mayfly's own logins", () => {
+    expect(schedules).toHaveLength(5);
   });
 
   test("the administrator's waits for the way to the RDS API too, and the others do not", () => {

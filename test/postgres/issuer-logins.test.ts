@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { issuerLoginName } from "../../core/names.ts";
+import { issuerLoginName, janitorName } from "../../core/names.ts";
 import { changesOf } from "../../core/provisioning/report.ts";
 import { Secret } from "../../core/secret.ts";
 import { withLeases } from "../../lambda/provisioning/leases.ts";
@@ -175,3 +175,28 @@ test.each(["a", "b"] as const)(
     expect(secrets.puts()).toBe(puts);
   },
 );
+
+test("the janitor's password is left alone while its rotation is under way, and set when no version holds it", async () => {
+  const database = await provisioned();
+  const name = janitorName(database.tag);
+  const { value } = (await database.secrets.getSecret(SECRETS.janitor)) ?? {};
+  database.secrets.label(SECRETS.janitor, "AWSPENDING", {
+    ...value,
+    password: new Secret("the-next-one"),
+  });
+  await runAs(database.admin(), `alter role ${name} password 'the-next-one'`);
+  expect(await database.converge()).toEqual({ ...NOTHING, warnings: [] });
+  expect(await whoIs(database.as(name, "the-next-one"))).toBe(name);
+  await runAs(database.admin(), `alter role ${name} password 'of-nobody'`);
+  expect(await database.converge()).toEqual({ ...NOTHING, passwordsSet: 1, warnings: [] });
+  expect(await whoIs(await database.janitor())).toBe(name);
+});
+
+test("a server that has moved is written into the janitor's secret, with the same password", async () => {
+  const database = await provisioned();
+  const { value } = (await database.secrets.getSecret(SECRETS.janitor)) ?? {};
+  const options = { clientRequestToken: "before the move" };
+  await database.secrets.putSecret(SECRETS.janitor, { ...value, host: "old.example.com" }, options);
+  await database.converge();
+  expect((await database.secrets.getSecret(SECRETS.janitor))?.value).toEqual(value);
+});

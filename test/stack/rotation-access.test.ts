@@ -61,7 +61,7 @@ async function allowed(
 }
 
 test("there are roles and secrets to try", () => {
-  expect([roles.length, secrets.length]).toEqual([16, 6]);
+  expect([roles.length, secrets.length]).toEqual([17, 6]);
 });
 
 test("a consumer reads the secret that it was granted, and no other; the other reads none", async () => {
