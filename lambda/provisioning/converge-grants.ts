@@ -9,8 +9,8 @@ import { excessIn } from "../postgres/provisioning/excess.ts";
 import { unwantedIn, unwantedOnDatabases } from "../postgres/provisioning/grant-entries.ts";
 import { grantPrivileges } from "../postgres/provisioning/privileges.ts";
 import { problem, refuseIf, someOf } from "../postgres/provisioning/problems.ts";
-import { type Session, withSession } from "../postgres/provisioning/session.ts";
 import { leftovers, withdraw } from "../postgres/provisioning/withdraw.ts";
+import { type Session, withSession } from "../postgres/session.ts";
 import { ident, sql } from "../postgres/sql.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
 

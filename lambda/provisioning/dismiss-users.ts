@@ -13,7 +13,7 @@ import {
   latchUser,
   type UserState,
 } from "../postgres/provisioning/rotated-users.ts";
-import type { Session } from "../postgres/provisioning/session.ts";
+import type { Session } from "../postgres/session.ts";
 import { ident, type Sql, sql } from "../postgres/sql.ts";
 import type { Ground } from "./converge-grants.ts";
 import type { ProvisionDeps } from "./dependencies.ts";

@@ -11,7 +11,7 @@ import {
 import type { Login } from "../postgres/login.ts";
 import { dropGroup, groupsOf, keepersOf } from "../postgres/provisioning/drop-roles.ts";
 import { someOf } from "../postgres/provisioning/problems.ts";
-import type { Session } from "../postgres/provisioning/session.ts";
+import type { Session } from "../postgres/session.ts";
 import type { Ground } from "./converge-grants.ts";
 import type { ProvisionDeps } from "./dependencies.ts";
 import { type LeaseRoom, withLeases } from "./leases.ts";

@@ -21,9 +21,9 @@ import {
 } from "../postgres/provisioning/maintenance.ts";
 import { refuseIf } from "../postgres/provisioning/problems.ts";
 import { makeMemberships, makeRoles } from "../postgres/provisioning/roles.ts";
-import { type Session, withSession } from "../postgres/provisioning/session.ts";
 import { claimTag, releaseTag, serverSeen } from "../postgres/provisioning/stamp.ts";
 import { admitToStamp } from "../postgres/provisioning/stamp-table.ts";
+import { type Session, withSession } from "../postgres/session.ts";
 import { asAdmin } from "./admin-login.ts";
 import { convergeGrants, type Ground } from "./converge-grants.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";

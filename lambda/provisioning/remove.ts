@@ -16,9 +16,9 @@ import {
   staffOf,
 } from "../postgres/provisioning/drop-roles.ts";
 import { someOf } from "../postgres/provisioning/problems.ts";
-import { withSession } from "../postgres/provisioning/session.ts";
 import { releaseTag, stampOf } from "../postgres/provisioning/stamp.ts";
 import { shutOutOfStamp } from "../postgres/provisioning/stamp-table.ts";
+import { withSession } from "../postgres/session.ts";
 import { asAdmin } from "./admin-login.ts";
 import { type Ground, withdrawAll } from "./converge-grants.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";

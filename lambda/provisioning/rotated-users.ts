@@ -16,7 +16,7 @@ import {
   type UserState,
   usersIn,
 } from "../postgres/provisioning/rotated-users.ts";
-import type { Session } from "../postgres/provisioning/session.ts";
+import type { Session } from "../postgres/session.ts";
 import type { Ground } from "./converge-grants.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
 import { knownPassword, type RotatedLogin, rotatedLogins } from "./rotated-secrets.ts";

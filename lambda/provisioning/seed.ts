@@ -2,7 +2,7 @@ import { ConfigError } from "../../core/errors.ts";
 import { seconds } from "../../core/time.ts";
 import type { Limits } from "../postgres/login.ts";
 import { seedDatabase } from "../postgres/provisioning/seed.ts";
-import { withSession } from "../postgres/provisioning/session.ts";
+import { withSession } from "../postgres/session.ts";
 import { type AdminDeps, asAdmin } from "./admin-login.ts";
 
 /** What the sandbox is to have. */

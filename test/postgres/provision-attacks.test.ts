@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from "vitest";
 import { groupRoleName, issuerRoleName } from "../../core/names.ts";
 import { Secret } from "../../core/secret.ts";
-import { withSession } from "../../lambda/postgres/provisioning/session.ts";
+import { withSession } from "../../lambda/postgres/session.ts";
 import { ident, sql } from "../../lambda/postgres/sql.ts";
 import {
   provisioned,

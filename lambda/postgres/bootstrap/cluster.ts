@@ -17,7 +17,7 @@ import {
   shutOutPublic,
 } from "../provisioning/maintenance.ts";
 import { createRole, grantMembership } from "../provisioning/roles.ts";
-import { SPLIT_MEMBERSHIP } from "../provisioning/session.ts";
+import { SPLIT_MEMBERSHIP } from "../session.ts";
 import { ident, integer, joined, literal, type Sql, sql } from "../sql.ts";
 import { about, block, connectTo, eachValueOf, type Piece, runIf, statements } from "./psql.ts";
 

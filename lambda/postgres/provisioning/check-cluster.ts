@@ -6,6 +6,7 @@ import {
   SIGNAL_ROLE,
   wantedRoles,
 } from "../../../core/provisioning/roles.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "../session.ts";
 import { ident, literal, type Sql, sql } from "../sql.ts";
 import {
   type AdminFacts,
@@ -19,7 +20,6 @@ import {
   signalProblem,
   strangerProblem,
 } from "./cluster-problems.ts";
-import { type Session, SPLIT_MEMBERSHIP } from "./session.ts";
 
 const OLDEST = 140_000;
 

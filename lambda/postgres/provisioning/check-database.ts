@@ -5,6 +5,7 @@ import {
   wantedPrivileges,
   wantedSchemas,
 } from "../../../core/provisioning/privileges.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "../session.ts";
 import { ident, sql } from "../sql.ts";
 import type { ClusterFindings } from "./check-cluster.ts";
 import { membershipProblem } from "./cluster-problems.ts";
@@ -13,7 +14,6 @@ import { type Gaps, gapsIn, missingOnRelations } from "./gaps.ts";
 import { unwantedIn } from "./grant-entries.ts";
 import { problem, someOf } from "./problems.ts";
 import { holds } from "./relations.ts";
-import { type Session, SPLIT_MEMBERSHIP } from "./session.ts";
 import { leftovers } from "./withdraw.ts";
 
 interface SchemaFacts {

@@ -6,6 +6,7 @@ import {
   type WantedUser,
   wantedUsers,
 } from "../../../core/rotation/rotated-users.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "../session.ts";
 import { ident, literal, type Sql, sql } from "../sql.ts";
 import { powerProblem, strangerProblem } from "./cluster-problems.ts";
 import { problem } from "./problems.ts";
@@ -17,7 +18,6 @@ import {
   joinGroup,
   type UserState,
 } from "./rotated-users.ts";
-import { type Session, SPLIT_MEMBERSHIP } from "./session.ts";
 
 /** What the catalogs say of an owner group, and of the administrator's rights. */
 interface GroupFacts {

@@ -1,7 +1,7 @@
 import { StatementRejectedError } from "../../../core/errors.ts";
 import { groupRoleName, issuerRoleName, MAINTENANCE_DATABASE } from "../../../core/names.ts";
+import type { Session } from "../session.ts";
 import { ident, joined, literal, sql } from "../sql.ts";
-import type { Session } from "./session.ts";
 
 /** Something that keeps a role of ours from being dropped. */
 export interface Keeper {

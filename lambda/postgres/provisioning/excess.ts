@@ -1,6 +1,6 @@
 import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
+import type { Session } from "../session.ts";
 import { sql } from "../sql.ts";
-import type { Session } from "./session.ts";
 
 /**
  * `$1` wanted privileges as JSON, `$2` the groups. What a group can do with a table all the same:

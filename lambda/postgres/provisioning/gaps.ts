@@ -4,9 +4,9 @@ import {
   wantedPrivileges,
   wantedSchemas,
 } from "../../../core/provisioning/privileges.ts";
+import type { Session } from "../session.ts";
 import { type Sql, sql } from "../sql.ts";
 import { matchingRelations } from "./relations.ts";
-import type { Session } from "./session.ts";
 
 /** `$1` pairs of group role and schema as JSON, `$2` the owner. Only what is not granted by name. */
 const schemaGaps = sql`

@@ -1,5 +1,5 @@
+import { type Session, SPLIT_MEMBERSHIP } from "../session.ts";
 import { ident, joined, type Sql, sql } from "../sql.ts";
-import { type Session, SPLIT_MEMBERSHIP } from "./session.ts";
 
 /** One privilege of one role that one grantor gave, and that the plan does not name. */
 export interface UnwantedGrant {

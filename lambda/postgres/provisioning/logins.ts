@@ -1,8 +1,8 @@
 import { StatementRejectedError } from "../../../core/errors.ts";
 import { scramVerifier } from "../../../core/scram.ts";
 import type { Limits, Login } from "../login.ts";
+import { type Session, withSession } from "../session.ts";
 import { ident, literal, sql } from "../sql.ts";
-import { type Session, withSession } from "./session.ts";
 
 /** `28P01`: the password is not the one that the server knows. */
 export const WRONG_PASSWORD = "28P01";

@@ -1,7 +1,7 @@
 import { MAINTENANCE_DATABASE } from "../../../core/names.ts";
+import type { Session } from "../session.ts";
 import { ident, type Sql, sql } from "../sql.ts";
 import { refuseIf } from "./problems.ts";
-import type { Session } from "./session.ts";
 
 const database = ident(MAINTENANCE_DATABASE);
 

@@ -1,10 +1,10 @@
 import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
 import { type WantedPrivilege, wantedPrivileges } from "../../../core/provisioning/privileges.ts";
+import type { Session } from "../session.ts";
 import { ident, type Sql, sql } from "../sql.ts";
 import { gapsIn, type SchemaGap } from "./gaps.ts";
 import { listed, refuseIf, someOf } from "./problems.ts";
 import { holds, matchingRelations } from "./relations.ts";
-import type { Session } from "./session.ts";
 
 const KEYWORDS: Readonly<Record<string, Sql>> = {
   SELECT: sql`select`,

@@ -1,7 +1,8 @@
 import type { WantedMembership, WantedRole } from "../../../core/provisioning/roles.ts";
+import { type Membership, memberships } from "../memberships.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "../session.ts";
 import { ident, integer, literal, type Sql, sql } from "../sql.ts";
 import { refuseIf } from "./problems.ts";
-import { type Session, SPLIT_MEMBERSHIP } from "./session.ts";
 
 interface RoleState {
   readonly name: string;
@@ -59,27 +60,6 @@ export async function makeRoles(
   return { rolesMade: missing.length, rolesCorrected: wrong.length };
 }
 
-interface MembershipState {
-  readonly role: string;
-  readonly member: string;
-  readonly admin: boolean;
-  /** More than one row when several roles granted it. Before 16, always that of the member. */
-  readonly inherit: boolean;
-  readonly set: boolean;
-}
-
-/** `$1` names of members. */
-const membershipStates = (version: number): Sql => sql`
-select r.rolname::text as role, u.rolname::text as member,
-  pg_catalog.bool_or(m.admin_option) as admin,
-  pg_catalog.bool_or(${version >= SPLIT_MEMBERSHIP ? sql`m.inherit_option` : sql`u.rolinherit`}) as inherit,
-  pg_catalog.bool_or(${version >= SPLIT_MEMBERSHIP ? sql`m.set_option` : sql`true`}) as set
-from pg_catalog.pg_auth_members m
-join pg_catalog.pg_roles r on r.oid = m.roleid
-join pg_catalog.pg_roles u on u.oid = m.member
-where u.rolname = any ($1::text[])
-group by r.rolname, u.rolname`;
-
 /**
  * Grant a membership, as a server of that `server_version_num` spells it. The group is granted without
  * INHERIT and SET, or an issuer role could read what its leases may.
@@ -93,11 +73,7 @@ export function grantMembership({ role, member, use }: WantedMembership, version
     : sql`${granted} with inherit false, set true`;
 }
 
-function isSatisfied(
-  use: WantedMembership["use"],
-  state: MembershipState,
-  version: number,
-): boolean {
+function isSatisfied(use: WantedMembership["use"], state: Membership, version: number): boolean {
   if (state.inherit) return false;
   if (use === "become") return state.set;
   return state.admin && (version < SPLIT_MEMBERSHIP || !state.set);
@@ -117,7 +93,7 @@ export async function makeMemberships(
   const step = "grant groups to issuer roles and issuer roles to logins";
   const members = [...new Set(wanted.map(({ member }) => member))];
   const missing = async () => {
-    const rows = await session.rows<MembershipState>(step, membershipStates(version), [members]);
+    const rows = await session.rows<Membership>(step, memberships(version), [members]);
     const states = new Map(rows.map((row) => [`${row.role} ${row.member}`, row]));
     return wanted.filter(({ role, member, use }) => {
       const state = states.get(`${role} ${member}`);

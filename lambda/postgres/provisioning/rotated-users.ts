@@ -4,8 +4,8 @@ import {
   tagOfComment,
   type WantedUser,
 } from "../../../core/rotation/rotated-users.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "../session.ts";
 import { ident, joined, literal, type Sql, sql } from "../sql.ts";
-import { type Session, SPLIT_MEMBERSHIP } from "./session.ts";
 
 /** What the catalogs say of a rotated user, or of a role that has its name. */
 export interface UserState {

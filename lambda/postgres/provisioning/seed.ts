@@ -1,5 +1,5 @@
+import { type Session, SPLIT_MEMBERSHIP } from "../session.ts";
 import { ident, type Sql, sql } from "../sql.ts";
-import { type Session, SPLIT_MEMBERSHIP } from "./session.ts";
 
 /** `$1` the owner. */
 const ownerState = sql`

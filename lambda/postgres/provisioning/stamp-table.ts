@@ -1,7 +1,7 @@
 import { STAMPS } from "../server-statements.ts";
+import type { Session } from "../session.ts";
 import { ident, joined, type Sql, sql } from "../sql.ts";
 import { refuseIf } from "./problems.ts";
-import type { Session } from "./session.ts";
 
 export const STEP = "stamp the tag";
 

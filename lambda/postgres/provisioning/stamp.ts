@@ -3,8 +3,8 @@ import { MAINTENANCE_DATABASE } from "../../../core/names.ts";
 import { hasOutlived, NO_STACK, type Stack } from "../../../core/provisioning/stack.ts";
 import type { ServerMark } from "../../../core/server.ts";
 import { mark, STAMPS, TIMELINE, timelineOf } from "../server-statements.ts";
+import type { Session } from "../session.ts";
 import { integer, literal, type Sql, sql } from "../sql.ts";
-import type { Session } from "./session.ts";
 import { AS_OWNER, asOwner, makeStamps, STEP } from "./stamp-table.ts";
 
 /** Whose a tag is, and on which server its leases were made; absent in stamps of earlier versions. */

@@ -1,6 +1,6 @@
+import type { Session } from "../session.ts";
 import { ident, joined, sql } from "../sql.ts";
 import { revocations, type UnwantedGrant } from "./grant-entries.ts";
-import type { Session } from "./session.ts";
 
 const REMEDIES_AT_MOST = 10;
 

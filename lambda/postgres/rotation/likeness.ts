@@ -1,4 +1,4 @@
-import type { Session } from "../provisioning/session.ts";
+import type { Session } from "../session.ts";
 import { sql } from "../sql.ts";
 
 /**

@@ -8,7 +8,7 @@ import type {
 } from "../../../core/rotation/ports.ts";
 import { seconds } from "../../../core/time.ts";
 import type { Limits } from "../login.ts";
-import { type OpenSession, openSession } from "../provisioning/session.ts";
+import { type OpenSession, openSession } from "../session.ts";
 import { ident, literal, sql } from "../sql.ts";
 import { differencesBetween } from "./likeness.ts";
 import { convergeTurn } from "./turn.ts";

@@ -1,6 +1,7 @@
 import { ConfigError, StatementRejectedError } from "../../../core/errors.ts";
 import type { TurnUser } from "../../../core/rotation/ports.ts";
-import { type OpenSession, SPLIT_MEMBERSHIP } from "../provisioning/session.ts";
+import { type Membership, memberships } from "../memberships.ts";
+import { type OpenSession, SPLIT_MEMBERSHIP } from "../session.ts";
 import { ident, integer, literal, type Sql, sql } from "../sql.ts";
 
 interface UserState {
@@ -31,26 +32,6 @@ select r.rolname::text as name, r.rolconnlimit as connection_limit,
     where s like 'role=%' limit 1) as acts_as
 from pg_catalog.pg_roles r where r.rolname = any ($1::text[])`;
 
-interface Membership {
-  readonly role: string;
-  readonly member: string;
-  readonly admin: boolean;
-  readonly inherit: boolean;
-  readonly set: boolean;
-}
-
-/** `$1` names of members. Before 16 a membership has the ADMIN option alone. */
-const memberships = (split: boolean): Sql => sql`
-select r.rolname::text as role, u.rolname::text as member,
-  pg_catalog.bool_or(m.admin_option) as admin,
-  pg_catalog.bool_or(${split ? sql`m.inherit_option` : sql`true`}) as inherit,
-  pg_catalog.bool_or(${split ? sql`m.set_option` : sql`true`}) as set
-from pg_catalog.pg_auth_members m
-join pg_catalog.pg_roles r on r.oid = m.roleid
-join pg_catalog.pg_roles u on u.oid = m.member
-where u.rolname = any ($1::text[])
-group by r.rolname, u.rolname`;
-
 /**
  * Make the user of the next turn what the current one is: a member of the group, acting as it where
  * both do, with the same memberships, and a new password. All of it or nothing.
@@ -66,7 +47,7 @@ export async function convergeTurn(session: OpenSession, user: TurnUser): Promis
   );
   const split = admin.version >= SPLIT_MEMBERSHIP;
   const states = await session.rows<UserState>(step, userStates, [[username, like, group]]);
-  const held = await session.rows<Membership>(step, memberships(split), [[username, like]]);
+  const held = await session.rows<Membership>(step, memberships(admin.version), [[username, like]]);
   const stateOf = (name: string) => states.find((each) => each.name === name);
   if (stateOf(group) === undefined)
     throw new ConfigError(

@@ -1,14 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
-import { StatementRejectedError } from "../../../core/errors.ts";
-import { fromPgError, sqlStateOf } from "../from-pg-error.ts";
-import { connect, type Limits, type Login } from "../login.ts";
-import { joined, type Sql, sql } from "../sql.ts";
+import { StatementRejectedError } from "../../core/errors.ts";
+import { fromPgError, sqlStateOf } from "./from-pg-error.ts";
+import { connect, type Limits, type Login } from "./login.ts";
+import { joined, type Sql, sql } from "./sql.ts";
 
 /** PostgreSQL 16 split memberships into ADMIN, INHERIT and SET. */
 export const SPLIT_MEMBERSHIP = 160_000;
 
-/** A connection on which steps of provisioning run. */
+/** A connection on which steps of provisioning and of rotations run. */
 export interface Session {
   /** Rows of one query, which may have `$1` parameters. */
   rows<Row extends object>(step: string, query: Sql, values?: readonly unknown[]): Promise<Row[]>;
