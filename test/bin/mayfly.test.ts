@@ -11,6 +11,7 @@ const passwords: string[] = [];
 
 beforeAll(async () => {
   stack = await startShipped();
+  await stack.runner.rotations.settled();
   administrator = shellOf(stack.runner, "administrator");
   userService = shellOf(stack.runner, stack.runner.outputs.UserServiceRoleArn ?? "");
 });

@@ -46,6 +46,7 @@ beforeAll(async () => {
   resources = resourcesOf(made);
   app.synth();
   stack = await startShipped({ assembly: outdir });
+  await stack.runner.rotations.settled();
   await liveThroughEverything();
 });
 afterAll(async () => {
