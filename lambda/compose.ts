@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import { Logger } from "@aws-lambda-powertools/logger";
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { SchedulerClient } from "@aws-sdk/client-scheduler";
@@ -14,7 +13,7 @@ import type { LeaseDeps } from "../core/ports.ts";
 import { measureSecretAges } from "../core/rotation/secret-ages.ts";
 import type { SecretStore } from "../core/secret-store.ts";
 import type { SweepOptions } from "../core/sweep.ts";
-import { type Instant, seconds, type Time } from "../core/time.ts";
+import { seconds } from "../core/time.ts";
 import { AWS_BOUNDS } from "./aws/bounds.ts";
 import { peppersIn } from "./aws/peppers.ts";
 import { provisionerFunction } from "./aws/provisioner.ts";
@@ -28,6 +27,7 @@ import { connect } from "./postgres/login.ts";
 import { Maintenance, type Open } from "./postgres/maintenance.ts";
 import { tlsOptions } from "./postgres/tls.ts";
 import { composeReaders } from "./readers.ts";
+import { systemTime as time } from "./system-time.ts";
 import { type LambdaTelemetry, lambdaTelemetry } from "./telemetry.ts";
 
 /** Bounds of every connection; the shortest function timeout is 30 s. */
@@ -45,13 +45,6 @@ const PROVISIONER = {
   requestHandler: { connectionTimeout: 3_000, socketTimeout: 0 },
 };
 const PROVISIONER_PATIENCE_MS = 280_000;
-
-const time: Time = {
-  now: () => Date.now() as Instant,
-  wait: async (length) => {
-    await setTimeout(length);
-  },
-};
 
 /** What every function that touches leases is made of. */
 export interface Composition {

@@ -44,7 +44,8 @@ function placesOf(
   return async () => [...fixed, ...(await listed())];
 }
 
-const fixedIn = (list = ""): readonly Fixed[] =>
+/** `DB_READERS`, a list of `host:port`. */
+export const fixedIn = (list = ""): readonly Fixed[] =>
   list
     .split(",")
     .filter((each) => each !== "")
@@ -53,7 +54,8 @@ const fixedIn = (list = ""): readonly Fixed[] =>
       return { host, port: Number(port) };
     });
 
-function sourceIn({ DB_CLUSTER: cluster, DB_INSTANCE: instance }: Environment) {
+/** Whom RDS is asked about: `DB_CLUSTER` or `DB_INSTANCE`; neither, and it is not asked. */
+export function sourceIn({ DB_CLUSTER: cluster, DB_INSTANCE: instance }: Environment) {
   if (cluster) return { cluster };
   return instance ? { instance } : undefined;
 }

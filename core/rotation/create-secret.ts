@@ -1,6 +1,5 @@
 import { ConfigError } from "../errors.ts";
-import { Secret } from "../secret.ts";
-import type { SecretObject } from "../secret-store.ts";
+import { renderSecret, type SecretObject } from "../secret-store.ts";
 import { readAdministrator } from "./administrator.ts";
 import type { DatabaseSecret } from "./database-secret.ts";
 import { newPassword } from "./new-password.ts";
@@ -77,10 +76,7 @@ async function needTurn(deps: RotationDeps, id: string, username: string): Promi
 }
 
 function refuseTooLong(id: string, value: SecretObject): void {
-  const rendered = JSON.stringify(value, (_, each: unknown) =>
-    each instanceof Secret ? each.reveal() : each,
-  );
-  const length = Buffer.byteLength(rendered);
+  const length = Buffer.byteLength(renderSecret(value));
   if (length <= MAX_VALUE) return;
   throw new ConfigError(
     `secret ${id} would be ${length} bytes with its new password, and Secrets Manager keeps ${MAX_VALUE}; take out what need not be secret`,

@@ -44,7 +44,8 @@ const EVENTS = {
 
 /**
  * One step of a rotation, as Secrets Manager asks for it. In whatever order steps come, and wherever
- * one of them dies, `AWSCURRENT` logs in, and every password that was set is in a labelled version.
+ * one of them dies, only a login that works becomes `AWSCURRENT`, and the password that the server
+ * knows is in a labelled version.
  *
  * @throws MayflyError that names the secret, what is wrong, and the remedy.
  */

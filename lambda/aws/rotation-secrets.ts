@@ -7,8 +7,9 @@ import {
   UpdateSecretVersionStageCommand,
 } from "@aws-sdk/client-secrets-manager";
 import type { RotationSecrets } from "../../core/rotation/ports.ts";
+import { renderSecret } from "../../core/secret-store.ts";
 import { fromAwsError } from "./from-aws-error.ts";
-import { parseSecret, renderSecret } from "./secrets.ts";
+import { parseSecret } from "./secrets.ts";
 
 /**
  * Secrets Manager as {@link RotationSecrets}.

@@ -6,7 +6,7 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import { ConfigError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
-import type { SecretObject, SecretStore } from "../../core/secret-store.ts";
+import { renderSecret, type SecretObject, type SecretStore } from "../../core/secret-store.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 
 /** The keys of a secret's JSON that are wrapped in {@link Secret} as soon as they are parsed. */
@@ -69,14 +69,3 @@ function objectIn(text: string | undefined): Record<string, unknown> | undefined
     return undefined; // the parser's message quotes the text
   }
 }
-
-/** A secret's JSON, with what is secret in clear: for Secrets Manager alone. */
-export const renderSecret = (value: SecretObject): string =>
-  JSON.stringify(
-    Object.fromEntries(
-      Object.entries(value).map(([key, each]) => [
-        key,
-        each instanceof Secret ? each.reveal() : each,
-      ]),
-    ),
-  );

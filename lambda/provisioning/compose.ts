@@ -1,13 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import type { Logger } from "@aws-lambda-powertools/logger";
 import { SchedulerClient } from "@aws-sdk/client-scheduler";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
 import type { ConvergeReport } from "../../core/provisioning/report.ts";
 import { actionIn, fieldsOf, refuseUnknown } from "../../core/request.ts";
-import type { Instant, Time } from "../../core/time.ts";
 import { AWS_BOUNDS } from "../aws/bounds.ts";
 import { scheduleGroup } from "../aws/schedule-group.ts";
 import { secretsManager } from "../aws/secrets.ts";
@@ -15,6 +13,7 @@ import { type Environment, required, rotatedSecretsIn } from "../environment.ts"
 import { connect } from "../postgres/login.ts";
 import { tlsOptions } from "../postgres/tls.ts";
 import { composeReaders } from "../readers.ts";
+import { systemTime as time } from "../system-time.ts";
 import type { ServerPlace } from "./admin-login.ts";
 import { makeConverge } from "./converge.ts";
 import type { CustomResourceEvent } from "./custom-resource.ts";
@@ -22,13 +21,6 @@ import { type ProvisionDeps, READER_LIMITS } from "./dependencies.ts";
 import { makeProvision } from "./provision.ts";
 import { makeRemove } from "./remove.ts";
 import { makeSeed, parseSeedRequest } from "./seed.ts";
-
-const time: Time = {
-  now: () => Date.now() as Instant,
-  wait: async (length) => {
-    await setTimeout(length);
-  },
-};
 
 /** The provisioner, made from a function's environment. */
 export interface ComposedProvisioner {

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import type { Logger } from "@aws-lambda-powertools/logger";
 import { RDSClient } from "@aws-sdk/client-rds";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
@@ -9,23 +8,18 @@ import { parseRotationRequest } from "../../core/rotation/request.ts";
 import { type RotationReport, rotate } from "../../core/rotation/rotate.ts";
 import type { RotationSettings } from "../../core/rotation/settings.ts";
 import type { RotationDeps } from "../../core/rotation/versions.ts";
-import { type Instant, seconds, type Time } from "../../core/time.ts";
+import { seconds } from "../../core/time.ts";
 import { AWS_BOUNDS } from "../aws/bounds.ts";
 import { rotationRds } from "../aws/rotation-rds.ts";
 import { rotationSecrets } from "../aws/rotation-secrets.ts";
 import { type Environment, required } from "../environment.ts";
 import { rotationServers } from "../postgres/rotation/servers.ts";
 import { tlsOptions } from "../postgres/tls.ts";
+import { fixedIn, sourceIn } from "../readers.ts";
+import { systemTime as time } from "../system-time.ts";
 
 /** The function that rotates master users has 300 seconds. */
 const RDS_PATIENCE = seconds(210);
-
-const time: Time = {
-  now: () => Date.now() as Instant,
-  wait: async (length) => {
-    await setTimeout(length);
-  },
-};
 
 /** A rotation function, made from its environment and the `rotation.json` beside its bundle. */
 export function composeRotator(
@@ -49,7 +43,7 @@ export function composeRotator(
     rds: rotationRds({
       client: new RDSClient(AWS_BOUNDS),
       source: sourceIn(env),
-      fixedHosts: (env.DB_READERS ?? "").split(",").map((each) => each.replace(/:\d+$/, "")),
+      fixedHosts: fixedIn(env.DB_READERS).map(({ host }) => host),
       patience: RDS_PATIENCE,
       time,
     }),
@@ -58,9 +52,4 @@ export function composeRotator(
     time,
   };
   return async (event) => rotate(deps, parseRotationRequest(event));
-}
-
-function sourceIn({ DB_CLUSTER: cluster, DB_INSTANCE: instance }: Environment) {
-  if (cluster) return { cluster };
-  return instance ? { instance } : undefined;
 }

@@ -4,7 +4,7 @@ import { parseRotationRequest } from "../../core/rotation/request.ts";
 import type { RotationSettings, RotationStrategy } from "../../core/rotation/settings.ts";
 import type { RotationDeps } from "../../core/rotation/versions.ts";
 import { Secret } from "../../core/secret.ts";
-import type { SecretObject } from "../../core/secret-store.ts";
+import { renderSecret, type SecretObject } from "../../core/secret-store.ts";
 import { runAs } from "../support/provisioned.ts";
 import { MASTER_ARN, type RotationScene, rotationScene } from "../support/rotations.ts";
 
@@ -122,6 +122,18 @@ describe("a secret that cannot be rotated, found before anything is written:", (
     expect(failure.message).toContain(text);
     expect(scene.secret.valueOf("AWSPENDING")).toBeUndefined();
     expect(scene.connections()).toBe(0);
+  });
+
+  test("a value of exactly 65,536 bytes is put, and one byte more is refused before", async () => {
+    const scene = await rotationScene("single-user", { value: { note: "" } });
+    const base = scene.secret.valueOf("AWSCURRENT") ?? {};
+    // the password is as long as the next one
+    const rest = 65_536 - Buffer.byteLength(renderSecret(base));
+    scene.secret.put({ ...base, note: "x".repeat(rest + 1) });
+    expect((await failureOf(scene)).message).toContain("would be 65537 bytes");
+    scene.secret.put({ ...base, note: "x".repeat(rest) });
+    await scene.rotate();
+    expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();
   });
 
   test("rotation switched off, a version that is not pending, another secret", async () => {
