@@ -9,14 +9,14 @@ const ROOT = import.meta.dirname;
 
 /** Bundle to entry file. */
 const FUNCTIONS: Readonly<Record<string, string>> = {
-  issuer: "lambda/issuer.ts",
-  revoker: "lambda/revoker.ts",
-  sweeper: "lambda/sweeper.ts",
-  operator: "lambda/operator.ts",
-  provisioner: "lambda/provisioner.ts",
-  seeder: "lambda/seeder.ts",
-  forwarder: "lambda/forwarder.ts",
-  rotator: "lambda/rotator.ts",
+  issuer: "lambda/handlers/issuer.ts",
+  revoker: "lambda/handlers/revoker.ts",
+  sweeper: "lambda/handlers/sweeper.ts",
+  operator: "lambda/handlers/operator.ts",
+  provisioner: "lambda/handlers/provisioner.ts",
+  seeder: "lambda/handlers/seeder.ts",
+  forwarder: "lambda/handlers/forwarder.ts",
+  rotator: "lambda/handlers/rotator.ts",
   // what the sandbox runs as a consumer is an example to read and copy
   "user-service": "examples/user-service/index.ts",
 };

@@ -6,7 +6,7 @@ import type {
   ParsedSettings,
   ParsedTrust,
 } from "./config/parsed.ts";
-import type { Deployment, Grant } from "./deployment.ts";
+import type { Deployment, Grant } from "./leases/deployment.ts";
 import { aliasName, groupRoleName, ISSUER_SECRET, JANITOR_SECRET } from "./names.ts";
 import type { ProvisionPlan } from "./provisioning/plan.ts";
 import type { RotationTimes } from "./rotation/schedule.ts";

@@ -1,9 +1,9 @@
 import { setTimeout } from "node:timers/promises";
 import type pg from "pg";
 import { invoke } from "../bin/aws/invoke.ts";
-import type { Credential } from "../core/credential.ts";
-import type { Receipt } from "../core/receipt.ts";
-import type { SweepReport } from "../core/sweep.ts";
+import type { Credential } from "../core/leases/credential.ts";
+import type { Receipt } from "../core/leases/receipt.ts";
+import type { SweepReport } from "../core/leases/sweep.ts";
 import { logIn, sqlStateOf } from "./login.ts";
 import { receiptOf } from "./place.ts";
 import { expectSuccess, type Stage } from "./stage.ts";

@@ -1,5 +1,5 @@
 import pg from "pg";
-import type { Credential } from "../core/credential.ts";
+import type { Credential } from "../core/leases/credential.ts";
 import type { Place } from "./place.ts";
 
 /** Connect as the lease. @throws what PostgreSQL refuses with. */

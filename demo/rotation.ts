@@ -5,7 +5,7 @@ import {
   RotateSecretCommand,
   SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
-import type { Credential } from "../core/credential.ts";
+import type { Credential } from "../core/leases/credential.ts";
 import type { Kills } from "./kills.ts";
 import { logIn, sqlStateOf } from "./login.ts";
 import type { Stage } from "./stage.ts";

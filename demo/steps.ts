@@ -1,5 +1,5 @@
 import { invoke } from "../bin/aws/invoke.ts";
-import type { Credential } from "../core/credential.ts";
+import type { Credential } from "../core/leases/credential.ts";
 import { logIn, sqlStateOf } from "./login.ts";
 import { expectSuccess, type Stage, WANTED } from "./stage.ts";
 

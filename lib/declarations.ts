@@ -2,7 +2,7 @@ import type { IRole } from "aws-cdk-lib/aws-iam";
 import type { ParsedRole, ParsedSecret } from "../core/config/config.ts";
 import { clashOf } from "../core/config/secret-checks.ts";
 import type { Declared } from "../core/declared.ts";
-import type { Grant } from "../core/deployment.ts";
+import type { Grant } from "../core/leases/deployment.ts";
 
 type Settled = Pick<Declared, "database" | "tag" | "settings" | "loginRotation">;
 

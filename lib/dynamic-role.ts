@@ -10,7 +10,7 @@ import {
 } from "aws-cdk-lib/aws-iam";
 import { Alias, CfnResourcePolicy } from "aws-cdk-lib/aws-lambda";
 import { Construct, type IDependable } from "constructs";
-import type { Grant } from "../core/deployment.ts";
+import type { Grant } from "../core/leases/deployment.ts";
 import { aliasName, CONSUMER_NAME } from "../core/names.ts";
 import type { MayflyFunction } from "./mayfly-function.ts";
 import { isForeign } from "./secret-access.ts";

@@ -4,7 +4,7 @@ import { Schedule, ScheduleExpression } from "aws-cdk-lib/aws-scheduler";
 import type { Queue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import { CONCURRENCY } from "../core/concurrency.ts";
-import type { Deployment } from "../core/deployment.ts";
+import type { Deployment } from "../core/leases/deployment.ts";
 import { bundleFolder, FunctionCode } from "./function-code.ts";
 import type { FunctionNetwork } from "./function-network.ts";
 import { allowRead, type LeaseSecrets } from "./lease-secrets.ts";

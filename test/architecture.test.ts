@@ -9,25 +9,30 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   core: [],
   "lambda/postgres": ["core"],
   "lambda/aws": ["core"],
-  lambda: ["core", "lambda/postgres", "lambda/aws"],
+  "lambda/handlers": ["core", "lambda/postgres", "lambda/aws"],
   lib: [
     "core/concurrency.ts",
     "core/config",
     "core/declared.ts",
     "core/provisioning/plan.ts",
     "core/names.ts",
-    "core/deployment.ts",
+    "core/leases/deployment.ts",
     "core/metric.ts",
     "core/audit.ts",
     "core/rotation",
   ],
   "bin/aws": [],
-  "bin/commands": ["core", "lambda/postgres/bootstrap", "bin/aws", "bin/load-config.ts"],
+  "bin/commands": [
+    "core",
+    "lambda/postgres/provisioning/bootstrap",
+    "bin/aws",
+    "bin/load-config.ts",
+  ],
   bin: ["core", "lib", "bin/commands"],
   local: ["bin", "build.ts"],
   demo: ["core", "local", "bin/aws"],
   // an application's own: the constructs, and the types of what it is answered
-  examples: ["lib/index.ts", "core/credential.ts"],
+  examples: ["lib/index.ts", "core/leases/credential.ts"],
 };
 
 const folders = Object.keys(allowed).sort((a, b) => b.length - a.length);

@@ -3,7 +3,7 @@ import type { ParsedConfig } from "../../core/config/parsed.ts";
 import { declaredIn, planOf } from "../../core/declared.ts";
 import { addressOf, tagOf } from "../../core/names.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
-import { bootstrapScript } from "../../lambda/postgres/bootstrap/script.ts";
+import { bootstrapScript } from "../../lambda/postgres/provisioning/bootstrap/script.ts";
 import { configPath, loadConfig } from "../load-config.ts";
 import { Exit, Failure } from "./exit.ts";
 import { type Io, say } from "./io.ts";

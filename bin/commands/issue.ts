@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Command, Option } from "commander";
-import type { Credential } from "../../core/credential.ts";
+import type { Credential } from "../../core/leases/credential.ts";
 import { Exit, Failure } from "./exit.ts";
 import { type ConsumerOptions, findAlias, withAssume } from "./find.ts";
 import { type Io, print, say } from "./io.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { parseLeaseId } from "../../core/lease-id.ts";
-import type { Receipt } from "../../core/receipt.ts";
+import { parseLeaseId } from "../../core/leases/lease-id.ts";
+import type { Receipt } from "../../core/leases/receipt.ts";
 import { revokeMany, type Selector } from "./break-glass.ts";
 import { Exit, Failure } from "./exit.ts";
 import {

@@ -1,10 +1,10 @@
 import type { Actor } from "../audit.ts";
-import type { Lease } from "../lease.ts";
-import { formatLeaseId, parseLeaseId } from "../lease-id.ts";
-import { allPages } from "../list.ts";
-import type { LeaseDeps, ScheduleInput, Scheduler } from "../ports.ts";
-import { endEverywhere, forOnePass, unseenIn } from "../readers.ts";
-import { revokeLease } from "../revoke.ts";
+import type { Lease } from "../leases/lease.ts";
+import { formatLeaseId, parseLeaseId } from "../leases/lease-id.ts";
+import { allPages } from "../leases/list.ts";
+import type { LeaseDeps, ScheduleInput, Scheduler } from "../leases/ports.ts";
+import { endEverywhere, forOnePass, unseenIn } from "../leases/readers.ts";
+import { revokeLease } from "../leases/revoke.ts";
 import type { ProvisionPlan } from "./plan.ts";
 
 /** Names of leases, by what came of them. */

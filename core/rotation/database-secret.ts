@@ -1,5 +1,5 @@
 import { ConfigError } from "../errors.ts";
-import { shown } from "../lease-id.ts";
+import { shown } from "../leases/lease-id.ts";
 import { Secret } from "../secret.ts";
 import type { SecretObject } from "../secret-store.ts";
 

@@ -1,5 +1,5 @@
 import { ConfigError } from "../errors.ts";
-import type { RandomBytes } from "../ports.ts";
+import type { RandomBytes } from "../leases/ports.ts";
 import { Secret } from "../secret.ts";
 import type { PasswordPolicy } from "./settings.ts";
 

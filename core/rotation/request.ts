@@ -1,6 +1,6 @@
 import { InvalidRequestError } from "../errors.ts";
-import { shown } from "../lease-id.ts";
-import { fieldsOf } from "../request.ts";
+import { shown } from "../leases/lease-id.ts";
+import { fieldsOf } from "../leases/request.ts";
 import { Secret } from "../secret.ts";
 
 /** The four steps, in the order in which Secrets Manager asks for them. */

@@ -1,6 +1,6 @@
-import type { Deployment } from "../deployment.ts";
 import { MayflyError } from "../errors.ts";
-import type { Telemetry } from "../ports.ts";
+import type { Deployment } from "../leases/deployment.ts";
+import type { Telemetry } from "../leases/ports.ts";
 import { between, type Duration, type Instant, seconds, type Time, toSeconds } from "../time.ts";
 
 /** So much of its period may pass before a secret is overdue: a rotation that failed is tried again. */

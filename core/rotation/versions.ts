@@ -1,5 +1,5 @@
 import { ConfigError, InvalidRequestError } from "../errors.ts";
-import type { RandomBytes, Telemetry } from "../ports.ts";
+import type { RandomBytes, Telemetry } from "../leases/ports.ts";
 import type { Time } from "../time.ts";
 import { type DatabaseSecret, readDatabaseSecret } from "./database-secret.ts";
 import { AWSCURRENT, AWSPENDING, AWSPREVIOUS } from "./gate.ts";

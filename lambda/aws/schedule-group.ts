@@ -3,14 +3,8 @@ import {
   ResourceNotFoundException,
   type SchedulerClient,
 } from "@aws-sdk/client-scheduler";
+import type { ScheduleGroup } from "../../core/leases/ports.ts";
 import { fromAwsError } from "./from-aws-error.ts";
-
-/** The group that holds the schedules of all leases. */
-export interface ScheduleGroup {
-  readonly name: string;
-  /** Delete it, with every schedule in it. Safe to repeat. */
-  remove(): Promise<void>;
-}
 
 /** A group of EventBridge Scheduler. */
 export const scheduleGroup = (

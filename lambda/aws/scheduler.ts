@@ -7,8 +7,8 @@ import {
   ResourceNotFoundException,
   type SchedulerClient,
 } from "@aws-sdk/client-scheduler";
-import type { ScheduleInput, Scheduler } from "../../core/ports.ts";
-import { parseScheduleInput } from "../../core/schedules.ts";
+import type { ScheduleInput, Scheduler } from "../../core/leases/ports.ts";
+import { parseScheduleInput } from "../../core/leases/schedules.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 
 /** Where one-time schedules go, and what they call. */

@@ -1,6 +1,6 @@
 import { test } from "vitest";
-import { connect } from "../../lambda/postgres/login.ts";
-import type { Sql } from "../../lambda/postgres/sql.ts";
+import { connect } from "../../lambda/postgres/connection/login.ts";
+import type { Sql } from "../../lambda/postgres/connection/sql.ts";
 import { issuer } from "../support/leases.ts";
 import { TEST_LIMITS } from "../support/provisioned.ts";
 

@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { connect } from "../../lambda/postgres/login.ts";
+import { connect } from "../../lambda/postgres/connection/login.ts";
 import { issuerOn } from "../support/leases.ts";
 import { provisioned, TEST_LIMITS } from "../support/provisioned.ts";
 

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, inject, test } from "vitest";
 import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
-import { bootstrapScript } from "../../lambda/postgres/bootstrap/script.ts";
+import { bootstrapScript } from "../../lambda/postgres/provisioning/bootstrap/script.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
 import { mayfly } from "../support/mayfly.ts";
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Credential } from "../../core/credential.ts";
+import type { Credential } from "../../core/leases/credential.ts";
 import { mayfly, mayflyHere, type Ran, shellOf } from "../support/mayfly.ts";
 import { type ShippedStack, startShipped } from "../support/stack.ts";
 

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Deployment } from "../../core/deployment.ts";
 import { NotAllowedError } from "../../core/errors.ts";
-import { grantOf, ownLease } from "../../core/grants.ts";
+import type { Deployment } from "../../core/leases/deployment.ts";
+import { grantOf, ownLease } from "../../core/leases/grants.ts";
 
 const settings = {
   groupRole: "mf_abcd_group_readonly",

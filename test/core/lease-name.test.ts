@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InvalidRequestError } from "../../core/errors.ts";
-import { formatLeaseId, parseLeaseId, shown } from "../../core/lease-id.ts";
+import { formatLeaseId, parseLeaseId, shown } from "../../core/leases/lease-id.ts";
 import {
   formatLeaseName,
   keyDigest,
   type LeaseName,
   NO_KEY,
   parseLeaseName,
-} from "../../core/lease-name.ts";
+} from "../../core/leases/lease-name.ts";
 import { CONSUMER_NAME, ROLE_NAME } from "../../core/names.ts";
 
 const text = (alphabet: string, length: { minLength: number; maxLength: number }) =>

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { decideKeep } from "../../core/end-and-drop.ts";
 import { DatabaseUnavailableError } from "../../core/errors.ts";
-import type { Reader, ReaderLook, Readers } from "../../core/ports.ts";
+import { decideKeep } from "../../core/leases/end-and-drop.ts";
+import type { Reader, ReaderLook, Readers } from "../../core/leases/ports.ts";
 import {
   type Awaited,
   askReaders,
@@ -9,7 +9,7 @@ import {
   forOnePass,
   REPLICATION_PATIENCE,
   settleReaders,
-} from "../../core/readers.ts";
+} from "../../core/leases/readers.ts";
 import type { Instant, Time } from "../../core/time.ts";
 
 const ROLE = { oid: 20_000, username: "mf_some_lease" };

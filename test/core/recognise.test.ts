@@ -7,8 +7,8 @@ import {
   parseRecord,
   type RoleRow,
   recognise,
-} from "../../core/lease.ts";
-import { decideRenewal } from "../../core/renew.ts";
+} from "../../core/leases/lease.ts";
+import { decideRenewal } from "../../core/leases/renew.ts";
 import type { Instant } from "../../core/time.ts";
 
 const NOW = 1_700_000_000_000 as Instant;

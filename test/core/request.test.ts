@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InvalidRequestError } from "../../core/errors.ts";
-import { MIN_TTL_SECONDS, parseRequest } from "../../core/request.ts";
+import { MIN_TTL_SECONDS, parseRequest } from "../../core/leases/request.ts";
 
 const role = {
   groupRole: "mf_abcd_group_readonly",

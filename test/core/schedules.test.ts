@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { LeaseDeps, LeaseRef } from "../../core/ports.ts";
+import type { LeaseDeps, LeaseRef } from "../../core/leases/ports.ts";
 import {
   parseScheduleInput,
   parseScheduleName,
@@ -8,7 +8,7 @@ import {
   scheduleName,
   scheduleRecheck,
   scheduleRevocation,
-} from "../../core/schedules.ts";
+} from "../../core/leases/schedules.ts";
 import type { Instant } from "../../core/time.ts";
 import { memoryScheduler } from "../support/memory-scheduler.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { judgeServer, type ServerMark } from "../../core/leases/server.ts";
 import { hasOutlived, NO_STACK } from "../../core/provisioning/stack.ts";
-import { judgeServer, type ServerMark } from "../../core/server.ts";
 
 const mark = (instance: string, timeline?: number): ServerMark => ({
   instance,

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { compose, composeSweeper } from "../../lambda/compose.ts";
+import { compose, composeSweeper } from "../../lambda/handlers/compose.ts";
 
 /** As for an issue: what its function has, less what its other steps need. */
 const ENOUGH_FOR_AN_ISSUE = 20_000;
@@ -50,7 +50,7 @@ test("a Scheduler that never answers is given up in time, and the function goes 
   await expect(deps.scheduler.create("aaaabbbbcccc-1", 1, input)).rejects.toThrow(
     /could not be made \(TimeoutError\); wait and retry/,
   );
-  const attempts = 3; // core/schedules.ts tries as often
+  const attempts = 3; // core/leases/schedules.ts tries as often
   expect((performance.now() - started) * attempts).toBeLessThan(ENOUGH_FOR_AN_ISSUE);
 });
 

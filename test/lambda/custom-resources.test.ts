@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { handler as provisioner } from "../../lambda/provisioner.ts";
-import { handler as seeder } from "../../lambda/seeder.ts";
+import { handler as provisioner } from "../../lambda/handlers/provisioner.ts";
+import { handler as seeder } from "../../lambda/handlers/seeder.ts";
 
 // both read no more of it than the request id
 const context = { awsRequestId: "request-of-this-test" } as Parameters<typeof provisioner>[1];

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { Logger } from "@aws-lambda-powertools/logger";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { DEFAULT_PASSWORD_POLICY, type RotationSettings } from "../../core/rotation/settings.ts";
-import type { Environment } from "../../lambda/environment.ts";
-import { composeRotator } from "../../lambda/rotation/compose.ts";
+import { composeRotator } from "../../lambda/handlers/compose-rotator.ts";
+import type { Environment } from "../../lambda/handlers/environment.ts";
 
 const ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:orders-AbCdEf";
 const MASTER = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:admin-AbCdEf";
@@ -185,7 +185,7 @@ describe("a rotation function is made", () => {
 describe("the function", () => {
   const context = { awsRequestId: "request-of-this-test" };
   const call = async (sent: unknown): Promise<unknown> => {
-    const { handler } = await import("../../lambda/rotator.ts");
+    const { handler } = await import("../../lambda/handlers/rotator.ts");
     return handler(sent, context as Parameters<typeof handler>[1]);
   };
 

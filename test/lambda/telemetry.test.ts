@@ -6,7 +6,7 @@ import {
   metricDimensions,
   secretDimensions,
 } from "../../core/metric.ts";
-import { lambdaTelemetry } from "../../lambda/telemetry.ts";
+import { lambdaTelemetry } from "../../lambda/handlers/telemetry.ts";
 import { metricsInLine } from "../support/named-metrics.ts";
 
 beforeEach(() => {

@@ -4,7 +4,7 @@ import { type App, Duration, Stack } from "aws-cdk-lib";
 import { AccountRootPrincipal, Role } from "aws-cdk-lib/aws-iam";
 import { afterAll, expect, test } from "vitest";
 import { parseConfig } from "../../core/config/config.ts";
-import type { Deployment } from "../../core/deployment.ts";
+import type { Deployment } from "../../core/leases/deployment.ts";
 import { addressOf, tagOf } from "../../core/names.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { type DynamicDatabase, MayflyStack } from "../../lib/index.ts";

@@ -5,7 +5,7 @@ import {
 import { GetSecretValueCommand, PutSecretValueCommand } from "@aws-sdk/client-secrets-manager";
 import pg from "pg";
 import { pascal } from "../../core/config/config.ts";
-import type { Credential } from "../../core/credential.ts";
+import type { Credential } from "../../core/leases/credential.ts";
 import { aliasName } from "../../core/names.ts";
 import { type Runner, startRunner } from "../../local/runner.ts";
 import { type Clients, clientsOf, invoke } from "../local/clients.ts";

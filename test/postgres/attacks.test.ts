@@ -1,7 +1,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sweep } from "../../core/leases/sweep.ts";
 import { groupRoleName, issuerRoleName, MAINTENANCE_DATABASE } from "../../core/names.ts";
-import { sweep } from "../../core/sweep.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { asked, backdate, leftOf, majorOf, NOTHING, oidOf } from "../support/evidence.ts";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { groupRoleName } from "../../core/names.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { Secret } from "../../core/secret.ts";
-import { bootstrapScript } from "../../lambda/postgres/bootstrap/script.ts";
+import { bootstrapScript } from "../../lambda/postgres/provisioning/bootstrap/script.ts";
 import { clusterStateOf } from "../support/cluster-state.ts";
 import { issuerOn, logIn, loginRefusal, sqlStateFrom } from "../support/leases.ts";
 import { ownCluster } from "../support/own-cluster.ts";

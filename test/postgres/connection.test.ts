@@ -10,10 +10,10 @@ import {
 import { issuerLoginName } from "../../core/names.ts";
 import { Secret } from "../../core/secret.ts";
 import { seconds } from "../../core/time.ts";
-import { connect, type Login } from "../../lambda/postgres/login.ts";
-import { Maintenance } from "../../lambda/postgres/maintenance.ts";
-import { integer, sql } from "../../lambda/postgres/sql.ts";
-import { tlsOptions } from "../../lambda/postgres/tls.ts";
+import { connect, type Login } from "../../lambda/postgres/connection/login.ts";
+import { Maintenance } from "../../lambda/postgres/connection/maintenance.ts";
+import { integer, sql } from "../../lambda/postgres/connection/sql.ts";
+import { tlsOptions } from "../../lambda/postgres/connection/tls.ts";
 import { asked } from "../support/evidence.ts";
 import { type Issuer, issuer, issuerOn, logIn } from "../support/leases.ts";
 import { runAs, TEST_LIMITS, type TestDatabase } from "../support/provisioned.ts";

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { issueLease } from "../../core/issue.ts";
-import { parseLeaseId } from "../../core/lease-id.ts";
-import { revokeLease } from "../../core/revoke.ts";
-import { sweep } from "../../core/sweep.ts";
+import { issueLease } from "../../core/leases/issue.ts";
+import { parseLeaseId } from "../../core/leases/lease-id.ts";
+import { revokeLease } from "../../core/leases/revoke.ts";
+import { sweep } from "../../core/leases/sweep.ts";
 import { crashAndRestart, type OwnServer, startCluster } from "../support/cluster.ts";
 import { asked, backdate, LATCHED, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { Crash, failingAt, type Side } from "../support/failing.ts";

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { LeaseRefusedError } from "../../core/errors.ts";
-import { parseLeaseId } from "../../core/lease-id.ts";
+import { parseLeaseId } from "../../core/leases/lease-id.ts";
+import { operate, type Status } from "../../core/leases/operate.ts";
+import { revokeLease } from "../../core/leases/revoke.ts";
+import { sweep } from "../../core/leases/sweep.ts";
 import { groupRoleName, issuerRoleName } from "../../core/names.ts";
-import { operate, type Status } from "../../core/operate.ts";
-import { revokeLease } from "../../core/revoke.ts";
-import { sweep } from "../../core/sweep.ts";
 import { asked, backdate, oidOf } from "../support/evidence.ts";
 import { type Issuer, issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
 import type { TestDatabase } from "../support/provisioned.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { groupRoleName, issuerRoleName } from "../../core/names.ts";
 import { changesOf } from "../../core/provisioning/report.ts";
-import { connect } from "../../lambda/postgres/login.ts";
-import { composeReaders } from "../../lambda/readers.ts";
+import { composeReaders } from "../../lambda/handlers/compose-readers.ts";
+import { connect } from "../../lambda/postgres/connection/login.ts";
 import { eventually } from "../support/eventually.ts";
 import { issuerOn, logIn } from "../support/leases.ts";
 import { rolesOf } from "../support/provision-traces.ts";

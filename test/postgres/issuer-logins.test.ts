@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { issuerLoginName, janitorName } from "../../core/names.ts";
 import { changesOf } from "../../core/provisioning/report.ts";
 import { Secret } from "../../core/secret.ts";
-import { withLeases } from "../../lambda/provisioning/leases.ts";
+import { withLeases } from "../../lambda/postgres/provisioning/remove/leases.ts";
 import { issuerOn, logIn } from "../support/leases.ts";
 import { provisioned, runAs, SECRETS, type TestDatabase } from "../support/provisioned.ts";
 import { whoIs } from "../support/rotated.ts";

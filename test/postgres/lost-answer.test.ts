@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { DatabaseUnavailableError } from "../../core/errors.ts";
-import { sweep } from "../../core/sweep.ts";
-import { connect } from "../../lambda/postgres/login.ts";
-import type { Open } from "../../lambda/postgres/maintenance.ts";
+import { sweep } from "../../core/leases/sweep.ts";
+import { connect } from "../../lambda/postgres/connection/login.ts";
+import type { Open } from "../../lambda/postgres/connection/maintenance.ts";
 import { eventually } from "../support/eventually.ts";
 import { asked, leasesOf } from "../support/evidence.ts";
 import { issuerOn, logIn } from "../support/leases.ts";

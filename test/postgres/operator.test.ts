@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { InvalidRequestError } from "../../core/errors.ts";
-import type { LeaseList } from "../../core/list.ts";
-import { operate, type Revocations, type Status } from "../../core/operate.ts";
+import type { LeaseList } from "../../core/leases/list.ts";
+import { operate, type Revocations, type Status } from "../../core/leases/operate.ts";
 import { asked, backdate, leasesOf } from "../support/evidence.ts";
 import { type Alias, type Issuer, issuer, logIn, loginRefusal } from "../support/leases.ts";
 import type { TestDatabase } from "../support/provisioned.ts";

@@ -1,8 +1,8 @@
 import { beforeAll, expect, test } from "vitest";
 import { groupRoleName, issuerRoleName } from "../../core/names.ts";
 import { Secret } from "../../core/secret.ts";
-import { withSession } from "../../lambda/postgres/session.ts";
-import { ident, sql } from "../../lambda/postgres/sql.ts";
+import { withSession } from "../../lambda/postgres/connection/session.ts";
+import { ident, sql } from "../../lambda/postgres/connection/sql.ts";
 import {
   provisioned,
   runAs,

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, inject, test } from "vitest";
-import { makeSeed, parseSeedRequest } from "../../lambda/provisioning/seed.ts";
+import { makeSeed, parseSeedRequest } from "../../lambda/postgres/provisioning/seed-sandbox.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
 import { runAs, SECRETS, unprovisioned } from "../support/provisioned.ts";
 

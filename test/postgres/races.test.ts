@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import type { Credential } from "../../core/credential.ts";
 import { LeaseRefusedError } from "../../core/errors.ts";
-import { parseLeaseId } from "../../core/lease-id.ts";
-import type { Receipt } from "../../core/receipt.ts";
-import type { Renewal } from "../../core/renew.ts";
-import { revokeLease } from "../../core/revoke.ts";
+import type { Credential } from "../../core/leases/credential.ts";
+import { parseLeaseId } from "../../core/leases/lease-id.ts";
+import type { Receipt } from "../../core/leases/receipt.ts";
+import type { Renewal } from "../../core/leases/renew.ts";
+import { revokeLease } from "../../core/leases/revoke.ts";
 import { asked, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { fleet, granted, refused } from "../support/fleet.ts";
 import { issuerOn, logIn, loginRefusal } from "../support/leases.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Credential } from "../../core/credential.ts";
 import { InvalidRequestError, LeaseRefusedError, NotAllowedError } from "../../core/errors.ts";
+import type { Credential } from "../../core/leases/credential.ts";
 import { leasesOf } from "../support/evidence.ts";
 import { type Alias, type Issuer, issuer, logIn } from "../support/leases.ts";
 import type { TestDatabase } from "../support/provisioned.ts";

@@ -1,9 +1,9 @@
 import { chownSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Credential } from "../../core/credential.ts";
-import type { LeaseDeps } from "../../core/ports.ts";
-import { sweep } from "../../core/sweep.ts";
+import type { Credential } from "../../core/leases/credential.ts";
+import type { LeaseDeps } from "../../core/leases/ports.ts";
+import { sweep } from "../../core/leases/sweep.ts";
 import { serverUser } from "../../local/postgres-binaries.ts";
 import { crashAndRestart, type OwnServer, startCluster } from "../support/cluster.ts";
 import { type CopiedServer, copyOf, folderOf, onPort } from "../support/copied-server.ts";

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Credential } from "../../core/credential.ts";
-import { parseLeaseId } from "../../core/lease-id.ts";
+import type { Credential } from "../../core/leases/credential.ts";
+import { parseLeaseId } from "../../core/leases/lease-id.ts";
+import type { Receipt } from "../../core/leases/receipt.ts";
+import { revokeLease } from "../../core/leases/revoke.ts";
+import { sweep } from "../../core/leases/sweep.ts";
 import { groupRoleName } from "../../core/names.ts";
-import type { Receipt } from "../../core/receipt.ts";
-import { revokeLease } from "../../core/revoke.ts";
-import { sweep } from "../../core/sweep.ts";
 import { asked, LATCHED, leftOf, majorOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { type Issuer, issuer, logIn, loginRefusal, sqlStateFrom } from "../support/leases.ts";
 import { runAs, type TestDatabase } from "../support/provisioned.ts";

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Secret } from "../../core/secret.ts";
-import { ident, literal } from "../../lambda/postgres/sql.ts";
-import { makeProvision } from "../../lambda/provisioning/provision.ts";
+import { ident, literal } from "../../lambda/postgres/connection/sql.ts";
+import { makeProvision } from "../../lambda/postgres/provisioning/provision.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { rolesOf } from "../support/provision-traces.ts";
 import { provisioned, runAs, SECRETS, type TestDatabase } from "../support/provisioned.ts";

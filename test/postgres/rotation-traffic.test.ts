@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RotationStrategy } from "../../core/rotation/settings.ts";
-import { issuerLogin } from "../../lambda/issuer-login.ts";
+import { issuerLogin } from "../../lambda/handlers/issuer-login.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { issuerOn } from "../support/leases.ts";

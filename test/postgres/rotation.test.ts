@@ -3,7 +3,7 @@ import { ConfigError, InvalidRequestError } from "../../core/errors.ts";
 import { ROTATION_STEPS } from "../../core/rotation/request.ts";
 import type { RotationStrategy } from "../../core/rotation/settings.ts";
 import { Secret } from "../../core/secret.ts";
-import { connect } from "../../lambda/postgres/login.ts";
+import { connect } from "../../lambda/postgres/connection/login.ts";
 import { runAs, TEST_LIMITS } from "../support/provisioned.ts";
 import { MASTER_ARN, type RotationScene, rotationScene } from "../support/rotations.ts";
 

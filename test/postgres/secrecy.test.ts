@@ -1,11 +1,11 @@
 import { inspect } from "node:util";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Credential } from "../../core/credential.ts";
+import type { Credential } from "../../core/leases/credential.ts";
+import { operate } from "../../core/leases/operate.ts";
+import { sweep } from "../../core/leases/sweep.ts";
 import { issuerRoleName } from "../../core/names.ts";
-import { operate } from "../../core/operate.ts";
 import { Secret } from "../../core/secret.ts";
-import { sweep } from "../../core/sweep.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { asked, backdate } from "../support/evidence.ts";

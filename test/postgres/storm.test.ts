@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { parseLeaseId } from "../../core/lease-id.ts";
-import { revokeLease } from "../../core/revoke.ts";
+import { parseLeaseId } from "../../core/leases/lease-id.ts";
+import { revokeLease } from "../../core/leases/revoke.ts";
 import { leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { fleet } from "../support/fleet.ts";
 import type { Issuer } from "../support/leases.ts";

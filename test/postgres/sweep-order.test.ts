@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { Credential } from "../../core/credential.ts";
-import { parseLeaseId } from "../../core/lease-id.ts";
-import { revokeLease } from "../../core/revoke.ts";
-import { sweep } from "../../core/sweep.ts";
+import type { Credential } from "../../core/leases/credential.ts";
+import { parseLeaseId } from "../../core/leases/lease-id.ts";
+import { revokeLease } from "../../core/leases/revoke.ts";
+import { sweep } from "../../core/leases/sweep.ts";
 import { backdate, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { type Issuer, issuer, logIn } from "../support/leases.ts";
 import { runAs, type TestDatabase } from "../support/provisioned.ts";

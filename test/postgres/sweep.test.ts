@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { Scheduler } from "../../core/ports.ts";
-import { sweep } from "../../core/sweep.ts";
+import type { Scheduler } from "../../core/leases/ports.ts";
+import { sweep } from "../../core/leases/sweep.ts";
 import { asked, backdate, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { type Issuer, issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
 import { memoryScheduler } from "../support/memory-scheduler.ts";

@@ -7,7 +7,7 @@ import {
 import { DescribeSecretCommand, GetSecretValueCommand } from "@aws-sdk/client-secrets-manager";
 import { AssumeRoleCommand } from "@aws-sdk/client-sts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Credential } from "../../core/credential.ts";
+import type { Credential } from "../../core/leases/credential.ts";
 import type { UnusedStatement } from "../../local/policy-use.ts";
 import { type Clients, invoke } from "../local/clients.ts";
 import { eventually } from "../support/eventually.ts";

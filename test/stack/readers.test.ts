@@ -9,8 +9,8 @@ import {
 } from "aws-cdk-lib/aws-rds";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Credential } from "../../core/credential.ts";
-import type { Receipt } from "../../core/receipt.ts";
+import type { Credential } from "../../core/leases/credential.ts";
+import type { Receipt } from "../../core/leases/receipt.ts";
 import { DynamicDatabase, type DynamicDatabaseProps } from "../../lib/index.ts";
 import { type Runner, startRunner } from "../../local/runner.ts";
 import { type Clients, clientsOf, invoke } from "../local/clients.ts";

@@ -1,4 +1,4 @@
-import type { Credential } from "../../core/credential.ts";
+import type { Credential } from "../../core/leases/credential.ts";
 import { loginRefusal } from "./leases.ts";
 import { runAs, type TestDatabase } from "./provisioned.ts";
 

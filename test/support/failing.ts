@@ -1,4 +1,4 @@
-import type { LeaseDeps } from "../../core/ports.ts";
+import type { LeaseDeps } from "../../core/leases/ports.ts";
 
 /** Where a call fails: before it is made, or after it, its answer lost. */
 export type Side = "before" | "after";

@@ -5,7 +5,7 @@ import {
 } from "@aws-sdk/client-rds";
 import { scramVerifier } from "../../core/scram.ts";
 import { Secret } from "../../core/secret.ts";
-import { ident, literal, sql } from "../../lambda/postgres/sql.ts";
+import { ident, literal, sql } from "../../lambda/postgres/connection/sql.ts";
 import { runAs, type TestDatabase } from "./provisioned.ts";
 
 /** What a rotation asks of RDS, by name, so that each call can be made to fail. */

@@ -1,4 +1,4 @@
-import type { ScheduleInput, Scheduler } from "../../core/ports.ts";
+import type { ScheduleInput, Scheduler } from "../../core/leases/ports.ts";
 
 export interface MemoryScheduler extends Scheduler {
   readonly schedules: Map<string, ScheduleInput>;

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll } from "vitest";
-import type { Credential } from "../../core/credential.ts";
+import type { Credential } from "../../core/leases/credential.ts";
 import type { EmbeddedPostgres } from "../../local/postgres.ts";
 import { startStandby } from "../../local/postgres-standby.ts";
 import { type OwnServer, startCluster } from "./cluster.ts";

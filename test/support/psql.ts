@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { connect, type Login } from "../../lambda/postgres/login.ts";
+import { connect, type Login } from "../../lambda/postgres/connection/login.ts";
 import { TEST_LIMITS } from "./provisioned.ts";
 
 /**

@@ -2,7 +2,7 @@ import { groupRoleName } from "../../core/names.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import type { RotatedUser } from "../../core/rotation/settings.ts";
 import { Secret } from "../../core/secret.ts";
-import type { Login } from "../../lambda/postgres/login.ts";
+import type { Login } from "../../lambda/postgres/connection/login.ts";
 import { ROTATED, runAs, type TestDatabase } from "./provisioned.ts";
 
 /** A plan with users of the secrets `reports` and `writer`, of a tag's own. */

@@ -2,8 +2,8 @@ import type { RotationStep } from "../../core/rotation/request.ts";
 import { ROTATION_STEPS } from "../../core/rotation/request.ts";
 import { rotate } from "../../core/rotation/rotate.ts";
 import type { RotationDeps } from "../../core/rotation/versions.ts";
+import { type OpenSession, openSession } from "../../lambda/postgres/connection/session.ts";
 import { rotationServers } from "../../lambda/postgres/rotation/servers.ts";
-import { type OpenSession, openSession } from "../../lambda/postgres/session.ts";
 import { crashAt, type Side } from "./failing.ts";
 import { type RotationScene, rdsOf } from "./rotations.ts";
 

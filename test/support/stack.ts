@@ -1,6 +1,6 @@
 import pg from "pg";
 import { inject } from "vitest";
-import type { Credential } from "../../core/credential.ts";
+import type { Credential } from "../../core/leases/credential.ts";
 import { aliasName } from "../../core/names.ts";
 import { type Runner, type RunnerOptions, startRunner } from "../../local/runner.ts";
 import { type Clients, clientsOf, type Invoked, invoke } from "../local/clients.ts";

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { Credential } from "../../core/credential.ts";
+import type { Credential } from "../../core/leases/credential.ts";
 import { logIn } from "./leases.ts";
 import type { TestDatabase } from "./provisioned.ts";
 

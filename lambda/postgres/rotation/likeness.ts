@@ -1,5 +1,5 @@
-import type { Session } from "../session.ts";
-import { sql } from "../sql.ts";
+import type { Session } from "../connection/session.ts";
+import { sql } from "../connection/sql.ts";
 
 /**
  * `$1` a user, `$2` another, `$3` how many rows at most. Everything in this database, and of the roles

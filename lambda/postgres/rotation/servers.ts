@@ -7,9 +7,9 @@ import type {
   ServerLogin,
 } from "../../../core/rotation/ports.ts";
 import { seconds } from "../../../core/time.ts";
-import type { Limits } from "../login.ts";
-import { type OpenSession, openSession } from "../session.ts";
-import { ident, literal, sql } from "../sql.ts";
+import type { Limits } from "../connection/login.ts";
+import { type OpenSession, openSession } from "../connection/session.ts";
+import { ident, literal, sql } from "../connection/sql.ts";
 import { differencesBetween } from "./likeness.ts";
 import { convergeTurn } from "./turn.ts";
 

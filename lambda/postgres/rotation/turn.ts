@@ -1,8 +1,8 @@
 import { ConfigError, StatementRejectedError } from "../../../core/errors.ts";
 import type { TurnUser } from "../../../core/rotation/ports.ts";
-import { type Membership, memberships } from "../memberships.ts";
-import { type OpenSession, SPLIT_MEMBERSHIP } from "../session.ts";
-import { ident, integer, literal, type Sql, sql } from "../sql.ts";
+import { type OpenSession, SPLIT_MEMBERSHIP } from "../connection/session.ts";
+import { ident, integer, literal, type Sql, sql } from "../connection/sql.ts";
+import { type Membership, memberships } from "../provisioning/memberships.ts";
 
 interface UserState {
   readonly name: string;

@@ -7,7 +7,7 @@ import {
 import { mockClient } from "aws-sdk-client-mock";
 import { expect, test } from "vitest";
 import { scheduleGroup } from "../../../lambda/aws/schedule-group.ts";
-import { removeScheduleGroup } from "../../../lambda/provisioning/schedule-group.ts";
+import { removeScheduleGroup } from "../../../lambda/postgres/provisioning/remove/remove-schedule-group.ts";
 
 /** A group over a client that answers like this. */
 function groupOver(answer?: Error) {

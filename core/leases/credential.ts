@@ -1,0 +1,68 @@
+import type { Secret } from "../secret.ts";
+import { type Instant, iso } from "../time.ts";
+import type { GrantedRole } from "./grants.ts";
+import { formatLeaseId } from "./lease-id.ts";
+
+/** Where applications reach the database. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: "verify-full" | "plaintext";
+}
+
+/**
+ * What `issue` answers. The keys of an AWS database secret, so that existing parsers work, and the
+ * lease's times: ISO 8601, UTC, by the database's clock.
+ */
+export interface Credential {
+  readonly leaseId: string;
+  readonly engine: "postgres";
+  readonly host: string;
+  readonly port: number;
+  readonly dbname: string;
+  readonly username: string;
+  readonly password: string;
+  readonly sslmode: "verify-full" | "disable";
+  readonly issuedAt: string;
+  /** When a client does well to renew or ask again: two thirds of the way to `expiresAt`. */
+  readonly refreshAfter: string;
+  readonly expiresAt: string;
+  readonly maxExpiresAt: string;
+  /** False when the schedule could not be made: the sweep will make it. */
+  readonly revocationScheduled: boolean;
+}
+
+/** Two thirds of the way from `from` to `to`. */
+export const refreshPoint = (from: Instant, to: Instant): Instant =>
+  Math.floor(from + ((to - from) * 2) / 3) as Instant;
+
+/** The four times of a credential. */
+export interface LeaseTimes {
+  readonly issuedAt: Instant;
+  readonly expiresAt: Instant;
+  readonly maxExpiresAt: Instant;
+}
+
+export function credential(
+  database: string,
+  { role, settings }: GrantedRole,
+  login: { readonly username: string; readonly password: Secret; readonly scheduled: boolean },
+  { issuedAt, expiresAt, maxExpiresAt }: LeaseTimes,
+  { host, port, tls }: Endpoint,
+): Credential {
+  return {
+    leaseId: formatLeaseId(database, role, login.username),
+    engine: "postgres",
+    host,
+    port,
+    dbname: settings.dbname,
+    username: login.username,
+    password: login.password.reveal(),
+    sslmode: tls === "plaintext" ? "disable" : "verify-full",
+    issuedAt: iso(issuedAt),
+    refreshAfter: iso(refreshPoint(issuedAt, expiresAt)),
+    expiresAt: iso(expiresAt),
+    maxExpiresAt: iso(maxExpiresAt),
+    revocationScheduled: login.scheduled,
+  };
+}

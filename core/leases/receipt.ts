@@ -1,0 +1,88 @@
+import { between, type Instant, iso } from "../time.ts";
+import type { Blocker, SessionsEnded } from "./ports.ts";
+import type { ReaderSeen } from "./readers.ts";
+
+/** What a finished revocation observed; it claims nothing else. Times are ISO 8601, UTC. */
+export interface Receipt {
+  readonly leaseId: string;
+  /**
+   * `revoked`: latched, no session left, role dropped. `quarantined`: latched, but something keeps
+   * the role or a session. `unverified`: latched on the writer, but a reader could not be looked at,
+   * or its sessions did not end; the role is kept. `gone`: there was no such role. `not due`: left
+   * alone, and rescheduled.
+   */
+  readonly state: "revoked" | "quarantined" | "unverified" | "gone" | "not due";
+  readonly roleOid?: number;
+  readonly expiresAt?: string;
+  readonly latchedAt?: string;
+  readonly droppedAt?: string;
+  /** Seconds from the lease's expiry until its role was gone; absent when it was revoked earlier. */
+  readonly lagSeconds?: number;
+  readonly servers: readonly ServerReceipt[];
+  /** What keeps a role: objects, privileges, memberships, locks, sessions, servers. */
+  readonly blockers: readonly Blocker[];
+}
+
+/** What one server of the cluster was seen to do. */
+export interface ServerReceipt {
+  readonly server: string;
+  /** Before the DROP. */
+  readonly sessionsEnded: number;
+  /** After it, by OID. */
+  readonly stragglersEnded: number;
+  readonly sessionsRemaining: number;
+  /** Of a reader: whether the latch was read there before the DROP. Absent for the writer. */
+  readonly latchSeen?: boolean;
+  /** Why a reader could not be looked at the last time. */
+  readonly problem?: string;
+}
+
+type Seen = SessionsEnded & Partial<ReaderSeen>;
+
+/** What a revocation has seen, piece by piece. */
+export interface Observations {
+  readonly leaseId: string;
+  readonly state: Receipt["state"];
+  readonly roleOid?: number;
+  readonly expiresAt?: Instant;
+  readonly latchedAt?: Instant;
+  readonly droppedAt?: Instant;
+  readonly before?: readonly Seen[];
+  readonly after?: readonly Seen[];
+  readonly blockers?: readonly Blocker[];
+}
+
+export function receiptOf(seen: Observations): Receipt {
+  const { leaseId, state, roleOid, expiresAt, latchedAt, droppedAt } = seen;
+  const late = expiresAt !== undefined && droppedAt !== undefined && droppedAt >= expiresAt;
+  const lag = late ? between(expiresAt, droppedAt) / 1_000 : undefined;
+  return {
+    leaseId,
+    state,
+    ...(roleOid !== undefined && { roleOid }),
+    ...(expiresAt !== undefined && { expiresAt: iso(expiresAt) }),
+    ...(latchedAt !== undefined && { latchedAt: iso(latchedAt) }),
+    ...(droppedAt !== undefined && { droppedAt: iso(droppedAt) }),
+    ...(lag !== undefined && { lagSeconds: lag }),
+    servers: serversOf(seen.before ?? [], seen.after ?? []),
+    blockers: seen.blockers ?? [],
+  };
+}
+
+function serversOf(before: readonly Seen[], after: readonly Seen[]): readonly ServerReceipt[] {
+  const names = new Set([...before, ...after].map(({ server }) => server));
+  return [...names].map((server) => {
+    const early = before.find((each) => each.server === server);
+    const late = after.find((each) => each.server === server);
+    const latchSeen = early?.latchSeen;
+    const problem = (late ?? early)?.fault?.why;
+    return {
+      server,
+      sessionsEnded: early?.ended ?? 0,
+      stragglersEnded: late?.ended ?? 0,
+      sessionsRemaining: (late ?? early)?.remaining ?? 0,
+      ...(latchSeen !== undefined && { latchSeen }),
+      ...(problem !== undefined && { problem }),
+    };
+  });
+}

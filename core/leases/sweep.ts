@@ -1,0 +1,228 @@
+import type { Actor } from "../audit.ts";
+import { epochSecondsCeil, type Instant, minutes, toSeconds } from "../time.ts";
+import { isDue, type Lease } from "./lease.ts";
+import { formatLeaseId, parseLeaseId } from "./lease-id.ts";
+import { parseLeaseName } from "./lease-name.ts";
+import { allPages, type ForeignRole } from "./list.ts";
+import type { LeaseDeps } from "./ports.ts";
+import { askReaders, endEverywhere, forOnePass, unseenIn } from "./readers.ts";
+import { adopt, RESTORE_ACTOR } from "./restore.ts";
+import { type RevokeOptions, revokeLease } from "./revoke.ts";
+import { parseScheduleName, type ScheduleName, scheduleRevocation } from "./schedules.ts";
+import { judgeServer } from "./server.ts";
+
+/** What one sweep saw and did. */
+export interface SweepReport {
+  readonly live: number;
+  readonly revoked: number;
+  readonly quarantined: number;
+  /** Latched, but a reader could not be looked at; the next sweep looks again. */
+  readonly unverified: number;
+  /** Due leases that this sweep had no time for, or that failed; the next one takes them. */
+  readonly left: number;
+  /** Live leases that had no schedule and now have one. */
+  readonly schedulesMade: number;
+  /** Schedules whose lease is gone. */
+  readonly schedulesRemoved: number;
+  /** Sessions of roles that are gone, ended because their OID was that of a lease. */
+  readonly stragglersEnded: number;
+  /** Sessions of roles that are gone and were never known as leases: reported, not touched. */
+  readonly unknownSessions: number;
+  /** Readers that could not be asked for such sessions; absent when there is none. */
+  readonly unseen?: readonly string[];
+  readonly foreign: readonly ForeignRole[];
+  /** Rotated secrets that are older than 1.5 times their period; absent when there is none to look at. */
+  readonly secretsOverdue?: readonly string[];
+  /** Whether the leases are this server's; those of another one were all revoked. */
+  readonly server: "same" | "other" | "unknown";
+}
+
+export interface SweepOptions {
+  readonly actor: Actor;
+  /** True while there is time for one more revocation. */
+  readonly mayContinue: () => boolean;
+  /** Measures how old the rotated secrets are, and names those that are overdue. Never rejects. */
+  readonly secretsOverdue?: () => Promise<readonly string[]>;
+}
+
+/**
+ * Compare the database with the schedules, in both directions, and mend what is missing.
+ *
+ * Leases that are due are revoked even when Scheduler cannot be asked: that is what the sweep is for.
+ *
+ * Schedules are read before leases: a schedule is made after its lease was committed, so one that
+ * is listed and whose lease is not found later has none. A lease made in between may look as if it
+ * had no schedule; making it once more finds the name taken.
+ *
+ * Leases that may have sessions come first, then what can wait: one consumer's quarantine or litter
+ * must not use up the time that another's due lease needs.
+ *
+ * On a copy, a restored or a promoted server every lease is due, for some may be back that were
+ * revoked. The stamp moves when none can log in any more, so a sweep that dies before is repeated.
+ */
+export async function sweep(all: LeaseDeps, options: SweepOptions): Promise<SweepReport> {
+  const deps = forOnePass(all);
+  let failure: unknown;
+  const schedules = await readSchedules(deps).catch((error: unknown) => {
+    failure = error;
+    return undefined;
+  });
+  const able = schedules === undefined ? withoutScheduler(deps, failure) : deps;
+  const sighting = await deps.ledger.sighting();
+  const server = judgeServer(sighting);
+  const isOther = server === "other";
+  const how = { onlyIfDue: !isOther, actor: isOther ? RESTORE_ACTOR : options.actor };
+  const revoke = (lease: Lease) => revokeOne(able, lease, how, options);
+  const known = new Set<string>();
+  const unscheduled: Lease[] = [];
+  const latched: Lease[] = [];
+  const foreign: ForeignRole[] = [];
+  const tally = { live: 0, revoked: 0, quarantined: 0, unverified: 0, left: 0, schedulesMade: 0 };
+  for await (const page of allPages(deps)) {
+    for (const role of page.foreign) {
+      foreign.push(role);
+      known.add(parseLeaseName(role.username)?.random ?? "");
+    }
+    for (const lease of page.leases) {
+      known.add(lease.name.random);
+      if (!lease.canLogin) latched.push(lease);
+      else if (isOther || isDue(lease, page.now)) tally[await revoke(lease)] += 1;
+      else {
+        tally.live += 1;
+        const own = schedules && (schedules.get(lease.name.random) ?? []);
+        if (own && !hasSchedule(lease, own, page.now)) unscheduled.push(lease);
+      }
+    }
+  }
+  if (isOther) await adopt(deps, sighting, tally);
+  for (const lease of unscheduled)
+    if (options.mayContinue() && (await mendSchedule(deps, lease))) tally.schedulesMade += 1;
+  for (const lease of latched) tally[await revoke(lease)] += 1;
+  const orphans = await removeOrphans(deps, schedules ?? new Map(), known, options);
+  const strangers = await countStrangers(deps);
+  const secrets = await lookAtSecrets(options);
+  const report = { ...tally, ...orphans, ...strangers, ...secrets, foreign, server };
+  tell(deps, report);
+  if (schedules === undefined) throw failure;
+  return report;
+}
+
+/** A Scheduler that could not be asked is not asked again for each lease: that takes seconds. */
+const withoutScheduler = (deps: LeaseDeps, failure: unknown): LeaseDeps => ({
+  ...deps,
+  scheduler: { ...deps.scheduler, create: () => Promise.reject(failure) },
+});
+
+type ListedSchedule = ScheduleName & { readonly name: string };
+type Schedules = ReadonlyMap<string, readonly ListedSchedule[]>;
+
+async function readSchedules({ scheduler }: LeaseDeps): Promise<Schedules> {
+  const byLease = new Map<string, ListedSchedule[]>();
+  for (const name of await scheduler.names()) {
+    const parts = parseScheduleName(name);
+    if (parts === undefined) continue;
+    const list = byLease.get(parts.random) ?? [];
+    list.push({ ...parts, name });
+    byLease.set(parts.random, list);
+  }
+  return byLease;
+}
+
+async function revokeOne(
+  deps: LeaseDeps,
+  lease: Lease,
+  how: Pick<RevokeOptions, "onlyIfDue" | "actor">,
+  { mayContinue }: SweepOptions,
+): Promise<"revoked" | "quarantined" | "unverified" | "left" | "live"> {
+  if (!mayContinue()) return "left";
+  const id = parseLeaseId(formatLeaseId(deps.database, lease.name.role, lease.username));
+  try {
+    const { state } = await revokeLease(deps, id, { ...how, roleOid: lease.oid });
+    if (state === "not due") return "live";
+    return state === "gone" ? "revoked" : state;
+  } catch {
+    return "left"; // one lease that cannot be revoked now must not keep the others
+  }
+}
+
+/** A schedule that has not fired this long after its time will not. */
+const STALE = minutes(10);
+
+/** Whether one of a live lease's schedules stands at or before its expiry. */
+function hasSchedule(
+  { expiresAt }: Lease,
+  schedules: readonly ListedSchedule[],
+  now: Instant,
+): boolean {
+  if (expiresAt === undefined) return true;
+  const last = epochSecondsCeil(expiresAt);
+  const first = epochSecondsCeil(now) - toSeconds(STALE);
+  return schedules.some(({ recheck, atEpochSeconds: at }) => !recheck && at >= first && at <= last);
+}
+
+async function mendSchedule(deps: LeaseDeps, lease: Lease): Promise<boolean> {
+  const { expiresAt } = lease;
+  if (expiresAt === undefined || !(await scheduleRevocation(deps, lease, expiresAt))) return false;
+  deps.telemetry.measure("SchedulesRepaired", 1);
+  return true;
+}
+
+/** End what is left of leases that are gone, by the OID in their schedules, and remove those. */
+async function removeOrphans(
+  deps: LeaseDeps,
+  schedules: Schedules,
+  known: ReadonlySet<string>,
+  { mayContinue }: SweepOptions,
+): Promise<{ readonly schedulesRemoved: number; readonly stragglersEnded: number }> {
+  let schedulesRemoved = 0;
+  let stragglersEnded = 0;
+  for (const [random, list] of schedules) {
+    if (known.has(random)) continue;
+    for (const { name } of list.filter(({ recheck }) => !recheck)) {
+      if (!mayContinue()) return { schedulesRemoved, stragglersEnded };
+      const input = await deps.scheduler.read(name);
+      const lease = input && parseLeaseId(input.leaseId);
+      // whose name and input speak of two leases is none of ours, and says nothing about an OID
+      if (input && lease?.name.random === random && lease.name.tag === deps.tag) {
+        const { username } = lease;
+        const seen = await endEverywhere(deps, { oid: input.roleOid, username });
+        stragglersEnded += seen.reduce((sum, { ended }) => sum + ended, 0);
+        // the schedule is what its OID is known by: it stays until every server was looked at
+        if (unseenIn(seen).length > 0) continue;
+      }
+      await deps.scheduler.remove(name);
+      schedulesRemoved += 1;
+    }
+  }
+  return { schedulesRemoved, stragglersEnded };
+}
+
+/** Sessions on any server whose role is gone there. */
+async function countStrangers(
+  deps: LeaseDeps,
+): Promise<Pick<SweepReport, "unknownSessions" | "unseen">> {
+  const here = await deps.ledger.sessionsWithoutRole();
+  const { answers, unseen } = await askReaders(deps, (reader) => reader.sessionsWithoutRole());
+  const unknownSessions = [here, ...answers].flat().length;
+  return { unknownSessions, ...(unseen.length > 0 && { unseen }) };
+}
+
+/** Last, and not when time is short: a lease that is due matters more. */
+const lookAtSecrets = async ({
+  mayContinue,
+  secretsOverdue,
+}: SweepOptions): Promise<Pick<SweepReport, "secretsOverdue">> =>
+  secretsOverdue === undefined || !mayContinue() ? {} : { secretsOverdue: await secretsOverdue() };
+
+function tell({ telemetry }: LeaseDeps, report: SweepReport): void {
+  for (const { username, why } of report.foreign)
+    telemetry.audit({ event: "role.foreign", username, why });
+  telemetry.measure("LiveLeases", report.live);
+  telemetry.measure("OverdueLeases", report.left);
+  telemetry.measure("QuarantinedLeases", report.quarantined);
+  telemetry.measure("UnverifiedLeases", report.unverified);
+  telemetry.measure("ForeignRoles", report.foreign.length);
+  telemetry.measure("UnknownSessions", report.unknownSessions);
+  if (report.stragglersEnded > 0) telemetry.measure("StragglersEnded", report.stragglersEnded);
+  telemetry.audit({ event: "sweep.finished", ...report });
+}

@@ -1,0 +1,65 @@
+import { RDSClient } from "@aws-sdk/client-rds";
+import type { ReaderPlace } from "../../core/leases/ports.ts";
+import type { Time } from "../../core/time.ts";
+import { AWS_BOUNDS } from "../aws/bounds.ts";
+import { rdsReaders } from "../aws/rds.ts";
+import type { Login } from "../postgres/connection/login.ts";
+import type { LoginSource, Open } from "../postgres/connection/maintenance.ts";
+import {
+  NO_READERS,
+  type ReaderConnections,
+  readerConnections,
+} from "../postgres/leases/readers.ts";
+import type { Environment } from "./environment.ts";
+
+export interface ComposeReadersDeps {
+  /** The issuer login; where it is used on the writer is left aside. */
+  readonly login: LoginSource;
+  readonly ssl: (host: string) => Login["ssl"];
+  readonly open: Open;
+  readonly time: Time;
+}
+
+/**
+ * The readers that a function's environment names: `DB_READERS`, a list of `host:port`, and those
+ * that RDS lists for `DB_CLUSTER` or `DB_INSTANCE`.
+ */
+export function composeReaders(env: Environment, deps: ComposeReadersDeps): ReaderConnections {
+  const fixed = fixedIn(env.DB_READERS);
+  const source = sourceIn(env);
+  if (fixed.length === 0 && source === undefined) return { ...NO_READERS, close: async () => {} };
+  return readerConnections({
+    ...deps,
+    places: placesOf(fixed, source, deps.time),
+    random: Math.random,
+  });
+}
+
+type Fixed = Extract<ReaderPlace, { host: string }>;
+
+function placesOf(
+  fixed: readonly Fixed[],
+  source: ReturnType<typeof sourceIn>,
+  time: Time,
+): () => Promise<readonly ReaderPlace[]> {
+  if (source === undefined) return async () => fixed;
+  const fixedHosts = fixed.map(({ host }) => host);
+  const listed = rdsReaders({ client: new RDSClient(AWS_BOUNDS), source, fixedHosts, time });
+  return async () => [...fixed, ...(await listed())];
+}
+
+/** `DB_READERS`, a list of `host:port`. */
+export const fixedIn = (list = ""): readonly Fixed[] =>
+  list
+    .split(",")
+    .filter((each) => each !== "")
+    .map((each) => {
+      const [host = "", port] = each.split(":");
+      return { host, port: Number(port) };
+    });
+
+/** Whom RDS is asked about: `DB_CLUSTER` or `DB_INSTANCE`; neither, and it is not asked. */
+export function sourceIn({ DB_CLUSTER: cluster, DB_INSTANCE: instance }: Environment) {
+  if (cluster) return { cluster };
+  return instance ? { instance } : undefined;
+}

@@ -1,0 +1,159 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Logger } from "@aws-lambda-powertools/logger";
+import { LambdaClient } from "@aws-sdk/client-lambda";
+import { SchedulerClient } from "@aws-sdk/client-scheduler";
+import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import type { Endpoint } from "../../core/leases/credential.ts";
+import type { Deployment } from "../../core/leases/deployment.ts";
+import type { IssueDeps } from "../../core/leases/issue.ts";
+import type { OperateDeps } from "../../core/leases/operate.ts";
+import type { LeaseDeps } from "../../core/leases/ports.ts";
+import type { SweepOptions } from "../../core/leases/sweep.ts";
+import { measureSecretAges } from "../../core/rotation/secret-ages.ts";
+import type { SecretStore } from "../../core/secret-store.ts";
+import { seconds } from "../../core/time.ts";
+import { AWS_BOUNDS } from "../aws/bounds.ts";
+import { peppersIn } from "../aws/peppers.ts";
+import { provisionerFunction } from "../aws/provisioner.ts";
+import { eventBridgeScheduler } from "../aws/scheduler.ts";
+import { rotatedAt } from "../aws/secret-ages.ts";
+import { secretsManager } from "../aws/secrets.ts";
+import { connect } from "../postgres/connection/login.ts";
+import { Maintenance, type Open } from "../postgres/connection/maintenance.ts";
+import { tlsOptions } from "../postgres/connection/tls.ts";
+import { postgresLedger } from "../postgres/leases/ledger.ts";
+import { composeReaders } from "./compose-readers.ts";
+import { type Environment, required, rotatedSecretsIn } from "./environment.ts";
+import { issuerLogin } from "./issuer-login.ts";
+import { systemTime as time } from "./system-time.ts";
+import { type LambdaTelemetry, lambdaTelemetry } from "./telemetry.ts";
+
+/** Bounds of every connection; the shortest function timeout is 30 s. */
+const LIMITS = { connect: seconds(5), statement: seconds(10), lock: seconds(2) };
+
+/** A reader that does not answer costs each revocation this much, and must leave time for the next. */
+const READER_LIMITS = { connect: seconds(3), statement: seconds(5), lock: seconds(2) };
+
+/**
+ * The operator function has 300 seconds. Once there is a connection it waits, on a silent socket: only
+ * a connection that is never made tells that there is no route.
+ */
+const PROVISIONER = {
+  maxAttempts: 1,
+  requestHandler: { connectionTimeout: 3_000, socketTimeout: 0 },
+};
+const PROVISIONER_PATIENCE_MS = 280_000;
+
+/** What every function that touches leases is made of. */
+export interface Composition {
+  readonly logger: Logger;
+  readonly telemetry: LambdaTelemetry;
+  readonly deployment: Deployment;
+  readonly endpoint: Endpoint;
+  readonly secrets: SecretStore;
+  readonly deps: LeaseDeps;
+}
+
+/** The adapters of one function, from its environment and the `deployment.json` beside its bundle. */
+export function compose(env: Environment): Composition {
+  const set = required(env, [
+    "AWS_REGION",
+    "DB_HOST",
+    "DB_PORT",
+    "ISSUER_SECRET_ARN",
+    "LAMBDA_TASK_ROOT",
+    "REVOKER_ARN",
+    "SCHEDULER_ROLE_ARN",
+    "SCHEDULE_DLQ_ARN",
+    "SCHEDULE_GROUP",
+    "SERVER_ID",
+  ]);
+  const deployment = readDeployment(set.LAMBDA_TASK_ROOT);
+  const { tag, database } = deployment;
+  const logger = new Logger();
+  const telemetry = lambdaTelemetry(logger, database);
+  if (deployment.tls === "plaintext")
+    logger.warn("connections to the database are not encrypted: the configuration says plaintext");
+  const secrets = secretsManager(new SecretsManagerClient(AWS_BOUNDS));
+  const host = set.DB_HOST;
+  const port = Number(set.DB_PORT);
+  const place = { region: set.AWS_REGION, folder: set.LAMBDA_TASK_ROOT };
+  const ssl = (to: string): ReturnType<typeof tlsOptions> => tlsOptions(to, deployment, place);
+  const login = issuerLogin({
+    secrets,
+    secretArn: set.ISSUER_SECRET_ARN,
+    host,
+    port,
+    ssl: () => ssl(host),
+  });
+  const maintenance = new Maintenance(login, (to) => connect(to, LIMITS));
+  const open: Open = (to) => connect(to, READER_LIMITS);
+  const readers = composeReaders(env, { login, ssl, open, time });
+  const ledger = postgresLedger({
+    maintenance,
+    tag,
+    server: `${host}:${port}`,
+    serverId: set.SERVER_ID,
+    time,
+    random: Math.random,
+  });
+  const scheduler = eventBridgeScheduler(new SchedulerClient(AWS_BOUNDS), {
+    group: set.SCHEDULE_GROUP,
+    revokerArn: set.REVOKER_ARN,
+    roleArn: set.SCHEDULER_ROLE_ARN,
+    deadLetterArn: set.SCHEDULE_DLQ_ARN,
+  });
+  return {
+    logger,
+    telemetry,
+    deployment,
+    endpoint: { host, port, tls: deployment.tls },
+    secrets,
+    deps: { database, tag, ledger, readers, scheduler, telemetry, time },
+  };
+}
+
+/** As {@link compose}, with what issuing needs besides. */
+export function composeIssuer(env: Environment): Composition & { readonly deps: IssueDeps } {
+  const composition = compose(env);
+  const { deployment, endpoint, secrets, deps } = composition;
+  const { PEPPER_SECRET_ARN } = required(env, ["PEPPER_SECRET_ARN"]);
+  const peppers = peppersIn(secrets, PEPPER_SECRET_ARN);
+  return { ...composition, deps: { ...deps, deployment, endpoint, peppers, random: randomBytes } };
+}
+
+/** As {@link compose}, with a look at the rotated secrets, if there are any. */
+export function composeSweeper(
+  env: Environment,
+): Composition & Pick<SweepOptions, "secretsOverdue"> {
+  const composition = compose(env);
+  const { deployment, logger, telemetry } = composition;
+  const { rotatedSecrets = {} } = deployment;
+  if (Object.keys(rotatedSecrets).length === 0) return composition;
+  const ages = {
+    rotatedSecrets,
+    arns: rotatedSecretsIn(env),
+    rotatedAt: rotatedAt(new SecretsManagerClient(AWS_BOUNDS)),
+    telemetry,
+    time,
+    warn: (message: string, facts: Readonly<Record<string, string>>) => logger.warn(message, facts),
+  };
+  return { ...composition, secretsOverdue: () => measureSecretAges(ages) };
+}
+
+/** As {@link compose}, with what operators may ask for besides. */
+export function composeOperator(env: Environment): Composition & { readonly deps: OperateDeps } {
+  const composition = compose(env);
+  const set = required(env, ["AWS_REGION", "PROVISIONER_ARN"]);
+  const provisioner = provisionerFunction(new LambdaClient(PROVISIONER), {
+    functionArn: set.PROVISIONER_ARN,
+    region: set.AWS_REGION,
+    patience: PROVISIONER_PATIENCE_MS,
+  });
+  return { ...composition, deps: { ...composition.deps, provisioner } };
+}
+
+const readDeployment = (folder: string): Deployment =>
+  JSON.parse(readFileSync(join(folder, "deployment.json"), "utf8")) as Deployment;

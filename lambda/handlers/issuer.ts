@@ -1,0 +1,15 @@
+import { type ConsumerAnswer, serveConsumer } from "../../core/leases/consumer.ts";
+import { grantOf } from "../../core/leases/grants.ts";
+import { parseRequest } from "../../core/leases/request.ts";
+import { serve } from "./boundary.ts";
+import { composeIssuer } from "./compose.ts";
+
+const { logger, telemetry, deps } = composeIssuer(process.env);
+
+/** Invoked by consumers through their aliases: `issue`, `renew`, `revoke`, `lookup`. */
+export const handler = serve<unknown, ConsumerAnswer>(logger, telemetry).handler(
+  async (event, { invokedFunctionArn }) => {
+    const grant = grantOf(deps.deployment, invokedFunctionArn);
+    return serveConsumer(deps, grant, parseRequest(event, grant.settings));
+  },
+);

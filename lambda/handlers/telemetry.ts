@@ -1,0 +1,28 @@
+import type { Logger } from "@aws-lambda-powertools/logger";
+import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
+import type { Metric, Telemetry } from "../../core/leases/ports.ts";
+
+export interface LambdaTelemetry extends Telemetry {
+  /** Write the metrics of this invocation as one line of CloudWatch's embedded metric format. */
+  publish(): void;
+}
+
+/** Audit lines through the logger, metrics through its output (EMF), by service and database. */
+export function lambdaTelemetry(logger: Logger, database: string): LambdaTelemetry {
+  const metrics = new Metrics({ defaultDimensions: { database } });
+  return {
+    audit: ({ event, ...details }) => logger.info(event, details),
+    measure: (metric, value, secret) => {
+      // one that is told apart by more is a line of its own, written at once
+      const line = secret === undefined ? metrics : metrics.singleMetric();
+      if (secret !== undefined) line.addDimension("secret", secret);
+      line.addMetric(metric, unitOf(metric), value);
+    },
+    publish: () => {
+      if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+    },
+  };
+}
+
+const unitOf = (metric: Metric) =>
+  metric.endsWith("Seconds") ? MetricUnit.Seconds : MetricUnit.Count;

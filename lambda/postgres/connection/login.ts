@@ -1,0 +1,65 @@
+import type { ConnectionOptions } from "node:tls";
+import pg from "pg";
+import type { Secret } from "../../../core/secret.ts";
+import type { Duration } from "../../../core/time.ts";
+
+/** Where and as whom to connect. */
+export interface Login {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly username: string;
+  readonly password: Secret;
+  readonly ssl: ConnectionOptions | false;
+}
+
+/** Bounds of everything a connection does. */
+export interface Limits {
+  readonly connect: Duration;
+  readonly statement: Duration;
+  readonly lock: Duration;
+}
+
+/**
+ * The session settings of every connection that holds power, sent in the startup message so that
+ * they stand before the first statement: a lease that may create functions in `public` could
+ * otherwise have them run by us (docs/adr, "a room of its own").
+ */
+const startupOptions = ({ statement, lock }: Limits): string =>
+  [
+    "search_path=pg_catalog,pg_temp",
+    "client_min_messages=warning",
+    "TimeZone=UTC",
+    "DateStyle=ISO",
+    `statement_timeout=${statement}`,
+    `lock_timeout=${lock}`,
+    `idle_in_transaction_session_timeout=${statement}`,
+  ]
+    .map((setting) => `-c ${setting}`)
+    .join(" ");
+
+/**
+ * Open one connection. The caller ends it.
+ *
+ * @throws the driver's error as it is; callers name the step and convert it.
+ */
+export async function connect(login: Login, limits: Limits): Promise<pg.Client> {
+  const client = new pg.Client({
+    host: login.host,
+    port: login.port,
+    database: login.database,
+    user: login.username,
+    password: () => login.password.reveal(),
+    ssl: login.ssl,
+    application_name: "mayfly",
+    options: startupOptions(limits),
+    connectionTimeoutMillis: limits.connect,
+    query_timeout: limits.statement + limits.connect,
+    keepAlive: true,
+  });
+  client.on("error", () => {
+    // The next query on it fails and says so; unheard, the event would end the process.
+  });
+  await client.connect();
+  return client;
+}

@@ -1,0 +1,177 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type pg from "pg";
+import { StatementRejectedError } from "../../../core/errors.ts";
+import { fromPgError, sqlStateOf } from "./from-pg-error.ts";
+import { connect, type Limits, type Login } from "./login.ts";
+import { joined, type Sql, sql } from "./sql.ts";
+
+/** PostgreSQL 16 split memberships into ADMIN, INHERIT and SET. */
+export const SPLIT_MEMBERSHIP = 160_000;
+
+/** A connection on which steps of provisioning and of rotations run. */
+export interface Session {
+  /** Rows of one query, which may have `$1` parameters. */
+  rows<Row extends object>(step: string, query: Sql, values?: readonly unknown[]): Promise<Row[]>;
+  /**
+   * Run statements in one transaction; none at all does nothing. Repeated when another
+   * transaction got in the way, as two stacks on one cluster may.
+   *
+   * @throws StatementRejectedError also when PostgreSQL merely warned that a GRANT or REVOKE had
+   *   no effect (SQLSTATE 01007, 01006): then nothing is committed.
+   */
+  apply(step: string, statements: readonly Sql[]): Promise<void>;
+  /** Whether statements would be let through: they run in a transaction that is rolled back. */
+  permits(step: string, statements: readonly Sql[]): Promise<boolean>;
+  /** Run one statement that PostgreSQL allows in no transaction; errors in `fine` are no errors. */
+  alone(step: string, statement: Sql, fine: ReadonlySet<string>): Promise<void>;
+}
+
+/** Another transaction touched the same catalog row; the same statements may pass next time. */
+const CONFLICT = new Set(["XX000", "40P01", "40001", "55P03", "23505"]);
+const ATTEMPTS = 6;
+const FIRST_DELAY_MS = 40;
+
+/** Warnings that a GRANT or REVOKE did nothing, where an error was due. */
+const POWERLESS = new Set(["01006", "01007"]);
+
+/** `42501`, and from 16 on `XX000` for a right that only SET ROLE reaches ("no possible grantors"). */
+const REFUSED = new Set(["42501", "XX000"]);
+
+/** A session that its opener ends. */
+export interface OpenSession extends Session {
+  /**
+   * As `apply`, for statements with a verifier, as the user who logged in: nothing of it fails in the
+   * server's eyes, which would log the text of what does.
+   */
+  applyUnlogged(step: string, statements: readonly Sql[]): Promise<void>;
+  /** Run one statement in a transaction that is rolled back. */
+  tryOut(step: string, statement: string): Promise<void>;
+  end(): Promise<void>;
+}
+
+/** Open a session; the caller ends it. @throws MayflyError naming the step `connect to <database>`. */
+export async function openSession(login: Login, limits: Limits): Promise<OpenSession> {
+  const client = await attempt(`connect to ${login.database}`, () => connect(login, limits));
+  return {
+    ...sessionOn(client),
+    applyUnlogged: (step, statements) =>
+      attempt(step, () => repeated(() => unlogged(client, statements))),
+    tryOut: (step, text) =>
+      attempt(step, async () => {
+        await client.query("begin");
+        try {
+          // named, it goes by the protocol that takes one statement, which cannot commit and go on
+          await client.query({ name: step, text });
+        } finally {
+          await client.query("rollback");
+        }
+      }),
+    end: () => client.end().catch(() => {}),
+  };
+}
+
+/** What the statements failed with, if they did; of this transaction alone. */
+const failure = sql`
+select nullif(pg_catalog.current_setting('mayfly.failed', true), '') as code`;
+
+async function unlogged(client: pg.Client, statements: readonly Sql[]): Promise<void> {
+  await client.query("begin");
+  try {
+    // a user may act as another role from the start of its sessions
+    await client.query("set local role none");
+    await client.query(sql`
+do $mf$ begin
+${joined(statements, sql`;\n`)};
+exception when others then
+  perform pg_catalog.set_config('mayfly.failed', sqlstate, true);
+end $mf$`);
+    const { rows } = await client.query<{ code: string | null }>(failure);
+    const code = rows[0]?.code ?? undefined;
+    if (code !== undefined) throw Object.assign(new Error("the statements failed"), { code });
+    await client.query("commit");
+  } catch (error) {
+    await client.query("rollback").catch(() => {});
+    throw error;
+  }
+}
+
+/** Open a session, hand it to `work`, and close it whatever happens. */
+export async function withSession<T>(
+  login: Login,
+  limits: Limits,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const session = await openSession(login, limits);
+  try {
+    return await work(session);
+  } finally {
+    await session.end();
+  }
+}
+
+async function attempt<T>(step: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw fromPgError(step, error);
+  }
+}
+
+function sessionOn(client: pg.Client): Session {
+  const warnings: string[] = [];
+  client.on("notice", ({ code }) => {
+    if (code !== undefined) warnings.push(code);
+  });
+  const transaction = async (step: string, body: Sql): Promise<void> => {
+    warnings.length = 0;
+    await client.query("begin");
+    try {
+      await client.query(body);
+      const powerless = warnings.find((code) => POWERLESS.has(code));
+      if (powerless !== undefined) throw new StatementRejectedError(step, powerless);
+      await client.query("commit");
+    } catch (error) {
+      await client.query("rollback").catch(() => {});
+      throw error;
+    }
+  };
+  return {
+    rows: (step, query, values) =>
+      attempt(step, async () => (await client.query(query, values && [...values])).rows),
+    apply: (step, statements) =>
+      attempt(step, async () => {
+        if (statements.length === 0) return;
+        await repeated(() => transaction(step, joined(statements, sql`;\n`)));
+      }),
+    permits: (step, statements) =>
+      attempt(step, async () => {
+        await client.query("begin");
+        try {
+          await client.query(joined(statements, sql`;\n`));
+          return true;
+        } catch (error) {
+          if (!REFUSED.has(sqlStateOf(error) ?? "")) throw error;
+          return false;
+        } finally {
+          await client.query("rollback");
+        }
+      }),
+    alone: (step, statement, fine) =>
+      attempt(step, async () => {
+        await client.query(statement).catch((error: unknown) => {
+          if (!fine.has(sqlStateOf(error) ?? "")) throw error;
+        });
+      }),
+  };
+}
+
+async function repeated(run: () => Promise<void>): Promise<void> {
+  for (let failures = 1; ; failures++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (failures === ATTEMPTS || !CONFLICT.has(sqlStateOf(error) ?? "")) throw error;
+      await delay(FIRST_DELAY_MS * 2 ** (failures - 1) * (0.5 + Math.random()));
+    }
+  }
+}

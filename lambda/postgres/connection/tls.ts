@@ -1,0 +1,44 @@
+import { readFileSync } from "node:fs";
+import { type ConnectionOptions, checkServerIdentity, getCACertificates } from "node:tls";
+import { ConfigError } from "../../../core/errors.ts";
+
+/** How a deployment wants its connections protected. */
+export interface TlsSettings {
+  readonly tls: "verify-full" | "plaintext";
+  /** PEM of the roots to trust instead of the Region's RDS roots. */
+  readonly ca?: string;
+}
+
+/**
+ * `verify-full` for node-postgres: the chain against the configured roots, else the Region's RDS
+ * roots shipped in `rds-ca/`, plus what `NODE_EXTRA_CA_CERTS` names; and the name against `host`.
+ *
+ * `checkServerIdentity` is given because the driver leaves out the name when it is an IP address,
+ * and Node would then check the certificate against `localhost`.
+ *
+ * @throws ConfigError when no roots are known for the Region.
+ */
+export function tlsOptions(
+  host: string,
+  { tls, ca }: TlsSettings,
+  place: { readonly region: string; readonly folder: string },
+): ConnectionOptions | false {
+  if (tls === "plaintext") return false;
+  return {
+    ca: [ca ?? rdsRoots(place), ...getCACertificates("extra")],
+    rejectUnauthorized: true,
+    minVersion: "TLSv1.2",
+    checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),
+  };
+}
+
+function rdsRoots({ region, folder }: { region: string; folder: string }): string {
+  try {
+    return readFileSync(`${folder}/rds-ca/${region}.pem`, "utf8");
+  } catch (cause) {
+    throw new ConfigError(
+      `no RDS root certificates are shipped for Region "${region}"; set the database's "ca" to the PEM of its authority`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,88 @@
+import { DatabaseUnavailableError, MayflyError } from "../../../core/errors.ts";
+import type { Reader, ReaderPlace, Readers } from "../../../core/leases/ports.ts";
+import type { Time } from "../../../core/time.ts";
+import type { Login } from "../connection/login.ts";
+import { type LoginSource, Maintenance, type Open } from "../connection/maintenance.ts";
+import { postgresReader } from "./reader.ts";
+
+export interface ReaderConnectionsDeps {
+  /** Where the readers are now. Never rejects. */
+  readonly places: () => Promise<readonly ReaderPlace[]>;
+  /** The issuer login as it is on the writer; the readers have it too. */
+  readonly login: LoginSource;
+  /** How a host's certificate is checked. */
+  readonly ssl: (host: string) => Login["ssl"];
+  readonly open: Open;
+  readonly time: Time;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/** The readers of a cluster, with a connection to each that stays open while it is listed. */
+export interface ReaderConnections extends Readers {
+  /** End the connections in order. */
+  close(): Promise<void>;
+}
+
+/** Readers over connections of their own, made when they are first asked. */
+export function readerConnections(deps: ReaderConnectionsDeps): ReaderConnections {
+  const open = new Map<string, Maintenance>();
+  const closeAllBut = async (kept: ReadonlySet<string>): Promise<void> => {
+    const gone = [...open].filter(([server]) => !kept.has(server));
+    for (const [server] of gone) open.delete(server);
+    await Promise.all(gone.map(([, maintenance]) => maintenance.close()));
+  };
+  return {
+    list: async () => {
+      const found = new Map<string, Reader>();
+      for (const place of await deps.places()) {
+        const server = "host" in place ? `${place.host}:${place.port}` : place.server;
+        if (!found.has(server)) found.set(server, readerAt(deps, open, server, place));
+      }
+      await closeAllBut(new Set(found.keys()));
+      return [...found.values()];
+    },
+    close: () => closeAllBut(new Set()),
+  };
+}
+
+function readerAt(
+  { login, ssl, open: connect, time, random }: ReaderConnectionsDeps,
+  open: Map<string, Maintenance>,
+  server: string,
+  place: ReaderPlace,
+): Reader {
+  if ("error" in place) return outOfReach(server, place.error);
+  const { host, port, status } = place;
+  const maintenance =
+    open.get(server) ??
+    new Maintenance(
+      async (how) => ({ ...(await login(how)), host, port, ssl: ssl(host) }),
+      connect,
+    );
+  open.set(server, maintenance);
+  const reader = postgresReader({ server, maintenance, time, random });
+  return status === undefined ? reader : withStatus(reader, status);
+}
+
+/** Whatever its status, it may take logins, and is asked; the status may say why it does not answer. */
+function withStatus({ server, ...calls }: Reader, status: string): Reader {
+  const say = (error: unknown): never => {
+    if (!(error instanceof MayflyError)) throw error;
+    throw new DatabaseUnavailableError(`${error.message}; its status in RDS is ${status}`);
+  };
+  return {
+    server,
+    look: (...role) => calls.look(...role).catch(say),
+    countSessions: (roleOid) => calls.countSessions(roleOid).catch(say),
+    sessionsWithoutRole: () => calls.sessionsWithoutRole().catch(say),
+  };
+}
+
+function outOfReach(server: string, error: Error): Reader {
+  const refuse = (): Promise<never> => Promise.reject(error);
+  return { server, look: refuse, countSessions: refuse, sessionsWithoutRole: refuse };
+}
+
+/** The readers of a database that has only its writer. */
+export const NO_READERS: Readers = { list: async () => [] };

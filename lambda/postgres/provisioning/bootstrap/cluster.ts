@@ -1,0 +1,152 @@
+import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
+import {
+  issuerLoginsOf,
+  SIGNAL_ROLE,
+  type WantedMembership,
+  type WantedRole,
+  wantedMemberships,
+  wantedRoles,
+} from "../../../../core/provisioning/roles.ts";
+import { ownerGroupsOf } from "../../../../core/rotation/rotated-users.ts";
+import { SPLIT_MEMBERSHIP } from "../../connection/session.ts";
+import { ident, integer, joined, literal, type Sql, sql } from "../../connection/sql.ts";
+import {
+  createMaintenance,
+  emptyPublic,
+  letIn,
+  openMaintenance,
+  shutOutPublic,
+} from "../converge/maintenance-database.ts";
+import { createRole, grantMembership } from "../converge/roles.ts";
+import { about, block, connectTo, eachValueOf, type Piece, runIf, statements } from "./psql.ts";
+
+const exists = (role: string): Sql =>
+  sql`exists (select from pg_catalog.pg_roles where rolname = ${literal(role)})`;
+
+/** The login of the provisioner. It may make roles; what it may do with which, follows. */
+export function adminPieces(admin: string): readonly Piece[] {
+  const name = ident(admin);
+  const is = (what: Sql): Sql =>
+    sql`exists (select from pg_catalog.pg_roles where rolname = ${literal(admin)} and ${what})`;
+  const owned = sql`exists (select from pg_catalog.pg_database d where d.datname = ${literal(MAINTENANCE_DATABASE)}
+      and not pg_catalog.pg_has_role(${literal(admin)}::name, d.datdba, 'USAGE'))`;
+  return [
+    about(
+      ["The administrator, whose secret the stack is given."],
+      block(
+        sql`if ${is(sql`rolsuper`)} then
+    raise exception using message = ${literal(`${name} is a superuser, and code in an application database could run with its power; name another login`)};
+  elsif not ${exists(admin)} then
+    create role ${name} login createrole;
+  elsif ${is(sql`not rolcreaterole`)} then
+    alter role ${name} createrole;
+  end if;`,
+        sql`if ${owned} then
+    raise exception using message = ${literal(`the database "${MAINTENANCE_DATABASE}" belongs to a role that ${name} is no member of; if another stack uses it, make ${name} a member, or else its owner`)};
+  end if;`,
+      ),
+    ),
+  ];
+}
+
+/** Mayfly's own roles, and who may use which. */
+export function rolePieces(plan: ProvisionPlan, admin: string): readonly Piece[] {
+  const roles = wantedRoles(plan);
+  return [
+    "begin;",
+    about(["Mayfly's own roles. The logins have no password yet."], block(...roles.map(makeRole))),
+    about(
+      [
+        "Who may grant or become whom. Since PostgreSQL 16 memberships are more exact, and the",
+        "administrator needs one of each role; before, CREATEROLE is all it takes.",
+      ],
+      eachValueOf(membershipQuery(wantedMemberships(plan), administered(roles, admin))),
+    ),
+    ...ownerGroupPieces(ownerGroupsOf(plan), admin),
+    "commit;",
+  ];
+}
+
+/** What it takes to make users of rotated secrets members of a group that is somebody else's. */
+function ownerGroupPieces(groups: readonly string[], admin: string): readonly Piece[] {
+  if (groups.length === 0) return [];
+  const names = joined(groups.map(literal), sql`, `);
+  return [
+    about(
+      [
+        "The groups of rotated users, which the administrator grants to them. It may not act as one,",
+        "but whoever may grant a role may grant it to itself.",
+      ],
+      eachValueOf(sql`select pg_catalog.format('grant %I to %I with %s', g.rolname, u.rolname,
+  case when m.member is null then 'admin true, inherit false, set false' else 'admin true' end)
+from pg_catalog.pg_roles g
+join pg_catalog.pg_roles u on u.rolname = ${literal(admin)}
+left join (select roleid, member, pg_catalog.bool_or(admin_option) as administers
+  from pg_catalog.pg_auth_members group by roleid, member) m on m.roleid = g.oid and m.member = u.oid
+where g.rolname in (${names}) and m.administers is not true
+  and pg_catalog.current_setting('server_version_num')::int >= ${integer(SPLIT_MEMBERSHIP)}`),
+    ),
+  ];
+}
+
+const makeRole = (role: WantedRole): Sql => sql`if not ${exists(role.name)} then
+    ${joined(createRole(role), sql`;\n    `)};
+  end if;`;
+
+const truth = (value: boolean): Sql => (value ? sql`true` : sql`false`);
+
+const administered = (roles: readonly WantedRole[], admin: string): readonly WantedMembership[] =>
+  [...roles.map(({ name }) => name), SIGNAL_ROLE].map((role) => ({
+    role,
+    member: admin,
+    use: "administer",
+  }));
+
+function membershipQuery(
+  always: readonly WantedMembership[],
+  since16: readonly WantedMembership[],
+): Sql {
+  const row = (each: WantedMembership, before: Sql): Sql =>
+    sql`(${literal(each.role)}, ${literal(each.member)}, ${truth(each.use === "administer")},
+    ${before},
+    ${literal(grantMembership(each, SPLIT_MEMBERSHIP))})`;
+  const rows = [
+    ...always.map((each) => row(each, literal(grantMembership(each, SPLIT_MEMBERSHIP - 1)))),
+    ...since16.map((each) => row(each, sql`null`)),
+  ];
+  return sql`select case
+  when pg_catalog.current_setting('server_version_num')::int < ${integer(SPLIT_MEMBERSHIP)}
+    then w.before_16 else w.since_16 end
+from (values
+  ${joined(rows, sql`,\n  `)}
+) as w(role, member, administers, before_16, since_16)
+where not exists (
+  select from pg_catalog.pg_auth_members m
+  join pg_catalog.pg_roles r on r.oid = m.roleid
+  join pg_catalog.pg_roles u on u.oid = m.member
+  where r.rolname = w.role and u.rolname = w.member and (m.admin_option or not w.administers))`;
+}
+
+/** The room of their own, which belongs to the administrator. */
+export function maintenancePieces(plan: ProvisionPlan, admin: string): readonly Piece[] {
+  const absent = sql`not exists (
+  select from pg_catalog.pg_database where datname = ${literal(MAINTENANCE_DATABASE)})`;
+  return [
+    about(
+      [
+        "The database where Mayfly's role DDL runs, closed to everybody but its logins. Who is no",
+        "superuser can only make it as a member of its owner.",
+      ],
+      runIf(
+        sql`${absent}
+and not pg_catalog.pg_has_role(${literal(admin)}, 'USAGE')`,
+        sql`grant ${ident(admin)} to current_user`,
+      ),
+    ),
+    runIf(absent, sql`${createMaintenance} owner ${ident(admin)}`),
+    statements(shutOutPublic, openMaintenance, ...issuerLoginsOf(plan).map(letIn)),
+    connectTo(MAINTENANCE_DATABASE),
+    statements(emptyPublic),
+  ];
+}

@@ -1,0 +1,44 @@
+import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
+import { wantedPrivileges } from "../../../../core/provisioning/privileges.ts";
+import { ownerGroupsOf } from "../../../../core/rotation/rotated-users.ts";
+import { adminPieces, maintenancePieces, rolePieces } from "./cluster.ts";
+import { databasePieces } from "./database.ts";
+import { assertWritable, comment, inComment, PINNED, type Piece } from "./psql.ts";
+
+/**
+ * The psql script with which a DBA gives what the provisioner would otherwise have to be able to
+ * give itself. It may be run again: what is there is left alone. No password is in it.
+ *
+ * @throws ConfigError when a name cannot stand in a script.
+ */
+export function bootstrapScript(plan: ProvisionPlan, admin: string): string {
+  const named = wantedPrivileges(plan).flatMap(({ schema, name }) => [schema, name ?? ""]);
+  assertWritable(plan.databases, [admin, plan.owner, ...ownerGroupsOf(plan), ...named]);
+  const pieces = [
+    header(plan, admin),
+    `\\set ON_ERROR_STOP on\n${PINNED}`,
+    ...adminPieces(admin),
+    ...rolePieces(plan, admin),
+    ...maintenancePieces(plan, admin),
+    ...plan.databases.flatMap((database) => databasePieces(plan, admin, database)),
+  ];
+  return `${pieces.join("\n\n")}\n`;
+}
+
+const header = ({ database, databases, tag, owner }: ProvisionPlan, admin: string): Piece =>
+  comment(
+    `Mayfly: what a DBA gives for the database ${database} of the configuration, tag ${tag}.`,
+    "",
+    `It makes Mayfly's own roles and the database "${MAINTENANCE_DATABASE}", grants the privileges of the groups in`,
+    `${databases.map(inComment).join(", ")}, and gives ${inComment(admin)} power over those roles, and over no data.`,
+    "",
+    "It sets no password: the provisioner sets those of Mayfly's logins when the stack is deployed.",
+    `If it makes ${inComment(admin)}, give that one a password, with \\password, and the stack its secret.`,
+    "It takes nothing away, and may be run again: after a change of the configuration it must be.",
+    "",
+    "Run it as a superuser; or, on RDS, as the master user, who must be a member of the owner,",
+    `${inComment(owner)}:`,
+    "",
+    "  psql -X --dbname postgres --file <this file>",
+  );

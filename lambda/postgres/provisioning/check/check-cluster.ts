@@ -1,0 +1,170 @@
+import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
+import {
+  entrantsOf,
+  issuerLoginsOf,
+  SIGNAL_ROLE,
+  wantedRoles,
+} from "../../../../core/provisioning/roles.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
+import { ident, literal, type Sql, sql } from "../../connection/sql.ts";
+import {
+  type AdminFacts,
+  adminProblems,
+  type DatabaseFacts,
+  databaseProblems,
+  intruderProblem,
+  ownerProblems,
+  powerProblem,
+  type RoleFacts,
+  signalProblem,
+  strangerProblem,
+} from "./cluster-problems.ts";
+
+const OLDEST = 140_000;
+
+/** What the checks of a cluster found. */
+export interface ClusterFindings {
+  /** `server_version_num`, e.g. 180004. */
+  readonly version: number;
+  readonly problems: readonly string[];
+  readonly admin: string;
+  /** The admin can become the owner. */
+  readonly ownerMember: boolean;
+  /** Whether the checks inside the application databases can be made. */
+  readonly ownerExists: boolean;
+  /** The application databases that can be entered. */
+  readonly reachable: readonly string[];
+}
+
+/** `server_version_num`, e.g. 180004. */
+export async function serverVersion(session: Session): Promise<number> {
+  const [row] = await session.rows<{ version: number }>(
+    "ask for the version",
+    sql`select pg_catalog.current_setting('server_version_num')::int as version`,
+  );
+  return row?.version ?? 0;
+}
+
+/** `$1` the owner, `$2` the maintenance database, `$3` the issuer logins. */
+const adminFacts = (split: boolean): Sql => sql`
+select u.rolname::text as admin, u.rolsuper as superuser, u.rolcreaterole as create_role,
+  u.rolcreatedb as create_db, o.oid is not null as owner_exists, o.rolsuper as owner_superuser,
+  pg_catalog.pg_has_role(u.oid, o.oid, ${split ? sql`'SET'` : sql`'MEMBER'`}) as owner_member,
+  d.oid is not null as maintenance_exists,
+  pg_catalog.pg_has_role(u.oid, d.datdba, 'USAGE') as maintenance_ours,
+  (select pg_catalog.count(distinct m.member) = 2 from pg_catalog.pg_auth_members m
+    join pg_catalog.pg_roles l on l.oid = m.member
+    join pg_catalog.pg_roles s on s.oid = m.roleid
+    where s.rolname = ${literal(SIGNAL_ROLE)} and l.rolname = any ($3::text[])) as logins_signal
+from pg_catalog.pg_roles u
+left join pg_catalog.pg_roles o on o.rolname = $1::text
+left join pg_catalog.pg_database d on d.datname = $2::text
+where u.rolname = current_user`;
+
+/**
+ * `$1` the application databases, `$2` the owner, or null when there is no such role, `$3` who must
+ * be able to connect. A database is `grantable` also when nothing is to be granted there.
+ */
+const databaseFacts = sql`
+select w.name, coalesce(d.datallowconn, false) as open,
+  pg_catalog.has_database_privilege(d.oid, 'CONNECT') as may_connect,
+  pg_catalog.has_database_privilege(d.oid, 'CONNECT WITH GRANT OPTION')
+    or coalesce(pg_catalog.has_database_privilege(
+         $2::name, d.oid, 'CONNECT WITH GRANT OPTION'), false)
+    or pg_catalog.has_database_privilege('public', d.oid, 'CONNECT')
+    or not exists (select from pg_catalog.unnest($3::text[]) as e(role)
+         left join pg_catalog.pg_roles g on g.rolname = e.role
+         where not exists (select from pg_catalog.aclexplode(d.datacl) a
+           where a.grantee = g.oid and a.privilege_type = 'CONNECT')) as grantable
+from pg_catalog.unnest($1::text[]) as w(name)
+left join pg_catalog.pg_database d on d.datname = w.name`;
+
+/** `$1` the maintenance database. Whoever may enter it but is neither its owner nor an issuer login. */
+const intruders = sql`
+select g.rolname::text as name
+from pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a
+join pg_catalog.pg_roles g on g.oid = a.grantee
+where d.datname = $1::text and a.privilege_type = 'CONNECT' and a.grantee <> d.datdba
+  and g.rolname !~ '^mf_[a-z2-7]{4}_login_[ab]$'`;
+
+/** `$1` the names of Mayfly's own roles. */
+const existingRoles = sql`
+select r.rolname::text as name, r.rolsuper or r.rolreplication or r.rolbypassrls as powerful
+from pg_catalog.pg_roles r
+where r.rolname = any ($1::text[])`;
+
+/** Look at everything outside the application databases; change nothing. */
+export async function checkCluster(
+  session: Session,
+  plan: ProvisionPlan,
+): Promise<ClusterFindings> {
+  const step = "check the cluster";
+  const version = await serverVersion(session);
+  if (version < OLDEST)
+    return {
+      version,
+      admin: "",
+      ownerMember: false,
+      problems: [`the server is older than PostgreSQL 14 (${version}); upgrade it`],
+      ownerExists: false,
+      reachable: [],
+    };
+  const split = version >= SPLIT_MEMBERSHIP;
+  const [found] = await session.rows<AdminFacts>(step, adminFacts(split), [
+    plan.owner,
+    MAINTENANCE_DATABASE,
+    issuerLoginsOf(plan),
+  ]);
+  if (found === undefined) throw new Error("pg_roles has no row for current_user");
+  const databases = await session.rows<DatabaseFacts>(step, databaseFacts, [
+    plan.databases,
+    found.owner_exists ? plan.owner : null,
+    entrantsOf(plan),
+  ]);
+  const strangers = await session.rows<{ name: string }>(step, intruders, [MAINTENANCE_DATABASE]);
+  const roles = await session.rows<RoleFacts>(step, existingRoles, [
+    wantedRoles(plan).map(({ name }) => name),
+  ]);
+  return {
+    version,
+    admin: found.admin,
+    ownerMember: found.owner_member === true,
+    problems: [
+      ...adminProblems(found),
+      ...ownerProblems(found, plan.owner),
+      ...databases.flatMap((database) => databaseProblems(database, found.admin)),
+      ...strangers.map(({ name }) => intruderProblem(name)),
+      ...roles.filter(({ powerful }) => powerful).map(({ name }) => powerProblem(name)),
+      ...(await refusedRights(session, found, roles, split)),
+    ],
+    ownerExists: found.owner_exists,
+    reachable: databases.filter((d) => d.open && d.may_connect).map(({ name }) => name),
+  };
+}
+
+/**
+ * Rights over roles are tried, in transactions that are rolled back, not read from the catalogs:
+ * RDS lets its master user grant what the catalogs of PostgreSQL 16 and newer would not.
+ */
+async function refusedRights(
+  session: Session,
+  { admin, create_role, logins_signal, superuser }: AdminFacts,
+  roles: readonly RoleFacts[],
+  split: boolean,
+): Promise<readonly string[]> {
+  const step = "try the admin's rights";
+  const problems: string[] = [];
+  const signal = ident(SIGNAL_ROLE);
+  // before 16, CREATEROLE is all it takes, and its lack is a problem of its own
+  if (!superuser && !logins_signal && (split || create_role))
+    if (!(await session.permits(step, [sql`grant ${signal} to current_user`])))
+      problems.push(signalProblem(admin));
+  const touch = ({ name }: RoleFacts): Sql => sql`alter role ${ident(name)} noinherit`;
+  const ours = create_role ? roles.filter(({ powerful }) => !powerful) : [];
+  if (ours.length === 0 || (await session.permits(step, ours.map(touch)))) return problems;
+  for (const role of ours)
+    if (!(await session.permits(step, [touch(role)])))
+      problems.push(strangerProblem(role.name, admin));
+  return problems;
+}

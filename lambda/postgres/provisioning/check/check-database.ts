@@ -1,0 +1,175 @@
+import { groupRoleName } from "../../../../core/names.ts";
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
+import {
+  type WantedPrivilege,
+  wantedPrivileges,
+  wantedSchemas,
+} from "../../../../core/provisioning/privileges.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
+import { ident, sql } from "../../connection/sql.ts";
+import { connectGapsIn, needsOwner } from "../converge/connect.ts";
+import { type Gaps, gapsIn, missingOnRelations } from "../converge/gaps.ts";
+import { unwantedIn } from "../converge/grant-entries.ts";
+import { holds } from "../converge/relations.ts";
+import { leftovers } from "../remove/withdraw.ts";
+import type { ClusterFindings } from "./check-cluster.ts";
+import { membershipProblem } from "./cluster-problems.ts";
+import { problem, someOf } from "./problems.ts";
+
+interface SchemaFacts {
+  readonly name: string;
+  readonly exists: boolean;
+  /** The owner may enter it, or could not name its tables. */
+  readonly owner_enters: boolean | null;
+  /** Somebody can let the groups in, or everyone is in already. */
+  readonly grantable: boolean | null;
+}
+
+/** `$1` schema names, `$2` the owner. */
+const schemaFacts = sql`
+select w.name, n.oid is not null as exists,
+  pg_catalog.has_schema_privilege($2::name, n.oid, 'USAGE') as owner_enters,
+  pg_catalog.has_schema_privilege($2::name, n.oid, 'USAGE WITH GRANT OPTION')
+    or pg_catalog.has_schema_privilege(n.oid, 'USAGE WITH GRANT OPTION')
+    or pg_catalog.has_schema_privilege('public', n.oid, 'USAGE') as grantable
+from pg_catalog.unnest($1::text[]) as w(name)
+left join pg_catalog.pg_namespace n on n.nspname = w.name`;
+
+interface Ungrantable {
+  readonly kind: "table" | "sequence";
+  readonly schema: string;
+  readonly name: string;
+  readonly owner: string;
+  readonly privileges: readonly string[];
+}
+
+/** `$1` wanted privileges as JSON, `$2` the owner. Tables first: a serial column's sequence follows its table. */
+const ungrantable = sql`
+select w.kind, n.nspname::text as schema, c.relname::text as name,
+  pg_catalog.pg_get_userbyid(c.relowner)::text as owner,
+  pg_catalog.array_agg(distinct w.privilege) as privileges
+${missingOnRelations(sql`$1`)}
+  and not ${holds(sql`$2`, true)}
+group by w.kind, n.nspname, c.relname, c.relowner
+order by w.kind desc, n.nspname, c.relname`;
+
+type Absent = Pick<WantedPrivilege, "kind" | "schema" | "name">;
+
+/** `$1` wanted privileges as JSON. Those that name a relation there is not. */
+const absent = sql`
+select distinct w.kind, w.schema, w.name
+from pg_catalog.jsonb_to_recordset($1::jsonb) as w(kind text, schema text, name text)
+join pg_catalog.pg_namespace s on s.nspname = w.schema
+where w.name is not null and not exists (
+  select from pg_catalog.pg_class c
+  where c.relnamespace = s.oid and c.relname = w.name and (c.relkind = 'S') = (w.kind = 'sequence')
+    and c.relkind = any (array['r', 'p', 'v', 'm', 'f', 'S']::"char"[]))`;
+
+/** Look at one application database; change nothing. Each problem names the database. */
+export async function checkDatabase(
+  session: Session,
+  database: string,
+  plan: ProvisionPlan,
+  found: Pick<ClusterFindings, "version" | "admin" | "ownerMember">,
+): Promise<readonly string[]> {
+  const step = `check database ${database}`;
+  const wanted = wantedPrivileges(plan);
+  const json = JSON.stringify(wanted);
+  const missing = await session.rows<Absent>(step, absent, [json]);
+  const foreign = await session.rows<Ungrantable>(step, ungrantable, [json, plan.owner]);
+  const groups = groupRoleName(plan.tag, "");
+  const unwanted = await unwantedIn(session, found.version, [json, groups, plan.owner]);
+  const schemas = await session.rows<SchemaFacts>(step, schemaFacts, [
+    [...new Set(wantedSchemas(wanted).map(({ schema }) => schema))],
+    plan.owner,
+  ]);
+  const homeless = wanted.filter((each) =>
+    schemas.some(({ name, exists }) => name === each.schema && !exists),
+  );
+  const needed = await neededIn(
+    gapsIn(session, plan, () => step),
+    await connectGapsIn(session, step, plan, [database]),
+    [...homeless, ...missing],
+  );
+  const split = found.version >= SPLIT_MEMBERSHIP;
+  return [
+    ...(needed.byOwner === 0 || found.ownerMember
+      ? []
+      : [membershipProblem(found.admin, plan.owner, { privileges: needed.byOwner, split })]),
+    ...leftovers(unwanted.filter(({ reachable }) => !reachable)),
+    ...schemas.flatMap((schema) => schemaProblems(schema, plan.owner, needed)),
+    ...missing.map(
+      ({ kind, schema, name }) =>
+        `there is no ${kind} ${schema}.${name}; create it, or take it out of the privileges`,
+    ),
+    ...foreignProblems(foreign, plan.owner),
+  ].map((each) => `in database "${database}": ${each}`);
+}
+
+/** What is to be granted in a database, by whom and where. */
+interface Needed {
+  /** How many privileges the owner must grant. */
+  readonly byOwner: number;
+  /** Schemas that a group is to be let into. */
+  readonly doors: ReadonlySet<string>;
+  /** Schemas in which the owner must grant something. */
+  readonly inside: ReadonlySet<string>;
+}
+
+/** `toCome` is wanted on what does not exist yet, and will be the owner's. */
+async function neededIn(
+  gaps: Gaps,
+  connects: Awaited<ReturnType<typeof connectGapsIn>>,
+  toCome: readonly unknown[],
+): Promise<Needed> {
+  const doors = await gaps.schemas();
+  const inside = [...(await gaps.defaults()), ...(await gaps.relations())];
+  return {
+    byOwner:
+      doors.filter((gap) => gap.owner_grants).length +
+      inside.length +
+      toCome.length +
+      connects.filter(needsOwner).length,
+    doors: new Set(doors.map(({ schema }) => schema)),
+    inside: new Set(inside.map(({ schema }) => schema)),
+  };
+}
+
+function schemaProblems(
+  schema: SchemaFacts,
+  ownerName: string,
+  { doors, inside }: Needed,
+): string[] {
+  const [name, owner] = [ident(schema.name), ident(ownerName)];
+  if (!schema.exists)
+    return [
+      problem(
+        `the schema ${name} does not exist`,
+        sql`CREATE SCHEMA ${name} AUTHORIZATION ${owner}`,
+      ),
+    ];
+  const enters = schema.owner_enters === true || !inside.has(schema.name);
+  if (enters && (schema.grantable === true || !doors.has(schema.name))) return [];
+  return [
+    problem(
+      `the owner ${owner} may not ${enters ? "let others into" : "enter"} the schema ${name}`,
+      sql`GRANT USAGE ON SCHEMA ${name} TO ${owner} WITH GRANT OPTION`,
+    ),
+  ];
+}
+
+/** One problem per schema and foreign owner: a schema may hold thousands of foreign tables. */
+function foreignProblems(foreign: readonly Ungrantable[], ownerName: string): string[] {
+  const owner = ident(ownerName);
+  const bySource = Map.groupBy(foreign, (each) => JSON.stringify([each.schema, each.owner]));
+  return [...bySource.values()].flatMap((relations) => {
+    const [first] = relations;
+    if (first === undefined) return [];
+    const names = relations.map(({ schema, name }) => `${schema}.${name}`);
+    const fix = sql`ALTER ${first.kind === "sequence" ? sql`SEQUENCE` : sql`TABLE`} ${ident(first.schema)}.${ident(first.name)} OWNER TO ${owner}`;
+    const each = relations.length > 1 ? ", and likewise for each" : "";
+    return [
+      `${problem(`${someOf(names)} belong${relations.length > 1 ? "" : "s"} to ${ident(first.owner)}, and the owner ${owner} may not grant ${first.privileges.join(", ")} there`, fix)}${each}`,
+    ];
+  });
+}

@@ -1,0 +1,209 @@
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
+import {
+  ownerGroupsOf,
+  rotatedUserComment,
+  tagOfComment,
+  type WantedUser,
+  wantedUsers,
+} from "../../../../core/rotation/rotated-users.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
+import { ident, literal, type Sql, sql } from "../../connection/sql.ts";
+import {
+  isElevated,
+  isLeaving,
+  isMember,
+  isOurs,
+  joinGroup,
+  type UserState,
+} from "../converge/rotated-users.ts";
+import { powerProblem, strangerProblem } from "./cluster-problems.ts";
+import { problem } from "./problems.ts";
+
+/** What the catalogs say of an owner group, and of the administrator's rights. */
+interface GroupFacts {
+  readonly name: string;
+  readonly exists: boolean;
+  readonly login: boolean | null;
+  readonly powerful: boolean | null;
+  readonly connects: boolean | null;
+  /** The administrator may create roles at all; if not, that is a problem of its own. */
+  readonly create_role: boolean;
+  readonly admin_member: boolean;
+}
+
+/** `$1` groups, `$2` an application database. */
+const groupFacts = sql`
+select w.name, g.oid is not null as exists, g.rolcanlogin as login,
+  g.rolsuper or g.rolcreaterole or g.rolreplication or g.rolbypassrls as powerful,
+  (select pg_catalog.has_database_privilege(g.oid, d.oid, 'CONNECT')
+   from pg_catalog.pg_database d where d.datname = $2::text) as connects,
+  me.rolcreaterole or me.rolsuper as create_role,
+  exists (select from pg_catalog.pg_auth_members m
+    where m.roleid = g.oid and m.member = me.oid) as admin_member
+from pg_catalog.unnest($1::text[]) as w(name)
+join pg_catalog.pg_roles me on me.rolname = current_user
+left join pg_catalog.pg_roles g on g.rolname = w.name`;
+
+/** Where the users are to be. */
+export interface UserGround {
+  readonly version: number;
+  /** The administrator's name. */
+  readonly admin: string;
+  /** The application database whose users they are. */
+  readonly database: string;
+}
+
+/**
+ * What is wrong with rotated users and their groups but for their passwords. Rights are tried, in
+ * transactions that are rolled back. Changes nothing.
+ */
+export async function checkUsers(
+  session: Session,
+  plan: ProvisionPlan,
+  states: readonly UserState[],
+  ground: UserGround,
+): Promise<readonly string[]> {
+  const users = wantedUsers(plan);
+  const facts = await session.rows<GroupFacts>("check the owner groups", groupFacts, [
+    ownerGroupsOf(plan),
+    ground.database,
+  ]);
+  const problems = facts.flatMap(groupProblems);
+  for (const user of users) {
+    const state = states.find(({ name }) => name === user.name);
+    const group = facts.find(({ name }) => name === user.group);
+    if (state !== undefined) problems.push(...userProblems(plan.tag, user, state));
+    if (group?.exists) {
+      problems.push(...connectProblems(user, group, state, ground.database));
+      problems.push(...(await grantProblems(session, plan.tag, user, { state, group, ground })));
+    }
+  }
+  const names = users.map(({ name }) => name);
+  const touched = states.filter((state) =>
+    isLeaving(plan.tag, names, state)
+      ? !isElevated(state)
+      : !state.powerful &&
+        users.some((user) => user.name === state.name && isTouched(plan.tag, user, state)),
+  );
+  return [...new Set([...problems, ...(await strangerProblems(session, touched, ground.admin))])];
+}
+
+const isTouched = (tag: string, user: WantedUser, state: UserState): boolean =>
+  isOurs(tag, state) || user.actsAsGroup;
+
+function groupProblems({ name, exists, login, powerful }: GroupFacts): string[] {
+  const group = ident(name);
+  if (!exists)
+    return [problem(`the owner group ${group} does not exist`, sql`CREATE ROLE ${group} NOLOGIN`)];
+  return [
+    ...(login
+      ? [problem(`the owner group ${group} can log in`, sql`ALTER ROLE ${group} NOLOGIN`)]
+      : []),
+    ...(powerful
+      ? [
+          problem(
+            `the owner group ${group} has SUPERUSER, CREATEROLE, REPLICATION or BYPASSRLS`,
+            sql`ALTER ROLE ${group} NOSUPERUSER NOCREATEROLE NOREPLICATION NOBYPASSRLS`,
+          ),
+        ]
+      : []),
+  ];
+}
+
+/** What keeps a role that is there from being a rotated user. */
+function userProblems(tag: string, user: WantedUser, state: UserState): string[] {
+  const name = ident(user.name);
+  if (state.powerful) return [powerProblem(user.name)];
+  if (isOurs(tag, state)) return [];
+  const theirs = tagOfComment(state.comment);
+  if (theirs !== undefined)
+    return [
+      problem(
+        `the role ${name} was made from a rotated secret of the tag "${theirs}"; name another user, or, if that stack is gone`,
+        handOver(tag, user),
+      ),
+    ];
+  return [
+    ...(state.create_role
+      ? [problem(`the role ${name} may create roles`, sql`ALTER ROLE ${name} NOCREATEROLE`)]
+      : []),
+    ...(!state.login || state.ended
+      ? [
+          problem(
+            `the role ${name} cannot log in`,
+            sql`ALTER ROLE ${name} LOGIN VALID UNTIL 'infinity'`,
+          ),
+        ]
+      : []),
+  ];
+}
+
+/** Give a user to Mayfly. */
+const handOver = (tag: string, { name, secret }: WantedUser): Sql =>
+  sql`COMMENT ON ROLE ${ident(name)} IS ${literal(rotatedUserComment(tag, secret))}`;
+
+/** That nothing in a user's secret is its password, and it is not Mayfly's to set. */
+export const strangePassword = (tag: string, user: WantedUser, arn: string): string =>
+  problem(
+    `the role ${ident(user.name)} exists, and no version of the rotated secret "${user.secret}" (${arn}) holds its password; name the secret that does as secretArn, or put a version with its password, and the role is kept as it is; or, to have Mayfly set its password, and drop it with the secret`,
+    handOver(tag, user),
+  );
+
+/** Groups of dynamic roles are let in by Mayfly, an owner group by whoever made it. */
+function connectProblems(
+  user: WantedUser,
+  group: GroupFacts,
+  state: UserState | undefined,
+  database: string,
+): string[] {
+  if (group.connects !== false || state?.connects === true) return [];
+  return [
+    problem(
+      `the owner group ${ident(user.group)} may not connect to the database ${ident(database)}`,
+      sql`GRANT CONNECT ON DATABASE ${ident(database)} TO ${ident(user.group)}`,
+    ),
+  ];
+}
+
+async function grantProblems(
+  session: Session,
+  tag: string,
+  user: WantedUser,
+  found: {
+    readonly state: UserState | undefined;
+    readonly group: GroupFacts;
+    readonly ground: UserGround;
+  },
+): Promise<string[]> {
+  const { state, group, ground } = found;
+  const { version, admin } = ground;
+  if (!group.create_role || group.powerful) return [];
+  if (state !== undefined && isMember(tag, user, state)) return [];
+  const make = state === undefined ? [sql`create role ${ident(user.name)} nologin`] : [];
+  if (await session.permits("try the admin's rights", [...make, joinGroup(user, version)]))
+    return [];
+  return [
+    problem(
+      `${ident(admin)} may not grant the owner group ${ident(user.group)} to users of rotated secrets`,
+      administer(user.group, admin, group.admin_member, version),
+    ),
+  ];
+}
+
+/** ADMIN OPTION alone, or nothing but that added to what the administrator has. */
+const administer = (group: string, admin: string, isMemberNow: boolean, version: number): Sql =>
+  sql`GRANT ${ident(group)} TO ${ident(admin)} WITH ${isMemberNow || version < SPLIT_MEMBERSHIP ? sql`ADMIN OPTION` : sql`ADMIN TRUE, INHERIT FALSE, SET FALSE`}`;
+
+async function strangerProblems(
+  session: Session,
+  states: readonly UserState[],
+  admin: string,
+): Promise<string[]> {
+  const problems: string[] = [];
+  for (const { name } of states)
+    if (
+      !(await session.permits("try the admin's rights", [sql`alter role ${ident(name)} inherit`]))
+    )
+      problems.push(strangerProblem(name, admin));
+  return problems;
+}

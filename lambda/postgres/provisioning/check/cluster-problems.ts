@@ -1,0 +1,143 @@
+import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import { SIGNAL_ROLE } from "../../../../core/provisioning/roles.ts";
+import { ident, sql } from "../../connection/sql.ts";
+import { problem } from "./problems.ts";
+
+/** What the catalogs say of the admin, the owner and the maintenance database. */
+export interface AdminFacts {
+  readonly admin: string;
+  readonly superuser: boolean;
+  readonly create_role: boolean;
+  readonly create_db: boolean;
+  readonly owner_exists: boolean;
+  readonly owner_superuser: boolean | null;
+  readonly owner_member: boolean | null;
+  readonly maintenance_exists: boolean;
+  readonly maintenance_ours: boolean | null;
+  /** Both issuer logins can end sessions already. */
+  readonly logins_signal: boolean;
+}
+
+/** What they say of an application database. */
+export interface DatabaseFacts {
+  readonly name: string;
+  readonly open: boolean;
+  readonly may_connect: boolean | null;
+  readonly grantable: boolean | null;
+}
+
+/** What they say of a role with one of Mayfly's names. */
+export interface RoleFacts {
+  readonly name: string;
+  /** It has an attribute that none of Mayfly's roles may have. */
+  readonly powerful: boolean;
+}
+
+/** What the admin lacks. */
+export function adminProblems(found: AdminFacts): string[] {
+  const admin = ident(found.admin);
+  if (found.superuser)
+    return [
+      `${admin} is a superuser, and code in an application database could run with its power; have a DBA make an admin with CREATEROLE and CREATEDB only, and put it into the admin secret`,
+    ];
+  const problems: string[] = [];
+  if (!found.create_role)
+    problems.push(problem(`${admin} may not create roles`, sql`ALTER ROLE ${admin} CREATEROLE`));
+  if (!found.maintenance_exists && !found.create_db)
+    problems.push(
+      problem(
+        `${admin} may not create the maintenance database "${MAINTENANCE_DATABASE}"`,
+        sql`ALTER ROLE ${admin} CREATEDB`,
+      ),
+    );
+  if (found.maintenance_exists && !found.maintenance_ours)
+    problems.push(
+      problem(
+        `the maintenance database "${MAINTENANCE_DATABASE}" belongs to another role`,
+        sql`ALTER DATABASE ${ident(MAINTENANCE_DATABASE)} OWNER TO ${admin}`,
+      ),
+    );
+  return problems;
+}
+
+/** What is wrong with the owner. */
+export function ownerProblems(found: AdminFacts, name: string): string[] {
+  const owner = ident(name);
+  if (!found.owner_exists)
+    return [
+      problem(
+        `the owner ${owner} does not exist; set "owner" to the role that owns the tables`,
+        sql`CREATE ROLE ${owner} NOLOGIN`,
+      ),
+    ];
+  if (found.owner_superuser)
+    return [
+      `the owner ${owner} is a superuser; set "owner" to an ordinary role, and have a DBA run: ALTER TABLE … OWNER TO that role;`,
+    ];
+  return [];
+}
+
+/** That the owner must grant something, and the admin cannot become it. */
+export const membershipProblem = (
+  admin: string,
+  owner: string,
+  { privileges, split }: { readonly privileges: number; readonly split: boolean },
+): string =>
+  problem(
+    `${ident(admin)} cannot become the owner ${ident(owner)}, who must grant what the groups lack there, ${privileges} privilege${privileges === 1 ? "" : "s"}`,
+    sql`GRANT ${ident(owner)} TO ${ident(admin)}${split ? sql` WITH INHERIT FALSE, SET TRUE` : sql``}`,
+  );
+
+/** What is wrong with an application database, seen from outside. */
+export function databaseProblems(database: DatabaseFacts, adminName: string): string[] {
+  const [name, admin] = [ident(database.name), ident(adminName)];
+  if (!database.open)
+    return [
+      problem(
+        `the database ${name} does not exist or allows no connections; correct "databases"`,
+        sql`CREATE DATABASE ${name}`,
+      ),
+    ];
+  if (!database.may_connect)
+    return [
+      problem(
+        `${admin} may not connect to the database ${name}`,
+        sql`GRANT CONNECT ON DATABASE ${name} TO ${admin} WITH GRANT OPTION`,
+      ),
+    ];
+  if (database.grantable) return [];
+  return [
+    problem(
+      `neither ${admin} nor the owner may grant CONNECT on the database ${name}`,
+      sql`GRANT CONNECT ON DATABASE ${name} TO ${admin} WITH GRANT OPTION`,
+    ),
+  ];
+}
+
+/** That a role may enter the maintenance database. */
+export const intruderProblem = (name: string): string =>
+  problem(
+    `${ident(name)} may connect to the maintenance database "${MAINTENANCE_DATABASE}", where nobody but issuer logins may`,
+    sql`REVOKE CONNECT ON DATABASE ${ident(MAINTENANCE_DATABASE)} FROM ${ident(name)}`,
+  );
+
+/** That the admin cannot give the issuer logins the right to end sessions. */
+export const signalProblem = (admin: string): string =>
+  problem(
+    `${ident(admin)} may not pass on ${SIGNAL_ROLE}, with which sessions are ended`,
+    sql`GRANT ${ident(SIGNAL_ROLE)} TO ${ident(admin)} WITH ADMIN OPTION`,
+  );
+
+/** That a role with one of Mayfly's names has more power than it may. */
+export const powerProblem = (role: string): string =>
+  problem(
+    `the role ${ident(role)} exists with SUPERUSER, REPLICATION or BYPASSRLS`,
+    sql`ALTER ROLE ${ident(role)} NOSUPERUSER NOREPLICATION NOBYPASSRLS`,
+  );
+
+/** That a role with one of Mayfly's names is not the admin's. */
+export const strangerProblem = (role: string, admin: string): string =>
+  problem(
+    `the role ${ident(role)} exists, and ${ident(admin)} may not alter it`,
+    sql`GRANT ${ident(role)} TO ${ident(admin)} WITH ADMIN OPTION`,
+  );

@@ -1,0 +1,121 @@
+import { groupRoleName } from "../../../../core/names.ts";
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
+import { wantedPrivileges } from "../../../../core/provisioning/privileges.ts";
+import type { Changes } from "../../../../core/provisioning/report.ts";
+import { entrantsOf } from "../../../../core/provisioning/roles.ts";
+import type { Login } from "../../connection/login.ts";
+import { type Session, withSession } from "../../connection/session.ts";
+import { ident, sql } from "../../connection/sql.ts";
+import { problem, refuseIf, someOf } from "../check/problems.ts";
+import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
+import { databasesGranted } from "../remove/drop-roles.ts";
+import { leftovers, withdraw } from "../remove/withdraw.ts";
+import { excessIn } from "./excess.ts";
+import { unwantedIn, unwantedOnDatabases } from "./grant-entries.ts";
+import { grantPrivileges } from "./privileges.ts";
+
+/** Where grants are changed. */
+export interface Ground {
+  readonly admin: Login;
+  /** `server_version_num`. */
+  readonly version: number;
+  /** On the maintenance database. */
+  readonly session: Session;
+}
+
+/**
+ * Make the groups' privileges what the plan says, in both directions, in its databases and in those
+ * that it no longer names.
+ *
+ * @throws ConfigError when something cannot be given or taken, with the SQL that a DBA must run.
+ */
+export async function convergeGrants(
+  { log, warn }: Pick<ProvisionDeps, "log" | "warn">,
+  ground: Ground,
+  plan: ProvisionPlan,
+): Promise<Pick<Changes, "privilegesGranted" | "privilegesWithdrawn">> {
+  let privilegesGranted = 0;
+  for (const database of plan.databases) {
+    await withSession({ ...ground.admin, database }, LIMITS, async (session) => {
+      const granted = await grantPrivileges(session, database, plan);
+      privilegesGranted += granted;
+      log("privileges granted and verified", { database, granted });
+    });
+  }
+  const wanted = JSON.stringify(wantedPrivileges(plan));
+  const { taken, left } = await withdrawn(log, ground, plan, plan.databases, wanted);
+  refuseIf(left, "privileges that the configuration does not name stay in force");
+  for (const database of plan.databases)
+    await withSession({ ...ground.admin, database }, LIMITS, async (session) => {
+      const excess = await excessIn(session, plan, wanted);
+      if (excess.length > 0)
+        warn("groups can do more than the configuration says, by PUBLIC, membership or ownership", {
+          database,
+          what: someOf(excess),
+        });
+    });
+  return { privilegesGranted, privilegesWithdrawn: taken };
+}
+
+/** What came of taking privileges away. */
+interface Withdrawn {
+  readonly taken: number;
+  /** What is left, with the SQL that a DBA must run. */
+  readonly left: readonly string[];
+  /** Whoever is let into a database by somebody whom the admin cannot become. */
+  readonly holders: readonly string[];
+}
+
+/** Take away every privilege of the groups. */
+export const withdrawAll = (
+  { log }: Pick<ProvisionDeps, "log">,
+  ground: Ground,
+  plan: ProvisionPlan,
+): Promise<Withdrawn> => withdrawn(log, ground, plan, [], "[]");
+
+async function withdrawn(
+  log: ProvisionDeps["log"],
+  { admin, version, session }: Ground,
+  plan: ProvisionPlan,
+  databases: readonly string[],
+  wanted: string,
+): Promise<Withdrawn> {
+  const { tag, owner } = plan;
+  const problems: string[] = [];
+  let taken = 0;
+  const groups = groupRoleName(tag, "");
+  for (const { name: database, open } of await databasesGranted(session, tag)) {
+    if (!open) {
+      if (!databases.includes(database))
+        problems.push(
+          problem(
+            `the groups hold privileges in database "${database}", which cannot be entered to take them away`,
+            sql`GRANT CONNECT ON DATABASE ${ident(database)} TO ${ident(admin.username)}`,
+          ),
+        );
+      continue;
+    }
+    const here = databases.includes(database) ? wanted : "[]";
+    const { found, left } = await withSession({ ...admin, database }, LIMITS, (inside) =>
+      withdraw(inside, `withdraw privileges in database ${database}`, () =>
+        unwantedIn(inside, version, [here, groups, owner]),
+      ),
+    );
+    taken += found - left.length;
+    if (found > left.length) log("privileges withdrawn", { database, count: found - left.length });
+    problems.push(...leftovers(left).map((each) => `in database "${database}": ${each}`));
+  }
+  const doors = entrantsOf(plan).flatMap((role) =>
+    databases.map((database) => ({ role, database })),
+  );
+  // the issuer logins' way into the maintenance database goes only with everything else
+  const pattern = `^mf_${tag}_(group_|janitor$${databases.length === 0 ? "|login_" : ""})`;
+  const { found, left } = await withdraw(session, "withdraw privileges on databases", () =>
+    unwantedOnDatabases(session, version, doors, pattern),
+  );
+  return {
+    taken: taken + found - left.length,
+    left: [...problems, ...leftovers(left)],
+    holders: left.map(({ grantee }) => grantee),
+  };
+}

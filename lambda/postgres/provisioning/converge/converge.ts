@@ -1,0 +1,48 @@
+import { ConfigError } from "../../../../core/errors.ts";
+import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
+import type { ConvergeReport } from "../../../../core/provisioning/report.ts";
+import { withSession } from "../../connection/session.ts";
+import { asAdmin } from "../admin-login.ts";
+import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
+import { converge, onReadyGround } from "../provision.ts";
+import { maintenanceExists } from "../remove/drop-roles.ts";
+import { serverSeen, stampOf } from "./stamp.ts";
+
+/**
+ * Make the deployed plan true again, as an update of the stack would, and tell what that changed.
+ *
+ * @throws ConfigError as provisioning does; or when the tag is not this stack's, which only a
+ *   deployment may claim.
+ */
+export const makeConverge =
+  (deps: ProvisionDeps) =>
+  async (plan: ProvisionPlan, stackId: string): Promise<ConvergeReport> => {
+    const warnings: string[] = [];
+    const warn: ProvisionDeps["warn"] = (step, facts = {}) => {
+      warnings.push(wordsOf(step, facts));
+      deps.warn(step, facts);
+    };
+    const exists = await asAdmin(deps, plan, (admin) =>
+      withSession(admin, LIMITS, maintenanceExists),
+    );
+    if (!exists) throw notOurs(plan.tag, `there is no database "${MAINTENANCE_DATABASE}"`);
+    return onReadyGround({ ...deps, warn }, plan, async (ground) => {
+      const stamp = await stampOf(ground.session, plan.tag);
+      if (stamp?.id !== stackId)
+        throw notOurs(plan.tag, `it belongs to ${stamp?.id ?? "nobody"}, and this is ${stackId}`);
+      const seen = await serverSeen(ground.session, deps.serverId);
+      const sighting = { ...(stamp.server && { stamped: stamp.server }), seen };
+      const changes = await converge({ ...deps, warn }, ground, plan, sighting);
+      deps.log("converged", changes);
+      return { ...changes, warnings };
+    });
+  };
+
+const notOurs = (tag: string, why: string): ConfigError =>
+  new ConfigError(
+    `the tag "${tag}" is not this stack's, and nothing was changed: ${why}; deploy the stack, which claims it or says why it cannot`,
+  );
+
+const wordsOf = (step: string, facts: Readonly<Record<string, string | number>>): string =>
+  [step, ...Object.entries(facts).map(([name, value]) => `${name}: ${value}`)].join("; ");

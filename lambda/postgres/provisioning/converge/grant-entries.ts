@@ -1,0 +1,161 @@
+import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
+import { ident, joined, type Sql, sql } from "../../connection/sql.ts";
+
+/** One privilege of one role that one grantor gave, and that the plan does not name. */
+export interface UnwantedGrant {
+  readonly kind: keyof typeof OBJECTS;
+  /** The schema; the database for its own privileges; null for defaults of every schema. */
+  readonly place: string | null;
+  readonly name: string | null;
+  readonly col: string | null;
+  readonly grantee: string;
+  readonly grantor: string;
+  /** As SQL spells it, e.g. `SELECT`. */
+  readonly privilege: string;
+  /** The privilege is wanted, but not the right to pass it on. */
+  readonly option: boolean;
+  /** The admin can become the grantor; nobody else can take the privilege away (C14). */
+  readonly reachable: boolean;
+}
+
+/** What is granted on each kind of object, with `place` and `name`. */
+const OBJECTS = {
+  table: sql`table`,
+  column: sql`table`,
+  sequence: sql`sequence`,
+  schema: sql`schema`,
+  database: sql`database`,
+  "default table": sql`tables`,
+  "default sequence": sql`sequences`,
+} as const;
+
+const PRIVILEGES = new Map(
+  [
+    sql`select`,
+    sql`insert`,
+    sql`update`,
+    sql`delete`,
+    sql`truncate`,
+    sql`references`,
+    sql`trigger`,
+    sql`maintain`,
+    sql`usage`,
+    sql`create`,
+    sql`connect`,
+    sql`temporary`,
+  ].map((word) => [word.toUpperCase(), word]),
+);
+
+const columns = (version: number): Sql => sql`
+  e.kind, e.place::text as place, e.name::text as name, e.col::text as col,
+  g.rolname::text as grantee, b.rolname::text as grantor, e.privilege_type as privilege,
+  pg_catalog.pg_has_role(b.oid, ${version >= SPLIT_MEMBERSHIP ? sql`'SET'` : sql`'MEMBER'`}) as reachable`;
+
+/** `$1` wanted privileges as JSON, `$2` what group roles begin with, `$3` the owner. */
+const inDatabase = (version: number): Sql => sql`
+with w as (select * from pg_catalog.jsonb_to_recordset($1::jsonb)
+  as w("groupRole" text, kind text, privilege text, schema text, name text)),
+e as (
+  select case c.relkind when 'S' then 'sequence' else 'table' end as kind, n.nspname as place,
+    c.relname as name, null::name as col, a.*
+  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace,
+    pg_catalog.aclexplode(c.relacl) a
+  union all
+  select 'column', n.nspname, c.relname, t.attname, a.*
+  from pg_catalog.pg_attribute t join pg_catalog.pg_class c on c.oid = t.attrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace, pg_catalog.aclexplode(t.attacl) a
+  union all
+  select 'schema', n.nspname, null, null, a.*
+  from pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
+  union all
+  select case d.defaclobjtype when 'S' then 'default sequence' else 'default table' end,
+    n.nspname, null, null, a.*
+  from pg_catalog.pg_default_acl d
+    left join pg_catalog.pg_namespace n on n.oid = d.defaclnamespace,
+    pg_catalog.aclexplode(d.defaclacl) a
+  where d.defaclobjtype in ('r', 'S')),
+judged as (
+  select ${columns(version)}, e.is_grantable, case e.kind
+    when 'schema' then e.privilege_type = 'USAGE'
+      and exists (select from w where w."groupRole" = g.rolname and w.schema = e.place)
+    when 'default table' then b.rolname = $3 and exists (select from w
+      where w."groupRole" = g.rolname and w.schema = e.place and w.name is null
+        and w.kind = 'table' and w.privilege = e.privilege_type)
+    when 'default sequence' then b.rolname = $3 and exists (select from w
+      where w."groupRole" = g.rolname and w.schema = e.place and w.name is null
+        and w.kind = 'sequence' and w.privilege = e.privilege_type)
+    else exists (select from w
+      where w."groupRole" = g.rolname and w.schema = e.place and (w.name is null or w.name = e.name)
+        and w.kind = case e.kind when 'column' then 'table' else e.kind end
+        and w.privilege = e.privilege_type) end as wanted
+  from e join pg_catalog.pg_roles g on g.oid = e.grantee
+    join pg_catalog.pg_roles b on b.oid = e.grantor
+  where pg_catalog.starts_with(g.rolname::text, $2))
+select kind, place, name, col, grantee, grantor, privilege, wanted as option, reachable
+from judged where not wanted or is_grantable
+order by kind, place, name, col, grantee, grantor, privilege`;
+
+/** `$1` pairs of role and database as JSON that may connect, `$2` what the roles begin with. */
+const onDatabases = (version: number): Sql => sql`
+with w as (select * from pg_catalog.jsonb_to_recordset($1::jsonb) as w(role text, database text)),
+e as (select 'database' as kind, d.datname as place, null::name as name, null::name as col, a.*
+  from pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a),
+judged as (
+  select ${columns(version)}, e.is_grantable, e.privilege_type = 'CONNECT' and exists (
+    select from w where w.role = g.rolname and w.database = e.place) as wanted
+  from e join pg_catalog.pg_roles g on g.oid = e.grantee
+    join pg_catalog.pg_roles b on b.oid = e.grantor
+  where g.rolname::text ~ $2)
+select kind, place, name, col, grantee, grantor, privilege, wanted as option, reachable
+from judged where not wanted or is_grantable
+order by place, grantee, grantor, privilege`;
+
+/** What the group roles may in one application database beyond `wanted`, a list as JSON. */
+export const unwantedIn = (
+  session: Session,
+  version: number,
+  [wanted, groups, owner]: readonly [string, string, string],
+): Promise<UnwantedGrant[]> =>
+  session.rows("read what is granted", inDatabase(version), [wanted, groups, owner]);
+
+/** What roles of `pattern` may on databases beyond CONNECT where `wanted` says so. */
+export const unwantedOnDatabases = (
+  session: Session,
+  version: number,
+  wanted: readonly { readonly role: string; readonly database: string }[],
+  pattern: string,
+): Promise<UnwantedGrant[]> =>
+  session.rows("read what is granted", onDatabases(version), [JSON.stringify(wanted), pattern]);
+
+/**
+ * Take grants of one grantor away, as that grantor. Relations that are alike go together: there may
+ * be thousands. What the grantee passed on goes with it.
+ */
+export function revocations(grants: readonly UnwantedGrant[]): readonly Sql[] {
+  const alike = Map.groupBy(grants, ({ kind, place, col, grantee, privilege, option }) =>
+    JSON.stringify([kind, kind.startsWith("default") ? place : col, grantee, privilege, option]),
+  );
+  return [...alike.values()].flatMap((same) => {
+    const [first] = same;
+    return first === undefined ? [] : [revocation(first, same)];
+  });
+}
+
+function revocation(first: UnwantedGrant, alike: readonly UnwantedGrant[]): Sql {
+  const { kind, place, col, option } = first;
+  const privilege = PRIVILEGES.get(first.privilege);
+  if (privilege === undefined) throw new RangeError(`${first.privilege} is no privilege`);
+  const what = option ? sql`grant option for ${privilege}` : privilege;
+  const from = ident(first.grantee);
+  const objects = OBJECTS[kind];
+  if (kind === "default table" || kind === "default sequence") {
+    const where = place === null ? sql`` : sql`in schema ${ident(place)} `;
+    return sql`alter default privileges ${where}revoke ${what} on ${objects} from ${from}`;
+  }
+  const names = joined(alike.map(nameOf), sql`, `);
+  const cols = col === null ? sql`` : sql` (${ident(col)})`;
+  return sql`revoke ${what}${cols} on ${objects} ${names} from ${from} cascade`;
+}
+
+const nameOf = ({ place, name }: UnwantedGrant): Sql =>
+  name === null ? ident(place ?? "") : sql`${ident(place ?? "")}.${ident(name)}`;

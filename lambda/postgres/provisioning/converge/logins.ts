@@ -1,0 +1,75 @@
+import { StatementRejectedError } from "../../../../core/errors.ts";
+import { scramVerifier } from "../../../../core/scram.ts";
+import type { Limits, Login } from "../../connection/login.ts";
+import { type Session, withSession } from "../../connection/session.ts";
+import { ident, literal, sql } from "../../connection/sql.ts";
+
+/** `28P01`: the password is not the one that the server knows. */
+export const WRONG_PASSWORD = "28P01";
+
+/** `42501`: it is, but the login may not connect to that database. */
+const NOT_LET_IN = "42501";
+
+/**
+ * Make sure that a login works: log in with it, and become each role that it must be able to become.
+ * Its password is set, as a verifier, only when the server does not know it yet.
+ *
+ * @returns whether the password was set.
+ * @throws StatementRejectedError when the login does not work all the same.
+ */
+export async function convergeLogin(
+  admin: Session,
+  login: Login,
+  limits: Limits,
+  become: readonly string[],
+): Promise<boolean> {
+  if (await isProved(login, limits, become)) return false;
+  const verifier = await scramVerifier(login.password);
+  await admin.apply(`set the password of ${login.username}`, [
+    sql`alter role ${ident(login.username)} password ${literal(verifier)} valid until 'infinity'`,
+  ]);
+  await prove(login, limits, become);
+  return true;
+}
+
+/**
+ * Whether a login works, as {@link convergeLogin} makes sure of; false when its password is another.
+ *
+ * @throws StatementRejectedError when the password is right, and the login does not work all the same.
+ */
+export async function isProved(
+  login: Login,
+  limits: Limits,
+  become: readonly string[],
+): Promise<boolean> {
+  try {
+    await prove(login, limits, become);
+    return true;
+  } catch (error) {
+    if (isRejected(error, WRONG_PASSWORD)) return false;
+    throw error;
+  }
+}
+
+/** Whether the server knows a login by its password, wherever it then lets it in. */
+export async function isKnown(login: Login, limits: Limits): Promise<boolean> {
+  try {
+    await withSession(login, limits, async () => {});
+    return true;
+  } catch (error) {
+    if (isRejected(error, WRONG_PASSWORD)) return false;
+    if (isRejected(error, NOT_LET_IN)) return true;
+    throw error;
+  }
+}
+
+const isRejected = (error: unknown, sqlState: string): boolean =>
+  error instanceof StatementRejectedError && error.sqlState === sqlState;
+
+const prove = (login: Login, limits: Limits, become: readonly string[]): Promise<void> =>
+  withSession(login, limits, (session) =>
+    session.apply(`log in as ${login.username}`, [
+      sql`select 1`,
+      ...become.map((role) => sql`set local role ${ident(role)}`),
+    ]),
+  );

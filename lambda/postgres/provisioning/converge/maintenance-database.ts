@@ -1,0 +1,102 @@
+import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import type { Session } from "../../connection/session.ts";
+import { ident, type Sql, sql } from "../../connection/sql.ts";
+import { refuseIf } from "../check/problems.ts";
+
+const database = ident(MAINTENANCE_DATABASE);
+
+const stateOfDatabase = sql`
+select d.datallowconn as open, exists (
+  select from pg_catalog.aclexplode(
+    coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a where a.grantee = 0) as public
+from pg_catalog.pg_database d where d.datname = $1::text`;
+
+/** From `template0`, so that nothing in `template1` comes along; closed until PUBLIC is shut out. */
+export const createMaintenance = sql`create database ${database} template template0 allow_connections false`;
+export const shutOutPublic = sql`revoke all on database ${database} from public`;
+export const openMaintenance = sql`alter database ${database} allow_connections true`;
+
+/** `42P04`, `23505`: another stack on this cluster created it at this moment. */
+const CREATED_MEANWHILE = new Set(["42P04", "23505"]);
+
+/**
+ * Make the maintenance database, on a connection to any other database.
+ *
+ * @returns whether it was there, and PUBLIC could connect, or nobody could.
+ */
+export async function makeMaintenanceDatabase(session: Session): Promise<boolean> {
+  const step = "create the maintenance database";
+  const read = () =>
+    session.rows<{ open: boolean; public: boolean }>(step, stateOfDatabase, [MAINTENANCE_DATABASE]);
+  const [found] = await read();
+  if (found === undefined) await session.alone(step, createMaintenance, CREATED_MEANWHILE);
+  const [state] = found === undefined ? await read() : [found];
+  const mends = [
+    ...(state?.public === false ? [] : [shutOutPublic]),
+    ...(state?.open === true ? [] : [openMaintenance]),
+  ];
+  await session.apply("shut PUBLIC out of the maintenance database", mends);
+  return found !== undefined && mends.length > 0;
+}
+
+/** On a connection to the maintenance database. */
+export const emptyPublic = sql`revoke all on schema public from public`;
+
+const mayCreateInPublic = sql`
+select exists (
+  select from pg_catalog.pg_namespace n,
+    pg_catalog.aclexplode(coalesce(n.nspacl, pg_catalog.acldefault('n', n.nspowner))) a
+  where n.nspname = 'public' and a.grantee = 0) as open,
+  pg_catalog.pg_has_role(n.nspowner, 'USAGE') as ours
+from pg_catalog.pg_namespace n where n.nspname = 'public'`;
+
+/**
+ * Take `public` from everyone, on a connection to the maintenance database. Before PostgreSQL 15
+ * it belongs to the bootstrap superuser, whom no admin can overrule.
+ *
+ * @returns `left` when it could not be taken: the issuer logins may then create objects there, which
+ *   no connection of Mayfly's ever looks up.
+ */
+export async function emptyMaintenanceDatabase(
+  session: Session,
+): Promise<"empty" | "emptied" | "left"> {
+  const step = "shut PUBLIC out of the schema public";
+  const [state] = await session.rows<{ open: boolean; ours: boolean }>(step, mayCreateInPublic);
+  if (state === undefined || !state.open) return "empty";
+  if (!state.ours) return "left";
+  await session.apply(step, [emptyPublic]);
+  return "emptied";
+}
+
+const entrants = sql`
+select g.rolname::text as name
+from pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a
+join pg_catalog.pg_roles g on g.oid = a.grantee
+where d.datname = $1::text and a.privilege_type = 'CONNECT'`;
+
+/** Let a role into the maintenance database. */
+export const letIn = (login: string): Sql =>
+  sql`grant connect on database ${database} to ${ident(login)}`;
+
+/**
+ * Let the issuer logins, and nobody else, into the maintenance database.
+ *
+ * @returns how many were let in.
+ */
+export async function admitIssuerLogins(
+  session: Session,
+  logins: readonly string[],
+): Promise<number> {
+  const step = "admit the issuer logins to the maintenance database";
+  const missing = async () => {
+    const admitted = await session.rows<{ name: string }>(step, entrants, [MAINTENANCE_DATABASE]);
+    return logins.filter((login) => !admitted.some(({ name }) => name === login));
+  };
+  const shutOut = await missing();
+  await session.apply(step, shutOut.map(letIn));
+  refuseIf(
+    (await missing()).map((login) => `${login} has no CONNECT on ${MAINTENANCE_DATABASE}`),
+    `step "${step}" had no effect`,
+  );
+  return shutOut.length;
+}

@@ -1,0 +1,188 @@
+import { ConfigError } from "../../../../core/errors.ts";
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
+import { type Changes, changesOf } from "../../../../core/provisioning/report.ts";
+import { type WantedUser, wantedUsers } from "../../../../core/rotation/rotated-users.ts";
+import { scramVerifier } from "../../../../core/scram.ts";
+import type { Login } from "../../connection/login.ts";
+import type { Session } from "../../connection/session.ts";
+import { checkUsers, strangePassword } from "../check/check-users.ts";
+import { refuseIf, someOf } from "../check/problems.ts";
+import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
+import type { Ground } from "./converge-grants.ts";
+import { convergeLogin } from "./logins.ts";
+import { knownPassword, type RotatedLogin, rotatedLogins } from "./rotated-secrets.ts";
+import {
+  createUser,
+  isMember,
+  isOurs,
+  joinGroup,
+  mendsOf,
+  type UserState,
+  usersIn,
+} from "./rotated-users.ts";
+
+/** The users of the plan that there are, and those that were made for its tag and left it. */
+export function statesOf(
+  session: Session,
+  version: number,
+  plan: ProvisionPlan,
+): Promise<readonly UserState[]> {
+  const [database = ""] = plan.databases;
+  const names = wantedUsers(plan).map(({ name }) => name);
+  return usersIn(session, version, { names, tag: plan.tag, database });
+}
+
+/** Others would have to be prepared (SASLprep) for a verifier. */
+const PRINTABLE = /^[ -~]*$/;
+
+const unusablePassword = (secret: string, arn: string): string =>
+  `the password in the rotated secret "${secret}" (${arn}) must be printable ASCII, for Mayfly to set it; put a version that has one`;
+
+/** Everything that stands in the way of the plan's rotated users. Changes nothing. */
+export async function checkRotatedUsers(
+  deps: ProvisionDeps,
+  { admin, version, session }: Ground,
+  plan: ProvisionPlan,
+): Promise<readonly string[]> {
+  const states = await statesOf(session, version, plan);
+  const [database = ""] = plan.databases;
+  const ground = { version, admin: admin.username, database };
+  const found = await checkUsers(session, plan, states, ground);
+  const { logins, problems } = await rotatedLogins(deps, plan);
+  const passwords: string[] = [];
+  for (const user of wantedUsers(plan)) {
+    const state = states.find(({ name }) => name === user.name);
+    const arn = deps.rotatedSecrets[user.secret];
+    // without a secret that can be read there is a problem already
+    if (arn === undefined || !logins.some((login) => login.arn === arn)) continue;
+    const held = logins.find(({ username }) => username === user.name);
+    const isToSet = state === undefined || isOurs(plan.tag, state);
+    if (isToSet && held !== undefined && !PRINTABLE.test(held.password.reveal()))
+      passwords.push(unusablePassword(user.secret, arn));
+    if (isToSet || !state.login || state.ended) continue;
+    const login = { ...admin, database, username: user.name };
+    if ((await knownPassword(deps, arn, login)) === undefined)
+      passwords.push(strangePassword(plan.tag, user, arn));
+  }
+  return [...problems, ...found, ...passwords];
+}
+
+/**
+ * Make the user that each rotated secret holds, and mend those that there are. The second of two that
+ * take turns is made by the first rotation.
+ *
+ * @throws ConfigError when a secret or a user has become one that checks refuse.
+ */
+export async function makeRotatedUsers(
+  deps: ProvisionDeps,
+  ground: Ground,
+  plan: ProvisionPlan,
+): Promise<Changes> {
+  const users = wantedUsers(plan);
+  if (users.length === 0) return changesOf();
+  const { logins, problems } = await rotatedLogins(deps, plan);
+  refuseIf(problems, "rotated secrets cannot be used");
+  const { session, version } = ground;
+  const states = await statesOf(session, version, plan);
+  const changes: Partial<Changes>[] = [];
+  for (const user of users) {
+    const state = states.find(({ name }) => name === user.name);
+    const login = logins.find(({ username }) => username === user.name);
+    if (state !== undefined) changes.push(await mend(deps, ground, plan.tag, user, state));
+    if (login === undefined) continue;
+    changes.push(
+      state === undefined
+        ? await make(deps, ground, plan, user, login)
+        : await settlePassword(deps, ground, plan, { user, state, held: login }),
+    );
+  }
+  await verify(ground, plan);
+  return changesOf(...changes);
+}
+
+async function make(
+  { log }: ProvisionDeps,
+  { session, admin, version }: Ground,
+  plan: ProvisionPlan,
+  user: WantedUser,
+  held: RotatedLogin,
+): Promise<Partial<Changes>> {
+  const verifier = await scramVerifier(held.password);
+  const statements = createUser(plan.tag, user, verifier, version);
+  await session.apply(`make the rotated user ${user.name}`, statements);
+  await convergeLogin(session, loginOf(admin, plan, held), LIMITS, becomes(user));
+  log("rotated user made and proved", { user: user.name, secret: user.secret });
+  return { rolesMade: 1, membershipsGranted: 1, passwordsSet: 1 };
+}
+
+async function mend(
+  { log, warn }: ProvisionDeps,
+  { session, version }: Ground,
+  tag: string,
+  user: WantedUser,
+  state: UserState,
+): Promise<Partial<Changes>> {
+  const joins = isMember(tag, user, state) ? [] : [joinGroup(user, version)];
+  const mends = mendsOf(tag, user, state);
+  await session.apply(`mend the rotated user ${user.name}`, [...joins, ...mends]);
+  if (joins.length + mends.length > 0) log("rotated user mended", { user: user.name });
+  const others = state.memberships.filter(({ group, own }) => !own && group !== user.group);
+  if (isOurs(tag, state) && others.length > 0)
+    warn("a rotated user is a member of more than its group: somebody else granted that", {
+      user: user.name,
+      what: someOf(others.map(({ group }) => group)),
+    });
+  return { membershipsGranted: joins.length, rolesCorrected: mends.length > 0 ? 1 : 0 };
+}
+
+/**
+ * Leave a password alone that some version of the secret holds: its rotation is not over. Only where
+ * none does, and the user is Mayfly's, it becomes that of `AWSCURRENT` again.
+ */
+async function settlePassword(
+  deps: ProvisionDeps,
+  { session, admin }: Ground,
+  plan: ProvisionPlan,
+  {
+    user,
+    state,
+    held,
+  }: { readonly user: WantedUser; readonly state: UserState; readonly held: RotatedLogin },
+): Promise<Partial<Changes>> {
+  const login = loginOf(admin, plan, held);
+  const stage = (await knownPassword(deps, held.arn, login))?.stage;
+  const facts = { user: user.name, secret: user.secret };
+  if (stage === "AWSPENDING")
+    deps.log("a rotation is under way; the password is left alone", facts);
+  if (stage === "AWSPREVIOUS")
+    deps.warn("the database knows the password of AWSPREVIOUS alone; rotate the secret now", facts);
+  if (stage !== undefined) return {};
+  if (!isOurs(plan.tag, state)) throw new ConfigError(strangePassword(plan.tag, user, held.arn));
+  await convergeLogin(session, login, LIMITS, becomes(user));
+  deps.log("the password of a rotated user is set from its secret again", facts);
+  return { passwordsSet: 1 };
+}
+
+const loginOf = (
+  admin: Login,
+  plan: ProvisionPlan,
+  { username, password }: RotatedLogin,
+): Login => {
+  const [database = ""] = plan.databases;
+  return { ...admin, username, password, database };
+};
+
+const becomes = ({ actsAsGroup, group }: WantedUser): readonly string[] =>
+  actsAsGroup ? [group] : [];
+
+/** PostgreSQL accepts some statements that have no effect. */
+async function verify({ session, version }: Ground, plan: ProvisionPlan): Promise<void> {
+  const states = await statesOf(session, version, plan);
+  const lacking = wantedUsers(plan).filter((user) =>
+    states.some((state) => state.name === user.name && !isMember(plan.tag, user, state)),
+  );
+  refuseIf(
+    lacking.map(({ name, group }) => `${name} is no member of ${group}`),
+    'step "mend the rotated users" had no effect',
+  );
+}

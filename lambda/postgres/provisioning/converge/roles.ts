@@ -1,0 +1,116 @@
+import type { WantedMembership, WantedRole } from "../../../../core/provisioning/roles.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
+import { ident, integer, literal, type Sql, sql } from "../../connection/sql.ts";
+import { refuseIf } from "../check/problems.ts";
+import { type Membership, memberships } from "../memberships.ts";
+
+interface RoleState {
+  readonly name: string;
+  readonly login: boolean;
+  readonly create_role: boolean;
+  readonly create_db: boolean;
+  readonly inherit: boolean;
+  readonly connection_limit: number;
+}
+
+/** `$1` role names. */
+const roleStates = sql`
+select rolname::text as name, rolcanlogin as login, rolcreaterole as create_role,
+  rolcreatedb as create_db, rolinherit as inherit, rolconnlimit as connection_limit
+from pg_catalog.pg_roles where rolname = any ($1::text[])`;
+
+const attributes = ({ login, createRole, connectionLimit }: WantedRole): Sql =>
+  sql`${login ? sql`login` : sql`nologin`} ${createRole ? sql`createrole` : sql`nocreaterole`} nocreatedb noinherit connection limit ${integer(connectionLimit)}`;
+
+/** Make a role, and say what it is for. */
+export const createRole = (role: WantedRole): readonly Sql[] => [
+  sql`create role ${ident(role.name)} ${attributes(role)}`,
+  sql`comment on role ${ident(role.name)} is ${literal(role.comment)}`,
+];
+
+const alterRole = (role: WantedRole): Sql =>
+  sql`alter role ${ident(role.name)} ${attributes(role)}`;
+
+const isAsWanted = (role: WantedRole, state: RoleState): boolean =>
+  state.login === role.login &&
+  state.create_role === role.createRole &&
+  state.connection_limit === role.connectionLimit &&
+  !state.create_db &&
+  !state.inherit;
+
+/**
+ * Create the roles that are missing, and correct the attributes of those that are not.
+ *
+ * @returns how many of each.
+ */
+export async function makeRoles(
+  session: Session,
+  wanted: readonly WantedRole[],
+): Promise<{ readonly rolesMade: number; readonly rolesCorrected: number }> {
+  const step = "create issuer roles, logins, janitor and groups";
+  const names = wanted.map(({ name }) => name);
+  const rows = await session.rows<RoleState>(step, roleStates, [names]);
+  const states = new Map(rows.map((row) => [row.name, row]));
+  const missing = wanted.filter(({ name }) => !states.has(name));
+  const wrong = wanted.filter((role) => {
+    const state = states.get(role.name);
+    return state !== undefined && !isAsWanted(role, state);
+  });
+  await session.apply(step, [...missing.flatMap(createRole), ...wrong.map(alterRole)]);
+  return { rolesMade: missing.length, rolesCorrected: wrong.length };
+}
+
+/**
+ * Grant a membership, as a server of that `server_version_num` spells it. The group is granted without
+ * INHERIT and SET, or an issuer role could read what its leases may.
+ */
+export function grantMembership({ role, member, use }: WantedMembership, version: number): Sql {
+  const granted = sql`grant ${ident(role)} to ${ident(member)}`;
+  if (version < SPLIT_MEMBERSHIP)
+    return use === "administer" ? sql`${granted} with admin option` : granted;
+  return use === "administer"
+    ? sql`${granted} with admin true, inherit false, set false`
+    : sql`${granted} with inherit false, set true`;
+}
+
+function isSatisfied(use: WantedMembership["use"], state: Membership, version: number): boolean {
+  if (state.inherit) return false;
+  if (use === "become") return state.set;
+  return state.admin && (version < SPLIT_MEMBERSHIP || !state.set);
+}
+
+/**
+ * Make the memberships true.
+ *
+ * @returns how many were granted.
+ * @throws ConfigError naming those that are not as wanted afterwards: another role granted more.
+ */
+export async function makeMemberships(
+  session: Session,
+  wanted: readonly WantedMembership[],
+  version: number,
+): Promise<number> {
+  const step = "grant groups to issuer roles and issuer roles to logins";
+  const members = [...new Set(wanted.map(({ member }) => member))];
+  const missing = async () => {
+    const rows = await session.rows<Membership>(step, memberships(version), [members]);
+    const states = new Map(rows.map((row) => [`${row.role} ${row.member}`, row]));
+    return wanted.filter(({ role, member, use }) => {
+      const state = states.get(`${role} ${member}`);
+      return state === undefined || !isSatisfied(use, state, version);
+    });
+  };
+  const gaps = await missing();
+  await session.apply(
+    step,
+    gaps.map((membership) => grantMembership(membership, version)),
+  );
+  refuseIf(
+    (await missing()).map(
+      ({ role, member, use }) =>
+        `${member} must ${use} ${role} and no more; have a DBA run: REVOKE ${ident(role)} FROM ${ident(member)}; then deploy again`,
+    ),
+    `step "${step}" had no effect`,
+  );
+  return gaps.length;
+}

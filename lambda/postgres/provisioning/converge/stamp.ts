@@ -1,0 +1,112 @@
+import { ConfigError } from "../../../../core/errors.ts";
+import type { ServerMark } from "../../../../core/leases/server.ts";
+import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import { hasOutlived, NO_STACK, type Stack } from "../../../../core/provisioning/stack.ts";
+import type { Session } from "../../connection/session.ts";
+import { integer, literal, type Sql, sql } from "../../connection/sql.ts";
+import { mark, STAMPS, TIMELINE, timelineOf } from "../../leases/server-statements.ts";
+import { AS_OWNER, asOwner, makeStamps, STEP } from "./stamp-table.ts";
+
+/** Whose a tag is, and on which server its leases were made; absent in stamps of earlier versions. */
+export interface Stamp extends Stack {
+  readonly server?: ServerMark;
+}
+
+/** What claiming a tag found. */
+export interface Claim {
+  /** Whether the tag was free until now. */
+  readonly isNew: boolean;
+  /** The stack that had it before, and is gone; "" when somebody set it free. */
+  readonly former?: string;
+  readonly stamped?: ServerMark;
+}
+
+interface StampRow extends Stack {
+  readonly instance: string | null;
+  readonly timeline: number | null;
+}
+
+/** Whose a tag is, on a connection to the maintenance database; `undefined` when it is free. */
+export async function stampOf(session: Session, tag: string): Promise<Stamp | undefined> {
+  await makeStamps(session);
+  const query = sql`select id, resource, instance, timeline from ${STAMPS}
+    where tag = ${literal(tag)}`;
+  const [stamp] = await asOwner<StampRow>(session, STEP, query);
+  if (stamp === undefined) return undefined;
+  const { id, resource, instance, timeline } = stamp;
+  if (instance === null) return { id, resource };
+  return { id, resource, server: { instance, ...(timeline !== null && { timeline }) } };
+}
+
+/** The server that answers, as this deployment knows it. */
+export async function serverSeen(session: Session, instance: string): Promise<ServerMark> {
+  const rows = await session
+    .rows<{ line: string }>("look at the server", sql`select ${TIMELINE} as line`)
+    .catch(() => []); // it tells none, or not to us; a connection that is lost fails with the next
+  return { instance, ...timelineOf(rows[0]?.line) };
+}
+
+/**
+ * Take a tag for a stack, on a connection to the maintenance database. A tag whose stack is gone is
+ * taken over, with the server that its leases were made on.
+ *
+ * @throws ConfigError when it belongs to another stack.
+ */
+export async function claimTag(
+  session: Session,
+  tag: string,
+  stack: Stack,
+  seen: ServerMark,
+): Promise<Claim> {
+  const before = await stampOf(session, tag);
+  if (before === undefined) await session.apply(STEP, [AS_OWNER, insert(tag, stack, seen)]);
+  const found = before ?? (await stampOf(session, tag));
+  const isOurs = found?.id === stack.id;
+  if (found === undefined || (!isOurs && !hasOutlived(stack.id, found.id)))
+    throw refusal(tag, found);
+  if (!isOurs || found.resource !== stack.resource) {
+    await session.apply(STEP, [AS_OWNER, hand(tag, found, stack)]);
+    const now = await stampOf(session, tag);
+    if (now?.id !== stack.id) throw refusal(tag, now);
+  }
+  return {
+    isNew: before === undefined,
+    ...(!isOurs && { former: found.id }),
+    ...(found.server && { stamped: found.server }),
+  };
+}
+
+const insert = (tag: string, { id, resource }: Stack, { instance, timeline }: ServerMark): Sql =>
+  sql`insert into ${STAMPS} (tag, id, resource, instance, timeline)
+    values (${literal(tag)}, ${literal(id)}, ${literal(resource)}, ${literal(instance)},
+      ${timeline === undefined ? sql`null` : integer(timeline)}) on conflict do nothing`;
+
+/** Only from whom it was seen to belong to: another stack may be taking it over as well. */
+const hand = (tag: string, from: Stack, to: Stack): Sql =>
+  sql`update ${STAMPS} set id = ${literal(to.id)}, resource = ${literal(to.resource)}
+    where tag = ${literal(tag)} and id = ${literal(from.id)}`;
+
+/** The remedy keeps the line: which server its leases were made on is still needed. */
+const refusal = (tag: string, stamp: Stack | undefined): ConfigError =>
+  new ConfigError(
+    `the tag "${tag}" belongs to another stack on this server, ${stamp?.id ?? "which has just gone"}, and nothing of it was changed; set "tag" of the database in mayfly.config.ts to four other characters of a-z and 2-7; or, if that stack is gone for good, have a DBA run in database "${MAINTENANCE_DATABASE}": UPDATE ${STAMPS} SET id = ${literal(NO_STACK)} WHERE tag = ${literal(tag)};`,
+  );
+
+/** Say that the tag's leases are a server's from now on. */
+export const moveStamp = (session: Session, tag: string, seen: ServerMark): Promise<void> =>
+  session.apply("move the stamp", [AS_OWNER, mark(tag, seen)]);
+
+/**
+ * Give a tag back.
+ *
+ * @returns how many other tags are left.
+ */
+export async function releaseTag(session: Session, tag: string, stack: Stack): Promise<number> {
+  await session.apply("give the tag back", [
+    AS_OWNER,
+    sql`delete from ${STAMPS} where tag = ${literal(tag)} and id = ${literal(stack.id)}`,
+  ]);
+  const count = sql`select pg_catalog.count(*)::int as tags from ${STAMPS}`;
+  const [left] = await asOwner<{ tags: number }>(session, STEP, count);
+  return left?.tags ?? 0;
+}

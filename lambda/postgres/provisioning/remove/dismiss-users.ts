@@ -1,0 +1,115 @@
+import { StatementRejectedError } from "../../../../core/errors.ts";
+import { decideKeep } from "../../../../core/leases/end-and-drop.ts";
+import {
+  endEverywhere,
+  forOnePass,
+  settleReaders,
+  unseenIn,
+} from "../../../../core/leases/readers.ts";
+import { endAllSessions } from "../../../../core/leases/sessions.ts";
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
+import { wantedUsers } from "../../../../core/rotation/rotated-users.ts";
+import type { Login } from "../../connection/login.ts";
+import type { Session } from "../../connection/session.ts";
+import { ident, type Sql, sql } from "../../connection/sql.ts";
+import { someOf } from "../check/problems.ts";
+import type { Ground } from "../converge/converge-grants.ts";
+import { statesOf } from "../converge/make-rotated-users.ts";
+import { isElevated, isLeaving, latchUser, type UserState } from "../converge/rotated-users.ts";
+import type { ProvisionDeps } from "../dependencies.ts";
+import { keepersOf } from "./drop-roles.ts";
+import { type LeaseRoom, withLeases } from "./leases.ts";
+
+/** SQLSTATEs: not the administrator's to change; something depends on it that no catalog told. */
+const KEPT = new Set(["42501", "2BP01"]);
+
+/**
+ * Take away the users that were made for the tag and that no plan names: no login, no password, no
+ * session; then the role, unless something depends on it. Users that were only adopted are left alone.
+ *
+ * @param issuer ends the sessions; without one, users are kept, shut.
+ * @returns how many were dropped.
+ */
+export async function dismissUsers(
+  deps: ProvisionDeps,
+  { session, version }: Pick<Ground, "session" | "version">,
+  plan: ProvisionPlan,
+  issuer: Login | undefined,
+): Promise<number> {
+  const names = wantedUsers(plan).map(({ name }) => name);
+  const states = await statesOf(session, version, plan);
+  const leaving = states.filter((state) => isLeaving(plan.tag, names, state));
+  const shut: UserState[] = [];
+  for (const state of leaving) {
+    if (isElevated(state)) keep(deps, state, "it has more power than Mayfly gave it");
+    else if (await shutUser(session, state)) shut.push(state);
+    else keep(deps, state, "the administrator may not alter it, and it may still log in");
+  }
+  if (shut.length === 0) return 0;
+  if (issuer === undefined) {
+    for (const state of shut) keep(deps, state, "no login of Mayfly's is left to end its sessions");
+    return 0;
+  }
+  return withLeases(deps, plan, issuer, async (room) => {
+    let dropped = 0;
+    const one = { ...room, deps: forOnePass(room.deps) };
+    for (const state of shut) dropped += (await endAndDrop(deps, session, one, state)) ? 1 : 0;
+    return dropped;
+  });
+}
+
+const keep = (
+  { warn }: Pick<ProvisionDeps, "warn">,
+  { name }: Pick<UserState, "name">,
+  what: string,
+): void =>
+  warn("a user of a rotated secret that is gone is kept; have a DBA see to it, then drop it", {
+    role: name,
+    what,
+  });
+
+const isShut = ({ login, ended }: UserState): boolean => !login && ended;
+
+const shutUser = (session: Session, state: UserState): Promise<boolean> =>
+  isShut(state) ? Promise.resolve(true) : tried(session, "shut a rotated user", latchUser(state));
+
+/** @returns false when the server refuses it as one of {@link KEPT}. */
+async function tried(session: Session, step: string, statements: readonly Sql[]): Promise<boolean> {
+  try {
+    await session.apply(step, statements);
+    return true;
+  } catch (error) {
+    if (error instanceof StatementRejectedError && KEPT.has(error.sqlState)) return false;
+    throw error;
+  }
+}
+
+/** As a lease: sessions everywhere, then the role, then what came in between. */
+async function endAndDrop(
+  deps: ProvisionDeps,
+  session: Session,
+  { deps: room }: Pick<LeaseRoom, "deps">,
+  state: UserState,
+): Promise<boolean> {
+  const role = { oid: state.oid, username: state.name };
+  const writer = await endAllSessions(room, role);
+  const readers = await settleReaders(room, role, "latch");
+  const left = decideKeep(writer, readers);
+  if (left !== undefined) {
+    const servers = left.blockers.map(({ database }) => database);
+    keep(deps, state, `it cannot log in, but sessions may be left on ${someOf(servers)}`);
+    return false;
+  }
+  const keepers = await keepersOf(session, [state.name]);
+  const drop = [sql`drop role ${ident(state.name)}`];
+  if (keepers.length > 0 || !(await tried(session, "drop a rotated user", drop))) {
+    const what = keepers.map((each) => each.what);
+    keep(deps, state, `it cannot log in: ${someOf(what) || "somebody has a membership from it"}`);
+    return false;
+  }
+  const unseen = unseenIn(await endEverywhere(room, role));
+  if (unseen.length > 0)
+    deps.warn("sessions of a user of a rotated secret may be left", { servers: someOf(unseen) });
+  deps.log("rotated user dropped", { user: state.name });
+  return true;
+}

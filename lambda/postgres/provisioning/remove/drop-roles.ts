@@ -1,0 +1,138 @@
+import { StatementRejectedError } from "../../../../core/errors.ts";
+import { groupRoleName, issuerRoleName, MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import type { Session } from "../../connection/session.ts";
+import { ident, joined, literal, sql } from "../../connection/sql.ts";
+
+/** Something that keeps a role of ours from being dropped. */
+export interface Keeper {
+  readonly role: string;
+  /** For people: how many of what, in which database. */
+  readonly what: string;
+}
+
+/** `$1` names of roles. Memberships go with a role, unless the role granted one to others. */
+const keepers = sql`
+select r.rolname::text as role, pg_catalog.count(*) || ' in ' || (s.classid::pg_catalog.regclass)
+    || ' (' || case s.deptype when 'o' then 'owner' when 'r' then 'policy' else 'privilege' end
+    || '), ' || coalesce('database ' || d.datname, 'cluster') as what
+from pg_catalog.pg_shdepend s
+join pg_catalog.pg_roles r on r.oid = s.refobjid
+left join pg_catalog.pg_database d on d.oid = s.dbid
+where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and r.rolname = any ($1::text[])
+  and s.classid <> 'pg_catalog.pg_auth_members'::pg_catalog.regclass
+group by r.rolname, s.classid, s.deptype, d.datname
+order by 1, 2`;
+
+/** What keeps these roles. */
+export const keepersOf = (session: Session, roles: readonly string[]): Promise<Keeper[]> =>
+  session.rows("look for what keeps a role", keepers, [roles]);
+
+/** `$1` a pattern. */
+const matching = sql`
+select rolname::text as name from pg_catalog.pg_roles where rolname::text ~ $1 order by 1`;
+
+const named = async (session: Session, pattern: string): Promise<string[]> =>
+  (await session.rows<{ name: string }>("list our roles", matching, [pattern])).map(
+    ({ name }) => name,
+  );
+
+const leasePattern = (tag: string): string => `^mf_${tag}_[0-9]{2}_`;
+
+/** The group roles that there are, whatever the configuration says. */
+export const groupsOf = (session: Session, tag: string): Promise<string[]> =>
+  named(session, `^${groupRoleName(tag, "")}`);
+
+/** The roles that are named like leases, whether they are or not. */
+export const leasesOf = (session: Session, tag: string): Promise<string[]> =>
+  named(session, leasePattern(tag));
+
+/** The issuer roles, logins and the janitor that there are. */
+export const staffOf = (session: Session, tag: string): Promise<string[]> =>
+  named(session, `^mf_${tag}_(issuer_[0-9]{2}|login_[ab]|janitor)$`);
+
+/** Issuer roles among names of roles. */
+export const isIssuerRole = (tag: string, name: string): boolean =>
+  name.startsWith(issuerRoleName(tag, 0).slice(0, -2));
+
+/** SQLSTATE: a lease came in while the group was about to be dropped. */
+const IN_USE = "55006";
+
+/**
+ * Drop a group role, unless a lease is in it. `COMMENT` is the lock that issuing takes as well, so
+ * no lease can come in between the look and the DROP; it would be left with no group.
+ *
+ * @returns false when there is a lease.
+ */
+export async function dropGroup(session: Session, tag: string, group: string): Promise<boolean> {
+  const name = ident(group);
+  try {
+    await session.apply("drop a group role", [
+      sql`comment on role ${name} is 'mayfly: removed'`,
+      sql`do $mf$ begin
+        if exists (select from pg_catalog.pg_auth_members m
+            join pg_catalog.pg_roles u on u.oid = m.member
+            join pg_catalog.pg_roles g on g.oid = m.roleid
+            where g.rolname = ${literal(group)} and u.rolname::text ~ ${literal(leasePattern(tag))}) then
+          raise exception 'a lease is in the group' using errcode = 'object_in_use';
+        end if;
+      end $mf$`,
+      sql`drop role ${name}`,
+    ]);
+    return true;
+  } catch (error) {
+    if (error instanceof StatementRejectedError && error.sqlState === IN_USE) return false;
+    throw error;
+  }
+}
+
+/** Shut logins, so that none of their sessions comes back once it was ended. */
+export const shut = (session: Session, logins: readonly string[]): Promise<void> =>
+  session.apply(
+    "shut the logins",
+    logins.map((login) => sql`alter role ${ident(login)} nologin`),
+  );
+
+/** Drop roles, all or none. */
+export const dropRoles = (session: Session, roles: readonly string[]): Promise<void> =>
+  session.apply(
+    "drop issuer roles, logins and janitor",
+    roles.length === 0 ? [] : [sql`drop role ${joined(roles.map(ident), sql`, `)}`],
+  );
+
+/** SQLSTATEs: somebody is connected to it; it is another's; it is gone. */
+const KEPT = new Set(["55006", "42501", "3D000"]);
+
+/** Drop the maintenance database, from another one, unless somebody is connected to it. */
+export async function dropMaintenanceDatabase(session: Session): Promise<boolean> {
+  const step = "drop the maintenance database";
+  await session.alone(step, sql`drop database ${ident(MAINTENANCE_DATABASE)}`, KEPT);
+  return !(await maintenanceExists(session));
+}
+
+/** Whether there is a maintenance database. */
+export async function maintenanceExists(session: Session): Promise<boolean> {
+  const rows = await session.rows(
+    "look for the maintenance database",
+    sql`select from pg_catalog.pg_database where datname = $1::text`,
+    [MAINTENANCE_DATABASE],
+  );
+  return rows.length > 0;
+}
+
+/** `$1` what group roles begin with. */
+const grantedDatabases = sql`
+select distinct d.datname::text as name,
+  d.datallowconn and pg_catalog.has_database_privilege(d.oid, 'CONNECT') as open
+from pg_catalog.pg_shdepend s
+join pg_catalog.pg_database d on d.oid = s.dbid
+join pg_catalog.pg_roles g on g.oid = s.refobjid
+where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and s.deptype = 'a'
+  and pg_catalog.starts_with(g.rolname::text, $1)
+order by 1`;
+
+/** The databases in which group roles hold a privilege, and whether they can be entered. */
+export const databasesGranted = (
+  session: Session,
+  tag: string,
+): Promise<{ readonly name: string; readonly open: boolean }[]> =>
+  session.rows("find where groups hold privileges", grantedDatabases, [groupRoleName(tag, "")]);

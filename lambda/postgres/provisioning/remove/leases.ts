@@ -1,0 +1,54 @@
+import type { LeaseDeps } from "../../../../core/leases/ports.ts";
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
+import { connect, type Login } from "../../connection/login.ts";
+import { type LoginSource, Maintenance } from "../../connection/maintenance.ts";
+import { postgresLedger } from "../../leases/ledger.ts";
+import { knownPassword } from "../converge/rotated-secrets.ts";
+import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
+
+/** What revokes leases while a stack is provisioned: an issuer login, and no schedules. */
+export interface LeaseRoom {
+  readonly deps: Omit<LeaseDeps, "scheduler">;
+  readonly maintenance: Maintenance;
+}
+
+/** Log in as an issuer, hand the leases to `work`, and log out whatever happens. */
+export async function withLeases<T>(
+  {
+    secrets,
+    issuerSecret,
+    serverId,
+    telemetry,
+    time,
+    readers: composed,
+  }: Pick<
+    ProvisionDeps,
+    "issuerSecret" | "readers" | "secrets" | "serverId" | "telemetry" | "time"
+  >,
+  plan: ProvisionPlan,
+  login: Login,
+  work: (room: LeaseRoom) => Promise<T>,
+): Promise<T> {
+  const { database, tag } = plan;
+  const source: LoginSource = async ({ fresh }) => {
+    // its password may be rotated at any time
+    const known = fresh ? await knownPassword({ secrets }, issuerSecret, login) : undefined;
+    return known === undefined ? login : { ...login, password: known.password };
+  };
+  const maintenance = new Maintenance(source, (to) => connect(to, LIMITS));
+  const readers = composed(source, plan);
+  const server = `${login.host}:${login.port}`;
+  const ledger = postgresLedger({
+    maintenance,
+    tag,
+    server,
+    serverId,
+    time,
+    random: Math.random,
+  });
+  try {
+    return await work({ deps: { database, tag, ledger, readers, telemetry, time }, maintenance });
+  } finally {
+    await Promise.all([maintenance.close(), readers.close()]);
+  }
+}

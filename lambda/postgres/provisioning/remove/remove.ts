@@ -1,0 +1,211 @@
+import { DatabaseUnavailableError, StatementRejectedError } from "../../../../core/errors.ts";
+import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
+import type { Stack } from "../../../../core/provisioning/stack.ts";
+import { seconds } from "../../../../core/time.ts";
+import type { Login } from "../../connection/login.ts";
+import { withSession } from "../../connection/session.ts";
+import { asAdmin } from "../admin-login.ts";
+import { serverVersion } from "../check/check-cluster.ts";
+import { someOf } from "../check/problems.ts";
+import { type Ground, withdrawAll } from "../converge/converge-grants.ts";
+import { releaseTag, stampOf } from "../converge/stamp.ts";
+import { shutOutOfStamp } from "../converge/stamp-table.ts";
+import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
+import { dropGroups, revoke } from "./dismiss.ts";
+import { dismissUsers } from "./dismiss-users.ts";
+import {
+  dropMaintenanceDatabase,
+  dropRoles,
+  groupsOf,
+  isIssuerRole,
+  leasesOf,
+  maintenanceExists,
+  shut,
+  staffOf,
+} from "./drop-roles.ts";
+import { withLeases } from "./leases.ts";
+import { endOthers, removalLogin } from "./removal-login.ts";
+import { keepScheduleGroup, removeScheduleGroup } from "./remove-schedule-group.ts";
+
+/** A server that fails over answers again within a minute or two; one that is gone never does. */
+const CONNECT_ATTEMPTS = 8;
+const PAUSE = seconds(10);
+
+const LOST =
+  "the administrator's secret is gone; if the database still exists, leases may be alive in it, and its roles are kept";
+
+/** SQLSTATE: the database that the admin's secret names was dropped. */
+const NO_DATABASE = "3D000";
+
+/** What a removal has left. */
+interface Left {
+  /** How many other tags are in the maintenance database; `undefined` when this one was not ours. */
+  readonly tags?: number;
+  /** Whether it was seen that no lease is left. */
+  readonly drained: boolean;
+}
+
+/**
+ * Take away what provisioning made: drop the rotated users, revoke every lease, then drop groups,
+ * issuer roles, logins and janitor, the maintenance database when no other stack uses it, and the schedule group
+ * once no lease is left. Secrets are left to CloudFormation. Safe to repeat.
+ *
+ * Does nothing when the tag is not this stack's, and nothing but say so when the server is gone.
+ *
+ * @throws DatabaseUnavailableError when a lease could not be revoked.
+ */
+export const makeRemove =
+  (deps: ProvisionDeps) =>
+  async (plan: ProvisionPlan, stack: Stack): Promise<void> => {
+    const drained = await drain(deps, plan, stack);
+    if (drained) await removeScheduleGroup(deps);
+    else keepScheduleGroup(deps);
+  };
+
+/** @returns whether it was seen that no lease is left. */
+async function drain(deps: ProvisionDeps, plan: ProvisionPlan, stack: Stack): Promise<boolean> {
+  const { secrets, adminSecret, warn } = deps;
+  if ((await secrets.getSecret(adminSecret)) === undefined) {
+    warn(`nothing was removed or verified: ${LOST}`, { secret: adminSecret });
+    return false;
+  }
+  return asAdmin(deps, plan, (admin) => drainAs(admin, deps, plan, stack));
+}
+
+async function drainAs(
+  admin: Login,
+  deps: ProvisionDeps,
+  plan: ProvisionPlan,
+  stack: Stack,
+): Promise<boolean> {
+  const { log, warn } = deps;
+  const found = await reached(deps, () =>
+    withSession(admin, LIMITS, async (session) => ({
+      version: await serverVersion(session),
+      exists: await maintenanceExists(session),
+      leases: await leasesOf(session, plan.tag),
+    })),
+  );
+  if (found === undefined) {
+    warn(
+      "nothing was removed or verified: the database could not be reached; if it still exists, leases may be alive in it, and its roles are kept",
+      { host: admin.host, port: admin.port, tag: plan.tag },
+    );
+    return false;
+  }
+  if (!found.exists) {
+    log("nothing to remove: there is no maintenance database");
+    return found.leases.length === 0;
+  }
+  const maintenance = { ...admin, database: MAINTENANCE_DATABASE };
+  const left = await withSession(maintenance, LIMITS, (session) =>
+    removeTag(deps, { admin, version: found.version, session }, plan, stack),
+  );
+  if (left.tags === 0) {
+    const dropped = await withSession(admin, LIMITS, dropMaintenanceDatabase);
+    if (dropped) log("maintenance database dropped");
+    else warn(`database "${MAINTENANCE_DATABASE}" is kept: somebody uses it, or owns it`);
+  }
+  return left.drained;
+}
+
+async function removeTag(
+  deps: ProvisionDeps,
+  ground: Ground,
+  plan: ProvisionPlan,
+  stack: Stack,
+): Promise<Left> {
+  const { session } = ground;
+  const stamp = await stampOf(session, plan.tag);
+  if (stamp?.id !== stack.id || stamp.resource !== stack.resource) {
+    deps.warn("nothing was removed: the tag is not this stack's", {
+      tag: plan.tag,
+      owner: stamp?.id ?? "nobody",
+    });
+    // nobody's: a removal that was not heard of may have come this far already
+    const drained = stamp === undefined && (await leasesOf(session, plan.tag)).length === 0;
+    return { drained };
+  }
+  const drained = (await clear(deps, ground, plan)).length === 0;
+  return { tags: await releaseTag(session, plan.tag, stack), drained };
+}
+
+async function reached<T>(
+  { time }: Pick<ProvisionDeps, "time">,
+  attempt: () => Promise<T>,
+): Promise<T | undefined> {
+  for (let left = CONNECT_ATTEMPTS; ; left--) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (error instanceof StatementRejectedError && error.sqlState === NO_DATABASE)
+        return undefined;
+      if (!(error instanceof DatabaseUnavailableError)) throw error;
+      if (left === 1) return undefined;
+      await time.wait(PAUSE);
+    }
+  }
+}
+
+/** @returns the names of leases whose roles are left. */
+async function clear(
+  deps: ProvisionDeps,
+  ground: Ground,
+  plan: ProvisionPlan,
+): Promise<readonly string[]> {
+  const { session } = ground;
+  const { tag } = plan;
+  const staff = await staffOf(session, tag);
+  const shards = staff.filter((name) => isIssuerRole(tag, name));
+  const logins = staff.filter((name) => !isIssuerRole(tag, name));
+  const login = await removalLogin(deps, ground, plan, { shards, logins });
+  const groups = await groupsOf(session, tag);
+  await dismissUsers(deps, ground, { ...plan, rotatedUsers: {} }, login);
+  // leases that are left are latched; their issuer roles are kept, or nobody could drop them
+  const left =
+    login === undefined ? [] : await revokeEverything(deps, ground, plan, { login, logins });
+  const { left: privileges, holders } = await withdrawAll(deps, ground, plan);
+  for (const each of privileges) deps.warn("a privilege is kept", { each });
+  await dropGroups(deps, session, tag, groups, async () => {});
+  const kept = left.length === 0 ? [] : shards;
+  const held = logins.filter((name) => holders.includes(name));
+  if (held.length > 0)
+    deps.warn("roles are kept, which cannot log in: a DBA granted them a privilege", {
+      roles: someOf(held),
+    });
+  if (kept.length > 0)
+    deps.warn("issuer roles are kept: without them nobody could drop the leases that are left", {
+      leases: someOf(left),
+    });
+  await shutOutOfStamp(session, logins);
+  const dropped = staff.filter((name) => !kept.includes(name) && !held.includes(name));
+  await dropRoles(session, dropped);
+  deps.log("roles dropped", { roles: dropped.length });
+  return left;
+}
+
+/**
+ * Revoke all leases; then shut the logins, end what is still connected with them, and look again:
+ * now no lease can come.
+ *
+ * @returns the names of those whose roles are left.
+ */
+async function revokeEverything(
+  deps: ProvisionDeps,
+  { session }: Ground,
+  plan: ProvisionPlan,
+  { login, logins }: { readonly login: Login; readonly logins: readonly string[] },
+): Promise<readonly string[]> {
+  return withLeases(deps, plan, login, async (room) => {
+    await revoke(deps, room, () => true);
+    await shut(session, logins);
+    await endOthers(room.maintenance, logins);
+    const { quarantined, unverified, foreign } = await revoke(deps, room, () => true);
+    if (foreign.length > 0)
+      deps.warn("roles are named like leases but are none, and were not touched", {
+        roles: someOf(foreign),
+      });
+    return [...quarantined, ...unverified, ...foreign];
+  });
+}

@@ -1,0 +1,41 @@
+import type { Session } from "../../connection/session.ts";
+import { ident, joined, sql } from "../../connection/sql.ts";
+import { revocations, type UnwantedGrant } from "../converge/grant-entries.ts";
+
+const REMEDIES_AT_MOST = 10;
+
+/**
+ * Take away what no plan names, each privilege as the role that granted it: PostgreSQL lets others
+ * revoke it too, with success, and no effect (C14).
+ *
+ * @returns how many were found, and those that are left, because the admin cannot become their
+ *   grantor or the revocation had no effect.
+ */
+export async function withdraw(
+  session: Session,
+  step: string,
+  read: () => Promise<readonly UnwantedGrant[]>,
+): Promise<{ readonly found: number; readonly left: readonly UnwantedGrant[] }> {
+  const found = await read();
+  const reachable = found.filter((grant) => grant.reachable);
+  for (const [grantor, grants] of Map.groupBy(reachable, (grant) => grant.grantor))
+    await session.apply(step, [sql`set local role ${ident(grantor)}`, ...revocations(grants)]);
+  return { found: found.length, left: reachable.length === 0 ? found : await read() };
+}
+
+/** What stays granted, each with the SQL that a DBA must run. Never more than ten, and the count. */
+export function leftovers(left: readonly UnwantedGrant[]): readonly string[] {
+  const statements = [...Map.groupBy(left, ({ grantor }) => grantor)].flatMap(([grantor, grants]) =>
+    revocations(grants).map((statement) => ({ grantor, statement })),
+  );
+  const rest = statements.length - REMEDIES_AT_MOST;
+  return [
+    ...statements
+      .slice(0, REMEDIES_AT_MOST)
+      .map(
+        ({ grantor, statement }) =>
+          `${ident(grantor)} granted what the configuration does not name; have a DBA run: ${joined([sql`SET ROLE ${ident(grantor)}`, statement, sql`RESET ROLE`], sql`; `)};`,
+      ),
+    ...(rest > 0 ? [`and ${rest} more of the kind`] : []),
+  ];
+}
