@@ -1,7 +1,7 @@
 /** Who made a change happen: an alias's consumer, or one of our own functions. */
 export type Actor = string;
 
-/** One state change, one line. Never a password, verifier or connection string. */
+/** One state change, one line. Never a password, anything made from one, or a connection string. */
 export interface AuditEvent {
   readonly event:
     | "lease.issued"

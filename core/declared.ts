@@ -73,7 +73,6 @@ export const deploymentOf = ({
   database,
   tag,
   settings,
-  roles,
   grants,
   secrets,
   loginRotation,
@@ -82,15 +81,6 @@ export const deploymentOf = ({
   tag,
   shards: settings.shards,
   ...trustOf(settings),
-  roles: sorted(roles, (name, role) => ({
-    groupRole: groupRoleName(tag, name),
-    dbname: settings.databases[0] ?? "",
-    ttlSeconds: role.ttlSeconds,
-    maxTtlSeconds: role.maxTtlSeconds,
-    maxLeases: role.maxLeases,
-    maxLeasesPerConsumer: role.maxLeasesPerConsumer,
-    connectionLimit: role.connectionLimit,
-  })),
   grants: sorted(grants, (_, grant) => grant),
   rotatedSecrets: sorted(
     new Map([
@@ -114,9 +104,14 @@ export const planOf = (declared: Declared): ProvisionPlan => {
     owner: settings.owner,
     databases: settings.databases,
     loginConnectionLimit: connectionsOfLogin(settings.reserveConcurrency),
-    roles: sorted(roles, (name, { privileges }) => ({
+    roles: sorted(roles, (name, role) => ({
       groupRole: groupRoleName(tag, name),
-      privileges,
+      privileges: role.privileges,
+      ttlSeconds: role.ttlSeconds,
+      maxTtlSeconds: role.maxTtlSeconds,
+      maxLeases: role.maxLeases,
+      maxLeasesPerConsumer: role.maxLeasesPerConsumer,
+      connectionLimit: role.connectionLimit,
     })),
     ...(rotatedUsers !== undefined && { rotatedUsers }),
     grants: Object.values(sorted(grants, (_, grant) => grant)),

@@ -53,17 +53,17 @@ export class DatabaseUnavailableError extends MayflyError {
 export class StatementRejectedError extends MayflyError {
   override readonly name = "StatementRejectedError";
   readonly code = "STATEMENT_REJECTED";
-  /** SQLSTATE as the server sent it, e.g. `42501` (PostgreSQL appendix A). */
-  readonly sqlState: string;
+  /** The engine's own code of what it was: opaque to everybody else. */
+  readonly engineCode: string;
   /** Our name for the statement, never its text. */
   readonly step: string;
 
-  constructor(step: string, sqlState: string, options?: ErrorOptions) {
+  constructor(step: string, engineCode: string, options?: ErrorOptions) {
     super(
-      `the database rejected step "${step}" (SQLSTATE ${sqlState}); see docs/errors.md for what each step needs`,
+      `the database rejected step "${step}" (code ${engineCode}); see docs/errors.md for what each step needs`,
       options,
     );
     this.step = step;
-    this.sqlState = sqlState;
+    this.engineCode = engineCode;
   }
 }

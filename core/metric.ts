@@ -21,6 +21,7 @@ export const METRICS = [
   "UnverifiedLeases",
   "ForeignRoles",
   "UnknownSessions",
+  "UnknownMembers",
   "ServersRestored",
   "SecretAgeSeconds",
 ] as const;

@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { MAINTENANCE_DATABASE, MAX_SHARDS, ROLE_NAME, TAG } from "../names.ts";
+import { MAINTENANCE_DATABASE, MAX_SHARDS, ROLE_NAME, ROLE_NAME_RULE, TAG } from "../names.ts";
 import { isCompleteArn } from "./existing-secret.ts";
 import type { ParsedDatabase, ParsedHost, ParsedSettings, ParsedTrust } from "./parsed.ts";
 import {
@@ -20,7 +20,7 @@ import { checkSecrets } from "./secret-checks.ts";
 import type { VpcConfig } from "./types.ts";
 
 const DEFAULT_PORT = 5_432;
-const DEFAULT_SHARDS = 16;
+const DEFAULT_SHARDS = 64;
 
 /** Databases that are not an application's. */
 const RESERVED = [MAINTENANCE_DATABASE, "template0", "template1", "rdsadmin"];
@@ -215,7 +215,7 @@ export function readDatabase(place: Place): ParsedDatabase | undefined {
       within(place, "roles"),
       {
         pattern: ROLE_NAME,
-        rule: "1 to 14 of a-z, 0-9 and single hyphens, a letter first",
+        rule: ROLE_NAME_RULE,
         remedy: "give at least one role",
       },
       readRole,

@@ -1,4 +1,11 @@
-import { DATABASE_NAME, ISSUER_SECRET, JANITOR_SECRET, ROLE_NAME, SECRET_NAME } from "../names.ts";
+import {
+  DATABASE_NAME,
+  ISSUER_SECRET,
+  JANITOR_SECRET,
+  ROLE_NAME,
+  ROLE_NAME_RULE,
+  SECRET_NAME,
+} from "../names.ts";
 import type { RotationTimes } from "../rotation/schedule.ts";
 import { readSettings, readTrust } from "./database.ts";
 import { finish } from "./finish.ts";
@@ -14,10 +21,7 @@ import { readLoginRotation, readSecret, type SecretContext } from "./secret.ts";
  */
 export function parseRole(name: string, value: unknown): ParsedRole {
   const problems: string[] = [];
-  if (!ROLE_NAME.test(name))
-    problems.push(
-      `"${name}" is not a role name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first`,
-    );
+  if (!ROLE_NAME.test(name)) problems.push(`"${name}" is not a role name; write ${ROLE_NAME_RULE}`);
   const role = readRole({ path: name, value, problems });
   return finish(role as ParsedRole, problems);
 }

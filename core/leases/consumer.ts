@@ -1,5 +1,5 @@
 import type { Credential } from "./credential.ts";
-import { type GrantedRole, ownLease } from "./grants.ts";
+import { type Grant, ownLease } from "./grants.ts";
 import { type IssueDeps, issueLease } from "./issue.ts";
 import { type LeaseLookup, lookUpLease } from "./lookup.ts";
 import type { Receipt } from "./receipt.ts";
@@ -13,7 +13,7 @@ export type ConsumerAnswer = Credential | Renewal | Receipt | LeaseLookup;
 /** Do what a consumer asked of its alias. */
 export async function serveConsumer(
   deps: IssueDeps,
-  grant: GrantedRole,
+  grant: Grant,
   request: ConsumerRequest,
 ): Promise<ConsumerAnswer> {
   if (request.action === "issue") return issueLease(deps, grant, request);

@@ -1,6 +1,6 @@
 import type { Secret } from "../secret.ts";
 import { type Instant, iso } from "../time.ts";
-import type { GrantedRole } from "./grants.ts";
+import type { Grant } from "./grants.ts";
 import { formatLeaseId } from "./lease-id.ts";
 
 /** Where applications reach the database. */
@@ -30,6 +30,8 @@ export interface Credential {
   readonly maxExpiresAt: string;
   /** False when the schedule could not be made: the sweep will make it. */
   readonly revocationScheduled: boolean;
+  /** False where a limit of the role is 1: no next lease fits beside this one. */
+  readonly successor: boolean;
 }
 
 /** Two thirds of the way from `from` to `to`. */
@@ -45,8 +47,14 @@ export interface LeaseTimes {
 
 export function credential(
   database: string,
-  { role, settings }: GrantedRole,
-  login: { readonly username: string; readonly password: Secret; readonly scheduled: boolean },
+  { role }: Grant,
+  login: {
+    readonly username: string;
+    readonly password: Secret;
+    readonly dbname: string;
+    readonly scheduled: boolean;
+    readonly successor: boolean;
+  },
   { issuedAt, expiresAt, maxExpiresAt }: LeaseTimes,
   { host, port, tls }: Endpoint,
 ): Credential {
@@ -55,7 +63,7 @@ export function credential(
     engine: "postgres",
     host,
     port,
-    dbname: settings.dbname,
+    dbname: login.dbname,
     username: login.username,
     password: login.password.reveal(),
     sslmode: tls === "plaintext" ? "disable" : "verify-full",
@@ -64,5 +72,6 @@ export function credential(
     expiresAt: iso(expiresAt),
     maxExpiresAt: iso(maxExpiresAt),
     revocationScheduled: login.scheduled,
+    successor: login.successor,
   };
 }

@@ -1,18 +1,3 @@
-/** A dynamic role as the functions know it. Lengths are in seconds. */
-export interface DeployedRole {
-  readonly groupRole: string;
-  /** The application database that issued credentials name. */
-  readonly dbname: string;
-  readonly ttlSeconds: number;
-  readonly maxTtlSeconds: number;
-  /** Most live leases of this role at one time, all consumers together. */
-  readonly maxLeases: number;
-  /** Most live leases of one consumer of this role. */
-  readonly maxLeasesPerConsumer: number;
-  /** `CONNECTION LIMIT` of each lease. */
-  readonly connectionLimit: number;
-}
-
 /** One consumer's right to one dynamic role. */
 export interface Grant {
   readonly consumer: string;
@@ -33,9 +18,8 @@ export interface Deployment {
   readonly tls: "verify-full" | "plaintext";
   /** PEM of the roots to trust instead of the Region's RDS roots. */
   readonly ca?: string;
-  readonly roles: Readonly<Record<string, DeployedRole>>;
   /** Rotated secret's name to how often it is rotated. Unit: seconds. */
   readonly rotatedSecrets?: Readonly<Record<string, { readonly periodSeconds: number }>>;
-  /** Alias name to grant. */
+  /** Alias name to grant: who asks, and for what. The database says whether it may be issued. */
   readonly grants: Readonly<Record<string, Grant>>;
 }

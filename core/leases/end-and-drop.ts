@@ -1,68 +1,118 @@
 import { between, type Instant, plus } from "../time.ts";
-import type { Lease } from "./lease.ts";
+import type { LeaseRef } from "./lease.ts";
 import type { Blocker, LatchOutcome, LeaseDeps, SessionsEnded } from "./ports.ts";
-import { endEverywhere, type ReaderSeen, settleReaders } from "./readers.ts";
+import { endEverywhere, followReaders, type ReaderSeen } from "./readers.ts";
 import type { Observations } from "./receipt.ts";
 import { RECHECK_AFTER, scheduleRecheck } from "./schedules.ts";
-import { endAllSessions } from "./sessions.ts";
+import { bothSeen, endAllSessions } from "./sessions.ts";
 
-export type Latched = Extract<LatchOutcome, { kind: "latched" }>;
-export type Ending = Omit<Observations, "leaseId" | "roleOid" | "expiresAt" | "state"> & {
-  readonly state: "revoked" | "gone" | Kept["state"];
-};
+type Seen = Omit<Observations, "leaseId" | "incarnation" | "expiresAt" | "state">;
 
-type RecordFields = Readonly<Record<string, string | number>>;
+/** What the second phase made of one lease. */
+export type Ending =
+  | (Seen & { readonly state: "revoked" | "gone" | Kept["state"] })
+  | { readonly state: "failed"; readonly code: string };
 
-/** What the second phase needs to know of a lease besides what the latch answered. */
-export interface Dropping {
-  readonly lease: Lease;
-  /** The record as a latch leaves it, but for the time of the latch. */
-  readonly record: RecordFields;
-  /** Told right before the DROP: what comes next can be found again by the OID. */
+/** A lease that was latched, for the second phase. */
+export interface Latched {
+  readonly lease: LeaseRef;
+  readonly latch: Extract<LatchOutcome, { kind: "latched" }>;
+  /** Told right before the DROP: what comes next can be found again by the incarnation. */
   readonly announce: () => void;
 }
 
+/** A latched lease, and what was seen of it so far. */
+interface Case extends Latched {
+  readonly latchedAt: Instant;
+  readonly before: readonly (SessionsEnded & Partial<ReaderSeen>)[];
+}
+
 /**
- * The second phase. Hand-over of what the lease owns, to the estate of its dynamic role, has its
- * place between the last session's end and the DROP; until it exists, such objects block the DROP,
- * are named, and the lease stays in quarantine.
+ * The second phase, for all leases together: sessions ended, roles dropped. Hand-over of what a lease
+ * owns, to the estate of its dynamic role, has its place between the last session's end and the DROP;
+ * until it exists, such objects block the DROP, are named, and the lease stays in quarantine.
  *
- * The role is dropped only after every reader was seen to have the latch: it is the only thing that
- * the sessions there can be found by, and what tells the next attempt that they were not.
+ * A role is dropped only after every reader was seen to have the latch: it is the only thing that the
+ * sessions there can be found by, and what tells the next attempt that they were not.
+ *
+ * @returns for each lease, in the same order, what became of it.
  */
 export async function endAndDrop(
   deps: LeaseDeps,
-  { lease, record, announce }: Dropping,
-  { at, sessions, memberships }: Latched,
-): Promise<Ending> {
-  const latchedAt = lease.record?.latchedAt ?? at;
+  all: readonly Latched[],
+): Promise<readonly Ending[]> {
+  if (all.length === 0) return [];
   const began = deps.time.now();
+  const roles = all.map(({ lease }) => lease);
   const [writer, readers] = await Promise.all([
-    endAllSessions(deps, lease, sessions),
-    settleReaders(deps, lease, "latch"),
+    endAllSessions(deps, roles),
+    followReaders(deps, roles, "latch"),
   ]);
-  const before = [...writer, ...readers];
-  const kept = decideKeep(writer, readers);
-  if (kept !== undefined) {
-    if (kept.state === "unverified" && lease.record?.unverifiedAt === undefined)
-      await deps.ledger.annotate(lease, { ...record, latched: latchedAt, unverified: at });
-    return { ...kept, latchedAt, before };
+  const endings = new Map<LeaseRef, Ending>();
+  const dropping: Case[] = [];
+  const rechecked: LeaseRef[] = [];
+  let lastLogins: Instant | undefined;
+  for (const [i, { lease, latch, announce }] of all.entries()) {
+    const onWriter = withEarlier(writer[i], latch);
+    const onReaders = readers[i] ?? [];
+    const latchedAt = latch.latchedAt ?? latch.at;
+    const before = [...onWriter, ...onReaders];
+    const kept = decideKeep(onWriter, onReaders);
+    if (kept !== undefined) {
+      if (kept.state === "unverified" && latch.unverifiedAt === undefined)
+        await deps.engine.markUnverified(lease, latch.at);
+      endings.set(lease, { ...kept, latchedAt, before });
+      continue;
+    }
+    const waited = between(began, deps.time.now());
+    const seenAt = onReaders.length === 0 ? latch.at : plus(latch.at, waited);
+    const last = latchToRecheck(latch, seenAt);
+    if (last !== undefined) {
+      rechecked.push(lease);
+      lastLogins = Math.max(last, lastLogins ?? last) as Instant;
+    }
+    if (latch.unverifiedAt !== undefined) await deps.engine.markUnverified(lease, undefined);
+    dropping.push({ lease, latch, announce, latchedAt, before });
   }
-  const seenAt = readers.length === 0 ? at : plus(at, between(began, deps.time.now()));
-  const lastLogins = latchToRecheck(lease, at, seenAt);
-  if (lastLogins !== undefined) await scheduleRecheck(deps, lease, lastLogins);
-  if (lease.record?.unverifiedAt !== undefined)
-    await deps.ledger.annotate(lease, { ...record, latched: latchedAt });
-  announce();
-  const dropped = await deps.ledger.drop(lease);
-  if (dropped.kind === "blocked") {
-    const blockers = [...dropped.blockers, ...memberships];
-    return { state: "quarantined", latchedAt, before, blockers };
-  }
-  const after = await endEverywhere(deps, lease);
-  return dropped.kind === "gone"
-    ? { state: "gone", latchedAt, before, after }
-    : { state: "revoked", latchedAt, droppedAt: dropped.at, before, after };
+  const [first, ...others] = rechecked;
+  if (first !== undefined && lastLogins !== undefined)
+    await scheduleRecheck(deps, [first, ...others], lastLogins);
+  for (const { announce } of dropping) announce();
+  for (const [lease, ending] of await drop(deps, dropping)) endings.set(lease, ending);
+  return roles.map((lease) => endings.get(lease) ?? { state: "failed", code: "no answer" });
+}
+
+/** Those that were ended by the latch itself count too. */
+const withEarlier = (
+  seen: SessionsEnded | undefined,
+  { ended, who }: Latched["latch"],
+): readonly SessionsEnded[] =>
+  seen === undefined ? [] : [{ ...seen, ended: seen.ended + ended, ...bothSeen(who, seen.who) }];
+
+async function drop(
+  deps: LeaseDeps,
+  cases: readonly Case[],
+): Promise<readonly (readonly [LeaseRef, Ending])[]> {
+  if (cases.length === 0) return [];
+  const outcomes = await deps.engine.drop(cases.map(({ lease }) => lease));
+  const left = cases.filter((_, i) => ["dropped", "gone"].includes(outcomes[i]?.kind ?? ""));
+  const after = await endEverywhere(
+    deps,
+    left.map(({ lease }) => lease),
+  );
+  return cases.map((each, i) => {
+    const { lease, latch, latchedAt, before } = each;
+    const outcome = outcomes[i] ?? { kind: "failed", code: "no answer" };
+    if (outcome.kind === "failed") return [lease, { state: "failed", code: outcome.code }] as const;
+    if (outcome.kind === "blocked") {
+      const blockers = [...outcome.blockers, ...latch.memberships];
+      return [lease, { state: "quarantined", latchedAt, before, blockers }] as const;
+    }
+    const seen = { latchedAt, before, after: after[left.indexOf(each)] ?? [] };
+    return outcome.kind === "gone"
+      ? ([lease, { state: "gone", ...seen }] as const)
+      : ([lease, { state: "revoked", droppedAt: outcome.at, ...seen }] as const);
+  });
 }
 
 /** A role that stays: nobody can log in with it. */
@@ -82,14 +132,14 @@ export function decideKeep(
       : [
           {
             database: server,
-            catalog: fault.kind === "late" ? "pg_roles" : "pg_stat_activity",
+            catalog: fault.kind === "late" ? "roles" : "sessions",
             kind: "server",
             count: 1,
           },
         ],
   );
   const held = [...writer, ...readers].flatMap(({ server, remaining: count }): Blocker[] =>
-    count === 0 ? [] : [{ database: server, catalog: "pg_stat_activity", kind: "session", count }],
+    count === 0 ? [] : [{ database: server, catalog: "sessions", kind: "session", count }],
   );
   const blockers = [...faults, ...held];
   if (blockers.length === 0) return undefined;
@@ -101,17 +151,14 @@ export function decideKeep(
  * The moment before which a login may still be under way; `undefined` when it was too long ago. A
  * lease in quarantine is tried again and again, and must not make a schedule each time.
  *
- * @param at when the latch was asked for. @param seenAt when every server was seen to have it.
+ * @param seenAt when every server was seen to have the latch.
  */
 function latchToRecheck(
-  { canLogin, record, expiresAt }: Lease,
-  at: Instant,
+  { wasOpen, latchedAt, unverifiedAt, at }: Latched["latch"],
   seenAt: Instant,
 ): Instant | undefined {
   // on a reader it may have arrived only now, however long ago it was committed
-  if (canLogin || record?.unverifiedAt !== undefined) return seenAt;
-  const latchedAt = record?.latchedAt;
-  // a DBA's NOLOGIN leaves the expiry as it was; a latch of ours leaves none to see
-  if (latchedAt === undefined) return expiresAt === undefined ? undefined : seenAt;
+  if (wasOpen || unverifiedAt !== undefined) return seenAt;
+  if (latchedAt === undefined) return undefined;
   return between(latchedAt, at) < RECHECK_AFTER ? latchedAt : undefined;
 }

@@ -1,13 +1,8 @@
-import { NotAllowedError } from "../errors.ts";
-import type { DeployedRole, Deployment } from "./deployment.ts";
+import { InvalidRequestError, NotAllowedError } from "../errors.ts";
+import type { Deployment, Grant } from "./deployment.ts";
 import { type LeaseId, parseLeaseId, shown } from "./lease-id.ts";
 
-/** What an alias entitles its caller to. */
-export interface GrantedRole {
-  readonly consumer: string;
-  readonly role: string;
-  readonly settings: DeployedRole;
-}
+export type { Grant };
 
 /**
  * The grant an invocation came through: the alias in `context.invokedFunctionArn`, looked up in
@@ -15,25 +10,29 @@ export interface GrantedRole {
  *
  * @throws NotAllowedError for the function itself, `$LATEST`, a version, or an unknown alias.
  */
-export function grantOf(deployment: Deployment, invokedFunctionArn: string): GrantedRole {
+export function grantOf(deployment: Deployment, invokedFunctionArn: string): Grant {
   const [, , , , , , functionName = "", alias = "", ...rest] = invokedFunctionArn.split(":");
   const grant = Object.hasOwn(deployment.grants, alias) ? deployment.grants[alias] : undefined;
-  const settings =
-    grant && Object.hasOwn(deployment.roles, grant.role) ? deployment.roles[grant.role] : undefined;
-  if (grant === undefined || settings === undefined || rest.length > 0) {
+  if (grant === undefined || rest.length > 0) {
     throw new NotAllowedError(
       `${shown(alias === "" ? "no alias" : alias)} of function ${functionName} is not a grant; invoke ${functionName}:<consumer>--<role>, an alias that the stack made`,
     );
   }
-  return { consumer: grant.consumer, role: grant.role, settings };
+  return grant;
 }
+
+/** The database's word that a grant is none, or none any more, whatever the deployment says. */
+export const refuseUndeclared = ({ consumer, role }: Grant): NotAllowedError =>
+  new NotAllowedError(
+    `${consumer} may not be issued ${role}: the database has no such grant, it was withdrawn or the stack is not deployed to its end; add it to the configuration and deploy`,
+  );
 
 /**
  * Take apart a lease id that a consumer sent, and hold it against the consumer's grant.
  *
  * @throws InvalidRequestError when it is no lease id; NotAllowedError when the lease is another's.
  */
-export function ownLease(deployment: Deployment, grant: GrantedRole, value: unknown): LeaseId {
+export function ownLease(deployment: Deployment, grant: Grant, value: unknown): LeaseId {
   const id = parseLeaseId(value);
   const own =
     id.database === deployment.database &&
@@ -45,3 +44,13 @@ export function ownLease(deployment: Deployment, grant: GrantedRole, value: unkn
     `lease ${shown(value)} was not issued to ${grant.consumer} for ${deployment.database}/${grant.role}; use the alias it was issued through`,
   );
 }
+
+/** The answer to a life that is longer than what is declared. */
+export const refuseTtl = (
+  { role }: Grant,
+  ttlSeconds: number | undefined,
+  maxTtlSeconds: number,
+): InvalidRequestError =>
+  new InvalidRequestError(
+    `ttlSeconds ${ttlSeconds} is more than ${maxTtlSeconds}, the maximum of role ${role}; ask for that at most, or leave it out`,
+  );

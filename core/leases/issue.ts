@@ -1,13 +1,11 @@
 import { base32 } from "../base32.ts";
-import { DatabaseUnavailableError, LeaseRefusedError } from "../errors.ts";
+import { InvalidRequestError, LeaseRefusedError } from "../errors.ts";
 import { derivedPassword, randomPassword } from "../password.ts";
-import { scramVerifier } from "../scram.ts";
 import type { Secret } from "../secret.ts";
 import { iso } from "../time.ts";
 import { type Credential, credential, type Endpoint } from "./credential.ts";
 import type { Deployment } from "./deployment.ts";
-import type { GrantedRole } from "./grants.ts";
-import { parseRecord } from "./lease.ts";
+import { type Grant, refuseTtl, refuseUndeclared } from "./grants.ts";
 import { formatLeaseId } from "./lease-id.ts";
 import {
   formatLeaseName,
@@ -42,11 +40,13 @@ type IssueRequest = Extract<ConsumerRequest, { action: "issue" }>;
  *
  * The name is chosen before anything is sent, so an answer that got lost is found again by it.
  *
- * @throws LeaseRefusedError at the limit of live leases; nothing was created.
+ * @throws LeaseRefusedError at a limit; nothing was created.
+ * @throws NotAllowedError when the grant is not declared.
+ * @throws InvalidRequestError when the role does not allow what was asked.
  */
 export async function issueLease(
   deps: IssueDeps,
-  grant: GrantedRole,
+  grant: Grant,
   request: IssueRequest,
 ): Promise<Credential> {
   const pepper = request.idempotencyKey === undefined ? undefined : await deps.peppers.current();
@@ -63,84 +63,86 @@ interface Attempt extends IssuedLogin {
 }
 
 async function attempt(
-  { deployment, ledger, random }: IssueDeps,
-  { consumer, role, settings }: GrantedRole,
-  { ttlSeconds, idempotencyKey }: IssueRequest,
+  { deployment, engine, random }: IssueDeps,
+  grant: Grant,
+  request: IssueRequest,
   { pepper, replay }: { readonly pepper: Pepper | undefined; readonly replay: boolean },
 ): Promise<Attempt> {
+  const { consumer, role } = grant;
+  const { ttlSeconds, idempotencyKey, minRemainingSeconds } = request;
   const name: LeaseName = {
     tag: deployment.tag,
-    shard: Buffer.from(random(4)).readUInt32BE() % deployment.shards,
-    consumer,
     role,
+    consumer,
     digest: idempotencyKey === undefined ? NO_KEY : keyDigest(consumer, role, idempotencyKey),
+    shard: Buffer.from(random(4)).readUInt32BE() % deployment.shards,
     random: base32(random(8), RANDOM_LENGTH),
   };
   const password = pepper ? derivedPassword(pepper, formatLeaseName(name)) : randomPassword(random);
-  const outcome = await ledger.issue({
+  const outcome = await engine.issue({
     name,
-    ...settings,
-    verifier: await scramVerifier(password),
-    ttlSeconds,
-    shards: deployment.shards,
+    password,
     replay,
-    record: { consumer, role, ...(pepper && { pepper: pepper.version }) },
+    ...(ttlSeconds !== undefined && { ttlSeconds }),
+    ...(minRemainingSeconds !== undefined && { minRemainingSeconds }),
+    ...(pepper && { pepper: pepper.version }),
   });
-  return { ...orRefuse(outcome, { consumer, role, settings }), password };
+  return { ...orRefuse(outcome, grant, request), password };
 }
 
-function orRefuse(outcome: IssueOutcome, { consumer, role, settings }: GrantedRole): IssuedLogin {
-  if (outcome.kind !== "limit") return outcome;
-  const [who, limit] =
-    outcome.scope === "role"
-      ? [`role ${role}`, settings.maxLeases]
-      : [`${consumer} for role ${role}`, settings.maxLeasesPerConsumer];
-  throw new LeaseRefusedError(
-    "limit reached",
-    `${who} has ${outcome.live} live leases of at most ${limit}; revoke what is not used, send an idempotencyKey so that restarts do not add up, or raise the limit in the configuration`,
-  );
+function orRefuse(outcome: IssueOutcome, grant: Grant, request: IssueRequest): IssuedLogin {
+  const { consumer, role } = grant;
+  switch (outcome.kind) {
+    case "undeclared":
+      throw refuseUndeclared(grant);
+    case "ttl":
+      throw refuseTtl(grant, request.ttlSeconds, outcome.maxTtlSeconds);
+    case "min remaining":
+      throw new InvalidRequestError(
+        `minRemainingSeconds ${request.minRemainingSeconds} is more than ${outcome.mostSeconds}, half of the maximum of role ${role}; ask for that at most`,
+      );
+    case "limit": {
+      const who = outcome.scope === "role" ? `role ${role}` : `${consumer} for role ${role}`;
+      throw new LeaseRefusedError(
+        "limit reached",
+        `${who} has ${outcome.count} leases of at most ${outcome.limit}, latched ones with them; revoke what is not used, send an idempotencyKey so that restarts do not add up, or raise the limit in the configuration`,
+      );
+    }
+    default:
+      return outcome;
+  }
 }
 
 /** The password that logs in, or `undefined` for a replay whose pepper is gone. */
 async function passwordOf({ peppers }: IssueDeps, login: Attempt): Promise<Secret | undefined> {
   if (login.kind === "issued") return login.password;
-  const version = parseRecord(login.row.comment)?.pepper;
-  const pepper = version === undefined ? undefined : await peppers.version(version);
-  return pepper && derivedPassword(pepper, login.row.username);
+  const pepper = login.pepper === undefined ? undefined : await peppers.version(login.pepper);
+  return pepper && derivedPassword(pepper, login.username);
 }
 
 async function render(
   deps: IssueDeps,
-  grant: GrantedRole,
-  { kind, row }: IssuedLogin,
+  grant: Grant,
+  login: IssuedLogin,
   password: Secret,
 ): Promise<Credential> {
-  const { oid, username, validUntil: expiresAt } = row;
+  const { kind, username, incarnation, issuedAt, expiresAt, maxExpiresAt } = login;
   const name = parseLeaseName(username);
-  const record = parseRecord(row.comment);
-  if (name === undefined || expiresAt === undefined || record === undefined)
-    throw new DatabaseUnavailableError(
-      `login ${username} was not as it was made; ask again for another`,
-    );
+  if (name === undefined) throw new Error(`${username} is not the name of a lease`);
   const scheduled =
-    kind === "replayed" || (await scheduleRevocation(deps, { name, username, oid }, expiresAt));
+    kind === "replayed" ||
+    (await scheduleRevocation(deps, { name, username, incarnation }, expiresAt));
   deps.telemetry.audit({
     event: kind === "issued" ? "lease.issued" : "lease.replayed",
     leaseId: formatLeaseId(deps.database, grant.role, username),
     consumer: grant.consumer,
     role: grant.role,
-    roleOid: oid,
-    issuedAt: iso(record.issuedAt),
+    incarnation,
+    issuedAt: iso(issuedAt),
     expiresAt: iso(expiresAt),
-    maxExpiresAt: iso(record.maxExpiresAt),
+    maxExpiresAt: iso(maxExpiresAt),
     revocationScheduled: scheduled,
   });
   deps.telemetry.measure(kind === "issued" ? "LeasesIssued" : "LeasesReplayed", 1);
-  return credential(
-    deps.database,
-    grant,
-    { username, password, scheduled },
-    { ...record, expiresAt },
-    deps.endpoint,
-  );
+  return credential(deps.database, grant, { ...login, password, scheduled }, login, deps.endpoint);
 }

@@ -1,18 +1,21 @@
 import { createHash } from "node:crypto";
 import { base32 } from "../base32.ts";
+import { formatShard, parseShard } from "../names.ts";
 
 /**
- * A lease's name: `mf_<tag>_<shard>_<consumer>_<role>_<digest><random>`, at most 63 bytes. It alone
- * says which issuer role made the lease and whose it is, so nothing has to be looked up to revoke it.
+ * A lease's name: `mf_<tag>_<role>_<consumer>_<digest><shard><random>`, at most 62 bytes. A dynamic
+ * role, a consumer within it and an idempotency key are one range of names each, whatever the number
+ * of shards; and it alone says who made the lease and whose it is, so nothing has to be looked up to
+ * revoke it.
  */
 export interface LeaseName {
   readonly tag: string;
-  /** 0 to 99. */
-  readonly shard: number;
-  readonly consumer: string;
   readonly role: string;
+  readonly consumer: string;
   /** Eight characters: of the idempotency key, or {@link NO_KEY}. */
   readonly digest: string;
+  /** 0 to 1,023. */
+  readonly shard: number;
   /** Twelve base32 characters, 60 random bits, never used twice. */
   readonly random: string;
 }
@@ -23,24 +26,22 @@ export const NO_KEY = "00000000";
 export const RANDOM_LENGTH = 12;
 
 const PATTERN =
-  /^mf_([a-z2-7]{4})_(\d{2})_([a-z][a-z0-9-]{0,15})_([a-z][a-z0-9-]{0,13})_([a-z2-7]{8}|0{8})([a-z2-7]{12})$/;
+  /^mf_([a-z2-7]{4})_([a-z][a-z0-9-]{0,13})_([a-z][a-z0-9-]{0,15})_([a-z2-7]{8}|0{8})([a-z2-7]{2})([a-z2-7]{12})$/;
 
-const shardOf = (shard: number): string => String(shard).padStart(2, "0");
-
-export const formatLeaseName = (name: LeaseName): string =>
-  `${namePrefix(name, name.shard)}${name.digest}${name.random}`;
-
-/** What every lease of one consumer, dynamic role and shard begins with. */
-export const namePrefix = (
-  { tag, consumer, role }: Pick<LeaseName, "tag" | "consumer" | "role">,
-  shard: number,
-): string => `mf_${tag}_${shardOf(shard)}_${consumer}_${role}_`;
+export const formatLeaseName = ({
+  tag,
+  role,
+  consumer,
+  digest,
+  shard,
+  random,
+}: LeaseName): string => `mf_${tag}_${role}_${consumer}_${digest}${formatShard(shard)}${random}`;
 
 /** The parts of a lease's name, or `undefined` when `username` is no such name. */
 export function parseLeaseName(username: string): LeaseName | undefined {
-  const [, tag, shard, consumer, role, digest, random] = PATTERN.exec(username) ?? [];
-  if (!tag || !shard || !consumer || !role || !digest || !random) return undefined;
-  return { tag, shard: Number(shard), consumer, role, digest, random };
+  const [, tag, role, consumer, digest, shard, random] = PATTERN.exec(username) ?? [];
+  if (!tag || !role || !consumer || !digest || !shard || !random) return undefined;
+  return { tag, role, consumer, digest, shard: parseShard(shard), random };
 }
 
 /** Eight base32 characters that stand for one idempotency key of one consumer's dynamic role. */

@@ -1,7 +1,7 @@
 import type { Instant } from "../time.ts";
-import { type Lease, recognise } from "./lease.ts";
+import type { Lease } from "./lease.ts";
 import { type LeaseView, viewOf } from "./lookup.ts";
-import type { Ledger } from "./ports.ts";
+import type { Engine } from "./ports.ts";
 
 /** Most roles read in one round trip. */
 const PAGE = 500;
@@ -12,7 +12,7 @@ export interface ForeignRole {
   readonly why: string;
 }
 
-/** What one page of the ledger holds, by name. */
+/** What one page of the engine holds, by name. */
 export interface Page {
   readonly leases: readonly Lease[];
   readonly foreign: readonly ForeignRole[];
@@ -22,24 +22,18 @@ export interface Page {
 }
 
 export async function readPage(
-  { ledger, tag }: { readonly ledger: Pick<Ledger, "page">; readonly tag: string },
+  { engine }: { readonly engine: Pick<Engine, "list"> },
   after: string,
   limit: number = PAGE,
 ): Promise<Page> {
-  const { rows, now } = await ledger.page(after, limit);
-  const leases: Lease[] = [];
-  const foreign: ForeignRole[] = [];
-  for (const row of rows) {
-    const recognition = recognise(row, tag);
-    if (recognition.kind === "lease") leases.push(recognition.lease);
-    else foreign.push({ username: recognition.username, why: recognition.why });
-  }
-  const last = rows.at(-1);
+  const { roles, now, next } = await engine.list(after, limit);
   return {
-    leases,
-    foreign,
+    leases: roles.flatMap((role) => (role.kind === "lease" ? [role.lease] : [])),
+    foreign: roles.flatMap((role) =>
+      role.kind === "foreign" ? [{ username: role.username, why: role.why }] : [],
+    ),
     now,
-    ...(rows.length === limit && last !== undefined && { next: last.username }),
+    ...(next !== undefined && { next }),
   };
 }
 

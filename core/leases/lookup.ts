@@ -1,6 +1,6 @@
 import { LeaseRefusedError } from "../errors.ts";
 import { type Instant, iso } from "../time.ts";
-import { isDue, type Lease, recognise } from "./lease.ts";
+import { isDue, type Lease } from "./lease.ts";
 import { formatLeaseId, type LeaseId } from "./lease-id.ts";
 import type { LeaseDeps } from "./ports.ts";
 import { askReaders } from "./readers.ts";
@@ -56,14 +56,13 @@ export interface LeaseLookup extends LeaseView {
  * @throws LeaseRefusedError when no such lease exists any more.
  */
 export async function lookUpLease(
-  deps: Pick<LeaseDeps, "ledger" | "readers" | "tag" | "database">,
+  deps: Pick<LeaseDeps, "engine" | "readers" | "database">,
   id: LeaseId,
 ): Promise<LeaseLookup> {
-  const found = await deps.ledger.find(id.username);
-  const recognition = found.row && recognise(found.row, deps.tag);
-  if (recognition?.kind === "lease") {
-    const { lease } = recognition;
-    const { answers, unseen } = await askReaders(deps, (each) => each.countSessions(lease.oid));
+  const found = await deps.engine.look(id.username);
+  if (found.role?.kind === "lease") {
+    const { lease } = found.role;
+    const { answers, unseen } = await askReaders(deps, (each) => each.countSessions(lease));
     return {
       ...viewOf(deps.database, lease, found.now),
       sessions: answers.reduce((sum, count) => sum + count, found.sessions),

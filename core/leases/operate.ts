@@ -8,7 +8,7 @@ import type { LeaseDeps, Provisioner } from "./ports.ts";
 import { forOnePass } from "./readers.ts";
 import type { Receipt } from "./receipt.ts";
 import { actionIn, fieldsOf, refuseUnknown } from "./request.ts";
-import { revokeLease } from "./revoke.ts";
+import { revokeLease, revokeMany } from "./revoke.ts";
 import { type SweepOptions, type SweepReport, sweep } from "./sweep.ts";
 
 /** What a break-glass revocation has done so far. Repeat it with `next` until there is none. */
@@ -50,6 +50,9 @@ type Fields = Readonly<Record<string, unknown>>;
 type Action = (deps: OperateDeps, fields: Fields, options: SweepOptions) => Promise<OperatorAnswer>;
 
 const MAX_LIMIT = 500;
+
+/** Leases that break-glass revokes together, before it looks at the clock again. */
+const BATCH = 200;
 
 const ACTIONS = {
   list: { fields: ["role", "consumer", "state", "after", "limit"], run: list },
@@ -141,19 +144,22 @@ async function revokeAll(
   const tally = { revoked: 0, quarantined: 0, unverified: 0 };
   let after: string | undefined = from;
   while (after !== undefined) {
-    const { leases, next } = await readPage(deps, after, MAX_LIMIT);
-    for (const lease of leases.filter(selected)) {
-      if (!mayContinue()) return { ...tally, failed, next: after };
-      const leaseId = formatLeaseId(deps.database, lease.name.role, lease.username);
-      const id = parseLeaseId(leaseId);
-      await revokeLease(deps, id, { onlyIfDue: false, actor, roleOid: lease.oid }).then(
-        ({ state }) => {
-          tally[state === "quarantined" || state === "unverified" ? state : "revoked"] += 1;
-        },
-        () => failed.push(leaseId),
-      );
-      after = lease.username;
-    }
+    if (!mayContinue()) return { ...tally, failed, next: after };
+    const { leases, next } = await readPage(deps, after, BATCH);
+    const chosen = leases.filter(selected);
+    const done = await revokeMany(deps, chosen, { onlyIfDue: false, actor }).catch(
+      (error: unknown) =>
+        chosen.map(({ name, username }) => ({
+          leaseId: formatLeaseId(deps.database, name.role, username),
+          error,
+        })),
+    );
+    for (const each of done)
+      if ("error" in each) failed.push(each.leaseId);
+      else {
+        const { state } = each.receipt;
+        tally[state === "quarantined" || state === "unverified" ? state : "revoked"] += 1;
+      }
     after = next;
   }
   return { ...tally, failed };

@@ -3,64 +3,102 @@ import type { Metric } from "../metric.ts";
 import type { ConvergeReport } from "../provisioning/report.ts";
 import type { Secret } from "../secret.ts";
 import type { Instant, Time } from "../time.ts";
-import type { Recognition, RoleRow } from "./lease.ts";
+import type { LeaseRef, Recognition } from "./lease.ts";
 import type { LeaseName } from "./lease-name.ts";
 import type { ServerMark, Sighting } from "./server.ts";
 
 /** What is needed to create one login, in one round trip. */
 export interface IssueOrder {
   readonly name: LeaseName;
-  readonly groupRole: string;
-  /** SCRAM-SHA-256 verifier of the password. */
-  readonly verifier: string;
-  readonly ttlSeconds: number;
-  readonly maxTtlSeconds: number;
-  readonly connectionLimit: number;
-  readonly maxLeases: number;
-  readonly maxLeasesPerConsumer: number;
-  /** How many shards may hold an earlier lease of the same key. */
-  readonly shards: number;
+  readonly password: Secret;
+  /** `undefined`: what is declared of the dynamic role. */
+  readonly ttlSeconds?: number;
   /** Whether a live lease with the same key's digest is to be returned instead. */
   readonly replay: boolean;
-  /** Fields of the record besides its times. */
-  readonly record: Readonly<Record<string, string | number>>;
+  /** How long such a lease must still be renewable. `undefined`: 10, or half the role's maximum. */
+  readonly minRemainingSeconds?: number;
+  /** The version of the pepper that the password was derived with. */
+  readonly pepper?: string;
 }
 
 /** A login that was created, or found by its key. Times are the database's. */
 export interface IssuedLogin {
   readonly kind: "issued" | "replayed";
-  readonly row: RoleRow;
+  readonly username: string;
+  readonly incarnation: string;
+  readonly issuedAt: Instant;
+  readonly expiresAt: Instant;
+  readonly maxExpiresAt: Instant;
+  /** Of the pepper that the password was derived with. */
+  readonly pepper?: string;
+  /** The application database that the credential names. */
+  readonly dbname: string;
+  /** False where a limit of the role is 1: no next lease fits beside this one. */
+  readonly successor: boolean;
 }
+
+/** What is declared does not allow what was asked; the database decides, not the deployment. */
+export type Undeclared =
+  | { readonly kind: "undeclared" }
+  | { readonly kind: "ttl"; readonly maxTtlSeconds: number };
 
 export type IssueOutcome =
   | IssuedLogin
-  | { readonly kind: "limit"; readonly scope: "role" | "consumer"; readonly live: number };
+  | Undeclared
+  | { readonly kind: "min remaining"; readonly mostSeconds: number }
+  | {
+      readonly kind: "limit";
+      readonly scope: "role" | "consumer";
+      readonly count: number;
+      readonly limit: number;
+    };
 
-export type ExtendOutcome =
-  | { readonly kind: "extended"; readonly expiresAt: Instant; readonly now: Instant }
+export type RenewOutcome =
+  | Undeclared
+  | {
+      readonly kind: "extended";
+      readonly expiresAt: Instant;
+      readonly maxExpiresAt: Instant;
+    }
   | { readonly kind: "not found" | "revoked" | "expired" };
 
+/** What a latch found of one lease, or made of it. */
 export type LatchOutcome =
   | {
       readonly kind: "latched";
       readonly at: Instant;
-      /** Sessions that had to be ended for the latch: they held the role's row. */
-      readonly sessions: readonly SessionsEnded[];
+      /** True when this latch closed the door: a login may have been under way. */
+      readonly wasOpen: boolean;
+      /** When the lease was to expire. */
+      readonly expiresAt?: Instant;
+      /** When the door was closed, by this latch or an earlier one. */
+      readonly latchedAt?: Instant;
+      readonly unverifiedAt?: Instant;
+      /** Sessions that had to be ended for the latch: they were in its way. */
+      readonly ended: number;
+      /** Some of them. */
+      readonly who?: readonly SessionSeen[];
       /** Memberships that could not be revoked, in either direction. */
       readonly memberships: readonly Blocker[];
     }
+  | { readonly kind: "not due"; readonly at: Instant; readonly expiresAt?: Instant }
   | { readonly kind: "gone" }
-  | { readonly kind: "not due" };
+  /** There is something of that name, but another incarnation of it. */
+  | { readonly kind: "other" }
+  | { readonly kind: "foreign"; readonly why: string }
+  /** Its incarnation is none that this engine could have given. */
+  | { readonly kind: "invalid"; readonly why: string }
+  | { readonly kind: "failed"; readonly code: string };
 
 /** Something that keeps a role from being dropped. */
 export interface Blocker {
   /** The database it is in, or `cluster` for what belongs to none; the server's name for its sessions. */
   readonly database: string;
-  /** Catalog of the object, e.g. `pg_class`. */
+  /** Where the engine lists the object. */
   readonly catalog: string;
   /**
-   * How it depends: `owner`, `privilege`, `policy`, `membership`, `lock` or `session`; or `server`,
-   * for a reader that could not be looked at, or that the latch has not reached.
+   * How it depends: `owner`, `privilege`, `policy`, `membership`, `prepared`, `lock` or `session`; or
+   * `server`, for a reader that could not be looked at, or that the latch has not reached.
    */
   readonly kind: string;
   readonly count: number;
@@ -69,40 +107,82 @@ export interface Blocker {
 export type DropOutcome =
   | { readonly kind: "dropped"; readonly at: Instant }
   | { readonly kind: "gone" }
-  | { readonly kind: "blocked"; readonly blockers: readonly Blocker[] };
+  | { readonly kind: "blocked"; readonly blockers: readonly Blocker[] }
+  | { readonly kind: "failed"; readonly code: string };
 
-/** What one attempt to end sessions found. */
+export type LendOutcome =
+  | { readonly kind: "lent" | "taken back" | "gone" }
+  /** It can log in, or it has a session. */
+  | { readonly kind: "in use" }
+  | { readonly kind: "failed"; readonly code: string };
+
+/** Who had a session: what the server tells of it. */
+export interface SessionSeen {
+  readonly application?: string;
+  readonly address?: string;
+  readonly since?: Instant;
+}
+
+/** What one attempt to end the sessions of one role found. */
 export interface SessionsEnded {
   readonly server: string;
   readonly ended: number;
   readonly remaining: number;
+  /** Some of them. */
+  readonly who?: readonly SessionSeen[];
 }
 
-/** The database as the ledger of leases. Every operation is safe to repeat. */
-export interface Ledger {
+/** One life of a name. */
+export type Incarnate = Pick<LeaseRef, "username" | "incarnation">;
+
+/**
+ * A database server as the ledger of leases. Every operation is safe to repeat, and what takes several
+ * leases answers for each of them, in the same order.
+ */
+export interface Engine {
   issue(order: IssueOrder): Promise<IssueOutcome>;
-  /** Move `VALID UNTIL` to `ttlSeconds` from now, at most `until`; never past a latch. */
-  extend(lease: LeaseRef, ttlSeconds: number, until: Instant): Promise<ExtendOutcome>;
-  /** The role of that name, its sessions, and the database's clock. */
-  find(username: string): Promise<Found>;
-  /** Up to `limit` roles named like leases of ours, after `after`, by name. */
-  page(after: string, limit: number): Promise<{ rows: readonly RoleRow[]; now: Instant }>;
+  /** Move the expiry to `ttlSeconds` from now, as far as record and declaration allow; never past a latch. */
+  renew(lease: LeaseRef, ttlSeconds?: number): Promise<RenewOutcome>;
+  /** What has that name, its sessions on the writer, and the database's clock. */
+  look(username: string): Promise<Found>;
+  /** Up to `limit` of what is named like a lease of ours, after `after`, by name. */
+  list(after: string, limit: number): Promise<LeasePage>;
   /** No login, no password, no membership; committed. */
-  latch(lease: LeaseRef, options: LatchOptions): Promise<LatchOutcome>;
-  /** End every session of a role on the writer, by OID: it may have no name any more. One attempt. */
-  endSessions(roleOid: number, username: string): Promise<readonly SessionsEnded[]>;
-  drop(lease: LeaseRef): Promise<DropOutcome>;
-  /** Write the record of a latched lease; of one that is not, nothing. */
-  annotate(lease: LeaseRef, record: Readonly<Record<string, string | number>>): Promise<void>;
-  /** OIDs of open sessions whose role is gone. */
-  sessionsWithoutRole(): Promise<readonly number[]>;
+  latch(leases: readonly LeaseRef[], options: LatchOptions): Promise<readonly LatchOutcome[]>;
+  /** End every session on the writer, by incarnation: a role may have no name any more. One attempt. */
+  endSessions(roles: readonly Incarnate[]): Promise<readonly SessionsEnded[]>;
+  drop(leases: readonly LeaseRef[]): Promise<readonly DropOutcome[]>;
+  /**
+   * Lend latched leases without a session to whoever clears up after them, and nobody else; or take that
+   * back, as a latch does too.
+   */
+  lend(leases: readonly LeaseRef[], way: "lend" | "take back"): Promise<readonly LendOutcome[]>;
+  /** Say since when a reader could not be looked at, or that all were; of latched leases only. */
+  markUnverified(lease: LeaseRef, since: Instant | undefined): Promise<void>;
+  /** What should not be there. */
+  findUnknown(): Promise<Unknown>;
   /** The server that leases were made on, and the one that has answered. */
   sighting(): Promise<Sighting>;
   /** Say that leases are this server's from now on. */
   settle(seen: ServerMark): Promise<void>;
 }
 
-/** What one look at a reader found and did. */
+/** What a sweep finds that no lease explains. */
+export interface Unknown {
+  /** Incarnations of open sessions whose role is gone. */
+  readonly sessions: readonly string[];
+  /** Members of the groups of dynamic roles that are not Mayfly's. */
+  readonly members: readonly { readonly role: string; readonly member: string }[];
+}
+
+export interface LeasePage {
+  readonly roles: readonly Recognition[];
+  readonly now: Instant;
+  /** Continue after this name; absent on the last page. */
+  readonly next?: string;
+}
+
+/** What one look at a reader found and did of one role. */
 export interface ReaderLook {
   /** False for a server that replays no other: it was promoted, or became the writer. */
   readonly replays: boolean;
@@ -110,6 +190,7 @@ export interface ReaderLook {
   readonly role: "open" | "latched" | "absent";
   readonly ended: number;
   readonly remaining: number;
+  readonly who?: readonly SessionSeen[];
 }
 
 /**
@@ -119,10 +200,11 @@ export interface ReaderLook {
 export interface Reader {
   /** Its name in receipts: `host:port`, or RDS's name of it while it has no address. */
   readonly server: string;
-  /** Read what has arrived of a role, and then end its sessions, by OID. */
-  look(roleOid: number, username: string): Promise<ReaderLook>;
-  countSessions(roleOid: number): Promise<number>;
-  sessionsWithoutRole(): Promise<readonly number[]>;
+  /** Read what has arrived of roles, and then end their sessions, by incarnation. */
+  look(roles: readonly Incarnate[]): Promise<readonly ReaderLook[]>;
+  countSessions(role: Incarnate): Promise<number>;
+  /** Incarnations of open sessions whose role is gone. */
+  sessionsWithoutRole(): Promise<readonly string[]>;
 }
 
 /** Where a reader is; without a host, its name in receipts and why it cannot be asked. */
@@ -150,32 +232,25 @@ export interface ReaderFault {
 }
 
 export interface Found {
-  readonly row?: RoleRow;
+  /** Absent when nothing has that name. */
+  readonly role?: Recognition;
   readonly sessions: number;
   readonly now: Instant;
-}
-
-/** A lease as operations name it: the OID pins it to one life of that name. */
-export interface LeaseRef {
-  readonly name: LeaseName;
-  readonly username: string;
-  readonly oid: number;
 }
 
 export interface LatchOptions {
   /** Leave a lease alone that can log in and has not expired by the database's clock. */
   readonly onlyIfDue: boolean;
-  /** End the lease's sessions in the same breath: they hold its row, and would again. */
-  readonly endSessions: boolean;
-  /** The record as it shall read afterwards, but for the time of the latch. */
-  readonly record: Readonly<Record<string, string | number>>;
 }
 
-/** What the schedule of a lease carries. */
-export interface ScheduleInput {
+/** One lease that a schedule is about. */
+export interface ScheduledLease {
   readonly leaseId: string;
-  readonly roleOid: number;
+  readonly incarnation: string;
 }
+
+/** What a schedule carries: the lease to revoke, or leases that were dropped, for a second look. */
+export type ScheduleInput = ScheduledLease | { readonly recheck: readonly ScheduledLease[] };
 
 /** One-time schedules that call the revoker. */
 export interface Scheduler {
@@ -228,11 +303,11 @@ export interface LeaseDeps {
   /** The database's name in the configuration. */
   readonly database: string;
   readonly tag: string;
-  readonly ledger: Ledger;
+  readonly engine: Engine;
   readonly readers: Readers;
   readonly scheduler: Scheduler;
   readonly telemetry: Telemetry;
   readonly time: Time;
 }
 
-export type { Metric, Recognition };
+export type { Metric };

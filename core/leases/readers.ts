@@ -1,7 +1,14 @@
 import { MayflyError } from "../errors.ts";
 import { milliseconds, plus, seconds } from "../time.ts";
-import type { LeaseDeps, Reader, ReaderFault, ReaderLook, SessionsEnded } from "./ports.ts";
-import { endAllSessions } from "./sessions.ts";
+import type {
+  Incarnate,
+  LeaseDeps,
+  Reader,
+  ReaderFault,
+  ReaderLook,
+  SessionsEnded,
+} from "./ports.ts";
+import { bothSeen, endAllSessions } from "./sessions.ts";
 
 /** What came of one reader during one revocation. */
 export interface ReaderSeen extends SessionsEnded {
@@ -19,7 +26,6 @@ export interface ReaderSeen extends SessionsEnded {
 export type Awaited = "latch" | "end";
 
 type ReaderDeps = Pick<LeaseDeps, "readers" | "time">;
-type Role = { readonly oid: number; readonly username: string };
 
 /** How long the latch may be on its way; replication takes milliseconds while all is well. */
 export const REPLICATION_PATIENCE = seconds(2);
@@ -27,63 +33,106 @@ const PAUSE = milliseconds(50);
 /** Rounds of ending sessions, from the moment that none can come any more. */
 const ROUNDS = 10;
 
-/** Wait on every reader for what is awaited, and end the role's sessions there. Never rejects. */
-export async function settleReaders(
+/** What was seen of one role, server by server. */
+export type Seen = SessionsEnded & Partial<ReaderSeen>;
+
+/**
+ * Wait on every reader for what is awaited, and end the roles' sessions there. Never rejects.
+ *
+ * @returns for each role, in the same order, what was seen on each reader.
+ */
+export async function followReaders(
   deps: ReaderDeps,
-  role: Role,
+  roles: readonly Incarnate[],
   awaited: Awaited,
-): Promise<readonly ReaderSeen[]> {
+): Promise<readonly (readonly ReaderSeen[])[]> {
   const readers = await deps.readers.list();
-  return Promise.all(readers.map((reader) => settle(deps, reader, role, awaited)));
+  const seen = await Promise.all(readers.map((reader) => follow(deps, reader, roles, awaited)));
+  return roles.map((_, place) => seen.flatMap((each) => each[place] ?? []));
 }
 
-/** End the sessions of a role that the writer has no more, on every server. */
+/** End the sessions of roles that the writer has no more, on every server. */
 export async function endEverywhere(
-  deps: Pick<LeaseDeps, "ledger" | "readers" | "time">,
-  role: Role,
-): Promise<readonly (SessionsEnded & Partial<ReaderSeen>)[]> {
+  deps: Pick<LeaseDeps, "engine" | "readers" | "time">,
+  roles: readonly Incarnate[],
+): Promise<readonly (readonly Seen[])[]> {
   const [writer, readers] = await Promise.all([
-    endAllSessions(deps, role),
-    settleReaders(deps, role, "end"),
+    endAllSessions(deps, roles),
+    followReaders(deps, roles, "end"),
   ]);
-  return [...writer, ...readers];
+  return roles.map((_, place) => [writer[place] ?? [], readers[place] ?? []].flat());
 }
 
 /** The servers of which it is not known whether sessions are left there. */
-export const unseenIn = (seen: readonly (SessionsEnded & Partial<ReaderSeen>)[]): string[] =>
+export const unseenIn = (seen: readonly Seen[]): string[] =>
   seen.flatMap(({ server, fault, remaining }) =>
     fault !== undefined || remaining > 0 ? [server] : [],
   );
 
-async function settle(
+/** One role on one reader, from look to look. */
+interface Followed {
+  readonly role: Incarnate;
+  readonly place: number;
+  rounds: number;
+  seen: ReaderSeen;
+}
+
+async function follow(
   { readers: { faults }, time }: ReaderDeps,
   reader: Reader,
-  { oid, username }: Role,
+  roles: readonly Incarnate[],
   awaited: Awaited,
-): Promise<ReaderSeen> {
+): Promise<readonly ReaderSeen[]> {
   const { server } = reader;
-  const known = faults?.get(server);
-  let ended = 0;
-  let remaining = 0;
-  const failed = (fault: ReaderFault): ReaderSeen => {
+  const all = roles.map(
+    (role, place): Followed => ({
+      role,
+      place,
+      rounds: 0,
+      seen: { server, ended: 0, remaining: 0, latchSeen: false },
+    }),
+  );
+  const fail = (failed: readonly Followed[], fault: ReaderFault): void => {
     faults?.set(server, fault);
-    return { server, ended, remaining, latchSeen: false, fault };
+    for (const each of failed) each.seen = { ...each.seen, latchSeen: false, fault };
   };
-  if (known?.kind === "unreachable") return failed(known);
+  const known = faults?.get(server);
+  if (known?.kind === "unreachable") fail(all, known);
   const deadline = known === undefined ? plus(time.now(), REPLICATION_PATIENCE) : time.now();
-  for (let rounds = 0; ; ) {
-    const look = await reader.look(oid, username).catch(unreachable);
-    if ("kind" in look) return failed(look);
-    ended += look.ended;
-    ({ remaining } = look);
-    const decision = decideLook(look, awaited);
-    if (decision === "wait" && time.now() >= deadline) return failed(LATE);
-    if (decision === "no reader") return failed(NO_READER);
-    if (decision === "count") rounds += 1;
-    if (decision === "done" || rounds >= ROUNDS)
-      return { server, ended, remaining, latchSeen: look.role === "latched" };
-    if (decision === "wait" || remaining > 0) await time.wait(PAUSE);
+  let open = known?.kind === "unreachable" ? [] : all;
+  while (open.length > 0) {
+    const looks = await reader.look(open.map(({ role }) => role)).catch(unreachable);
+    if ("kind" in looks) {
+      fail(open, looks);
+      break;
+    }
+    const isLate = time.now() >= deadline;
+    const again: Followed[] = [];
+    let pause = false;
+    for (const [i, each] of open.entries()) {
+      const look = looks[i];
+      if (look === undefined) throw new Error("the reader has not answered for every role");
+      const decision = decideLook(look, awaited);
+      if (decision === "count") each.rounds += 1;
+      const { seen } = each;
+      each.seen = {
+        ...seen,
+        ended: seen.ended + look.ended,
+        remaining: look.remaining,
+        latchSeen: look.role === "latched",
+        ...bothSeen(seen.who, look.who),
+      };
+      if (decision === "wait" && isLate) fail([each], LATE);
+      else if (decision === "no reader") fail([each], NO_READER);
+      else if (decision !== "done" && each.rounds < ROUNDS) {
+        again.push(each);
+        pause ||= decision === "wait" || look.remaining > 0;
+      }
+    }
+    open = again;
+    if (pause) await time.wait(PAUSE);
   }
+  return all.map(({ seen }) => seen);
 }
 
 /** What to do after one look: it may be the last, one of the last, or come before the latch. */

@@ -1,6 +1,7 @@
 import { between, type Instant, iso } from "../time.ts";
-import type { Blocker, SessionsEnded } from "./ports.ts";
-import type { ReaderSeen } from "./readers.ts";
+import type { Blocker } from "./ports.ts";
+import type { Seen } from "./readers.ts";
+import { bothSeen } from "./sessions.ts";
 
 /** What a finished revocation observed; it claims nothing else. Times are ISO 8601, UTC. */
 export interface Receipt {
@@ -12,7 +13,8 @@ export interface Receipt {
    * alone, and rescheduled.
    */
   readonly state: "revoked" | "quarantined" | "unverified" | "gone" | "not due";
-  readonly roleOid?: number;
+  /** Which life of the name it was. */
+  readonly incarnation?: string;
   readonly expiresAt?: string;
   readonly latchedAt?: string;
   readonly droppedAt?: string;
@@ -28,22 +30,29 @@ export interface ServerReceipt {
   readonly server: string;
   /** Before the DROP. */
   readonly sessionsEnded: number;
-  /** After it, by OID. */
+  /** After it, by incarnation. */
   readonly stragglersEnded: number;
   readonly sessionsRemaining: number;
   /** Of a reader: whether the latch was read there before the DROP. Absent for the writer. */
   readonly latchSeen?: boolean;
   /** Why a reader could not be looked at the last time. */
   readonly problem?: string;
+  /** Whose sessions were ended: the first ten. */
+  readonly sessions?: readonly SessionReceipt[];
 }
 
-type Seen = SessionsEnded & Partial<ReaderSeen>;
+/** One session that was ended, as far as the server told. `since` is ISO 8601, UTC. */
+export interface SessionReceipt {
+  readonly application?: string;
+  readonly address?: string;
+  readonly since?: string;
+}
 
 /** What a revocation has seen, piece by piece. */
 export interface Observations {
   readonly leaseId: string;
   readonly state: Receipt["state"];
-  readonly roleOid?: number;
+  readonly incarnation?: string;
   readonly expiresAt?: Instant;
   readonly latchedAt?: Instant;
   readonly droppedAt?: Instant;
@@ -53,13 +62,13 @@ export interface Observations {
 }
 
 export function receiptOf(seen: Observations): Receipt {
-  const { leaseId, state, roleOid, expiresAt, latchedAt, droppedAt } = seen;
+  const { leaseId, state, incarnation, expiresAt, latchedAt, droppedAt } = seen;
   const late = expiresAt !== undefined && droppedAt !== undefined && droppedAt >= expiresAt;
   const lag = late ? between(expiresAt, droppedAt) / 1_000 : undefined;
   return {
     leaseId,
     state,
-    ...(roleOid !== undefined && { roleOid }),
+    ...(incarnation !== undefined && { incarnation }),
     ...(expiresAt !== undefined && { expiresAt: iso(expiresAt) }),
     ...(latchedAt !== undefined && { latchedAt: iso(latchedAt) }),
     ...(droppedAt !== undefined && { droppedAt: iso(droppedAt) }),
@@ -76,6 +85,11 @@ function serversOf(before: readonly Seen[], after: readonly Seen[]): readonly Se
     const late = after.find((each) => each.server === server);
     const latchSeen = early?.latchSeen;
     const problem = (late ?? early)?.fault?.why;
+    const { who = [] } = bothSeen(early?.who, late?.who);
+    const sessions = who.map(({ since, ...rest }) => ({
+      ...rest,
+      ...(since !== undefined && { since: iso(since) }),
+    }));
     return {
       server,
       sessionsEnded: early?.ended ?? 0,
@@ -83,6 +97,7 @@ function serversOf(before: readonly Seen[], after: readonly Seen[]): readonly Se
       sessionsRemaining: (late ?? early)?.remaining ?? 0,
       ...(latchSeen !== undefined && { latchSeen }),
       ...(problem !== undefined && { problem }),
+      ...(sessions.length > 0 && { sessions }),
     };
   });
 }

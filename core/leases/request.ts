@@ -1,5 +1,4 @@
 import { InvalidRequestError } from "../errors.ts";
-import type { DeployedRole } from "./deployment.ts";
 import { shown } from "./lease-id.ts";
 
 /** The shortest life a lease may be asked for. Unit: seconds. */
@@ -9,12 +8,17 @@ const KEY = /^[\x20-\x7e]{1,128}$/;
 
 /** What a consumer may ask of an alias, with every field checked but the lease's ownership. */
 export type ConsumerRequest =
-  | { readonly action: "issue"; readonly ttlSeconds: number; readonly idempotencyKey?: string }
-  | { readonly action: "renew"; readonly leaseId: unknown; readonly ttlSeconds: number }
+  | {
+      readonly action: "issue";
+      readonly ttlSeconds?: number;
+      readonly idempotencyKey?: string;
+      readonly minRemainingSeconds?: number;
+    }
+  | { readonly action: "renew"; readonly leaseId: unknown; readonly ttlSeconds?: number }
   | { readonly action: "revoke" | "lookup"; readonly leaseId: unknown };
 
 const FIELDS: Readonly<Record<ConsumerRequest["action"], readonly string[]>> = {
-  issue: ["ttlSeconds", "idempotencyKey"],
+  issue: ["ttlSeconds", "idempotencyKey", "minRemainingSeconds"],
   renew: ["leaseId", "ttlSeconds"],
   revoke: ["leaseId"],
   lookup: ["leaseId"],
@@ -62,37 +66,55 @@ export function refuseUnknown(
 }
 
 /**
- * Check a request against the dynamic role it is for.
+ * Check a request as far as it can be without the database, which knows the role's limits.
  *
  * @throws InvalidRequestError that names the field, its value and what it may be.
  */
-export function parseRequest(event: unknown, role: DeployedRole): ConsumerRequest {
+export function parseRequest(event: unknown): ConsumerRequest {
   const fields = fieldsOf(event);
   const action = actionIn(fields, FIELDS);
   refuseUnknown(fields, action, FIELDS[action]);
+  const ttlSeconds = parseTtl(fields.ttlSeconds);
   if (action === "issue") {
     const idempotencyKey = parseKey(fields.idempotencyKey);
-    const ttlSeconds = parseTtl(fields.ttlSeconds, role);
-    return { action, ttlSeconds, ...(idempotencyKey !== undefined && { idempotencyKey }) };
+    const minRemainingSeconds = parseMinRemaining(fields.minRemainingSeconds, idempotencyKey);
+    return {
+      action,
+      ...(ttlSeconds !== undefined && { ttlSeconds }),
+      ...(idempotencyKey !== undefined && { idempotencyKey }),
+      ...(minRemainingSeconds !== undefined && { minRemainingSeconds }),
+    };
   }
   const { leaseId } = fields;
   if (leaseId === undefined)
     throw new InvalidRequestError(`${action} needs leaseId, the leaseId of an issued credential`);
   if (action !== "renew") return { action, leaseId };
-  return { action, leaseId, ttlSeconds: parseTtl(fields.ttlSeconds, role) };
+  return { action, leaseId, ...(ttlSeconds !== undefined && { ttlSeconds }) };
 }
 
-function parseTtl(value: unknown, { ttlSeconds, maxTtlSeconds }: DeployedRole): number {
-  if (value === undefined) return ttlSeconds;
-  if (
-    typeof value === "number" &&
-    Number.isInteger(value) &&
-    value >= MIN_TTL_SECONDS &&
-    value <= maxTtlSeconds
-  )
-    return value;
+const isWholeNumber = (value: unknown): value is number =>
+  typeof value === "number" && Number.isInteger(value) && value <= MAX_SECONDS;
+
+/** What fits the database's own whole numbers. */
+const MAX_SECONDS = 2 ** 31 - 1;
+
+function parseTtl(value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  if (isWholeNumber(value) && value >= MIN_TTL_SECONDS) return value;
   throw new InvalidRequestError(
-    `ttlSeconds ${shown(value)} is not a whole number of seconds from ${MIN_TTL_SECONDS} to ${maxTtlSeconds}, this role's maximum; leave it out for ${ttlSeconds}`,
+    `ttlSeconds ${shown(value)} is not a whole number of seconds from ${MIN_TTL_SECONDS} to the role's maximum; leave it out for the role's default`,
+  );
+}
+
+function parseMinRemaining(value: unknown, key: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  if (key === undefined)
+    throw new InvalidRequestError(
+      "minRemainingSeconds says which earlier lease of the same key is good enough; send it with an idempotencyKey",
+    );
+  if (isWholeNumber(value) && value >= 0) return value;
+  throw new InvalidRequestError(
+    `minRemainingSeconds ${shown(value)} is not a whole number of seconds from 0 to half of the role's maximum; leave it out for 10`,
   );
 }
 

@@ -1,4 +1,4 @@
-import type { LeaseDeps, Ledger } from "./ports.ts";
+import type { Engine, LeaseDeps } from "./ports.ts";
 import type { Sighting } from "./server.ts";
 
 /** What became of the leases that were found on another server than they were made on. */
@@ -18,14 +18,14 @@ export const RESTORE_ACTOR = "restore";
  */
 export async function adopt(
   {
-    ledger,
+    engine,
     telemetry,
-  }: { readonly ledger: Pick<Ledger, "settle">; readonly telemetry: LeaseDeps["telemetry"] },
+  }: { readonly engine: Pick<Engine, "settle">; readonly telemetry: LeaseDeps["telemetry"] },
   { stamped, seen }: Sighting,
   { revoked, quarantined, left }: Ended,
 ): Promise<void> {
   telemetry.measure("ServersRestored", 1);
   const leases = revoked + quarantined + left;
   telemetry.audit({ event: "cluster.restored", stamped, seen, leases, left });
-  if (left === 0) await ledger.settle(seen);
+  if (left === 0) await engine.settle(seen);
 }

@@ -1,13 +1,15 @@
+import { InvalidRequestError } from "../errors.ts";
 import { between, epochSecondsCeil, type Instant, minutes, plus, seconds } from "../time.ts";
+import type { LeaseRef } from "./lease.ts";
 import { formatLeaseId, parseLeaseId } from "./lease-id.ts";
 import type { LeaseName } from "./lease-name.ts";
-import type { LeaseDeps, LeaseRef, ScheduleInput } from "./ports.ts";
+import type { LeaseDeps, ScheduledLease, ScheduleInput } from "./ports.ts";
 
 /** A schedule's name taken apart: `<random end of the lease>-<seconds since the epoch>`. */
 export interface ScheduleName {
   readonly random: string;
   readonly atEpochSeconds: number;
-  /** True for the second look after a DROP, whose lease is meant to be gone. */
+  /** True for the second look after a DROP, whose leases are meant to be gone; it has the first one's name. */
   readonly recheck: boolean;
 }
 
@@ -28,20 +30,34 @@ export function parseScheduleName(name: string): ScheduleName | undefined {
 
 /** What a schedule carries, or `undefined` when it is not what we put into one. */
 export function parseScheduleInput(value: unknown): ScheduleInput | undefined {
-  const { leaseId, roleOid, ...rest } = (value ?? {}) as Record<string, unknown>;
-  if (typeof leaseId !== "string" || Object.keys(rest).length > 0) return undefined;
-  if (typeof roleOid !== "number" || !Number.isInteger(roleOid) || roleOid < FIRST_USER_OID)
-    return undefined;
-  try {
-    parseLeaseId(leaseId);
-  } catch {
-    return undefined;
-  }
-  return { leaseId, roleOid };
+  if (typeof value !== "object" || value === null) return undefined;
+  if (!("recheck" in value)) return parseScheduled(value);
+  const { recheck, ...rest } = value;
+  if (!Array.isArray(recheck) || Object.keys(rest).length > 0) return undefined;
+  const leases = recheck.map(parseScheduled);
+  if (leases.length === 0 || leases.length > MAX_RECHECKED) return undefined;
+  const whole = leases.filter((each) => each !== undefined);
+  return whole.length === leases.length ? { recheck: whole } : undefined;
 }
 
-/** OIDs below are the system's (PostgreSQL's `FirstNormalObjectId`). */
-const FIRST_USER_OID = 16_384;
+function parseScheduled(value: unknown): ScheduledLease | undefined {
+  const { leaseId, incarnation, ...rest } = (value ?? {}) as Record<string, unknown>;
+  if (typeof leaseId !== "string" || Object.keys(rest).length > 0) return undefined;
+  if (typeof incarnation !== "string" || !INCARNATION.test(incarnation)) return undefined;
+  try {
+    parseLeaseId(leaseId);
+  } catch (error) {
+    if (error instanceof InvalidRequestError) return undefined;
+    throw error;
+  }
+  return { leaseId, incarnation };
+}
+
+/** What an engine may call one life of a name. */
+const INCARNATION = /^[A-Za-z0-9-]{1,40}$/;
+
+/** The input of a schedule has at most 256 KiB, as has the message that it becomes. */
+export const MAX_RECHECKED = 250;
 
 /** How often a schedule is tried before the sweep has to make it. */
 const ATTEMPTS = 3;
@@ -60,7 +76,12 @@ export async function scheduleRevocation(
   lease: LeaseRef,
   at: Instant,
 ): Promise<boolean> {
-  return attempt(deps, lease, (second) => scheduleName(lease.name, second), epochSecondsCeil(at));
+  return attempt(
+    deps,
+    inputOf(deps, lease),
+    (second) => scheduleName(lease.name, second),
+    epochSecondsCeil(at),
+  );
 }
 
 /** A schedule that has just fired holds its name for a moment; how long is not documented. */
@@ -87,28 +108,28 @@ export async function rescheduleRevocation(
   return false;
 }
 
-/** Make the schedule that looks for sessions of a role once more after it was dropped. */
+/** Make the schedule that looks once more for sessions of roles that are about to be dropped. */
 export const scheduleRecheck = (
   deps: LeaseDeps,
-  lease: LeaseRef,
+  leases: readonly [LeaseRef, ...LeaseRef[]],
   latchedAt: Instant,
 ): Promise<boolean> =>
   attempt(
     deps,
-    lease,
-    (second) => recheckName(lease.name, second),
+    { recheck: leases.map((lease) => inputOf(deps, lease)) },
+    (second) => recheckName(leases[0].name, second),
     epochSecondsCeil(plus(latchedAt, RECHECK_AFTER)),
   );
 
 async function attempt(
   deps: LeaseDeps,
-  lease: LeaseRef,
+  input: ScheduleInput,
   nameAt: (second: number) => string,
   second: number,
 ): Promise<boolean> {
   for (let left = ATTEMPTS; left > 0; left--) {
     try {
-      await deps.scheduler.create(nameAt(second), second, inputOf(deps, lease));
+      await deps.scheduler.create(nameAt(second), second, input);
       return true;
     } catch {
       if (left > 1) await deps.time.wait(PAUSE);
@@ -118,7 +139,10 @@ async function attempt(
   return false;
 }
 
-const inputOf = ({ database }: LeaseDeps, { name, username, oid }: LeaseRef) => ({
+const inputOf = (
+  { database }: LeaseDeps,
+  { name, username, incarnation }: LeaseRef,
+): ScheduledLease => ({
   leaseId: formatLeaseId(database, name.role, username),
-  roleOid: oid,
+  incarnation,
 });

@@ -1,28 +1,48 @@
 import { milliseconds } from "../time.ts";
-import type { LeaseDeps, SessionsEnded } from "./ports.ts";
+import type { Incarnate, LeaseDeps, SessionSeen, SessionsEnded } from "./ports.ts";
 
 /** Attempts to end all sessions, with a pause between them while some remain. */
 const ATTEMPTS = 10;
 const PAUSE = milliseconds(50);
 
+/** A receipt names so many of the sessions of a lease on one server. */
+const NAMED = 10;
+
+/** What several rounds have seen, together. */
+export const bothSeen = (
+  earlier: readonly SessionSeen[] = [],
+  later: readonly SessionSeen[] = [],
+): { readonly who?: readonly SessionSeen[] } => {
+  const who = [...earlier, ...later].slice(0, NAMED);
+  return who.length > 0 ? { who } : {};
+};
+
 /**
- * End a role's sessions until a whole round finds none, or the attempts are used up. Those that
- * were ended `before` are counted in.
+ * End the sessions of roles on the writer until a whole round finds none, or the attempts are used
+ * up. Answers for each role, in the same order.
  */
 export async function endAllSessions(
-  { ledger, time }: Pick<LeaseDeps, "ledger" | "time">,
-  { oid, username }: { readonly oid: number; readonly username: string },
-  before: readonly SessionsEnded[] = [],
+  { engine, time }: Pick<LeaseDeps, "engine" | "time">,
+  roles: readonly Incarnate[],
 ): Promise<readonly SessionsEnded[]> {
-  const totals = new Map(before.map((each) => [each.server, each]));
-  for (let left = ATTEMPTS; left > 0; left--) {
-    const round = await ledger.endSessions(oid, username);
-    for (const { server, ended, remaining } of round) {
-      const sum = (totals.get(server)?.ended ?? 0) + ended;
-      totals.set(server, { server, ended: sum, remaining });
+  const seen: SessionsEnded[] = [];
+  let open = roles.map((role, place) => ({ role, place }));
+  for (let left = ATTEMPTS; left > 0 && open.length > 0; left--) {
+    const round = await engine.endSessions(open.map(({ role }) => role));
+    const again: typeof open = [];
+    for (const [i, each] of open.entries()) {
+      const found = round[i];
+      if (found === undefined) throw new Error("the engine has not answered for every role");
+      const before = seen[each.place];
+      seen[each.place] = {
+        ...found,
+        ended: (before?.ended ?? 0) + found.ended,
+        ...bothSeen(before?.who, found.who),
+      };
+      if (found.ended > 0 || found.remaining > 0) again.push(each);
     }
-    if (round.every(({ ended, remaining }) => ended === 0 && remaining === 0)) break;
+    open = again;
     if (round.some(({ remaining }) => remaining > 0)) await time.wait(PAUSE);
   }
-  return [...totals.values()];
+  return seen;
 }

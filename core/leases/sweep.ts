@@ -1,13 +1,13 @@
 import type { Actor } from "../audit.ts";
 import { epochSecondsCeil, type Instant, minutes, toSeconds } from "../time.ts";
 import { isDue, type Lease } from "./lease.ts";
-import { formatLeaseId, parseLeaseId } from "./lease-id.ts";
+import { parseLeaseId } from "./lease-id.ts";
 import { parseLeaseName } from "./lease-name.ts";
 import { allPages, type ForeignRole } from "./list.ts";
 import type { LeaseDeps } from "./ports.ts";
 import { askReaders, endEverywhere, forOnePass, unseenIn } from "./readers.ts";
 import { adopt, RESTORE_ACTOR } from "./restore.ts";
-import { type RevokeOptions, revokeLease } from "./revoke.ts";
+import { type RevokeOptions, revokeMany } from "./revoke.ts";
 import { parseScheduleName, type ScheduleName, scheduleRevocation } from "./schedules.ts";
 import { judgeServer } from "./server.ts";
 
@@ -24,10 +24,12 @@ export interface SweepReport {
   readonly schedulesMade: number;
   /** Schedules whose lease is gone. */
   readonly schedulesRemoved: number;
-  /** Sessions of roles that are gone, ended because their OID was that of a lease. */
+  /** Sessions of roles that are gone, ended because their incarnation was that of a lease. */
   readonly stragglersEnded: number;
   /** Sessions of roles that are gone and were never known as leases: reported, not touched. */
   readonly unknownSessions: number;
+  /** Members of the groups of dynamic roles that are not Mayfly's: reported, not touched. */
+  readonly unknownMembers: readonly { readonly role: string; readonly member: string }[];
   /** Readers that could not be asked for such sessions; absent when there is none. */
   readonly unseen?: readonly string[];
   readonly foreign: readonly ForeignRole[];
@@ -68,12 +70,12 @@ export async function sweep(all: LeaseDeps, options: SweepOptions): Promise<Swee
     return undefined;
   });
   const able = schedules === undefined ? withoutScheduler(deps, failure) : deps;
-  const sighting = await deps.ledger.sighting();
+  const sighting = await deps.engine.sighting();
   const server = judgeServer(sighting);
   const isOther = server === "other";
   const how = { onlyIfDue: !isOther, actor: isOther ? RESTORE_ACTOR : options.actor };
-  const revoke = (lease: Lease) => revokeOne(able, lease, how, options);
   const known = new Set<string>();
+  const due: Lease[] = [];
   const unscheduled: Lease[] = [];
   const latched: Lease[] = [];
   const foreign: ForeignRole[] = [];
@@ -86,7 +88,7 @@ export async function sweep(all: LeaseDeps, options: SweepOptions): Promise<Swee
     for (const lease of page.leases) {
       known.add(lease.name.random);
       if (!lease.canLogin) latched.push(lease);
-      else if (isOther || isDue(lease, page.now)) tally[await revoke(lease)] += 1;
+      else if (isOther || isDue(lease, page.now)) due.push(lease);
       else {
         tally.live += 1;
         const own = schedules && (schedules.get(lease.name.random) ?? []);
@@ -94,14 +96,15 @@ export async function sweep(all: LeaseDeps, options: SweepOptions): Promise<Swee
       }
     }
   }
+  for (const state of await revokeThem(able, due, how, options)) tally[state] += 1;
   if (isOther) await adopt(deps, sighting, tally);
   for (const lease of unscheduled)
     if (options.mayContinue() && (await mendSchedule(deps, lease))) tally.schedulesMade += 1;
-  for (const lease of latched) tally[await revoke(lease)] += 1;
+  for (const state of await revokeThem(able, latched, how, options)) tally[state] += 1;
   const orphans = await removeOrphans(deps, schedules ?? new Map(), known, options);
-  const strangers = await countStrangers(deps);
+  const unknown = await findUnknown(deps);
   const secrets = await lookAtSecrets(options);
-  const report = { ...tally, ...orphans, ...strangers, ...secrets, foreign, server };
+  const report = { ...tally, ...orphans, ...unknown, ...secrets, foreign, server };
   tell(deps, report);
   if (schedules === undefined) throw failure;
   return report;
@@ -128,21 +131,31 @@ async function readSchedules({ scheduler }: LeaseDeps): Promise<Schedules> {
   return byLease;
 }
 
-async function revokeOne(
+/** Most leases that are revoked together: one that is stuck delays no more than these. */
+const BATCH = 200;
+
+/** Revoke leases by issuer role, so that few transactions do for many. */
+async function revokeThem(
   deps: LeaseDeps,
-  lease: Lease,
-  how: Pick<RevokeOptions, "onlyIfDue" | "actor">,
+  leases: readonly Lease[],
+  how: RevokeOptions,
   { mayContinue }: SweepOptions,
-): Promise<"revoked" | "quarantined" | "unverified" | "left" | "live"> {
-  if (!mayContinue()) return "left";
-  const id = parseLeaseId(formatLeaseId(deps.database, lease.name.role, lease.username));
-  try {
-    const { state } = await revokeLease(deps, id, { ...how, roleOid: lease.oid });
-    if (state === "not due") return "live";
-    return state === "gone" ? "revoked" : state;
-  } catch {
-    return "left"; // one lease that cannot be revoked now must not keep the others
+): Promise<readonly ("revoked" | "quarantined" | "unverified" | "left" | "live")[]> {
+  const sorted = leases.toSorted((a, b) => a.name.shard - b.name.shard);
+  const states: ("revoked" | "quarantined" | "unverified" | "left" | "live")[] = [];
+  for (let start = 0; start < sorted.length; start += BATCH) {
+    const batch = sorted.slice(start, start + BATCH);
+    // what cannot be revoked now must not keep the others
+    const done = mayContinue() ? await revokeMany(deps, batch, how).catch(() => []) : [];
+    for (const [i] of batch.entries()) {
+      const revocation = done[i];
+      if (revocation === undefined || "error" in revocation) states.push("left");
+      else if (revocation.receipt.state === "not due") states.push("live");
+      else if (revocation.receipt.state === "gone") states.push("revoked");
+      else states.push(revocation.receipt.state);
+    }
   }
+  return states;
 }
 
 /** A schedule that has not fired this long after its time will not. */
@@ -167,7 +180,7 @@ async function mendSchedule(deps: LeaseDeps, lease: Lease): Promise<boolean> {
   return true;
 }
 
-/** End what is left of leases that are gone, by the OID in their schedules, and remove those. */
+/** End what is left of leases that are gone, by the incarnation in their schedules, and remove those. */
 async function removeOrphans(
   deps: LeaseDeps,
   schedules: Schedules,
@@ -178,33 +191,42 @@ async function removeOrphans(
   let stragglersEnded = 0;
   for (const [random, list] of schedules) {
     if (known.has(random)) continue;
-    for (const { name } of list.filter(({ recheck }) => !recheck)) {
+    for (const { name: schedule } of list.filter(({ recheck }) => !recheck)) {
       if (!mayContinue()) return { schedulesRemoved, stragglersEnded };
-      const input = await deps.scheduler.read(name);
-      const lease = input && parseLeaseId(input.leaseId);
-      // whose name and input speak of two leases is none of ours, and says nothing about an OID
-      if (input && lease?.name.random === random && lease.name.tag === deps.tag) {
+      const input = await deps.scheduler.read(schedule);
+      const lease = input && "leaseId" in input ? parseLeaseId(input.leaseId) : undefined;
+      // whose name and input speak of two leases is none of ours, and says nothing about an incarnation
+      if (
+        input &&
+        "incarnation" in input &&
+        lease?.name.random === random &&
+        lease.name.tag === deps.tag
+      ) {
         const { username } = lease;
-        const seen = await endEverywhere(deps, { oid: input.roleOid, username });
+        const { incarnation } = input;
+        const [seen = []] = await endEverywhere(deps, [{ username, incarnation }]);
         stragglersEnded += seen.reduce((sum, { ended }) => sum + ended, 0);
-        // the schedule is what its OID is known by: it stays until every server was looked at
+        // the schedule is what its incarnation is known by: it stays until every server was looked at
         if (unseenIn(seen).length > 0) continue;
       }
-      await deps.scheduler.remove(name);
+      await deps.scheduler.remove(schedule);
       schedulesRemoved += 1;
     }
   }
   return { schedulesRemoved, stragglersEnded };
 }
 
-/** Sessions on any server whose role is gone there. */
-async function countStrangers(
+/** Sessions on any server whose role is gone there, and members of groups that are not Mayfly's. */
+async function findUnknown(
   deps: LeaseDeps,
-): Promise<Pick<SweepReport, "unknownSessions" | "unseen">> {
-  const here = await deps.ledger.sessionsWithoutRole();
+): Promise<Pick<SweepReport, "unknownSessions" | "unknownMembers" | "unseen">> {
+  const { sessions, members } = await deps.engine.findUnknown();
   const { answers, unseen } = await askReaders(deps, (reader) => reader.sessionsWithoutRole());
-  const unknownSessions = [here, ...answers].flat().length;
-  return { unknownSessions, ...(unseen.length > 0 && { unseen }) };
+  return {
+    unknownSessions: [sessions, ...answers].flat().length,
+    unknownMembers: members,
+    ...(unseen.length > 0 && { unseen }),
+  };
 }
 
 /** Last, and not when time is short: a lease that is due matters more. */
@@ -222,7 +244,10 @@ function tell({ telemetry }: LeaseDeps, report: SweepReport): void {
   telemetry.measure("QuarantinedLeases", report.quarantined);
   telemetry.measure("UnverifiedLeases", report.unverified);
   telemetry.measure("ForeignRoles", report.foreign.length);
+  for (const { role, member } of report.unknownMembers)
+    telemetry.audit({ event: "role.foreign", username: member, why: `it is a member of ${role}` });
   telemetry.measure("UnknownSessions", report.unknownSessions);
+  telemetry.measure("UnknownMembers", report.unknownMembers.length);
   if (report.stragglersEnded > 0) telemetry.measure("StragglersEnded", report.stragglersEnded);
   telemetry.audit({ event: "sweep.finished", ...report });
 }

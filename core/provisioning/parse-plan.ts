@@ -1,6 +1,6 @@
 import { ConfigError } from "../errors.ts";
 import { CONSUMER_NAME, DATABASE_NAME, MAX_SHARDS, ROLE_NAME, SECRET_NAME, TAG } from "../names.ts";
-import type { ProvisionPlan } from "./plan.ts";
+import type { PlannedRole, ProvisionPlan } from "./plan.ts";
 import { PRIVILEGE_KEYS, TARGET } from "./privileges.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -92,7 +92,7 @@ function userProblems(secrets: Json, roles: readonly unknown[]): string[] {
     if (strategy !== "single-user" && strategy !== "alternating-users")
       problems.push(`${where}.strategy must be single-user or alternating-users`);
     if (users.length !== count || !users.every(isUserName))
-      problems.push(`${where}.usernames must be ${count} without "mf_" or "pg_" in front`);
+      problems.push(`${where}.usernames must be ${count}, none of them reserved`);
     if (!isName(group) || (group.startsWith("mf_") && !groups.includes(group)))
       problems.push(
         `${where}.group must be a dynamic role's group, or a role that is not Mayfly's`,
@@ -107,11 +107,25 @@ function userProblems(secrets: Json, roles: readonly unknown[]): string[] {
 
 const isUserName = (value: unknown): boolean => isName(value) && !/^(?:mf|pg)_/.test(value);
 
+const NUMBERS = [
+  "ttlSeconds",
+  "maxTtlSeconds",
+  "maxLeases",
+  "maxLeasesPerConsumer",
+  "connectionLimit",
+] as const satisfies readonly (keyof PlannedRole)[];
+/** What fits the database's own whole numbers. */
+const MOST = 2 ** 31 - 1;
+
 function roleProblems(name: string, role: unknown): string[] {
-  const { groupRole, privileges } = isObject(role) ? role : {};
+  const given: Json = isObject(role) ? role : {};
+  const { groupRole, privileges } = given;
   const problems: string[] = [];
   if (!ROLE_NAME.test(name)) problems.push(`roles.${name} is no name of a dynamic role`);
   if (!isName(groupRole)) problems.push(`roles.${name}.groupRole must be a role's name`);
+  for (const key of NUMBERS)
+    if (!isCount(given[key], MOST))
+      problems.push(`roles.${name}.${key} must be a whole number above 0`);
   for (const [key, targets] of Object.entries(isObject(privileges) ? privileges : {})) {
     if (!PRIVILEGE_KEYS.some((known) => known === key))
       problems.push(`roles.${name}.privileges.${key} is not known`);

@@ -10,6 +10,20 @@ export interface Privileges {
   readonly usage?: readonly string[];
 }
 
+/** A dynamic role: its group, and what may be issued of it. Lengths are in seconds. */
+export interface PlannedRole {
+  readonly groupRole: string;
+  readonly privileges: Privileges;
+  readonly ttlSeconds: number;
+  readonly maxTtlSeconds: number;
+  /** Most leases of this role at one time, all consumers together; latched ones count. */
+  readonly maxLeases: number;
+  /** Most leases of one consumer of this role. */
+  readonly maxLeasesPerConsumer: number;
+  /** `CONNECTION LIMIT` of each lease. */
+  readonly connectionLimit: number;
+}
+
 /** What the provisioner makes true; travels as one JSON string in the custom resource. */
 export interface ProvisionPlan {
   /** The database's name in the configuration, first part of every lease id. */
@@ -25,10 +39,8 @@ export interface ProvisionPlan {
   readonly databases: readonly string[];
   /** `CONNECTION LIMIT` of each issuer login. */
   readonly loginConnectionLimit: number;
-  /** Dynamic role name to its group role and privileges. */
-  readonly roles: Readonly<
-    Record<string, { readonly groupRole: string; readonly privileges: Privileges }>
-  >;
+  /** By the name of the dynamic role. */
+  readonly roles: Readonly<Record<string, PlannedRole>>;
   /** Rotated secret's name to the users that are made from it. */
   readonly rotatedUsers?: Readonly<Record<string, RotatedUser>>;
   /** Who may ask for what. A lease of anybody else is revoked. */

@@ -1,10 +1,10 @@
 import type { Actor } from "../audit.ts";
 import type { Lease } from "../leases/lease.ts";
-import { formatLeaseId, parseLeaseId } from "../leases/lease-id.ts";
+import { parseLeaseId } from "../leases/lease-id.ts";
 import { allPages } from "../leases/list.ts";
 import type { LeaseDeps, ScheduleInput, Scheduler } from "../leases/ports.ts";
 import { endEverywhere, forOnePass, unseenIn } from "../leases/readers.ts";
-import { revokeLease } from "../leases/revoke.ts";
+import { revokeMany } from "../leases/revoke.ts";
 import type { ProvisionPlan } from "./plan.ts";
 
 /** Names of leases, by what came of them. */
@@ -51,24 +51,26 @@ export async function revokeLeases(
   const unseen = new Set<string>();
   for await (const page of allPages(deps)) {
     outcome.foreign.push(...page.foreign.map(({ username }) => username));
-    for (const lease of page.leases.filter(selected)) {
-      const { username, oid, name } = lease;
-      const id = parseLeaseId(formatLeaseId(deps.database, name.role, username));
-      const options = { onlyIfDue: false, actor, roleOid: oid };
-      await revokeLease(all, id, options).then(
-        ({ state, servers }) => {
-          const isKept = state === "quarantined" || state === "unverified";
-          outcome[isKept ? state : "revoked"].push(username);
-          for (const { server, problem } of servers) if (problem !== undefined) unseen.add(server);
-        },
-        () => outcome.failed.push(username),
-      );
+    const chosen = page.leases.filter(selected);
+    const done = await revokeMany(all, chosen, { onlyIfDue: false, actor }).catch(() => []);
+    for (const [i, { username }] of chosen.entries()) {
+      const each = done[i];
+      if (each === undefined || "error" in each) outcome.failed.push(username);
+      else {
+        const { state, servers } = each.receipt;
+        const isKept = state === "quarantined" || state === "unverified";
+        outcome[isKept ? state : "revoked"].push(username);
+        for (const { server, problem } of servers) if (problem !== undefined) unseen.add(server);
+      }
     }
   }
-  for (const { leaseId, roleOid: oid } of rechecks) {
-    const { username } = parseLeaseId(leaseId);
-    for (const server of unseenIn(await endEverywhere(deps, { oid, username }))) unseen.add(server);
-  }
+  const second = rechecks.flatMap((input) => ("recheck" in input ? input.recheck : [input]));
+  const dropped = second.map(({ leaseId, incarnation }) => ({
+    ...parseLeaseId(leaseId),
+    incarnation,
+  }));
+  for (const seen of dropped.length === 0 ? [] : await endEverywhere(deps, dropped))
+    for (const server of unseenIn(seen)) unseen.add(server);
   return { ...outcome, unseen: [...unseen].toSorted() };
 }
 

@@ -18,7 +18,7 @@ export async function finishSecret(
   const answer = await deps.servers.logIn(onServer(deps, pending));
   if ("refused" in answer)
     throw new ConfigError(
-      `secret ${id}: ${deps.server.host} refuses the pending login of ${pending.username} (SQLSTATE ${answer.refused}), which therefore does not become ${AWSCURRENT}; setSecret has not set its password: aws secretsmanager rotate-secret`,
+      `secret ${id}: ${deps.server.host} refuses the pending login of ${pending.username} (code ${answer.refused}), which therefore does not become ${AWSCURRENT}; setSecret has not set its password: aws secretsmanager rotate-secret`,
     );
   await answer.end();
   const from = [...versions].find(([, stages]) => stages.includes(AWSCURRENT))?.[0];

@@ -6,7 +6,7 @@ import type { PasswordPolicy } from "./settings.ts";
 const PRINTABLE = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i));
 const CLASSES = [/[a-z]/, /[A-Z]/, /[0-9]/, /[^a-zA-Z0-9]/];
 
-/** Fewer bits could be guessed from a verifier that leaks. */
+/** Fewer bits could be guessed from what the server keeps of it. */
 const LEAST_BITS = 128;
 
 /** Each gives a password with a chance of one in twelve or more, by any policy of 128 bits. */

@@ -45,7 +45,7 @@ export interface ServerLogin {
   readonly password: Secret;
 }
 
-/** A login that the server refused: its SQLSTATE (PostgreSQL appendix A). */
+/** A login that the server refused, and the engine's code for why. */
 export interface Refusal {
   readonly refused: string;
 }
@@ -64,8 +64,8 @@ export interface RotationServers {
 /** One of two users that take turns, as it is to be. */
 export interface TurnUser {
   readonly username: string;
-  /** SCRAM-SHA-256 verifier of its new password. */
-  readonly verifier: string;
+  /** Its new password. */
+  readonly password: Secret;
   readonly group: string;
   readonly actsAsGroup: boolean;
   /** The user whose turn it is now: the other one gets what it has. */
@@ -76,8 +76,15 @@ export interface TurnUser {
 
 /** An open session. */
 export interface RotationSession {
-  /** Change the password of the user who logged in. */
-  setOwnPassword(username: string, verifier: string): Promise<void>;
+  /**
+   * Change the password of the user who logged in. With `clear`, take away what whoever had the former
+   * one may have left to it: settings of its own, and transactions without a session.
+   */
+  setOwnPassword(
+    username: string,
+    password: Secret,
+    options: { readonly clear: boolean },
+  ): Promise<void>;
   /** Make the user of the next turn, or converge it: password, memberships, the role it acts as. */
   convergeTurn(user: TurnUser): Promise<void>;
   /** The role whose privileges the session has. */

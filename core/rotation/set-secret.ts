@@ -1,5 +1,4 @@
 import { ConfigError } from "../errors.ts";
-import { scramVerifier } from "../scram.ts";
 import { type Duration, seconds } from "../time.ts";
 import { readAdministrator, readNextAdministrator } from "./administrator.ts";
 import type { DatabaseSecret } from "./database-secret.ts";
@@ -37,10 +36,9 @@ export async function setSecret(deps: RotationDeps, request: RotationRequest): P
       if (next.kind === "converge turn") return await convergeTurn(deps, id, { current, pending });
       const [session] = sessions.slice(-1);
       if (next.kind === "set own password" && session !== undefined)
-        return await session.setOwnPassword(
-          pending.username,
-          await scramVerifier(pending.password),
-        );
+        return await session.setOwnPassword(pending.username, pending.password, {
+          clear: strategy === "issuer-login",
+        });
       if (next.kind === "log in") {
         const login = versions[next.as] ?? pending;
         const answer = await deps.servers.logIn(onServer(deps, login));
@@ -67,7 +65,7 @@ async function convergeTurn(
   try {
     await session.convergeTurn({
       username: pending.username,
-      verifier: await scramVerifier(pending.password),
+      password: pending.password,
       group: settings.group ?? "",
       actsAsGroup: settings.actsAsGroup === true,
       like: current.username,
@@ -93,7 +91,7 @@ async function administratorSession(
   const second = next && (await servers.logIn({ ...server, dbname, ...next }));
   if (second !== undefined && !("refused" in second)) return second;
   throw new ConfigError(
-    `the administrator's secret ${administrator.arn} holds a login that ${server.host} refuses (SQLSTATE ${answer.refused}); put the right password there`,
+    `the administrator's secret ${administrator.arn} holds a login that ${server.host} refuses (code ${answer.refused}); put the right password there`,
   );
 }
 
@@ -104,7 +102,7 @@ async function askRds(deps: RotationDeps, id: string, pending: DatabaseSecret): 
     if (!("refused" in answer)) return answer.end();
     if (attempt === ATTEMPTS_AFTER_RDS)
       throw new ConfigError(
-        `secret ${id}: RDS has applied the new password, and ${deps.server.host} refuses it (SQLSTATE ${answer.refused}); is it the instance's own address?`,
+        `secret ${id}: RDS has applied the new password, and ${deps.server.host} refuses it (code ${answer.refused}); is it the instance's own address?`,
       );
     await deps.time.wait(BETWEEN_ATTEMPTS);
   }
@@ -118,7 +116,7 @@ function lockedOut({ settings, server }: RotationDeps, id: string, heard: Heard)
     if (answer === undefined || answer === "accepted") return [];
     return answer.refused === "none"
       ? [`AWS${label.toUpperCase()} (there is none of this user)`]
-      : [`AWS${label.toUpperCase()} (SQLSTATE ${answer.refused})`];
+      : [`AWS${label.toUpperCase()} (code ${answer.refused})`];
   });
   return new ConfigError(
     `secret ${id}: ${server.host} lets nobody in with ${tried.join(" or ")}, and nothing was changed; ${REMEDY[settings.strategy]}`,

@@ -55,7 +55,7 @@ async function logIn(
     if (!("refused" in answer)) return answer;
     if (!isReplica || attempt === ATTEMPTS_ON_REPLICA)
       throw new ConfigError(
-        `secret ${id}: ${host} refuses the pending login of ${pending.username} (SQLSTATE ${answer.refused}); setSecret has not set its password: aws secretsmanager rotate-secret`,
+        `secret ${id}: ${host} refuses the pending login of ${pending.username} (code ${answer.refused}); setSecret has not set its password: aws secretsmanager rotate-secret`,
       );
     await deps.time.wait(BETWEEN_ATTEMPTS);
   }
