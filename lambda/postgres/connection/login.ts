@@ -22,13 +22,27 @@ export interface Limits {
 
 /**
  * The session settings of every connection that holds power, sent in the startup message so that
- * they stand before the first statement: a lease that may create functions in `public` could
- * otherwise have them run by us (docs/adr, "a room of its own").
+ * they stand before the first statement and nothing is taken from what a server, a database or a role
+ * defaults to: a lease that may create functions in `public` could otherwise have them run by us
+ * (docs/adr, "a room of its own"), and whoever had an issuer login's password could leave settings.
  */
 const startupOptions = ({ statement, lock }: Limits): string =>
   [
     "search_path=pg_catalog,pg_temp",
     "client_min_messages=warning",
+    "default_transaction_isolation=read\\ committed",
+    "default_transaction_read_only=off",
+    "row_security=on",
+    "idle_session_timeout=0",
+    "local_preload_libraries=",
+    "tcp_user_timeout=0",
+    "synchronous_commit=on",
+    "debug_print_parse=off",
+    "debug_print_rewritten=off",
+    "debug_print_plan=off",
+    "standard_conforming_strings=on",
+    "extra_float_digits=1",
+    "log_parameter_max_length_on_error=0",
     "TimeZone=UTC",
     "DateStyle=ISO",
     `statement_timeout=${statement}`,

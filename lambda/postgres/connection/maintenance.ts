@@ -2,9 +2,17 @@ import type pg from "pg";
 import { fromPgError, sqlStateOf } from "./from-pg-error.ts";
 import type { Login } from "./login.ts";
 import type { Sql } from "./sql.ts";
+import { CONNECTION_LOST, ENDED, READ_ONLY, WRONG_PASSWORD } from "./sqlstates.ts";
 
 /** Where the login comes from. `fresh` reads the secret again instead of the copy in memory. */
 export type LoginSource = (options: { readonly fresh: boolean }) => Promise<Login>;
+
+/** A statement with `$1` parameters that a connection remembers by its name. */
+export interface PreparedStatement {
+  readonly name: string;
+  readonly text: Sql;
+  readonly values: readonly unknown[];
+}
 
 /** A connection as far as it is used here. */
 export type Connection = Pick<pg.Client, "query" | "end">;
@@ -12,17 +20,12 @@ export type Connection = Pick<pg.Client, "query" | "end">;
 /** Opens one connection; tests count what goes through it. */
 export type Open = (login: Login) => Promise<Connection>;
 
-/** SQLSTATE of a refused password: it may have been rotated since the secret was read. */
-const WRONG_PASSWORD = "28P01";
-/** SQLSTATE of writing on a server that has become a standby. */
-const READ_ONLY = "25006";
-const CONNECTION_LOST = /^(08...|57P0[1-5])$/;
-
 /**
  * The one warm connection of a function instance to the maintenance database.
  *
  * Statements must be safe to repeat: after a lost connection, or on a server that has become
- * read-only, a statement is sent once more over a new one, whatever became of the first.
+ * read-only, a statement is sent once more over a new one, whatever became of the first; a third time
+ * where the server ended both.
  */
 export class Maintenance {
   readonly #loginOf: LoginSource;
@@ -35,16 +38,16 @@ export class Maintenance {
   }
 
   /**
-   * Send one simple query: its statements are one implicit transaction, and nothing it sets with
-   * SET LOCAL outlives it, so no caller finds another's state on this connection.
+   * Send one statement, which is a transaction of its own: in one round trip, with its values bound and
+   * never part of the text. One that has a name is parsed once for each connection.
    *
    * @param tell SQLSTATEs whose error the caller wants to see as it is.
-   * @returns the rows of its last statement.
+   * @returns its rows.
    * @throws MayflyError for everything else.
    */
   async query<Row>(
     step: string,
-    statement: Sql,
+    statement: Sql | PreparedStatement,
     tell: ReadonlySet<string> = new Set(),
   ): Promise<readonly Row[]> {
     for (let attempt = 1; ; attempt++) {
@@ -52,14 +55,14 @@ export class Maintenance {
       const mine = this.#connection;
       const connection = await this.#connected(mine);
       try {
-        const result: unknown = await connection.query(statement);
-        const last = Array.isArray(result) ? result.at(-1) : result;
-        return unlessFailed((last as pg.QueryResult).rows as Row[]);
+        const { rows }: pg.QueryResult = await connection.query(queryOf(statement));
+        return rows as Row[];
       } catch (error) {
         const code = sqlStateOf(error);
         const lost = code === undefined || code === READ_ONLY || CONNECTION_LOST.test(code);
         if (lost) this.#abandon(mine);
-        if (lost && attempt === 1) continue;
+        // two rotations may follow each other, and each ends who came in with a former password
+        if (lost && attempt < (code === ENDED ? 3 : 2)) continue;
         throw code !== undefined && tell.has(code) ? error : fromPgError(step, error);
       }
     }
@@ -91,22 +94,18 @@ export class Maintenance {
     try {
       return await this.#open(await this.#loginOf({ fresh: false }));
     } catch (error) {
-      if (sqlStateOf(error) !== WRONG_PASSWORD) throw error;
+      const code = sqlStateOf(error) ?? "";
+      // its password was changed, or is being changed: a rotation ends who came in with the former one
+      if (code !== WRONG_PASSWORD && !CONNECTION_LOST.test(code)) throw error;
       return this.#open(await this.#loginOf({ fresh: true }));
     }
   }
 }
 
-/**
- * A statement that holds a verifier must not fail, or the server would log its text: it answers with
- * the SQLSTATE in its column `outcome`, which is thrown here as the driver would have.
- */
-function unlessFailed<Row>(rows: readonly Row[]): readonly Row[] {
-  const { outcome } = (rows[0] ?? {}) as { outcome?: unknown };
-  const [kind, code] = typeof outcome === "string" ? outcome.split(" ") : [];
-  if (kind === "failed") throw Object.assign(new Error("the statement caught an error"), { code });
-  return rows;
-}
+const queryOf = (statement: Sql | PreparedStatement): pg.QueryConfig =>
+  typeof statement === "string"
+    ? { text: statement }
+    : { ...statement, values: [...statement.values] };
 
 const end = async (connection: Promise<Connection> | undefined): Promise<void> => {
   await connection?.then((open) => open.end()).catch(() => {});

@@ -1,36 +1,32 @@
-import { milliseconds, type Time } from "../../../core/time.ts";
+import { type Duration, milliseconds, type Time } from "../../../core/time.ts";
 import { fromPgError, sqlStateOf } from "./from-pg-error.ts";
+import { CONTENDED, DENIED } from "./sqlstates.ts";
 
-/**
- * What concurrent role DDL fails with although nothing is wrong (measured on 14 to 18): tuple
- * concurrently updated or deleted (XX000), deadlock, lock timeout, and names or rights that came or
- * went in between.
- */
-export const CONTENDED: ReadonlySet<string> = new Set([
-  "XX000",
-  "40001",
-  "40P01",
-  "55P03",
-  "42704",
-  "23505",
-  "42710",
-  "42501",
-]);
+/** What time and chance a retry has. */
+export interface RetryDeps {
+  readonly time: Pick<Time, "wait">;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
 
 const ATTEMPTS = 6;
 /** A privilege that is really missing stays missing. */
 const ATTEMPTS_DENIED = 3;
 const CAP = 200;
 
+/** How long to wait after an attempt that was contended: more each time, and at random. */
+export const pause = (attempt: number, random: () => number): Duration =>
+  milliseconds(random() * Math.min(CAP, 5 * 2 ** attempt));
+
 /**
- * Run an operation that reads its state anew each time, until it is not contended or the attempts
- * are used up.
+ * Run an operation that reads its state anew each time, until it fails with none of `codes`, or the
+ * attempts are used up.
  *
- * @throws MayflyError of the last attempt.
+ * @throws the error of the last attempt, as it is.
  */
-export async function retryContended<T>(
-  step: string,
-  { time, random }: { readonly time: Time; readonly random: () => number },
+export async function retried<T>(
+  { time, random }: RetryDeps,
+  codes: ReadonlySet<string>,
   operation: () => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
@@ -38,10 +34,22 @@ export async function retryContended<T>(
       return await operation();
     } catch (error) {
       const code = sqlStateOf(error);
-      const most = code === "42501" ? ATTEMPTS_DENIED : ATTEMPTS;
-      if (code === undefined || !CONTENDED.has(code) || attempt >= most)
-        throw fromPgError(step, error);
-      await time.wait(milliseconds(random() * Math.min(CAP, 5 * 2 ** attempt)));
+      const most = code === DENIED ? ATTEMPTS_DENIED : ATTEMPTS;
+      if (code === undefined || !codes.has(code) || attempt >= most) throw error;
+      await time.wait(pause(attempt, random));
     }
+  }
+}
+
+/** As {@link retried}, while it is contended. @throws MayflyError of the last attempt. */
+export async function retryContended<T>(
+  step: string,
+  deps: RetryDeps,
+  operation: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await retried(deps, CONTENDED, operation);
+  } catch (error) {
+    throw fromPgError(step, error);
   }
 }

@@ -3,7 +3,9 @@ import type pg from "pg";
 import { StatementRejectedError } from "../../../core/errors.ts";
 import { fromPgError, sqlStateOf } from "./from-pg-error.ts";
 import { connect, type Limits, type Login } from "./login.ts";
+import { type RetryDeps, retried } from "./retry.ts";
 import { joined, type Sql, sql } from "./sql.ts";
+import { CONFLICT, POWERLESS, REFUSED } from "./sqlstates.ts";
 
 /** PostgreSQL 16 split memberships into ADMIN, INHERIT and SET. */
 export const SPLIT_MEMBERSHIP = 160_000;
@@ -17,7 +19,7 @@ export interface Session {
    * transaction got in the way, as two stacks on one cluster may.
    *
    * @throws StatementRejectedError also when PostgreSQL merely warned that a GRANT or REVOKE had
-   *   no effect (SQLSTATE 01007, 01006): then nothing is committed.
+   *   no effect (code 01007, 01006): then nothing is committed.
    */
   apply(step: string, statements: readonly Sql[]): Promise<void>;
   /** Whether statements would be let through: they run in a transaction that is rolled back. */
@@ -25,17 +27,6 @@ export interface Session {
   /** Run one statement that PostgreSQL allows in no transaction; errors in `fine` are no errors. */
   alone(step: string, statement: Sql, fine: ReadonlySet<string>): Promise<void>;
 }
-
-/** Another transaction touched the same catalog row; the same statements may pass next time. */
-const CONFLICT = new Set(["XX000", "40P01", "40001", "55P03", "23505"]);
-const ATTEMPTS = 6;
-const FIRST_DELAY_MS = 40;
-
-/** Warnings that a GRANT or REVOKE did nothing, where an error was due. */
-const POWERLESS = new Set(["01006", "01007"]);
-
-/** `42501`, and from 16 on `XX000` for a right that only SET ROLE reaches ("no possible grantors"). */
-const REFUSED = new Set(["42501", "XX000"]);
 
 /** A session that its opener ends. */
 export interface OpenSession extends Session {
@@ -165,13 +156,7 @@ function sessionOn(client: pg.Client): Session {
   };
 }
 
-async function repeated(run: () => Promise<void>): Promise<void> {
-  for (let failures = 1; ; failures++) {
-    try {
-      return await run();
-    } catch (error) {
-      if (failures === ATTEMPTS || !CONFLICT.has(sqlStateOf(error) ?? "")) throw error;
-      await delay(FIRST_DELAY_MS * 2 ** (failures - 1) * (0.5 + Math.random()));
-    }
-  }
-}
+/** Two stacks on one cluster get into each other's way for moments. */
+const repeated = (run: () => Promise<void>): Promise<void> => retried(CHANCE, CONFLICT, run);
+
+const CHANCE: RetryDeps = { time: { wait: (length) => delay(length) }, random: Math.random };

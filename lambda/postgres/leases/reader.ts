@@ -1,46 +1,33 @@
-import type { Reader, ReaderLook } from "../../../core/leases/ports.ts";
-import type { Time } from "../../../core/time.ts";
-import type { Maintenance } from "../connection/maintenance.ts";
-import { CONTENDED, retryContended } from "../connection/retry.ts";
-import type { Sql } from "../connection/sql.ts";
-import * as statements from "./reader-statements.ts";
-import { sessionsWithoutRole } from "./revoke-statements.ts";
+import type { Reader } from "../../../core/leases/ports.ts";
+import { type CallDeps, call } from "./call.ts";
+import { endSessions } from "./engine.ts";
 
-export interface ReaderDeps {
+export interface ReaderDeps extends CallDeps {
   /** The reader's name in receipts. */
   readonly server: string;
-  /** A connection to the maintenance database's copy on the reader. */
-  readonly maintenance: Pick<Maintenance, "query">;
-  readonly time: Time;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
 }
 
-/** One reader: a function a statement, no decisions. */
+/** One reader, over a connection to the maintenance database's copy there: the verbs that write nothing. */
 export function postgresReader(deps: ReaderDeps): Reader {
-  const { server, maintenance } = deps;
-  // a standby may cancel a statement that replay has to pass (40001)
-  const contended = <T>(step: string, statement: Sql): Promise<readonly T[]> =>
-    retryContended(step, deps, () => maintenance.query<T>(step, statement, CONTENDED));
-  const one = async <T>(step: string, statement: Sql): Promise<T> => {
-    const [row] = await contended<T>(step, statement);
-    if (row === undefined) throw new Error(`step ${step} answered no row`);
-    return row;
-  };
   return {
-    server,
-    look: (roleOid, username) =>
-      one<ReaderLook>("look at a reader", statements.look(roleOid, username)),
-    countSessions: async (roleOid) =>
-      (
-        await one<{ sessions: number }>(
-          "count a reader's sessions",
-          statements.countSessions(roleOid),
-        )
-      ).sessions,
-    sessionsWithoutRole: async () =>
-      (await contended<{ oid: number }>("find a reader's sessions", sessionsWithoutRole)).map(
-        ({ oid }) => oid,
-      ),
+    server: deps.server,
+    look: async (roles) =>
+      (await endSessions(deps, roles, true)).map(({ state, replays, ended, remaining, who }) => ({
+        role: state,
+        replays,
+        ended,
+        remaining,
+        ...who,
+      })),
+    countSessions: async ({ username, incarnation }) => {
+      const rows = await call<{ incarnation: string | null; sessions: number }>(deps, "look", 0, [
+        username,
+      ]);
+      return rows.find((row) => row.incarnation === incarnation)?.sessions ?? 0;
+    },
+    sessionsWithoutRole: async () => {
+      const rows = await call<{ kind: string; subject: string }>(deps, "sweep", 0, []);
+      return rows.filter(({ kind }) => kind === "session").map(({ subject }) => subject);
+    },
   };
 }

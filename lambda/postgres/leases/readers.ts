@@ -13,6 +13,7 @@ export interface ReaderConnectionsDeps {
   /** How a host's certificate is checked. */
   readonly ssl: (host: string) => Login["ssl"];
   readonly open: Open;
+  readonly tag: string;
   readonly time: Time;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -47,7 +48,7 @@ export function readerConnections(deps: ReaderConnectionsDeps): ReaderConnection
 }
 
 function readerAt(
-  { login, ssl, open: connect, time, random }: ReaderConnectionsDeps,
+  { login, ssl, open: connect, tag, time, random }: ReaderConnectionsDeps,
   open: Map<string, Maintenance>,
   server: string,
   place: ReaderPlace,
@@ -61,7 +62,7 @@ function readerAt(
       connect,
     );
   open.set(server, maintenance);
-  const reader = postgresReader({ server, maintenance, time, random });
+  const reader = postgresReader({ server, maintenance, tag, time, random });
   return status === undefined ? reader : withStatus(reader, status);
 }
 
@@ -73,8 +74,8 @@ function withStatus({ server, ...calls }: Reader, status: string): Reader {
   };
   return {
     server,
-    look: (...role) => calls.look(...role).catch(say),
-    countSessions: (roleOid) => calls.countSessions(roleOid).catch(say),
+    look: (roles) => calls.look(roles).catch(say),
+    countSessions: (role) => calls.countSessions(role).catch(say),
     sessionsWithoutRole: () => calls.sessionsWithoutRole().catch(say),
   };
 }

@@ -1,8 +1,8 @@
 import { ConfigError, StatementRejectedError } from "../../../core/errors.ts";
 import type { SecretStore } from "../../../core/secret-store.ts";
 import type { Login } from "../connection/login.ts";
+import { WRONG_PASSWORD } from "../connection/sqlstates.ts";
 import { type TlsSettings, tlsOptions } from "../connection/tls.ts";
-import { WRONG_PASSWORD } from "./converge/logins.ts";
 import { knownPassword } from "./converge/rotated-secrets.ts";
 
 /** Where a server is, and where the function that asks for it is. */
@@ -89,4 +89,4 @@ async function rotatedLogin(
 }
 
 const isWrongPassword = (error: unknown): boolean =>
-  error instanceof StatementRejectedError && error.sqlState === WRONG_PASSWORD;
+  error instanceof StatementRejectedError && error.engineCode === WRONG_PASSWORD;

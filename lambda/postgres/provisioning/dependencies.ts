@@ -25,7 +25,10 @@ export interface ProvisionDeps extends AdminDeps {
   readonly warn: Log;
   readonly telemetry: Telemetry;
   /** The readers of the cluster, for as long as leases are revoked. */
-  readonly readers: (login: LoginSource, tls: TlsSettings) => ReaderConnections;
+  readonly readers: (
+    login: LoginSource,
+    plan: TlsSettings & { readonly tag: string },
+  ) => ReaderConnections;
 }
 
 type Log = (step: string, facts?: Readonly<Record<string, string | number>>) => void;

@@ -1,22 +1,19 @@
 import type { Sighting } from "../../../core/leases/server.ts";
-import { janitorName, MAINTENANCE_DATABASE } from "../../../core/names.ts";
+import { groupRoleName, janitorName, MAINTENANCE_DATABASE } from "../../../core/names.ts";
 import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
 import { type Changes, changesOf } from "../../../core/provisioning/report.ts";
-import {
-  becomableRoles,
-  issuerLoginsOf,
-  wantedMemberships,
-  wantedRoles,
-} from "../../../core/provisioning/roles.ts";
 import type { Stack } from "../../../core/provisioning/stack.ts";
 import type { Login } from "../connection/login.ts";
 import { type Session, withSession } from "../connection/session.ts";
+import { VERBS_VERSION } from "../leases/verbs.ts";
 import { asAdmin } from "./admin-login.ts";
 import { checkCluster } from "./check/check-cluster.ts";
 import { checkDatabase } from "./check/check-database.ts";
 import { refuseIf } from "./check/problems.ts";
+import { clearLogins } from "./converge/clear-logins.ts";
 import { grantConnect } from "./converge/connect.ts";
 import { convergeGrants, type Ground } from "./converge/converge-grants.ts";
+import { awaitIssues } from "./converge/issue-lock.ts";
 import { convergeIssuerSecret, convergeJanitorSecret } from "./converge/login-secrets.ts";
 import { convergeLogin, isProved } from "./converge/logins.ts";
 import {
@@ -30,9 +27,18 @@ import { knownPassword } from "./converge/rotated-secrets.ts";
 import { settleServer } from "./converge/settle-server.ts";
 import { claimTag, releaseTag, serverSeen } from "./converge/stamp.ts";
 import { admitToStamp } from "./converge/stamp-table.ts";
+import {
+  declare,
+  installVerbs,
+  letSeeSessions,
+  removeOldVerbs,
+  withdrawDeclared,
+} from "./converge/verbs.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
 import { dismiss } from "./remove/dismiss.ts";
 import { dismissUsers } from "./remove/dismiss-users.ts";
+import { groupsOf } from "./remove/drop-roles.ts";
+import { issuerLoginsOf, wantedMemberships, wantedRoles } from "./wanted-roles.ts";
 
 /**
  * Make everything true that a plan asks of a cluster. Safe to repeat; a repetition changes nothing.
@@ -91,15 +97,31 @@ export async function converge(
   plan: ProvisionPlan,
   sighting: Sighting,
 ): Promise<Changes> {
+  // first: what is granted to the logins goes with what they own
+  await clearLogins(ground.session, plan, ground.version);
   const made = await makeClusterWide(ground, plan, deps.log);
+  await withdrawDeclared(ground.session, plan);
+  await awaitAllIssues(ground, plan.tag);
+  await installVerbs(ground.session, plan, ground.version);
+  deps.log("verbs installed", { version: VERBS_VERSION, shards: plan.shards });
   const { issuer, passwordsSet } = await makeLogins(ground, plan, deps);
   await settleServer(deps, ground, plan, issuer, sighting);
   const rotated = await makeRotatedUsers(deps, ground, plan);
   const granted = await convergeGrants(deps, ground, plan);
+  await declare(ground.session, plan);
   // before the groups that they were in
   const rolesDropped = await dismissUsers(deps, ground, plan, issuer);
   const dismissed = await dismiss(deps, ground, plan, issuer);
+  await removeOldVerbs(ground.session, plan.tag);
   return changesOf(...made, { passwordsSet }, rotated, granted, { rolesDropped }, dismissed);
+}
+
+/** A lease that was being issued when its grant was withdrawn is there to be seen, or never will be. */
+async function awaitAllIssues({ session, version }: Ground, tag: string): Promise<void> {
+  for (const group of await groupsOf(session, tag)) {
+    const role = group.slice(groupRoleName(tag, "").length);
+    await awaitIssues(session, { tag, role, server: version });
+  }
 }
 
 async function checked(
@@ -137,6 +159,7 @@ async function makeClusterWide(
   const made = await makeRoles(session, roles);
   const memberships = wantedMemberships(plan);
   const membershipsGranted = await makeMemberships(session, memberships, version);
+  await letSeeSessions(session, plan.tag);
   const admitted = await admitIssuerLogins(session, issuerLoginsOf(plan));
   await admitToStamp(session, issuerLoginsOf(plan));
   const connects = await grantConnect(session, plan);
@@ -148,7 +171,7 @@ async function makeClusterWide(
   ];
 }
 
-/** @returns a login that can become each issuer role, and how many passwords were set. */
+/** @returns an issuer login that works, and how many passwords were set. */
 async function makeLogins(
   { session, admin }: Ground,
   plan: ProvisionPlan,
@@ -164,12 +187,11 @@ async function makeLogins(
     endpoint,
   );
   const place = { ...admin, database: MAINTENANCE_DATABASE };
-  const become = becomableRoles(plan);
   const proved: Proved[] = [];
   for (const held of issuers)
-    proved.push(await convergeOwn(deps, session, issuerSecret, { ...place, ...held }, become));
+    proved.push(await convergeOwn(deps, session, issuerSecret, { ...place, ...held }));
   const login = { ...admin, ...janitor, database: dbname };
-  proved.push(await convergeOwn(deps, session, janitorSecret, login, []));
+  proved.push(await convergeOwn(deps, session, janitorSecret, login));
   for (const { login: each, set } of proved)
     log("login proved", { login: each.username, password: set ? "set" : "unchanged" });
   const [issuer = admin] = proved.map((each) => each.login);
@@ -191,13 +213,11 @@ async function convergeOwn(
   session: Session,
   secretArn: string,
   login: Login,
-  become: readonly string[],
 ): Promise<Proved> {
   const { secrets, log } = deps;
-  if (await isProved(login, LIMITS, become)) return { login, set: false };
+  if (await isProved(login, LIMITS)) return { login, set: false };
   const known = await knownPassword({ secrets }, secretArn, login);
-  if (known === undefined)
-    return { login, set: await convergeLogin(session, login, LIMITS, become) };
+  if (known === undefined) return { login, set: await convergeLogin(session, login, LIMITS) };
   log("a rotation is under way; the password is left alone", { user: login.username });
-  return convergeOwn(deps, session, secretArn, { ...login, password: known.password }, become);
+  return convergeOwn(deps, session, secretArn, { ...login, password: known.password });
 }

@@ -1,5 +1,6 @@
 import { ConfigError, StatementRejectedError } from "../../../core/errors.ts";
 import type { TurnUser } from "../../../core/rotation/ports.ts";
+import { scramVerifier } from "../connection/scram.ts";
 import { type OpenSession, SPLIT_MEMBERSHIP } from "../connection/session.ts";
 import { ident, integer, literal, type Sql, sql } from "../connection/sql.ts";
 import { type Membership, memberships } from "../provisioning/memberships.ts";
@@ -59,7 +60,7 @@ export async function convergeTurn(session: OpenSession, user: TurnUser): Promis
         `"${name}" has SUPERUSER, CREATEROLE, REPLICATION or BYPASSRLS, and such users do not take turns; take that from it, or use strategy single-user`,
       );
   const statements = [
-    ...passwordOf(user, stateOf(username), stateOf(like)),
+    ...passwordOf(user, await scramVerifier(user.password), stateOf(username), stateOf(like)),
     ...grantsOf(user, held, split),
     ...[username, like]
       .filter((name) => user.actsAsGroup && stateOf(name)?.acts_as !== group)
@@ -75,7 +76,8 @@ export async function convergeTurn(session: OpenSession, user: TurnUser): Promis
 }
 
 function passwordOf(
-  { username, verifier, comment }: TurnUser,
+  { username, comment }: TurnUser,
+  verifier: string,
   known: UserState | undefined,
   like: UserState | undefined,
 ): readonly Sql[] {
@@ -137,7 +139,7 @@ function mayNot(
       : existing.map((role) => sql`GRANT ${ident(role)} TO ${admin} WITH ADMIN OPTION`)),
   ];
   return new ConfigError(
-    `the administrator "${name}" may not set up the user ${username} like ${like} (SQLSTATE ${error.sqlState}), and nothing was changed; have a DBA run: ${remedies.join("; ")};`,
+    `the administrator "${name}" may not set up the user ${username} like ${like} (code ${error.engineCode}), and nothing was changed; have a DBA run: ${remedies.join("; ")};`,
     { cause: error },
   );
 }

@@ -1,13 +1,5 @@
-import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import { enderName, MAINTENANCE_DATABASE } from "../../../../core/names.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
-import {
-  issuerLoginsOf,
-  SIGNAL_ROLE,
-  type WantedMembership,
-  type WantedRole,
-  wantedMemberships,
-  wantedRoles,
-} from "../../../../core/provisioning/roles.ts";
 import { ownerGroupsOf } from "../../../../core/rotation/rotated-users.ts";
 import { SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, integer, joined, literal, type Sql, sql } from "../../connection/sql.ts";
@@ -19,6 +11,15 @@ import {
   shutOutPublic,
 } from "../converge/maintenance-database.ts";
 import { createRole, grantMembership } from "../converge/roles.ts";
+import {
+  issuerLoginsOf,
+  SIGNAL_ROLE,
+  STATS_ROLE,
+  type WantedMembership,
+  type WantedRole,
+  wantedMemberships,
+  wantedRoles,
+} from "../wanted-roles.ts";
 import { about, block, connectTo, eachValueOf, type Piece, runIf, statements } from "./psql.ts";
 
 const exists = (role: string): Sql =>
@@ -58,11 +59,12 @@ export function rolePieces(plan: ProvisionPlan, admin: string): readonly Piece[]
     about(["Mayfly's own roles. The logins have no password yet."], block(...roles.map(makeRole))),
     about(
       [
-        "Who may grant or become whom. Since PostgreSQL 16 memberships are more exact, and the",
+        "Who may grant whom, and who ends sessions. Since PostgreSQL 16 memberships are more exact, and the",
         "administrator needs one of each role; before, CREATEROLE is all it takes.",
       ],
       eachValueOf(membershipQuery(wantedMemberships(plan), administered(roles, admin))),
     ),
+    seePiece(plan),
     ...ownerGroupPieces(ownerGroupsOf(plan), admin),
     "commit;",
   ];
@@ -95,6 +97,21 @@ const makeRole = (role: WantedRole): Sql => sql`if not ${exists(role.name)} then
   end if;`;
 
 const truth = (value: boolean): Sql => (value ? sql`true` : sql`false`);
+
+/** Where a session comes from is told to members of this role alone, which not every DBA may grant. */
+const seePiece = ({ tag }: ProvisionPlan): Piece =>
+  about(
+    ["That receipts say whose sessions were ended, if whoever runs this may grant it."],
+    eachValueOf(sql`select pg_catalog.format('grant %I to %I', s.rolname, e.rolname)
+from pg_catalog.pg_roles s, pg_catalog.pg_roles e
+where s.rolname = ${literal(STATS_ROLE)} and e.rolname = ${literal(enderName(tag))}
+  and not pg_catalog.pg_has_role(e.oid, s.oid, 'USAGE')
+  and (exists (select from pg_catalog.pg_roles u where u.rolname = current_user
+      and (u.rolsuper or u.rolcreaterole
+        and pg_catalog.current_setting('server_version_num')::int < ${integer(SPLIT_MEMBERSHIP)}))
+    or exists (select from pg_catalog.pg_auth_members m where m.roleid = s.oid and m.admin_option
+      and pg_catalog.pg_has_role(m.member, 'USAGE')))`),
+  );
 
 const administered = (roles: readonly WantedRole[], admin: string): readonly WantedMembership[] =>
   [...roles.map(({ name }) => name), SIGNAL_ROLE].map((role) => ({

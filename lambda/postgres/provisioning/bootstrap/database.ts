@@ -1,11 +1,11 @@
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { wantedPrivileges, wantedSchemas } from "../../../../core/provisioning/privileges.ts";
-import { entrantsOf } from "../../../../core/provisioning/roles.ts";
 import { ownerGroupsOf } from "../../../../core/rotation/rotated-users.ts";
 import { literal, sql } from "../../connection/sql.ts";
 import { admit } from "../converge/connect.ts";
 import { relationGaps } from "../converge/gaps.ts";
 import { byDefault, enter } from "../converge/privileges.ts";
+import { entrantsOf } from "../wanted-roles.ts";
 import { about, connectTo, eachValueOf, inComment, type Piece, runIf, statements } from "./psql.ts";
 
 /** The privileges of the groups in one application database. */

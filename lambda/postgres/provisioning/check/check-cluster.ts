@@ -1,13 +1,8 @@
-import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import { enderName, MAINTENANCE_DATABASE } from "../../../../core/names.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
-import {
-  entrantsOf,
-  issuerLoginsOf,
-  SIGNAL_ROLE,
-  wantedRoles,
-} from "../../../../core/provisioning/roles.ts";
 import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, literal, type Sql, sql } from "../../connection/sql.ts";
+import { entrantsOf, SIGNAL_ROLE, wantedRoles } from "../wanted-roles.ts";
 import {
   type AdminFacts,
   adminProblems,
@@ -46,17 +41,17 @@ export async function serverVersion(session: Session): Promise<number> {
   return row?.version ?? 0;
 }
 
-/** `$1` the owner, `$2` the maintenance database, `$3` the issuer logins. */
+/** `$1` the owner, `$2` the maintenance database, `$3` the role that ends sessions. */
 const adminFacts = (split: boolean): Sql => sql`
 select u.rolname::text as admin, u.rolsuper as superuser, u.rolcreaterole as create_role,
   u.rolcreatedb as create_db, o.oid is not null as owner_exists, o.rolsuper as owner_superuser,
   pg_catalog.pg_has_role(u.oid, o.oid, ${split ? sql`'SET'` : sql`'MEMBER'`}) as owner_member,
   d.oid is not null as maintenance_exists,
   pg_catalog.pg_has_role(u.oid, d.datdba, 'USAGE') as maintenance_ours,
-  (select pg_catalog.count(distinct m.member) = 2 from pg_catalog.pg_auth_members m
-    join pg_catalog.pg_roles l on l.oid = m.member
+  exists (select from pg_catalog.pg_auth_members m
+    join pg_catalog.pg_roles e on e.oid = m.member
     join pg_catalog.pg_roles s on s.oid = m.roleid
-    where s.rolname = ${literal(SIGNAL_ROLE)} and l.rolname = any ($3::text[])) as logins_signal
+    where s.rolname = ${literal(SIGNAL_ROLE)} and e.rolname = $3::text) as ender_signals
 from pg_catalog.pg_roles u
 left join pg_catalog.pg_roles o on o.rolname = $1::text
 left join pg_catalog.pg_database d on d.datname = $2::text
@@ -114,7 +109,7 @@ export async function checkCluster(
   const [found] = await session.rows<AdminFacts>(step, adminFacts(split), [
     plan.owner,
     MAINTENANCE_DATABASE,
-    issuerLoginsOf(plan),
+    enderName(plan.tag),
   ]);
   if (found === undefined) throw new Error("pg_roles has no row for current_user");
   const databases = await session.rows<DatabaseFacts>(step, databaseFacts, [
@@ -149,7 +144,7 @@ export async function checkCluster(
  */
 async function refusedRights(
   session: Session,
-  { admin, create_role, logins_signal, superuser }: AdminFacts,
+  { admin, create_role, ender_signals, superuser }: AdminFacts,
   roles: readonly RoleFacts[],
   split: boolean,
 ): Promise<readonly string[]> {
@@ -157,7 +152,7 @@ async function refusedRights(
   const problems: string[] = [];
   const signal = ident(SIGNAL_ROLE);
   // before 16, CREATEROLE is all it takes, and its lack is a problem of its own
-  if (!superuser && !logins_signal && (split || create_role))
+  if (!superuser && !ender_signals && (split || create_role))
     if (!(await session.permits(step, [sql`grant ${signal} to current_user`])))
       problems.push(signalProblem(admin));
   const touch = ({ name }: RoleFacts): Sql => sql`alter role ${ident(name)} noinherit`;

@@ -1,6 +1,6 @@
 import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
-import { SIGNAL_ROLE } from "../../../../core/provisioning/roles.ts";
 import { ident, sql } from "../../connection/sql.ts";
+import { SIGNAL_ROLE } from "../wanted-roles.ts";
 import { problem } from "./problems.ts";
 
 /** What the catalogs say of the admin, the owner and the maintenance database. */
@@ -14,8 +14,8 @@ export interface AdminFacts {
   readonly owner_member: boolean | null;
   readonly maintenance_exists: boolean;
   readonly maintenance_ours: boolean | null;
-  /** Both issuer logins can end sessions already. */
-  readonly logins_signal: boolean;
+  /** The role that ends sessions can already. */
+  readonly ender_signals: boolean;
 }
 
 /** What they say of an application database. */
@@ -121,7 +121,7 @@ export const intruderProblem = (name: string): string =>
     sql`REVOKE CONNECT ON DATABASE ${ident(MAINTENANCE_DATABASE)} FROM ${ident(name)}`,
   );
 
-/** That the admin cannot give the issuer logins the right to end sessions. */
+/** That the admin cannot pass on the right to end sessions. */
 export const signalProblem = (admin: string): string =>
   problem(
     `${ident(admin)} may not pass on ${SIGNAL_ROLE}, with which sessions are ended`,

@@ -1,7 +1,7 @@
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
-import { entrantsOf } from "../../../../core/provisioning/roles.ts";
 import type { Session } from "../../connection/session.ts";
 import { ident, type Sql, sql } from "../../connection/sql.ts";
+import { entrantsOf } from "../wanted-roles.ts";
 
 /** `$1` databases, `$2` roles, made or not, `$3` the owner. Only what is not granted by name. */
 const connectGaps = sql`

@@ -1,14 +1,9 @@
 import { StatementRejectedError } from "../../../../core/errors.ts";
-import { scramVerifier } from "../../../../core/scram.ts";
 import type { Limits, Login } from "../../connection/login.ts";
+import { scramVerifier } from "../../connection/scram.ts";
 import { type Session, withSession } from "../../connection/session.ts";
 import { ident, literal, sql } from "../../connection/sql.ts";
-
-/** `28P01`: the password is not the one that the server knows. */
-export const WRONG_PASSWORD = "28P01";
-
-/** `42501`: it is, but the login may not connect to that database. */
-const NOT_LET_IN = "42501";
+import { DENIED, WRONG_PASSWORD } from "../../connection/sqlstates.ts";
 
 /**
  * Make sure that a login works: log in with it, and become each role that it must be able to become.
@@ -21,7 +16,7 @@ export async function convergeLogin(
   admin: Session,
   login: Login,
   limits: Limits,
-  become: readonly string[],
+  become: readonly string[] = [],
 ): Promise<boolean> {
   if (await isProved(login, limits, become)) return false;
   const verifier = await scramVerifier(login.password);
@@ -40,7 +35,7 @@ export async function convergeLogin(
 export async function isProved(
   login: Login,
   limits: Limits,
-  become: readonly string[],
+  become: readonly string[] = [],
 ): Promise<boolean> {
   try {
     await prove(login, limits, become);
@@ -58,13 +53,13 @@ export async function isKnown(login: Login, limits: Limits): Promise<boolean> {
     return true;
   } catch (error) {
     if (isRejected(error, WRONG_PASSWORD)) return false;
-    if (isRejected(error, NOT_LET_IN)) return true;
+    if (isRejected(error, DENIED)) return true;
     throw error;
   }
 }
 
 const isRejected = (error: unknown, sqlState: string): boolean =>
-  error instanceof StatementRejectedError && error.sqlState === sqlState;
+  error instanceof StatementRejectedError && error.engineCode === sqlState;
 
 const prove = (login: Login, limits: Limits, become: readonly string[]): Promise<void> =>
   withSession(login, limits, (session) =>

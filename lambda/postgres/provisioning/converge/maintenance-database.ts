@@ -1,6 +1,7 @@
 import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
 import type { Session } from "../../connection/session.ts";
 import { ident, type Sql, sql } from "../../connection/sql.ts";
+import { CREATED_MEANWHILE } from "../../connection/sqlstates.ts";
 import { refuseIf } from "../check/problems.ts";
 
 const database = ident(MAINTENANCE_DATABASE);
@@ -15,9 +16,6 @@ from pg_catalog.pg_database d where d.datname = $1::text`;
 export const createMaintenance = sql`create database ${database} template template0 allow_connections false`;
 export const shutOutPublic = sql`revoke all on database ${database} from public`;
 export const openMaintenance = sql`alter database ${database} allow_connections true`;
-
-/** `42P04`, `23505`: another stack on this cluster created it at this moment. */
-const CREATED_MEANWHILE = new Set(["42P04", "23505"]);
 
 /**
  * Make the maintenance database, on a connection to any other database.

@@ -1,8 +1,8 @@
-import type { WantedMembership, WantedRole } from "../../../../core/provisioning/roles.ts";
 import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, integer, literal, type Sql, sql } from "../../connection/sql.ts";
 import { refuseIf } from "../check/problems.ts";
 import { type Membership, memberships } from "../memberships.ts";
+import type { WantedMembership, WantedRole } from "../wanted-roles.ts";
 
 interface RoleState {
   readonly name: string;
@@ -19,8 +19,8 @@ select rolname::text as name, rolcanlogin as login, rolcreaterole as create_role
   rolcreatedb as create_db, rolinherit as inherit, rolconnlimit as connection_limit
 from pg_catalog.pg_roles where rolname = any ($1::text[])`;
 
-const attributes = ({ login, createRole, connectionLimit }: WantedRole): Sql =>
-  sql`${login ? sql`login` : sql`nologin`} ${createRole ? sql`createrole` : sql`nocreaterole`} nocreatedb noinherit connection limit ${integer(connectionLimit)}`;
+const attributes = ({ login, createRole, inherit, connectionLimit }: WantedRole): Sql =>
+  sql`${login ? sql`login` : sql`nologin`} ${createRole ? sql`createrole` : sql`nocreaterole`} nocreatedb ${inherit ? sql`inherit` : sql`noinherit`} connection limit ${integer(connectionLimit)}`;
 
 /** Make a role, and say what it is for. */
 export const createRole = (role: WantedRole): readonly Sql[] => [
@@ -36,7 +36,7 @@ const isAsWanted = (role: WantedRole, state: RoleState): boolean =>
   state.create_role === role.createRole &&
   state.connection_limit === role.connectionLimit &&
   !state.create_db &&
-  !state.inherit;
+  state.inherit === role.inherit;
 
 /**
  * Create the roles that are missing, and correct the attributes of those that are not.
@@ -70,12 +70,12 @@ export function grantMembership({ role, member, use }: WantedMembership, version
     return use === "administer" ? sql`${granted} with admin option` : granted;
   return use === "administer"
     ? sql`${granted} with admin true, inherit false, set false`
-    : sql`${granted} with inherit false, set true`;
+    : sql`${granted} with inherit true, set false`;
 }
 
 function isSatisfied(use: WantedMembership["use"], state: Membership, version: number): boolean {
+  if (use === "inherit") return state.inherit;
   if (state.inherit) return false;
-  if (use === "become") return state.set;
   return state.admin && (version < SPLIT_MEMBERSHIP || !state.set);
 }
 
@@ -90,7 +90,7 @@ export async function makeMemberships(
   wanted: readonly WantedMembership[],
   version: number,
 ): Promise<number> {
-  const step = "grant groups to issuer roles and issuer roles to logins";
+  const step = "grant groups to issuer roles";
   const members = [...new Set(wanted.map(({ member }) => member))];
   const missing = async () => {
     const rows = await session.rows<Membership>(step, memberships(version), [members]);

@@ -35,6 +35,6 @@ export async function settleServer(
   await withLeases(deps, plan, issuer, async (room) => {
     const { revoked, quarantined } = await revoke(deps, room, () => true, RESTORE_ACTOR);
     const counts = { revoked: revoked.length, quarantined: quarantined.length, left: 0 };
-    await adopt({ ledger: { settle }, telemetry: deps.telemetry }, sighting, counts);
+    await adopt({ engine: { settle }, telemetry: deps.telemetry }, sighting, counts);
   });
 }

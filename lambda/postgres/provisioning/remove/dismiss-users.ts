@@ -2,8 +2,8 @@ import { StatementRejectedError } from "../../../../core/errors.ts";
 import { decideKeep } from "../../../../core/leases/end-and-drop.ts";
 import {
   endEverywhere,
+  followReaders,
   forOnePass,
-  settleReaders,
   unseenIn,
 } from "../../../../core/leases/readers.ts";
 import { endAllSessions } from "../../../../core/leases/sessions.ts";
@@ -12,6 +12,7 @@ import { wantedUsers } from "../../../../core/rotation/rotated-users.ts";
 import type { Login } from "../../connection/login.ts";
 import type { Session } from "../../connection/session.ts";
 import { ident, type Sql, sql } from "../../connection/sql.ts";
+import { DENIED, DEPENDENTS } from "../../connection/sqlstates.ts";
 import { someOf } from "../check/problems.ts";
 import type { Ground } from "../converge/converge-grants.ts";
 import { statesOf } from "../converge/make-rotated-users.ts";
@@ -21,7 +22,7 @@ import { keepersOf } from "./drop-roles.ts";
 import { type LeaseRoom, withLeases } from "./leases.ts";
 
 /** SQLSTATEs: not the administrator's to change; something depends on it that no catalog told. */
-const KEPT = new Set(["42501", "2BP01"]);
+const KEPT = new Set([DENIED, DEPENDENTS]);
 
 /**
  * Take away the users that were made for the tag and that no plan names: no login, no password, no
@@ -79,7 +80,7 @@ async function tried(session: Session, step: string, statements: readonly Sql[])
     await session.apply(step, statements);
     return true;
   } catch (error) {
-    if (error instanceof StatementRejectedError && KEPT.has(error.sqlState)) return false;
+    if (error instanceof StatementRejectedError && KEPT.has(error.engineCode)) return false;
     throw error;
   }
 }
@@ -91,9 +92,9 @@ async function endAndDrop(
   { deps: room }: Pick<LeaseRoom, "deps">,
   state: UserState,
 ): Promise<boolean> {
-  const role = { oid: state.oid, username: state.name };
-  const writer = await endAllSessions(room, role);
-  const readers = await settleReaders(room, role, "latch");
+  const role = { incarnation: String(state.oid), username: state.name };
+  const writer = await endAllSessions(room, [role]);
+  const [readers = []] = await followReaders(room, [role], "latch");
   const left = decideKeep(writer, readers);
   if (left !== undefined) {
     const servers = left.blockers.map(({ database }) => database);
@@ -107,9 +108,11 @@ async function endAndDrop(
     keep(deps, state, `it cannot log in: ${someOf(what) || "somebody has a membership from it"}`);
     return false;
   }
-  const unseen = unseenIn(await endEverywhere(room, role));
+  const [after = []] = await endEverywhere(room, [role]);
+  const unseen = unseenIn(after);
   if (unseen.length > 0)
     deps.warn("sessions of a user of a rotated secret may be left", { servers: someOf(unseen) });
-  deps.log("rotated user dropped", { user: state.name });
+  const ended = [...writer, ...readers, ...after].reduce((sum, each) => sum + each.ended, 0);
+  deps.log("rotated user dropped", { user: state.name, sessionsEnded: ended });
   return true;
 }

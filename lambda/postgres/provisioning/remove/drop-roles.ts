@@ -1,7 +1,10 @@
 import { StatementRejectedError } from "../../../../core/errors.ts";
 import { groupRoleName, issuerRoleName, MAINTENANCE_DATABASE } from "../../../../core/names.ts";
 import type { Session } from "../../connection/session.ts";
-import { ident, joined, literal, sql } from "../../connection/sql.ts";
+import { ident, joined, literal, type Sql, sql } from "../../connection/sql.ts";
+import { DENIED, IN_USE, NO_DATABASE } from "../../connection/sqlstates.ts";
+import { serverVersion } from "../check/check-cluster.ts";
+import { awaitIssues, issueLock } from "../converge/issue-lock.ts";
 
 /** Something that keeps a role of ours from being dropped. */
 export interface Keeper {
@@ -36,7 +39,7 @@ const named = async (session: Session, pattern: string): Promise<string[]> =>
     ({ name }) => name,
   );
 
-const leasePattern = (tag: string): string => `^mf_${tag}_[0-9]{2}_`;
+const leasePattern = (tag: string): string => `^mf_${tag}_[a-z0-9-]+_[a-z0-9-]+_[a-z0-9]+$`;
 
 /** The group roles that there are, whatever the configuration says. */
 export const groupsOf = (session: Session, tag: string): Promise<string[]> =>
@@ -48,26 +51,26 @@ export const leasesOf = (session: Session, tag: string): Promise<string[]> =>
 
 /** The issuer roles, logins and the janitor that there are. */
 export const staffOf = (session: Session, tag: string): Promise<string[]> =>
-  named(session, `^mf_${tag}_(issuer_[0-9]{2}|login_[ab]|janitor)$`);
+  named(session, `^mf_${tag}_(issuer_[a-z2-7]{2}|login_[ab]|janitor|ender)$`);
 
 /** Issuer roles among names of roles. */
 export const isIssuerRole = (tag: string, name: string): boolean =>
   name.startsWith(issuerRoleName(tag, 0).slice(0, -2));
 
-/** SQLSTATE: a lease came in while the group was about to be dropped. */
-const IN_USE = "55006";
-
 /**
- * Drop a group role, unless a lease is in it. `COMMENT` is the lock that issuing takes as well, so
- * no lease can come in between the look and the DROP; it would be left with no group.
+ * Drop a group role, unless a lease is in it. Its lock is the one that issuing takes as well, which
+ * behind it looks once more whether the role is declared: so no lease can come in between the look and
+ * the DROP; it would be left with no group.
  *
  * @returns false when there is a lease.
  */
 export async function dropGroup(session: Session, tag: string, group: string): Promise<boolean> {
   const name = ident(group);
+  const role = group.slice(groupRoleName(tag, "").length);
+  await awaitIssues(session, { tag, role, server: await serverVersion(session) });
   try {
     await session.apply("drop a group role", [
-      sql`comment on role ${name} is 'mayfly: removed'`,
+      sql`select pg_catalog.pg_advisory_xact_lock(${issueLock(tag, role)})`,
       sql`do $mf$ begin
         if exists (select from pg_catalog.pg_auth_members m
             join pg_catalog.pg_roles u on u.oid = m.member
@@ -80,7 +83,7 @@ export async function dropGroup(session: Session, tag: string, group: string): P
     ]);
     return true;
   } catch (error) {
-    if (error instanceof StatementRejectedError && error.sqlState === IN_USE) return false;
+    if (error instanceof StatementRejectedError && error.engineCode === IN_USE) return false;
     throw error;
   }
 }
@@ -92,15 +95,19 @@ export const shut = (session: Session, logins: readonly string[]): Promise<void>
     logins.map((login) => sql`alter role ${ident(login)} nologin`),
   );
 
-/** Drop roles, all or none. */
-export const dropRoles = (session: Session, roles: readonly string[]): Promise<void> =>
-  session.apply(
-    "drop issuer roles, logins and janitor",
-    roles.length === 0 ? [] : [sql`drop role ${joined(roles.map(ident), sql`, `)}`],
-  );
+/** Drop roles, and before them what they have, all or none: a removal that fails can be repeated. */
+export const dropRoles = (
+  session: Session,
+  roles: readonly string[],
+  before: readonly Sql[] = [],
+): Promise<void> =>
+  session.apply("drop issuer roles, logins and janitor", [
+    ...before,
+    ...(roles.length === 0 ? [] : [sql`drop role ${joined(roles.map(ident), sql`, `)}`]),
+  ]);
 
 /** SQLSTATEs: somebody is connected to it; it is another's; it is gone. */
-const KEPT = new Set(["55006", "42501", "3D000"]);
+const KEPT = new Set([IN_USE, DENIED, NO_DATABASE]);
 
 /** Drop the maintenance database, from another one, unless somebody is connected to it. */
 export async function dropMaintenanceDatabase(session: Session): Promise<boolean> {

@@ -2,7 +2,7 @@ import type { LeaseDeps } from "../../../../core/leases/ports.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { connect, type Login } from "../../connection/login.ts";
 import { type LoginSource, Maintenance } from "../../connection/maintenance.ts";
-import { postgresLedger } from "../../leases/ledger.ts";
+import { postgresEngine } from "../../leases/engine.ts";
 import { knownPassword } from "../converge/rotated-secrets.ts";
 import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
 
@@ -38,7 +38,7 @@ export async function withLeases<T>(
   const maintenance = new Maintenance(source, (to) => connect(to, LIMITS));
   const readers = composed(source, plan);
   const server = `${login.host}:${login.port}`;
-  const ledger = postgresLedger({
+  const engine = postgresEngine({
     maintenance,
     tag,
     server,
@@ -47,7 +47,7 @@ export async function withLeases<T>(
     random: Math.random,
   });
   try {
-    return await work({ deps: { database, tag, ledger, readers, telemetry, time }, maintenance });
+    return await work({ deps: { database, tag, engine, readers, telemetry, time }, maintenance });
   } finally {
     await Promise.all([maintenance.close(), readers.close()]);
   }

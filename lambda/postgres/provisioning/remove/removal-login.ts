@@ -1,14 +1,14 @@
 import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
-import { issuerLoginsOf, SIGNAL_ROLE } from "../../../../core/provisioning/roles.ts";
 import type { Login } from "../../connection/login.ts";
-import type { Maintenance } from "../../connection/maintenance.ts";
-import { ident, joined, literal, sql } from "../../connection/sql.ts";
+import { ident, integer, joined, literal, type Sql, sql } from "../../connection/sql.ts";
+import { borrow } from "../borrow.ts";
 import type { Ground } from "../converge/converge-grants.ts";
 import { heldBy, newPassword } from "../converge/login-secrets.ts";
 import { convergeLogin } from "../converge/logins.ts";
 import { admitIssuerLogins } from "../converge/maintenance-database.ts";
 import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
+import { issuerLoginsOf } from "../wanted-roles.ts";
 
 /**
  * An issuer login that works, also where an earlier removal has shut it, or its secret is gone: then
@@ -36,21 +36,35 @@ export async function removalLogin(
   const login = { ...admin, ...found, database: MAINTENANCE_DATABASE };
   await session.apply("open an issuer login", [sql`alter role ${ident(login.username)} login`]);
   await admitIssuerLogins(session, [login.username]);
-  await convergeLogin(session, login, LIMITS, [...shards, SIGNAL_ROLE]);
+  await convergeLogin(session, login, LIMITS);
   return login;
 }
 
-/** End every session of these logins but the one that asks. They are looked up before any is told. */
+/**
+ * End every session of these logins but the one of a given process. The administrator may, as a member
+ * of each for that moment. They are looked up before any is told.
+ */
 export async function endOthers(
-  maintenance: Pick<Maintenance, "query">,
+  { session, version }: Pick<Ground, "session" | "version">,
   logins: readonly string[],
+  except: number,
 ): Promise<void> {
-  const names = joined(logins.map(literal), sql`, `);
-  await maintenance.query(
-    "end the logins' sessions",
-    sql`set local role ${ident(SIGNAL_ROLE)};
-with told as materialized (select pid from pg_catalog.pg_stat_activity
-  where usename in (${names}) and pid <> pg_catalog.pg_backend_pid())
-select pg_catalog.count(*) filter (where pg_catalog.pg_terminate_backend(pid)) as ended from told`,
-  );
+  const told = sql`with told as materialized (select pid from pg_catalog.pg_stat_activity
+  where usename in (${joined(logins.map(literal), sql`, `)}) and pid <> ${integer(except)})
+select pg_catalog.count(*) filter (where pg_catalog.pg_terminate_backend(pid)) as ended from told`;
+  await session.apply("end the logins' sessions", borrow(logins, version, "inherit", [told]));
 }
+
+/**
+ * What takes away the litter of logins in the maintenance database (large objects, default privileges,
+ * and before PostgreSQL 15 whatever they made in the schema public), so that they can be dropped.
+ */
+export const dropLitter = (
+  { version }: Pick<Ground, "version">,
+  logins: readonly string[],
+): readonly Sql[] =>
+  logins.length === 0
+    ? []
+    : borrow(logins, version, "inherit", [
+        sql`drop owned by ${joined(logins.map(ident), sql`, `)}`,
+      ]);

@@ -4,14 +4,21 @@ import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import type { Stack } from "../../../../core/provisioning/stack.ts";
 import { seconds } from "../../../../core/time.ts";
 import type { Login } from "../../connection/login.ts";
+import type { Maintenance } from "../../connection/maintenance.ts";
 import { withSession } from "../../connection/session.ts";
+import { sql } from "../../connection/sql.ts";
+import { NO_DATABASE } from "../../connection/sqlstates.ts";
+import { VERBS_VERSION } from "../../leases/verbs.ts";
 import { asAdmin } from "../admin-login.ts";
 import { serverVersion } from "../check/check-cluster.ts";
 import { someOf } from "../check/problems.ts";
+import { clearLogins } from "../converge/clear-logins.ts";
 import { type Ground, withdrawAll } from "../converge/converge-grants.ts";
 import { releaseTag, stampOf } from "../converge/stamp.ts";
 import { shutOutOfStamp } from "../converge/stamp-table.ts";
+import { installedVersions, installVerbs, removal, withdrawDeclared } from "../converge/verbs.ts";
 import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
+import { issuerLoginsOf } from "../wanted-roles.ts";
 import { dropGroups, revoke } from "./dismiss.ts";
 import { dismissUsers } from "./dismiss-users.ts";
 import {
@@ -25,7 +32,7 @@ import {
   staffOf,
 } from "./drop-roles.ts";
 import { withLeases } from "./leases.ts";
-import { endOthers, removalLogin } from "./removal-login.ts";
+import { dropLitter, endOthers, removalLogin } from "./removal-login.ts";
 import { keepScheduleGroup, removeScheduleGroup } from "./remove-schedule-group.ts";
 
 /** A server that fails over answers again within a minute or two; one that is gone never does. */
@@ -34,9 +41,6 @@ const PAUSE = seconds(10);
 
 const LOST =
   "the administrator's secret is gone; if the database still exists, leases may be alive in it, and its roles are kept";
-
-/** SQLSTATE: the database that the admin's secret names was dropped. */
-const NO_DATABASE = "3D000";
 
 /** What a removal has left. */
 interface Left {
@@ -139,7 +143,7 @@ async function reached<T>(
     try {
       return await attempt();
     } catch (error) {
-      if (error instanceof StatementRejectedError && error.sqlState === NO_DATABASE)
+      if (error instanceof StatementRejectedError && error.engineCode === NO_DATABASE)
         return undefined;
       if (!(error instanceof DatabaseUnavailableError)) throw error;
       if (left === 1) return undefined;
@@ -159,12 +163,16 @@ async function clear(
   const staff = await staffOf(session, tag);
   const shards = staff.filter((name) => isIssuerRole(tag, name));
   const logins = staff.filter((name) => !isIssuerRole(tag, name));
+  const isCleared = await clearLogins(session, plan, ground.version);
   const login = await removalLogin(deps, ground, plan, { shards, logins });
+  if (login !== undefined) await ensureVerbs(ground, { ...plan, shards: shards.length }, isCleared);
   const groups = await groupsOf(session, tag);
   await dismissUsers(deps, ground, { ...plan, rotatedUsers: {} }, login);
   // leases that are left are latched; their issuer roles are kept, or nobody could drop them
   const left =
-    login === undefined ? [] : await revokeEverything(deps, ground, plan, { login, logins });
+    login === undefined
+      ? []
+      : await revokeEverything(deps, ground, plan, { login, logins, shards });
   const { left: privileges, holders } = await withdrawAll(deps, ground, plan);
   for (const each of privileges) deps.warn("a privilege is kept", { each });
   await dropGroups(deps, session, tag, groups, async () => {});
@@ -180,7 +188,9 @@ async function clear(
     });
   await shutOutOfStamp(session, logins);
   const dropped = staff.filter((name) => !kept.includes(name) && !held.includes(name));
-  await dropRoles(session, dropped);
+  const littering = issuerLoginsOf(plan).filter((name) => dropped.includes(name));
+  const before = [...(await removal(session, tag)), ...dropLitter(ground, littering)];
+  await dropRoles(session, dropped, before);
   deps.log("roles dropped", { roles: dropped.length });
   return left;
 }
@@ -193,14 +203,29 @@ async function clear(
  */
 async function revokeEverything(
   deps: ProvisionDeps,
-  { session }: Ground,
+  ground: Ground,
   plan: ProvisionPlan,
-  { login, logins }: { readonly login: Login; readonly logins: readonly string[] },
+  {
+    login,
+    logins,
+    shards,
+  }: {
+    readonly login: Login;
+    readonly logins: readonly string[];
+    readonly shards: readonly string[];
+  },
 ): Promise<readonly string[]> {
   return withLeases(deps, plan, login, async (room) => {
-    await revoke(deps, room, () => true);
-    await shut(session, logins);
-    await endOthers(room.maintenance, logins);
+    // somebody who has a login's password may be in the way until the logins are shut
+    await revoke(deps, room, () => true).catch((error: unknown) => {
+      if (!(error instanceof DatabaseUnavailableError)) throw error;
+      deps.warn("leases are looked at again once the logins are shut", { why: error.message });
+    });
+    await shut(ground.session, logins);
+    await endOthers(ground, logins, await pidOf(room.maintenance));
+    // what somebody has left until this moment may name a lease
+    const isCleared = await clearLogins(ground.session, plan, ground.version);
+    await ensureVerbs(ground, { ...plan, shards: shards.length }, isCleared);
     const { quarantined, unverified, foreign } = await revoke(deps, room, () => true);
     if (foreign.length > 0)
       deps.warn("roles are named like leases but are none, and were not touched", {
@@ -208,4 +233,24 @@ async function revokeEverything(
       });
     return [...quarantined, ...unverified, ...foreign];
   });
+}
+
+/** Leases are revoked by verbs, which a deployment that failed early has not installed. */
+async function ensureVerbs(
+  { session, version }: Ground,
+  plan: ProvisionPlan,
+  isCleared: boolean,
+): Promise<void> {
+  const installed = await installedVersions(session, plan.tag);
+  if (!isCleared && installed.includes(VERBS_VERSION)) return;
+  await withdrawDeclared(session, { ...plan, grants: [] });
+  await installVerbs(session, plan, version);
+}
+
+async function pidOf(maintenance: Pick<Maintenance, "query">): Promise<number> {
+  const [own] = await maintenance.query<{ pid: number }>(
+    "ask for the own process",
+    sql`select pg_catalog.pg_backend_pid() as pid`,
+  );
+  return own?.pid ?? 0;
 }

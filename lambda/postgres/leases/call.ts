@@ -1,0 +1,44 @@
+import { ConfigError, StatementRejectedError } from "../../../core/errors.ts";
+import type { Time } from "../../../core/time.ts";
+import type { Maintenance } from "../connection/maintenance.ts";
+import { retryContended } from "../connection/retry.ts";
+import { ident, joined, type Sql, sql } from "../connection/sql.ts";
+import { CONTENDED, NO_VERBS } from "../connection/sqlstates.ts";
+import { functionName, VERBS_VERSION, type Verb, verbsSchema } from "./verbs.ts";
+
+export interface CallDeps {
+  readonly maintenance: Pick<Maintenance, "query">;
+  readonly tag: string;
+  readonly time: Time;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/**
+ * Call one verb: values bound, rows typed. Every verb is safe to repeat, and is repeated where it was
+ * contended.
+ *
+ * @param shard whose issuer role runs it; of no matter for verbs that run as the login itself.
+ * @throws ConfigError when the database does not have it; MayflyError that names it for all else.
+ */
+export async function call<Row extends object>(
+  deps: CallDeps,
+  verb: Verb,
+  shard: number,
+  values: readonly unknown[],
+): Promise<readonly Row[]> {
+  const name = functionName(verb, shard);
+  const places = values.map((_, i) => `$${i + 1}` as Sql);
+  const text = sql`select * from ${ident(verbsSchema(deps.tag))}.${ident(name)}(${joined(places, sql`, `)})`;
+  try {
+    return await retryContended(verb, deps, () =>
+      deps.maintenance.query<Row>(verb, { name, text, values }, CONTENDED),
+    );
+  } catch (error) {
+    if (!(error instanceof StatementRejectedError) || !NO_VERBS.has(error.engineCode)) throw error;
+    throw new ConfigError(
+      `the database has no verbs of version ${VERBS_VERSION} for tag "${deps.tag}" (no ${name}); deploy the stack to its end, or run: mayfly converge`,
+      { cause: error },
+    );
+  }
+}

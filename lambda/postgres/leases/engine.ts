@@ -1,0 +1,525 @@
+import { DatabaseUnavailableError, InvalidRequestError } from "../../../core/errors.ts";
+import type { LeaseRef } from "../../../core/leases/lease.ts";
+import { formatLeaseName } from "../../../core/leases/lease-name.ts";
+import type {
+  Blocker,
+  DropOutcome,
+  Engine,
+  Incarnate,
+  IssueOutcome,
+  LatchOptions,
+  LatchOutcome,
+  LendOutcome,
+  RenewOutcome,
+  SessionSeen,
+} from "../../../core/leases/ports.ts";
+import type { Sighting } from "../../../core/leases/server.ts";
+import { type Instant, plus, seconds, type Time } from "../../../core/time.ts";
+import type { Maintenance } from "../connection/maintenance.ts";
+import { pause, retryContended } from "../connection/retry.ts";
+import { scramVerifier } from "../connection/scram.ts";
+import { CONTENDED, DEPENDENTS, LOCKED } from "../connection/sqlstates.ts";
+import { type CallDeps, call } from "./call.ts";
+import { type RoleRow, recognise } from "./recognise.ts";
+import { mark, type SightingRow, timelineOf } from "./server-statements.ts";
+
+export interface EngineDeps {
+  readonly maintenance: Pick<Maintenance, "query">;
+  readonly tag: string;
+  /** The server's name in receipts. */
+  readonly server: string;
+  /** What tells the server from a copy of it. */
+  readonly serverId: string;
+  readonly time: Time;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/** Most leases in one call, and so in one transaction: its locks keep others out for a moment only. */
+const MOST_LEASES = 100;
+const MOST_SESSIONS = 250;
+
+/** There is always a first issuer role, and any may end sessions of all leases. */
+const ANY_SHARD = 0;
+
+/** PostgreSQL as an engine of leases: a verb a call, no decisions. */
+export function postgresEngine(deps: EngineDeps): Engine {
+  const { maintenance, tag, server } = deps;
+  return {
+    issue: async (order) => {
+      const { name, password, ttlSeconds, replay, minRemainingSeconds, pepper } = order;
+      const verifier = await scramVerifier(password);
+      const values = [
+        formatLeaseName(name),
+        verifier,
+        ttlSeconds ?? null,
+        replay,
+        minRemainingSeconds ?? null,
+        pepper ?? null,
+      ];
+      return issueOutcome(await one<IssueRow>(deps, "issue", name.shard, values));
+    },
+    renew: async (lease, ttlSeconds) => {
+      const values = [lease.username, oidOf(lease), ttlSeconds ?? null];
+      return renewOutcome(await one<RenewRow>(deps, "renew", lease.name.shard, values));
+    },
+    look: async (username) => {
+      const found = await one<ListedRow & { sessions: number }>(deps, "look", ANY_SHARD, [
+        username,
+      ]);
+      const row = roleIn(found);
+      return {
+        ...(row && { role: recognise(row, tag) }),
+        sessions: found.sessions,
+        now: found.now,
+      };
+    },
+    list: async (after, limit) => {
+      const rows = await call<ListedRow>(deps, "list", ANY_SHARD, [after, limit]);
+      const [first] = rows;
+      if (first === undefined) throw new Error("verb list answered no row, not even the clock");
+      const roles = rows.flatMap((row) => roleIn(row) ?? []);
+      const last = roles.at(-1);
+      return {
+        roles: roles.map((row) => recognise(row, tag)),
+        now: first.now,
+        ...(roles.length === limit && last !== undefined && { next: last.username }),
+      };
+    },
+    latch: async (leases, options) => {
+      const valid = leases.filter((lease) => faultOf(lease) === undefined);
+      const outcomes = await inBatches(valid, MOST_LEASES, (shard, batch) =>
+        latch(deps, shard, batch, options),
+      );
+      return leases.map((lease) => {
+        const why = faultOf(lease);
+        if (why !== undefined) return { kind: "invalid", why };
+        return outcomes[valid.indexOf(lease)] ?? { kind: "failed", code: "no answer" };
+      });
+    },
+    endSessions: async (roles) => {
+      const rows = await endSessions(deps, roles, false);
+      return rows.map(({ ended, remaining, who }) => ({ server, ended, remaining, ...who }));
+    },
+    drop: (leases) => inBatches(leases, MOST_LEASES, (shard, batch) => drop(deps, shard, batch)),
+    lend: (leases, way) =>
+      inBatches(leases, MOST_LEASES, (shard, batch) =>
+        again(deps, batch, async (open) => {
+          const values = [...listsOf(open), way === "lend"];
+          const rows = await call<{ outcome: string }>(deps, "lend", shard, values);
+          return rows.map(({ outcome }) => lendOutcome(outcome));
+        }),
+      ),
+    markUnverified: async (lease, since) => {
+      await call(deps, "annotate", lease.name.shard, [lease.username, oidOf(lease), since ?? null]);
+    },
+    findUnknown: async () => {
+      const rows = await call<{ kind: string; subject: string; detail: string | null }>(
+        deps,
+        "sweep",
+        ANY_SHARD,
+        [],
+      );
+      const of = (kind: string) => rows.filter((row) => row.kind === kind);
+      return {
+        sessions: of("session").map(({ subject }) => subject),
+        members: of("member").map(({ subject, detail }) => ({
+          role: subject,
+          member: detail ?? "",
+        })),
+      };
+    },
+    sighting: async () => {
+      const [row] = await call<SightingRow>(deps, "sighting", ANY_SHARD, []);
+      if (row === undefined) throw new Error("the server was looked at, and nothing was seen");
+      return sightingIn(row, deps.serverId);
+    },
+    settle: async (seen) => {
+      await retryContended("move the stamp", deps, () =>
+        maintenance.query("move the stamp", mark(tag, seen), CONTENDED),
+      );
+    },
+  };
+}
+
+const OID = /^[1-9][0-9]{0,9}$/;
+/** OIDs below are the system's (PostgreSQL's `FirstNormalObjectId`). */
+const FIRST_USER_OID = 16_384;
+
+function faultOf({ incarnation }: Pick<LeaseRef, "incarnation">): string | undefined {
+  const oid = OID.test(incarnation) ? Number(incarnation) : 0;
+  return oid >= FIRST_USER_OID && oid < 2 ** 32
+    ? undefined
+    : `incarnation "${incarnation}" is not the OID of a role; send what the lease's schedule carries`;
+}
+
+/** @throws InvalidRequestError for an incarnation that no role of PostgreSQL's can have. */
+function oidOf(lease: Pick<LeaseRef, "incarnation">): string {
+  const why = faultOf(lease);
+  if (why !== undefined) throw new InvalidRequestError(why);
+  return lease.incarnation;
+}
+
+const one = async <Row extends object>(
+  deps: EngineDeps,
+  verb: "issue" | "renew" | "look",
+  shard: number,
+  values: readonly unknown[],
+): Promise<Row> => {
+  const rows = await call<Row>(deps, verb, shard, values);
+  const [row] = rows;
+  if (row === undefined || rows.length > 1)
+    throw new Error(`verb ${verb} answered ${rows.length} rows instead of one`);
+  return row;
+};
+
+/**
+ * Do something with leases, those of one issuer role together, in calls of a bounded size; in order of
+ * their names, so that two of us who meet never wait for each other both ways.
+ *
+ * @returns the answers in the order of the leases.
+ */
+async function inBatches<T>(
+  leases: readonly LeaseRef[],
+  most: number,
+  run: (shard: number, batch: readonly LeaseRef[]) => Promise<readonly T[]>,
+): Promise<readonly T[]> {
+  const answers = new Map<LeaseRef, T>();
+  const sorted = leases.toSorted((a, b) => (a.username < b.username ? -1 : 1));
+  for (const [shard, own] of Map.groupBy(sorted, ({ name }) => name.shard))
+    for (let start = 0; start < own.length; start += most) {
+      const batch = own.slice(start, start + most);
+      for (const [i, answer] of (await run(shard, batch)).entries()) {
+        const lease = batch[i];
+        if (lease !== undefined) answers.set(lease, answer);
+      }
+    }
+  return leases.map((lease) => {
+    const answer = answers.get(lease);
+    if (answer === undefined) throw new Error(`no answer came for lease ${lease.username}`);
+    return answer;
+  });
+}
+
+const listsOf = (leases: readonly Incarnate[]): readonly [string[], string[]] => [
+  leases.map(({ username }) => username),
+  leases.map(oidOf),
+];
+
+/** How often leases that are contended are tried. */
+const ATTEMPTS = 6;
+
+interface LatchRow {
+  readonly outcome: string;
+  readonly why: string | null;
+  readonly was_open: boolean;
+  readonly at: Instant;
+  readonly expires: Instant | null;
+  readonly latched: Instant | null;
+  readonly unverified: Instant | null;
+  readonly ended: number;
+  readonly memberships: number;
+}
+
+/** Each may take three seconds where sessions are ended with it, and a statement has ten. */
+const MOST_STUBBORN = 2;
+/** What a batch spends on them together: the others are to be ended and dropped. */
+const STUBBORN_PATIENCE = seconds(12);
+
+/**
+ * A session of a lease may be in the way, and its application may connect again faster than it could be
+ * ended. So politely at first; then once more with all their sessions ended; then few at a time, each
+ * with its sessions ended in the same breath.
+ */
+async function latch(
+  deps: EngineDeps,
+  shard: number,
+  batch: readonly LeaseRef[],
+  { onlyIfDue }: LatchOptions,
+): Promise<readonly LatchOutcome[]> {
+  const early = new Map<LeaseRef, EndedAnswer>();
+  const deadline = plus(deps.time.now(), STUBBORN_PATIENCE);
+  const outcomes = await again(deps, batch, async (open, attempt) => {
+    if (attempt === 2)
+      for (const [i, ended] of (await endSessions(deps, open, false)).entries()) {
+        const lease = open[i];
+        if (lease !== undefined) early.set(lease, ended);
+      }
+    const isStubborn = attempt > 2;
+    const most = isStubborn ? MOST_STUBBORN : MOST_LEASES;
+    const found: LatchOutcome[] = [];
+    for (let start = 0; start < open.length; start += most) {
+      if (isStubborn && deps.time.now() > deadline) {
+        found.push(...open.slice(start).map(() => ({ kind: "failed" as const, code: LOCKED })));
+        break;
+      }
+      const values = [...listsOf(open.slice(start, start + most)), onlyIfDue, isStubborn];
+      const rows = await call<LatchRow>(deps, "latch", shard, values);
+      found.push(...rows.map(latchOutcome));
+    }
+    return found;
+  });
+  return outcomes.map((outcome, i) => {
+    const lease = batch[i];
+    const before = lease && early.get(lease);
+    return outcome.kind === "latched" && before !== undefined
+      ? { ...outcome, ended: outcome.ended + before.ended, ...before.who }
+      : outcome;
+  });
+}
+
+async function drop(
+  deps: EngineDeps,
+  shard: number,
+  batch: readonly LeaseRef[],
+): Promise<readonly DropOutcome[]> {
+  const outcomes = await again<DropOutcome | Dependents>(deps, batch, async (open) => {
+    const rows = await call<{ outcome: string; at: Instant }>(
+      deps,
+      "drop_leases",
+      shard,
+      listsOf(open),
+    );
+    return rows.map(({ outcome, at }) => dropOutcome(outcome, at));
+  });
+  const named: DropOutcome[] = [];
+  for (const [i, outcome] of outcomes.entries()) {
+    const lease = batch[i];
+    if (outcome.kind === "failed" && outcome.code === LOCKED) {
+      const lock = { database: "cluster", catalog: "pg_authid", kind: "lock", count: 1 };
+      named.push({ kind: "blocked", blockers: [lock] });
+    } else if (outcome.kind !== "dependents" || lease === undefined)
+      named.push(outcome as DropOutcome);
+    else named.push({ kind: "blocked", blockers: await blockersOf(deps, lease) });
+  }
+  return named;
+}
+
+async function blockersOf(deps: EngineDeps, lease: LeaseRef): Promise<readonly Blocker[]> {
+  const values = [lease.username, oidOf(lease)];
+  const rows = await call<Omit<Blocker, "count"> & { counted: number }>(
+    deps,
+    "blockers",
+    0,
+    values,
+  );
+  return rows.map(({ counted, ...rest }) => ({ ...rest, count: counted }));
+}
+
+/** Repeat for those that are contended, until none is, or the attempts are used up. */
+async function again<T extends { readonly kind: string }>(
+  deps: EngineDeps,
+  batch: readonly LeaseRef[],
+  run: (open: readonly LeaseRef[], attempt: number) => Promise<readonly T[]>,
+): Promise<readonly T[]> {
+  const outcomes: T[] = [];
+  let places = batch.map((_, place) => place);
+  for (let attempt = 1; places.length > 0; attempt++) {
+    if (attempt > 1) await deps.time.wait(pause(attempt, deps.random));
+    const open = places.flatMap((place) => batch[place] ?? []);
+    const found = await run(open, attempt);
+    for (const [i, place] of places.entries()) {
+      const outcome = found[i];
+      if (outcome !== undefined) outcomes[place] = outcome;
+    }
+    places = attempt < ATTEMPTS ? places.filter((place) => isContended(outcomes[place])) : [];
+  }
+  return outcomes;
+}
+
+const isContended = (outcome: { readonly kind: string } | undefined): boolean =>
+  outcome?.kind === "failed" && CONTENDED.has((outcome as { readonly code?: string }).code ?? "");
+
+interface EndedRow {
+  readonly state: "open" | "latched" | "absent";
+  readonly replays: boolean;
+  readonly ended: number;
+  readonly remaining: number;
+  readonly who: readonly SessionRow[] | null;
+}
+
+interface SessionRow {
+  readonly application: string | null;
+  readonly address: string | null;
+  readonly since: Instant | null;
+}
+
+/** What the verb `end_sessions` answers of one role, on the writer or a reader. */
+export type EndedAnswer = Omit<EndedRow, "who"> & {
+  readonly who: { readonly who?: readonly SessionSeen[] };
+};
+
+/** One attempt to end the sessions of roles, on whatever server is asked. */
+export async function endSessions(
+  deps: CallDeps,
+  roles: readonly Incarnate[],
+  reader: boolean,
+): Promise<readonly EndedAnswer[]> {
+  const answers: EndedAnswer[] = [];
+  for (let start = 0; start < roles.length; start += MOST_SESSIONS) {
+    const batch = roles.slice(start, start + MOST_SESSIONS);
+    const rows = await call<EndedRow>(deps, "end_sessions", ANY_SHARD, [...listsOf(batch), reader]);
+    for (const { who, ...row } of rows) {
+      // the server tells nothing of them to whom it does not concern
+      const known = (who ?? []).map(sessionSeen).filter((each) => Object.keys(each).length > 0);
+      answers.push({ ...row, who: known.length > 0 ? { who: known } : {} });
+    }
+  }
+  return answers;
+}
+
+const sessionSeen = ({ application, address, since }: SessionRow): SessionSeen => ({
+  ...(application !== null && application !== "" && { application }),
+  ...(address !== null && { address }),
+  ...(since !== null && { since }),
+});
+
+interface ListedRow {
+  readonly now: Instant;
+  readonly incarnation: string | null;
+  readonly username: string | null;
+  readonly can_login: boolean | null;
+  readonly valid_until: Instant | null;
+  readonly privileged: boolean | null;
+  readonly member_of: readonly string[] | null;
+  readonly admins: readonly string[] | null;
+  readonly record: string | null;
+  readonly administers_itself: boolean | null;
+}
+
+function roleIn(row: ListedRow): RoleRow | undefined {
+  const { incarnation, username, can_login, valid_until, privileged } = row;
+  if (incarnation === null || username === null) return undefined;
+  return {
+    incarnation,
+    username,
+    canLogin: can_login === true,
+    privileged: privileged !== false,
+    memberOf: row.member_of ?? [],
+    admins: row.admins ?? [],
+    ...(valid_until !== null && { validUntil: valid_until }),
+    ...(row.administers_itself === true && { administersItself: true }),
+    ...(row.record !== null && { comment: row.record }),
+  };
+}
+
+interface IssueRow {
+  readonly outcome: string;
+  readonly counted: number | null;
+  readonly bound: number | null;
+  readonly login: string | null;
+  readonly incarnation: string | null;
+  readonly issued: Instant | null;
+  readonly expires: Instant | null;
+  readonly max_expires: Instant | null;
+  readonly pepper_version: string | null;
+  readonly dbname: string | null;
+  readonly successor: boolean | null;
+}
+
+function issueOutcome(row: IssueRow): IssueOutcome {
+  const { outcome, counted, bound, login, incarnation, issued, expires, max_expires } = row;
+  switch (outcome) {
+    case "undeclared":
+      return { kind: "undeclared" };
+    case "ttl":
+      return { kind: "ttl", maxTtlSeconds: bound ?? 0 };
+    case "min remaining":
+      return { kind: "min remaining", mostSeconds: bound ?? 0 };
+    case "limit of role":
+    case "limit of consumer": {
+      const scope = outcome === "limit of role" ? "role" : "consumer";
+      return { kind: "limit", scope, count: counted ?? 0, limit: bound ?? 0 };
+    }
+    case "issued":
+    case "replayed":
+      break;
+    default:
+      throw new Error(`verb issue answered ${outcome}`);
+  }
+  const times = { issuedAt: issued, expiresAt: expires, maxExpiresAt: max_expires };
+  const { issuedAt, expiresAt, maxExpiresAt } = times;
+  if (!login || !incarnation || issuedAt === null || expiresAt === null || maxExpiresAt === null)
+    throw new DatabaseUnavailableError(
+      "the login was ended as soon as it was made, and nobody has its password; ask again",
+    );
+  return {
+    kind: outcome,
+    username: login,
+    incarnation,
+    issuedAt,
+    expiresAt,
+    maxExpiresAt,
+    ...(row.pepper_version !== null && { pepper: row.pepper_version }),
+    dbname: row.dbname ?? "",
+    successor: row.successor === true,
+  };
+}
+
+interface RenewRow {
+  readonly outcome: string;
+  readonly bound: number | null;
+  readonly expires: Instant | null;
+  readonly max_expires: Instant | null;
+}
+
+function renewOutcome({ outcome, bound, expires, max_expires }: RenewRow): RenewOutcome {
+  if (outcome === "undeclared" || outcome === "revoked" || outcome === "expired")
+    return { kind: outcome };
+  if (outcome === "ttl") return { kind: "ttl", maxTtlSeconds: bound ?? 0 };
+  if (outcome !== "extended" || expires === null) return { kind: "not found" };
+  return { kind: "extended", expiresAt: expires, maxExpiresAt: max_expires ?? expires };
+}
+
+function latchOutcome(row: LatchRow): LatchOutcome {
+  const { outcome, at, expires, latched, unverified, ended, memberships: count } = row;
+  switch (outcome) {
+    case "gone":
+    case "other":
+      return { kind: outcome };
+    case "foreign":
+      return { kind: "foreign", why: row.why ?? "" };
+    case "not due":
+      return { kind: "not due", at, ...(expires !== null && { expiresAt: expires }) };
+    case "latched":
+      break;
+    default:
+      return { kind: "failed", code: outcome };
+  }
+  const left = { database: "cluster", catalog: "pg_auth_members", kind: "membership", count };
+  return {
+    kind: "latched",
+    at,
+    wasOpen: row.was_open,
+    ...(expires !== null && { expiresAt: expires }),
+    ...(latched !== null && { latchedAt: latched }),
+    ...(unverified !== null && { unverifiedAt: unverified }),
+    ended,
+    memberships: count > 0 ? [left] : [],
+  };
+}
+
+/** Something depends on the role, or a prepared transaction is its: what, is asked for next. */
+interface Dependents {
+  readonly kind: "dependents";
+}
+
+function dropOutcome(outcome: string, at: Instant): DropOutcome | Dependents {
+  if (outcome === "dropped") return { kind: "dropped", at };
+  if (outcome === "gone") return { kind: "gone" };
+  if (outcome === DEPENDENTS || outcome === "prepared") return { kind: "dependents" };
+  return { kind: "failed", code: outcome };
+}
+
+function lendOutcome(outcome: string): LendOutcome {
+  if (outcome === "lent" || outcome === "taken back" || outcome === "gone")
+    return { kind: outcome };
+  if (outcome === "in use" || outcome === "live") return { kind: "in use" };
+  return { kind: "failed", code: outcome };
+}
+
+function sightingIn({ instance, timeline, line }: SightingRow, serverId: string): Sighting {
+  const seen = { instance: serverId, ...timelineOf(line) };
+  if (instance === null) return { seen };
+  return { stamped: { instance, ...(timeline !== null && { timeline }) }, seen };
+}

@@ -1,0 +1,205 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { enderName, issuerRoleName } from "../../../core/names.ts";
+import { SPLIT_MEMBERSHIP } from "../connection/session.ts";
+import { ident, joined, type Sql, sql } from "../connection/sql.ts";
+import { declaredSchema, VERBS, type Verb, type VerbKind, verbsSchema } from "./verbs.ts";
+
+const FILES: Readonly<Partial<Record<Verb, string>>> = { drop_leases: "drop" };
+
+/** Beside the sources, and beside the bundle of a function that installs them. */
+const FOLDER = join(import.meta.dirname, "verbs");
+
+const readSql = (name: string): string =>
+  readFileSync(join(FOLDER, `${name}.sql`), "utf8").trimEnd();
+
+/** The text of one verb, as it stands in its file. */
+export const verbText = (verb: Verb): string => readSql(FILES[verb] ?? verb.replaceAll("_", "-"));
+
+/** The statement that makes the table of what may be issued. */
+export const declaredText = (): string => readSql("declared");
+
+/** A verb's arguments and answer, taken from its text, so that they are written once. */
+interface Signature {
+  readonly names: readonly string[];
+  readonly types: readonly string[];
+  readonly args: string;
+  readonly result: string;
+}
+
+const SIGNATURE = /^create or replace function (\w+)\(([^()]*)\)\s*returns table \(([^()]*)\)/m;
+
+export function signatureOf(verb: Verb): Signature {
+  const [, name, args = "", result = ""] = SIGNATURE.exec(verbText(verb)) ?? [];
+  if (name !== verb) throw new Error(`the file of verb ${verb} has no function of that name`);
+  const each = args
+    .split(",")
+    .map((arg) => arg.trim().split(/\s+/))
+    .filter(([first]) => first !== "");
+  const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ").trim();
+  return {
+    names: each.map(([first = ""]) => first),
+    types: each.map(([, ...type]) => type.join(" ")),
+    args: oneLine(args),
+    result: oneLine(result),
+  };
+}
+
+/** The texts are ours, and no value of anybody's is in them. */
+const trusted = (text: string): Sql => text as Sql;
+
+const verbsBy = (runsAs: VerbKind["runsAs"]): readonly Verb[] =>
+  (Object.keys(VERBS) as Verb[]).filter((verb) => VERBS[verb].runsAs === runsAs);
+
+const shut = (verb: Verb): Sql =>
+  sql`revoke all on function ${trusted(`${verb}(${signatureOf(verb).types.join(", ")})`)} from public`;
+
+/** What an installation is for. */
+export interface Installation {
+  readonly tag: string;
+  readonly shards: readonly string[];
+  readonly logins: readonly string[];
+  /** `server_version_num`, e.g. 180004. */
+  readonly server: number;
+  /** @default VERBS_VERSION */
+  readonly version?: number;
+}
+
+/**
+ * The bodies, as their owner: everything but the wrappers, and nothing that may be executed yet. To run
+ * in one transaction, with `search_path` set by the first statement.
+ */
+export function bodyStatements({ tag, version }: Installation): readonly Sql[] {
+  const schema = ident(verbsSchema(tag, version));
+  const bodies = [...verbsBy("shard"), ...verbsBy("login")];
+  return [
+    sql`set local search_path = ${schema}, ${ident(declaredSchema(tag))}, pg_catalog, pg_temp`,
+    ...bodies.flatMap((verb) => [trusted(verbText(verb)), shut(verb)]),
+  ];
+}
+
+/** Who may execute the bodies: the issuer roles, or for what needs no role of its own the logins. */
+export function bodyGrants({ tag, shards, logins, version }: Installation): readonly Sql[] {
+  const schema = ident(verbsSchema(tag, version));
+  const to = (names: readonly string[]): Sql => joined(names.map(ident), sql`, `);
+  const signature = (verb: Verb): Sql =>
+    sql`${schema}.${trusted(`${verb}(${signatureOf(verb).types.join(", ")})`)}`;
+  return [
+    sql`grant usage on schema ${schema} to ${to([...shards, ...logins, enderName(tag)])}`,
+    sql`grant usage on schema ${ident(declaredSchema(tag))} to ${to(shards)}`,
+    sql`grant select on ${ident(declaredSchema(tag))}.declared to ${to(shards)}`,
+    sql`grant select, insert, update on ${ident(declaredSchema(tag))}.counted to ${to(shards)}`,
+    ...verbsBy("shard").map(
+      (verb) => sql`grant execute on function ${signature(verb)} to ${to(shards)}`,
+    ),
+    ...verbsBy("login").map(
+      (verb) => sql`grant execute on function ${signature(verb)} to ${to(logins)}`,
+    ),
+  ];
+}
+
+const pins = (path: Sql, lockTimeout?: string): Sql =>
+  sql`security definer set search_path = ${path}${trusted(lockTimeout === undefined ? "" : ` set lock_timeout = '${lockTimeout}'`)}`;
+
+/**
+ * The two functions that end sessions, as the role that may. Its wrapper is the function itself: only
+ * issuer roles execute it.
+ */
+export function enderStatements({ tag, shards, version }: Installation): readonly Sql[] {
+  const schema = ident(verbsSchema(tag, version));
+  const to = joined(shards.map(ident), sql`, `);
+  return [
+    sql`set local search_path = ${schema}, pg_catalog, pg_temp`,
+    ...verbsBy("ender").flatMap((verb) => {
+      const signature = trusted(`${verb}(${signatureOf(verb).types.join(", ")})`);
+      return [
+        trusted(verbText(verb)),
+        shut(verb),
+        sql`alter function ${signature} ${pins(sql`pg_catalog, ${schema}, pg_temp`)}`,
+        sql`grant execute on function ${signature} to ${to}`,
+      ];
+    }),
+  ];
+}
+
+/** The wrappers of one issuer role, as that role: the login's only way to the bodies. */
+export function wrapperStatements(
+  { tag, logins, server, version }: Installation,
+  shard: string,
+): readonly Sql[] {
+  const schema = ident(verbsSchema(tag, version));
+  const suffix = shard.slice(issuerRoleName(tag, 0).length - 2);
+  const path = sql`pg_catalog, ${schema}, ${ident(declaredSchema(tag))}, pg_temp`;
+  // with it, a login's own setting would make the issuer role a member of each lease it makes
+  const selfGrant = server >= SPLIT_MEMBERSHIP ? sql` set createrole_self_grant = ''` : sql``;
+  const to = joined(logins.map(ident), sql`, `);
+  return verbsBy("shard").flatMap((verb) => {
+    const { args, result, names, types } = signatureOf(verb);
+    const { lockTimeout } = VERBS[verb] as Extract<VerbKind, { runsAs: "shard" }>;
+    const name = `${verb}_${suffix}`;
+    const signature = sql`${schema}.${trusted(`${name}(${types.join(", ")})`)}`;
+    return [
+      sql`create or replace function ${schema}.${trusted(`${name}(${args})`)}
+returns table (${trusted(result)}) language plpgsql ${pins(path, lockTimeout)}${selfGrant}
+as $body$
+#variable_conflict use_column
+begin
+  return query select * from ${schema}.${trusted(`${verb}(${names.map((_, i) => `$${i + 1}`).join(", ")})`)};
+end
+$body$`,
+      sql`revoke all on function ${signature} from public`,
+      sql`grant execute on function ${signature} to ${to}`,
+    ];
+  });
+}
+
+/** As the owner of the database. */
+const AS_OWNER = sql`set local role pg_database_owner`;
+const AS_ADMIN = sql`set local role none`;
+
+/** The table of what may be issued, for one transaction. What stands there already is left alone. */
+export const declaredStatements = (tag: string): readonly Sql[] => [
+  sql`create schema if not exists ${ident(declaredSchema(tag))} authorization pg_database_owner`,
+  AS_OWNER,
+  sql`set local search_path = ${ident(declaredSchema(tag))}, pg_catalog, pg_temp`,
+  trusted(declaredText()),
+];
+
+/**
+ * All that it takes to install the verbs of one version, in this order and in one transaction, by the
+ * administrator. What stands already is replaced.
+ *
+ * @param isLent of the roles that functions are made as, those that the administrator cannot become
+ *   without being made a member of them for that moment.
+ */
+export function installationStatements(
+  installation: Installation,
+  isLent: (role: string) => boolean = () => true,
+): readonly Sql[] {
+  const { tag, shards, server, version } = installation;
+  const schema = ident(verbsSchema(tag, version));
+  const ender = enderName(tag);
+  const owners = joined([ender, ...shards].map(ident), sql`, `);
+  const how = server >= SPLIT_MEMBERSHIP ? sql` with inherit false, set true` : sql``;
+  const as = (role: string, statements: readonly Sql[]): readonly Sql[] => [
+    ...(isLent(role) ? [sql`grant ${ident(role)} to current_user${how}`] : []),
+    sql`set local role ${ident(role)}`,
+    ...statements,
+    AS_ADMIN,
+    ...(isLent(role) ? [sql`revoke ${ident(role)} from current_user`] : []),
+  ];
+  return [
+    sql`create schema if not exists ${schema} authorization pg_database_owner`,
+    AS_OWNER,
+    // another provisioner waits; a verb that reads does not. The issuer logins have no right to take it
+    sql`lock table ${ident(declaredSchema(tag))}.declared in share row exclusive mode`,
+    ...bodyStatements(installation),
+    ...bodyGrants(installation),
+    sql`grant usage, create on schema ${schema} to ${owners}`,
+    AS_ADMIN,
+    ...as(ender, enderStatements(installation)),
+    ...shards.flatMap((shard) => as(shard, wrapperStatements(installation, shard))),
+    AS_OWNER,
+    sql`revoke create on schema ${schema} from ${owners}`,
+  ];
+}

@@ -1,0 +1,93 @@
+import type { LeaseRecord, Recognition } from "../../../core/leases/lease.ts";
+import { parseLeaseName } from "../../../core/leases/lease-name.ts";
+import { groupRoleName, issuerRoleName } from "../../../core/names.ts";
+import type { Instant } from "../../../core/time.ts";
+
+/** A role that is named like a lease, as the verbs `list` and `look` show it. */
+export interface RoleRow {
+  /** Its OID. */
+  readonly incarnation: string;
+  readonly username: string;
+  readonly canLogin: boolean;
+  /** `VALID UNTIL`; `undefined` for none or an infinite one. */
+  readonly validUntil?: Instant;
+  /** SUPERUSER, CREATEROLE, CREATEDB, REPLICATION or BYPASSRLS. */
+  readonly privileged: boolean;
+  /** The roles it is a member of. */
+  readonly memberOf: readonly string[];
+  /** The roles that hold it with ADMIN OPTION. */
+  readonly admins: readonly string[];
+  /** Before PostgreSQL 15 a login may take every role, the issuer role too, out of its own. */
+  readonly administersItself?: boolean;
+  /** The comment, at most {@link MAX_RECORD_LENGTH} characters. */
+  readonly comment?: string;
+}
+
+export const MAX_RECORD_LENGTH = 1_000;
+
+/**
+ * Decide whether a role is a lease of ours. Nothing else may be changed or dropped; the verb `latch`
+ * decides the same by itself.
+ *
+ * The name alone proves nothing, and on PostgreSQL 15 and older other roles can write our comments.
+ * Four facts must agree: the name, no privileged attribute, the ADMIN OPTION of the issuer role
+ * that the name says, and the membership in its group (which a latch takes away, with the login).
+ * Where a lease can take that ADMIN OPTION away itself, a whole record, which it cannot write, stands
+ * in for it: no lease may make itself untouchable.
+ */
+export function recognise(row: RoleRow, tag: string): Recognition {
+  const foreign = (why: string): Recognition => ({ kind: "foreign", username: row.username, why });
+  const name = parseLeaseName(row.username);
+  if (name === undefined || name.tag !== tag) return foreign("its name is not a lease's");
+  if (row.privileged) return foreign("it has a privileged attribute");
+  const record = parseRecord(row.comment);
+  const mayHaveLeft = row.administersItself === true && record !== undefined;
+  if (!row.admins.includes(issuerRoleName(tag, name.shard)) && !mayHaveLeft)
+    return foreign("the issuer role in its name does not hold it with ADMIN OPTION");
+  if (row.canLogin && !row.memberOf.includes(groupRoleName(tag, name.role)))
+    return foreign("it can log in but is not in the group of its dynamic role");
+  const expiresAt = row.canLogin ? row.validUntil : (record?.expiredAt ?? row.validUntil);
+  return {
+    kind: "lease",
+    lease: {
+      incarnation: row.incarnation,
+      username: row.username,
+      name,
+      canLogin: row.canLogin,
+      ...(expiresAt !== undefined && { expiresAt }),
+      ...(record && { record }),
+    },
+  };
+}
+
+const PEPPER_VERSION = /^[A-Za-z0-9-]{32,64}$/;
+
+/** Read a comment that anyone may have written. `undefined` when it is not a whole record of ours. */
+export function parseRecord(comment: string | undefined): LeaseRecord | undefined {
+  if (comment === undefined || comment.length > MAX_RECORD_LENGTH) return undefined;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(comment);
+  } catch {
+    return undefined;
+  }
+  if (typeof parsed !== "object" || parsed === null) return undefined;
+  const { v, issued, max, pepper, latched, expired, unverified } = parsed as Record<
+    string,
+    unknown
+  >;
+  if (v !== 1 || !isInstant(issued) || !isInstant(max)) return undefined;
+  return {
+    issuedAt: issued,
+    maxExpiresAt: max,
+    ...(typeof pepper === "string" && PEPPER_VERSION.test(pepper) && { pepper }),
+    ...(isInstant(latched) && { latchedAt: latched }),
+    ...(isInstant(expired) && { expiredAt: expired }),
+    ...(isInstant(unverified) && { unverifiedAt: unverified }),
+  };
+}
+
+const FAR = 253_402_300_799_999; // the last millisecond of the year 9999
+
+const isInstant = (value: unknown): value is Instant =>
+  typeof value === "number" && Number.isInteger(value) && value > 0 && value <= FAR;

@@ -1,0 +1,35 @@
+-- Ends the sessions of leases on the server that is asked, whether they are latched or not, and of
+-- roles that are gone. On a reader, what has arrived of a role is read first and its sessions are ended
+-- second: the other way round, one could come in between. "latched" is the latch itself, not a DBA's
+-- NOLOGIN: it arrives with the memberships that it revoked. A server that replays no other and has no
+-- latch may be of another cluster, where the OID is somebody else's: a reader ends nothing there.
+create or replace function end_sessions(names text[], incarnations oid[], reader boolean)
+returns table (username text, state text, replays boolean, ended int, remaining int, who jsonb)
+language plpgsql as $body$
+declare
+  recovering constant boolean := pg_is_in_recovery();
+  states text[];
+  asked_names text[];
+  asked_oids oid[];
+begin
+  if names is null or incarnations is null or reader is null
+      or array_ndims(names) > 1 or array_ndims(incarnations) > 1 or cardinality(names) > 250
+      or cardinality(names) <> cardinality(incarnations) then
+    raise exception 'mayfly: two lists of the same length, of 250 at most' using errcode = 'MF005';
+  end if;
+  states := array(select case when r.oid is null or r.rolname <> w.name then 'absent'
+      when not r.rolcanlogin and r.rolvaliduntil = '-infinity' then 'latched' else 'open' end
+    from unnest(names, incarnations) with ordinality as w (name, incarnation, place)
+    left join pg_roles r on r.oid = w.incarnation order by w.place);
+  select coalesce(array_agg(w.name), '{}'), coalesce(array_agg(w.incarnation), '{}')
+    into asked_names, asked_oids
+    from unnest(names, incarnations, states) as w (name, incarnation, state)
+    where not reader or recovering or w.state = 'latched';
+  return query
+    select w.name, w.state, recovering, coalesce(e.ended, 0), coalesce(e.remaining, 0), e.who
+    from unnest(names, incarnations, states) with ordinality as w (name, incarnation, state, place)
+    left join end_sessions_of(asked_names, asked_oids) e
+      on e.name = w.name and e.incarnation = w.incarnation
+    order by w.place;
+end
+$body$;

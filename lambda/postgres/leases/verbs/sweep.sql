@@ -1,0 +1,19 @@
+-- What should not be there: sessions whose role is gone (its OID), and members of the stack's groups
+-- that are neither Mayfly's own, nor users of rotated secrets, nor the administrator who made the group
+-- (group, then member).
+create or replace function sweep()
+returns table (kind text, subject text, detail text)
+language sql stable as $body$
+  select distinct 'session', a.usesysid::text, null::text from pg_stat_activity a
+    where a.usesysid is not null and not exists (select from pg_roles r where r.oid = a.usesysid)
+  union all
+  select 'member', g.rolname::text, u.rolname::text
+    from (select 'mf_' || split_part(session_user, '_', 2) || '_' as ours) p
+    join pg_roles g on g.rolname >= (p.ours || 'group_')::name and g.rolname < (p.ours || 'group_~')::name
+    join pg_auth_members m on m.roleid = g.oid
+    join pg_roles u on u.oid = m.member
+    where not starts_with(u.rolname::text, p.ours)
+      and not starts_with(coalesce(shobj_description(u.oid, 'pg_authid'), ''),
+        'mayfly rotated user of ' || split_part(session_user, '_', 2) || '/')
+      and u.oid <> (select d.datdba from pg_database d where d.datname = current_database())
+$body$;

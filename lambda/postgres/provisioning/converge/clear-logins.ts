@@ -1,0 +1,85 @@
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
+import type { Session } from "../../connection/session.ts";
+import { ident, joined, literal, sql } from "../../connection/sql.ts";
+import { borrow } from "../borrow.ts";
+import { issuerLoginsOf } from "../wanted-roles.ts";
+
+/** `$1` logins. Settings of their own, for one database or for all. */
+const ownSettings = sql`
+select r.rolname::text as login, d.datname::text as database from pg_catalog.pg_db_role_setting s
+join pg_catalog.pg_roles r on r.oid = s.setrole
+left join pg_catalog.pg_database d on d.oid = s.setdatabase where r.rolname = any ($1::text[])`;
+
+/** `$1` logins. Prepared transactions of theirs in this database, which keep locks without a session. */
+const prepared = sql`
+select p.owner::text as login, p.gid from pg_catalog.pg_prepared_xacts p
+where p.owner = any ($1::text[]) and p.database = pg_catalog.current_database()`;
+
+/** `$1` logins. Those that own something in this database, where they have nothing to own. */
+const owners = sql`
+select distinct r.rolname::text as login from pg_catalog.pg_shdepend s
+join pg_catalog.pg_roles r on r.oid = s.refobjid
+where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and s.deptype = 'o'
+  and r.rolname = any ($1::text[])
+  and s.dbid = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())`;
+
+/**
+ * Take away what an issuer login may leave for the next one who has its password: settings of its own,
+ * which outlive a rotation; prepared transactions, whose locks outlive every session; large objects and
+ * default privileges, which may name a lease and keep it from being dropped.
+ *
+ * @returns whether such objects were dropped, and with them what the logins had been granted here.
+ */
+export async function clearLogins(
+  session: Session,
+  plan: ProvisionPlan,
+  server: number,
+): Promise<boolean> {
+  const step = "clear what the issuer logins left";
+  const logins = issuerLoginsOf(plan);
+  const settings = await session.rows<{ login: string; database: string | null }>(
+    step,
+    ownSettings,
+    [logins],
+  );
+  await session.apply(
+    step,
+    settings.map(({ login, database }) =>
+      database === null
+        ? sql`alter role ${ident(login)} reset all`
+        : sql`alter role ${ident(login)} in database ${ident(database)} reset all`,
+    ),
+  );
+  // ROLLBACK PREPARED is let into no transaction; DROP OWNED warns of what issuer roles have granted
+  const left = await session.rows<{ login: string; gid: string }>(step, prepared, [logins]);
+  for (const { login, gid } of left)
+    await asMember(session, [login], { server, use: "set" }, async () => {
+      await session.rows(step, sql`set role ${ident(login)}`);
+      await session.rows(step, sql`rollback prepared ${literal(gid)}`);
+    });
+  const found = await session.rows<{ login: string }>(step, owners, [logins]);
+  const names = found.map(({ login }) => login);
+  if (names.length === 0) return false;
+  await asMember(session, names, { server, use: "inherit" }, async () => {
+    await session.rows(step, sql`drop owned by ${joined(names.map(ident), sql`, `)}`);
+  });
+  return true;
+}
+
+/** Do something as a member of roles, for statements that share no transaction. */
+async function asMember(
+  session: Session,
+  roles: readonly string[],
+  { server, use }: { readonly server: number; readonly use: "set" | "inherit" },
+  work: () => Promise<void>,
+): Promise<void> {
+  const step = "borrow a login";
+  const statements = borrow(roles, server, use, []);
+  await session.apply(step, statements.slice(0, 1));
+  try {
+    await work();
+  } finally {
+    await session.rows(step, sql`set role none`);
+    await session.apply(step, statements.slice(-1));
+  }
+}
