@@ -11,10 +11,10 @@ import type { ScheduleInput, Scheduler } from "../../core/leases/ports.ts";
 import { parseScheduleInput } from "../../core/leases/schedules.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 
-/** Where one-time schedules go, and what they call. */
+/** Where one-time schedules go, and which queue they fill. */
 export interface ScheduleTarget {
   readonly group: string;
-  readonly revokerArn: string;
+  readonly queueArn: string;
   readonly roleArn: string;
   readonly deadLetterArn: string;
 }
@@ -75,7 +75,7 @@ export function eventBridgeScheduler(
 }
 
 const createCommand = (
-  { group, revokerArn, roleArn, deadLetterArn }: ScheduleTarget,
+  { group, queueArn, roleArn, deadLetterArn }: ScheduleTarget,
   name: string,
   atEpochSeconds: number,
   input: ScheduleInput,
@@ -88,7 +88,7 @@ const createCommand = (
     FlexibleTimeWindow: { Mode: "OFF" },
     ActionAfterCompletion: "DELETE",
     Target: {
-      Arn: revokerArn,
+      Arn: queueArn,
       RoleArn: roleArn,
       Input: JSON.stringify(input),
       RetryPolicy: RETRY_POLICY,

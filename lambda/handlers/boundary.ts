@@ -32,29 +32,50 @@ export function convertErrors<Event, Result>(
 ): MiddlewareObj<Event, Result> {
   return {
     onError: (request) => {
-      const { error } = request;
-      if (error instanceof MayflyError) {
-        logger.warn(error.retryable ? "request.failed" : "request.refused", {
-          errorType: error.name,
-          reason: error.message,
-        });
-        telemetry?.measure(error.retryable ? "RequestsFailed" : "RequestsRefused", 1);
-        request.error = bare(error.name, error.message);
-        return;
-      }
-      const { awsRequestId } = request.context;
-      logger.error("unexpected failure", { errorType: error?.name, frames: frames(error) });
-      telemetry?.measure("RequestsFailed", 1);
-      request.error = bare(
-        "InternalError",
-        `request ${awsRequestId} failed unexpectedly; the function's log has the details under this id`,
-      );
+      const { error, context } = request;
+      request.error = reportError({ logger, telemetry }, error, context.awsRequestId);
     },
   };
 }
 
+/** Where a failure is told. */
+export interface Reporting {
+  readonly logger: Pick<Logger, "warn" | "error">;
+  readonly telemetry?: Pick<LambdaTelemetry, "measure"> | undefined;
+}
+
+/**
+ * Log and count what was thrown.
+ *
+ * @param facts what the lines say besides, such as which message of a batch it was.
+ * @returns an error with our own words alone.
+ */
+export function reportError(
+  { logger, telemetry }: Reporting,
+  error: unknown,
+  requestId: string,
+  facts: Readonly<Record<string, string>> = {},
+): Error {
+  if (error instanceof MayflyError) {
+    logger.warn(error.retryable ? "request.failed" : "request.refused", {
+      errorType: error.name,
+      reason: error.message,
+      ...facts,
+    });
+    telemetry?.measure(error.retryable ? "RequestsFailed" : "RequestsRefused", 1);
+    return bare(error.name, error.message);
+  }
+  const thrown = error instanceof Error ? error : undefined;
+  logger.error("unexpected failure", { errorType: thrown?.name, frames: frames(thrown), ...facts });
+  telemetry?.measure("RequestsFailed", 1);
+  return bare(
+    "InternalError",
+    `request ${requestId} failed unexpectedly; the function's log has the details under this id`,
+  );
+}
+
 /** The stack without its first lines, which hold the message. */
-const frames = (error: Error | null | undefined): readonly string[] =>
+const frames = (error: Error | undefined): readonly string[] =>
   (error?.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
 
 function bare(name: string, message: string): Error {

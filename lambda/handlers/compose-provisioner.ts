@@ -11,15 +11,14 @@ import { scheduleGroup } from "../aws/schedule-group.ts";
 import { secretsManager } from "../aws/secrets.ts";
 import { connect } from "../postgres/connection/login.ts";
 import { tlsOptions } from "../postgres/connection/tls.ts";
-import type { ServerPlace } from "../postgres/provisioning/admin-login.ts";
 import { makeConverge } from "../postgres/provisioning/converge/converge.ts";
 import { type ProvisionDeps, READER_LIMITS } from "../postgres/provisioning/dependencies.ts";
 import { makeProvision } from "../postgres/provisioning/provision.ts";
 import { makeRemove } from "../postgres/provisioning/remove/remove.ts";
-import { makeSeed, parseSeedRequest } from "../postgres/provisioning/seed-sandbox.ts";
 import { composeReaders } from "./compose-readers.ts";
 import type { CustomResourceEvent } from "./custom-resource.ts";
 import { type Environment, required, rotatedSecretsIn } from "./environment.ts";
+import { placeIn } from "./server-place.ts";
 import { systemTime as time } from "./system-time.ts";
 
 /** The provisioner, made from a function's environment. */
@@ -50,11 +49,12 @@ export function composeProvisioner(env: Environment, logger: Logger): ComposedPr
     place,
     serverId: set.SERVER_ID,
     time,
-    readers: (login, tls) =>
+    readers: (login, plan) =>
       composeReaders(env, {
         login,
-        ssl: (host) => tlsOptions(host, tls, place),
+        ssl: (host) => tlsOptions(host, plan, place),
         open: (to) => connect(to, READER_LIMITS),
+        tag: plan.tag,
         time,
       }),
     log: (step, facts = {}) => logger.info(step, { ...facts }),
@@ -76,23 +76,5 @@ export function composeProvisioner(env: Environment, logger: Logger): ComposedPr
       const text = readFileSync(join(LAMBDA_TASK_ROOT, "plan.json"), "utf8");
       return makeConverge(deps)(parseProvisionPlan(text, "plan.json"), STACK_ID);
     },
-  };
-}
-
-/** The sandbox's seeder, made from a function's environment. Takes the resource's properties. */
-export function composeSeeder(env: Environment) {
-  const { ADMIN_SECRET_ARN: adminSecret } = required(env, ["ADMIN_SECRET_ARN"]);
-  const secrets = secretsManager(new SecretsManagerClient());
-  const seed = makeSeed({ secrets, adminSecret, place: placeIn(env) });
-  return (properties: unknown): Promise<void> => seed(parseSeedRequest(properties));
-}
-
-function placeIn(env: Environment): ServerPlace {
-  const set = required(env, ["DB_HOST", "DB_PORT", "AWS_REGION", "LAMBDA_TASK_ROOT"]);
-  return {
-    host: set.DB_HOST,
-    port: Number(set.DB_PORT),
-    region: set.AWS_REGION,
-    folder: set.LAMBDA_TASK_ROOT,
   };
 }

@@ -17,6 +17,7 @@ export interface ComposeReadersDeps {
   readonly login: LoginSource;
   readonly ssl: (host: string) => Login["ssl"];
   readonly open: Open;
+  readonly tag: string;
   readonly time: Time;
 }
 

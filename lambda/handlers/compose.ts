@@ -23,7 +23,7 @@ import { secretsManager } from "../aws/secrets.ts";
 import { connect } from "../postgres/connection/login.ts";
 import { Maintenance, type Open } from "../postgres/connection/maintenance.ts";
 import { tlsOptions } from "../postgres/connection/tls.ts";
-import { postgresLedger } from "../postgres/leases/ledger.ts";
+import { postgresEngine } from "../postgres/leases/engine.ts";
 import { composeReaders } from "./compose-readers.ts";
 import { type Environment, required, rotatedSecretsIn } from "./environment.ts";
 import { issuerLogin } from "./issuer-login.ts";
@@ -64,7 +64,7 @@ export function compose(env: Environment): Composition {
     "DB_PORT",
     "ISSUER_SECRET_ARN",
     "LAMBDA_TASK_ROOT",
-    "REVOKER_ARN",
+    "REVOCATION_QUEUE_ARN",
     "SCHEDULER_ROLE_ARN",
     "SCHEDULE_DLQ_ARN",
     "SCHEDULE_GROUP",
@@ -90,8 +90,8 @@ export function compose(env: Environment): Composition {
   });
   const maintenance = new Maintenance(login, (to) => connect(to, LIMITS));
   const open: Open = (to) => connect(to, READER_LIMITS);
-  const readers = composeReaders(env, { login, ssl, open, time });
-  const ledger = postgresLedger({
+  const readers = composeReaders(env, { login, ssl, open, tag, time });
+  const engine = postgresEngine({
     maintenance,
     tag,
     server: `${host}:${port}`,
@@ -101,7 +101,7 @@ export function compose(env: Environment): Composition {
   });
   const scheduler = eventBridgeScheduler(new SchedulerClient(AWS_BOUNDS), {
     group: set.SCHEDULE_GROUP,
-    revokerArn: set.REVOKER_ARN,
+    queueArn: set.REVOCATION_QUEUE_ARN,
     roleArn: set.SCHEDULER_ROLE_ARN,
     deadLetterArn: set.SCHEDULE_DLQ_ARN,
   });
@@ -111,7 +111,7 @@ export function compose(env: Environment): Composition {
     deployment,
     endpoint: { host, port, tls: deployment.tls },
     secrets,
-    deps: { database, tag, ledger, readers, scheduler, telemetry, time },
+    deps: { database, tag, engine, readers, scheduler, telemetry, time },
   };
 }
 

@@ -10,6 +10,6 @@ const { logger, telemetry, deps } = composeIssuer(process.env);
 export const handler = serve<unknown, ConsumerAnswer>(logger, telemetry).handler(
   async (event, { invokedFunctionArn }) => {
     const grant = grantOf(deps.deployment, invokedFunctionArn);
-    return serveConsumer(deps, grant, parseRequest(event, grant.settings));
+    return serveConsumer(deps, grant, parseRequest(event));
   },
 );

@@ -1,20 +1,38 @@
-import { InvalidRequestError } from "../../core/errors.ts";
-import { parseLeaseId, shown } from "../../core/leases/lease-id.ts";
 import type { Receipt } from "../../core/leases/receipt.ts";
-import { revokeLease } from "../../core/leases/revoke.ts";
-import { parseScheduleInput } from "../../core/leases/schedules.ts";
+import { revokeDue } from "../../core/leases/revoke-due.ts";
 import { serve } from "./boundary.ts";
 import { compose } from "./compose.ts";
+import { type BatchAnswer, recordsIn, revokeMessages, scheduleInputOf } from "./due-messages.ts";
 
 const { logger, telemetry, deps } = compose(process.env);
 
-/** Invoked by a lease's schedule: revokes it if the database says that it is due. */
-export const handler = serve<unknown, Receipt>(logger, telemetry).handler(async (event) => {
-  const input = parseScheduleInput(event);
-  if (input === undefined)
-    throw new InvalidRequestError(
-      `${shown(event)} is not what a lease's schedule carries; send {"leaseId", "roleOid"}`,
-    );
-  const { leaseId, roleOid } = input;
-  return revokeLease(deps, parseLeaseId(leaseId), { onlyIfDue: true, actor: "schedule", roleOid });
+/**
+ * A batch takes less, even with sessions that hold on. What is begun later could meet the function's
+ * time limit: then every message of the batch would come again. Unit: milliseconds.
+ */
+const ENOUGH_FOR_A_BATCH = 45_000;
+
+/**
+ * Invoked with messages of the schedules' queue, or by hand with the same input as one of them:
+ * revokes leases if the database says that they are due. By hand it answers a receipt, or for a
+ * second look at several a list of them.
+ */
+export const handler = serve<unknown, Receipt | readonly Receipt[] | BatchAnswer>(
+  logger,
+  telemetry,
+).handler(async (event, context) => {
+  const records = recordsIn(event);
+  if (records !== undefined) {
+    const { awsRequestId: requestId } = context;
+    const mayContinue = (): boolean => context.getRemainingTimeInMillis() > ENOUGH_FOR_A_BATCH;
+    return revokeMessages({ deps, logger, telemetry, requestId }, records, { mayContinue });
+  }
+  const input = scheduleInputOf(event);
+  const [outcome] = await revokeDue(deps, [input]);
+  const receipts = (outcome?.revocations ?? []).map((each) => {
+    if ("error" in each) throw each.error;
+    return each.receipt;
+  });
+  const [first] = receipts;
+  return "recheck" in input || first === undefined ? receipts : first;
 });

@@ -1,7 +1,7 @@
 import { Logger } from "@aws-lambda-powertools/logger";
 import middy from "@middy/core";
 import { convertErrors } from "./boundary.ts";
-import { composeSeeder } from "./compose-provisioner.ts";
+import { composeSeeder } from "./compose-seeder.ts";
 import type { CustomResourceEvent, CustomResourceResult } from "./custom-resource.ts";
 
 const logger = new Logger();

@@ -1,0 +1,13 @@
+import type { ServerPlace } from "../postgres/provisioning/admin-login.ts";
+import { type Environment, required } from "./environment.ts";
+
+/** Where the administrator logs in, from a function's environment. */
+export function placeIn(env: Environment): ServerPlace {
+  const set = required(env, ["DB_HOST", "DB_PORT", "AWS_REGION", "LAMBDA_TASK_ROOT"]);
+  return {
+    host: set.DB_HOST,
+    port: Number(set.DB_PORT),
+    region: set.AWS_REGION,
+    folder: set.LAMBDA_TASK_ROOT,
+  };
+}
