@@ -61,11 +61,11 @@ export interface Runner {
   readonly aliasArns: readonly string[];
   /** What the functions printed; of one function, by name or logical id, when it is given. */
   logs(functionNameOrLogicalId?: string): readonly LogLine[];
-  /** Bodies of the messages in a queue, oldest first; in all queues, without one. */
+  /** Bodies of the messages in a queue, oldest first, those at work too; in all, without one. */
   queueMessages(logicalIdOrArn?: string): readonly string[];
   /** What was put on event buses, oldest first. */
   readonly busEvents: readonly PutEvent[];
-  /** The rotation of secrets: what came of it, and its clock, which can be moved. */
+  /** The rotation of secrets: what came of it, and its clock, which can be moved; SQS has the same. */
   readonly rotations: Rotations;
   /** As `queueMessages`, with the message attributes. */
   queueAttributes(logicalIdOrArn: string): readonly Readonly<Record<string, string>>[];
@@ -135,9 +135,12 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   gateway = await serve({ ...run, onFault });
   const stop = once(async () => {
     const rotationsEnd = services.rotation.stop();
+    const mappingsEnd = services.eventSourceMappings.stop();
     await services.scheduler.stop();
     await gateway.stop();
     await services.lambda.stop();
+    await mappingsEnd;
+    services.sqs.stop();
     await rotationsEnd;
     await services.rds.stop();
   });

@@ -10,7 +10,8 @@ import type { Sqs } from "./sqs.ts";
 
 /** What a schedule calls, as whom, and how stubbornly. */
 export interface ScheduleTarget {
-  readonly functionArn: string;
+  /** Of a function or a queue. */
+  readonly arn: string;
   readonly input: string | undefined;
   /** The target's role in use. */
   readonly caller: Session;
@@ -29,7 +30,8 @@ interface TargetOptions {
  * The target of a schedule. Scheduler tries at once whether it can assume the role, on behalf of
  * the schedule's group.
  *
- * @throws AwsError `ValidationException` when it cannot, or when the target is no function.
+ * @throws AwsError `ValidationException` when it cannot, or when the target is neither a function nor
+ *   a queue.
  */
 export async function resolveTarget(
   { access, account, identities }: TargetOptions,
@@ -43,10 +45,12 @@ export async function resolveTarget(
     throw validationError(
       "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.",
     );
-  if (!target?.Arn?.startsWith("arn:aws:lambda:"))
-    throw validationError(`the local runner has schedules for functions, not for ${target?.Arn}`);
+  if (!/^arn:aws:(lambda|sqs):/.test(target?.Arn ?? "") || target?.Arn === undefined)
+    throw validationError(
+      `the local runner has schedules for functions and queues, not for ${target?.Arn}`,
+    );
   return {
-    functionArn: target.Arn,
+    arn: target.Arn,
     input: target.Input,
     caller: identities.session(role, "scheduler"),
     maximumRetryAttempts: Number(target.RetryPolicy?.MaximumRetryAttempts ?? 185),
@@ -72,16 +76,18 @@ interface Occurrence {
 /** AWS backs off for seconds to hours. Milliseconds. */
 const BACK_OFF = 100;
 
-/** Call the target asynchronously; after the last failed attempt, tell the dead-letter queue. */
+/**
+ * Call a function asynchronously, or send to a queue; after the last failed attempt, tell the
+ * dead-letter queue.
+ */
 export async function deliverSchedule(options: DeliveryOptions, due: Occurrence): Promise<void> {
-  const { lambda, signal, sqs } = options;
+  const { signal, sqs } = options;
   const { target, arn, scheduledAt } = due;
   const executionId = randomUUID();
   const deadline = scheduledAt.getTime() + target.maximumEventAgeSeconds * 1_000;
   for (let retries = 0; ; retries++) {
     const payload = inputOf(options.account, due, executionId, retries + 1);
-    const { caller, functionArn: functionName } = target;
-    const error = await lambda.invoke({ caller, functionName, payload, type: "Event" }).then(
+    const error = await deliverOnce(options, target, payload).then(
       () => undefined,
       (thrown: unknown) => thrown,
     );
@@ -93,7 +99,7 @@ export async function deliverSchedule(options: DeliveryOptions, due: Occurrence)
       continue;
     }
     if (target.deadLetterArn === undefined) return;
-    await sqs.send(caller, target.deadLetterArn, payload, {
+    await sqs.send(target.caller, target.deadLetterArn, payload, {
       ERROR_CODE: error.code,
       ERROR_MESSAGE: error.message,
       EXECUTION_ID: executionId,
@@ -102,10 +108,19 @@ export async function deliverSchedule(options: DeliveryOptions, due: Occurrence)
       RETRY_ATTEMPTS: String(retries),
       SCHEDULED_TIME: wholeSeconds(scheduledAt),
       SCHEDULE_ARN: arn,
-      TARGET_ARN: functionName,
+      TARGET_ARN: target.arn,
     });
     return;
   }
+}
+
+async function deliverOnce(
+  { lambda, sqs }: DeliveryOptions,
+  { arn, caller }: ScheduleTarget,
+  payload: string,
+): Promise<void> {
+  if (arn.startsWith("arn:aws:sqs:")) await sqs.send(caller, arn, payload);
+  else await lambda.invoke({ caller, functionName: arn, payload, type: "Event" });
 }
 
 const wholeSeconds = (at: Date): string => `${at.toISOString().slice(0, 19)}Z`;

@@ -2,6 +2,7 @@ import { Access } from "./access.ts";
 import type { Account } from "./account.ts";
 import { MovableClock } from "./clock.ts";
 import { EventBridge } from "./event-bridge.ts";
+import { EventSourceMappings } from "./event-source-mappings.ts";
 import { Identities } from "./identity.ts";
 import { inertResources } from "./inert-resources.ts";
 import { Lambda } from "./lambda.ts";
@@ -32,9 +33,10 @@ interface ServicesOptions {
 /** One of each service, wired together. */
 export interface Services {
   readonly access: Access;
-  /** Of Secrets Manager alone. */
+  /** Of Secrets Manager and SQS. */
   readonly clock: MovableClock;
   readonly eventBridge: EventBridge;
+  readonly eventSourceMappings: EventSourceMappings;
   readonly functions: LambdaFunctions;
   readonly identities: Identities;
   readonly lambda: Lambda;
@@ -52,7 +54,8 @@ export function makeServices(options: ServicesOptions): Services {
   const { account, codeFolder, duplicateDeliveries, endpoint, onFault, onLine } = options;
   const access = new Access(account);
   const identities = new Identities(account);
-  const sqs = new Sqs(account, access);
+  const clock = new MovableClock();
+  const sqs = new Sqs(account, access, clock);
   const rds = new Rds(account, access, onFault);
   const environment = (): Record<string, string> => ({
     AWS_ENDPOINT_URL: endpoint(),
@@ -72,6 +75,13 @@ export function makeServices(options: ServicesOptions): Services {
     onFault,
   });
   const lambda = new Lambda({ account, access, functions, identities, sqs, onFault });
+  const eventSourceMappings = new EventSourceMappings(account, {
+    clock,
+    functions,
+    identities,
+    sqs,
+    onFault,
+  });
   const subscriptions = new LogSubscriptions({ account, functions, lambda, onFault });
   const eventBridge = new EventBridge(account, access);
   const scheduler = new Scheduler({
@@ -83,7 +93,6 @@ export function makeServices(options: ServicesOptions): Services {
     duplicateDeliveries,
     onFault,
   });
-  const clock = new MovableClock();
   const { rotationRetryDelay: retryDelay } = options;
   const rotation = new SecretRotation({ lambda, clock, retryDelay, onFault });
   const secrets = new SecretsManager({
@@ -94,6 +103,7 @@ export function makeServices(options: ServicesOptions): Services {
   const resources = {
     ...inertResources(account),
     ...eventBridge.resources,
+    ...eventSourceMappings.resources,
     ...functions.resources,
     ...identities.resources,
     ...rds.resources,
@@ -106,6 +116,7 @@ export function makeServices(options: ServicesOptions): Services {
     access,
     clock,
     eventBridge,
+    eventSourceMappings,
     functions,
     identities,
     lambda,
