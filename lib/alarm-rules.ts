@@ -29,6 +29,8 @@ export interface AlarmRule {
 
 /** Seconds. Scheduler promises 60; the rest is for the call. */
 const LATE = 120;
+/** Seconds. What has failed once comes again after six minutes. */
+const WAITING = 600;
 /** Of the sum of all roles' `maxLeases`. */
 const NEARLY_FULL = 0.8;
 /** Of the longest time between two rotations: one has failed, with all its retries. */
@@ -101,15 +103,21 @@ const revocation = (watched: Watched): readonly AlarmRule[] => [
   },
   {
     name: "dead-letters",
-    says: "Scheduler could not invoke the revoker",
+    says: "Scheduler could not send a revocation to the queue",
     metric: watched.deadLetters,
     above: 0,
   },
   {
     name: "failed-revocations",
-    says: "a scheduled revocation failed three times",
+    says: "a scheduled revocation failed five times",
     metric: watched.failedRevocations,
     above: 0,
+  },
+  {
+    name: "revocations-waiting",
+    says: `a revocation has waited for more than ${WAITING / 60} minutes`,
+    metric: watched.oldestRevocation,
+    above: WAITING,
   },
   {
     name: "schedules-failed",
@@ -183,6 +191,12 @@ const strangers = (watched: Watched): readonly AlarmRule[] => [
     above: 0,
     // between the DROP of a lease and its second look, a late login shows here for a minute
     periods: 2,
+  },
+  {
+    name: "unknown-members",
+    says: "somebody who is not Mayfly's is a member of a dynamic role's group",
+    metric: watched.metric("UnknownMembers", Stats.MAXIMUM),
+    above: 0,
   },
   {
     name: "restored-server",

@@ -72,8 +72,8 @@ export interface DynamicDatabaseProps {
    */
   readonly tag?: string;
   /**
-   * How many issuer roles share the leases, 1 to 100; only ever raise it.
-   * @default 16
+   * How many issuer roles share the leases, 1 to 1,024; only ever raise it.
+   * @default 64
    */
   readonly shards?: number;
   /**

@@ -114,6 +114,8 @@ export class DynamicDatabase extends Construct {
     for (const each of [props.databaseConnections, ...(props.readerConnections ?? [])])
       this.#provisioning.after(...each.connections.securityGroups);
     this.#functions.sweepSchedule.node.addDependency(this.#provisioning);
+    // before there are leases there is nothing to read; a deletion that fails must still revoke
+    this.#provisioning.after(this.#functions.revocationMapping);
     this.issuerArn = this.#functions.issuer.lambda.functionArn;
     this.operatorArn = this.#functions.operator.lambda.functionArn;
     this.issuerSecretArn = shared.secrets.issuer.secretArn;

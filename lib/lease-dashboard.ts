@@ -17,7 +17,7 @@ import type { Watched } from "./watched.ts";
 
 /** Leases of the time shown that no line calls over, each with the last that was said of it. */
 const HOLDERS = `filter message in ["lease.issued", "lease.replayed", "lease.renewed", "lease.revoked", "lease.gone", "lease.quarantined", "lease.unverified"]
-| parse leaseId /_[0-9]+_(?<holder>[a-z0-9-]+)_(?<access>[a-z0-9-]+)_[a-z0-9]+$/
+| parse leaseId /_(?<access>[a-z0-9-]+)_(?<holder>[a-z0-9-]+)_[a-z0-9]+$/
 | fields strcontains(message, "lease.revoked") + strcontains(message, "lease.gone") as isOver
 | stats latest(message) as lastLine, latest(expiresAt) as until, max(isOver) as ended by holder, access, leaseId
 | filter ended = 0

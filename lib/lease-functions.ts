@@ -1,20 +1,17 @@
-import { ArnFormat, Duration, Stack } from "aws-cdk-lib";
+import { Annotations, ArnFormat, Duration, Stack } from "aws-cdk-lib";
 import { PolicyStatement } from "aws-cdk-lib/aws-iam";
+import type { EventSourceMapping } from "aws-cdk-lib/aws-lambda";
 import { Schedule, ScheduleExpression } from "aws-cdk-lib/aws-scheduler";
-import type { Queue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
-import { CONCURRENCY } from "../core/concurrency.ts";
+import { CONCURRENCY, connectionsOfLogin, issuersThatFit } from "../core/concurrency.ts";
 import type { Deployment } from "../core/leases/deployment.ts";
 import { bundleFolder, FunctionCode } from "./function-code.ts";
 import type { FunctionNetwork } from "./function-network.ts";
 import { allowRead, type LeaseSecrets } from "./lease-secrets.ts";
 import { MayflyFunction } from "./mayfly-function.ts";
 import type { ReaderAccess } from "./reader-access.ts";
-import {
-  makeFailureQueue,
-  makeSchedulerRole,
-  type RevocationSchedules,
-} from "./revocation-schedules.ts";
+import { RevocationQueue } from "./revocation-queue.ts";
+import { makeSchedulerRole, type RevocationSchedules } from "./revocation-schedules.ts";
 
 type Name = keyof typeof CONCURRENCY;
 
@@ -49,8 +46,10 @@ export class LeaseFunctions extends Construct {
   readonly revoker: MayflyFunction;
   readonly sweeper: MayflyFunction;
   readonly operator: MayflyFunction;
-  /** What the revoker could not do. */
-  readonly failedRevocations: Queue;
+  /** What schedules fill and the revoker empties. */
+  readonly revocations: RevocationQueue;
+  /** Reads it for the revoker: for as long as there may be leases. */
+  readonly revocationMapping: EventSourceMapping;
   /** Fires at once when it is made: the database must be ready by then. */
   readonly sweepSchedule: Schedule;
   readonly #props: LeaseFunctionsProps;
@@ -60,6 +59,16 @@ export class LeaseFunctions extends Construct {
     super(scope, id);
     this.#props = props;
     const { secrets, schedules, database } = props;
+    if (!props.reserveConcurrency)
+      Annotations.of(this).addWarningV2(
+        "mayfly:connections",
+        `without reserved concurrency the issuer of ${database} may run in any number of instances, and each has a connection: more than ${issuersThatFit()} at once do not fit the login's ${connectionsOfLogin(false)}, and are refused (53300, retryable); reserve concurrency as soon as the account's quota allows`,
+      );
+    this.revocations = new RevocationQueue(this, "Revocations", {
+      sender: schedules.role,
+      timeout: Duration.seconds(SIZES.revoker.timeout),
+    });
+    schedules.fill(this.revocations.queue);
     this.issuer = this.#make("issuer", `issues leases of ${database}`, {
       PEPPER_SECRET_ARN: secrets.pepper.secretArn,
     });
@@ -78,8 +87,7 @@ export class LeaseFunctions extends Construct {
       props.readers.allowList(each);
     }
     for (const each of [this.sweeper, this.operator]) schedules.allowCompare(each);
-    schedules.invoke(this.revoker);
-    this.failedRevocations = this.#keepFailedRevocations();
+    this.revocationMapping = this.revocations.feed(this.revoker);
     this.sweepSchedule = this.#sweepEveryFiveMinutes();
   }
 
@@ -110,8 +118,7 @@ export class LeaseFunctions extends Construct {
           ISSUER_SECRET_ARN: secrets.issuer.secretArn,
           SCHEDULE_GROUP: schedules.groupName,
           SCHEDULER_ROLE_ARN: schedules.role.roleArn,
-          // the revoker reschedules itself, and no function may refer to its own ARN
-          REVOKER_ARN: this.#arnOf("revoker"),
+          REVOCATION_QUEUE_ARN: this.revocations.queue.queueArn,
           SCHEDULE_DLQ_ARN: schedules.deadLetters.queueArn,
           ...environment,
         },
@@ -121,7 +128,7 @@ export class LeaseFunctions extends Construct {
     return made;
   }
 
-  /** By name: of a function that is made later, or that refers to itself. */
+  /** By name: of a function that is made later. */
   #arnOf(name: string): string {
     return Stack.of(this).formatArn({
       service: "lambda",
@@ -129,17 +136,6 @@ export class LeaseFunctions extends Construct {
       resourceName: this.#props.nameOf(name),
       arnFormat: ArnFormat.COLON_RESOURCE_NAME,
     });
-  }
-
-  #keepFailedRevocations(): Queue {
-    const queue = makeFailureQueue(this, "FailedRevocations");
-    this.revoker.allow("KeepFailures", ["sqs:SendMessage"], [queue.queueArn]);
-    this.revoker.lambda.configureAsyncInvoke({
-      retryAttempts: 2,
-      // CDK's own destination would add two actions on the queue that nothing uses
-      onFailure: { bind: () => ({ destination: queue.queueArn }) },
-    });
-    return queue;
   }
 
   #sweepEveryFiveMinutes(): Schedule {

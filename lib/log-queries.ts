@@ -12,7 +12,7 @@ export const LOG_QUERIES = {
 | sort @timestamp asc
 | limit 10000`,
   "everything of a consumer": `fields @timestamp, message, leaseId, actor, expiresAt, receipt.state, errorType, reason, function_request_id
-| filter consumer = "CONSUMER" or leaseId like /_[0-9]+_CONSUMER_/ or function_arn like ":CONSUMER--"
+| filter consumer = "CONSUMER" or leaseId like /_CONSUMER_[a-z0-9]+$/ or function_arn like ":CONSUMER--"
 | sort @timestamp asc
 | limit 10000`,
   "revocations slower than 60 s": `fields @timestamp, leaseId, actor, receipt.lagSeconds, receipt.expiresAt, receipt.latchedAt, receipt.droppedAt

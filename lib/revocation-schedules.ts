@@ -72,13 +72,13 @@ export class RevocationSchedules extends Construct {
     );
   }
 
-  /** Name the function that schedules invoke. */
-  invoke(revoker: MayflyFunction): void {
+  /** Name the queue that schedules fill. */
+  fill(queue: Queue): void {
     this.role.addToPolicy(
       new PolicyStatement({
         sid: "Revoke",
-        actions: ["lambda:InvokeFunction"],
-        resources: [revoker.lambda.functionArn],
+        actions: ["sqs:SendMessage"],
+        resources: [queue.queueArn],
       }),
     );
   }

@@ -46,6 +46,8 @@ export class Watched {
   readonly logGroups: readonly ILogGroup[];
   readonly deadLetters: IMetric;
   readonly failedRevocations: IMetric;
+  /** How long the oldest message has waited for the revoker. Unit: seconds. */
+  readonly oldestRevocation: IMetric;
   /** Present when audit events are sent: those that were not. */
   unsentEvents?: IMetric;
   readonly #functions: LeaseFunctions;
@@ -54,14 +56,19 @@ export class Watched {
   readonly #onRotated: ((one: RotatedOne) => void)[] = [];
 
   constructor(props: WatchedProps) {
-    const { issuer, revoker, sweeper, operator, failedRevocations } = props.functions;
+    const { issuer, revoker, sweeper, operator, revocations } = props.functions;
     this.database = props.database;
     this.nameOf = props.nameOf;
     this.logGroups = [issuer, revoker, sweeper, operator, props.provisioner].map(
       ({ lambda }) => lambda.logGroup,
     );
     this.deadLetters = waitingIn(props.schedules.deadLetters, "dead letters");
-    this.failedRevocations = waitingIn(failedRevocations, "failed revocations");
+    this.failedRevocations = waitingIn(revocations.failed, "failed revocations");
+    this.oldestRevocation = revocations.queue.metricApproximateAgeOfOldestMessage({
+      statistic: Stats.MAXIMUM,
+      period: PERIOD,
+      label: "oldest revocation that waits",
+    });
     this.#functions = props.functions;
     this.#ceiling = props.ceiling;
   }
