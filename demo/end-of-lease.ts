@@ -57,7 +57,7 @@ function tellOf({ say }: Stage, atExpiry: AtExpiry, receipt: Receipt): void {
   const [server] = receipt.servers;
   say.step(
     "receipt",
-    `${receipt.state}: OID ${receipt.roleOid}, sessions ended ${server?.sessionsEnded}, stragglers ${server?.stragglersEnded}, left ${server?.sessionsRemaining}`,
+    `${receipt.state}: OID ${receipt.incarnation}, sessions ended ${server?.sessionsEnded}, stragglers ${server?.stragglersEnded}, left ${server?.sessionsRemaining}`,
   );
 }
 

@@ -1,19 +1,12 @@
 import type { Command } from "commander";
-import type { ParsedConfig } from "../../core/config/parsed.ts";
-import { declaredIn, planOf } from "../../core/declared.ts";
-import { addressOf, tagOf } from "../../core/names.ts";
-import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { bootstrapScript } from "../../lambda/postgres/provisioning/bootstrap/script.ts";
-import { configPath, loadConfig } from "../load-config.ts";
 import { Exit, Failure } from "./exit.ts";
 import { type Io, say } from "./io.ts";
+import { type PlanOptions, plannedIn } from "./planned.ts";
 
-interface BootstrapOptions {
+interface BootstrapOptions extends PlanOptions {
   readonly print?: boolean;
   readonly admin: string;
-  readonly database?: string;
-  readonly config?: string;
-  readonly stack: string;
 }
 
 /** `mayfly bootstrap --print`: the SQL for a DBA; nobody is connected to. */
@@ -33,8 +26,7 @@ export function addBootstrap(program: Command, io: Io): void {
           "bootstrap connects to no database, it only prints; say --print, and have a DBA run what it prints",
         );
       checkAdmin(options.admin);
-      const config = await loadConfig(configPath(options.config ?? process.env.MAYFLY_CONFIG));
-      const plan = planIn(config, options);
+      const plan = await plannedIn(options);
       io.out.write(bootstrapScript(plan, options.admin));
       say(
         io,
@@ -48,28 +40,5 @@ function checkAdmin(name: string): void {
   throw new Failure(
     Exit.usage,
     `--admin: ${JSON.stringify(name)} is not an administrator's login; name one of 1 to 63 bytes, no "mf_" or "pg_" in front`,
-  );
-}
-
-/** What the stack of that name would send its provisioner. */
-function planIn(
-  config: ParsedConfig,
-  { database, stack }: Pick<BootstrapOptions, "database" | "stack">,
-): ProvisionPlan {
-  const names = Object.keys(config.databases);
-  const [only] = names;
-  if (database === undefined && names.length > 1)
-    throw new Failure(
-      Exit.usage,
-      `the configuration has the databases ${names.join(", ")}; name one with --database`,
-    );
-  const name = database ?? only ?? "";
-  // where lib/mayfly-stack.ts puts the construct: under the stack, by its name
-  const tag = config.databases[name]?.tag ?? tagOf(addressOf(stack, `${stack}/${name}`));
-  const declared = declaredIn(config, name, tag);
-  if (declared !== undefined) return planOf(declared);
-  throw new Failure(
-    Exit.usage,
-    `the configuration has no database ${name}; it has ${names.join(", ")}`,
   );
 }

@@ -5,13 +5,14 @@ import { Exit, Failure } from "./exit.ts";
 import { type ConsumerOptions, findAlias, withAssume } from "./find.ts";
 import { type Io, print, say } from "./io.ts";
 import { clock } from "./table.ts";
-import { ttlField } from "./ttl.ts";
+import { secondsIn, ttlField } from "./ttl.ts";
 
 interface IssueOptions extends ConsumerOptions {
   readonly consumer: string;
   readonly role: string;
   readonly ttl?: string;
   readonly key?: string;
+  readonly minRemaining?: string;
   readonly format: "json" | "env";
   readonly show?: boolean;
 }
@@ -25,6 +26,10 @@ export function addIssue(program: Command, io: Io): void {
     .requiredOption("--role <name>", "the dynamic role")
     .option("--ttl <length>", "how long it lives, e.g. 15m (default: the role's)")
     .option("--key <key>", "idempotency key: the same key, the same lease (default: a new one)")
+    .option(
+      "--min-remaining <length>",
+      "with --key: how long that lease must still be renewable, e.g. 30m (default: 10s)",
+    )
     .addOption(
       new Option("--format <format>", "env: lines for eval in a shell")
         .choices(["json", "env"])
@@ -40,7 +45,12 @@ export function addIssue(program: Command, io: Io): void {
       );
     // a key even where none is given: the SDK repeats calls whose answer got lost
     const idempotencyKey = options.key ?? randomUUID();
-    const event = { action: "issue", idempotencyKey, ...ttlField(options.ttl) };
+    const event = {
+      action: "issue",
+      idempotencyKey,
+      ...ttlField(options.ttl),
+      ...minRemainingField(options),
+    };
     const ask = await findAlias(options, { consumer, role });
     const credential = (await ask(event)) as Credential;
     print(io, json === true || format === "json", credential, shellLines(credential));
@@ -48,6 +58,18 @@ export function addIssue(program: Command, io: Io): void {
     if (!credential.revocationScheduled)
       say(io, "its revocation could not be scheduled; the next sweep will do it");
   });
+}
+
+function minRemainingField({ key, minRemaining }: Pick<IssueOptions, "key" | "minRemaining">): {
+  readonly minRemainingSeconds?: number;
+} {
+  const minRemainingSeconds = secondsIn("--min-remaining", minRemaining);
+  if (minRemainingSeconds === undefined) return {};
+  if (key !== undefined) return { minRemainingSeconds };
+  throw new Failure(
+    Exit.usage,
+    "--min-remaining says which earlier lease of the same key is good enough; say --key too",
+  );
 }
 
 /** What libpq and most drivers read, and the lease's id for `mayfly revoke`. */

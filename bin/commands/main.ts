@@ -10,6 +10,7 @@ import { addRenew } from "./renew.ts";
 import { addRevoke } from "./revoke.ts";
 import { addStatus } from "./status.ts";
 import { addSweep } from "./sweep.ts";
+import { addVerbs } from "./verbs.ts";
 import { addWhois } from "./whois.ts";
 
 const ABOUT = `Short-lived PostgreSQL users of a deployed stack: ask for one, see them, end
@@ -28,6 +29,7 @@ const COMMANDS = [
   addSweep,
   addConverge,
   addBootstrap,
+  addVerbs,
   addConfig,
 ];
 

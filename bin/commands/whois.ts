@@ -32,7 +32,7 @@ export function addWhois(program: Command, io: Io): void {
     if (name === undefined)
       throw new Failure(
         Exit.usage,
-        `${JSON.stringify(named)} is not a lease's name; those are mf_<tag>_<shard>_<consumer>_<role>_<20 characters>`,
+        `${JSON.stringify(named)} is not a lease's name; those are mf_<tag>_<role>_<consumer>_<22 characters>`,
       );
     const operator = await operatorOf(name, options);
     const found: Found =

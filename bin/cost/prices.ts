@@ -51,16 +51,18 @@ const FREE = [
 
 const BY_USE: Readonly<Record<string, string>> = {
   "AWS::Lambda::Function":
-    "functions: a call per issue, renewal and schedule, and 288 sweeps a day",
+    "functions: a call per issue and renewal, one for 1 to 100 schedules, and 288 sweeps a day",
   "AWS::Scheduler::Schedule": "schedules: 14 million invocations free, then $1.00 per million",
   "AWS::Logs::LogGroup": "logs: what is written, and what queries scan; the first 5 GB are free",
   "AWS::Logs::SubscriptionFilter": "logs that are sent on: by where they go",
   "AWS::Events::EventBus": "events: $1.00 per million of your own",
-  "AWS::SQS::Queue": "queues: what could not be done, which should be nothing",
+  "AWS::SQS::Queue": "queues: $0.40 per million requests, of which a schedule takes one to three",
 };
 
 /** PostgreSQL in one zone, on demand. */
 const INSTANCES: Readonly<Record<string, number>> = { "db.t4g.micro": 0.016 * HOURS };
+/** With which Lambda reads a queue, idle or not. */
+const POLLERS = 5;
 const SWEPT_METRICS = 5;
 /** Of each secret: `SecretAgeSeconds`. */
 const SECRET_METRICS = 1;
@@ -102,6 +104,10 @@ const METERED: Readonly<Record<string, (properties: Properties) => Price | undef
   "AWS::SecretsManager::RotationSchedule": () => ({
     pieces: [{ name: "metrics of rotated secrets", quantity: 1, each: 0.3 }],
     use: "rotations: a call of a function for each of four steps",
+  }),
+  // Lambda asks an idle queue all the time, each poller three times a minute
+  "AWS::Lambda::EventSourceMapping": () => ({
+    pieces: [{ name: "pollers of queues", quantity: POLLERS, each: (180 * HOURS * 0.4) / 1e6 }],
   }),
   // every database that is provisioned is swept
   "Custom::MayflyProvision": () => ({
