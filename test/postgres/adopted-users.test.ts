@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { groupRoleName } from "../../core/names.ts";
 import { changesOf } from "../../core/provisioning/report.ts";
 import { tracesOf } from "../support/provision-traces.ts";
-import { provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
+import { LIMITS, provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
 import {
   putVersion,
   remedyIn,
@@ -209,7 +209,7 @@ test("a dynamic role's group is made in the same run as the user in it", async (
   const group = groupRoleName(database.tag, "audit");
   const roles = {
     ...plan.roles,
-    audit: { groupRole: group, privileges: { select: ["public.*"] } },
+    audit: { ...LIMITS, groupRole: group, privileges: { select: ["public.*"] } },
   };
   const user = { strategy: "single-user", usernames: [reports], group } as const;
   expect(await database.provision({ ...withUsers(plan, { reports: user }), roles })).toMatchObject({

@@ -1,10 +1,19 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sweep } from "../../core/leases/sweep.ts";
-import { groupRoleName, issuerRoleName, MAINTENANCE_DATABASE } from "../../core/names.ts";
+import {
+  enderName,
+  groupRoleName,
+  issuerRoleName,
+  janitorName,
+  MAINTENANCE_DATABASE,
+} from "../../core/names.ts";
+import { Secret } from "../../core/secret.ts";
+import { scramVerifier } from "../../lambda/postgres/connection/scram.ts";
+import { functionName, type Verb, verbsSchema } from "../../lambda/postgres/leases/verbs.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
-import { asked, backdate, leftOf, majorOf, NOTHING, oidOf } from "../support/evidence.ts";
+import { asked, backdate, leftOf, majorOf, NOTHING, oidOf, shardOf } from "../support/evidence.ts";
 import { type Issuer, issuerOn, logIn, loginRefusal, sqlStateFrom } from "../support/leases.ts";
 import { provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
 
@@ -56,8 +65,13 @@ const TRAPS = `
   create sequence public.sprung; grant all on sequence public.sprung to public;
   create function public.make_interval(secs int) returns interval language plpgsql as
     $$ begin perform pg_catalog.nextval('public.sprung'); return '1 hour'; end $$;
-  create function public.format(text, text, text, timestamptz, text) returns text language plpgsql as
+  create function public.format(text, text, int, text, text) returns text language plpgsql as
     $$ begin perform pg_catalog.nextval('public.sprung'); return 'select 1'; end $$;
+  create function public.format(text, name, text) returns text language plpgsql as
+    $$ begin perform pg_catalog.nextval('public.sprung'); return 'select 1'; end $$;
+  create function public.named(name, text) returns text language plpgsql as
+    $$ begin perform pg_catalog.nextval('public.sprung'); return 'mf_'; end $$;
+  create operator public.|| (leftarg = name, rightarg = text, function = public.named);
   create function public.joins(text, bigint) returns text language plpgsql as
     $$ begin perform pg_catalog.nextval('public.sprung'); return 'role 0'; end $$;
   create operator public.|| (leftarg = text, rightarg = bigint, function = public.joins);
@@ -148,7 +162,7 @@ test("C5: a key whose lease is latched, expired or about to expire is not answer
     else await asked(database, `alter role ${role} ${change}`);
     const second = await instance.issue(READER, keyed);
     expect(second.username).not.toBe(first.username);
-    expect(second.username.slice(-20, -12)).toBe(first.username.slice(-20, -12));
+    expect(second.username.slice(-22, -14)).toBe(first.username.slice(-22, -14));
     expect(await loginRefusal(database, second)).toBeUndefined();
   }
 });
@@ -223,13 +237,24 @@ describe("C9: a lease that is latched inside a renewal's window", () => {
 test("C10: an issuer role of another shard can neither latch nor drop a lease, from 16 on", async () => {
   const credential = await instance.issue();
   const { username } = credential;
-  const other = issuerRoleName(database.tag, username.startsWith(`mf_${database.tag}_00`) ? 1 : 0);
-  const login = await database.issuerLogin();
+  const own = shardOf(database, username);
+  const other = own === issuerRoleName(database.tag, 0) ? 1 : 0;
+  const role = issuerRoleName(database.tag, other);
   // Before 16, CREATEROLE reaches every role: there, only that the shard is in the name helps.
   for (const attack of [`alter role "${username}" nologin`, `drop role "${username}"`])
-    expect(await sqlStateFrom(runAs(login, `begin; set role ${other}; ${attack}; rollback`))).toBe(
-      major >= 16 ? "42501" : undefined,
+    expect(
+      await sqlStateFrom(asked(database, `begin; set role ${role}; ${attack}; rollback`)),
+    ).toBe(major >= 16 ? "42501" : undefined);
+  const login = await database.issuerLogin();
+  const lease = `array['${username}'], array[${await oidOf(database, username)}]::oid[]`;
+  const call = (verb: Verb, more: string) =>
+    runAs(
+      login,
+      `select outcome from ${verbsSchema(database.tag)}.${functionName(verb, other)}(${lease}${more})`,
     );
+  expect(await call("latch", ", false, true")).toEqual([{ outcome: "foreign" }]);
+  expect(await call("lend", ", true")).toEqual([{ outcome: "foreign" }]);
+  expect(await call("drop_leases", "")).toEqual([{ outcome: "foreign" }]);
   expect(await loginRefusal(database, credential)).toBeUndefined();
 });
 
@@ -241,8 +266,7 @@ test("C11: every lease is held with ADMIN OPTION by its shard, so that an upgrad
        join pg_roles r on r.oid = m.roleid and r.rolname = '${username}'
        join pg_roles u on u.oid = m.member where m.admin_option`,
   );
-  const shard = Number(username.split("_")[2]);
-  expect(admins).toEqual([issuerRoleName(database.tag, shard)]);
+  expect(admins).toEqual([shardOf(database, username)]);
   expect(await instance.ask(READER, { action: "revoke", leaseId })).toMatchObject({
     state: "revoked",
   });
@@ -251,7 +275,7 @@ test("C11: every lease is held with ADMIN OPTION by its shard, so that an upgrad
 test("C11: a lease that takes itself from its shard, as PostgreSQL 14 lets it, is revoked all the same", async () => {
   const credential = await instance.issue();
   const { username, password } = credential;
-  const shard = issuerRoleName(database.tag, Number(username.split("_")[2]));
+  const shard = shardOf(database, username);
   const oid = await oidOf(database, username);
   const attack = runAs(database.as(username, password), `revoke "${username}" from ${shard}`);
   expect(await sqlStateFrom(attack)).toBe(major >= 15 ? "42501" : undefined);
@@ -262,19 +286,107 @@ test("C11: a lease that takes itself from its shard, as PostgreSQL 14 lets it, i
   await session.end().catch(() => {});
 });
 
-test("C12: neither an issuer login nor an issuer role reads the application's data", async () => {
+test("C12: nobody who executes a verb reads the application's data, as itself or as anybody else", async () => {
   const login = { ...(await database.issuerLogin()), database: database.database };
-  for (const role of [
-    "",
-    `set role ${issuerRoleName(database.tag, 0)};`,
-    "set role pg_signal_backend;",
-  ])
-    expect(await sqlStateFrom(runAs(login, `${role} select * from public.orders`))).toBe("42501");
+  const read = "select * from public.orders";
+  const { tag } = database;
+  const powers = [issuerRoleName(tag, 0), issuerRoleName(tag, 1), enderName(tag)];
+  const others = [...powers, group("readonly"), janitorName(tag), "pg_signal_backend"];
+  for (const attack of [read, ...others.map((role) => `set role ${role}; ${read}`)])
+    expect(await sqlStateFrom(runAs(login, attack))).toBe("42501");
+  for (const role of powers)
+    expect(await sqlStateFrom(asked(database, `set session authorization ${role}; ${read}`))).toBe(
+      "42501",
+    );
 });
+
+test("C12: an issuer login is a member of nothing, and whatever it is for happens in a verb", async () => {
+  const login = await database.issuerLogin();
+  const { tag } = database;
+  const [row] = await runAs(
+    login,
+    "select count(*)::int as held from pg_auth_members where member = current_user::regrole",
+  );
+  expect(row).toEqual({ held: 0 });
+  const credential = await instance.issue();
+  for (const attack of [
+    `set role ${issuerRoleName(tag, 0)}`,
+    `set role ${enderName(tag)}`,
+    `set role ${group("readonly")}`,
+    `create role "mf_${tag}_readonly_evil_00000000aaaaaaaaaaaaaa"`,
+    `grant ${group("readwrite")} to current_user`,
+    `grant ${group("readwrite")} to "${credential.username}"`,
+    `alter role "${credential.username}" valid until 'infinity'`,
+    `drop role "${credential.username}"`,
+    `select * from mf_${tag}.declared`,
+    `insert into mf_${tag}.declared select * from mf_${tag}.declared`,
+    `update mf_${tag}.declared set max_leases = 1000000`,
+    `update mf_${tag}.counted set at_most = 0`,
+    `begin; lock table mf_${tag}.declared in access share mode`,
+    `create function ${verbsSchema(tag)}.evil() returns int language sql as 'select 1'`,
+    "create temp table evil (id int)",
+    ...["issue", "renew", "latch", "lend", "drop_leases", "annotate", "end_sessions"].map(
+      (verb) => `select ${verbsSchema(tag)}.${verb}(${ARGUMENTS[verb]})`,
+    ),
+    `select * from ${verbsSchema(tag)}.end_sessions_of('{}', '{}')`,
+    `select * from ${verbsSchema(tag)}.end_holders('{}', 'readonly', null)`,
+  ])
+    expect([attack, await sqlStateFrom(runAs(login, attack))]).toEqual([attack, "42501"]);
+  expect(await loginRefusal(database, credential)).toBeUndefined();
+});
+
+test("C12: a stolen issuer login makes no role but leases of what is declared", async () => {
+  const login = await database.issuerLogin();
+  const { tag } = database;
+  const verifier = await scramVerifier(new Secret("chosen by a thief"));
+  const issue = (name: string, given = verifier, ttl = 60) =>
+    runAs(
+      login,
+      `select outcome from ${verbsSchema(tag)}.${functionName("issue", 0)}(
+         '${name}', '${given}', ${ttl}, false, null, null)`,
+    ).then(
+      ([row]) => row?.outcome,
+      (error: unknown) => (error as { code?: string }).code,
+    );
+  const roles = () => asked(database, "select array_agg(rolname::text order by 1) from pg_roles");
+  const before = await roles();
+  const lease = `mf_${tag}_readonly_user-service_00000000aaaaaaaaaaaaaa`;
+  for (const [outcome, name, given, ttl] of [
+    ["undeclared", lease.replace("user-service", "nobody")],
+    ["undeclared", lease.replace("readonly", "payroll")],
+    ["ttl", lease, verifier, 86_401],
+    ["ttl", lease, verifier, -1],
+    ["MF002", lease.replace("00000000aa", "00000000ab")],
+    ["MF002", lease.replace(`mf_${tag}`, "mf_zzzz")],
+    ["MF002", `${lease}a`],
+    ["MF002", group("readonly")],
+    ["MF002", "dba"],
+    ["MF003", lease, "a password"],
+    ["MF003", lease, `${verifier}" superuser`],
+  ] as const)
+    expect([name, await issue(name, given, ttl)]).toEqual([name, outcome]);
+  expect(await roles()).toEqual(before);
+});
+
+/** What the bodies of verbs are called with, behind their wrappers. */
+const ARGUMENTS: Readonly<Record<string, string>> = {
+  issue: "'x', 'x', 60, false, null, null",
+  renew: "'x', 1, 60",
+  latch: "'{}', '{}', false, false",
+  lend: "'{}', '{}', true",
+  drop_leases: "'{}', '{}'",
+  annotate: "'x', 1, null",
+  end_sessions: "'{}', '{}', false",
+};
 
 test("C16: a lease that takes every advisory lock it can holds up nothing", async () => {
   const session = await logIn(database, await instance.issue());
   await session.query("select pg_advisory_lock(n) from generate_series(-2000, 2000) n");
+  for (const role of ["readonly", "readwrite"])
+    await session.query("select pg_advisory_lock(hashtext($1), hashtext($2))", [
+      `mayfly ${database.tag}`,
+      role,
+    ]);
   const started = performance.now();
   await wholeLife();
   expect(performance.now() - started).toBeLessThan(3_000);
@@ -292,7 +404,7 @@ test("C17: whoever takes its group from a shard keeps no lease of it from being 
       state: "revoked",
     });
   for (const [n, credential] of credentials.entries())
-    expect(await leftOf(database, credential, oids[n] ?? 0)).toEqual(NOTHING);
+    expect(await leftOf(database, credential, oids[n] ?? "0")).toEqual(NOTHING);
   await database.provision();
   expect(await loginRefusal(database, await instance.issue())).toBeUndefined();
 });
@@ -300,7 +412,8 @@ test("C17: whoever takes its group from a shard keeps no lease of it from being 
 test.each([
   ["read the verifiers", "select rolpassword from pg_authid", "42501"],
   ["log in as nobody but itself", "set session authorization mayfly_master", "42501"],
-  ["become an issuer role", "set role mf_TAG_issuer_00", "42501"],
+  ["become an issuer role", "set role mf_TAG_issuer_aa", "42501"],
+  ["become the role that ends sessions", "set role mf_TAG_ender", "42501"],
   ["become another group", "set role mf_TAG_group_readwrite", "42501"],
   [
     "let its group log in",

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import { groupRoleName, issuerLoginName, issuerRoleName } from "../../core/names.ts";
+import { enderName, groupRoleName, issuerLoginName, issuerRoleName } from "../../core/names.ts";
+import { declaredSchema, verbsSchema } from "../../lambda/postgres/leases/verbs.ts";
+import { shardOf } from "../support/evidence.ts";
 import { issuerOn, logIn, loginRefusal } from "../support/leases.ts";
 import { ownCluster } from "../support/own-cluster.ts";
 import { tracesOf } from "../support/provision-traces.ts";
@@ -58,7 +60,12 @@ test.each<[string, (database: TestDatabase) => string, object]>([
   ],
   [
     "a membership",
-    ({ tag }) => `revoke ${issuerRoleName(tag, 1)} from ${issuerLoginName(tag, "b")}`,
+    ({ tag }) => `revoke ${groupRoleName(tag, "readonly")} from ${issuerRoleName(tag, 1)}`,
+    { membershipsGranted: 1 },
+  ],
+  [
+    "the right to end sessions",
+    ({ tag }) => `revoke pg_signal_backend from ${enderName(tag)}`,
     { membershipsGranted: 1 },
   ],
   [
@@ -69,8 +76,8 @@ test.each<[string, (database: TestDatabase) => string, object]>([
   [
     "a login that was dropped",
     ({ tag }) => `drop role ${issuerLoginName(tag, "b")}`,
-    // the two issuer roles and the right to end sessions; its way into the maintenance database
-    { rolesMade: 1, membershipsGranted: 3, privilegesGranted: 1, passwordsSet: 1 },
+    // its way into the maintenance database; it is a member of nothing
+    { rolesMade: 1, privilegesGranted: 1, passwordsSet: 1 },
   ],
 ])("%s is mended and counted, and then there is nothing left", async (what, sql, changes) => {
   const database = await provisioned();
@@ -82,7 +89,48 @@ test.each<[string, (database: TestDatabase) => string, object]>([
   await runAs(database.admin(), sql(database));
   expect(await database.converge()).toEqual({ ...NOTHING, ...changes });
   expect(await database.converge()).toEqual(NOTHING);
+  await expectIssues(database);
 });
+
+test.each<[string, (schema: string, tag: string) => string]>([
+  ["a wrapper that was dropped", (schema) => `drop function ${schema}.issue_aa`],
+  ["a body that was dropped", (schema) => `drop function ${schema}.issue`],
+  [
+    "a body that was changed",
+    (schema) => `alter function ${schema}.issue rename to issue_of_yesterday`,
+  ],
+  [
+    "the right to execute a verb",
+    (schema, tag) => `revoke all on function ${schema}.issue_ab from ${issuerLoginName(tag, "a")}`,
+  ],
+  [
+    "the way into the schema",
+    (schema, tag) => `revoke all on schema ${schema} from ${issuerLoginName(tag, "a")}`,
+  ],
+  ["what is declared", (_, tag) => `delete from ${declaredSchema(tag)}.declared`],
+  ["a limit", (_, tag) => `update ${declaredSchema(tag)}.declared set max_leases = 0`],
+  ["all of it", (schema, tag) => `drop schema ${schema}, ${declaredSchema(tag)} cascade`],
+])("%s is there again after a converge, and leases are issued", async (_, sql) => {
+  const database = await provisioned();
+  const { tag } = database;
+  await runAs(database.superuser("mayfly"), sql(verbsSchema(tag), tag));
+  expect(await database.converge()).toEqual(NOTHING);
+  await expectIssues(database);
+});
+
+/** Either login makes leases, by as many issuer roles as there are. */
+async function expectIssues(database: TestDatabase): Promise<void> {
+  for (const which of ["a", "b"] as const) {
+    const issuer = issuerOn(database, { login: () => database.issuerLogin(which) });
+    const made = new Set<string>();
+    while (made.size < database.plan.shards) {
+      const credential = await issuer.issue();
+      await (await logIn(database, credential)).end();
+      made.add(shardOf(database, credential.username));
+    }
+    await issuer.close();
+  }
+}
 
 test("a lease that nobody is granted any more is revoked, and its group dropped", async () => {
   const database = await provisioned();

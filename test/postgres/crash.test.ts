@@ -1,12 +1,21 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Credential } from "../../core/leases/credential.ts";
 import { issueLease } from "../../core/leases/issue.ts";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
+import { renewLease } from "../../core/leases/renew.ts";
 import { revokeLease } from "../../core/leases/revoke.ts";
 import { sweep } from "../../core/leases/sweep.ts";
+import { Crash, type Fault, failingAt, type Side } from "../faults/points.ts";
 import { crashAndRestart, type OwnServer, startCluster } from "../support/cluster.ts";
 import { asked, backdate, LATCHED, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
-import { Crash, failingAt, type Side } from "../support/failing.ts";
-import { type Issuer, issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
+import {
+  type Issuer,
+  issuer,
+  issuerOn,
+  logIn,
+  loginRefusal,
+  revokeLife,
+} from "../support/leases.ts";
 import { provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
 
 const sweeping = { actor: "sweep", mayContinue: () => true };
@@ -37,9 +46,9 @@ describe.each<Side>(["before", "after"])("a revocation that crashes %s any one c
         const oid = await oidOf(database, credential.username);
         const session = await logIn(database, credential);
         await backdate(database, credential.username);
-        const id = parseLeaseId(credential.leaseId);
-        const options = { onlyIfDue: true, actor: "schedule", roleOid: oid };
-        const [first] = await Promise.allSettled([revokeLease(crashing, id, options)]);
+        const scheduled = { leaseId: credential.leaseId, incarnation: oid };
+        const options = { onlyIfDue: true, actor: "schedule" };
+        const [first] = await Promise.allSettled([revokeLife(crashing, scheduled, options)]);
         await sweep(instance.deps, sweeping);
         expect(await leftOf(database, credential, oid)).toEqual(NOTHING);
         await session.end().catch(() => {});
@@ -62,10 +71,7 @@ test("an issue that crashes after any one call leaves a lease with an end, and t
   for (const side of ["before", "after"] as const) {
     await crashEverywhere(
       async (crashing) => {
-        const { deployment } = instance.deps;
-        const settings = deployment.roles.readonly;
-        if (settings === undefined) throw new Error("no such role");
-        const grant = { consumer: "user-service", role: "readonly", settings };
+        const grant = { consumer: "user-service", role: "readonly" };
         await issueLease({ ...instance.deps, ...crashing }, grant, {
           action: "issue",
           ttlSeconds: 60,
@@ -79,13 +85,62 @@ test("an issue that crashes after any one call leaves a lease with an end, and t
   expect(made.length).toBeGreaterThan(2);
   const report = await sweep(instance.deps, sweeping);
   expect(report).toMatchObject({ live: made.length, left: 0, foreign: [] });
-  const scheduled = [...instance.scheduler.schedules.values()].map(({ leaseId }) => leaseId);
+  const scheduled = [...instance.scheduler.schedules.values()].map((input) =>
+    "leaseId" in input ? input.leaseId : input,
+  );
   expect(new Set(scheduled)).toEqual(new Set(made.map((name) => `orders/readonly/${name}`)));
   for (const name of made) await backdate(instance.test, name);
   expect(await sweep(instance.deps, sweeping)).toMatchObject({ revoked: made.length, live: 0 });
   expect(await leasesOf(instance.test)).toEqual([]);
   await instance.close();
 });
+
+describe.each<Exclude<Fault, Side>>(["repeat", "fail", "delay"])(
+  "a lease whose life meets a %s at any one effect",
+  (fault) => {
+    test("ends as any other, at the latest with the next sweep", async () => {
+      const instance = await issuer();
+      const { test: database } = instance;
+      const alias = "user-service--readonly";
+      const key = { action: "issue", idempotencyKey: "life" } as const;
+      const grant = { consumer: "user-service", role: "readonly" };
+      const names = new Set<string>();
+      for (let at = 1; at < 40; at++) {
+        const { deps: faulty, calls } = failingAt(instance.deps, at, fault, () =>
+          sweep(instance.deps, sweeping),
+        );
+        const deps = { ...instance.deps, ...faulty };
+        const life = async (): Promise<void> => {
+          const { leaseId } = await issueLease(deps, grant, key);
+          await renewLease(deps, grant, parseLeaseId(leaseId), 7_200);
+          await revokeLease(deps, parseLeaseId(leaseId), { onlyIfDue: false, actor: "life" });
+        };
+        await life().catch((error: unknown) => {
+          if (!(error instanceof Crash)) throw error;
+        });
+        for (const call of calls) names.add(call);
+        // whatever is left answers to its key, and is revoked as ever
+        const { leaseId, username } = (await instance.issue(alias, {
+          idempotencyKey: "life",
+        })) as Credential;
+        await instance.ask(alias, { action: "revoke", leaseId });
+        expect(await leasesOf(database)).not.toContain(username);
+        if (calls.length < at) break;
+      }
+      expect(names).toEqual(
+        new Set([
+          ...["issue", "look", "renew", "latch", "endSessions", "drop"].map(
+            (each) => `engine.${each}`,
+          ),
+          "scheduler.create",
+        ]),
+      );
+      await sweep(instance.deps, sweeping);
+      expect(await leasesOf(database)).toEqual([]);
+      await instance.close();
+    });
+  },
+);
 
 describe("a server of its own", () => {
   let own: OwnServer;
@@ -104,7 +159,7 @@ describe("a server of its own", () => {
       await logIn(database, credential);
       const { deps } = failingAt(instance.deps, at, "after");
       const id = parseLeaseId(credential.leaseId);
-      const options = { onlyIfDue: false, actor: "user-service", roleOid: oid };
+      const options = { onlyIfDue: false, actor: "user-service" };
       const latched = await revokeLease(deps, id, options).then(
         () => true,
         () => at >= 2,
@@ -113,7 +168,8 @@ describe("a server of its own", () => {
       expect(await loginRefusal(database, credential)).toBe(latched ? "28P01" : undefined);
       if (!latched) await backdate(database, credential.username);
       await sweep(instance.deps, sweeping);
-      await revokeLease(instance.deps, id, options);
+      const scheduled = { leaseId: credential.leaseId, incarnation: oid };
+      await revokeLife(instance.deps, scheduled, options);
       expect(await leftOf(database, credential, oid)).toEqual(NOTHING);
     }
     await instance.close();
@@ -132,40 +188,37 @@ describe("a server of its own", () => {
     await instance.close();
   });
 
-  test("does not let a prepared transaction of writes keep a lease", async () => {
-    const instance = issuerOn(database);
-    const credential = await instance.issue("user-service--readwrite");
-    const oid = await oidOf(database, credential.username);
-    const client = await logIn(database, credential);
-    await client.query(
-      "begin; update public.orders set customer = customer; prepare transaction 'writes'",
-    );
-    const { leaseId } = credential;
-    const receipt = await instance.ask("user-service--readwrite", { action: "revoke", leaseId });
-    expect(receipt).toMatchObject({ state: "revoked" });
-    expect(await leftOf(database, credential, oid)).toEqual(NOTHING);
-    await asked(database, "rollback prepared 'writes'");
-    await instance.close();
-  });
-
-  test("names the lock of a prepared transaction that made something, until it is ended", async () => {
-    const instance = issuerOn(database);
-    await asked(database, `grant create on schema public to mf_${database.tag}_group_readwrite`);
-    const credential = await instance.issue("user-service--readwrite");
-    const { username, leaseId } = credential;
-    const oid = await oidOf(database, username);
-    const client = await logIn(database, credential);
-    await client.query("begin; create table public.mine (id int); prepare transaction 'makes'");
-    const receipt = await instance.ask("user-service--readwrite", { action: "revoke", leaseId });
-    expect(receipt).toMatchObject({
-      state: "quarantined",
-      servers: [{ sessionsEnded: 1 }],
-      blockers: [{ database: "cluster", catalog: "pg_authid", kind: "lock", count: 1 }],
-    });
-    expect(await leftOf(database, credential, oid)).toEqual(LATCHED);
-    await runAs(database.superuser(), "rollback prepared 'makes'");
-    expect(await sweep(instance.deps, sweeping)).toMatchObject({ revoked: 1 });
-    expect(await leftOf(database, credential, oid)).toEqual(NOTHING);
-    await instance.close();
-  });
+  test.each([
+    ["writes", "update public.orders set customer = customer"],
+    ["makes", "create table public.mine (id int)"],
+  ])(
+    "names a prepared transaction that %s something, which would outlive the lease with its locks, until it is ended",
+    async (name, statement) => {
+      const instance = issuerOn(database);
+      await asked(database, `grant create on schema public to mf_${database.tag}_group_readwrite`);
+      const credential = await instance.issue("user-service--readwrite");
+      const { username, leaseId } = credential;
+      const oid = await oidOf(database, username);
+      const client = await logIn(database, credential);
+      await client.query(`begin; ${statement}; prepare transaction '${name}'`);
+      const receipt = await instance.ask("user-service--readwrite", { action: "revoke", leaseId });
+      expect(receipt).toMatchObject({
+        state: "quarantined",
+        servers: [{ sessionsEnded: 1 }],
+        blockers: [
+          {
+            database: database.database,
+            catalog: "pg_prepared_xacts",
+            kind: "prepared",
+            count: 1,
+          },
+        ],
+      });
+      expect(await leftOf(database, credential, oid)).toEqual(LATCHED);
+      await runAs(database.superuser(), `rollback prepared '${name}'`);
+      expect(await sweep(instance.deps, sweeping)).toMatchObject({ revoked: 1 });
+      expect(await leftOf(database, credential, oid)).toEqual(NOTHING);
+      await instance.close();
+    },
+  );
 });

@@ -6,7 +6,7 @@ import { revokeLease } from "../../core/leases/revoke.ts";
 import { sweep } from "../../core/leases/sweep.ts";
 import { groupRoleName, issuerRoleName } from "../../core/names.ts";
 import { asked, backdate, oidOf } from "../support/evidence.ts";
-import { type Issuer, issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
+import { type Issuer, issuer, logIn, loginRefusal, revokeLife } from "../support/leases.ts";
 import type { TestDatabase } from "../support/provisioned.ts";
 
 const ALIAS = "user-service--readonly";
@@ -20,7 +20,7 @@ afterAll(() => lease.close());
 
 /** A role of a DBA's, not ours, under a name that a lease might have. Its password is `x`. */
 async function foreign(attributes: string, ends = "aaaaaaaaaaaa", tag = lease.test.tag) {
-  const username = `mf_${tag}_00_user-service_readonly_00000000${ends}`;
+  const username = `mf_${tag}_readonly_user-service_00000000aa${ends}`;
   await asked(lease.test, `drop role if exists "${username}"`);
   await asked(lease.test, `create role "${username}" login password 'x' ${attributes}`);
   const credential = { ...(await lease.issue()), username, password: "x" };
@@ -64,14 +64,14 @@ describe("a role of a DBA's that is named like a lease", () => {
       expect.objectContaining({ event: "role.foreign", username, why: expect.any(String) }),
     );
     const id = parseLeaseId(leaseId);
-    for (const roleOid of [undefined, oid])
-      await expect(
-        revokeLease(lease.deps, id, {
-          onlyIfDue: false,
-          actor: "test",
-          ...(roleOid && { roleOid }),
-        }),
-      ).rejects.toThrow(/named like a lease but is none.*nothing was touched/);
+    const options = { onlyIfDue: false, actor: "test" };
+    for (const revocation of [
+      revokeLease(lease.deps, id, options),
+      revokeLife(lease.deps, { leaseId, incarnation: oid }, options),
+    ])
+      await expect(revocation).rejects.toThrow(
+        /named like a lease but is none.*nothing was touched/,
+      );
     for (const action of ["renew", "revoke", "lookup"])
       await expect(lease.ask(ALIAS, { action, leaseId })).rejects.toBeInstanceOf(LeaseRefusedError);
     for (const selector of [
@@ -95,9 +95,14 @@ describe("a role of a DBA's that is named like a lease", () => {
 
   test("counts for no consumer's replay: its key's digest is worth nothing outside the group", async () => {
     const credential = await lease.issue(ALIAS, { idempotencyKey: "k" });
-    const digest = credential.username.slice(-20, -12);
-    const username = `mf_${lease.test.tag}_01_user-service_readonly_${digest}zzzzzzzzzzzz`;
+    const digest = credential.username.slice(-22, -14);
+    const username = `mf_${lease.test.tag}_readonly_user-service_${digest}abzzzzzzzzzzzz`;
     await asked(lease.test, `create role "${username}" login valid until '2099-01-01'`);
+    expect(await lease.issue(ALIAS, { idempotencyKey: "k" })).toEqual(credential);
+    // nor is a record that somebody forged with it, newer than any of ours
+    const far = Date.parse("2098-01-01");
+    const record = JSON.stringify({ v: 1, issued: far, max: far, pepper: "p".repeat(36) });
+    await asked(lease.test, `comment on role "${username}" is '${record}'`);
     expect(await lease.issue(ALIAS, { idempotencyKey: "k" })).toEqual(credential);
     await lease.ask(ALIAS, { action: "revoke", leaseId: credential.leaseId });
     const next = await lease.issue(ALIAS, { idempotencyKey: "k" });
@@ -108,16 +113,16 @@ describe("a role of a DBA's that is named like a lease", () => {
   test("takes no room from leases when it is in the group under a name of its own", async () => {
     const member = `app_user-service_${lease.test.tag}`;
     const consumerLike = `a_b_c_user-service_${lease.test.tag}`;
+    const tight = await issuer({ limits: { maxLeases: 1, maxLeasesPerConsumer: 1 } });
     for (const name of [member, consumerLike])
       await asked(
-        lease.test,
-        `create role "${name}" login valid until '2099-01-01' in role ${group()}`,
+        tight.test,
+        `create role "${name}" login valid until '2099-01-01'
+           in role ${groupRoleName(tight.test.tag, "readonly")}`,
       );
-    await operate(lease.deps, { action: "revoke", everything: true }, sweeping);
-    const tight = issuerOn(lease.test, { limits: { maxLeases: 1, maxLeasesPerConsumer: 1 } });
-    expect(await loginRefusal(lease.test, await tight.issue())).toBeUndefined();
+    expect(await loginRefusal(tight.test, await tight.issue())).toBeUndefined();
     await expect(tight.issue()).rejects.toMatchObject({ reason: "limit reached" });
-    await asked(lease.test, `drop role "${member}"; drop role "${consumerLike}"`);
+    await asked(tight.test, `drop role "${member}"; drop role "${consumerLike}"`);
     await tight.close();
   });
 
@@ -130,7 +135,7 @@ describe("a role of a DBA's that is named like a lease", () => {
   const status = () => operate(lease.deps, { action: "status" }, sweeping) as Promise<Status>;
 
   /** Everything about a role that an operation might have changed. */
-  const shape = (oid: number) =>
+  const shape = (oid: string) =>
     asked(
       lease.test,
       `select a.rolname, a.rolcanlogin, a.rolpassword, a.rolvaliduntil::text, a.rolconnlimit, a.xmin::text,
@@ -204,12 +209,12 @@ describe("an OID that a schedule carries", () => {
       username: app,
       password: "x",
     });
-    const username = `mf_${lease.test.tag}_00_user-service_readonly_00000000cccccccccccc`;
-    const receipt = await revokeLease(lease.deps, parseLeaseId(`orders/readonly/${username}`), {
-      onlyIfDue: true,
-      actor: "schedule",
-      roleOid: await oidOf(lease.test, app),
-    });
+    const username = `mf_${lease.test.tag}_readonly_user-service_00000000aacccccccccccc`;
+    const scheduled = {
+      leaseId: `orders/readonly/${username}`,
+      incarnation: await oidOf(lease.test, app),
+    };
+    const receipt = await revokeLife(lease.deps, scheduled, { onlyIfDue: true, actor: "schedule" });
     expect(receipt).toMatchObject({ state: "gone", servers: [{ stragglersEnded: 0 }] });
     expect((await session.query("select 1 as one")).rows).toEqual([{ one: 1 }]);
     await session.end();
@@ -218,12 +223,17 @@ describe("an OID that a schedule carries", () => {
 
   test("of an earlier life of the name leaves the later one alone", async () => {
     const credential = await lease.issue();
-    const receipt = await revokeLease(lease.deps, parseLeaseId(credential.leaseId), {
-      onlyIfDue: false,
-      actor: "schedule",
-      roleOid: (await oidOf(lease.test, credential.username)) - 1,
-    });
-    expect(receipt.state).toBe("gone");
+    const { leaseId, username } = credential;
+    const session = await logIn(lease.test, credential);
+    const before = [await oidOf(lease.test, username), lease.audit.length];
+    const incarnation = String(Number(before[0]) - 1);
+    const options = { onlyIfDue: false, actor: "schedule" };
+    await expect(revokeLife(lease.deps, { leaseId, incarnation }, options)).rejects.toThrow(
+      `exists, but not as ${incarnation}; nothing was touched`,
+    );
+    expect([await oidOf(lease.test, username), lease.audit.length]).toEqual(before);
     expect(await loginRefusal(lease.test, credential)).toBeUndefined();
+    expect((await session.query("select 1 as one")).rows).toEqual([{ one: 1 }]);
+    await session.end();
   });
 });

@@ -155,6 +155,7 @@ test("a user is kept, shut, while a reader cannot be looked at", async () => {
           login,
           ssl: () => false,
           open: (to) => connect(to, TEST_LIMITS),
+          tag: database.tag,
           time: { now: () => Date.now() as never, wait: async () => {} },
         },
       ),

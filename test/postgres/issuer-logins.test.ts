@@ -122,10 +122,10 @@ describe("a rotation of the issuer logins that has crashed", () => {
     const proved = await database.issuerLogin("b");
     label(database, "AWSPENDING", proved.username, PENDING);
     await runAs(database.admin(), `alter role ${proved.username} password '${PENDING}'`);
-    const { row } = await withLeases(database.deps, database.plan, proved, ({ deps }) =>
-      deps.ledger.find("nobody"),
+    const { role } = await withLeases(database.deps, database.plan, proved, ({ deps }) =>
+      deps.engine.look("nobody"),
     );
-    expect(row).toBeUndefined();
+    expect(role).toBeUndefined();
   });
 
   test("and is finished has left AWSPENDING where AWSCURRENT is, which is nothing special", async () => {

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { InvalidRequestError } from "../../core/errors.ts";
+import type { LeaseRef } from "../../core/leases/lease.ts";
 import type { LeaseList } from "../../core/leases/list.ts";
 import { operate, type Revocations, type Status } from "../../core/leases/operate.ts";
+import type { LatchOutcome } from "../../core/leases/ports.ts";
+import { askForOthers } from "../faults/points.ts";
 import { asked, backdate, leasesOf } from "../support/evidence.ts";
 import { type Alias, type Issuer, issuer, logIn, loginRefusal } from "../support/leases.ts";
 import type { TestDatabase } from "../support/provisioned.ts";
@@ -12,12 +15,22 @@ beforeAll(async () => {
 });
 afterAll(() => lease.close());
 
-/** Ask as an operator. `time` is for how many revocations there is time. */
-function ask<Answer>(event: unknown, time = Number.POSITIVE_INFINITY): Promise<Answer> {
+/** Ask as an operator. `time` is for how many batches of revocations there is time. */
+function ask<Answer>(
+  event: unknown,
+  time = Number.POSITIVE_INFINITY,
+  deps: Issuer["deps"] = lease.deps,
+): Promise<Answer> {
   let left = time;
   const mayContinue = () => left-- > 0;
-  return operate(lease.deps, event, { actor: "operator", mayContinue }) as Promise<Answer>;
+  return operate(deps, event, { actor: "operator", mayContinue }) as Promise<Answer>;
 }
+
+/** The same, but a page, and so a batch, has two leases at most. */
+const byTwos = ({ engine, ...deps }: Issuer["deps"]): Issuer["deps"] => ({
+  ...deps,
+  engine: { ...engine, list: (after, limit) => engine.list(after, Math.min(limit, 2)) },
+});
 
 const ALIASES: readonly Alias[] = [
   "user-service--readonly",
@@ -117,13 +130,14 @@ describe("an operator", () => {
     let next: string | undefined;
     do {
       const event = { action: "revoke", everything: true, ...(next && { after: next }) };
-      const answer: Revocations = await ask(event, 2);
+      const answer: Revocations = await ask(event, 1, byTwos(lease.deps));
       expect(answer.revoked).toBeLessThanOrEqual(2);
       revoked += answer.revoked;
       calls += 1;
       next = answer.next;
     } while (next !== undefined && calls < 10);
-    expect([revoked, calls]).toEqual([6, 3]);
+    // three batches, and a page that tells that there is no more
+    expect([revoked, calls]).toEqual([6, 4]);
     expect(await leasesOf(lease.test)).toEqual([]);
   });
 
@@ -138,13 +152,16 @@ describe("an operator", () => {
 
   test("is told which leases could not be revoked, and the others are", async () => {
     const stubborn = (await leasesOf(lease.test))[2];
-    const { ledger } = lease.deps;
+    const { engine } = lease.deps;
+    const no = { kind: "failed", code: "XX000" } as const;
     const deps: Issuer["deps"] = {
       ...lease.deps,
-      ledger: {
-        ...ledger,
-        latch: (ref, options) =>
-          ref.username === stubborn ? Promise.reject(new Error("no")) : ledger.latch(ref, options),
+      engine: {
+        ...engine,
+        latch: (leases, options) =>
+          askForOthers<LeaseRef, LatchOutcome>(leases, stubborn, no, (others) =>
+            engine.latch(others, options),
+          ),
       },
     };
     const event = { action: "revoke", everything: true };
@@ -158,7 +175,7 @@ describe("an operator", () => {
 });
 
 describe("an operator's request is refused, and nothing is sent,", () => {
-  const anotherTag = "orders/readonly/mf_zzzz_00_a_readonly_00000000aaaaaaaaaaaa";
+  const anotherTag = "orders/readonly/mf_zzzz_readonly_a_00000000aaaaaaaaaaaaaa";
   test.each<[string, unknown, RegExp]>([
     ["that is nothing", null, /the request null is not a JSON object/],
     ["that is a list", [], /the request \(a list\) is not a JSON object/],

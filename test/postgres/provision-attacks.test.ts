@@ -1,9 +1,10 @@
 import { beforeAll, expect, test } from "vitest";
-import { groupRoleName, issuerRoleName } from "../../core/names.ts";
+import { enderName, groupRoleName, issuerRoleName, janitorName } from "../../core/names.ts";
 import { Secret } from "../../core/secret.ts";
 import { withSession } from "../../lambda/postgres/connection/session.ts";
 import { ident, sql } from "../../lambda/postgres/connection/sql.ts";
 import {
+  LIMITS,
   provisioned,
   runAs,
   SECRETS,
@@ -71,19 +72,33 @@ test("an issuer role cannot read what its leases may", async () => {
   const login = { ...(await database.issuerLogin()), database: database.database };
   const shard = issuerRoleName(database.tag, 0);
   const read = "select customer from public.orders";
+  const group = groupRoleName(database.tag, "readonly");
+  for (const role of [shard, group, enderName(database.tag), janitorName(database.tag)])
+    await expect(runAs(login, `set role ${role}; ${read}`)).rejects.toMatchObject(DENIED);
   await expect(runAs(login, read)).rejects.toMatchObject(DENIED);
-  await expect(runAs(login, `set role ${shard}; ${read}`)).rejects.toMatchObject(DENIED);
+  // and if somebody were the issuer role itself
+  const asShard = (then: string) =>
+    runAs(database.superuser(), `set session authorization ${shard}; ${then}`);
+  await expect(asShard(read)).rejects.toMatchObject(DENIED);
   // before 16, whoever may grant a role is a member of it
-  const asGroup = `set role ${groupRoleName(database.tag, "readonly")}; ${read}`;
-  expect(await outcome(runAs(login, asGroup))).toBe(split ? "42501" : undefined);
+  expect(await outcome(asShard(`set role ${group}; ${read}`))).toBe(split ? "42501" : undefined);
 });
 
-test("an issuer login does nothing until it becomes an issuer role", async () => {
-  const login = await database.issuerLogin();
-  await expect(runAs(login, "create role mayfly_never")).rejects.toMatchObject(DENIED);
-  // before 16, whoever may become a role that may grant may grant; 16 has no SQLSTATE of its own
-  const grant = `grant ${groupRoleName(database.tag, "readonly")} to ${login.username}`;
-  expect(await outcome(runAs(login, grant))).toBe(split ? "XX000" : undefined);
+test("an issuer login becomes nobody, and makes and grants nothing as itself", async () => {
+  for (const which of ["a", "b"] as const) {
+    const login = await database.issuerLogin(which);
+    for (const statement of [
+      "create role mayfly_never",
+      `grant ${groupRoleName(database.tag, "readonly")} to ${login.username}`,
+      ...[0, 1].map((shard) => `set role ${issuerRoleName(database.tag, shard)}`),
+      `set role ${enderName(database.tag)}`,
+      `alter role ${login.username} createrole`,
+    ])
+      await expect(runAs(login, statement)).rejects.toMatchObject(DENIED);
+    expect(
+      await runAs(login, "select 1 from pg_auth_members where member = current_user::regrole"),
+    ).toEqual([]);
+  }
 });
 
 test("only issuer logins may enter the maintenance database", async () => {
@@ -150,7 +165,7 @@ test("a GRANT that PostgreSQL only warns about is an error, and is not committed
   await expect(apply).rejects.toMatchObject({
     name: "StatementRejectedError",
     step: "grant both",
-    sqlState: "01007",
+    engineCode: "01007",
   });
   expect(
     await runAs(
@@ -208,6 +223,7 @@ test("a group does not lean on what PUBLIC may today", async () => {
     ...target.plan,
     roles: {
       reader: {
+        ...LIMITS,
         groupRole: groupRoleName(target.tag, "reader"),
         privileges: { select: ["shop.cart"] },
       },
@@ -242,6 +258,7 @@ test("names are quoted, whatever they hold", async () => {
     ...target.plan,
     roles: {
       odd: {
+        ...LIMITS,
         groupRole: groupRoleName(target.tag, "odd"),
         privileges: { select: [`Odd; "drop'$mf.*`], usage: [`Odd; "drop'$mf.*`] },
       },

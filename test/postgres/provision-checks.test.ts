@@ -5,6 +5,7 @@ import { Secret } from "../../core/secret.ts";
 import { ownCluster } from "../support/own-cluster.ts";
 import { rolesOf, tracesOf } from "../support/provision-traces.ts";
 import {
+  LIMITS,
   type ProvisionedOptions,
   runAs,
   SECRETS,
@@ -51,7 +52,9 @@ async function splitsMembership(test: TestDatabase): Promise<boolean> {
 
 const withRole = (test: TestDatabase, select: readonly string[]): ProvisionPlan => ({
   ...test.plan,
-  roles: { reader: { groupRole: groupRoleName(test.tag, "reader"), privileges: { select } } },
+  roles: {
+    reader: { ...LIMITS, groupRole: groupRoleName(test.tag, "reader"), privileges: { select } },
+  },
 });
 
 test("every problem is reported at once, each with the SQL that removes it", async () => {
@@ -87,7 +90,7 @@ test("what the problems say is what removes them", async () => {
     await runAs(database.superuser(), statement);
   }
   await database.provision(plan);
-  expect(await rolesOf(database)).toHaveLength(6);
+  expect(await rolesOf(database)).toHaveLength(7);
 
   const another = await unprovisioned();
   expect(await problemsOf(another)).toEqual([

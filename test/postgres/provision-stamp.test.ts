@@ -2,7 +2,13 @@ import { expect, test } from "vitest";
 import { groupRoleName } from "../../core/names.ts";
 import { issuerOn, loginRefusal } from "../support/leases.ts";
 import { rolesOf, tracesOf } from "../support/provision-traces.ts";
-import { provisioned, runAs, type TestDatabase, unprovisioned } from "../support/provisioned.ts";
+import {
+  LIMITS,
+  provisioned,
+  runAs,
+  type TestDatabase,
+  unprovisioned,
+} from "../support/provisioned.ts";
 
 const OTHER = { id: "arn:aws:cloudformation:eu-west-1:1:stack/other/2", resource: "Provision" };
 const ownOf = ({ tag }: TestDatabase) => ({
@@ -19,7 +25,9 @@ const stampsOf = (database: TestDatabase) =>
 test("a second stack with the same tag is refused, with the remedy, and changes nothing", async () => {
   const database = await provisioned();
   const before = await tracesOf(database);
-  const roles = { extra: { groupRole: groupRoleName(database.tag, "extra"), privileges: {} } };
+  const roles = {
+    extra: { ...LIMITS, groupRole: groupRoleName(database.tag, "extra"), privileges: {} },
+  };
   const attempt = database.provision({ ...database.plan, roles }, OTHER);
   await expect(attempt).rejects.toMatchObject({
     name: "ConfigError",

@@ -1,11 +1,18 @@
+import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
+import { base32 } from "../../core/base32.ts";
+import { formatLeaseName, NO_KEY, RANDOM_LENGTH } from "../../core/leases/lease-name.ts";
 import { groupRoleName, issuerLoginName, issuerRoleName } from "../../core/names.ts";
-import { scramVerifier } from "../../core/scram.ts";
 import { Secret } from "../../core/secret.ts";
 import type { SecretObject } from "../../core/secret-store.ts";
+import { scramVerifier } from "../../lambda/postgres/connection/scram.ts";
+import { functionName, type Verb, verbsSchema } from "../../lambda/postgres/leases/verbs.ts";
+import { eventually } from "../support/eventually.ts";
+import { oidOf } from "../support/evidence.ts";
 import { rolesOf, tracesOf } from "../support/provision-traces.ts";
 import {
+  LIMITS,
   provisioned,
   runAs,
   SECRETS,
@@ -13,16 +20,23 @@ import {
   unprovisioned,
 } from "../support/provisioned.ts";
 
-/** Make a lease by hand, as the issuer does, and return its login. */
+/** Call one verb of a shard as an issuer login, as text: the first row. */
+async function call(test: TestDatabase, verb: Verb, shard: number, args: string) {
+  const login = await test.issuerLogin(shard % 2 === 0 ? "a" : "b");
+  const name = `${verbsSchema(test.tag)}.${functionName(verb, shard)}`;
+  const [row] = await runAs(login, `select * from ${name}(${args})`);
+  return row ?? {};
+}
+
+/** Make a lease by hand, with the verb that the issuer calls, and return its login. */
 async function leaseOf(test: TestDatabase, role: string, shard = 0) {
-  const name = `mf_${test.tag}_0${shard}_someone_${role}_x`;
+  const random = base32(randomBytes(8), RANDOM_LENGTH);
+  const consumer = "user-service";
+  const name = formatLeaseName({ tag: test.tag, role, consumer, digest: NO_KEY, shard, random });
   const password = new Secret("a-lease-of-this-test");
-  await runAs(
-    await test.issuerLogin(),
-    `set role ${issuerRoleName(test.tag, shard)};
-     create role "${name}" login password '${await scramVerifier(password)}'
-       in role ${groupRoleName(test.tag, role)}`,
-  );
+  const verifier = await scramVerifier(password);
+  const args = `'${name}', '${verifier}', null, false, null, null`;
+  expect(await call(test, "issue", shard, args)).toMatchObject({ outcome: "issued", login: name });
   return test.as(name, password);
 }
 
@@ -40,15 +54,15 @@ describe("a provisioned database", () => {
     expect(database.secrets.puts()).toBe(3);
   });
 
-  test("has two logins that become each issuer role, A current and B previous", async () => {
+  test("has two logins that execute each issuer role's verbs and become none, A current and B previous", async () => {
     for (const which of ["a", "b"] as const) {
       const login = await database.issuerLogin(which);
       expect(login.username).toBe(issuerLoginName(database.tag, which));
       for (const shard of [0, 1]) {
         const role = issuerRoleName(database.tag, shard);
-        expect(await runAs(login, `set role ${role}; select current_user as who`)).toEqual([
-          { who: role },
-        ]);
+        await expect(runAs(login, `set role ${role}`)).rejects.toMatchObject({ code: "42501" });
+        const verb = `${verbsSchema(database.tag)}.${functionName("drop_leases", shard)}`;
+        expect(await runAs(login, `select * from ${verb}('{}', '{}')`)).toEqual([]);
       }
     }
   });
@@ -83,14 +97,8 @@ describe("a provisioned database", () => {
   test("lets an issuer login end a lease's session", async () => {
     const lease = await leaseOf(database, "readonly", 1);
     const end = runAs(lease, "select pg_catalog.pg_sleep(30)").catch((error: unknown) => error);
-    let killed = 0;
-    while (killed === 0)
-      for (const { n } of await runAs(
-        await database.issuerLogin("b"),
-        `set role pg_signal_backend; select count(*) filter (where pg_terminate_backend(pid))::int as n
-         from pg_stat_activity where usename = '${lease.username}'`,
-      ))
-        killed += Number(n);
+    const args = `array['${lease.username}'], array[${await oidOf(database, lease.username)}]::oid[], false`;
+    await eventually(async () => (await call(database, "end_sessions", 0, args)).ended === 1);
     expect(await end).toMatchObject({ code: "57P01" });
   });
 
@@ -98,9 +106,10 @@ describe("a provisioned database", () => {
     const groupRole = groupRoleName(database.tag, "audit");
     const roles = {
       ...database.plan.roles,
-      audit: { groupRole, privileges: { select: ["public.orders"] } },
+      audit: { ...LIMITS, groupRole, privileges: { select: ["public.orders"] } },
     };
-    await database.provision({ ...database.plan, shards: 3, roles });
+    const grants = [...database.plan.grants, { consumer: "user-service", role: "audit" }];
+    await database.provision({ ...database.plan, shards: 3, roles, grants });
     const lease = await leaseOf(database, "audit", 2);
     expect(await runAs(lease, "select count(*) > 0 as some from public.orders")).toEqual([
       { some: true },
@@ -190,7 +199,7 @@ describe("the logins and their secrets", () => {
 test("stacks provisioned at the same moment do not get in each other's way", async () => {
   const databases = await Promise.all(Array.from({ length: 4 }, () => unprovisioned()));
   await Promise.all(databases.map(({ provision }) => provision()));
-  for (const database of databases) expect(await rolesOf(database)).toHaveLength(7);
+  for (const database of databases) expect(await rolesOf(database)).toHaveLength(8);
 });
 
 test("no password or verifier is in any log line or error", async () => {

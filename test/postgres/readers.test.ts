@@ -5,16 +5,15 @@ import type { Credential } from "../../core/leases/credential.ts";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
 import { lookUpLease } from "../../core/leases/lookup.ts";
 import type { Receipt } from "../../core/leases/receipt.ts";
-import { revokeLease } from "../../core/leases/revoke.ts";
 import { type SweepReport, sweep } from "../../core/leases/sweep.ts";
 import { type Instant, seconds } from "../../core/time.ts";
 import { connect } from "../../lambda/postgres/connection/login.ts";
 import { type ReaderConnections, readerConnections } from "../../lambda/postgres/leases/readers.ts";
 import { eventually } from "../support/eventually.ts";
-import { oidOf } from "../support/evidence.ts";
-import { type Issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
+import { majorOf, oidOf } from "../support/evidence.ts";
+import { type Issuer, issuerOn, logIn, loginRefusal, revokeLife } from "../support/leases.ts";
 import { ownReaders } from "../support/own-readers.ts";
-import { provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
+import { provisioned, runAs, type TestDatabase, unprovisioned } from "../support/provisioned.ts";
 import { stormOf } from "../support/storm.ts";
 
 const own = ownReaders();
@@ -57,6 +56,7 @@ const readersAt = (host: string, port: number): ReaderConnections =>
     login: () => database.issuerLogin(),
     ssl: () => database.admin().ssl,
     open: (login) => connect(login, LIMITS),
+    tag: database.tag,
     time,
     random: Math.random,
   });
@@ -74,10 +74,10 @@ async function heldOnStandby() {
   const [row] = await own().ask(
     `select oid from pg_roles where rolname = '${credential.username}'`,
   );
-  return { credential, session, oid: Number(row?.oid) };
+  return { credential, session, oid: String(row?.oid) };
 }
 
-const sessionsOf = (oid: number): Promise<unknown[]> =>
+const sessionsOf = (oid: string): Promise<unknown[]> =>
   own().ask(`select pid from pg_stat_activity where usesysid = ${oid}`);
 
 test("a lease's session on a reader is ended, and the receipt says where the latch was read", async () => {
@@ -85,7 +85,9 @@ test("a lease's session on a reader is ended, and the receipt says where the lat
   const id = parseLeaseId(credential.leaseId);
   expect(await lookUpLease(lease.deps, id)).toMatchObject({ state: "live", sessions: 1 });
   const receipt = await revoke(credential);
-  expect(receipt).toMatchObject({ state: "revoked", roleOid: oid, blockers: [] });
+  const major = await majorOf(database);
+  const known = { address: expect.any(String), since: expect.any(String) };
+  expect(receipt).toMatchObject({ state: "revoked", incarnation: oid, blockers: [] });
   expect(receipt.servers).toEqual([
     {
       server: `${own().writer.host}:${own().writer.port}`,
@@ -99,6 +101,8 @@ test("a lease's session on a reader is ended, and the receipt says where the lat
       stragglersEnded: 0,
       sessionsRemaining: 0,
       latchSeen: true,
+      // from 16 on not every administrator may let somebody see whose sessions there are on a reader
+      ...(major < 16 && { sessions: [known] }),
     },
   ]);
   await expect(session.query("select 1")).rejects.toThrow(ENDED);
@@ -130,11 +134,8 @@ test("a session that outlived the DROP on a reader is reported, and found by its
     return ((await reader?.sessionsWithoutRole()) ?? []).includes(oid);
   });
   // as the recheck's schedule does
-  const receipt = await revokeLease(lease.deps, parseLeaseId(leaseId), {
-    onlyIfDue: true,
-    actor: "schedule",
-    roleOid: oid,
-  });
+  const scheduled = { leaseId, incarnation: oid };
+  const receipt = await revokeLife(lease.deps, scheduled, { onlyIfDue: true, actor: "schedule" });
   expect(receipt).toMatchObject({ state: "gone" });
   expect(receipt.servers[1]).toMatchObject({ server: own().server, stragglersEnded: 1 });
   await expect(session.query("select 1")).rejects.toThrow(ENDED);
@@ -146,7 +147,7 @@ test("while replay is paused a lease is unverified: latched, kept, and finished 
   const receipt = await revoke(credential);
   expect(receipt).toMatchObject({
     state: "unverified",
-    blockers: [{ database: own().server, catalog: "pg_roles", kind: "server", count: 1 }],
+    blockers: [{ database: own().server, catalog: "roles", kind: "server", count: 1 }],
   });
   expect(receipt.servers[1]).toMatchObject({ latchSeen: false, sessionsEnded: 1 });
   expect(receipt.servers[1]?.problem).toMatch(/has not arrived there/);
@@ -202,10 +203,10 @@ test("a login storm on a reader during a revocation leaves no session there", as
   await raging.raging;
   const receipt = await revoke(credential);
   const { logins } = await raging.stop();
-  expect(logins).toBeGreaterThan(4);
+  expect(logins).toBeGreaterThanOrEqual(4);
   expect(receipt).toMatchObject({ state: "revoked", blockers: [] });
   expect(receipt.servers[1]?.sessionsEnded).toBeGreaterThan(0);
-  expect(await sessionsOf(receipt.roleOid ?? 0)).toEqual([]);
+  expect(await sessionsOf(receipt.incarnation ?? "0")).toEqual([]);
   await raging.clear();
 });
 
@@ -216,8 +217,9 @@ test("on a server that replays no other, and has no latch, nothing is ended", as
   const session = await logIn(database, credential);
   const oid = await oidOf(database, credential.username);
   const [reader] = await other.list();
-  const looked = await reader?.look(oid, credential.username);
-  expect(looked).toEqual({ replays: false, role: "open", ended: 0, remaining: 0 });
+  const { username } = credential;
+  const looked = await reader?.look([{ username, incarnation: oid }]);
+  expect(looked).toEqual([{ replays: false, role: "open", ended: 0, remaining: 0 }]);
   expect((await session.query("select 1 as alive")).rows).toEqual([{ alive: 1 }]);
   await other.close();
   await revoke(credential);
@@ -227,7 +229,7 @@ test("on a server that replays no other, and has no latch, nothing is ended", as
 test("a removal that cannot look at a reader keeps the lease latched, and says so", async () => {
   const error = new DatabaseUnavailableError("it is away; wait and retry");
   const { cluster } = own();
-  const removed = await provisioned({
+  const removed = await unprovisioned({
     cluster,
     readers: (login) =>
       readerConnections({
@@ -235,10 +237,12 @@ test("a removal that cannot look at a reader keeps the lease latched, and says s
         login,
         ssl: () => removed.admin().ssl,
         open: (to) => connect(to, LIMITS),
+        tag: removed.tag,
         time,
         random: Math.random,
       }),
   });
+  await removed.provision();
   const other = issuerOn(removed);
   const credential = await other.issue();
   await other.close();
@@ -264,7 +268,7 @@ test("a reader that is down leaves leases unverified within seconds, and revoked
     const receipt = await revoke(credential);
     expect(receipt).toMatchObject({
       state: "unverified",
-      blockers: [{ database: own().server, catalog: "pg_stat_activity", kind: "server", count: 1 }],
+      blockers: [{ database: own().server, catalog: "sessions", kind: "server", count: 1 }],
     });
     expect(receipt.servers[1]?.problem).toMatch(/ECONNREFUSED|connection lost/);
     expect(await loginRefusal(database, credential)).toMatch(/^28/);

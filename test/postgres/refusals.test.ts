@@ -15,15 +15,15 @@ beforeAll(async () => {
 });
 afterAll(() => lease.close());
 
-/** Ask, and expect an error that is one of ours, with nothing sent, made or scheduled. */
-async function refusalOf(event: unknown, alias: Alias = ALIAS): Promise<Error> {
+/** Ask, and expect an error that is one of ours, with nothing made or scheduled, and `sent` calls. */
+async function refusalOf(event: unknown, alias: Alias = ALIAS, sent = 0): Promise<Error> {
   const trips = lease.roundTrips();
   const before = [await leasesOf(lease.test), lease.scheduler.creates(), lease.audit.length];
   const failure = await lease.ask(alias, event).then(
     () => new Error("it was not refused"),
     (error: unknown) => error as Error,
   );
-  expect(lease.roundTrips() - trips).toBe(0);
+  expect(lease.roundTrips() - trips).toBe(sent);
   expect([await leasesOf(lease.test), lease.scheduler.creates(), lease.audit.length]).toEqual(
     before,
   );
@@ -32,7 +32,8 @@ async function refusalOf(event: unknown, alias: Alias = ALIAS): Promise<Error> {
 }
 
 describe("a request that is refused before anything is sent", () => {
-  const range = /is not a whole number of seconds from 10 to 86400, .* leave it out for 3600/;
+  const range =
+    /is not a whole number of seconds from 10 to the role's maximum; leave it out for the role's/;
   const key = /is not 1 to 128 printable ASCII characters; use a name that is the same/;
 
   test.each<[unknown, string, RegExp]>([
@@ -41,8 +42,8 @@ describe("a request that is refused before anything is sent", () => {
     [9, "ttlSeconds 9 ", range],
     ["1h", 'ttlSeconds "1h" ', range],
     ["60", 'ttlSeconds "60" ', range],
-    [1e9, "ttlSeconds 1000000000 ", range],
-    [86_401, "ttlSeconds 86401 ", range],
+    [2 ** 31, "ttlSeconds 2147483648 ", range],
+    [1e300, "ttlSeconds 1e+300 ", range],
     [60.5, "ttlSeconds 60.5 ", range],
     [null, "ttlSeconds null ", range],
     [true, "ttlSeconds true ", range],
@@ -60,6 +61,22 @@ describe("a request that is refused before anything is sent", () => {
       expect(failure.message).toContain(value);
       expect(failure.message).toMatch(remedy);
     }
+  });
+
+  test.each<[unknown, RegExp]>([
+    [-1, /minRemainingSeconds -1 is not a whole number of seconds from 0 to half of the role's/],
+    [1.5, /minRemainingSeconds 1.5 is not a whole number/],
+    [2 ** 31, /minRemainingSeconds 2147483648 is not a whole number/],
+    ["10", /minRemainingSeconds "10" is not a whole number/],
+    [null, /minRemainingSeconds null is not a whole number/],
+  ])("a minimum that is to remain of %j, or any without a key", async (value, message) => {
+    const keyed = { action: "issue", idempotencyKey: "k", minRemainingSeconds: value };
+    const failure = await refusalOf(keyed);
+    expect(failure).toBeInstanceOf(InvalidRequestError);
+    expect(failure.message).toMatch(message);
+    const keyless = await refusalOf({ action: "issue", minRemainingSeconds: 10 });
+    expect(keyless).toBeInstanceOf(InvalidRequestError);
+    expect(keyless.message).toMatch(/send it with an idempotencyKey/);
   });
 
   test.each<[string, unknown, string]>([
@@ -107,7 +124,7 @@ describe("a request that is refused before anything is sent", () => {
       { ...functionUrl, action: "issue" },
       /issue does not know "version", "routeKey", "rawPath", "headers", "requestContext";/,
     ],
-    ["a schedule's input", { leaseId: "a/b/c", roleOid: 1 }, /the request has no action/],
+    ["a schedule's input", { leaseId: "a/b/c", incarnation: "16384" }, /the request has no action/],
     [
       "a prototype",
       JSON.parse('{"action":"issue","__proto__":{"ttlSeconds":1}}'),
@@ -124,6 +141,37 @@ describe("a request that is refused before anything is sent", () => {
     const failure = await refusalOf(event);
     expect(failure).toBeInstanceOf(InvalidRequestError);
     expect(failure.message).toMatch(message);
+  });
+});
+
+describe("a request that only the database can refuse, which knows the role's maximum,", () => {
+  test.each([86_401, 1e9, 2 ** 31 - 1])(
+    "is one for a TTL of %j: nothing is made or moved",
+    async (ttlSeconds) => {
+      const { leaseId } = live;
+      for (const [event, sent] of [
+        [{ action: "issue", ttlSeconds }, 1],
+        [{ action: "renew", leaseId, ttlSeconds }, 2],
+      ] as const) {
+        const failure = await refusalOf(event, ALIAS, sent);
+        expect(failure).toBeInstanceOf(InvalidRequestError);
+        expect(failure.message).toContain(
+          `ttlSeconds ${ttlSeconds} is more than 86400, the maximum of role readonly; ask for that`,
+        );
+      }
+      const view = await lease.ask(ALIAS, { action: "lookup", leaseId });
+      expect(view).toMatchObject({ expiresAt: live.expiresAt });
+    },
+  );
+
+  test("is one for a replay that must last longer than half of it", async () => {
+    const minRemainingSeconds = 43_201;
+    const event = { action: "issue", idempotencyKey: "k", minRemainingSeconds };
+    const failure = await refusalOf(event, ALIAS, 1);
+    expect(failure).toBeInstanceOf(InvalidRequestError);
+    expect(failure.message).toContain(
+      "minRemainingSeconds 43201 is more than 43200, half of the maximum of role readonly",
+    );
   });
 });
 
@@ -147,7 +195,7 @@ describe.each(CHANGES)("%s of a lease id", (action) => {
     ["with one part too many", () => `${live.leaseId}/x`],
     ["of the username alone", () => live.username],
     ["of a group role", () => `orders/readonly/mf_${lease.test.tag}_group_readonly`],
-    ["of an issuer role", () => `orders/readonly/mf_${lease.test.tag}_issuer_00`],
+    ["of an issuer role", () => `orders/readonly/mf_${lease.test.tag}_issuer_aa`],
     ["of the master", () => "orders/readonly/mayfly_master"],
     [
       "whose role is not its username's",
@@ -179,7 +227,7 @@ describe.each(CHANGES)("%s of a lease id", (action) => {
 });
 
 test("a lease id that was made up is not found, or gone, and nothing is made or changed", async () => {
-  const leaseId = `orders/readonly/mf_${lease.test.tag}_77_user-service_readonly_00000000aaaaaaaaaaaa`;
+  const leaseId = `orders/readonly/mf_${lease.test.tag}_readonly_user-service_0000000077aaaaaaaaaaaa`;
   const before = [await leasesOf(lease.test), lease.scheduler.creates()];
   for (const action of ["renew", "lookup"]) {
     const failure = lease.ask(ALIAS, { action, leaseId });

@@ -2,14 +2,15 @@ import { chownSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Credential } from "../../core/leases/credential.ts";
-import type { LeaseDeps } from "../../core/leases/ports.ts";
+import type { LeaseRef } from "../../core/leases/lease.ts";
+import type { LatchOutcome, LeaseDeps } from "../../core/leases/ports.ts";
 import { sweep } from "../../core/leases/sweep.ts";
 import { serverUser } from "../../local/postgres-binaries.ts";
+import { askForOthers, Crash, failingAt } from "../faults/points.ts";
 import { crashAndRestart, type OwnServer, startCluster } from "../support/cluster.ts";
 import { type CopiedServer, copyOf, folderOf, onPort } from "../support/copied-server.ts";
 import { eventually } from "../support/eventually.ts";
 import { LATCHED, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
-import { Crash, failingAt } from "../support/failing.ts";
 import { type Alias, type Issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
 import { provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
 
@@ -54,7 +55,7 @@ async function recover(database: TestDatabase): Promise<void> {
 
 interface Held {
   readonly credential: Credential;
-  readonly oid: number;
+  readonly oid: string;
 }
 
 describe("a copy of the server, started as another instance", () => {
@@ -235,10 +236,20 @@ describe("a sweep of another server that dies", () => {
   test("or has no time leaves the stamp, and the leases that it left to the next", async () => {
     const database = await fresh();
     const instance = issuerOn(database, { serverId: "db-OTHER" });
-    for (let n = 0; n < 3; n++) await instance.issue();
-    let left = 2;
-    const report = await sweep(instance.deps, { actor: "sweep", mayContinue: () => left-- > 0 });
-    expect(report).toMatchObject({ server: "other", revoked: 2, left: 1 });
+    const issued = [await instance.issue(), await instance.issue(), await instance.issue()];
+    const none = await sweep(instance.deps, { actor: "sweep", mayContinue: () => false });
+    expect(none).toMatchObject({ server: "other", revoked: 0, left: 3 });
+    expect(await stampOf(database)).not.toMatchObject({ instance: "db-OTHER" });
+    const { engine } = instance.deps;
+    const latch: typeof engine.latch = (leases, options) =>
+      askForOthers<LeaseRef, LatchOutcome>(
+        leases,
+        issued[1]?.username,
+        { kind: "failed", code: "XX000" },
+        (others) => engine.latch(others, options),
+      );
+    const some = await swept({ deps: { ...instance.deps, engine: { ...engine, latch } } });
+    expect(some).toMatchObject({ server: "other", revoked: 2, left: 1 });
     expect(await stampOf(database)).not.toMatchObject({ instance: "db-OTHER" });
     expect(await swept(instance)).toMatchObject({ server: "other", revoked: 1, left: 0 });
     expect(await swept(instance)).toMatchObject({ server: "same", revoked: 0 });

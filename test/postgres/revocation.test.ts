@@ -6,7 +6,14 @@ import { revokeLease } from "../../core/leases/revoke.ts";
 import { sweep } from "../../core/leases/sweep.ts";
 import { groupRoleName } from "../../core/names.ts";
 import { asked, LATCHED, leftOf, majorOf, NOTHING, oidOf } from "../support/evidence.ts";
-import { type Issuer, issuer, logIn, loginRefusal, sqlStateFrom } from "../support/leases.ts";
+import {
+  type Issuer,
+  issuer,
+  logIn,
+  loginRefusal,
+  revokeLife,
+  sqlStateFrom,
+} from "../support/leases.ts";
 import { runAs, type TestDatabase } from "../support/provisioned.ts";
 import { storm } from "../support/storm.ts";
 
@@ -197,11 +204,8 @@ describe("a lease that resists", () => {
     const receipt = await revoke(credential);
     await around.stop();
     expect(receipt).toMatchObject({ state: "revoked" });
-    await revokeLease(lease.deps, parseLeaseId(credential.leaseId), {
-      onlyIfDue: true,
-      actor: "schedule",
-      roleOid: oid,
-    });
+    const scheduled = { leaseId: credential.leaseId, incarnation: oid };
+    await revokeLife(lease.deps, scheduled, { onlyIfDue: true, actor: "schedule" });
     expect(await leftOf(lease.test, credential, oid)).toEqual(NOTHING);
     await around.clear();
   });
@@ -286,16 +290,16 @@ test("a session that slips in between the last look and the DROP is ended after 
   const credential = await lease.issue(ALIAS);
   const { username, leaseId } = credential;
   const oid = await oidOf(lease.test, username);
-  const { ledger } = lease.deps;
-  const slipIn: typeof ledger.drop = async (ref) => {
+  const { engine } = lease.deps;
+  const slipIn: typeof engine.drop = async (leases) => {
     // As a login that passed the server's checks before the latch, and shows only now.
     const open = "login password 'late' connection limit -1 valid until 'infinity'";
     await asked(lease.test, `alter role "${username}" ${open}`);
     await logIn(lease.test, { ...credential, password: "late" });
     await asked(lease.test, `alter role "${username}" nologin`);
-    return ledger.drop(ref);
+    return engine.drop(leases);
   };
-  const deps = { ...lease.deps, ledger: { ...ledger, drop: slipIn } };
+  const deps = { ...lease.deps, engine: { ...engine, drop: slipIn } };
   const options = { onlyIfDue: false, actor: "test" };
   expect(await revokeLease(deps, parseLeaseId(leaseId), options)).toMatchObject({
     state: "revoked",
@@ -314,11 +318,8 @@ test("the naive way, DROP ROLE alone, leaves sessions that read on: why there ar
   expect(await leftOf(lease.test, credential, oid)).toMatchObject({ roles: 0, sessions: 1 });
 
   // What the lease's schedule does then: it knows the OID, and ends what has no role any more.
-  const receipt = await revokeLease(lease.deps, parseLeaseId(credential.leaseId), {
-    onlyIfDue: true,
-    actor: "schedule",
-    roleOid: oid,
-  });
+  const scheduled = { leaseId: credential.leaseId, incarnation: oid };
+  const receipt = await revokeLife(lease.deps, scheduled, { onlyIfDue: true, actor: "schedule" });
   expect(receipt).toMatchObject({ state: "gone", servers: [{ stragglersEnded: 1 }] });
   expect(lease.metrics).toContainEqual({ metric: "StragglersEnded", value: 1 });
   expect(await leftOf(lease.test, credential, oid)).toEqual(NOTHING);

@@ -259,8 +259,11 @@ test("a password that no verifier can be made of is refused, but where it is the
 });
 
 test("rotated users are no leases and no strangers, and do not count as either", async () => {
-  const { database, plan, reports } = await rotated();
-  const issuer = issuerOn(database, { limits: { maxLeases: 1 } });
+  const { database, plan: wide, reports } = await rotated();
+  const roles = Object.entries(wide.roles).map(([role, each]) => [role, { ...each, maxLeases: 1 }]);
+  const plan = { ...wide, roles: Object.fromEntries(roles) };
+  await database.provision(plan);
+  const issuer = issuerOn(database);
   await issuer.issue("user-service--readonly");
   const options = { actor: "sweep", mayContinue: () => true };
   const { sweep } = await import("../../core/leases/sweep.ts");

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "vitest";
 import type { RotationStrategy } from "../../core/rotation/settings.ts";
-import type { Side } from "../support/failing.ts";
+import type { Side } from "../faults/points.ts";
 import { type CrashRow, crashEverywhere } from "../support/rotation-crash.ts";
 import { rotationScene } from "../support/rotations.ts";
 

@@ -227,7 +227,7 @@ describe("a server that says no:", () => {
     const { username } = login;
     const { owner, tag } = scene.test;
     expect(failure.message).toContain(
-      `setSecret: the administrator "${username}" may not set up the user app_b_${tag} like app_a_${tag} (SQLSTATE 42501), and nothing was changed; have a DBA run: ALTER ROLE "${username}" CREATEROLE`,
+      `setSecret: the administrator "${username}" may not set up the user app_b_${tag} like app_a_${tag} (code 42501), and nothing was changed; have a DBA run: ALTER ROLE "${username}" CREATEROLE`,
     );
     const grants = `GRANT "${owner}" TO "${username}" WITH ADMIN OPTION; GRANT "app_a_${tag}" TO "${username}" WITH ADMIN OPTION;`;
     expect(failure.message.includes(grants)).toBe(await isSplit(scene));
@@ -238,7 +238,7 @@ describe("a server that says no:", () => {
       master: { password: new Secret("old") },
     });
     expect((await failureOf(scene)).message).toMatch(
-      /the administrator's secret \S+ holds a login that \S+ refuses \(SQLSTATE 28P01\)/,
+      /the administrator's secret \S+ holds a login that \S+ refuses \(code 28P01\)/,
     );
     const gone = await rotationScene("alternating-users", {
       changes: { group: "nobody_here" },
@@ -268,7 +268,7 @@ describe("a server that says no:", () => {
   test("a database that is not there", async () => {
     const scene = await rotationScene("single-user", { value: { dbname: "not_there" } });
     expect((await failureOf(scene)).message).toMatch(
-      /has no database "not_there" \(SQLSTATE 3D000\); correct the secret's dbname/,
+      /has no database "not_there" \(code 3D000\); correct the secret's dbname/,
     );
   });
 });

@@ -1,9 +1,7 @@
 import { expect, test } from "vitest";
-import { parseLeaseId } from "../../core/leases/lease-id.ts";
-import { revokeLease } from "../../core/leases/revoke.ts";
 import { leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { fleet } from "../support/fleet.ts";
-import type { Issuer } from "../support/leases.ts";
+import { type Issuer, revokeLife } from "../support/leases.ts";
 import { type Storm, storm } from "../support/storm.ts";
 
 /** How many leases are revoked; `npm run test:storm` asks for more. */
@@ -26,10 +24,11 @@ test(`${REVOCATIONS} leases revoked while 4 to 8 loops log in with each leave no
     const oid = await oidOf(three.test, username);
     const around: Storm = storm(three.test, credential, loopsOf(n));
     await around.raging;
-    const options = { onlyIfDue: false, actor: "test", roleOid: oid };
-    const receipt = await revokeLease(instance.deps, parseLeaseId(leaseId), options);
+    const scheduled = { leaseId, incarnation: oid };
+    const options = { onlyIfDue: false, actor: "test" };
+    const receipt = await revokeLife(instance.deps, scheduled, options);
     const { logins } = await around.stop();
-    const again = await revokeLease(instance.deps, parseLeaseId(leaseId), options);
+    const again = await revokeLife(instance.deps, scheduled, options);
     const left = await leftOf(three.test, credential, oid);
     await around.clear();
     expect(receipt).toMatchObject({ state: "revoked", servers: [{ sessionsRemaining: 0 }] });

@@ -1,10 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Credential } from "../../core/leases/credential.ts";
-import { parseLeaseId } from "../../core/leases/lease-id.ts";
-import { revokeLease } from "../../core/leases/revoke.ts";
 import { sweep } from "../../core/leases/sweep.ts";
 import { backdate, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
-import { type Issuer, issuer, logIn } from "../support/leases.ts";
+import { type Issuer, issuer, logIn, revokeLife } from "../support/leases.ts";
 import { runAs, type TestDatabase } from "../support/provisioned.ts";
 
 const ALIAS = "user-service--readonly";
@@ -30,7 +28,7 @@ async function quarantined(lease: Lease, credential: Credential) {
 test("a lease in quarantine is looked at once more, not for ever: its attempts make no schedules", async () => {
   const lease = await issuer();
   const credential = await lease.issue();
-  const roleOid = await oidOf(lease.test, credential.username);
+  const incarnation = await oidOf(lease.test, credential.username);
   await quarantined(lease, credential);
   expect(rechecks(lease)).toBe(1);
   for (let attempt = 0; attempt < 3; attempt++) {
@@ -41,19 +39,21 @@ test("a lease in quarantine is looked at once more, not for ever: its attempts m
 
   // a minute later, when the second look finds it still there
   lease.scheduler.schedules.clear();
-  const { ledger } = lease.deps;
-  const later: typeof ledger = {
-    ...ledger,
-    latch: async (...given) => {
-      const latched = await ledger.latch(...given);
-      if (latched.kind !== "latched") return latched;
-      return { ...latched, at: (latched.at + 61_000) as typeof latched.at };
-    },
+  const { engine } = lease.deps;
+  const later: typeof engine = {
+    ...engine,
+    latch: async (...given) =>
+      (await engine.latch(...given)).map((latched) =>
+        latched.kind === "latched"
+          ? { ...latched, at: (latched.at + 61_000) as typeof latched.at }
+          : latched,
+      ),
   };
-  const again = { onlyIfDue: true, actor: "schedule", roleOid };
-  expect(
-    await revokeLease({ ...lease.deps, ledger: later }, parseLeaseId(credential.leaseId), again),
-  ).toMatchObject({ state: "quarantined" });
+  const scheduled = { leaseId: credential.leaseId, incarnation };
+  const again = { onlyIfDue: true, actor: "schedule" };
+  expect(await revokeLife({ ...lease.deps, engine: later }, scheduled, again)).toMatchObject({
+    state: "quarantined",
+  });
   expect(rechecks(lease)).toBe(0);
   await lease.close();
 });
@@ -91,7 +91,7 @@ test("a schedule forged for a live lease under another name ends none of its ses
   const credential = await lease.issue();
   const oid = await oidOf(lease.test, credential.username);
   const session = await logIn(lease.test, credential);
-  const forged = { leaseId: credential.leaseId, roleOid: oid };
+  const forged = { leaseId: credential.leaseId, incarnation: oid };
   lease.scheduler.schedules.set("zzzzzzzzzzzz-1900000000", forged);
   expect(await sweptFor(lease, 9)).toMatchObject({ stragglersEnded: 0 });
   expect((await session.query("select 1 as one")).rows).toEqual([{ one: 1 }]);

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { Scheduler } from "../../core/leases/ports.ts";
+import type { LeaseRef } from "../../core/leases/lease.ts";
+import type { DropOutcome, Scheduler } from "../../core/leases/ports.ts";
 import { sweep } from "../../core/leases/sweep.ts";
+import { askForOthers } from "../faults/points.ts";
 import { asked, backdate, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { type Issuer, issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
 import { memoryScheduler } from "../support/memory-scheduler.ts";
@@ -74,9 +76,9 @@ describe("a sweep", () => {
       expect(lease.scheduler.schedules.size).toBe(0);
       expect(await swept(lease)).toMatchObject({ live: 1, schedulesMade: 1 });
       expect(await swept(lease)).toMatchObject({ live: 1, schedulesMade: 0 });
-      const roleOid = await oidOf(lease.test, credential.username);
+      const incarnation = await oidOf(lease.test, credential.username);
       const { leaseId } = credential;
-      expect([...lease.scheduler.schedules.values()]).toEqual([{ leaseId, roleOid }]);
+      expect([...lease.scheduler.schedules.values()]).toEqual([{ leaseId, incarnation }]);
     }),
   );
 
@@ -156,14 +158,15 @@ describe("a sweep", () => {
       const credentials = [await lease.issue(), await lease.issue(), await lease.issue()];
       for (const { username } of credentials) await backdate(lease.test, username);
       const stubborn = (await leasesOf(lease.test))[1];
-      const ledger: Issuer["deps"]["ledger"] = {
-        ...lease.deps.ledger,
-        drop: (ref) =>
-          ref.username === stubborn
-            ? Promise.reject(new Error("not now"))
-            : lease.deps.ledger.drop(ref),
+      const notNow = { kind: "failed", code: "XX000" } as const;
+      const engine: Issuer["deps"]["engine"] = {
+        ...lease.deps.engine,
+        drop: (leases) =>
+          askForOthers<LeaseRef, DropOutcome>(leases, stubborn, notNow, (others) =>
+            lease.deps.engine.drop(others),
+          ),
       };
-      expect(await swept(lease, { ledger })).toMatchObject({ revoked: 2, left: 1 });
+      expect(await swept(lease, { engine })).toMatchObject({ revoked: 2, left: 1 });
       expect(await leasesOf(lease.test)).toEqual([stubborn]);
       expect(await swept(lease)).toMatchObject({ revoked: 1, left: 0 });
     }),
@@ -173,16 +176,16 @@ describe("a sweep", () => {
     "reads more leases than one page holds",
     on(async (lease) => {
       // Made by hand: 501 real issues would take longer and show nothing more.
-      const prefix = `mf_${lease.test.tag}_00_user-service_readonly_00000000`;
+      const prefix = `mf_${lease.test.tag}_readonly_user-service_00000000aa`;
       await asked(
         lease.test,
-        `set role mf_${lease.test.tag}_issuer_00;
+        `set role mf_${lease.test.tag}_issuer_aa;
          do $$ begin for n in 1000..1500 loop
            execute format('create role %I login valid until ''2001-01-01'' in role %I %s',
              '${prefix}' || translate(lpad(n::text, 12, '0'), '0123456789', 'abcdefghij'),
              'mf_${lease.test.tag}_group_readonly',
              case when current_setting('server_version_num')::int < 160000
-               then 'admin mf_${lease.test.tag}_issuer_00' else '' end);
+               then 'admin mf_${lease.test.tag}_issuer_aa' else '' end);
          end loop; end $$`,
       );
       const report = await sweep(lease.deps, { actor: "sweep", mayContinue: () => false });
@@ -262,7 +265,7 @@ test("sweeps at once, and revocations among them, end in the same: nothing due, 
 test("a scheduler of nobody's names is left as it is", async () => {
   const lease = await issuer({ scheduler: memoryScheduler() });
   for (const name of ["someone-elses", "abc", "aaaaaaaaaaaa-1-other", ""])
-    lease.scheduler.schedules.set(name, { leaseId: "x", roleOid: 10 });
+    lease.scheduler.schedules.set(name, { leaseId: "x", incarnation: "10" });
   expect(await swept(lease)).toMatchObject(NOTHING_TO_DO);
   expect(lease.scheduler.schedules.size).toBe(4);
   await lease.close();

@@ -1,4 +1,6 @@
 import type { Credential } from "../../core/leases/credential.ts";
+import { parseLeaseName } from "../../core/leases/lease-name.ts";
+import { issuerRoleName } from "../../core/names.ts";
 import { loginRefusal } from "./leases.ts";
 import { runAs, type TestDatabase } from "./provisioned.ts";
 
@@ -7,7 +9,10 @@ export interface Left {
   readonly roles: number;
   /** By OID: a session outlives its role's name. */
   readonly sessions: number;
-  /** In both directions, without the issuer role's ADMIN OPTION. */
+  /**
+   * In both directions, without the issuer role's ADMIN OPTION, and without the lease's to the role that
+   * ends sessions, which a latch may make so that it sees whose they are.
+   */
   readonly memberships: number;
   /** SQLSTATE with which logging in is refused; `undefined` when it is not. */
   readonly login: string | undefined;
@@ -29,21 +34,28 @@ export async function asked(
   return row ?? {};
 }
 
-/** The OID of a role that exists. */
-export async function oidOf(test: TestDatabase, username: string): Promise<number> {
+/** The OID of a role that exists: a lease's incarnation. */
+export async function oidOf(test: TestDatabase, username: string): Promise<string> {
   const { oid } = await asked(
     test,
-    `select oid::int8::float8 as oid from pg_roles where rolname = '${username}'`,
+    `select oid::text as oid from pg_roles where rolname = '${username}'`,
   );
-  if (typeof oid !== "number") throw new Error(`there is no role ${username}`);
+  if (typeof oid !== "string") throw new Error(`there is no role ${username}`);
   return oid;
+}
+
+/** The issuer role that the name of a lease says. */
+export function shardOf({ tag }: TestDatabase, username: string): string {
+  const name = parseLeaseName(username);
+  if (name === undefined) throw new Error(`${username} is not the name of a lease`);
+  return issuerRoleName(tag, name.shard);
 }
 
 /** Look for whatever is left of a lease. `oid` is the one that its role had. */
 export async function leftOf(
   test: TestDatabase,
   credential: Credential,
-  oid: number,
+  oid: string,
 ): Promise<Left> {
   const login = await loginRefusal(test, credential);
   const seen = await asked(
@@ -52,7 +64,7 @@ export async function leftOf(
        (select count(*)::int from pg_stat_activity where usesysid = ${oid}) as sessions,
        (select count(*)::int from pg_auth_members m join pg_roles u on u.oid = m.member
          where ${oid} in (m.roleid, m.member)
-           and not (m.roleid = ${oid} and u.rolname like 'mf\\_${test.tag}\\_issuer\\_%')
+           and not (m.roleid = ${oid} and u.rolname ~ '^mf_${test.tag}_(issuer_[a-z2-7]{2}|ender)$')
        ) as memberships`,
   );
   return {
@@ -76,7 +88,8 @@ export async function backdate(test: TestDatabase, username: string): Promise<vo
 export async function leasesOf({ tag, superuser }: TestDatabase): Promise<string[]> {
   const rows = await runAs(
     superuser(),
-    `select rolname from pg_roles where rolname ~ '^mf_${tag}_[0-9]' order by 1`,
+    `select rolname from pg_roles
+       where rolname ~ '^mf_${tag}_[a-z0-9-]{1,14}_[a-z0-9-]{1,16}_[a-z0-9]{22}$' order by 1`,
   );
   return rows.map(({ rolname }) => String(rolname));
 }

@@ -23,7 +23,7 @@ export async function fleet(
   const { scheduler } = first;
   const more = Array.from({ length: count - 1 }, () => issuerOn(test, { ...options, scheduler }));
   const instances = [first, ...more] as const;
-  await Promise.all(instances.map(({ deps }) => deps.ledger.find("warm")));
+  await Promise.all(instances.map(({ deps }) => deps.engine.look("warm")));
   return {
     test,
     instances,

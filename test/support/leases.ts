@@ -7,15 +7,23 @@ import type { Credential } from "../../core/leases/credential.ts";
 import type { Deployment } from "../../core/leases/deployment.ts";
 import { grantOf } from "../../core/leases/grants.ts";
 import type { IssueDeps } from "../../core/leases/issue.ts";
+import { parseLeaseId } from "../../core/leases/lease-id.ts";
 import type { OperateDeps } from "../../core/leases/operate.ts";
-import type { Metric, Pepper, Readers } from "../../core/leases/ports.ts";
+import type {
+  LeaseDeps,
+  Metric,
+  Pepper,
+  Readers,
+  ScheduledLease,
+} from "../../core/leases/ports.ts";
+import type { Receipt } from "../../core/leases/receipt.ts";
 import { parseRequest } from "../../core/leases/request.ts";
-import { groupRoleName } from "../../core/names.ts";
+import { type RevokeOptions, revokeMany } from "../../core/leases/revoke.ts";
 import { Secret } from "../../core/secret.ts";
 import type { Instant } from "../../core/time.ts";
 import { connect, type Login } from "../../lambda/postgres/connection/login.ts";
 import { Maintenance, type Open } from "../../lambda/postgres/connection/maintenance.ts";
-import { postgresLedger } from "../../lambda/postgres/leases/ledger.ts";
+import { postgresEngine } from "../../lambda/postgres/leases/engine.ts";
 import { NO_READERS } from "../../lambda/postgres/leases/readers.ts";
 import { type MemoryScheduler, memoryScheduler } from "./memory-scheduler.ts";
 import {
@@ -55,7 +63,6 @@ export interface Issuer {
 }
 
 export interface IssuerOptions {
-  readonly limits?: { readonly maxLeases?: number; readonly maxLeasesPerConsumer?: number };
   readonly scheduler?: MemoryScheduler;
   readonly peppers?: Map<string, Pepper>;
   /** @default - the database has only its writer */
@@ -70,32 +77,13 @@ export interface IssuerOptions {
 
 const PEPPER: Pepper = { version: "11111111-1111-4111-8111-111111111111", value: new Secret("p") };
 
-export function deploymentOf(
-  { tag, database, plan }: TestDatabase,
-  limits: IssuerOptions["limits"] = {},
-): Deployment {
-  const settings = {
-    dbname: database,
-    ttlSeconds: 3_600,
-    maxTtlSeconds: 86_400,
-    maxLeases: 1_000,
-    maxLeasesPerConsumer: 1_000,
-    connectionLimit: 20,
-    ...limits,
-  };
-  const roles = Object.keys(plan.roles).map((role) => [
-    role,
-    { groupRole: groupRoleName(tag, role), ...settings },
-  ]);
-  return {
-    database: "orders",
-    tag,
-    shards: plan.shards,
-    tls: "verify-full",
-    roles: Object.fromEntries(roles),
-    grants: GRANTS,
-  };
-}
+export const deploymentOf = ({ tag, plan }: TestDatabase): Deployment => ({
+  database: "orders",
+  tag,
+  shards: plan.shards,
+  tls: "verify-full",
+  grants: GRANTS,
+});
 
 /** A function instance over `database`. Several of them are several Lambda instances. */
 export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): Issuer {
@@ -106,15 +94,15 @@ export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): I
     async (login) => {
       const client = await open(login);
       return {
-        query: ((text: string) => {
+        query: ((query: pg.QueryConfig) => {
           sent += 1;
-          return client.query(text);
+          return client.query(query);
         }) as pg.Client["query"],
         end: () => client.end(),
       };
     },
   );
-  const deployment = deploymentOf(database, options.limits);
+  const deployment = deploymentOf(database);
   const scheduler = options.scheduler ?? memoryScheduler();
   const audit: AuditEvent[] = [];
   const metrics: Issuer["metrics"] = [];
@@ -132,7 +120,7 @@ export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): I
     deployment,
     endpoint: { host, port, tls: "verify-full" },
     readers: options.readers ?? NO_READERS,
-    ledger: postgresLedger({
+    engine: postgresEngine({
       maintenance,
       tag: database.tag,
       server: `${host}:${port}`,
@@ -156,7 +144,7 @@ export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): I
   };
   const ask: Issuer["ask"] = async (alias, event) => {
     const grant = grantOf(deployment, `${FUNCTION_ARN}:${alias}`);
-    return serveConsumer(deps, grant, parseRequest(event, grant.settings));
+    return serveConsumer(deps, grant, parseRequest(event));
   };
   return {
     deps,
@@ -170,6 +158,19 @@ export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): I
       ask(alias, { action: "issue", ...event }) as Promise<Credential>,
     close: () => maintenance.close(),
   };
+}
+
+/** Revoke one life of a lease, as its schedule does, which knows the incarnation. */
+export async function revokeLife(
+  deps: LeaseDeps,
+  { leaseId, incarnation }: ScheduledLease,
+  options: RevokeOptions,
+): Promise<Receipt> {
+  const lease = { ...parseLeaseId(leaseId), incarnation };
+  const [revocation] = await revokeMany(deps, [lease], options);
+  if (revocation === undefined) throw new Error(`nothing was said of ${leaseId}`);
+  if ("error" in revocation) throw revocation.error;
+  return revocation.receipt;
 }
 
 /** A provisioned database and one instance on it. */

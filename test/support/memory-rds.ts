@@ -3,8 +3,8 @@ import {
   ModifyDBInstanceCommand,
   type RDSClient,
 } from "@aws-sdk/client-rds";
-import { scramVerifier } from "../../core/scram.ts";
 import { Secret } from "../../core/secret.ts";
+import { scramVerifier } from "../../lambda/postgres/connection/scram.ts";
 import { ident, literal, sql } from "../../lambda/postgres/connection/sql.ts";
 import { runAs, type TestDatabase } from "./provisioned.ts";
 

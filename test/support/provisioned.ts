@@ -4,9 +4,10 @@ import { createSecureContext } from "node:tls";
 import { inject } from "vitest";
 import type { AuditEvent } from "../../core/audit.ts";
 import { base32 } from "../../core/base32.ts";
+import { StatementRejectedError } from "../../core/errors.ts";
 import type { ScheduleGroup } from "../../core/leases/ports.ts";
 import { groupRoleName, MAINTENANCE_DATABASE } from "../../core/names.ts";
-import type { Privileges, ProvisionPlan } from "../../core/provisioning/plan.ts";
+import type { PlannedRole, Privileges, ProvisionPlan } from "../../core/provisioning/plan.ts";
 import type { Changes, ConvergeReport } from "../../core/provisioning/report.ts";
 import type { Stack } from "../../core/provisioning/stack.ts";
 import { Secret } from "../../core/secret.ts";
@@ -14,6 +15,7 @@ import { type Instant, seconds } from "../../core/time.ts";
 import { connect, type Limits, type Login } from "../../lambda/postgres/connection/login.ts";
 import { withSession } from "../../lambda/postgres/connection/session.ts";
 import { ident, sql } from "../../lambda/postgres/connection/sql.ts";
+import { CREATED_MEANWHILE } from "../../lambda/postgres/connection/sqlstates.ts";
 import { tlsOptions } from "../../lambda/postgres/connection/tls.ts";
 import { NO_READERS } from "../../lambda/postgres/leases/readers.ts";
 import { makeConverge } from "../../lambda/postgres/provisioning/converge/converge.ts";
@@ -30,6 +32,8 @@ export interface ProvisionedOptions {
   readonly shards?: number;
   /** Dynamic role to privileges. @default - `readonly` and `readwrite` on `public.*` */
   readonly roles?: Readonly<Record<string, Privileges>>;
+  /** Of every dynamic role. */
+  readonly limits?: Partial<Omit<PlannedRole, "groupRole" | "privileges">>;
   /** @default 20 */
   readonly loginConnectionLimit?: number;
   /** @default - the server that all tests share */
@@ -99,6 +103,15 @@ export const TEST_LIMITS: Limits = {
   lock: seconds(10),
 };
 
+/** What a plan of a test allows each dynamic role, unless the test says otherwise. */
+export const LIMITS = {
+  ttlSeconds: 3_600,
+  maxTtlSeconds: 86_400,
+  maxLeases: 1_000,
+  maxLeasesPerConsumer: 1_000,
+  connectionLimit: 20,
+} as const satisfies Omit<PlannedRole, "groupRole" | "privileges">;
+
 const ROLES: Readonly<Record<string, Privileges>> = {
   readonly: { select: ["public.*"] },
   readwrite: {
@@ -116,9 +129,38 @@ export async function provisioned(options: ProvisionedOptions = {}): Promise<Tes
   return test;
 }
 
+/** Tags have 20 bits, and one server has hundreds of them: whoever makes the database has the tag. */
+async function freeTag({
+  host,
+  port,
+  ca,
+  masterUsername,
+  masterPassword,
+}: TestCluster): Promise<string> {
+  const ssl = tlsOptions(host, { tls: "verify-full", ca }, { region: "", folder: "" });
+  const password = new Secret(masterPassword);
+  const login = { host, port, database: "postgres", username: masterUsername, password, ssl };
+  return withSession(login, TEST_LIMITS, async (session) => {
+    for (;;) {
+      const tag = base32(randomBytes(3), 4);
+      const name = ident(`app_${tag}`);
+      const made = session.alone("make a test's database", sql`create database ${name}`, new Set());
+      const isTaken = await made.then(
+        () => false,
+        (error: unknown) => {
+          if (error instanceof StatementRejectedError && CREATED_MEANWHILE.has(error.engineCode))
+            return true;
+          throw error;
+        },
+      );
+      if (!isTaken) return tag;
+    }
+  });
+}
+
 /** A fresh application database with an owner and a table, and a plan for it that has not run. */
 export async function unprovisioned(options: ProvisionedOptions = {}): Promise<TestDatabase> {
-  const tag = base32(randomBytes(3), 4);
+  const tag = await freeTag(options.cluster ?? inject("postgres"));
   const database = `app_${tag}`;
   const owner = `owner_${tag}`;
   const { host, port, ca, masterUsername, masterPassword, superuser } =
@@ -138,9 +180,6 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
   const superuserLogin = (name = database): Login =>
     as(superuser.username, superuser.password, name);
 
-  await withSession(admin("postgres"), TEST_LIMITS, (session) =>
-    session.alone("make a test's database", sql`create database ${ident(database)}`, new Set()),
-  );
   await withSession(admin(), TEST_LIMITS, (session) => seedDatabase(session, owner));
   const before = options.before?.({ owner, database });
   if (before !== undefined) await runAs(superuserLogin(), before);
@@ -196,7 +235,7 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     roles: Object.fromEntries(
       Object.entries(options.roles ?? ROLES).map(([role, privileges]) => [
         role,
-        { groupRole: groupRoleName(tag, role), privileges },
+        { ...LIMITS, ...options.limits, groupRole: groupRoleName(tag, role), privileges },
       ]),
     ),
     grants: ["user-service", "reporting"].flatMap((consumer) =>

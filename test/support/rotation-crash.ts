@@ -4,7 +4,7 @@ import { rotate } from "../../core/rotation/rotate.ts";
 import type { RotationDeps } from "../../core/rotation/versions.ts";
 import { type OpenSession, openSession } from "../../lambda/postgres/connection/session.ts";
 import { rotationServers } from "../../lambda/postgres/rotation/servers.ts";
-import { crashAt, type Side } from "./failing.ts";
+import { crashAt, type Side } from "../faults/points.ts";
 import { type RotationScene, rdsOf } from "./rotations.ts";
 
 /** What became of one rotation whose function was killed once. */

@@ -14,12 +14,12 @@ import {
   type RotationStrategy,
 } from "../../core/rotation/settings.ts";
 import type { RotationDeps } from "../../core/rotation/versions.ts";
-import { scramVerifier } from "../../core/scram.ts";
 import { Secret } from "../../core/secret.ts";
 import type { SecretObject } from "../../core/secret-store.ts";
 import { type Instant, seconds } from "../../core/time.ts";
 import { rotationRds } from "../../lambda/aws/rotation-rds.ts";
 import type { Login } from "../../lambda/postgres/connection/login.ts";
+import { scramVerifier } from "../../lambda/postgres/connection/scram.ts";
 import { openSession, withSession } from "../../lambda/postgres/connection/session.ts";
 import { ident, literal, sql } from "../../lambda/postgres/connection/sql.ts";
 import { tlsOptions } from "../../lambda/postgres/connection/tls.ts";
