@@ -25,6 +25,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "bin/commands": [
     "core",
     "lambda/postgres/provisioning/bootstrap",
+    "lambda/postgres/leases/installation.ts",
+    "lambda/postgres/provisioning/wanted-roles.ts",
     "bin/aws",
     "bin/load-config.ts",
   ],
@@ -83,4 +85,32 @@ test("no function bundle imports development code", () => {
     .filter((path) => bundled.some((folder) => path.startsWith(folder)))
     .flatMap(importsOf);
   expect(packages.filter((specifier) => forbidden.includes(specifier))).toEqual([]);
+});
+
+/** What only the engine's room may speak of: another engine has other words. */
+const ENGINE_WORDS = /\b(?:oids?|sqlstate|valid until|verifiers?)\b|pg_|VALID UNTIL|roleOid/i;
+
+// the configuration names PostgreSQL's databases and roles, and is to have a folder of its own
+const neutral = sources.filter(
+  (path) =>
+    (path.startsWith("core/") && !path.startsWith("core/config/")) ||
+    path.startsWith("lambda/handlers/"),
+);
+
+test.each(neutral)("%s has no word of PostgreSQL's in it", (path) => {
+  const words = readFileSync(join(root, path), "utf8")
+    .split("\n")
+    .filter((line) => ENGINE_WORDS.test(line));
+  expect(words).toEqual([]);
+});
+
+test("SQLSTATEs stand in one file", () => {
+  const stray = sources
+    .filter((path) => path.startsWith("lambda/") && !path.endsWith("/sqlstates.ts"))
+    .flatMap((path) =>
+      [...readFileSync(join(root, path), "utf8").matchAll(/"(?=[0-9A-Z]*\d)[0-9A-Z]{5}"/g)].map(
+        ([code]) => `${path}: ${code}`,
+      ),
+    );
+  expect(stray).toEqual([]);
 });

@@ -7,6 +7,7 @@ import { Exit } from "../bin/commands/exit.ts";
 import { makeProgram } from "../bin/commands/main.ts";
 import * as errors from "../core/errors.ts";
 import { METRICS } from "../core/metric.ts";
+import { VERBS } from "../lambda/postgres/leases/verbs.ts";
 import { tempFolder } from "../local/temp-folder.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -164,6 +165,20 @@ test("docs/errors.md has every step that a database can reject", () => {
   expect(named.filter((step) => !page.includes(`\`${step}`))).toEqual([]);
 });
 
+test("docs/errors.md has every verb that is called, and every SQLSTATE of ours", () => {
+  const page = read("docs/errors.md");
+  const called = Object.entries(VERBS).filter(([, { runsAs }]) => runsAs !== "ender");
+  expect(called.length).toBeGreaterThan(10);
+  expect(called.filter(([verb]) => !page.includes(`| \`${verb}\` |`))).toEqual([]);
+  const folder = "lambda/postgres/leases/verbs";
+  const texts = readdirSync(join(root, folder)).map((name) => read(join(folder, name)));
+  const raised = texts.flatMap((text) =>
+    [...text.matchAll(/errcode = '(MF0\d\d)'/g)].map(([, code = ""]) => code),
+  );
+  expect(new Set(raised).size).toBeGreaterThan(3);
+  expect([...new Set(raised)].filter((code) => !page.includes(`| \`${code}\` |`))).toEqual([]);
+});
+
 test("docs/operating.md has every metric and every audit line", () => {
   const page = read("docs/operating.md");
   const metrics: readonly string[] = METRICS;
@@ -175,7 +190,8 @@ test("docs/operating.md has every metric and every audit line", () => {
 
 test("docs/security.md has every attack that a test is titled by", () => {
   const page = read("docs/security.md");
-  const titles = readdirSync(join(root, "test", "postgres"))
+  const titles = readdirSync(join(root, "test", "postgres"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
     .flatMap((name) => read(join("test", "postgres", name)).split("\n"))
     .filter((line) => /\b(?:test|describe)[\w.]*(?:\([^"]*)?\("/.test(line));
   const numbers = titles.flatMap((title) =>

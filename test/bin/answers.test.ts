@@ -9,7 +9,7 @@ beforeAll(async () => {
 afterAll(() => fake.stop());
 
 const OPERATOR = ["--function", "mayfly-Mayfly-qdoi-operator"];
-const LEASE = "orders/readonly/mf_qdoi_07_user-service_readonly_mzxw6ytbabcdefghijkl";
+const LEASE = "orders/readonly/mf_qdoi_readonly_user-service_mzxw6ytbahabcdefghijkl";
 
 describe("the exit status says who must act", () => {
   test.each<[string, number, number]>([
@@ -39,7 +39,7 @@ describe("the exit status says who must act", () => {
 });
 
 describe("break-glass", () => {
-  const next = "mf_qdoi_07_user-service_readonly_mzxw6ytbabcdefghijkl";
+  const next = "mf_qdoi_readonly_user-service_mzxw6ytbahabcdefghijkl";
   const part = (more: object): object => ({
     body: { revoked: 0, quarantined: 0, unverified: 0, failed: [], ...more },
   });
@@ -108,7 +108,7 @@ test("a lease that is unverified is told with the reader, why, and that the swee
     latchSeen: false,
     problem: "it is away",
   };
-  const blockers = [{ database: "replica:5432", catalog: "pg_roles", kind: "server", count: 1 }];
+  const blockers = [{ database: "replica:5432", catalog: "roles", kind: "server", count: 1 }];
   fake.script({ body: { leaseId: LEASE, state: "unverified", servers: [server], blockers } });
   const ran = await mayfly(["revoke", LEASE, "--as-operator", ...OPERATOR], fake.env);
   expect(ran.status).toBe(75);

@@ -71,6 +71,11 @@ test.each<[string, PricedTemplate, Record<string, [number, number]>]>([
     templateOf(of("AWS::SecretsManager::RotationSchedule")),
     { "metrics of rotated secrets": [1, 30] },
   ],
+  [
+    "what Lambda asks of a queue, also of one that is always empty",
+    templateOf(of("AWS::Lambda::EventSourceMapping"), of("AWS::Lambda::EventSourceMapping")),
+    { "pollers of queues": [10, 53] },
+  ],
   ["what is free, and what is paid by use, not at all", templateOf(of("AWS::IAM::Role")), {}],
 ])("counts %s", (_what, template, pieces) => {
   expect(piecesOf(template)).toEqual(pieces);
@@ -122,10 +127,11 @@ test("every type that a stack of ours may hold has a price, a use, or is known t
     "RDS PostgreSQL, db.t4g.micro": [1, 1_168],
     dashboards: [1, 300],
     "GB of gp3 storage": [20, 230],
-    "metrics in alarms": [30, 300],
+    "metrics in alarms": [32, 320],
     secrets: [6, 240],
     "metrics of the sweep": [5, 150],
     "metrics of rotated secrets": [5, 150],
+    "pollers of queues": [5, 26],
   });
 });
 

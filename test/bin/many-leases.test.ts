@@ -20,12 +20,12 @@ const manyLeases = (tag: string, number: number): string => `do $$
 declare
   name text;
   shard text;
-  record text := format('{"v":1,"consumer":"user-service","role":"readonly","issued":%1$s,"max":%1$s}',
+  record text := format('{"v": 1, "max": %1$s, "issued": %1$s}',
     floor(extract(epoch from now()) * 1000)::int8);
 begin
   for i in 1..${number} loop
-    shard := lpad((i % 16)::text, 2, '0');
-    name := format('mf_${tag}_%s_user-service_readonly_00000000%s', shard,
+    shard := 'a' || substr('abcdefghijklmnop', i % 16 + 1, 1);
+    name := format('mf_${tag}_readonly_user-service_00000000%s%s', shard,
       translate(lpad(i::text, 12, 'z'), '0189', 'abcd'));
     execute format('create role %I login valid until %L in role mf_${tag}_group_readonly',
       name, now() + interval '1 hour');

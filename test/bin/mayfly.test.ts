@@ -77,6 +77,8 @@ describe("issue", () => {
     const first = await issued("--key", "laptop");
     const again = await issued("--key", "laptop");
     expect(again.leaseId).toBe(first.leaseId);
+    const later = await issued("--key", "laptop", "--min-remaining", "12h");
+    expect(later.leaseId).toBe(first.leaseId);
     const [other, another] = [await issued(), await issued()];
     expect(new Set([first.leaseId, other.leaseId, another.leaseId]).size).toBe(3);
     expect(other.username).not.toContain("_00000000");
@@ -112,7 +114,25 @@ describe("issue", () => {
       "a lifetime beyond the role's",
       [...ISSUE, "--ttl", "90d"],
       64,
-      /7776000 is not a whole number/,
+      /ttlSeconds 7776000 is more than 86400, the maximum of role readonly/,
+    ],
+    [
+      "a remainder that is none",
+      [...ISSUE, "--key", "laptop", "--min-remaining", "soon"],
+      64,
+      /--min-remaining: "soon" is not a duration/,
+    ],
+    [
+      "a remainder beyond half of the role's maximum",
+      [...ISSUE, "--key", "laptop", "--min-remaining", "13h"],
+      64,
+      /minRemainingSeconds 46800 is more than 43200, half of the maximum of role readonly/,
+    ],
+    [
+      "a remainder of no key's lease",
+      [...ISSUE, "--min-remaining", "10m"],
+      64,
+      /^mayfly: --min-remaining says which earlier lease of the same key .*; say --key too\n$/,
     ],
     ["an empty key", [...ISSUE, "--key", ""], 64, /idempotencyKey "" is not 1 to 128/],
     ["a format that is none", [...ISSUE, "--format", "xml"], 64, /Allowed choices are json, env/],
@@ -276,7 +296,7 @@ describe("whois", () => {
   });
 
   test("does not take another stack's lease for one that is gone", async () => {
-    const other = "mf_aaaa_07_user-service_readonly_00000000abcdefghijkl";
+    const other = "mf_aaaa_readonly_user-service_00000000ahabcdefghijkl";
     const { status, out } = await run(["whois", other]);
     expect(status).toBe(0);
     expect(out).toMatch(/\nkey +none\nstate +of another stack/);

@@ -16,7 +16,7 @@ const OUTPUTS = {
   StockEuOperatorArn: arn("mayfly-Mayfly-wxyz-operator"),
 };
 const EMPTY = { leases: [], foreign: [] };
-const USERNAME = "mf_wxyz_07_app_readonly_00000000abcdefghijkl";
+const USERNAME = "mf_wxyz_readonly_app_00000000ahabcdefghijkl";
 const LEASE = `stock-eu/readonly/${USERNAME}`;
 
 beforeEach(() => {

@@ -71,13 +71,18 @@ test.each<[string, unknown, string]>([
   [
     "a role's name",
     withDatabase({ ...sandbox, roles: { "read--only": role } }),
-    'databases.orders.roles.read--only: "read--only" is not a name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first',
+    'databases.orders.roles.read--only: "read--only" is not a name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first, and none of issuer, login, group, janitor, ender',
   ],
   [
     "a role's name of 15",
     withDatabase({ ...sandbox, roles: { abcdefghijklmno: role } }),
-    'databases.orders.roles.abcdefghijklmno: "abcdefghijklmno" is not a name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first',
+    'databases.orders.roles.abcdefghijklmno: "abcdefghijklmno" is not a name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first, and none of issuer, login, group, janitor, ender',
   ],
+  ...["issuer", "login", "group", "janitor", "ender"].map((name): [string, unknown, string] => [
+    `a role called ${name}, which would be in the range of Mayfly's own`,
+    withDatabase({ ...sandbox, roles: { [name]: role } }),
+    `databases.orders.roles.${name}: "${name}" is not a name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first, and none of issuer, login, group, janitor, ender`,
+  ]),
   [
     "no roles",
     withDatabase({ ...sandbox, roles: {} }),
@@ -114,9 +119,9 @@ test.each<[string, unknown, string]>([
     'databases.orders.tag: "abcde" is not a tag; write four of a-z and 2-7',
   ],
   [
-    "101 shards",
-    withDatabase({ ...sandbox, shards: 101 }),
-    "databases.orders.shards: 101 is not a whole number from 1 to 100; write one",
+    "1025 shards",
+    withDatabase({ ...sandbox, shards: 1_025 }),
+    "databases.orders.shards: 1025 is not a whole number from 1 to 1024; write one",
   ],
   [
     "a boolean in words",
@@ -249,7 +254,7 @@ test("accepts the shipped configuration and fills in the defaults", () => {
     target: undefined,
     databases: ["orders"],
     owner: "app_owner",
-    shards: 16,
+    shards: 64,
     reserveConcurrency: true,
     roles: {
       readonly: {
@@ -318,14 +323,20 @@ test("gives back the very object it was given to type", () => {
 
 test("checks a role and settings for constructs in the same words", () => {
   expect(() => parseRole("read_only", { ttl: "1h", maxTtl: "1h" })).toThrow(
-    '"read_only" is not a role name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first\n' +
+    '"read_only" is not a role name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first, and none of issuer, login, group, janitor, ender\n' +
       "read_only: no privilege",
   );
+  const readonly = { select: ["public.*"], ttl: "1h", maxTtl: "1h" };
+  expect(() => parseRole("group", readonly)).toThrow(
+    '"group" is not a role name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first, and none of issuer, login, group, janitor, ender',
+  );
+  for (const near of ["groups", "issuer-2", "my-login"])
+    expect(parseRole(near, readonly).ttlSeconds).toBe(3_600);
   expect(() => parseSettings("orders", { databases: ["orders"], owner: "o", shards: 0 })).toThrow(
-    "orders.shards: 0 is not a whole number from 1 to 100; write one",
+    "orders.shards: 0 is not a whole number from 1 to 1024; write one",
   );
   expect(parseSettings("orders", { databases: ["orders"], owner: "o" })).toMatchObject({
     tls: "verify-full",
-    shards: 16,
+    shards: 64,
   });
 });

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { base32 } from "../../core/base32.ts";
 import { derivedPassword, randomPassword } from "../../core/password.ts";
-import { SCRAM_VERIFIER, scramVerifier } from "../../core/scram.ts";
 import { Secret } from "../../core/secret.ts";
+import { SCRAM_VERIFIER, scramVerifier } from "../../lambda/postgres/connection/scram.ts";
 
 describe("base32", () => {
   // RFC 4648 section 10, in lower case and without padding.

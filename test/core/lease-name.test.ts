@@ -10,7 +10,7 @@ import {
   NO_KEY,
   parseLeaseName,
 } from "../../core/leases/lease-name.ts";
-import { CONSUMER_NAME, ROLE_NAME } from "../../core/names.ts";
+import { CONSUMER_NAME, formatShard, MAX_SHARDS, ROLE_NAME } from "../../core/names.ts";
 
 const text = (alphabet: string, length: { minLength: number; maxLength: number }) =>
   fc.string({ unit: fc.constantFrom(...Array.from(alphabet)), ...length });
@@ -23,7 +23,7 @@ const LOWER = "abcdefghijklmnopqrstuvwxyz0123456789-";
 /** Any name that a stack can make, with consumers and roles that the configuration allows. */
 const names: fc.Arbitrary<LeaseName> = fc.record({
   tag: exactly(BASE32, 4),
-  shard: fc.integer({ min: 0, max: 99 }),
+  shard: fc.integer({ min: 0, max: MAX_SHARDS - 1 }),
   consumer: text(LOWER, { minLength: 1, maxLength: 16 }).filter((name) => CONSUMER_NAME.test(name)),
   role: text(LOWER, { minLength: 1, maxLength: 14 }).filter((name) => ROLE_NAME.test(name)),
   digest: fc.oneof(exactly(BASE32, 8), fc.constant(NO_KEY)),
@@ -32,7 +32,7 @@ const names: fc.Arbitrary<LeaseName> = fc.record({
 
 const longest: LeaseName = {
   tag: "abcd",
-  shard: 99,
+  shard: MAX_SHARDS - 1,
   consumer: "a".repeat(16),
   role: "b".repeat(14),
   digest: "cccccccc",
@@ -48,9 +48,45 @@ describe("a lease's name", () => {
     );
   });
 
-  test("is at most 63 bytes, and the longest is 63: PostgreSQL would cut off the rest", () => {
-    fc.assert(fc.property(names, (name) => Buffer.byteLength(formatLeaseName(name)) <= 63));
-    expect(Buffer.byteLength(formatLeaseName(longest))).toBe(63);
+  test("is at most 62 bytes, and the longest is 62: PostgreSQL cuts off what is beyond 63", () => {
+    fc.assert(fc.property(names, (name) => Buffer.byteLength(formatLeaseName(name)) <= 62));
+    expect(Buffer.byteLength(formatLeaseName(longest))).toBe(62);
+  });
+
+  test("says in two letters whose of up to 1,024 shards it is", () => {
+    expect(formatLeaseName(longest)).toMatch(/_cccccccc77dddddddddddd$/);
+    const shards = Array.from({ length: MAX_SHARDS }, (_, shard) => formatShard(shard));
+    expect(new Set(shards).size).toBe(1_024);
+    expect(shards.slice(0, 2)).toEqual(["aa", "ab"]);
+  });
+
+  test("lies in the range of its dynamic role, its consumer and its key, and in nobody else's", () => {
+    const rangesOf = ({ tag, role, consumer, digest }: LeaseName) => [
+      `mf_${tag}_${role}_`,
+      `mf_${tag}_${role}_${consumer}_`,
+      `mf_${tag}_${role}_${consumer}_${digest}`,
+    ];
+    const isIn = (name: string, range: string) => name >= range && name < `${range}~`;
+    const alike = fc.record({
+      role: fc.constantFrom("read", "read-only", "read2", "readonly"),
+      consumer: fc.constantFrom("web", "web-2", "web2", "w"),
+      digest: fc.constantFrom("aaaaaaaa", "aaaaaaab", NO_KEY),
+    });
+    fc.assert(
+      fc.property(names, alike, alike, (name, a, b) => {
+        const [one, other] = [
+          { ...name, ...a },
+          { ...name, ...b },
+        ];
+        const [ofRole = "", ofConsumer = "", ofKey = ""] = rangesOf(one);
+        const text = formatLeaseName(other);
+        const same = { role: a.role === b.role, key: a.digest === b.digest };
+        const consumer = same.role && a.consumer === b.consumer;
+        expect(isIn(text, ofRole)).toBe(same.role);
+        expect(isIn(text, ofConsumer)).toBe(consumer);
+        expect(isIn(text, ofKey)).toBe(consumer && same.key);
+      }),
+    );
   });
 
   test("is another for another name: no two of them meet", () => {
@@ -69,7 +105,7 @@ describe("a lease's name", () => {
   const good = formatLeaseName(longest);
   test.each([
     "",
-    "mf_abcd_99",
+    "mf_abcd_bb",
     good.slice(0, -1),
     `${good}d`,
     ` ${good}`,
@@ -80,10 +116,11 @@ describe("a lease's name", () => {
     `${good}'; drop role postgres; --`,
     good.toUpperCase(),
     good.replace("mf_", "MF_"),
-    good.replace("_99_", "_9_"),
-    good.replace("_99_", "_100_"),
-    good.replace("_99_", "_-1_"),
-    good.replace("_99_", "_٩٩_"),
+    good.replace("77d", "7d"),
+    good.replace("77d", "777d"),
+    good.replace("77d", "07d"),
+    good.replace("77d", "-1d"),
+    good.replace("77d", "٧٧d"),
     good.replace("abcd", "abc1"),
     good.replace("cccccccc", "00000001"),
     good.replace("dddddddddddd", "dddddddddddé"),
@@ -91,9 +128,10 @@ describe("a lease's name", () => {
     good.replace("aaaaaaaaaaaaaaaa", ""),
     good.replace("aaaaaaaaaaaaaaaa", "-aaa"),
     "mf_abcd_group_readonly",
-    "mf_abcd_issuer_00",
+    "mf_abcd_issuer_aa",
     "mf_abcd_login_a",
     "mf_abcd_janitor",
+    "mf_abcd_ender",
     "postgres",
     "x".repeat(1_000_000),
   ])("is not %j", (name) => {

@@ -1,8 +1,9 @@
-import { expect, test } from "vitest";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
 import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { wantedPrivileges, wantedSchemas } from "../../core/provisioning/privileges.ts";
-import { wantedMemberships, wantedRoles } from "../../core/provisioning/roles.ts";
+import { wantedMemberships, wantedRoles } from "../../lambda/postgres/provisioning/wanted-roles.ts";
 
 const plan: ProvisionPlan = {
   database: "orders",
@@ -16,6 +17,11 @@ const plan: ProvisionPlan = {
     readonly: {
       groupRole: "mf_abcd_group_readonly",
       privileges: { select: ["public.*", "audit.log"], usage: ["public.*"] },
+      ttlSeconds: 3_600,
+      maxTtlSeconds: 86_400,
+      maxLeases: 100,
+      maxLeasesPerConsumer: 20,
+      connectionLimit: 5,
     },
   },
   grants: [{ consumer: "reporting", role: "readonly" }],
@@ -38,9 +44,9 @@ test.each([
     'grants must be a list of consumer and role, got [{"consumer":"a--b","role":"r"}]',
   ],
   ["tag", "toolong", 'tag must be 4 base32 characters, got "toolong"'],
-  ["shards", 0, "shards must be a whole number from 1 to 100, got 0"],
-  ["shards", 101, "shards must be a whole number from 1 to 100, got 101"],
-  ["shards", "2", 'shards must be a whole number from 1 to 100, got "2"'],
+  ["shards", 0, "shards must be a whole number from 1 to 1024, got 0"],
+  ["shards", 1_025, "shards must be a whole number from 1 to 1024, got 1025"],
+  ["shards", "2", 'shards must be a whole number from 1 to 1024, got "2"'],
   ["tls", "prefer", 'tls must be verify-full or plaintext, got "prefer"'],
   ["ca", 7, "ca must be PEM text, got 7"],
   ["owner", "", `owner must be a role's name, got ""`],
@@ -49,6 +55,8 @@ test.each([
   ["loginConnectionLimit", -1, "loginConnectionLimit must be a whole number above 0, got -1"],
   ["roles", {}, "roles must be an object with a role or more, got {}"],
   ["roles", { "NO!": {} }, "roles.NO! is no name of a dynamic role"],
+  ["roles", { ender: {} }, "roles.ender is no name of a dynamic role"],
+  ["roles", { issuer: {} }, "roles.issuer is no name of a dynamic role"],
   [
     "roles",
     { r: { groupRole: "g", privileges: { truncate: ["public.*"] } } },
@@ -63,6 +71,48 @@ test.each([
   expect(() => parseProvisionPlan(JSON.stringify({ ...plan, [key]: value }))).toThrow(
     `- ${problem}`,
   );
+});
+
+const { readonly } = plan.roles;
+
+describe("a plan's role", () => {
+  const numbers = fc.constantFrom(
+    "ttlSeconds",
+    "maxTtlSeconds",
+    "maxLeases",
+    "maxLeasesPerConsumer",
+    "connectionLimit",
+  );
+  const parse = (key: string, value: unknown) =>
+    parseProvisionPlan(
+      JSON.stringify({ ...plan, roles: { readonly: { ...readonly, [key]: value } } }),
+    );
+
+  test("may have any number in the table of what may be issued that a column of it holds", () => {
+    fc.assert(
+      fc.property(numbers, fc.integer({ min: 1, max: 2 ** 31 - 1 }), (key, value) => {
+        expect(parse(key, value).roles.readonly).toEqual({ ...readonly, [key]: value });
+      }),
+    );
+  });
+
+  test("is refused by the number's name for anything else", () => {
+    const isFine = (value: unknown) =>
+      Number.isInteger(value) && Number(value) >= 1 && Number(value) < 2 ** 31;
+    const values = fc.oneof(
+      fc.constantFrom<unknown>(undefined, 0, -1, 2 ** 31, 1.5, null, "60", [60], true),
+      fc.double(),
+      fc.jsonValue(),
+    );
+    fc.assert(
+      fc.property(numbers, values, (key, value) => {
+        fc.pre(!isFine(value));
+        expect(() => parse(key, value)).toThrow(
+          `- roles.readonly.${key} must be a whole number above 0`,
+        );
+      }),
+    );
+  });
 });
 
 test.each([undefined, "", "[]", "null", "{", 7])("no plan at all (%j) is refused", (text) => {
@@ -92,18 +142,18 @@ test.each([
   ],
   [
     { r: { ...single, usernames: ["a", "b"] } },
-    'rotatedUsers.r.usernames must be 1 without "mf_" or "pg_" in front',
+    "rotatedUsers.r.usernames must be 1, none of them reserved",
   ],
   [
     { r: { ...single, strategy: "alternating-users" } },
-    'rotatedUsers.r.usernames must be 2 without "mf_" or "pg_" in front',
+    "rotatedUsers.r.usernames must be 2, none of them reserved",
   ],
   [
     { r: { ...single, usernames: ["mf_abcd_login_a"] } },
-    'rotatedUsers.r.usernames must be 1 without "mf_" or "pg_" in front',
+    "rotatedUsers.r.usernames must be 1, none of them reserved",
   ],
   [
-    { r: { ...single, group: "mf_abcd_issuer_00" } },
+    { r: { ...single, group: "mf_abcd_issuer_aa" } },
     "rotatedUsers.r.group must be a dynamic role's group, or a role that is not Mayfly's",
   ],
   [
@@ -141,7 +191,7 @@ test("only issuer roles may create roles, and only logins may log in", () => {
   const roles = wantedRoles(plan);
   const names = (of: (role: (typeof roles)[number]) => boolean) =>
     roles.filter(of).map(({ name }) => name);
-  expect(names(({ createRole }) => createRole)).toEqual(["mf_abcd_issuer_00", "mf_abcd_issuer_01"]);
+  expect(names(({ createRole }) => createRole)).toEqual(["mf_abcd_issuer_aa", "mf_abcd_issuer_ab"]);
   expect(names(({ login }) => login)).toEqual([
     "mf_abcd_login_a",
     "mf_abcd_login_b",
@@ -152,18 +202,21 @@ test("only issuer roles may create roles, and only logins may log in", () => {
   ]);
 });
 
-test("each shard administers each group, each login becomes each shard, the janitor nothing", () => {
+test("only who ends sessions has the rights of what it is a member of, and it cannot log in", () => {
+  expect(
+    wantedRoles(plan)
+      .filter(({ inherit }) => inherit)
+      .map(({ name, login, createRole }) => ({ name, login, createRole })),
+  ).toEqual([{ name: "mf_abcd_ender", login: false, createRole: false }]);
+});
+
+test("each shard administers each group, the ender may signal, logins and janitor are members of nothing", () => {
   const memberships = wantedMemberships(plan).map(({ role, member, use }) =>
     `${member} ${use} ${role}`.replaceAll("mf_abcd_", ""),
   );
   expect(memberships).toEqual([
-    "issuer_00 administer group_readonly",
-    "issuer_01 administer group_readonly",
-    "login_a become issuer_00",
-    "login_a become issuer_01",
-    "login_a become pg_signal_backend",
-    "login_b become issuer_00",
-    "login_b become issuer_01",
-    "login_b become pg_signal_backend",
+    "issuer_aa administer group_readonly",
+    "issuer_ab administer group_readonly",
+    "ender inherit pg_signal_backend",
   ]);
 });

@@ -1,18 +1,18 @@
 import { expect, test } from "vitest";
 import { DatabaseUnavailableError } from "../../core/errors.ts";
 import { decideKeep } from "../../core/leases/end-and-drop.ts";
-import type { Reader, ReaderLook, Readers } from "../../core/leases/ports.ts";
+import type { Incarnate, Reader, ReaderLook, Readers } from "../../core/leases/ports.ts";
 import {
   type Awaited,
   askReaders,
   decideLook,
+  followReaders,
   forOnePass,
   REPLICATION_PATIENCE,
-  settleReaders,
 } from "../../core/leases/readers.ts";
 import type { Instant, Time } from "../../core/time.ts";
 
-const ROLE = { oid: 20_000, username: "mf_some_lease" };
+const ROLE = { incarnation: "20000", username: "mf_some_lease" };
 const seen = (look: Partial<ReaderLook> = {}): ReaderLook => ({
   replays: true,
   role: "latched",
@@ -33,22 +33,31 @@ function jumpingTime(): Time & { readonly waited: () => number } {
   };
 }
 
-/** One reader that answers so, the last for ever. */
+/** One reader that answers so, the same of every role, the last for ever. */
 function reader(...looks: (ReaderLook | Error)[]) {
-  let calls = 0;
-  const answer = async (): Promise<ReaderLook> => {
-    const look = looks[Math.min(calls++, looks.length - 1)];
+  return readerThat((_role, round) => {
+    const look = looks[Math.min(round, looks.length - 1)];
     if (look === undefined || look instanceof Error) throw look;
     return look;
-  };
+  });
+}
+
+/** One reader whose answers follow from the role and the number of calls before. */
+function readerThat(answer: (role: Incarnate, round: number) => ReaderLook) {
+  let calls = 0;
+  const asked: string[][] = [];
   const one: Reader = {
     server: "r:5432",
-    look: answer,
-    countSessions: async () => (await answer()).remaining,
+    look: async (roles) => {
+      const round = calls++;
+      asked.push(roles.map(({ username }) => username));
+      return roles.map((role) => answer(role, round));
+    },
+    countSessions: async (role) => answer(role, calls++).remaining,
     sessionsWithoutRole: async () => [],
   };
   const readers: Readers = { list: async () => [one] };
-  return { readers, calls: () => calls };
+  return { readers, asked, calls: () => calls };
 }
 
 test.each<[string, Partial<ReaderLook>, Awaited, ReturnType<typeof decideLook>]>([
@@ -70,15 +79,57 @@ test.each<[string, Partial<ReaderLook>, Awaited, ReturnType<typeof decideLook>]>
 test("a latch on its way is waited for, and sessions until then are counted", async () => {
   const time = jumpingTime();
   const { readers } = reader(seen({ role: "open", ended: 2 }), seen({ ended: 1 }), seen());
-  expect(await settleReaders({ readers, time }, ROLE, "latch")).toEqual([
-    { server: "r:5432", ended: 3, remaining: 0, latchSeen: true },
+  expect(await followReaders({ readers, time }, [ROLE], "latch")).toEqual([
+    [{ server: "r:5432", ended: 3, remaining: 0, latchSeen: true }],
   ]);
+});
+
+test("several roles are looked at together, each until it is done, and answered in their order", async () => {
+  const [slow, quick, stuck] = ["slow", "quick", "stuck"].map((username, i) => ({
+    username,
+    incarnation: `${20_000 + i}`,
+  })) as [Incarnate, Incarnate, Incarnate];
+  const one = readerThat(({ username }, round) => {
+    if (username === "quick") return seen();
+    if (username === "stuck") return seen({ remaining: 1 });
+    return round < 2 ? seen({ role: "open", ended: 1 }) : seen();
+  });
+  const time = jumpingTime();
+  const found = await followReaders({ readers: one.readers, time }, [slow, quick, stuck], "latch");
+  expect(found).toEqual([
+    [{ server: "r:5432", ended: 2, remaining: 0, latchSeen: true }],
+    [{ server: "r:5432", ended: 0, remaining: 0, latchSeen: true }],
+    [{ server: "r:5432", ended: 0, remaining: 1, latchSeen: true }],
+  ]);
+  expect(one.asked.slice(0, 4)).toEqual([
+    ["slow", "quick", "stuck"],
+    ["slow", "stuck"],
+    ["slow", "stuck"],
+    ["stuck"],
+  ]);
+  expect(one.calls()).toBe(10);
+});
+
+test("of whose sessions they were the first ten are told, over all looks", async () => {
+  const who = (round: number) => [{ application: `app ${round}`, address: "10.0.0.1" }];
+  const { readers } = readerThat((_, round) =>
+    round < 12 ? seen({ role: "open", ended: 1, who: who(round) }) : seen(),
+  );
+  const [[one] = []] = await followReaders({ readers, time: jumpingTime() }, [ROLE], "latch");
+  expect(one).toMatchObject({ ended: 12, remaining: 0, latchSeen: true });
+  expect(one?.who).toEqual(Array.from({ length: 10 }, (_, round) => who(round)).flat());
+});
+
+test("no reader is asked about nothing", async () => {
+  const { readers, calls } = reader(seen());
+  expect(await followReaders({ readers, time: jumpingTime() }, [], "latch")).toEqual([]);
+  expect(calls()).toBe(0);
 });
 
 test("a latch that does not arrive is given up on after two seconds", async () => {
   const time = jumpingTime();
   const { readers } = reader(seen({ role: "open" }));
-  const [late] = await settleReaders({ readers, time }, ROLE, "latch");
+  const [[late] = []] = await followReaders({ readers, time }, [ROLE], "latch");
   expect(late).toMatchObject({ latchSeen: false, fault: { kind: "late" } });
   expect(time.waited()).toBe(REPLICATION_PATIENCE);
 });
@@ -88,8 +139,8 @@ test("within one pass a reader that failed is not asked again, and one that lags
   const down = reader(new DatabaseUnavailableError("it is down; wait and retry"));
   const pass = forOnePass({ readers: down.readers, time });
   for (const _ of [1, 2, 3])
-    expect(await settleReaders(pass, ROLE, "latch")).toMatchObject([
-      { fault: { kind: "unreachable", why: "it is down; wait and retry" } },
+    expect(await followReaders(pass, [ROLE], "latch")).toMatchObject([
+      [{ fault: { kind: "unreachable", why: "it is down; wait and retry" } }],
     ]);
   expect(await askReaders(pass, (each) => each.sessionsWithoutRole())).toEqual({
     answers: [],
@@ -99,9 +150,9 @@ test("within one pass a reader that failed is not asked again, and one that lags
 
   const lagging = reader(seen({ role: "open" }));
   const second = forOnePass({ readers: lagging.readers, time });
-  await settleReaders(second, ROLE, "latch");
+  await followReaders(second, [ROLE], "latch");
   const before = { waited: time.waited(), calls: lagging.calls() };
-  await settleReaders(second, ROLE, "latch");
+  await followReaders(second, [ROLE], "latch");
   expect({ waited: time.waited(), calls: lagging.calls() }).toEqual({
     ...before,
     calls: before.calls + 1,
@@ -110,7 +161,7 @@ test("within one pass a reader that failed is not asked again, and one that lags
 
 test("of an error that is not ours nothing is told", async () => {
   const { readers } = reader(new Error("password=hunter2"));
-  const [failed] = await settleReaders({ readers, time: jumpingTime() }, ROLE, "latch");
+  const [[failed] = []] = await followReaders({ readers, time: jumpingTime() }, [ROLE], "latch");
   expect(failed?.fault).toEqual({ kind: "unreachable", why: "it failed unexpectedly" });
 });
 
@@ -118,7 +169,7 @@ const WRITER = { server: "w:5432", ended: 0, remaining: 0 };
 const READER = { server: "r:5432", ended: 0, remaining: 0, latchSeen: true };
 const held = (database: string) => ({
   database,
-  catalog: "pg_stat_activity",
+  catalog: "sessions",
   kind: "session",
   count: 1,
 });
@@ -145,7 +196,7 @@ test.each([
     {
       state: "unverified",
       blockers: [
-        { database: "r:5432", catalog: "pg_roles", kind: "server", count: 1 },
+        { database: "r:5432", catalog: "roles", kind: "server", count: 1 },
         held("w:5432"),
       ],
     },

@@ -3,20 +3,16 @@ import { describe, expect, test } from "vitest";
 import { InvalidRequestError } from "../../core/errors.ts";
 import { MIN_TTL_SECONDS, parseRequest } from "../../core/leases/request.ts";
 
-const role = {
-  groupRole: "mf_abcd_group_readonly",
-  dbname: "orders",
-  ttlSeconds: 900,
-  maxTtlSeconds: 3_600,
-  maxLeases: 100,
-  maxLeasesPerConsumer: 20,
-  connectionLimit: 5,
-};
-const parse = (event: unknown) => parseRequest(event, role);
+/** What fits the database's own whole numbers; the role's maximum is the database's to know. */
+const MOST = 2 ** 31 - 1;
+const isWhole = (value: unknown, least: number): boolean =>
+  Number.isInteger(value) && Number(value) >= least && Number(value) <= MOST;
+
+const wrongNumbers = fc.oneof(fc.integer(), fc.integer({ min: MOST }), fc.double(), fc.anything());
 
 describe("a consumer's request", () => {
   test.each<[object, object]>([
-    [{ action: "issue" }, { action: "issue", ttlSeconds: 900 }],
+    [{ action: "issue" }, { action: "issue" }],
     [
       { action: "issue", ttlSeconds: 10 },
       { action: "issue", ttlSeconds: 10 },
@@ -27,11 +23,19 @@ describe("a consumer's request", () => {
     ],
     [
       { action: "issue", idempotencyKey: "~ pod 1 ~" },
-      { action: "issue", ttlSeconds: 900, idempotencyKey: "~ pod 1 ~" },
+      { action: "issue", idempotencyKey: "~ pod 1 ~" },
+    ],
+    [
+      { action: "issue", idempotencyKey: "pod", minRemainingSeconds: 0 },
+      { action: "issue", idempotencyKey: "pod", minRemainingSeconds: 0 },
     ],
     [
       { action: "renew", leaseId: "x" },
-      { action: "renew", leaseId: "x", ttlSeconds: 900 },
+      { action: "renew", leaseId: "x" },
+    ],
+    [
+      { action: "renew", leaseId: "x", ttlSeconds: 60 },
+      { action: "renew", leaseId: "x", ttlSeconds: 60 },
     ],
     [
       { action: "revoke", leaseId: 5 },
@@ -42,50 +46,83 @@ describe("a consumer's request", () => {
       { action: "lookup", leaseId: null },
     ],
   ])("%j is understood", (event, request) => {
-    expect(parse(event)).toEqual(request);
+    expect(parseRequest(event)).toEqual(request);
   });
 
-  test("with a TTL is taken for every whole number in the role's range", () => {
+  test("with a TTL is taken for every whole number from 10 on: the database knows the maximum", () => {
     fc.assert(
-      fc.property(fc.integer({ min: MIN_TTL_SECONDS, max: role.maxTtlSeconds }), (ttlSeconds) => {
-        expect(parse({ action: "issue", ttlSeconds })).toEqual({ action: "issue", ttlSeconds });
+      fc.property(fc.integer({ min: MIN_TTL_SECONDS, max: MOST }), (ttlSeconds) => {
+        for (const event of [
+          { action: "issue", ttlSeconds },
+          { action: "renew", leaseId: "x", ttlSeconds },
+        ])
+          expect(parseRequest(event)).toEqual(event);
       }),
     );
   });
 
   test("with a TTL of anything else is refused by its name", () => {
-    const isFine = (value: unknown): boolean =>
-      value === undefined ||
-      (Number.isInteger(value) &&
-        Number(value) >= MIN_TTL_SECONDS &&
-        Number(value) <= role.maxTtlSeconds);
     fc.assert(
-      fc.property(fc.oneof(fc.integer(), fc.double(), fc.anything()), (ttlSeconds) => {
-        fc.pre(!isFine(ttlSeconds));
-        expect(() => parse({ action: "issue", ttlSeconds })).toThrow(
-          /^ttlSeconds .* is not a whole number .* from 10 to 3600/s,
+      fc.property(wrongNumbers, (ttlSeconds) => {
+        fc.pre(ttlSeconds !== undefined && !isWhole(ttlSeconds, MIN_TTL_SECONDS));
+        expect(() => parseRequest({ action: "issue", ttlSeconds })).toThrow(
+          /^ttlSeconds .* is not a whole number .* from 10 to the role's maximum/s,
         );
       }),
     );
   });
 
+  test("with a key says how long an earlier lease must still be renewable, in whole seconds from 0", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: MOST }), (minRemainingSeconds) => {
+        const event = { action: "issue", idempotencyKey: "pod", minRemainingSeconds };
+        expect(parseRequest(event)).toEqual(event);
+      }),
+    );
+    fc.assert(
+      fc.property(wrongNumbers, (minRemainingSeconds) => {
+        fc.pre(minRemainingSeconds !== undefined && !isWhole(minRemainingSeconds, 0));
+        const event = { action: "issue", idempotencyKey: "pod", minRemainingSeconds };
+        expect(() => parseRequest(event)).toThrow(
+          /^minRemainingSeconds .* is not a whole number .* from 0 to half of the role's maximum/s,
+        );
+      }),
+    );
+  });
+
+  test("without a key cannot say so: there is no earlier lease to compare", () => {
+    fc.assert(
+      fc.property(fc.anything(), (minRemainingSeconds) => {
+        fc.pre(minRemainingSeconds !== undefined);
+        expect(() => parseRequest({ action: "issue", minRemainingSeconds })).toThrow(
+          /send it with an idempotencyKey$/,
+        );
+      }),
+    );
+  });
+
+  test.each(["renew", "revoke", "lookup"])("to %s cannot say so either", (action) => {
+    const event = { action, leaseId: "x", minRemainingSeconds: 10 };
+    expect(() => parseRequest(event)).toThrow(`${action} does not know "minRemainingSeconds"`);
+  });
+
   test("of any other shape is refused with an error of ours, whatever it is", () => {
     fc.assert(
       fc.property(fc.anything({ withNullPrototype: true, maxDepth: 3 }), (event) => {
-        expect(() => parse(event)).toThrow(InvalidRequestError);
+        expect(() => parseRequest(event)).toThrow(InvalidRequestError);
       }),
     );
   });
 
   test("with one field too many is refused by that field's name, for every action", () => {
     const actions = fc.constantFrom("issue", "renew", "revoke", "lookup");
-    const known = ["action", "leaseId", "ttlSeconds", "idempotencyKey"];
+    const known = ["action", "leaseId", "ttlSeconds", "idempotencyKey", "minRemainingSeconds"];
     fc.assert(
       fc.property(actions, fc.string({ minLength: 1 }), fc.jsonValue(), (action, name, value) => {
         fc.pre(!known.includes(name));
         const event = JSON.parse(`{"action":"${action}","leaseId":"x"}`);
         Object.defineProperty(event, name, { value, enumerable: true });
-        expect(() => parse(event)).toThrow(`${action} does not know`);
+        expect(() => parseRequest(event)).toThrow(`${action} does not know`);
       }),
     );
   });

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { LeaseDeps, LeaseRef } from "../../core/leases/ports.ts";
+import type { LeaseRef } from "../../core/leases/lease.ts";
+import type { LeaseDeps } from "../../core/leases/ports.ts";
 import {
+  MAX_RECHECKED,
   parseScheduleInput,
   parseScheduleName,
   rescheduleRevocation,
@@ -13,8 +15,8 @@ import type { Instant } from "../../core/time.ts";
 import { memoryScheduler } from "../support/memory-scheduler.ts";
 
 const lease: LeaseRef = {
-  oid: 16_500,
-  username: "mf_abcd_01_user-service_readonly_00000000aaaabbbbcccc",
+  incarnation: "16500",
+  username: "mf_abcd_readonly_user-service_00000000abaaaabbbbcccc",
   name: {
     tag: "abcd",
     shard: 1,
@@ -75,8 +77,25 @@ describe("a schedule's name", () => {
 });
 
 describe("what a schedule carries", () => {
-  test("is a lease id and an OID", () => {
-    expect(parseScheduleInput({ leaseId, roleOid: 16_500 })).toEqual({ leaseId, roleOid: 16_500 });
+  const whole = { leaseId, incarnation: "16500" };
+
+  test("is a lease id and an incarnation", () => {
+    expect(parseScheduleInput(whole)).toEqual(whole);
+  });
+
+  test("is up to 250 of them, where it is a second look", () => {
+    for (const count of [1, 2, MAX_RECHECKED]) {
+      const input = { recheck: Array.from({ length: count }, () => whole) };
+      expect(parseScheduleInput(JSON.parse(JSON.stringify(input)))).toEqual(input);
+    }
+  });
+
+  test("fits the 256 KiB that a schedule's input and a message may have, at its largest", () => {
+    const longest = `${"d".repeat(32)}/${"r".repeat(14)}/mf_abcd_${"r".repeat(14)}_${"c".repeat(16)}_aaaaaaaa77${"x".repeat(12)}`;
+    const one = { leaseId: longest, incarnation: "4294967295" };
+    expect(parseScheduleInput(one)).toEqual(one);
+    const input = { recheck: Array.from({ length: MAX_RECHECKED }, () => one) };
+    expect(Buffer.byteLength(JSON.stringify(input))).toBeLessThan(256 * 1_024);
   });
 
   test.each<[string, unknown]>([
@@ -84,14 +103,21 @@ describe("what a schedule carries", () => {
     ["null", null],
     ["a text", leaseId],
     ["a lease id alone", { leaseId }],
-    ["an OID alone", { roleOid: 16_500 }],
-    ["no lease id", { leaseId: "x", roleOid: 16_500 }],
-    ["an OID in text", { leaseId, roleOid: "16500" }],
-    ["a fraction", { leaseId, roleOid: 16_500.5 }],
-    ["the bootstrap superuser's OID", { leaseId, roleOid: 10 }],
-    ["an OID of the system's", { leaseId, roleOid: 16_383 }],
-    ["one field too many", { leaseId, roleOid: 16_500, everything: true }],
+    ["an incarnation alone", { incarnation: "16500" }],
+    ["no lease id", { leaseId: "x", incarnation: "16500" }],
+    ["an incarnation that is a number", { leaseId, incarnation: 16_500 }],
+    ["an empty incarnation", { leaseId, incarnation: "" }],
+    ["an incarnation of 41 characters", { leaseId, incarnation: "1".repeat(41) }],
+    ["an incarnation that would be a name in a log", { leaseId, incarnation: "1\n{}" }],
+    ["one field too many", { ...whole, everything: true }],
     ["a consumer's request", { action: "revoke", leaseId }],
+    ["a second look at nothing", { recheck: [] }],
+    ["a second look at 251", { recheck: Array.from({ length: 251 }, () => whole) }],
+    ["a second look at one that is none", { recheck: [whole, { ...whole, leaseId: "x" }] }],
+    ["a second look at null", { recheck: [whole, null] }],
+    ["a second look that is no list", { recheck: whole }],
+    ["a second look within another", { recheck: [{ recheck: [whole] }] }],
+    ["a second look and a lease", { recheck: [whole], ...whole }],
   ])("is not %s", (_, value) => {
     expect(parseScheduleInput(value)).toBeUndefined();
   });
@@ -110,7 +136,7 @@ describe("the schedule of a revocation", () => {
     const { given, scheduler } = deps();
     expect(await scheduleRevocation(given, lease, AT)).toBe(true);
     expect([...scheduler.schedules]).toEqual([
-      ["aaaabbbbcccc-1700000001", { leaseId, roleOid: 16_500 }],
+      ["aaaabbbbcccc-1700000001", { leaseId, incarnation: "16500" }],
     ]);
   });
 
@@ -154,9 +180,21 @@ describe("the schedule of a revocation", () => {
 
   test("is looked at once more a minute after the latch, under a name of its own", async () => {
     const { given, scheduler } = deps();
-    expect(await scheduleRecheck(given, lease, AT)).toBe(true);
+    expect(await scheduleRecheck(given, [lease], AT)).toBe(true);
     expect([...scheduler.schedules.keys()]).toEqual(["aaaabbbbcccc-1700000061-recheck"]);
     const [name = ""] = scheduler.schedules.keys();
     expect(parseScheduleName(name)).toMatchObject({ random: "aaaabbbbcccc", recheck: true });
+  });
+
+  test("looks again at all leases that were dropped together, by one schedule that carries them", async () => {
+    const { given, scheduler } = deps();
+    const username = lease.username.replace("aaaabbbbcccc", "ddddeeeeffff");
+    const name = { ...lease.name, random: "ddddeeeeffff" };
+    await scheduleRecheck(given, [lease, { username, name, incarnation: "16501" }], AT);
+    const carried = [
+      { leaseId, incarnation: "16500" },
+      { leaseId: `orders/readonly/${username}`, incarnation: "16501" },
+    ];
+    expect([...scheduler.schedules.values()]).toEqual([{ recheck: carried }]);
   });
 });

@@ -34,9 +34,9 @@ const environment = (root: string) => ({
   DB_PORT: "5432",
   ISSUER_SECRET_ARN: "issuer",
   LAMBDA_TASK_ROOT: root,
-  REVOKER_ARN: "revoker",
+  REVOCATION_QUEUE_ARN: "queue",
   SCHEDULER_ROLE_ARN: "role",
-  SCHEDULE_DLQ_ARN: "queue",
+  SCHEDULE_DLQ_ARN: "dead-letters",
   SCHEDULE_GROUP: "leases",
   SERVER_ID: "db.example.com:5432",
 });
@@ -46,7 +46,7 @@ test("a Scheduler that never answers is given up in time, and the function goes 
 }, async () => {
   const { deps } = compose(environment(folder));
   const started = performance.now();
-  const input = { leaseId: "orders/readonly/lease", roleOid: 16_500 };
+  const input = { leaseId: "orders/readonly/lease", incarnation: "16500" };
   await expect(deps.scheduler.create("aaaabbbbcccc-1", 1, input)).rejects.toThrow(
     /could not be made \(TimeoutError\); wait and retry/,
   );

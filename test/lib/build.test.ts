@@ -16,9 +16,25 @@ const functions = [
   "user-service",
 ];
 
+/** The one that installs the verbs has their texts beside it. */
+const installers = ["provisioner"];
+
 test.each(functions)("%s is one bundle of at most 500 KB, without a source map", (name) => {
-  expect(readdirSync(join(dist, name)).sort()).toEqual(["index.mjs", "rds-ca"]);
+  const texts = installers.includes(name) ? ["verbs"] : [];
+  expect(readdirSync(join(dist, name)).sort()).toEqual(["index.mjs", "rds-ca", ...texts]);
   expect(statSync(join(dist, name, "index.mjs")).size).toBeLessThanOrEqual(500_000);
+});
+
+test("the provisioner carries the text of every verb as it stands in its file, and no other", () => {
+  const [sources, carried] = [
+    join(import.meta.dirname, "..", "..", "lambda", "postgres", "leases", "verbs"),
+    join(dist, "provisioner", "verbs"),
+  ];
+  expect(readdirSync(carried).sort()).toEqual(readdirSync(sources).sort());
+  for (const name of readdirSync(sources))
+    expect(readFileSync(join(carried, name), "utf8")).toBe(
+      readFileSync(join(sources, name), "utf8"),
+    );
 });
 
 const regions = readdirSync(join(dist, "issuer", "rds-ca"));

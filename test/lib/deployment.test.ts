@@ -45,12 +45,12 @@ function deployed(consumers: readonly string[]): DynamicDatabase {
 const versionOf = (database: DynamicDatabase): string =>
   only(resourcesOf(Stack.of(database)), "AWS::Lambda::Version")[0];
 
-test("every function that serves leases carries all roles and grants of the configuration", () => {
+test("every function that serves leases carries all grants of the configuration, and nothing of their roles", () => {
   const stack = bench.stack();
   const expected = {
     tls: "verify-full",
     database: "orders",
-    shards: 16,
+    shards: 64,
     tag: expect.stringMatching(/^[a-z2-7]{4}$/),
     grants: {
       "reporting--readonly": { consumer: "reporting", role: "readonly" },
@@ -58,20 +58,12 @@ test("every function that serves leases carries all roles and grants of the conf
       "user-service--readwrite": { consumer: "user-service", role: "readwrite" },
     },
   };
-  const { tag, roles, ...rest } = deploymentOf(stack, "Issuer");
-  expect({ tag, ...rest }).toEqual(expected);
-  expect(roles.readwrite).toEqual({
-    groupRole: `mf_${tag}_group_readwrite`,
-    dbname: "orders",
-    ttlSeconds: 900,
-    maxTtlSeconds: 28_800,
-    maxLeases: 50,
-    maxLeasesPerConsumer: 50,
-    connectionLimit: 20,
-  });
-  for (const name of ["Revoker", "Operator"])
-    expect(deploymentOf(stack, name)).toEqual({ tag, roles, ...rest });
-  expect(deploymentOf(stack, "Sweeper")).toMatchObject({ tag, roles, ...rest });
+  const issuer = deploymentOf(stack, "Issuer");
+  expect(issuer).toEqual(expected);
+  for (const name of ["Revoker", "Operator"]) expect(deploymentOf(stack, name)).toEqual(issuer);
+  const { rotatedSecrets, ...rest } = deploymentOf(stack, "Sweeper");
+  expect(rest).toEqual(issuer);
+  expect(rotatedSecrets).toBeDefined();
 });
 
 test("the sweeper alone is told what is rotated, and how often", () => {
@@ -91,9 +83,11 @@ test("a role and a consumer added after everything else are deployed all the sam
   const stack = Stack.of(database);
   const role = database.addRole("late", { ...READONLY, ttl: Duration.minutes(5) });
   role.addConsumer("app", consumerIn(stack));
-  const { roles, grants } = deploymentOf(stack, "Issuer");
-  expect(Object.keys(roles)).toEqual(["late", "readonly"]);
-  expect(grants).toEqual({ "app--late": { consumer: "app", role: "late" } });
+  expect(Object.keys(planOf(stack).roles)).toEqual(["late", "readonly"]);
+  expect(planOf(stack).roles.late?.ttlSeconds).toBe(300);
+  expect(deploymentOf(stack, "Issuer").grants).toEqual({
+    "app--late": { consumer: "app", role: "late" },
+  });
 });
 
 test("a new grant gives the functions a new asset and the aliases a new version", () => {
@@ -105,12 +99,18 @@ test("a new grant gives the functions a new asset and the aliases a new version"
   expect(key(after)).not.toEqual(key(before));
 });
 
-test("two databases of one app are deployed each with its own roles", () => {
-  const first = deployed([]);
+test("two databases of one app are deployed each with its own roles and grants", () => {
+  const first = deployed(["app"]);
   const stack = Stack.of(first);
-  bench.database({ database: "users" }, stack, "Users").addRole("other", READONLY);
-  expect(Object.keys(deploymentOf(stack, "OrdersFunctionsIssuer").roles)).toEqual(["readonly"]);
-  expect(Object.keys(deploymentOf(stack, "UsersFunctionsIssuer").roles)).toEqual(["other"]);
+  const users = bench.database({ database: "users" }, stack, "Users");
+  users.addRole("other", READONLY).addConsumer("app", consumerIn(stack));
+  const grantsOf = (word: string) => Object.keys(deploymentOf(stack, word).grants);
+  expect(grantsOf("OrdersFunctionsIssuer")).toEqual(["app--readonly"]);
+  expect(grantsOf("UsersFunctionsIssuer")).toEqual(["app--other"]);
+  const rolesOf = (word: string) =>
+    Object.keys((JSON.parse(assetFile(stack, word, "plan.json")) as ProvisionPlan).roles);
+  expect(rolesOf("OrdersProvisioningProvisioner")).toEqual(["readonly"]);
+  expect(rolesOf("UsersProvisioningProvisioner")).toEqual(["other"]);
 });
 
 test("a role or a consumer that comes after synthesis is refused, not forgotten", () => {
@@ -154,20 +154,25 @@ test("without staging the asset is still there when it is published", () => {
   expect(added.sort()).toEqual(expected);
 });
 
-test("the plan names each role's group and privileges, and bounds the logins", () => {
+test("the plan names each role's group, privileges, TTLs and limits, and bounds the logins", () => {
   const { tag, ...plan } = planOf(bench.stack());
   expect(plan).toEqual({
     database: "orders",
-    shards: 16,
+    shards: 64,
     tls: "verify-full",
     owner: "app_owner",
     databases: ["orders"],
-    // issuer 5, revoker 2, sweeper 1, operator 1, and 2 to spare
+    // issuer 5, revoker 2, sweeper 1, operator 1; twice, for a deployment, and 2 to spare
     loginConnectionLimit: 20,
     roles: {
       readonly: {
         groupRole: `mf_${tag}_group_readonly`,
         privileges: { select: ["public.*"] },
+        ttlSeconds: 3_600,
+        maxTtlSeconds: 86_400,
+        maxLeases: 1_000,
+        maxLeasesPerConsumer: 1_000,
+        connectionLimit: 20,
       },
       readwrite: {
         groupRole: `mf_${tag}_group_readwrite`,
@@ -177,6 +182,11 @@ test("the plan names each role's group and privileges, and bounds the logins", (
           update: ["public.*"],
           usage: ["public.*"],
         },
+        ttlSeconds: 900,
+        maxTtlSeconds: 28_800,
+        maxLeases: 50,
+        maxLeasesPerConsumer: 50,
+        connectionLimit: 20,
       },
     },
     rotatedUsers: {

@@ -21,7 +21,7 @@ test.each<[string, Partial<DynamicDatabaseProps>, string]>([
     'orders.owner: "" is not an owner of tables; name the PostgreSQL role',
   ],
   ["a tag", { tag: "AB12" }, 'orders.tag: "AB12" is not a tag; write four of a-z and 2-7'],
-  ["shards", { shards: 0 }, "orders.shards: 0 is not a whole number from 1 to 100; write one"],
+  ["shards", { shards: 0 }, "orders.shards: 0 is not a whole number from 1 to 1024; write one"],
   ["no database", { databases: [] }, "orders.databases: [] is not a list of at least one"],
   [
     "a certificate",

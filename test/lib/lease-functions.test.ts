@@ -1,3 +1,5 @@
+import type { Stack } from "aws-cdk-lib";
+import { Annotations, Match } from "aws-cdk-lib/assertions";
 import { afterAll, expect, test } from "vitest";
 import shipped from "../../mayfly.config.ts";
 import { ACCOUNT, REGION, Resolved, STACK_UUID } from "./resolved.ts";
@@ -73,6 +75,7 @@ const watch = {
   ),
 };
 const failures = resolved.arn("AWS::SQS::Queue", "FailedRevocations");
+const queue = resolved.arn("AWS::SQS::Queue", "RevocationsQueue");
 const provisioner = resolved.arn("AWS::Lambda::Function", "ProvisioningProvisioner");
 
 test.each<[string, object]>([
@@ -82,7 +85,11 @@ test.each<[string, object]>([
     {
       ReadSecrets: read("SecretsIssuer"),
       ...create,
-      KeepFailures: { Effect: "Allow", Action: "sqs:SendMessage", Resource: failures },
+      ReadRevocations: {
+        Effect: "Allow",
+        Action: ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+        Resource: queue,
+      },
     },
   ],
   [
@@ -187,7 +194,7 @@ const leases = {
   ISSUER_SECRET_ARN: secret("SecretsIssuer"),
   SCHEDULE_GROUP: groupName,
   SCHEDULER_ROLE_ARN: schedulerRole,
-  REVOKER_ARN: resolved.arn("AWS::Lambda::Function", "Revoker"),
+  REVOCATION_QUEUE_ARN: queue,
   SCHEDULE_DLQ_ARN: resolved.arn("AWS::SQS::Queue", "DeadLetters"),
 };
 const admin = { ...server, ADMIN_SECRET_ARN: secret("sandboxInstanceSecret") };
@@ -238,16 +245,27 @@ test("the schedule group is named after this creation of the stack, and outlives
   });
 });
 
-test("a revocation that fails is tried three times and then kept in a queue", () => {
-  const [, { Properties }] = only(resources, "AWS::Lambda::EventInvokeConfig", "Revoker");
-  expect(resolved.value(Properties)).toMatchObject({
-    MaximumRetryAttempts: 2,
-    Qualifier: "$LATEST",
-    DestinationConfig: { OnFailure: { Destination: failures } },
+test("the revoker gets up to ten messages at once, waits for none, and runs on two instances at most", () => {
+  const [, { Properties }] = only(resources, "AWS::Lambda::EventSourceMapping");
+  expect(resolved.value(Properties)).toEqual({
+    EventSourceArn: queue,
+    FunctionName: only(resources, "AWS::Lambda::Function", "Revoker")[0],
+    BatchSize: 10,
+    ScalingConfig: { MaximumConcurrency: 2 },
+    FunctionResponseTypes: ["ReportBatchItemFailures"],
   });
 });
 
-test("schedules may invoke the revoker and fill one queue, and no other account's may", () => {
+test("a revocation that fails is tried five times, and then kept in a queue of its own", () => {
+  const [, { Properties }] = only(resources, "AWS::SQS::Queue", "RevocationsQueue");
+  expect(resolved.value(Properties)).toMatchObject({
+    RedrivePolicy: { deadLetterTargetArn: failures, maxReceiveCount: 5 },
+    // six times the revoker's limit
+    VisibilityTimeout: 6 * 60,
+  });
+});
+
+test("schedules may fill the revoker's queue and that of dead letters, and no other account's may", () => {
   expect(resolved.value(only(resources, "AWS::IAM::Role", "SchedulesRole")[1].Properties)).toEqual({
     AssumeRolePolicyDocument: {
       Version: "2012-10-17",
@@ -266,7 +284,7 @@ test("schedules may invoke the revoker and fill one queue, and no other account'
       policy: {
         Statement: [
           { Action: "sqs:SendMessage", Resource: leases.SCHEDULE_DLQ_ARN },
-          { Action: "lambda:InvokeFunction", Resource: leases.REVOKER_ARN },
+          { Action: "sqs:SendMessage", Resource: queue },
         ],
       },
     },
@@ -292,21 +310,45 @@ test("a sweep starts every five minutes, and one that cannot start soon is dropp
   });
 });
 
+test("without reserved concurrency, the deployment says how many instances of the issuer fit the login", () => {
+  const { orders } = shipped.databases;
+  if (orders === undefined) throw new Error("the shipped configuration has no database orders");
+  const opted = { ...shipped, databases: { orders: { ...orders, reserveConcurrency: false } } };
+  const said = (stack: Stack) =>
+    Annotations.fromStack(stack)
+      .findWarning("*", Match.stringLikeRegexp("issuer of orders may run"))
+      .map(({ entry }) => JSON.stringify(entry.data));
+  expect(said(bench.stack(shipped))).toEqual([]);
+  const [warning] = said(bench.stack(opted));
+  expect(warning).toContain("more than 44 at once do not fit the login's 50");
+});
+
+test("without reserved concurrency, the mapping alone keeps the revoker to two instances", () => {
+  const { orders } = shipped.databases;
+  if (orders === undefined) throw new Error("the shipped configuration has no database orders");
+  const opted = { ...shipped, databases: { orders: { ...orders, reserveConcurrency: false } } };
+  const [, mapping] = only(resourcesOf(bench.stack(opted)), "AWS::Lambda::EventSourceMapping");
+  expect(mapping.Properties).toMatchObject({ ScalingConfig: { MaximumConcurrency: 2 } });
+});
+
 test("no sweep starts before the database is provisioned", () => {
   const [, schedule] = only(resources, "AWS::Scheduler::Schedule");
   expect(schedule.DependsOn).toContain(only(resources, "Custom::MayflyProvision")[0]);
 });
 
-test("both queues are encrypted and refuse connections without TLS", () => {
+test("every queue is encrypted and refuses connections without TLS", () => {
   const queues = ofType(resources, "AWS::SQS::Queue");
-  expect(queues).toHaveLength(2);
-  for (const [, { Properties }] of queues)
-    expect(Properties).toMatchObject({
-      SqsManagedSseEnabled: true,
-      MessageRetentionPeriod: 14 * 86_400,
-    });
+  const days = queues.map(([id, { Properties }]) => {
+    expect(Properties).toMatchObject({ SqsManagedSseEnabled: true });
+    return [id.replace(/[0-9A-F]{8}$/, ""), Number(Properties.MessageRetentionPeriod) / 86_400];
+  });
+  expect(Object.fromEntries(days)).toEqual({
+    ordersSchedulesDeadLetters: 14,
+    ordersFunctionsRevocationsFailedRevocations: 14,
+    ordersFunctionsRevocationsQueue: 1,
+  });
   const policies = ofType(resources, "AWS::SQS::QueuePolicy");
-  expect(policies).toHaveLength(2);
+  expect(policies).toHaveLength(queues.length);
   for (const [, { Properties }] of policies)
     expect(JSON.stringify(Properties.PolicyDocument)).toContain('"aws:SecureTransport":"false"');
 });

@@ -14,7 +14,7 @@ const EXPLAINED: readonly (readonly [RegExp, string])[] = [
   [/^AwsSolutions-RDS10$/, "a sandbox is there to be deleted"],
   [/^AwsSolutions-RDS11$/, "a port is no secret"],
   [/^AwsSolutions-SMG4$/, "the pepper and the janitor's login are not rotated"],
-  [/^AwsSolutions-SQS3$/, "both queues are where failures end; Scheduler and Lambda fill them"],
+  [/^AwsSolutions-SQS3$/, "two queues are where failures end; Scheduler and SQS fill them"],
   [/^AwsSolutions-IAM5\[Resource::\*\]$/, "EC2 and ListSchedules know no resources here"],
   [/^AwsSolutions-IAM5\[.*:schedule\/.*\/\*\]$/, "schedules are named at run time, in one group"],
   [/^AwsSolutions-IAM5\[Resource::<.*(?:Seeder|Provisioner).*\.Arn>:\*\]$/, "CDK's framework"],

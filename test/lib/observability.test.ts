@@ -53,6 +53,7 @@ test.each([
   ["stragglers", 0, 1, "notBreaching"],
   ["dead-letters", 0, 1, "notBreaching"],
   ["failed-revocations", 0, 1, "notBreaching"],
+  ["revocations-waiting", 600, 1, "notBreaching"],
   ["schedules-failed", 0, 1, "notBreaching"],
   ["sweeper-silent", 0, 3, "breaching"],
   ["function-errors", 0, 1, "notBreaching"],
@@ -62,6 +63,7 @@ test.each([
   ["leases-near-limit", 11, 1, "notBreaching"], // 80 % of 13, rounded up
   ["foreign-roles", 0, 1, "notBreaching"],
   ["unknown-sessions", 0, 2, "notBreaching"],
+  ["unknown-members", 0, 1, "notBreaching"],
   ["restored-server", 0, 1, "notBreaching"],
   ["rotation-errors-issuer", 0, 1, "notBreaching"],
   ["rotation-errors-janitor", 0, 1, "notBreaching"],
@@ -136,7 +138,7 @@ test("the saved queries read the logs of all functions, and stand in the documen
 test("the dashboard shows who holds what, the promise and its limit, and the alarms", () => {
   const [, { Properties }] = only(resources, "AWS::CloudWatch::Dashboard");
   const widgets = widgetsOf(Properties);
-  expect(widgets.filter(({ type }) => type === "alarm")[0]?.properties.alarms).toHaveLength(21);
+  expect(widgets.filter(({ type }) => type === "alarm")[0]?.properties.alarms).toHaveLength(23);
   expect(widgets.flatMap(metricsOfWidget).length).toBeGreaterThan(20);
   const annotations = widgets.map(({ properties }) => JSON.stringify(properties.annotations));
   expect(annotations.filter((text) => text?.includes('"value":13'))).toHaveLength(1);

@@ -93,6 +93,24 @@ describe("nobody can ask, and nothing sweeps, unless the database is provisioned
   });
 });
 
+test("schedules have leases revoked until the database is given up, also when a deletion fails", () => {
+  const mappings = named("AWS::Lambda::EventSourceMapping");
+  expect(mappings).toHaveLength(1);
+  expect(missing(provisioned, mappings)).toEqual([]);
+});
+
+test("the revoker's queue is read only while the revoker may, and while there is a queue", () => {
+  const [mapping] = only(shipped, "AWS::Lambda::EventSourceMapping");
+  const needed = [
+    named("AWS::Lambda::Function", "Revoker"),
+    named("AWS::IAM::Policy", "RevokerRole"),
+    named("AWS::SQS::Queue", "RevocationsQueue").filter((id) => !id.includes("Policy")),
+    named("AWS::SQS::Queue", "FailedRevocations"),
+  ].flat();
+  expect(needed).toHaveLength(4);
+  expect(missing(mapping, needed)).toEqual([]);
+});
+
 describe("no secret is rotated before its users are made, nor once they are given up", () => {
   const schedules = named("AWS::SecretsManager::RotationSchedule");
 

@@ -161,16 +161,42 @@ test("the operator may invoke the provisioner, and no other function of the stac
     );
 });
 
-test("schedules may invoke the revoker alone, and the sweep's schedule the sweeper alone", async () => {
+test("leases' schedules may invoke no function, and the sweep's schedule the sweeper alone", async () => {
   const names = ["FunctionsIssuer", "Revoker", "Sweeper", "Operator"];
-  for (const [role, allowed] of [
-    ["SchedulesRole", "Revoker"],
-    ["SweepRole", "Sweeper"],
-  ] as const)
+  for (const role of ["SchedulesRole", "SweepRole"])
     for (const name of names)
       expect(await decide(role, "lambda:InvokeFunction", functionArn(name))).toBe(
-        name === allowed ? "Allowed" : "ImplicitlyDenied",
+        role === "SweepRole" && name === "Sweeper" ? "Allowed" : "ImplicitlyDenied",
       );
+});
+
+const QUEUES = ["RevocationsQueue", "FailedRevocations", "DeadLetters"];
+const queueArn = (word: string): string => resolved.arn("AWS::SQS::Queue", word);
+const TLS = { "aws:SecureTransport": "true" };
+
+test("leases' schedules alone ask the revoker by its queue, whatever others may do", async () => {
+  const send = (who: Principal, word: string) =>
+    decide(who, "sqs:SendMessage", queueArn(word), TLS);
+  expect(await send("SchedulesRole", "RevocationsQueue")).toBe("Allowed");
+  expect(await send("SchedulesRole", "DeadLetters")).toBe("Allowed");
+  expect(await send("SchedulesRole", "FailedRevocations")).toBe("ImplicitlyDenied");
+  for (const who of [ADMINISTRATOR, ...LEASE_FUNCTIONS, "ProvisionerRole", "SweepRole"])
+    expect(await send(who, "RevocationsQueue")).toBe("ExplicitlyDenied");
+  for (const word of QUEUES)
+    expect(
+      await decide(ADMINISTRATOR, "sqs:SendMessage", queueArn(word), {
+        "aws:SecureTransport": "false",
+      }),
+    ).toBe("ExplicitlyDenied");
+});
+
+test("the revoker alone reads its queue, and no other", async () => {
+  for (const action of ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"])
+    for (const role of [...LEASE_FUNCTIONS, "SchedulesRole", "ProvisionerRole"])
+      for (const word of QUEUES)
+        expect(await decide(role, action, queueArn(word), TLS)).toBe(
+          role === "RevokerRole" && word === "RevocationsQueue" ? "Allowed" : "ImplicitlyDenied",
+        );
 });
 
 const ROTATORS = [

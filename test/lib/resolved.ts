@@ -64,8 +64,24 @@ export class Resolved {
       .map(([name, { Properties }]) => ({ name, policy: this.value(Properties.PolicyDocument) }));
   }
 
-  /** The resource policy of a function or alias, if it has one. */
+  /** The resource policy of a function, an alias or a queue, if it has one. */
   resourcePolicy(arn: string): unknown {
+    return this.#queuePolicy(arn) ?? this.#functionPolicy(arn);
+  }
+
+  #queuePolicy(arn: string): unknown {
+    const [, policy] =
+      ofType(this.#resources, "AWS::SQS::QueuePolicy").find(([, { Properties }]) =>
+        this.#queueArns(Properties.Queues).includes(arn),
+      ) ?? [];
+    return policy && this.value(policy.Properties.PolicyDocument);
+  }
+
+  #queueArns(queues: unknown): string[] {
+    return (queues as unknown[]).map((each) => this.#attribute(refOf(each), "Arn"));
+  }
+
+  #functionPolicy(arn: string): unknown {
     return ofType(this.#resources, "AWS::Lambda::ResourcePolicy")
       .map(([, { Properties }]) => this.value(Properties))
       .filter(isRecord)

@@ -154,7 +154,7 @@ test("the lines of a consumer are found by its name, its leases or its alias, al
     const [leaseId, arn] = [line.get("leaseId"), line.get("function_arn")].map(String);
     return !(
       line.get("consumer") === consumer ||
-      new RegExp(`_[0-9]+_${consumer}_`).test(leaseId ?? "") ||
+      new RegExp(`_${consumer}_[a-z0-9]+$`).test(leaseId ?? "") ||
       arn?.includes(`:${consumer}--`)
     );
   });

@@ -18,7 +18,7 @@ const EXPLAINED: readonly (readonly [RegExp, string])[] = [
   [/ NotFromCode deny /, "no code of ours calls EC2; test/lib/policies.test.ts tries it"],
   [/Framework.*lambda:GetFunction$/, "CDK's framework waits with it for a handler that is idle"],
   [/Framework.* OwnLogs /, "the runner stands in for CDK's framework, and prints nothing for it"],
-  [/^orders\w*(?:DeadLetters|FailedRevocations)\w+ #1 deny /, "no call here is without TLS"],
+  [/^orders\w*(?:DeadLetters|Revocations)\w+ #1 deny /, "no call here is without TLS"],
   [/Provisioner\w+ Remove(?:Schedules|Group) /, "they are for the end of the stack"],
   [/ReadAdministrator .*DescribeSecret$/, "its tags tell whose a secret is that RDS manages"],
   [/(?:Seeder|userserviceFunction)\w+ OwnLogs /, "they print only when something fails"],
@@ -99,7 +99,7 @@ async function sweepAfterLosses(sweep: () => Promise<unknown>): Promise<void> {
   expect(await schedulesOf(dropped)).toEqual([]);
 }
 
-/** A schedule that may not call its target, and an event that the revoker cannot use. */
+/** A schedule that may not call its target, and one that may not fill the revoker's queue. */
 async function failToRevoke(): Promise<void> {
   const { administrator, operatorArn, runner } = stack;
   const [ours] = await schedulesOf(await stack.issue());
@@ -116,6 +116,24 @@ async function failToRevoke(): Promise<void> {
       Target: { ...Target, Arn: operatorArn, RoleArn: Target?.RoleArn, RetryPolicy },
     }),
   );
-  await invoke(administrator, operatorArn.replace(/operator$/, "revoker"), {}, "Event");
-  await eventually(() => runner.queueMessages().length === 2);
+  const sweep = await administrator.scheduler.send(
+    new ListSchedulesCommand({ GroupName: "default" }),
+  );
+  const own = await administrator.scheduler.send(
+    new GetScheduleCommand({ Name: sweep.Schedules?.[0]?.Name }),
+  );
+  await administrator.scheduler.send(
+    new CreateScheduleCommand({
+      Name: "stranger",
+      ScheduleExpression: "rate(1 hour)",
+      FlexibleTimeWindow: schedule.FlexibleTimeWindow,
+      Target: { Arn: Target?.Arn, RoleArn: own.Target?.RoleArn, RetryPolicy },
+    }),
+  );
+  await eventually(() => runner.queueMessages().length === 1);
+  await eventually(() =>
+    runner.calls.some(
+      ({ resource, decision }) => resource === Target?.Arn && decision === "ExplicitlyDenied",
+    ),
+  );
 }

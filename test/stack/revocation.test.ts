@@ -1,4 +1,5 @@
 import { DeleteScheduleCommand, ListSchedulesCommand } from "@aws-sdk/client-scheduler";
+import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { invoke } from "../local/clients.ts";
 import { eventually } from "../support/eventually.ts";
@@ -19,6 +20,14 @@ const auditOf = (username: string, event: string): Record<string, unknown>[] =>
     .logs()
     .filter(({ line }) => line.includes(`"${event}"`) && line.includes(username))
     .map(({ line }) => JSON.parse(line));
+
+const revokerArn = (): string => stack.operatorArn.replace(/operator$/, "revoker");
+
+/** Bodies of the messages that wait for the revoker, or that it works at. */
+const queued = (): readonly string[] => {
+  const [reading] = stack.runner.calls.filter(({ action }) => action === "sqs:ReceiveMessage");
+  return stack.runner.queueMessages(reading?.resource ?? "no queue is read");
+};
 
 /** Names of the group's schedules that belong to a lease. */
 async function schedulesOf(username: string): Promise<string[]> {
@@ -67,7 +76,8 @@ test("a renewed lease outlives its first schedule, which makes the next", async 
   const next = `${username.slice(-12)}-${Date.parse(String(answer?.expiresAt)) / 1_000}`;
   await eventually(async () => (await schedulesOf(username)).includes(next), { within: 15_000 });
   expect(await schedulesOf(username)).toEqual([next]);
-  expect(auditOf(username, "lease.rescheduled").length).toBeGreaterThan(0);
+  // told once the next schedule is made
+  await eventually(() => auditOf(username, "lease.rescheduled").length > 0);
   await (await stack.logIn(credential)).end();
   await stack.ask({ action: "revoke", leaseId });
 }, 30_000);
@@ -93,9 +103,70 @@ test("an expired lease whose schedule got lost is revoked by the sweep, sessions
   await expect(client.query("select 1")).rejects.toThrow(/terminat|not queryable/);
 });
 
+test("leases that end together are revoked together, by two instances of the revoker at most", async () => {
+  const held = await Promise.all(Array.from({ length: 5 }, () => stack.issue({ ttlSeconds: 10 })));
+  held.push(...(await Promise.all(held.map(() => stack.issue({ ttlSeconds: 10 }, "readwrite")))));
+  const lines = await eventually(
+    () => {
+      const found = held.flatMap(({ username }) => auditOf(username, "lease.revoked"));
+      return found.length === held.length && found;
+    },
+    { within: 15_000 },
+  );
+  // the first messages are handed over at once; what comes meanwhile is read together
+  const invocations = Map.groupBy(lines, (line) => line.function_request_id);
+  expect(Math.max(...[...invocations.values()].map(({ length }) => length))).toBeGreaterThan(1);
+  await eventually(() => queued().length === 0);
+  const revoker = revokerArn().replace(/^.*:/, "");
+  const started = stack.runner
+    .logs(revoker)
+    .flatMap(({ line }) => (line.includes('"cold_start":true') ? JSON.parse(line) : []));
+  const instances = new Set(started.map((line) => line.function_request_id));
+  expect(instances.size).toBeLessThanOrEqual(2);
+}, 30_000);
+
+test("a revocation that fails comes again when its message does, and fails no other", async () => {
+  const [stuck, other] = [
+    await stack.issue({ ttlSeconds: 10 }),
+    await stack.issue({ ttlSeconds: 10 }),
+  ];
+  const lock = new pg.Client(stack.runner.database.superuser("postgres"));
+  await lock.connect();
+  await lock.query("begin");
+  await lock.query(`alter role "${stuck.username}" connection limit 5`);
+  await eventually(() => auditOf(other.username, "lease.revoked").length > 0, { within: 40_000 });
+  await eventually(() => auditOf(stuck.username, "request.failed").length > 0, { within: 40_000 });
+  const [failed] = auditOf(stuck.username, "request.failed");
+  expect(failed).toMatchObject({ errorType: "DatabaseUnavailableError", leaseId: stuck.leaseId });
+  await lock.query("rollback");
+  await lock.end();
+  expect(await rolesNamed(stuck.username)).toHaveLength(1);
+  await eventually(() => queued().every((body) => body.includes(stuck.username)));
+  await stack.runner.rotations.advance(360_000);
+  await eventually(() => auditOf(stuck.username, "lease.revoked").length > 0, { within: 15_000 });
+  expect(await rolesNamed(stuck.username)).toEqual([]);
+}, 90_000);
+
+test("asked by hand with a schedule's input, the revoker answers a receipt", async () => {
+  const { leaseId, username } = await stack.issue();
+  const [{ oid } = { oid: "" }] = await stack.superuser(
+    `select oid::text as oid from pg_roles where rolname = '${username}'`,
+  );
+  const input = { leaseId, incarnation: oid };
+  const early = await invoke(stack.administrator, revokerArn(), input);
+  expect(early.answer).toMatchObject({ state: "not due", leaseId });
+  await stack.superuser(`alter role "${username}" valid until '2020-01-01T00:00:00Z'`);
+  const due = await invoke(stack.administrator, revokerArn(), input);
+  expect(due.answer).toMatchObject({ state: "revoked", leaseId, incarnation: oid });
+});
+
 test("a schedule's event that is not one of ours is refused by the revoker", async () => {
-  const revoker = stack.operatorArn.replace(/operator$/, "revoker");
-  for (const event of [{}, { leaseId: "x", roleOid: 20_000 }, { leaseId: null, roleOid: 10 }]) {
+  const revoker = revokerArn();
+  for (const event of [
+    {},
+    { leaseId: "x", incarnation: 20_000 },
+    { leaseId: null, incarnation: 10 },
+  ]) {
     const { answer } = await invoke(stack.administrator, revoker, event);
     expect(answer).toMatchObject({ errorType: "InvalidRequestError" });
   }

@@ -1,0 +1,122 @@
+import { expect, test } from "vitest";
+import type { Lease } from "../../core/leases/lease.ts";
+import { parseLeaseName } from "../../core/leases/lease-name.ts";
+import type { Engine, LeaseDeps } from "../../core/leases/ports.ts";
+import { revokeDue } from "../../core/leases/revoke-due.ts";
+import type { Instant } from "../../core/time.ts";
+
+const NOW = 1_000 as Instant;
+
+/** The lease of a number, whose names are in the order of the numbers. */
+function lease(number: number, state: Partial<Lease> = {}): Lease {
+  const random = Array.from(
+    String(number).padStart(12, "0"),
+    (digit) => "abcdefghij"[Number(digit)],
+  );
+  const username = `mf_abcd_readonly_user-service_00000000aa${random.join("")}`;
+  const name = parseLeaseName(username);
+  if (name === undefined) throw new Error(`${username} is not the name of a lease`);
+  return { name, username, incarnation: "16500", canLogin: true, expiresAt: NOW, ...state };
+}
+
+const inputOf = ({ username, incarnation }: Lease) => ({
+  leaseId: `orders/readonly/${username}`,
+  incarnation,
+});
+
+/** A database with these leases. Keeps what each call of `latch` was for, and how often it was listed. */
+function world(all: readonly Lease[], broken: Partial<Engine> = {}) {
+  const roles = new Map(all.map((each) => [each.username, each]));
+  const latched: (readonly string[])[] = [];
+  const lists: string[] = [];
+  const engine: Partial<Engine> = {
+    list: async (after, limit) => {
+      lists.push(after);
+      const page = [...roles.values()].filter(({ username }) => username > after).slice(0, limit);
+      const next = page.length === limit ? page.at(-1)?.username : undefined;
+      const found = page.map((each) => ({ kind: "lease", lease: each }) as const);
+      return { roles: found, now: NOW, ...(next !== undefined && { next }) };
+    },
+    latch: async (leases) => {
+      latched.push(leases.map(({ username }) => username));
+      return leases.map(({ username }) =>
+        roles.has(username)
+          ? { kind: "latched", at: NOW, wasOpen: true, ended: 0, memberships: [] }
+          : { kind: "gone" },
+      );
+    },
+    endSessions: async (of) => of.map(() => ({ server: "writer:5432", ended: 0, remaining: 0 })),
+    drop: async (leases) =>
+      leases.map(({ username }) => {
+        roles.delete(username);
+        return { kind: "dropped", at: NOW };
+      }),
+    ...broken,
+  };
+  const deps = {
+    database: "orders",
+    tag: "abcd",
+    engine,
+    readers: { list: async () => [] },
+    scheduler: { create: async () => "made" },
+    telemetry: { audit: () => {}, measure: () => {} },
+    time: { now: () => NOW, wait: async () => {} },
+  } as unknown as LeaseDeps;
+  return { deps, latched, lists, left: () => [...roles.keys()] };
+}
+
+const many = (count: number): readonly Lease[] => Array.from({ length: count }, (_, i) => lease(i));
+
+test("when more wait, what else is due is revoked too, from a lease of the batch all the way round", async () => {
+  const all = many(250);
+  const { deps, latched, left } = world(all);
+  const outcomes = await revokeDue(deps, all.slice(120, 130).map(inputOf), { moreWait: true });
+  expect(outcomes).toHaveLength(10);
+  expect(left()).toEqual([]);
+  expect(latched.map(({ length }) => length)).toEqual([10, 100, 120, 20]);
+  expect(latched[1]?.[0]).toBe(all[130]?.username);
+});
+
+test("of the others only those that can log in and are due are touched, whatever is between them", async () => {
+  const later = { expiresAt: (NOW + 1) as Instant };
+  const all = Array.from({ length: 400 }, (_, i) =>
+    lease(i, i % 4 === 1 ? later : i % 4 === 2 ? { canLogin: false } : {}),
+  );
+  const { deps, latched, left } = world(all);
+  await revokeDue(deps, [inputOf(all[0] as Lease)], { moreWait: true });
+  expect(left()).toEqual(all.filter((_, i) => [1, 2].includes(i % 4)).map((each) => each.username));
+  expect(latched.flat()).toHaveLength(200);
+  // together, though no page of the list had so many
+  expect(latched.map(({ length }) => length)).toEqual([1, 100, 99]);
+});
+
+test("one call takes some hundreds and leaves the rest to the next", async () => {
+  const all = many(2_000);
+  const { deps, left } = world(all);
+  await revokeDue(deps, [inputOf(all[0] as Lease)], { moreWait: true });
+  expect(left()).toHaveLength(2_000 - 1 - 500);
+});
+
+test("nothing else is looked for when no more wait, none of the batch was due, or time is short", async () => {
+  const all = many(30);
+  const [first] = all as [Lease];
+  const alone = world(all);
+  await revokeDue(alone.deps, [inputOf(first)]);
+  expect(alone.lists).toEqual([]);
+  const afterwards = world(all.slice(1));
+  await revokeDue(afterwards.deps, [inputOf(first)], { moreWait: true });
+  expect(afterwards.lists).toEqual([]);
+  const late = world(all);
+  let left = 1;
+  await revokeDue(late.deps, [inputOf(first)], { moreWait: true, mayContinue: () => left-- > 0 });
+  expect(late.left()).toHaveLength(29);
+});
+
+test("what fails with the others fails no message", async () => {
+  const all = many(30);
+  const { deps } = world(all, { list: () => Promise.reject(new Error("it is away")) });
+  const [outcome] = await revokeDue(deps, [inputOf(all[0] as Lease)], { moreWait: true });
+  expect(outcome?.revocations).toEqual([
+    expect.objectContaining({ receipt: expect.objectContaining({ state: "revoked" }) }),
+  ]);
+});
