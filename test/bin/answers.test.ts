@@ -113,7 +113,7 @@ test("a lease that is unverified is told with the reader, why, and that the swee
   const ran = await mayfly(["revoke", LEASE, "--as-operator", ...OPERATOR], fake.env);
   expect(ran.status).toBe(75);
   expect(ran.out).toMatch(/^sessions on replica:5432 {2}it is away$/m);
-  expect(ran.out).toMatch(/kept by +1 server \(pg_roles in replica:5432\)/);
+  expect(ran.out).toMatch(/kept by +1 server \(roles in replica:5432\)/);
   expect(ran.err).toMatch(/^mayfly: lease .* cannot log in, but not every reader .*; the sweep/);
 });
 
