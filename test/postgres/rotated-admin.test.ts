@@ -46,7 +46,10 @@ test.each([["AWSPENDING"], ["AWSCURRENT"]])(
   "a password that is %s in the midst has it done again from the start",
   async (stage) => {
     const database = await provisioned({ cluster: own.cluster });
-    const { deps, plan, stack } = database;
+    const { deps, stack } = database;
+    const second = `${database.database}_2`;
+    await runAs(database.superuser(), `create database ${second} owner ${database.owner}`);
+    const plan = { ...database.plan, databases: [database.database, second] };
     const lines: string[] = [];
     let isRotated = false;
     const provision = makeProvision({
@@ -54,7 +57,7 @@ test.each([["AWSPENDING"], ["AWSCURRENT"]])(
       log: (line) => lines.push(line),
       secrets: {
         ...deps.secrets,
-        // as the janitor's secret is read, between two of the administrator's logins
+        // as the janitor's secret is read, before the administrator logs in to the second database
         getSecret: async (arn, version) => {
           if (arn === SECRETS.janitor && !isRotated) {
             isRotated = true;

@@ -12,10 +12,10 @@ import { checkDatabase } from "./check/check-database.ts";
 import { refuseIf } from "./check/problems.ts";
 import { clearLogins } from "./converge/clear-logins.ts";
 import { grantConnect } from "./converge/connect.ts";
-import { convergeGrants, type Ground } from "./converge/converge-grants.ts";
+import { convergeGrants } from "./converge/converge-grants.ts";
 import { awaitIssues } from "./converge/issue-lock.ts";
 import { convergeIssuerSecret, convergeJanitorSecret } from "./converge/login-secrets.ts";
-import { convergeLogin, isProved } from "./converge/logins.ts";
+import { isProved, setPassword } from "./converge/logins.ts";
 import {
   admitIssuerLogins,
   emptyMaintenanceDatabase,
@@ -35,6 +35,7 @@ import {
   withdrawDeclared,
 } from "./converge/verbs.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
+import { type Ground, type InDatabase, withDatabases } from "./ground.ts";
 import { dismiss } from "./remove/dismiss.ts";
 import { dismissUsers } from "./remove/dismiss-users.ts";
 import { groupsOf } from "./remove/drop-roles.ts";
@@ -76,18 +77,17 @@ export async function onReadyGround<T>(
 ): Promise<T> {
   const { log, warn } = deps;
   if (plan.tls === "plaintext") warn("connections are not encrypted: the configuration says so");
-  return asAdmin(deps, plan, async (admin) => {
-    const version = await withSession(admin, LIMITS, async (session) => {
-      const found = await checked(deps, session, admin, plan);
-      log("checks passed", { version: found });
-      if (await makeMaintenanceDatabase(session))
+  return asAdmin(deps, plan, (admin) =>
+    withDatabases(admin, async (inDatabase) => {
+      const version = await checked(deps, inDatabase, admin, plan);
+      log("checks passed", { version });
+      if (await inDatabase(admin.database, makeMaintenanceDatabase))
         warn(`database ${MAINTENANCE_DATABASE} was open to PUBLIC, or to nobody; it was put right`);
-      return found;
-    });
-    return withSession({ ...admin, database: MAINTENANCE_DATABASE }, LIMITS, (session) =>
-      work({ admin, version, session }),
-    );
-  });
+      return withSession({ ...admin, database: MAINTENANCE_DATABASE }, LIMITS, (session) =>
+        work({ admin, version, session, inDatabase }),
+      );
+    }),
+  );
 }
 
 /** Make a plan true where its tag is ours. */
@@ -99,12 +99,12 @@ export async function converge(
 ): Promise<Changes> {
   // first: what is granted to the logins goes with what they own
   await clearLogins(ground.session, plan, ground.version);
-  const made = await makeClusterWide(ground, plan, deps.log);
+  const { changes, made } = await makeClusterWide(ground, plan, deps.log);
   await withdrawDeclared(ground.session, plan);
   await awaitAllIssues(ground, plan.tag);
   await installVerbs(ground.session, plan, ground.version);
   deps.log("verbs installed", { version: VERBS_VERSION, shards: plan.shards });
-  const { issuer, passwordsSet } = await makeLogins(ground, plan, deps);
+  const { issuer, passwordsSet } = await makeLogins(ground, plan, made, deps);
   await settleServer(deps, ground, plan, issuer, sighting);
   const rotated = await makeRotatedUsers(deps, ground, plan);
   const granted = await convergeGrants(deps, ground, plan);
@@ -113,7 +113,7 @@ export async function converge(
   const rolesDropped = await dismissUsers(deps, ground, plan, issuer);
   const dismissed = await dismiss(deps, ground, plan, issuer);
   await removeOldVerbs(ground.session, plan.tag);
-  return changesOf(...made, { passwordsSet }, rotated, granted, { rolesDropped }, dismissed);
+  return changesOf(...changes, { passwordsSet }, rotated, granted, { rolesDropped }, dismissed);
 }
 
 /** A lease that was being issued when its grant was withdrawn is there to be seen, or never will be. */
@@ -126,19 +126,21 @@ async function awaitAllIssues({ session, version }: Ground, tag: string): Promis
 
 async function checked(
   deps: ProvisionDeps,
-  session: Session,
+  inDatabase: InDatabase,
   admin: Login,
   plan: ProvisionPlan,
 ): Promise<number> {
-  const found = await checkCluster(session, plan);
-  const { version } = found;
-  const all = [...found.problems];
-  if (found.admin !== "")
-    all.push(...(await checkRotatedUsers(deps, { admin, version, session }, plan)));
+  const { version, problems, ...found } = await inDatabase(admin.database, async (session) => {
+    const cluster = await checkCluster(session, plan);
+    const ground = { admin, version: cluster.version, session };
+    const users = cluster.admin === "" ? [] : await checkRotatedUsers(deps, ground, plan);
+    return { ...cluster, problems: [...cluster.problems, ...users] };
+  });
+  const all = [...problems];
   for (const database of found.ownerExists ? found.reachable : [])
     all.push(
-      ...(await withSession({ ...admin, database }, LIMITS, (inside) =>
-        checkDatabase(inside, database, plan, found),
+      ...(await inDatabase(database, (inside) =>
+        checkDatabase(inside, database, plan, { version, ...found }),
       )),
     );
   refuseIf(all, "the database is not ready, and nothing was changed");
@@ -149,14 +151,14 @@ async function makeClusterWide(
   { session, version }: Ground,
   plan: ProvisionPlan,
   log: ProvisionDeps["log"],
-): Promise<readonly Partial<Changes>[]> {
+): Promise<{ readonly changes: readonly Partial<Changes>[]; readonly made: readonly string[] }> {
   const schema = await emptyMaintenanceDatabase(session);
   if (schema === "left")
     log(
       `schema public of database ${MAINTENANCE_DATABASE} is open to whoever may connect, which is nobody but the issuer logins; a superuser can close it: REVOKE ALL ON SCHEMA public FROM PUBLIC`,
     );
   const roles = wantedRoles(plan);
-  const made = await makeRoles(session, roles);
+  const { made, corrected } = await makeRoles(session, roles);
   const memberships = wantedMemberships(plan);
   const membershipsGranted = await makeMemberships(session, memberships, version);
   await letSeeSessions(session, plan.tag);
@@ -164,17 +166,22 @@ async function makeClusterWide(
   await admitToStamp(session, issuerLoginsOf(plan));
   const connects = await grantConnect(session, plan);
   log("roles made", { roles: roles.length, memberships: memberships.length });
-  return [
-    made,
+  const changes = [
+    { rolesMade: made.length, rolesCorrected: corrected },
     { membershipsGranted, privilegesGranted: admitted + connects },
     { privilegesWithdrawn: schema === "emptied" ? 1 : 0 },
   ];
+  return { changes, made };
 }
 
-/** @returns an issuer login that works, and how many passwords were set. */
+/**
+ * @param made roles that were made a moment ago, and have no password yet.
+ * @returns an issuer login that works, and how many passwords were set.
+ */
 async function makeLogins(
   { session, admin }: Ground,
   plan: ProvisionPlan,
+  made: readonly string[],
   deps: ProvisionDeps,
 ): Promise<{ readonly issuer: Login; readonly passwordsSet: number }> {
   const { secrets, issuerSecret, janitorSecret, place: endpoint, log } = deps;
@@ -188,10 +195,15 @@ async function makeLogins(
   );
   const place = { ...admin, database: MAINTENANCE_DATABASE };
   const proved: Proved[] = [];
-  for (const held of issuers)
-    proved.push(await convergeOwn(deps, session, issuerSecret, { ...place, ...held }));
-  const login = { ...admin, ...janitor, database: dbname };
-  proved.push(await convergeOwn(deps, session, janitorSecret, login));
+  const own = [
+    ...issuers.map((held) => ({ secret: issuerSecret, login: { ...place, ...held } })),
+    { secret: janitorSecret, login: { ...admin, ...janitor, database: dbname } },
+  ];
+  for (const { secret, login } of own) {
+    const isNew = made.includes(login.username);
+    if (isNew) await setPassword(session, login, LIMITS);
+    proved.push(isNew ? { login, set: true } : await convergeOwn(deps, session, secret, login));
+  }
   for (const { login: each, set } of proved)
     log("login proved", { login: each.username, password: set ? "set" : "unchanged" });
   const [issuer = admin] = proved.map((each) => each.login);
@@ -217,7 +229,10 @@ async function convergeOwn(
   const { secrets, log } = deps;
   if (await isProved(login, LIMITS)) return { login, set: false };
   const known = await knownPassword({ secrets }, secretArn, login);
-  if (known === undefined) return { login, set: await convergeLogin(session, login, LIMITS) };
+  if (known === undefined) {
+    await setPassword(session, login, LIMITS);
+    return { login, set: true };
+  }
   log("a rotation is under way; the password is left alone", { user: login.username });
   return convergeOwn(deps, session, secretArn, { ...login, password: known.password });
 }

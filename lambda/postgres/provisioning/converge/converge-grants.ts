@@ -2,26 +2,16 @@ import { groupRoleName } from "../../../../core/names.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { wantedPrivileges } from "../../../../core/provisioning/privileges.ts";
 import type { Changes } from "../../../../core/provisioning/report.ts";
-import type { Login } from "../../connection/login.ts";
-import { type Session, withSession } from "../../connection/session.ts";
 import { ident, sql } from "../../connection/sql.ts";
 import { problem, refuseIf, someOf } from "../check/problems.ts";
-import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
+import type { ProvisionDeps } from "../dependencies.ts";
+import type { Ground } from "../ground.ts";
 import { databasesGranted } from "../remove/drop-roles.ts";
 import { leftovers, withdraw } from "../remove/withdraw.ts";
 import { entrantsOf } from "../wanted-roles.ts";
 import { excessIn } from "./excess.ts";
 import { unwantedIn, unwantedOnDatabases } from "./grant-entries.ts";
 import { grantPrivileges } from "./privileges.ts";
-
-/** Where grants are changed. */
-export interface Ground {
-  readonly admin: Login;
-  /** `server_version_num`. */
-  readonly version: number;
-  /** On the maintenance database. */
-  readonly session: Session;
-}
 
 /**
  * Make the groups' privileges what the plan says, in both directions, in its databases and in those
@@ -36,7 +26,7 @@ export async function convergeGrants(
 ): Promise<Pick<Changes, "privilegesGranted" | "privilegesWithdrawn">> {
   let privilegesGranted = 0;
   for (const database of plan.databases) {
-    await withSession({ ...ground.admin, database }, LIMITS, async (session) => {
+    await ground.inDatabase(database, async (session) => {
       const granted = await grantPrivileges(session, database, plan);
       privilegesGranted += granted;
       log("privileges granted and verified", { database, granted });
@@ -46,7 +36,7 @@ export async function convergeGrants(
   const { taken, left } = await withdrawn(log, ground, plan, plan.databases, wanted);
   refuseIf(left, "privileges that the configuration does not name stay in force");
   for (const database of plan.databases)
-    await withSession({ ...ground.admin, database }, LIMITS, async (session) => {
+    await ground.inDatabase(database, async (session) => {
       const excess = await excessIn(session, plan, wanted);
       if (excess.length > 0)
         warn("groups can do more than the configuration says, by PUBLIC, membership or ownership", {
@@ -75,7 +65,7 @@ export const withdrawAll = (
 
 async function withdrawn(
   log: ProvisionDeps["log"],
-  { admin, version, session }: Ground,
+  { admin, version, session, inDatabase }: Ground,
   plan: ProvisionPlan,
   databases: readonly string[],
   wanted: string,
@@ -96,7 +86,7 @@ async function withdrawn(
       continue;
     }
     const here = databases.includes(database) ? wanted : "[]";
-    const { found, left } = await withSession({ ...admin, database }, LIMITS, (inside) =>
+    const { found, left } = await inDatabase(database, (inside) =>
       withdraw(inside, `withdraw privileges in database ${database}`, () =>
         unwantedIn(inside, version, [here, groups, owner]),
       ),

@@ -19,12 +19,22 @@ export async function convergeLogin(
   become: readonly string[] = [],
 ): Promise<boolean> {
   if (await isProved(login, limits, become)) return false;
+  await setPassword(admin, login, limits, become);
+  return true;
+}
+
+/** Set the password of a login, as a verifier, and prove that it works, as {@link convergeLogin} does. */
+export async function setPassword(
+  admin: Session,
+  login: Login,
+  limits: Limits,
+  become: readonly string[] = [],
+): Promise<void> {
   const verifier = await scramVerifier(login.password);
   await admin.apply(`set the password of ${login.username}`, [
     sql`alter role ${ident(login.username)} password ${literal(verifier)} valid until 'infinity'`,
   ]);
   await prove(login, limits, become);
-  return true;
 }
 
 /**

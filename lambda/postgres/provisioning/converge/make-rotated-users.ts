@@ -8,8 +8,8 @@ import type { Session } from "../../connection/session.ts";
 import { checkUsers, strangePassword } from "../check/check-users.ts";
 import { refuseIf, someOf } from "../check/problems.ts";
 import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
-import type { Ground } from "./converge-grants.ts";
-import { convergeLogin } from "./logins.ts";
+import type { Ground } from "../ground.ts";
+import { convergeLogin, setPassword } from "./logins.ts";
 import { knownPassword, type RotatedLogin, rotatedLogins } from "./rotated-secrets.ts";
 import {
   createUser,
@@ -41,7 +41,7 @@ const unusablePassword = (secret: string, arn: string): string =>
 /** Everything that stands in the way of the plan's rotated users. Changes nothing. */
 export async function checkRotatedUsers(
   deps: ProvisionDeps,
-  { admin, version, session }: Ground,
+  { admin, version, session }: Pick<Ground, "admin" | "session" | "version">,
   plan: ProvisionPlan,
 ): Promise<readonly string[]> {
   const states = await statesOf(session, version, plan);
@@ -158,7 +158,7 @@ async function settlePassword(
     deps.warn("the database knows the password of AWSPREVIOUS alone; rotate the secret now", facts);
   if (stage !== undefined) return {};
   if (!isOurs(plan.tag, state)) throw new ConfigError(strangePassword(plan.tag, user, held.arn));
-  await convergeLogin(session, login, LIMITS, becomes(user));
+  await setPassword(session, login, LIMITS, becomes(user));
   deps.log("the password of a rotated user is set from its secret again", facts);
   return { passwordsSet: 1 };
 }

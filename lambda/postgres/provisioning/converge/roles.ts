@@ -38,15 +38,11 @@ const isAsWanted = (role: WantedRole, state: RoleState): boolean =>
   !state.create_db &&
   state.inherit === role.inherit;
 
-/**
- * Create the roles that are missing, and correct the attributes of those that are not.
- *
- * @returns how many of each.
- */
+/** Create the roles that are missing, and correct the attributes of those that are not. */
 export async function makeRoles(
   session: Session,
   wanted: readonly WantedRole[],
-): Promise<{ readonly rolesMade: number; readonly rolesCorrected: number }> {
+): Promise<{ readonly made: readonly string[]; readonly corrected: number }> {
   const step = "create issuer roles, logins, janitor and groups";
   const names = wanted.map(({ name }) => name);
   const rows = await session.rows<RoleState>(step, roleStates, [names]);
@@ -57,7 +53,7 @@ export async function makeRoles(
     return state !== undefined && !isAsWanted(role, state);
   });
   await session.apply(step, [...missing.flatMap(createRole), ...wrong.map(alterRole)]);
-  return { rolesMade: missing.length, rolesCorrected: wrong.length };
+  return { made: missing.map(({ name }) => name), corrected: wrong.length };
 }
 
 /**

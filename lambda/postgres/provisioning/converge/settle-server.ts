@@ -3,9 +3,9 @@ import { judgeServer, type Sighting } from "../../../../core/leases/server.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import type { Login } from "../../connection/login.ts";
 import type { ProvisionDeps } from "../dependencies.ts";
+import type { Ground } from "../ground.ts";
 import { revoke } from "../remove/dismiss.ts";
 import { withLeases } from "../remove/leases.ts";
-import type { Ground } from "./converge-grants.ts";
 import { moveStamp } from "./stamp.ts";
 
 /**

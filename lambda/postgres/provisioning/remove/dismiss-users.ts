@@ -14,10 +14,10 @@ import type { Session } from "../../connection/session.ts";
 import { ident, type Sql, sql } from "../../connection/sql.ts";
 import { DENIED, DEPENDENTS } from "../../connection/sqlstates.ts";
 import { someOf } from "../check/problems.ts";
-import type { Ground } from "../converge/converge-grants.ts";
 import { statesOf } from "../converge/make-rotated-users.ts";
 import { isElevated, isLeaving, latchUser, type UserState } from "../converge/rotated-users.ts";
 import type { ProvisionDeps } from "../dependencies.ts";
+import type { Ground } from "../ground.ts";
 import { keepersOf } from "./drop-roles.ts";
 import { type LeaseRoom, withLeases } from "./leases.ts";
 

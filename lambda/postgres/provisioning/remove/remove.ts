@@ -13,11 +13,12 @@ import { asAdmin } from "../admin-login.ts";
 import { serverVersion } from "../check/check-cluster.ts";
 import { someOf } from "../check/problems.ts";
 import { clearLogins } from "../converge/clear-logins.ts";
-import { type Ground, withdrawAll } from "../converge/converge-grants.ts";
+import { withdrawAll } from "../converge/converge-grants.ts";
 import { releaseTag, stampOf } from "../converge/stamp.ts";
 import { shutOutOfStamp } from "../converge/stamp-table.ts";
 import { installedVersions, installVerbs, removal, withdrawDeclared } from "../converge/verbs.ts";
 import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
+import { type Ground, withDatabases } from "../ground.ts";
 import { issuerLoginsOf } from "../wanted-roles.ts";
 import { dropGroups, revoke } from "./dismiss.ts";
 import { dismissUsers } from "./dismiss-users.ts";
@@ -103,8 +104,10 @@ async function drainAs(
     return found.leases.length === 0;
   }
   const maintenance = { ...admin, database: MAINTENANCE_DATABASE };
-  const left = await withSession(maintenance, LIMITS, (session) =>
-    removeTag(deps, { admin, version: found.version, session }, plan, stack),
+  const left = await withDatabases(admin, (inDatabase) =>
+    withSession(maintenance, LIMITS, (session) =>
+      removeTag(deps, { admin, version: found.version, session, inDatabase }, plan, stack),
+    ),
   );
   if (left.tags === 0) {
     const dropped = await withSession(admin, LIMITS, dropMaintenanceDatabase);
