@@ -101,6 +101,45 @@ describe("the warm connection", () => {
     await instance.close();
   });
 
+  test("that is lost under two statements in turn, as by two rotations, is opened a third time", async () => {
+    let opened = 0;
+    const instance = issuerOn(lease.test, {
+      open: async (login) => {
+        const client = await connect(login, TEST_LIMITS);
+        opened += 1;
+        if (opened > 2) return client;
+        const query = ((statement: pg.QueryConfig) => {
+          // what the driver says is not always the server's 57P01: the socket may be reset first
+          client.connection.stream.destroy();
+          return client.query(statement);
+        }) as typeof client.query;
+        return { query, end: () => client.end() };
+      },
+    });
+    await (await logIn(lease.test, await instance.issue())).end();
+    expect(opened).toBe(3);
+    await instance.close();
+  });
+
+  test("on which no answer comes in time is opened once more, and not a third time", async () => {
+    let opened = 0;
+    const maintenance = new Maintenance(
+      () => lease.test.issuerLogin(),
+      (login) => {
+        opened += 1;
+        return connect(login, { ...TEST_LIMITS, connect: seconds(1), statement: seconds(0.001) });
+      },
+    );
+    // the server's own bound is lifted, or it would answer that the statement was cancelled
+    const sleep = sql`set statement_timeout = 0; select pg_catalog.pg_sleep(5)`;
+    await expect(maintenance.query("sleep", sleep)).rejects.toMatchObject({
+      name: "DatabaseUnavailableError",
+      message: expect.stringContaining("no answer in time"),
+    });
+    expect(opened).toBe(2);
+    await maintenance.close();
+  });
+
   test.each(["ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EPERM"])(
     "that fails with %s twice is a database to wait for",
     async (code) => {

@@ -22,8 +22,15 @@ export function sqlStateOf(error: unknown): string | undefined {
   return typeof code === "string" && SQLSTATE.test(code) ? code : undefined;
 }
 
+/** What the driver itself says, in words that follow no server's language. */
+const UNANSWERED = "Query read timeout";
+
+/** Whether a statement was given up because no answer came in time. */
+export const isUnanswered = (error: unknown): boolean =>
+  error instanceof Error && error.message === UNANSWERED;
+
 /**
- * Turn a driver error into ours: by SQLSTATE, never by message, since messages follow
+ * Turn a driver error into ours: by SQLSTATE, never by a server's message, since those follow
  * `lc_messages` and may quote the statement. No text of the server's is carried over.
  */
 export function fromPgError(step: string, error: unknown): MayflyError {
@@ -37,7 +44,12 @@ export function fromPgError(step: string, error: unknown): MayflyError {
       `the database's certificate was not trusted in step "${step}" (${code}); set the database's "ca" to the PEM of the authority that signed it, and "host" to a name that it holds`,
     );
   const what =
-    sqlState ?? (typeof code === "string" && SOCKET.test(code) ? code : "connection lost");
+    sqlState ??
+    (typeof code === "string" && SOCKET.test(code)
+      ? code
+      : isUnanswered(error)
+        ? "no answer in time"
+        : "connection lost");
   return new DatabaseUnavailableError(
     `the database was not available in step "${step}" (${what}); wait and retry`,
   );

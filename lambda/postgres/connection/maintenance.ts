@@ -1,8 +1,8 @@
 import type pg from "pg";
-import { fromPgError, sqlStateOf } from "./from-pg-error.ts";
+import { fromPgError, isUnanswered, sqlStateOf } from "./from-pg-error.ts";
 import type { Login } from "./login.ts";
 import type { Sql } from "./sql.ts";
-import { CONNECTION_LOST, ENDED, READ_ONLY, WRONG_PASSWORD } from "./sqlstates.ts";
+import { CONNECTION_LOST, READ_ONLY, WRONG_PASSWORD } from "./sqlstates.ts";
 
 /** Where the login comes from. `fresh` reads the secret again instead of the copy in memory. */
 export type LoginSource = (options: { readonly fresh: boolean }) => Promise<Login>;
@@ -20,12 +20,16 @@ export type Connection = Pick<pg.Client, "query" | "end">;
 /** Opens one connection; tests count what goes through it. */
 export type Open = (login: Login) => Promise<Connection>;
 
+/** Two rotations may follow each other, and each ends who came in with a former password. */
+const ATTEMPTS = 3;
+/** Each has waited for as long as a statement may take: a third would outlive the function. */
+const ATTEMPTS_UNANSWERED = 2;
+
 /**
  * The one warm connection of a function instance to the maintenance database.
  *
  * Statements must be safe to repeat: after a lost connection, or on a server that has become
- * read-only, a statement is sent once more over a new one, whatever became of the first; a third time
- * where the server ended both.
+ * read-only, a statement is sent again over a new one, whatever became of the one before.
  */
 export class Maintenance {
   readonly #loginOf: LoginSource;
@@ -61,8 +65,7 @@ export class Maintenance {
         const code = sqlStateOf(error);
         const lost = code === undefined || code === READ_ONLY || CONNECTION_LOST.test(code);
         if (lost) this.#abandon(mine);
-        // two rotations may follow each other, and each ends who came in with a former password
-        if (lost && attempt < (code === ENDED ? 3 : 2)) continue;
+        if (lost && attempt < mostAttempts(error)) continue;
         throw code !== undefined && tell.has(code) ? error : fromPgError(step, error);
       }
     }
@@ -101,6 +104,9 @@ export class Maintenance {
     }
   }
 }
+
+const mostAttempts = (error: unknown): number =>
+  isUnanswered(error) ? ATTEMPTS_UNANSWERED : ATTEMPTS;
 
 const queryOf = (statement: Sql | PreparedStatement): pg.QueryConfig =>
   typeof statement === "string"

@@ -20,9 +20,6 @@ export const NO_DATABASE = "3D000";
 /** A function or its schema does not exist: the database has no verbs of this version. */
 export const NO_VERBS: ReadonlySet<string> = new Set(["42883", "3F000"]);
 
-/** Somebody ended the session: an operator, or the rotation of its login. */
-export const ENDED = "57P01";
-
 /** The connection is lost or about to be: the same statement goes over another one. */
 export const CONNECTION_LOST = /^(08...|57P0[1-5])$/;
 
