@@ -13,6 +13,7 @@ export interface AuditEvent {
     | "lease.quarantined"
     | "lease.unverified"
     | "lease.rescheduled"
+    | "lease.unscheduled"
     | "role.foreign"
     | "request.refused"
     | "request.failed"

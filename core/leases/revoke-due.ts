@@ -1,4 +1,4 @@
-import { DatabaseUnavailableError } from "../errors.ts";
+import { DatabaseUnavailableError, reasonOf } from "../errors.ts";
 import { isDue, type Lease, type LeaseRef } from "./lease.ts";
 import { parseLeaseId } from "./lease-id.ts";
 import type { LeaseDeps, ScheduledLease, ScheduleInput } from "./ports.ts";
@@ -87,8 +87,8 @@ async function revokeOthers(
       left -= due.length;
       await revokeMany(deps, due, { onlyIfDue: true, actor: "schedule" });
     }
-  } catch {
-    // whatever it was, it is told by the message that asks for the same
+  } catch (error) {
+    deps.telemetry.audit({ event: "request.failed", actor: "schedule", reason: reasonOf(error) });
   }
 }
 

@@ -1,4 +1,4 @@
-import { InvalidRequestError } from "../errors.ts";
+import { InvalidRequestError, reasonOf } from "../errors.ts";
 import { between, epochSecondsCeil, type Instant, minutes, plus, seconds } from "../time.ts";
 import type { LeaseRef } from "./lease.ts";
 import { formatLeaseId, parseLeaseId } from "./lease-id.ts";
@@ -127,16 +127,27 @@ async function attempt(
   nameAt: (second: number) => string,
   second: number,
 ): Promise<boolean> {
-  for (let left = ATTEMPTS; left > 0; left--) {
+  const schedule = nameAt(second);
+  for (let left = ATTEMPTS; ; left--) {
     try {
-      await deps.scheduler.create(nameAt(second), second, input);
+      await deps.scheduler.create(schedule, second, input);
       return true;
-    } catch {
-      if (left > 1) await deps.time.wait(PAUSE);
+    } catch (error) {
+      if (left > 1) {
+        await deps.time.wait(PAUSE);
+        continue;
+      }
+      const of = "leaseId" in input ? { leaseId: input.leaseId } : {};
+      deps.telemetry.audit({
+        event: "lease.unscheduled",
+        ...of,
+        schedule,
+        reason: reasonOf(error),
+      });
+      deps.telemetry.measure("SchedulesFailed", 1);
+      return false;
     }
   }
-  deps.telemetry.measure("SchedulesFailed", 1);
-  return false;
 }
 
 const inputOf = (

@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import type { AuditEvent } from "../../core/audit.ts";
+import { DatabaseUnavailableError } from "../../core/errors.ts";
 import type { Lease } from "../../core/leases/lease.ts";
 import { parseLeaseName } from "../../core/leases/lease-name.ts";
 import type { Engine, LeaseDeps } from "../../core/leases/ports.ts";
@@ -29,6 +31,7 @@ function world(all: readonly Lease[], broken: Partial<Engine> = {}) {
   const roles = new Map(all.map((each) => [each.username, each]));
   const latched: (readonly string[])[] = [];
   const lists: string[] = [];
+  const audit: AuditEvent[] = [];
   const engine: Partial<Engine> = {
     list: async (after, limit) => {
       lists.push(after);
@@ -59,10 +62,10 @@ function world(all: readonly Lease[], broken: Partial<Engine> = {}) {
     engine,
     readers: { list: async () => [] },
     scheduler: { create: async () => "made" },
-    telemetry: { audit: () => {}, measure: () => {} },
+    telemetry: { audit: (event: AuditEvent) => audit.push(event), measure: () => {} },
     time: { now: () => NOW, wait: async () => {} },
   } as unknown as LeaseDeps;
-  return { deps, latched, lists, left: () => [...roles.keys()] };
+  return { deps, latched, lists, audit, left: () => [...roles.keys()] };
 }
 
 const many = (count: number): readonly Lease[] => Array.from({ length: count }, (_, i) => lease(i));
@@ -112,11 +115,17 @@ test("nothing else is looked for when no more wait, none of the batch was due, o
   expect(late.left()).toHaveLength(29);
 });
 
-test("what fails with the others fails no message", async () => {
+test("what fails with the others fails no message, and is told", async () => {
   const all = many(30);
-  const { deps } = world(all, { list: () => Promise.reject(new Error("it is away")) });
+  const away = new DatabaseUnavailableError("it is away; wait and retry");
+  const { deps, audit } = world(all, { list: () => Promise.reject(away) });
   const [outcome] = await revokeDue(deps, [inputOf(all[0] as Lease)], { moreWait: true });
   expect(outcome?.revocations).toEqual([
     expect.objectContaining({ receipt: expect.objectContaining({ state: "revoked" }) }),
   ]);
+  expect(audit).toContainEqual({
+    event: "request.failed",
+    actor: "schedule",
+    reason: away.message,
+  });
 });

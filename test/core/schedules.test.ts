@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { AuditEvent } from "../../core/audit.ts";
 import type { LeaseRef } from "../../core/leases/lease.ts";
 import type { LeaseDeps } from "../../core/leases/ports.ts";
 import {
@@ -33,13 +34,17 @@ function deps() {
   const scheduler = memoryScheduler();
   const waits: number[] = [];
   const measured: string[] = [];
+  const audit: AuditEvent[] = [];
   const given = {
     database: "orders",
     scheduler,
-    telemetry: { audit: () => {}, measure: (metric: string) => measured.push(metric) },
+    telemetry: {
+      audit: (event: AuditEvent) => audit.push(event),
+      measure: (metric: string) => measured.push(metric),
+    },
     time: { now: () => AT, wait: async (length: number) => void waits.push(length) },
   } as unknown as LeaseDeps;
-  return { given, scheduler, waits, measured };
+  return { given, scheduler, waits, measured, audit };
 }
 
 describe("a schedule's name", () => {
@@ -151,12 +156,15 @@ describe("the schedule of a revocation", () => {
     [2, true, 3],
     [3, false, 3],
   ])("that fails %i times is made: %s", async (failures, made, tries) => {
-    const { given, scheduler, waits, measured } = deps();
+    const { given, scheduler, waits, measured, audit } = deps();
     scheduler.failNext(failures);
     expect(await scheduleRevocation(given, lease, AT)).toBe(made);
     expect(scheduler.creates()).toBe(tries);
     expect(waits).toEqual([100, 100]);
     expect(measured).toEqual(made ? [] : ["SchedulesFailed"]);
+    const schedule = "aaaabbbbcccc-1700000001";
+    const reason = "the scheduler is down; wait and retry";
+    expect(audit).toEqual(made ? [] : [{ event: "lease.unscheduled", leaseId, schedule, reason }]);
   });
 
   test("after one that has fired takes the next second when its name is still taken", async () => {
@@ -184,6 +192,15 @@ describe("the schedule of a revocation", () => {
     expect([...scheduler.schedules.keys()]).toEqual(["aaaabbbbcccc-1700000061-recheck"]);
     const [name = ""] = scheduler.schedules.keys();
     expect(parseScheduleName(name)).toMatchObject({ random: "aaaabbbbcccc", recheck: true });
+  });
+
+  test("of a second look that cannot be made is told with its reason, and so is what is not ours", async () => {
+    const { given, audit } = deps();
+    const create = () => Promise.reject(new TypeError("with some secret text"));
+    const broken = { ...given, scheduler: { ...given.scheduler, create } };
+    expect(await scheduleRecheck(broken, [lease], AT)).toBe(false);
+    const schedule = "aaaabbbbcccc-1700000061-recheck";
+    expect(audit).toEqual([{ event: "lease.unscheduled", schedule, reason: "TypeError" }]);
   });
 
   test("looks again at all leases that were dropped together, by one schedule that carries them", async () => {
