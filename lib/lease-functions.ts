@@ -79,9 +79,9 @@ export class LeaseFunctions extends Construct {
       PROVISIONER_ARN: provisioner,
     });
     this.operator.allow("Converge", ["lambda:InvokeFunction"], [provisioner]);
-    allowRead(this.issuer, [secrets.issuer, secrets.pepper]);
+    allowRead(this.issuer, [secrets.issuer, secrets.janitor, secrets.pepper]);
     for (const each of [this.revoker, this.sweeper, this.operator])
-      allowRead(each, [secrets.issuer]);
+      allowRead(each, [secrets.issuer, secrets.janitor]);
     for (const each of [this.issuer, this.revoker, this.sweeper, this.operator]) {
       schedules.allowCreate(each);
       props.readers.allowList(each);
@@ -116,6 +116,7 @@ export class LeaseFunctions extends Construct {
         environment: {
           ...address,
           ISSUER_SECRET_ARN: secrets.issuer.secretArn,
+          JANITOR_SECRET_ARN: secrets.janitor.secretArn,
           SCHEDULE_GROUP: schedules.groupName,
           SCHEDULER_ROLE_ARN: schedules.role.roleArn,
           REVOCATION_QUEUE_ARN: this.revocations.queue.queueArn,

@@ -1,4 +1,5 @@
 import { between, type Instant, plus } from "../time.ts";
+import { type Dropped, dropAll } from "./drop.ts";
 import type { LeaseRef } from "./lease.ts";
 import type { Blocker, LatchOutcome, LeaseDeps, SessionsEnded } from "./ports.ts";
 import { endEverywhere, followReaders, type ReaderSeen } from "./readers.ts";
@@ -28,9 +29,9 @@ interface Case extends Latched {
 }
 
 /**
- * The second phase, for all leases together: sessions ended, roles dropped. Hand-over of what a lease
- * owns, to the estate of its dynamic role, has its place between the last session's end and the DROP;
- * until it exists, such objects block the DROP, are named, and the lease stays in quarantine.
+ * The second phase, for all leases together: sessions ended, litter cleared, roles dropped. Hand-over of
+ * what else a lease owns, to the estate of its dynamic role, has its place beside the litter; until it
+ * exists, such objects block the DROP, are named, and the lease stays in quarantine.
  *
  * A role is dropped only after every reader was seen to have the latch: it is the only thing that the
  * sessions there can be found by, and what tells the next attempt that they were not.
@@ -94,26 +95,31 @@ async function drop(
   cases: readonly Case[],
 ): Promise<readonly (readonly [LeaseRef, Ending])[]> {
   if (cases.length === 0) return [];
-  const outcomes = await deps.engine.drop(cases.map(({ lease }) => lease));
-  const left = cases.filter((_, i) => ["dropped", "gone"].includes(outcomes[i]?.kind ?? ""));
+  const dropped = await dropAll(
+    deps,
+    cases.map(({ lease }) => lease),
+  );
+  const left = cases.filter((_, i) => ["dropped", "gone"].includes(dropped[i]?.outcome.kind ?? ""));
   const after = await endEverywhere(
     deps,
     left.map(({ lease }) => lease),
   );
   return cases.map((each, i) => {
     const { lease, latch, latchedAt, before } = each;
-    const outcome = outcomes[i] ?? { kind: "failed", code: "no answer" };
+    const { outcome, cleared } = dropped[i] ?? NO_ANSWER;
     if (outcome.kind === "failed") return [lease, { state: "failed", code: outcome.code }] as const;
     if (outcome.kind === "blocked") {
       const blockers = [...outcome.blockers, ...latch.memberships];
-      return [lease, { state: "quarantined", latchedAt, before, blockers }] as const;
+      return [lease, { state: "quarantined", latchedAt, before, blockers, cleared }] as const;
     }
-    const seen = { latchedAt, before, after: after[left.indexOf(each)] ?? [] };
+    const seen = { latchedAt, before, after: after[left.indexOf(each)] ?? [], cleared };
     return outcome.kind === "gone"
       ? ([lease, { state: "gone", ...seen }] as const)
       : ([lease, { state: "revoked", droppedAt: outcome.at, ...seen }] as const);
   });
 }
+
+const NO_ANSWER: Dropped = { outcome: { kind: "failed", code: "no answer" }, cleared: [] };
 
 /** A role that stays: nobody can log in with it. */
 interface Kept {

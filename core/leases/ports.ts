@@ -102,12 +102,19 @@ export interface Blocker {
    */
   readonly kind: string;
   readonly count: number;
+  /** Why it could not be cleared, where that was tried. */
+  readonly why?: string;
 }
 
 export type DropOutcome =
   | { readonly kind: "dropped"; readonly at: Instant }
   | { readonly kind: "gone" }
-  | { readonly kind: "blocked"; readonly blockers: readonly Blocker[] }
+  | {
+      readonly kind: "blocked";
+      readonly blockers: readonly Blocker[];
+      /** Databases that hold some of them which carry no code: a janitor may clear those. */
+      readonly litter: readonly string[];
+    }
   | { readonly kind: "failed"; readonly code: string };
 
 export type LendOutcome =
@@ -115,6 +122,30 @@ export type LendOutcome =
   /** It can log in, or it has a session. */
   | { readonly kind: "in use" }
   | { readonly kind: "failed"; readonly code: string };
+
+/** A lease that is lent, and the databases where it has left litter. */
+export interface Littered {
+  readonly lease: LeaseRef;
+  readonly databases: readonly string[];
+}
+
+/** What a lease had left and a janitor has removed. */
+export type Cleared = Pick<Blocker, "database" | "catalog" | "count">;
+
+/** What a janitor made of one lease's litter. */
+export interface Clearance {
+  /** `taken back`: somebody has revoked the lease meanwhile, and it is lent no more. */
+  readonly state: "done" | "taken back" | "failed";
+  readonly cleared: readonly Cleared[];
+  /** Of `failed`. */
+  readonly why?: string;
+}
+
+/** Enters the databases of applications, and acts there as leases that are lent, with what they own. */
+export interface Janitor {
+  /** Remove what carries no code, as much as there is time for. Never rejects; safe to repeat. */
+  clear(litter: readonly Littered[]): Promise<readonly Clearance[]>;
+}
 
 /** Who had a session: what the server tells of it. */
 export interface SessionSeen {
@@ -304,6 +335,7 @@ export interface LeaseDeps {
   readonly database: string;
   readonly tag: string;
   readonly engine: Engine;
+  readonly janitor: Janitor;
   readonly readers: Readers;
   readonly scheduler: Scheduler;
   readonly telemetry: Telemetry;

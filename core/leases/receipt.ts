@@ -1,5 +1,5 @@
 import { between, type Instant, iso } from "../time.ts";
-import type { Blocker } from "./ports.ts";
+import type { Blocker, Cleared } from "./ports.ts";
 import type { Seen } from "./readers.ts";
 import { bothSeen } from "./sessions.ts";
 
@@ -23,6 +23,8 @@ export interface Receipt {
   readonly servers: readonly ServerReceipt[];
   /** What keeps a role: objects, privileges, memberships, locks, sessions, servers. */
   readonly blockers: readonly Blocker[];
+  /** What the lease had left and was removed: objects that carry no code. Absent when there was none. */
+  readonly cleared?: readonly Cleared[];
 }
 
 /** What one server of the cluster was seen to do. */
@@ -59,6 +61,7 @@ export interface Observations {
   readonly before?: readonly Seen[];
   readonly after?: readonly Seen[];
   readonly blockers?: readonly Blocker[];
+  readonly cleared?: readonly Cleared[];
 }
 
 export function receiptOf(seen: Observations): Receipt {
@@ -75,6 +78,7 @@ export function receiptOf(seen: Observations): Receipt {
     ...(lag !== undefined && { lagSeconds: lag }),
     servers: serversOf(seen.before ?? [], seen.after ?? []),
     blockers: seen.blockers ?? [],
+    ...(seen.cleared !== undefined && seen.cleared.length > 0 && { cleared: seen.cleared }),
   };
 }
 

@@ -11,6 +11,7 @@ import type { IssueDeps } from "../../core/leases/issue.ts";
 import type { OperateDeps } from "../../core/leases/operate.ts";
 import type { LeaseDeps } from "../../core/leases/ports.ts";
 import type { SweepOptions } from "../../core/leases/sweep.ts";
+import { MAINTENANCE_DATABASE } from "../../core/names.ts";
 import { measureSecretAges } from "../../core/rotation/secret-ages.ts";
 import type { SecretStore } from "../../core/secret-store.ts";
 import { seconds } from "../../core/time.ts";
@@ -24,9 +25,10 @@ import { connect } from "../postgres/connection/login.ts";
 import { Maintenance, type Open } from "../postgres/connection/maintenance.ts";
 import { tlsOptions } from "../postgres/connection/tls.ts";
 import { postgresEngine } from "../postgres/leases/engine.ts";
+import { postgresJanitor } from "../postgres/leases/janitor.ts";
 import { composeReaders } from "./compose-readers.ts";
 import { type Environment, required, rotatedSecretsIn } from "./environment.ts";
-import { issuerLogin } from "./issuer-login.ts";
+import { ownLogin } from "./own-login.ts";
 import { systemTime as time } from "./system-time.ts";
 import { type LambdaTelemetry, lambdaTelemetry } from "./telemetry.ts";
 
@@ -63,6 +65,7 @@ export function compose(env: Environment): Composition {
     "DB_HOST",
     "DB_PORT",
     "ISSUER_SECRET_ARN",
+    "JANITOR_SECRET_ARN",
     "LAMBDA_TASK_ROOT",
     "REVOCATION_QUEUE_ARN",
     "SCHEDULER_ROLE_ARN",
@@ -81,13 +84,14 @@ export function compose(env: Environment): Composition {
   const port = Number(set.DB_PORT);
   const place = { region: set.AWS_REGION, folder: set.LAMBDA_TASK_ROOT };
   const ssl = (to: string): ReturnType<typeof tlsOptions> => tlsOptions(to, deployment, place);
-  const login = issuerLogin({
-    secrets,
+  const server = { secrets, host, port, ssl: () => ssl(host) };
+  const login = ownLogin({
+    ...server,
     secretArn: set.ISSUER_SECRET_ARN,
-    host,
-    port,
-    ssl: () => ssl(host),
+    database: MAINTENANCE_DATABASE,
   });
+  // which database it enters is said when there is something to clear
+  const janitor = ownLogin({ ...server, secretArn: set.JANITOR_SECRET_ARN, database: "" });
   const maintenance = new Maintenance(login, (to) => connect(to, LIMITS));
   const open: Open = (to) => connect(to, READER_LIMITS);
   const readers = composeReaders(env, { login, ssl, open, tag, time });
@@ -111,7 +115,16 @@ export function compose(env: Environment): Composition {
     deployment,
     endpoint: { host, port, tls: deployment.tls },
     secrets,
-    deps: { database, tag, engine, readers, scheduler, telemetry, time },
+    deps: {
+      database,
+      tag,
+      engine,
+      janitor: postgresJanitor({ login: janitor, limits: LIMITS, time }),
+      readers,
+      scheduler,
+      telemetry,
+      time,
+    },
   };
 }
 

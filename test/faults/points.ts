@@ -95,6 +95,7 @@ export function failingAt(
     deps: {
       ...deps,
       engine: wrap(deps.engine, "engine"),
+      janitor: wrap(deps.janitor, "janitor"),
       scheduler: wrap(deps.scheduler, "scheduler"),
     },
     calls,

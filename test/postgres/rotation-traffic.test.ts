@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { MAINTENANCE_DATABASE } from "../../core/names.ts";
 import type { RotationStrategy } from "../../core/rotation/settings.ts";
-import { issuerLogin } from "../../lambda/handlers/issuer-login.ts";
+import { ownLogin } from "../../lambda/handlers/own-login.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { issuerOn } from "../support/leases.ts";
@@ -45,12 +46,13 @@ test("issuing goes on while the issuer logins rotate, without one failed request
   const { host, port } = own.cluster;
   const instances = [0, 1].map(() =>
     issuerOn(scene.test, {
-      login: issuerLogin({
+      login: ownLogin({
         secrets: {
           getSecret: (id, version = {}) =>
             scene.secret.secrets.getSecret(id, { stage: "AWSCURRENT", ...version }),
         },
         secretArn: scene.secret.arn,
+        database: MAINTENANCE_DATABASE,
         host,
         port,
         ssl: () => scene.ssl,

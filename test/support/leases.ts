@@ -24,6 +24,7 @@ import type { Instant } from "../../core/time.ts";
 import { connect, type Login } from "../../lambda/postgres/connection/login.ts";
 import { Maintenance, type Open } from "../../lambda/postgres/connection/maintenance.ts";
 import { postgresEngine } from "../../lambda/postgres/leases/engine.ts";
+import { postgresJanitor } from "../../lambda/postgres/leases/janitor.ts";
 import { NO_READERS } from "../../lambda/postgres/leases/readers.ts";
 import { type MemoryScheduler, memoryScheduler } from "./memory-scheduler.ts";
 import {
@@ -120,6 +121,7 @@ export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): I
     deployment,
     endpoint: { host, port, tls: "verify-full" },
     readers: options.readers ?? NO_READERS,
+    janitor: postgresJanitor({ login: () => database.janitor(), limits: TEST_LIMITS, time }),
     engine: postgresEngine({
       maintenance,
       tag: database.tag,

@@ -20,6 +20,7 @@ import { pause, retryContended } from "../connection/retry.ts";
 import { scramVerifier } from "../connection/scram.ts";
 import { CONTENDED, DEPENDENTS, LOCKED } from "../connection/sqlstates.ts";
 import { type CallDeps, call } from "./call.ts";
+import { isLitter } from "./janitor.ts";
 import { type RoleRow, recognise } from "./recognise.ts";
 import { mark, type SightingRow, timelineOf } from "./server-statements.ts";
 
@@ -287,10 +288,14 @@ async function drop(
     const lease = batch[i];
     if (outcome.kind === "failed" && outcome.code === LOCKED) {
       const lock = { database: "cluster", catalog: "pg_authid", kind: "lock", count: 1 };
-      named.push({ kind: "blocked", blockers: [lock] });
+      named.push({ kind: "blocked", blockers: [lock], litter: [] });
     } else if (outcome.kind !== "dependents" || lease === undefined)
       named.push(outcome as DropOutcome);
-    else named.push({ kind: "blocked", blockers: await blockersOf(deps, lease) });
+    else {
+      const blockers = await blockersOf(deps, lease);
+      const litter = blockers.filter(isLitter).map(({ database }) => database);
+      named.push({ kind: "blocked", blockers, litter: [...new Set(litter)] });
+    }
   }
   return named;
 }

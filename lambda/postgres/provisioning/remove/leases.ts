@@ -1,8 +1,11 @@
+import { ConfigError } from "../../../../core/errors.ts";
 import type { LeaseDeps } from "../../../../core/leases/ports.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { connect, type Login } from "../../connection/login.ts";
 import { type LoginSource, Maintenance } from "../../connection/maintenance.ts";
 import { postgresEngine } from "../../leases/engine.ts";
+import { postgresJanitor } from "../../leases/janitor.ts";
+import { type HeldLogin, heldBy } from "../converge/login-secrets.ts";
 import { knownPassword } from "../converge/rotated-secrets.ts";
 import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
 
@@ -17,13 +20,14 @@ export async function withLeases<T>(
   {
     secrets,
     issuerSecret,
+    janitorSecret,
     serverId,
     telemetry,
     time,
     readers: composed,
   }: Pick<
     ProvisionDeps,
-    "issuerSecret" | "readers" | "secrets" | "serverId" | "telemetry" | "time"
+    "issuerSecret" | "janitorSecret" | "readers" | "secrets" | "serverId" | "telemetry" | "time"
   >,
   plan: ProvisionPlan,
   login: Login,
@@ -46,9 +50,25 @@ export async function withLeases<T>(
     time,
     random: Math.random,
   });
+  const janitor = postgresJanitor({
+    login: async () => ({ ...login, ...(await janitorOf({ secrets, janitorSecret })) }),
+    limits: LIMITS,
+    time,
+  });
+  const deps = { database, tag, engine, janitor, readers, telemetry, time };
   try {
-    return await work({ deps: { database, tag, engine, readers, telemetry, time }, maintenance });
+    return await work({ deps, maintenance });
   } finally {
     await Promise.all([maintenance.close(), readers.close()]);
   }
+}
+
+async function janitorOf({
+  secrets,
+  janitorSecret,
+}: Pick<ProvisionDeps, "janitorSecret" | "secrets">): Promise<HeldLogin> {
+  const [held] = heldBy((await secrets.getSecret(janitorSecret))?.value);
+  if (held === undefined)
+    throw new ConfigError(`secret ${janitorSecret} holds no login of the janitor's`);
+  return held;
 }
