@@ -9,12 +9,6 @@ export abstract class MayflyError extends Error {
   abstract override readonly name: string;
 }
 
-/** What may be told of anything that was thrown: our own words, or the name of what is not ours. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof MayflyError) return error.message;
-  return error instanceof Error ? error.name : "unknown";
-}
-
 /** Remedy: the operator fixes the configuration and deploys again. */
 export class ConfigError extends MayflyError {
   override readonly name = "ConfigError";

@@ -1,4 +1,5 @@
-import { DatabaseUnavailableError, reasonOf } from "../errors.ts";
+import { DatabaseUnavailableError } from "../errors.ts";
+import { reasonOf } from "../reason.ts";
 import { isDue, type Lease, type LeaseRef } from "./lease.ts";
 import { parseLeaseId } from "./lease-id.ts";
 import type { LeaseDeps, ScheduledLease, ScheduleInput } from "./ports.ts";

@@ -1,4 +1,5 @@
-import { InvalidRequestError, reasonOf } from "../errors.ts";
+import { InvalidRequestError } from "../errors.ts";
+import { reasonOf } from "../reason.ts";
 import { between, epochSecondsCeil, type Instant, minutes, plus, seconds } from "../time.ts";
 import type { LeaseRef } from "./lease.ts";
 import { formatLeaseId, parseLeaseId } from "./lease-id.ts";

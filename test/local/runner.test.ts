@@ -84,7 +84,9 @@ describe("identities and policies", () => {
   test("every decision is recorded", async () => {
     const before = runner.calls.length;
     await invoke(alice, output("BobAliasArn"), {}).catch(() => undefined);
-    expect(runner.calls.slice(before)).toEqual([
+    // functions that were invoked before may still be at work
+    const own = runner.calls.slice(before).filter(({ principal }) => /Alice/.test(principal));
+    expect(own).toEqual([
       {
         at: expect.any(String),
         principal: expect.stringMatching(/^arn:aws:iam::123456789012:role\/Small-Alice/),

@@ -1,5 +1,6 @@
-import { reasonOf, StatementRejectedError } from "../../../core/errors.ts";
+import { StatementRejectedError } from "../../../core/errors.ts";
 import type { Blocker, Clearance, Cleared, Janitor, Littered } from "../../../core/leases/ports.ts";
+import { reasonOf } from "../../../core/reason.ts";
 import { type Instant, plus, seconds, type Time } from "../../../core/time.ts";
 import type { Limits } from "../connection/login.ts";
 import type { LoginSource } from "../connection/maintenance.ts";

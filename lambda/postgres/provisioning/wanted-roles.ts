@@ -68,7 +68,7 @@ export function wantedRoles(plan: ProvisionPlan): readonly WantedRole[] {
       inherit: true,
       comment: "mayfly: ends sessions of leases",
     },
-    { ...login, name: janitorName(plan.tag), comment: "mayfly: hands over what leases owned" },
+    { ...login, name: janitorName(plan.tag), comment: "mayfly: clears what leases have left" },
     ...Object.entries(plan.roles).map(([role, { groupRole }]) => ({
       ...plain,
       name: groupRole,
