@@ -57,20 +57,23 @@ const idle = (test: TestDatabase) =>
 describe.each<Moment>(["committed", "sent"])(
   "an answer lost when the statement was %s",
   (moment) => {
-    test("is found again under the same name: one role, one login, one schedule", async () => {
-      const database = await provisioned();
-      const instance = issuerOn(database, { open: losing(database, 1, moment) });
-      const credential = await instance.issue();
-      await idle(database);
-      expect(await leasesOf(database)).toEqual([credential.username]);
-      await (await logIn(database, credential)).end();
-      expect(instance.scheduler.schedules.size).toBe(1);
-      await instance.close();
-    });
+    test.each([1, 2])(
+      "%i times is found again under the same name: one role, one login, one schedule",
+      async (losses) => {
+        const database = await provisioned();
+        const instance = issuerOn(database, { open: losing(database, losses, moment) });
+        const credential = await instance.issue();
+        await idle(database);
+        expect(await leasesOf(database)).toEqual([credential.username]);
+        await (await logIn(database, credential)).end();
+        expect(instance.scheduler.schedules.size).toBe(1);
+        await instance.close();
+      },
+    );
 
-    test("and lost again is an error to retry; with the key it is one role all the same", async () => {
+    test("and lost each time is an error to retry; with the key it is one role all the same", async () => {
       const database = await provisioned();
-      const instance = issuerOn(database, { open: losing(database, 2, moment) });
+      const instance = issuerOn(database, { open: losing(database, 3, moment) });
       const keyed = { idempotencyKey: "one pod" };
       await expect(instance.issue(ALIAS, keyed)).rejects.toBeInstanceOf(DatabaseUnavailableError);
       await idle(database);
@@ -84,7 +87,7 @@ describe.each<Moment>(["committed", "sent"])(
 
 test("a login whose answer was lost for good has a record, an end, and from the sweep a schedule", async () => {
   const database = await provisioned();
-  const instance = issuerOn(database, { open: losing(database, 2, "committed") });
+  const instance = issuerOn(database, { open: losing(database, 3, "committed") });
   await expect(instance.issue()).rejects.toBeInstanceOf(DatabaseUnavailableError);
   expect(instance.scheduler.schedules.size).toBe(0);
   const report = await sweep(instance.deps, { actor: "sweep", mayContinue: () => true });

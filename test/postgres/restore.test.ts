@@ -10,7 +10,7 @@ import { askForOthers, Crash, failingAt } from "../faults/points.ts";
 import { crashAndRestart, type OwnServer, startCluster } from "../support/cluster.ts";
 import { type CopiedServer, copyOf, folderOf, onPort } from "../support/copied-server.ts";
 import { eventually } from "../support/eventually.ts";
-import { LATCHED, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
+import { giveTable, LATCHED, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { type Alias, type Issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
 import { provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
 
@@ -74,8 +74,7 @@ describe("a copy of the server, started as another instance", () => {
       return { credential, oid: await oidOf(original, credential.username) };
     };
     held = [await hold(ALIAS), await hold("user-service--readwrite"), await hold(ALIAS)];
-    const { username, password } = held[1].credential;
-    await runAs(original.as(username, password), "select lo_create(0)");
+    await giveTable(original, held[1].credential.username);
     const folder = await folderOf(original);
     await own.server.shutDown();
     const files = copyOf(own, folder);

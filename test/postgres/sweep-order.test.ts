@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { Credential } from "../../core/leases/credential.ts";
 import { sweep } from "../../core/leases/sweep.ts";
-import { backdate, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
+import { backdate, giveTable, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { type Issuer, issuer, logIn, revokeLife } from "../support/leases.ts";
-import { runAs, type TestDatabase } from "../support/provisioned.ts";
+import type { TestDatabase } from "../support/provisioned.ts";
 
 const ALIAS = "user-service--readonly";
 type Lease = Issuer & { readonly test: TestDatabase };
@@ -18,8 +18,8 @@ const rechecks = ({ scheduler }: Lease): number =>
 
 /** Put a lease that owns something into quarantine. */
 async function quarantined(lease: Lease, credential: Credential) {
-  const { username, password, leaseId } = credential;
-  await runAs(lease.test.as(username, password), "select lo_create(0)");
+  const { username, leaseId } = credential;
+  await giveTable(lease.test, username);
   expect(await lease.ask(ALIAS, { action: "revoke", leaseId })).toMatchObject({
     state: "quarantined",
   });

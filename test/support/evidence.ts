@@ -84,6 +84,16 @@ export async function backdate(test: TestDatabase, username: string): Promise<vo
   );
 }
 
+/** Give a lease a table, which keeps its role until somebody takes it away: it may carry code and data. */
+export async function giveTable(test: TestDatabase, username: string): Promise<void> {
+  const schema = `of_${username.slice(-12)}`;
+  await asked(
+    test,
+    `create schema ${schema}; create table ${schema}.kept (id int);
+     alter table ${schema}.kept owner to "${username}"`,
+  );
+}
+
 /** Names of the leases of this test's stack that exist. */
 export async function leasesOf({ tag, superuser }: TestDatabase): Promise<string[]> {
   const rows = await runAs(
