@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { chownSync, rmSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { chownSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { generate } from "selfsigned";
@@ -16,22 +17,30 @@ const INITDB = ["-A", "scram-sha-256", "-E", "UTF8", "--no-sync"];
 /** What a server's folder is made for. */
 export interface Preparation {
   readonly folder: string;
+  /** The binaries as they are installed. */
+  readonly binaries: string;
+  /** The same, or a copy that the user can run. */
   readonly native: string;
   readonly user: ServerUser;
-  /** The superuser's. */
-  readonly password: string;
   /** Refuse connections without TLS. */
   readonly forceTls: boolean;
 }
 
+/** A folder that is ready for a server. */
+export interface Prepared {
+  /** The certificate's authority, which is itself. */
+  readonly ca: string;
+  readonly caFile: string;
+  /** The superuser's. */
+  readonly password: string;
+}
+
 /**
  * Fill a folder with an empty cluster (`data`), a certificate and the rules for clients, all owned
- * by the server's user. Returns the certificate's authority, which is itself.
+ * by the server's user.
  */
-export async function prepareFolder(
-  preparation: Preparation,
-): Promise<{ readonly ca: string; readonly caFile: string }> {
-  const { folder, user, password, forceTls } = preparation;
+export async function prepareFolder(preparation: Preparation): Promise<Prepared> {
+  const { folder, user, forceTls } = preparation;
   const own = (path: string): void => {
     if (user.uid !== undefined && user.gid !== undefined) chownSync(path, user.uid, user.gid);
   };
@@ -42,20 +51,38 @@ export async function prepareFolder(
     return path;
   };
   own(folder);
-  await initialize(preparation, put("password", `${password}\n`));
+  const password = (await copiedCluster(preparation)) ?? (await newCluster(preparation));
   const { private: key, cert: ca } = await makeCertificate();
   put("server.key", key);
   const kind = forceTls ? "hostssl" : "host";
   const rule = (addresses: string): string => `${kind} all all ${addresses} scram-sha-256\n`;
   const standby = `hostssl replication ${SUPERUSER} ${HOST}/32 scram-sha-256\n`;
   put("pg_hba.conf", rule(`${HOST}/32`) + rule("::1/128") + standby);
-  return { ca, caFile: put("server.crt", ca, 0o644) };
+  return { ca, caFile: put("server.crt", ca, 0o644), password };
 }
 
-async function initialize(
-  { folder, native, user }: Preparation,
-  passwordFile: string,
-): Promise<void> {
+/** What initdb has made once for many servers: `data`, its `password`, and whose `binaries` it is for. */
+export const TEMPLATE = "MAYFLY_CLUSTER_TEMPLATE";
+
+/** The tests of one run make some fifty servers, and say in the environment where there is a template. */
+async function copiedCluster({ folder, binaries }: Preparation): Promise<string | undefined> {
+  const template = process.env[TEMPLATE];
+  if (template === undefined || readFileSync(join(template, "binaries"), "utf8") !== binaries)
+    return undefined;
+  await run("cp", ["-a", join(template, "data"), folder]);
+  return readFileSync(join(template, "password"), "utf8");
+}
+
+/** Make a cluster with initdb. @returns the superuser's password. */
+export async function newCluster({
+  folder,
+  native,
+  user,
+}: Pick<Preparation, "folder" | "native" | "user">): Promise<string> {
+  const password = randomBytes(16).toString("hex");
+  const passwordFile = join(folder, "password");
+  writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
+  if (user.uid !== undefined && user.gid !== undefined) chownSync(passwordFile, user.uid, user.gid);
   const args = ["-D", join(folder, "data"), "-U", SUPERUSER, "--pwfile", passwordFile, ...INITDB];
   const env = { LC_ALL: "C.UTF-8", TZ: "UTC", PATH: "/usr/bin:/bin" };
   try {
@@ -66,11 +93,12 @@ async function initialize(
   } finally {
     rmSync(passwordFile);
   }
+  return password;
 }
 
 const makeCertificate = () =>
   generate([{ name: "commonName", value: "Mayfly local database" }], {
-    keySize: 2048,
+    keyType: "ec",
     algorithm: "sha256",
     extensions: [
       { name: "basicConstraints", cA: true },

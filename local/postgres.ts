@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { chmodSync } from "node:fs";
 import pg from "pg";
 import { installedBinaries, runnableBinaries, serverUser } from "./postgres-binaries.ts";
@@ -51,10 +50,16 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   const { path: folder, remove } = tempFolder("postgres");
   try {
     chmodSync(folder, 0o755);
-    const native = runnableBinaries(options.binaries ?? installedBinaries(), user, folder);
-    const password = randomBytes(16).toString("hex");
+    const binaries = options.binaries ?? installedBinaries();
+    const native = runnableBinaries(binaries, user, folder);
     const { forceTls, masterUsername, settings = [], onDeath } = options;
-    const { ca, caFile } = await prepareFolder({ folder, native, user, password, forceTls });
+    const { ca, caFile, password } = await prepareFolder({
+      folder,
+      binaries,
+      native,
+      user,
+      forceTls,
+    });
     const port = await freePort();
     const server = new Server({ native, folder, port, user, settings, onDeath });
     await server.start();

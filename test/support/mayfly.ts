@@ -15,12 +15,12 @@ export interface Ran {
   readonly milliseconds: number;
 }
 
-/** Run `mayfly` as a shell would, with nothing of this environment but the PATH. */
+/** Run `mayfly` as a shell would, with nothing of this environment but where things are. */
 export function mayfly(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
   const start = performance.now();
-  const { PATH = "", TMPDIR = "/tmp" } = process.env;
+  const { PATH = "", TMPDIR = "/tmp", NODE_COMPILE_CACHE = "" } = process.env;
   const child = spawn(process.execPath, [PROGRAM, ...args], {
-    env: { PATH, TMPDIR, AWS_EC2_METADATA_DISABLED: "true", ...env },
+    env: { PATH, TMPDIR, NODE_COMPILE_CACHE, AWS_EC2_METADATA_DISABLED: "true", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const text = { out: "", err: "" };

@@ -1,5 +1,6 @@
 import type { TestProject } from "vitest/node";
 import { startCluster } from "./cluster.ts";
+import { makeClusterTemplate } from "./cluster-template.ts";
 
 /** The cluster that all tests of the `postgres` project share; roles are kept apart by their tag. */
 export interface TestCluster {
@@ -20,7 +21,11 @@ declare module "vitest" {
 
 /** `MAYFLY_TEST_POSTGRES` names the `native` folder of another major, for the matrix. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const removeTemplate = await makeClusterTemplate();
   const { server, cluster } = await startCluster();
   project.provide("postgres", cluster);
-  return () => server.stop();
+  return async () => {
+    await server.stop();
+    removeTemplate();
+  };
 }
