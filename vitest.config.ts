@@ -22,7 +22,7 @@ export default defineConfig({
   test: {
     reporters: ["default", "./test/support/closing-line.ts"],
     env: { CDK_VALIDATION: "false", AWS_EC2_METADATA_DISABLED: "true" },
-    maxWorkers: 2,
+    maxWorkers: 3, // two cores: the third works while one waits
     dangerouslyIgnoreUnhandledErrors: false,
     projects: [
       {
@@ -65,7 +65,13 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { ...stack, name: "timed", include: TIMED, sequence: { groupOrder: 1 } },
+        test: {
+          ...stack,
+          name: "timed",
+          include: TIMED,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
       },
     ],
   },

@@ -22,7 +22,8 @@ declare module "vitest" {
 /** `MAYFLY_TEST_POSTGRES` names the `native` folder of another major, for the matrix. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const removeTemplate = await makeClusterTemplate();
-  const { server, cluster } = await startCluster();
+  // a test has a database of its own, and autovacuum would do nothing but visit hundreds of them
+  const { server, cluster } = await startCluster(["autovacuum=off"]);
   project.provide("postgres", cluster);
   return async () => {
     await server.stop();

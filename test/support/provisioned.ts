@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { createSecureContext } from "node:tls";
+import type pg from "pg";
 import { inject } from "vitest";
 import type { AuditEvent } from "../../core/audit.ts";
 import { base32 } from "../../core/base32.ts";
@@ -23,6 +24,8 @@ import { seedDatabase } from "../../lambda/postgres/provisioning/converge/seed.t
 import type { ProvisionDeps } from "../../lambda/postgres/provisioning/dependencies.ts";
 import { makeProvision } from "../../lambda/postgres/provisioning/provision.ts";
 import { makeRemove } from "../../lambda/postgres/provisioning/remove/remove.ts";
+import { SUPERUSER } from "../../local/postgres-folder.ts";
+import { withKept } from "./kept-connections.ts";
 import { type MemorySecrets, memorySecrets } from "./memory-secrets.ts";
 import type { TestCluster } from "./postgres-setup.ts";
 
@@ -276,13 +279,17 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
   };
 }
 
-/** Run SQL on a connection of its own and return the last statement's rows. */
+/** Run SQL and return the last statement's rows: on a connection of its own, but for the superuser. */
 export async function runAs(login: Login, text: string): Promise<Record<string, unknown>[]> {
+  const rowsOn = async (client: pg.Client): Promise<Record<string, unknown>[]> => {
+    const result = await client.query(text);
+    return (Array.isArray(result) ? result.at(-1) : result).rows;
+  };
+  if (login.username === SUPERUSER && login.database.startsWith("app_"))
+    return withKept(login, TEST_LIMITS, rowsOn);
   const client = await connect(login, TEST_LIMITS);
   try {
-    const result = await client.query(text);
-    const last = Array.isArray(result) ? result.at(-1) : result;
-    return last.rows;
+    return await rowsOn(client);
   } finally {
     await client.end();
   }
