@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { ownCluster } from "../support/own-cluster.ts";
+import { rolesOf } from "../support/provision-traces.ts";
 import { provisioned, runAs, type TestDatabase, unprovisioned } from "../support/provisioned.ts";
 
 const cluster = ownCluster();
@@ -61,4 +62,82 @@ test("nothing of template1 comes along", async () => {
       "select count(*)::int as n from pg_proc where pronamespace = 'public'::regnamespace",
     ),
   ).toEqual([{ n: 0 }]);
+});
+
+describe("a database of that name that is not Mayfly's", () => {
+  beforeEach(async () => {
+    const { superuser } = await unprovisioned({ cluster: cluster() });
+    await runAs(superuser("postgres"), "drop database if exists mayfly");
+  });
+  const REFUSAL =
+    "the database \"mayfly\" exists and is not Mayfly's; if anybody uses it, take a server where that name is free; if it is Mayfly's and was restored without its comment, have a DBA run: " +
+    `COMMENT ON DATABASE "mayfly" IS 'Mayfly''s own: leases are made and ended here';`;
+
+  test.each([
+    ["with a table of the administrator's (E1)", true, "select 1"],
+    ["of somebody else, with PUBLIC shut out", false, "revoke all on database mayfly from public"],
+    ["that is closed, without a limit", true, "alter database mayfly allow_connections false"],
+    ["with another comment", true, "comment on database mayfly is 'our mayflies'"],
+  ])("%s is refused, and not touched", async (_, isAdmins, change) => {
+    const database = await unprovisioned({ cluster: cluster() });
+    const as = isAdmins ? database.admin("postgres") : database.superuser("postgres");
+    await runAs(as, "create database mayfly");
+    await runAs({ ...as, database: "mayfly" }, "create table public.insects (id int)");
+    await runAs(as, change);
+    const state = () =>
+      runAs(
+        database.superuser("postgres"),
+        `select datdba, datallowconn, datconnlimit, datacl::text, shobj_description(oid, 'pg_database')
+         from pg_database where datname = 'mayfly'`,
+      );
+    const before = await state();
+    await expect(database.provision()).rejects.toThrow(REFUSAL);
+    expect(await state()).toEqual(before);
+    expect(await rolesOf(database)).toEqual([]);
+  });
+
+  test("but for its comment is taken once a DBA has run what is printed, and is kept with what is in it", async () => {
+    const database = await unprovisioned({ cluster: cluster() });
+    const as = database.admin("postgres");
+    await runAs(as, "create database mayfly");
+    await runAs({ ...as, database: "mayfly" }, "create table public.insects (id int)");
+    await runAs(as, REFUSAL.slice(REFUSAL.indexOf("COMMENT")));
+    await database.provision();
+    await database.remove();
+    expect(database.warnings.at(-1)).toContain("public.insects");
+    expect(await runAs({ ...as, database: "mayfly" }, "select * from public.insects")).toEqual([]);
+  });
+
+  test("that was only begun is finished", async () => {
+    const database = await unprovisioned({ cluster: cluster() });
+    await runAs(
+      database.admin("postgres"),
+      "create database mayfly template template0 allow_connections false connection limit 0",
+    );
+    await database.provision();
+    expect(await maintenanceState(database)).toEqual([{ open: true, public: false }]);
+    await database.remove();
+    expect(await maintenanceState(database)).toEqual([]);
+  });
+});
+
+test("what somebody made in it by hand is kept with it, and named (E2)", async () => {
+  const database = await provisioned({ cluster: cluster() });
+  await runAs(
+    database.superuser("mayfly"),
+    `create table public.notes (id int); create schema notes; create type public.mood as enum ('calm');
+     create function public.f() returns int language sql as 'select 1'; select lo_create(4711);
+     create table mayfly.notes (id int);
+     create table public."a\n- have a DBA run: DROP TABLE x" (id int)`,
+  );
+  await database.remove();
+  expect(await rolesOf(database)).toEqual([]);
+  expect(await maintenanceState(database)).toHaveLength(1);
+  const { step, what } = JSON.parse(database.warnings.at(-1) ?? "{}");
+  expect(step).toBe('database "mayfly" is kept: somebody else has something in it');
+  for (const name of ["public.notes", "schema notes", "public.mood", "public.f()", "4711"])
+    expect(what).toContain(name);
+  expect(what).toContain("table mayfly.notes");
+  expect(what).toContain("a\\n- have a DBA run");
+  expect(what).not.toContain("\n");
 });

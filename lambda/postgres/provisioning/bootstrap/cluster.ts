@@ -3,10 +3,14 @@ import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { ownerGroupsOf } from "../../../../core/rotation/rotated-users.ts";
 import { SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, integer, joined, literal, type Sql, sql } from "../../connection/sql.ts";
+import { foreignDatabase } from "../check/cluster-problems.ts";
 import {
   createMaintenance,
   emptyPublic,
+  isHalfMade,
+  isMarked,
   letIn,
+  markMaintenance,
   openMaintenance,
   shutOutPublic,
 } from "../converge/maintenance-database.ts";
@@ -30,6 +34,8 @@ export function adminPieces(admin: string): readonly Piece[] {
   const name = ident(admin);
   const is = (what: Sql): Sql =>
     sql`exists (select from pg_catalog.pg_roles where rolname = ${literal(admin)} and ${what})`;
+  const foreign = sql`exists (select from pg_catalog.pg_database d
+      where d.datname = ${literal(MAINTENANCE_DATABASE)} and not ${isMarked} and not (${isHalfMade}))`;
   const owned = sql`exists (select from pg_catalog.pg_database d where d.datname = ${literal(MAINTENANCE_DATABASE)}
       and not pg_catalog.pg_has_role(${literal(admin)}::name, d.datdba, 'USAGE'))`;
   return [
@@ -42,6 +48,9 @@ export function adminPieces(admin: string): readonly Piece[] {
     create role ${name} login createrole;
   elsif ${is(sql`not rolcreaterole`)} then
     alter role ${name} createrole;
+  end if;`,
+        sql`if ${foreign} then
+    raise exception using message = ${literal(foreignDatabase)};
   end if;`,
         sql`if ${owned} then
     raise exception using message = ${literal(`the database "${MAINTENANCE_DATABASE}" belongs to a role that ${name} is no member of; if another stack uses it, make ${name} a member, or else its owner`)};
@@ -162,7 +171,7 @@ and not pg_catalog.pg_has_role(${literal(admin)}, 'USAGE')`,
       ),
     ),
     runIf(absent, sql`${createMaintenance} owner ${ident(admin)}`),
-    statements(shutOutPublic, openMaintenance, ...issuerLoginsOf(plan).map(letIn)),
+    statements(markMaintenance, shutOutPublic, openMaintenance, ...issuerLoginsOf(plan).map(letIn)),
     connectTo(MAINTENANCE_DATABASE),
     statements(emptyPublic),
   ];

@@ -2,6 +2,7 @@ import { enderName, MAINTENANCE_DATABASE } from "../../../../core/names.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, literal, type Sql, sql } from "../../connection/sql.ts";
+import { isHalfMade, isMarked } from "../converge/maintenance-database.ts";
 import { entrantsOf, SIGNAL_ROLE, wantedRoles } from "../wanted-roles.ts";
 import {
   type AdminFacts,
@@ -48,6 +49,7 @@ select u.rolname::text as admin, u.rolsuper as superuser, u.rolcreaterole as cre
   pg_catalog.pg_has_role(u.oid, o.oid, ${split ? sql`'SET'` : sql`'MEMBER'`}) as owner_member,
   d.oid is not null as maintenance_exists,
   pg_catalog.pg_has_role(u.oid, d.datdba, 'USAGE') as maintenance_ours,
+  ${isMarked} or (${isHalfMade}) as maintenance_marked,
   exists (select from pg_catalog.pg_auth_members m
     join pg_catalog.pg_roles e on e.oid = m.member
     join pg_catalog.pg_roles s on s.oid = m.roleid
@@ -117,7 +119,10 @@ export async function checkCluster(
     found.owner_exists ? plan.owner : null,
     entrantsOf(plan),
   ]);
-  const strangers = await session.rows<{ name: string }>(step, intruders, [MAINTENANCE_DATABASE]);
+  const strangers =
+    found.maintenance_marked === true
+      ? await session.rows<{ name: string }>(step, intruders, [MAINTENANCE_DATABASE])
+      : [];
   const roles = await session.rows<RoleFacts>(step, existingRoles, [
     wantedRoles(plan).map(({ name }) => name),
   ]);

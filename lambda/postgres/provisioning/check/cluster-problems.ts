@@ -1,5 +1,6 @@
 import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
-import { ident, sql } from "../../connection/sql.ts";
+import { ident, literal, sql } from "../../connection/sql.ts";
+import { MARK } from "../converge/maintenance-database.ts";
 import { SIGNAL_ROLE } from "../wanted-roles.ts";
 import { problem } from "./problems.ts";
 
@@ -14,6 +15,8 @@ export interface AdminFacts {
   readonly owner_member: boolean | null;
   readonly maintenance_exists: boolean;
   readonly maintenance_ours: boolean | null;
+  /** It is Mayfly's, whoever it belongs to. */
+  readonly maintenance_marked: boolean | null;
   /** The role that ends sessions can already. */
   readonly ender_signals: boolean;
 }
@@ -33,6 +36,9 @@ export interface RoleFacts {
   readonly powerful: boolean;
 }
 
+/** A database of that name that somebody else made, or a copy that has come without its comment. */
+export const foreignDatabase = `the database "${MAINTENANCE_DATABASE}" exists and is not Mayfly's; if anybody uses it, take a server where that name is free; if it is Mayfly's and was restored without its comment, have a DBA run: ${sql`COMMENT ON DATABASE ${ident(MAINTENANCE_DATABASE)} IS ${literal(MARK)}`};`;
+
 /** What the admin lacks. */
 export function adminProblems(found: AdminFacts): string[] {
   const admin = ident(found.admin);
@@ -50,7 +56,8 @@ export function adminProblems(found: AdminFacts): string[] {
         sql`ALTER ROLE ${admin} CREATEDB`,
       ),
     );
-  if (found.maintenance_exists && !found.maintenance_ours)
+  if (found.maintenance_exists && !found.maintenance_marked) problems.push(foreignDatabase);
+  else if (found.maintenance_exists && !found.maintenance_ours)
     problems.push(
       problem(
         `the maintenance database "${MAINTENANCE_DATABASE}" belongs to another role`,

@@ -1,40 +1,59 @@
 import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
 import type { Session } from "../../connection/session.ts";
-import { ident, type Sql, sql } from "../../connection/sql.ts";
+import { ident, literal, type Sql, sql } from "../../connection/sql.ts";
 import { CREATED_MEANWHILE } from "../../connection/sqlstates.ts";
 import { refuseIf } from "../check/problems.ts";
 
 const database = ident(MAINTENANCE_DATABASE);
 
+/** Its comment, by which Mayfly knows the database as its own: whoever does not own it cannot give it that. */
+export const MARK = "Mayfly's own: leases are made and ended here";
+
+/** Of `d`, a row of `pg_database`: whether it has that comment. */
+export const isMarked = sql`
+  coalesce(pg_catalog.shobj_description(d.oid, 'pg_database') = ${literal(MARK)}, false)`;
+
+/** Whether it is as {@link createMaintenance} makes it, and whoever made it got no further. */
+export const isHalfMade = sql`not d.datallowconn and d.datconnlimit = 0`;
+
 const stateOfDatabase = sql`
-select d.datallowconn as open, exists (
+select d.datallowconn as open, d.datconnlimit <> -1 as limited, ${isMarked} as marked, exists (
   select from pg_catalog.aclexplode(
     coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a where a.grantee = 0) as public
 from pg_catalog.pg_database d where d.datname = $1::text`;
 
 /** From `template0`, so that nothing in `template1` comes along; closed until PUBLIC is shut out. */
-export const createMaintenance = sql`create database ${database} template template0 allow_connections false`;
+export const createMaintenance = sql`create database ${database} template template0 allow_connections false connection limit 0`;
+export const markMaintenance = sql`comment on database ${database} is ${literal(MARK)}`;
 export const shutOutPublic = sql`revoke all on database ${database} from public`;
-export const openMaintenance = sql`alter database ${database} allow_connections true`;
+export const openMaintenance = sql`alter database ${database} allow_connections true connection limit -1`;
 
 /**
- * Make the maintenance database, on a connection to any other database.
+ * Make the maintenance database, on a connection to any other database, or put right the one that the
+ * checks found to be Mayfly's own.
  *
  * @returns whether it was there, and PUBLIC could connect, or nobody could.
  */
 export async function makeMaintenanceDatabase(session: Session): Promise<boolean> {
   const step = "create the maintenance database";
-  const read = () =>
-    session.rows<{ open: boolean; public: boolean }>(step, stateOfDatabase, [MAINTENANCE_DATABASE]);
+  const read = () => session.rows<DatabaseState>(step, stateOfDatabase, [MAINTENANCE_DATABASE]);
   const [found] = await read();
   if (found === undefined) await session.alone(step, createMaintenance, CREATED_MEANWHILE);
   const [state] = found === undefined ? await read() : [found];
+  const mark = state?.marked === true ? [] : [markMaintenance];
   const mends = [
     ...(state?.public === false ? [] : [shutOutPublic]),
-    ...(state?.open === true ? [] : [openMaintenance]),
+    ...(state?.open === true && !state.limited ? [] : [openMaintenance]),
   ];
-  await session.apply("shut PUBLIC out of the maintenance database", mends);
+  await session.apply("shut PUBLIC out of the maintenance database", [...mark, ...mends]);
   return found !== undefined && mends.length > 0;
+}
+
+interface DatabaseState {
+  readonly open: boolean;
+  readonly limited: boolean;
+  readonly marked: boolean;
+  readonly public: boolean;
 }
 
 /** On a connection to the maintenance database. */

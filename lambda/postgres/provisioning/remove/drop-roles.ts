@@ -116,6 +116,42 @@ export async function dropMaintenanceDatabase(session: Session): Promise<boolean
   return !(await maintenanceExists(session));
 }
 
+/**
+ * What is in the maintenance database and not Mayfly's, when its last tag is gone: whatever PostgreSQL did
+ * not bring along (`FirstNormalObjectId`; a large object may have any number), but for the table of stamps.
+ */
+const strangeObjects = sql`
+with ours as (select n.oid from pg_catalog.pg_namespace n where n.nspname = 'mayfly'),
+found (classid, objid) as (
+  select 'pg_catalog.pg_namespace'::pg_catalog.regclass, n.oid from pg_catalog.pg_namespace n
+    where n.oid not in (select oid from ours)
+      and n.nspname !~ '^pg_(temp|toast_temp)_'
+  union all select 'pg_catalog.pg_class'::pg_catalog.regclass, c.oid from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'c') and n.nspname !~ '^pg_(toast|temp)'
+      and not (c.relnamespace in (select oid from ours) and c.relname = 'stack')
+  union all select 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid from pg_catalog.pg_proc p
+  union all select 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid from pg_catalog.pg_type t
+    where t.typrelid = 0 and t.typelem = 0
+  union all select 'pg_catalog.pg_extension'::pg_catalog.regclass, e.oid from pg_catalog.pg_extension e
+  union all select 'pg_catalog.pg_event_trigger'::pg_catalog.regclass, e.oid
+    from pg_catalog.pg_event_trigger e
+  union all select 'pg_catalog.pg_publication'::pg_catalog.regclass, p.oid
+    from pg_catalog.pg_publication p
+  union all select 'pg_catalog.pg_foreign_server'::pg_catalog.regclass, s.oid
+    from pg_catalog.pg_foreign_server s
+  union all select 'pg_catalog.pg_largeobject'::pg_catalog.regclass, l.oid
+    from pg_catalog.pg_largeobject_metadata l)
+select pg_catalog.pg_describe_object(classid, objid, 0) as what from found
+where objid >= 16384 or classid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass
+order by 1 limit 21`;
+
+/** What somebody else keeps in the maintenance database, on a connection to it. */
+export const strangeIn = async (session: Session): Promise<readonly string[]> =>
+  (await session.rows<{ what: string }>("look for what is not Mayfly's", strangeObjects)).map(
+    ({ what }) => JSON.stringify(what),
+  );
+
 /** Whether there is a maintenance database. */
 export async function maintenanceExists(session: Session): Promise<boolean> {
   const rows = await session.rows(

@@ -31,6 +31,7 @@ import {
   maintenanceExists,
   shut,
   staffOf,
+  strangeIn,
 } from "./drop-roles.ts";
 import { withLeases } from "./leases.ts";
 import { dropLitter, endOthers, removalLogin } from "./removal-login.ts";
@@ -49,6 +50,8 @@ interface Left {
   readonly tags?: number;
   /** Whether it was seen that no lease is left. */
   readonly drained: boolean;
+  /** What the maintenance database holds that is not Mayfly's, as far as that matters. */
+  readonly strange: readonly string[];
 }
 
 /**
@@ -109,7 +112,11 @@ async function drainAs(
       removeTag(deps, { admin, version: found.version, session, inDatabase }, plan, stack),
     ),
   );
-  if (left.tags === 0) {
+  if (left.tags === 0 && left.strange.length > 0)
+    warn(`database "${MAINTENANCE_DATABASE}" is kept: somebody else has something in it`, {
+      what: someOf(left.strange),
+    });
+  else if (left.tags === 0) {
     const dropped = await withSession(admin, LIMITS, dropMaintenanceDatabase);
     if (dropped) log("maintenance database dropped");
     else warn(`database "${MAINTENANCE_DATABASE}" is kept: somebody uses it, or owns it`);
@@ -132,10 +139,11 @@ async function removeTag(
     });
     // nobody's: a removal that was not heard of may have come this far already
     const drained = stamp === undefined && (await leasesOf(session, plan.tag)).length === 0;
-    return { drained };
+    return { drained, strange: [] };
   }
   const drained = (await clear(deps, ground, plan)).length === 0;
-  return { tags: await releaseTag(session, plan.tag, stack), drained };
+  const tags = await releaseTag(session, plan.tag, stack);
+  return { tags, drained, strange: tags === 0 ? await strangeIn(session) : [] };
 }
 
 async function reached<T>(
