@@ -87,6 +87,19 @@ const withoutFaults: Plugin = {
   },
 };
 
+/** The driver brings a pool and a binding to libpq. A function has one connection, and neither. */
+const oneConnection: Plugin = {
+  name: "one-connection",
+  setup: (bundler) => {
+    bundler.onLoad(
+      { filter: /node_modules\/(?:pg-pool\/index|pg\/lib\/native\/index)\.js$/ },
+      () => ({
+        contents: "module.exports = class {};",
+      }),
+    );
+  },
+};
+
 /** Bundle one function to `dist/<name>/index.mjs` and return its size in bytes. */
 async function bundle([name, entry]: readonly [string, string]): Promise<number> {
   const { outputFiles } = await build({
@@ -100,7 +113,7 @@ async function bundle([name, entry]: readonly [string, string]): Promise<number>
     legalComments: "none",
     mainFields: ["module", "main"],
     external: ["pg-native"],
-    plugins: [environmentCredentials, withoutFaults],
+    plugins: [environmentCredentials, withoutFaults, oneConnection],
     // pg is CommonJS and asks for node:events and others at run time
     banner: {
       js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",

@@ -112,8 +112,8 @@ export type DropOutcome =
   | {
       readonly kind: "blocked";
       readonly blockers: readonly Blocker[];
-      /** Databases that hold some of them which carry no code: a janitor may clear those. */
-      readonly litter: readonly string[];
+      /** Those of them that carry no code: a janitor may clear them. */
+      readonly litter: readonly Blocker[];
     }
   | { readonly kind: "failed"; readonly code: string };
 
@@ -134,17 +134,17 @@ export type Cleared = Pick<Blocker, "database" | "catalog" | "count">;
 
 /** What a janitor made of one lease's litter. */
 export interface Clearance {
-  /** `taken back`: somebody has revoked the lease meanwhile, and it is lent no more. */
-  readonly state: "done" | "taken back" | "failed";
   readonly cleared: readonly Cleared[];
-  /** Of `failed`. */
-  readonly why?: string;
+  /** What was not cleared, and why. */
+  readonly failures: readonly { readonly database: string; readonly why: string }[];
+  /** Somebody has revoked the lease meanwhile, and it is lent no more. */
+  readonly takenBack: boolean;
 }
 
 /** Enters the databases of applications, and acts there as leases that are lent, with what they own. */
 export interface Janitor {
   /** Remove what carries no code, as much as there is time for. Never rejects; safe to repeat. */
-  clear(litter: readonly Littered[]): Promise<readonly Clearance[]>;
+  clear(litter: readonly Littered[], until: Instant): Promise<readonly Clearance[]>;
 }
 
 /** Who had a session: what the server tells of it. */

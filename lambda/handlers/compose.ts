@@ -119,7 +119,12 @@ export function compose(env: Environment): Composition {
       database,
       tag,
       engine,
-      janitor: postgresJanitor({ login: janitor, limits: LIMITS, time }),
+      janitor: postgresJanitor({
+        login: janitor,
+        connect: LIMITS.connect,
+        time,
+        random: Math.random,
+      }),
       readers,
       scheduler,
       telemetry,

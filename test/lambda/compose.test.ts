@@ -33,6 +33,7 @@ const environment = (root: string) => ({
   DB_HOST: "db.example.com",
   DB_PORT: "5432",
   ISSUER_SECRET_ARN: "issuer",
+  JANITOR_SECRET_ARN: "janitor",
   LAMBDA_TASK_ROOT: root,
   REVOCATION_QUEUE_ARN: "queue",
   SCHEDULER_ROLE_ARN: "role",

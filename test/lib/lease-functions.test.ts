@@ -79,11 +79,14 @@ const queue = resolved.arn("AWS::SQS::Queue", "RevocationsQueue");
 const provisioner = resolved.arn("AWS::Lambda::Function", "ProvisioningProvisioner");
 
 test.each<[string, object]>([
-  ["IssuerRole", { ReadSecrets: read("SecretsIssuer", "SecretsPepper"), ...create }],
+  [
+    "IssuerRole",
+    { ReadSecrets: read("SecretsIssuer", "SecretsJanitor", "SecretsPepper"), ...create },
+  ],
   [
     "RevokerRole",
     {
-      ReadSecrets: read("SecretsIssuer"),
+      ReadSecrets: read("SecretsIssuer", "SecretsJanitor"),
       ...create,
       ReadRevocations: {
         Effect: "Allow",
@@ -94,12 +97,17 @@ test.each<[string, object]>([
   ],
   [
     "SweeperRole",
-    { ReadSecrets: read("SecretsIssuer"), ...create, ...compare, WatchSecrets: watch },
+    {
+      ReadSecrets: read("SecretsIssuer", "SecretsJanitor"),
+      ...create,
+      ...compare,
+      WatchSecrets: watch,
+    },
   ],
   [
     "OperatorRole",
     {
-      ReadSecrets: read("SecretsIssuer"),
+      ReadSecrets: read("SecretsIssuer", "SecretsJanitor"),
       ...create,
       ...compare,
       Converge: { Effect: "Allow", Action: "lambda:InvokeFunction", Resource: provisioner },
@@ -192,6 +200,7 @@ const leases = {
   ...server,
   ...serverId,
   ISSUER_SECRET_ARN: secret("SecretsIssuer"),
+  JANITOR_SECRET_ARN: secret("SecretsJanitor"),
   SCHEDULE_GROUP: groupName,
   SCHEDULER_ROLE_ARN: schedulerRole,
   REVOCATION_QUEUE_ARN: queue,

@@ -104,18 +104,21 @@ test.each([["lambda:InvokeFunction"], ["lambda:InvokeAsync"], ["lambda:InvokeFun
 
 const LEASE_FUNCTIONS = ["IssuerRole", "RevokerRole", "SweeperRole", "OperatorRole"];
 
-test.each(LEASE_FUNCTIONS)("%s reads the issuer's secret, and no other's", async (role) => {
-  const read = "secretsmanager:GetSecretValue";
-  expect(await decide(role, read, secret("SecretsIssuer"))).toBe("Allowed");
-  for (const word of ["SecretsJanitor", "sandboxInstanceSecret"])
-    expect(await decide(role, read, secret(word))).toBe("ImplicitlyDenied");
-  expect(await decide(role, read, secret("SecretsPepper"))).toBe(
-    role === "IssuerRole" ? "Allowed" : "ImplicitlyDenied",
-  );
-  expect(await decide(role, "secretsmanager:PutSecretValue", secret("SecretsIssuer"))).toBe(
-    "ImplicitlyDenied",
-  );
-});
+test.each(LEASE_FUNCTIONS)(
+  "%s reads the issuer's secret and the janitor's, and no other's",
+  async (role) => {
+    const read = "secretsmanager:GetSecretValue";
+    for (const word of ["SecretsIssuer", "SecretsJanitor"])
+      expect(await decide(role, read, secret(word))).toBe("Allowed");
+    expect(await decide(role, read, secret("sandboxInstanceSecret"))).toBe("ImplicitlyDenied");
+    expect(await decide(role, read, secret("SecretsPepper"))).toBe(
+      role === "IssuerRole" ? "Allowed" : "ImplicitlyDenied",
+    );
+    expect(await decide(role, "secretsmanager:PutSecretValue", secret("SecretsIssuer"))).toBe(
+      "ImplicitlyDenied",
+    );
+  },
+);
 
 test.each(LEASE_FUNCTIONS)("%s makes schedules in its group, and nowhere else", async (role) => {
   const create = "scheduler:CreateSchedule";

@@ -121,8 +121,8 @@ test("messages of one second are a batch, which is handed over when it is full",
 
 test("a message that fails comes again alone, when nobody works at it any more", async () => {
   await send([{ id: "alone-1" }, { id: "alone-2", do: "fail" }, { id: "alone-3" }]);
-  await eventually(() => runner.queueMessages(output("QueueArn")).length === 1);
-  expect(runner.queueMessages(output("QueueArn"))).toEqual(['{"id":"alone-2","do":"fail"}']);
+  const left = '{"id":"alone-2","do":"fail"}';
+  await eventually(() => runner.queueMessages(output("QueueArn")).join() === left);
   await pass();
   await eventually(() => deliveriesOf("alone-2").length === 2);
   expect(deliveriesOf("alone-2")).toEqual(["1", "2"]);

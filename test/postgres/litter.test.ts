@@ -1,14 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Credential } from "../../core/leases/credential.ts";
+import type { LeaseRef } from "../../core/leases/lease.ts";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
 import type { Janitor, LeaseDeps } from "../../core/leases/ports.ts";
-import { revokeLease } from "../../core/leases/revoke.ts";
+import { revokeLease, revokeMany } from "../../core/leases/revoke.ts";
 import { sweep } from "../../core/leases/sweep.ts";
 import { janitorName } from "../../core/names.ts";
 import { Secret } from "../../core/secret.ts";
-import { seconds } from "../../core/time.ts";
+import type { Instant } from "../../core/time.ts";
+import { connect } from "../../lambda/postgres/connection/login.ts";
 import { postgresJanitor } from "../../lambda/postgres/leases/janitor.ts";
-import { LATCHED, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
+import { giveTable, LATCHED, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { type Issuer, issuer, logIn } from "../support/leases.ts";
 import { runAs, TEST_LIMITS, type TestDatabase } from "../support/provisioned.ts";
 
@@ -38,6 +40,15 @@ const cleared = (catalog: string, count: number, database = lease.test.database)
   catalog,
   count,
 });
+
+const refsOf = async (credentials: readonly Credential[]) => {
+  const refs: LeaseRef[] = [];
+  for (const { username } of credentials) {
+    const { role } = await lease.deps.engine.look(username);
+    if (role?.kind === "lease") refs.push(role.lease);
+  }
+  return refs;
+};
 
 const isLent = async (username: string): Promise<boolean> => {
   const rows = await runAs(
@@ -175,9 +186,9 @@ describe("a lease that is lent", () => {
   const meeting = (times: number, meanwhile: () => Promise<unknown>): Janitor => {
     let left = times;
     return {
-      clear: async (litter) => {
+      clear: async (litter, until) => {
         if (left-- > 0) await meanwhile();
-        return lease.deps.janitor.clear(litter);
+        return lease.deps.janitor.clear(litter, until);
       },
     };
   };
@@ -226,8 +237,9 @@ describe("a lease that is lent", () => {
         reads.push(fresh);
         return { ...(await lease.test.janitor()), password: new Secret("wrong") };
       },
-      limits: TEST_LIMITS,
+      connect: TEST_LIMITS.connect,
       time: lease.deps.time,
+      random: Math.random,
     });
     expect(await revoke(credential, { janitor })).toMatchObject({
       state: "quarantined",
@@ -239,38 +251,191 @@ describe("a lease that is lent", () => {
   });
 
   test("to a janitor who was killed is taken back by the next sweep, also where it cannot be dropped", async () => {
-    await runAs(lease.test.superuser(), "grant create on schema public to public");
-    const credential = await litterer("select lo_create(0)", "create table public.mine (id int)");
+    const credential = await litterer("select lo_create(0)");
+    await giveTable(lease.test, credential.username);
     const janitor: Janitor = { clear: () => Promise.reject(new Error("killed")) };
-    await expect(revoke(credential, { janitor })).rejects.toThrow("killed");
+    expect(await revoke(credential, { janitor })).toMatchObject({
+      state: "quarantined",
+      blockers: expect.arrayContaining([
+        { database: lease.test.database, catalog: "pg_class", kind: "owner", count: 1 },
+        expect.objectContaining({ catalog: "pg_largeobject", why: "Error" }),
+      ]),
+    });
     expect(await isLent(credential.username)).toBe(true);
     expect(await sweep(lease.deps, sweeping)).toMatchObject({ quarantined: 1 });
     expect(await isLent(credential.username)).toBe(false);
-    await runAs(
-      lease.test.superuser(),
-      "drop table public.mine; revoke create on schema public from public",
-    );
+    await runAs(lease.test.superuser(), `drop owned by "${credential.username}"`);
     expect(await sweep(lease.deps, sweeping)).toMatchObject({ revoked: 1 });
   });
 
+  test.each([["lend"], ["take back"]] as const)(
+    "or cannot be (%s) costs no other its receipt, and says why",
+    async (broken) => {
+      const plain = await lease.issue();
+      const credential = await litterer("select lo_create(0)");
+      await giveTable(lease.test, credential.username);
+      const { engine } = lease.deps;
+      const lend: typeof engine.lend = (leases, way) =>
+        way === broken ? Promise.reject(new Error("lost")) : engine.lend(leases, way);
+      const refs = await refsOf([plain, credential]);
+      const done = await revokeMany({ ...lease.deps, engine: { ...engine, lend } }, refs, byHand);
+      expect(done).toMatchObject([
+        { receipt: { state: "revoked" } },
+        { receipt: { state: "quarantined" } },
+      ]);
+      await runAs(lease.test.superuser(), `drop owned by "${credential.username}"`);
+      expect(await sweep(lease.deps, sweeping)).toMatchObject({ revoked: 1 });
+    },
+  );
+
   test("has its litter removed as far as there is time, and the rest by the next sweep", async () => {
     const credential = await litterer("select count(lo_create(0)) from generate_series(1, 1100)");
-    let now = lease.deps.time.now();
+    let left = 3;
     const janitor = postgresJanitor({
       login: () => lease.test.janitor(),
-      limits: TEST_LIMITS,
-      time: {
-        now: () => {
-          now = (now + seconds(5)) as typeof now;
-          return now;
-        },
-      },
+      connect: TEST_LIMITS.connect,
+      // the clock stands until there was time for one batch
+      time: { now: () => (left-- > 0 ? 0 : 9_999_999_999_999) as Instant },
+      random: Math.random,
     });
-    expect(await revoke(credential, { janitor })).toMatchObject({
+    const receipt = await revoke(credential, { janitor });
+    expect(receipt).toMatchObject({
       state: "quarantined",
-      cleared: [cleared("pg_largeobject", 500)],
-      blockers: [{ catalog: "pg_largeobject", count: 600 }],
+      blockers: [{ catalog: "pg_largeobject", why: expect.stringContaining("no time left") }],
     });
     expect(await sweep(lease.deps, sweeping)).toMatchObject({ revoked: 1 });
+  });
+});
+
+describe("what takes long, or is locked, keeps nothing else", () => {
+  test("of the same lease: it alone stays, and all that was removed is told", async () => {
+    const credential = await litterer(
+      "select lo_create(n) from generate_series(700001, 700600) n",
+      "select lo_put(700300, 0, 'x'); grant all on large object 700300 to public",
+      "alter default privileges grant select on tables to public",
+    );
+    const other = await connect(lease.test.superuser(), TEST_LIMITS);
+    await other.query("begin; select lo_put(700300, 0, 'y')");
+    expect(await revoke(credential)).toMatchObject({
+      state: "quarantined",
+      cleared: expect.arrayContaining([
+        cleared("pg_largeobject", 599),
+        cleared("pg_default_acl", 1),
+      ]),
+      blockers: [{ catalog: "pg_largeobject", count: 1, why: expect.stringContaining("55P03") }],
+    });
+    await other.end();
+    expect(await sweep(lease.deps, sweeping)).toMatchObject({ revoked: 1 });
+  });
+
+  test("of other leases, in whatever order they come", async () => {
+    const hostile = await litterer(
+      "select lo_from_bytea(710001, 'x')",
+      "grant all on large object 710001 to public",
+    );
+    const honest = [await litterer("select lo_create(0)"), await litterer("select lo_create(0)")];
+    const other = await connect(lease.test.superuser(), TEST_LIMITS);
+    await other.query("begin; select lo_put(710001, 0, 'y')");
+    const done = await revokeMany(lease.deps, await refsOf([hostile, ...honest]), byHand);
+    expect(done).toMatchObject([
+      { receipt: { state: "quarantined" } },
+      { receipt: { state: "revoked" } },
+      { receipt: { state: "revoked" } },
+    ]);
+    await other.end();
+    expect(await sweep(lease.deps, sweeping)).toMatchObject({ revoked: 1 });
+  });
+});
+
+test("large objects with data stay where rows may refer to them, and nowhere else", async () => {
+  const credential = await lease.issue("user-service--readwrite");
+  await runAs(
+    lease.test.as(credential.username, credential.password),
+    "select lo_from_bytea(720001, 'a document'), lo_create(720002)",
+  );
+  expect(await revoke(credential)).toMatchObject({
+    state: "quarantined",
+    cleared: [cleared("pg_largeobject", 1)],
+    blockers: [
+      {
+        catalog: "pg_largeobject",
+        count: 1,
+        why: expect.stringContaining("1 large objects hold data"),
+      },
+    ],
+  });
+  expect(await runAs(lease.test.superuser(), "select lo_get(720001)::text as text")).toEqual([
+    { text: `\\x${Buffer.from("a document").toString("hex")}` },
+  ]);
+  await runAs(lease.test.superuser(), "select lo_unlink(720001)");
+  expect(await sweep(lease.deps, sweeping)).toMatchObject({ revoked: 1 });
+
+  const reader = await litterer("select lo_from_bytea(720003, 'junk')");
+  expect(await revoke(reader)).toMatchObject({
+    state: "revoked",
+    cleared: [cleared("pg_largeobject", 1)],
+  });
+});
+
+describe("an event trigger", () => {
+  afterEach(() => runAs(lease.test.superuser(), "drop event trigger if exists watcher"));
+
+  test.each([
+    ["that would run at it, whose code could become the janitor", "", false],
+    ["for the very statement", "when tag in ('ALTER DEFAULT PRIVILEGES')", false],
+    ["for other statements", "when tag in ('CREATE TABLE')", true],
+  ])("(%s) is never met by the janitor", async (_, condition, isCleared) => {
+    await runAs(
+      lease.test.superuser(),
+      `create or replace function public.watch() returns event_trigger language plpgsql as $$ begin
+         if current_user like '%janitor' or session_user like '%janitor' then
+           create table if not exists public.met (who text);
+           insert into public.met values (session_user);
+         end if; end $$;
+       create event trigger watcher on ddl_command_end ${condition} execute function public.watch()`,
+    );
+    const credential = await litterer(
+      "alter default privileges grant select on tables to public",
+      "select lo_create(0)",
+    );
+    expect(await revoke(credential)).toMatchObject(
+      isCleared
+        ? { state: "revoked" }
+        : {
+            state: "quarantined",
+            cleared: [cleared("pg_largeobject", 1)],
+            blockers: [
+              {
+                catalog: "pg_default_acl",
+                why: expect.stringContaining('event trigger "watcher"'),
+              },
+            ],
+          },
+    );
+    expect(await runAs(lease.test.superuser(), "select to_regclass('public.met') as met")).toEqual([
+      { met: null },
+    ]);
+    await runAs(lease.test.superuser(), "drop event trigger watcher");
+    if (!isCleared) expect(await sweep(lease.deps, sweeping)).toMatchObject({ revoked: 1 });
+  });
+});
+
+test("names that are longer in another encoding are cleared too", async () => {
+  const latin = `${lease.test.database}_latin`;
+  const { superuser } = lease.test;
+  await runAs(
+    superuser(),
+    `create database ${latin} template template0 encoding 'LATIN1' lc_collate 'C' lc_ctype 'C'`,
+  );
+  const schema = "é".repeat(40);
+  await runAs(superuser(latin), `create schema "${schema}"`);
+  const credential = await lease.issue();
+  await runAs(
+    lease.test.as(credential.username, credential.password, latin),
+    `alter default privileges in schema "${schema}" grant select on tables to public`,
+  );
+  expect(await revoke(credential)).toMatchObject({
+    state: "revoked",
+    cleared: [cleared("pg_default_acl", 1, latin)],
   });
 });

@@ -121,7 +121,12 @@ export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): I
     deployment,
     endpoint: { host, port, tls: "verify-full" },
     readers: options.readers ?? NO_READERS,
-    janitor: postgresJanitor({ login: () => database.janitor(), limits: TEST_LIMITS, time }),
+    janitor: postgresJanitor({
+      login: () => database.janitor(),
+      connect: TEST_LIMITS.connect,
+      time,
+      random: Math.random,
+    }),
     engine: postgresEngine({
       maintenance,
       tag: database.tag,

@@ -293,8 +293,7 @@ async function drop(
       named.push(outcome as DropOutcome);
     else {
       const blockers = await blockersOf(deps, lease);
-      const litter = blockers.filter(isLitter).map(({ database }) => database);
-      named.push({ kind: "blocked", blockers, litter: [...new Set(litter)] });
+      named.push({ kind: "blocked", blockers, litter: blockers.filter(isLitter) });
     }
   }
   return named;

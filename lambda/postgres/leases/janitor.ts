@@ -1,84 +1,116 @@
 import { StatementRejectedError } from "../../../core/errors.ts";
+import { parseLeaseName } from "../../../core/leases/lease-name.ts";
 import type { Blocker, Clearance, Cleared, Janitor, Littered } from "../../../core/leases/ports.ts";
+import { groupRoleName } from "../../../core/names.ts";
 import { reasonOf } from "../../../core/reason.ts";
 import { type Instant, plus, seconds, type Time } from "../../../core/time.ts";
 import type { Limits } from "../connection/login.ts";
 import type { LoginSource } from "../connection/maintenance.ts";
 import { openSession, type Session } from "../connection/session.ts";
-import { ident, integer, joined, type Sql, sql } from "../connection/sql.ts";
+import { ident, type Sql, sql } from "../connection/sql.ts";
 import { WRONG_PASSWORD } from "../connection/sqlstates.ts";
 
 export interface JanitorDeps {
   /** The janitor's login; its database is left aside. */
   readonly login: LoginSource;
-  readonly limits: Limits;
+  /** Of its connections. */
+  readonly connect: Limits["connect"];
   readonly time: Pick<Time, "now">;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
 }
 
 const LARGE_OBJECTS = "pg_largeobject";
 const DEFAULT_PRIVILEGES = "pg_default_acl";
 
-/** Whether a blocker carries no code and holds nothing but itself: it may be removed unseen. */
+/** Whether a blocker is of a kind that carries no code. */
 export const isLitter = ({ catalog, kind }: Pick<Blocker, "catalog" | "kind">): boolean =>
   kind === "owner" && (catalog === LARGE_OBJECTS || catalog === DEFAULT_PRIVILEGES);
 
 /** Each takes a place in the server's table of locks until its transaction is over. */
 const OBJECTS_TOGETHER = 500;
-/** What one call spends: a lease may have made millions, and the next sweep goes on. */
-const PATIENCE = seconds(8);
+/** So many that cannot be removed, and the rest of the lease is left to the next attempt. */
+const MOST_STUBBORN = 10;
+/** One lease must not use up the time of all: whoever has left something that takes long has left it itself. */
+const SHARE = seconds(2);
+const BOUNDS = { statement: SHARE, lock: seconds(0.2) };
 
-/** Clears litter as the janitor, database by database, on one connection at a time. */
+const NO_TIME = "there was no time left; the next attempt goes on";
+
+/** What has become of one lease so far. */
+interface Progress {
+  readonly cleared: Cleared[];
+  readonly failures: { database: string; why: string }[];
+  takenBack: boolean;
+}
+
+/**
+ * Clears litter as the janitor, database by database, on one connection at a time, in no order that
+ * anybody could count on.
+ */
 export function postgresJanitor(deps: JanitorDeps): Janitor {
   return {
-    clear: async (litter) => {
-      const until = plus(deps.time.now(), PATIENCE);
-      const found = new Map<Littered, Clearance[]>(litter.map((each) => [each, []]));
-      for (const database of new Set(litter.flatMap(({ databases }) => databases))) {
-        const here = litter.filter(({ databases }) => databases.includes(database));
-        const clearances = await clearIn(deps, database, here, until);
-        for (const [i, each] of here.entries())
-          found.get(each)?.push(clearances[i] ?? { state: "done", cleared: [] });
+    clear: async (litter, until) => {
+      const progress = new Map<Littered, Progress>(
+        litter.map((each) => [each, { cleared: [], failures: [], takenBack: false }]),
+      );
+      const databases = [...new Set(litter.flatMap((each) => each.databases))];
+      for (const database of shuffled(databases, deps.random)) {
+        const here = litter.filter((each) => each.databases.includes(database));
+        await clearIn(deps, database, shuffled(here, deps.random), until, progress);
       }
-      return litter.map((each) => together(found.get(each) ?? []));
+      return litter.map((each): Clearance => progress.get(each) ?? NOTHING);
     },
   };
 }
 
-/** The worst of what became of one lease in several databases. */
-function together(all: readonly Clearance[]): Clearance {
-  const worst =
-    all.find(({ state }) => state === "failed") ?? all.find(({ state }) => state === "taken back");
-  return { state: "done", ...worst, cleared: all.flatMap(({ cleared }) => cleared) };
-}
+const NOTHING: Clearance = { cleared: [], failures: [], takenBack: false };
+
+const shuffled = <T>(all: readonly T[], random: () => number): readonly T[] =>
+  all
+    .map((each) => ({ each, at: random() }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ each }) => each);
 
 async function clearIn(
   deps: JanitorDeps,
   database: string,
   litter: readonly Littered[],
   until: Instant,
-): Promise<readonly Clearance[]> {
-  const session = await openAs(deps, database).catch(failed);
-  if ("state" in session) return litter.map(() => session);
-  const clearances: Clearance[] = [];
+  progress: ReadonlyMap<Littered, Progress>,
+): Promise<void> {
+  const isLate = (): boolean => deps.time.now() >= until;
+  const failAll = (why: string): void => {
+    for (const each of litter) progress.get(each)?.failures.push({ database, why });
+  };
+  if (isLate()) return failAll(NO_TIME);
+  const session = await openAs(deps, database).catch(reasonOf);
+  if (typeof session === "string") return failAll(session);
   try {
-    for (const { lease } of litter) {
-      const cleared: Cleared[] = [];
-      const mayContinue = (): boolean => deps.time.now() < until;
-      const end = await clearAs(session, lease.username, mayContinue, (catalog, count) =>
-        cleared.push({ database, catalog, count }),
-      ).then(() => undefined, failed);
-      clearances.push({ state: "done", ...end, cleared });
+    for (const each of litter) {
+      const own = progress.get(each);
+      if (own === undefined) continue;
+      const deadline = Math.min(until, plus(deps.time.now(), SHARE));
+      await clearAs(session, each.lease, {
+        mayContinue: () => deps.time.now() < deadline,
+        note: (catalog, count) => {
+          if (count > 0) own.cleared.push({ database, catalog, count });
+        },
+        fail: (why) => own.failures.push({ database, why }),
+        takenBack: () => {
+          own.takenBack = true;
+        },
+      });
     }
   } finally {
     await session.end();
   }
-  return clearances;
 }
 
 /** Its password may have been rotated since it was read. */
-async function openAs({ login, limits }: JanitorDeps, database: string) {
+async function openAs({ login, connect }: JanitorDeps, database: string) {
   const open = async (fresh: boolean) =>
-    openSession({ ...(await login({ fresh })), database }, limits);
+    openSession({ ...(await login({ fresh })), database }, { ...BOUNDS, connect });
   return open(false).catch((error: unknown) => {
     if (!(error instanceof StatementRejectedError) || error.engineCode !== WRONG_PASSWORD)
       throw error;
@@ -86,91 +118,184 @@ async function openAs({ login, limits }: JanitorDeps, database: string) {
   });
 }
 
-function failed(error: unknown): Clearance {
-  if (error instanceof StatementRejectedError && error.step === BECOME)
-    return { state: "taken back", cleared: [] };
-  return { state: "failed", why: reasonOf(error), cleared: [] };
+/** How one lease is cleared in one database, and whom that is told. */
+interface Work {
+  readonly mayContinue: () => boolean;
+  readonly note: (catalog: string, count: number) => void;
+  readonly fail: (why: string) => void;
+  readonly takenBack: () => void;
 }
 
-const BECOME = "become a lease that is lent";
-
-/** `$1` a lease. Its large objects, as many as go together. */
-const unlink = sql`
-select pg_catalog.count(pg_catalog.lo_unlink(l.oid)) as count from (
-  select m.oid from pg_catalog.pg_largeobject_metadata m
-  join pg_catalog.pg_roles r on r.oid = m.lomowner
-  where r.rolname = $1::name limit ${integer(OBJECTS_TOGETHER)}) l`;
-
-/** `$1` a lease. The default privileges that it has set, and whom they concern. */
-const defaults = sql`
-select n.nspname::text as schema, d.defaclobjtype::text as kind,
-  pg_catalog.array_agg(distinct coalesce(g.rolname::text, '')) as grantees
-from pg_catalog.pg_default_acl d join pg_catalog.pg_roles r on r.oid = d.defaclrole
-left join pg_catalog.pg_namespace n on n.oid = d.defaclnamespace
-left join lateral pg_catalog.aclexplode(d.defaclacl) a on true
-left join pg_catalog.pg_roles g on g.oid = a.grantee
-where r.rolname = $1::name group by d.oid, n.nspname, d.defaclobjtype`;
-
-interface DefaultsRow {
-  readonly schema: string | null;
-  readonly kind: string;
-  /** An empty text is PUBLIC. */
-  readonly grantees: readonly string[];
-}
-
-/** Everything is done as the lease, which has no power left: whatever a trigger does there is done by it. */
-async function clearAs(
-  session: Session,
-  username: string,
-  mayContinue: () => boolean,
-  note: (catalog: string, count: number) => void,
-): Promise<void> {
-  await session.rows(BECOME, sql`set role ${ident(username)}`);
+/**
+ * Everything is done as the lease, which has no power left. The kinds fail each by itself; what was
+ * removed of one stays told.
+ */
+async function clearAs(session: Session, lease: Littered["lease"], work: Work): Promise<void> {
+  if (!work.mayContinue()) return work.fail(NO_TIME);
+  const step = "become a lease that is lent";
   try {
-    let unlinked = 0;
-    for (let last = 1; last > 0 && mayContinue(); unlinked += last) {
-      const [row] = await session.rows<{ count: string }>("remove large objects", unlink, [
-        username,
-      ]);
-      last = Number(row?.count ?? 0);
-    }
-    if (unlinked > 0) note(LARGE_OBJECTS, unlinked);
-    const step = "remove default privileges";
-    const entries = await session.rows<DefaultsRow>(step, defaults, [username]);
-    const known = entries
-      .map((entry) => restored(username, entry))
-      .filter(({ length }) => length > 0);
-    await session.apply(step, known.flat());
-    if (known.length > 0) note(DEFAULT_PRIVILEGES, known.length);
-  } finally {
-    await session.rows(BECOME, sql`set role none`);
+    await session.rows(step, sql`set role ${ident(lease.username)}`);
+  } catch (error) {
+    // a role that is gone, or that somebody else has revoked meanwhile
+    return error instanceof StatementRejectedError ? work.takenBack() : work.fail(reasonOf(error));
   }
+  for (const clear of [clearLargeObjects, clearDefaultPrivileges])
+    await clear(session, lease, work).catch((error: unknown) => work.fail(reasonOf(error)));
+  await session
+    .rows(step, sql`set role none`)
+    .catch((error: unknown) => work.fail(reasonOf(error)));
 }
 
-/** PostgreSQL's word for each kind of object that has defaults, and what PUBLIC has of it (`acldefault`). */
-const KINDS: Readonly<Record<string, { readonly of: Sql; readonly everyone?: Sql }>> = {
-  r: { of: sql`tables` },
-  S: { of: sql`sequences` },
-  f: { of: sql`functions`, everyone: sql`execute` },
-  T: { of: sql`types`, everyone: sql`usage` },
-  n: { of: sql`schemas` },
-  L: { of: sql`large objects` },
-};
+/** `$1` a lease's OID, `$2` OIDs that are left alone. By an index, however many others there are. */
+const largeObjects = sql`
+select s.objid::text as oid from pg_catalog.pg_shdepend s
+where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and s.refobjid = $1::oid
+  and s.classid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass and s.deptype = 'o'
+  and s.dbid = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
+  and s.objid <> all ($2::oid[])
+order by s.objid limit ${OBJECTS_TOGETHER.toString() as Sql}`;
 
-/** An entry that says no more than PostgreSQL itself does is removed by the server. Nothing of kinds that are not known. */
-function restored(username: string, { schema, kind, grantees }: DefaultsRow): readonly Sql[] {
-  const found = KINDS[kind];
-  if (found === undefined) return [];
-  const { of, everyone } = found;
-  const place = schema === null ? sql`` : sql`in schema ${ident(schema)} `;
-  const alter = (what: Sql): Sql => sql`alter default privileges ${place}${what}`;
-  const names = grantees.map((name) => (name === "" ? sql`public` : ident(name)));
-  const revoke =
-    names.length === 0 ? [] : [alter(sql`revoke all on ${of} from ${joined(names, sql`, `)}`)];
-  if (schema !== null) return revoke;
-  return [
-    ...revoke,
-    alter(sql`grant all on ${of} to ${ident(username)}`),
-    ...(everyone === undefined ? [] : [alter(sql`grant ${everyone} on ${of} to public`)]),
-  ];
+/** `$1` OIDs. Those that hold data; 262144 is `INV_READ`, 2 the end. */
+const holdingData = sql`
+select o.oid::text as oid from pg_catalog.unnest($1::oid[]) as o (oid)
+where pg_catalog.lo_lseek64(pg_catalog.lo_open(o.oid, 262144), 0, 2) > 0`;
+
+/** `$1` OIDs. */
+const unlink = sql`
+select pg_catalog.count(pg_catalog.lo_unlink(o.oid)) as count
+from pg_catalog.unnest($1::oid[]) as o (oid)`;
+
+/**
+ * `$1` a group. Whether its leases may have written down somewhere which large objects are theirs. If
+ * there is no such group any more, nobody knows.
+ */
+const mayRefer = sql`
+select not exists (select from pg_catalog.pg_roles g where g.rolname = $1::name) or exists (
+  select from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  left join pg_catalog.pg_attribute t on t.attrelid = c.oid and t.attacl is not null
+  cross join lateral (select * from pg_catalog.aclexplode(c.relacl)
+    union all select * from pg_catalog.aclexplode(t.attacl)) a
+  left join pg_catalog.pg_roles g on g.oid = a.grantee
+  where n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
+    and a.privilege_type in ('INSERT', 'UPDATE') and (a.grantee = 0 or g.rolname = $1::name)) as may`;
+
+const HOLDS_DATA =
+  "large objects hold data, and rows that the lease may have written may refer to them";
+
+async function clearLargeObjects(
+  session: Session,
+  { username, incarnation }: Littered["lease"],
+  { mayContinue, note, fail }: Work,
+): Promise<void> {
+  const step = "remove large objects";
+  const name = parseLeaseName(username);
+  const group = name === undefined ? "" : groupRoleName(name.tag, name.role);
+  const [refers] = await session.rows<{ may: boolean }>(step, mayRefer, [group]);
+  const left: string[] = [];
+  let stubborn: unknown;
+  const remove = async (oids: readonly string[]): Promise<void> => {
+    const [row] = await session.rows<{ count: string }>(step, unlink, [oids]);
+    removed += Number(row?.count ?? 0);
+  };
+  let removed = 0;
+  let kept = 0;
+  try {
+    while (mayContinue() && left.length - kept < MOST_STUBBORN) {
+      const found = await session.rows<{ oid: string }>(step, largeObjects, [incarnation, left]);
+      if (found.length === 0) break;
+      const all = found.map(({ oid }) => oid);
+      const full =
+        refers?.may === true ? await session.rows<{ oid: string }>(step, holdingData, [all]) : [];
+      kept += full.length;
+      left.push(...full.map(({ oid }) => oid));
+      const litter = all.filter((oid) => !left.includes(oid));
+      await remove(litter).catch(async () => {
+        // one of them is locked, or takes long: it keeps none of the others
+        for (const oid of litter) {
+          if (!mayContinue() || left.length - kept >= MOST_STUBBORN) return;
+          await remove([oid]).catch((error: unknown) => {
+            stubborn = error;
+            left.push(oid);
+          });
+        }
+      });
+    }
+  } finally {
+    note(LARGE_OBJECTS, removed);
+  }
+  if (kept > 0) fail(`${kept} ${HOLDS_DATA}`);
+  if (stubborn !== undefined) fail(reasonOf(stubborn));
+  else if (!mayContinue()) fail(NO_TIME);
+}
+
+/** Of `$1`, a lease: entries of default privileges that it has set. */
+const entries = sql`
+from pg_catalog.pg_default_acl d join pg_catalog.pg_roles r on r.oid = d.defaclrole
+where r.rolname = $1::name`;
+
+/**
+ * `$1` a lease. What makes each entry say no more than PostgreSQL itself does (`acldefault`), for then the
+ * server removes it; nothing for kinds that are not known. The server quotes: its names may have bytes
+ * that mean another length elsewhere.
+ */
+const restoring = sql`
+select pg_catalog.array_remove(array[
+  case when a.grantees is not null then pg_catalog.format(
+    'alter default privileges for role %I %srevoke all on %s from %s', e.lease, e.place, e.kind, a.grantees) end,
+  case when e.place = '' then pg_catalog.format(
+    'alter default privileges for role %I grant all on %s to %I', e.lease, e.kind, e.lease) end,
+  case when e.place = '' and e.kind in ('functions', 'types') then pg_catalog.format(
+    'alter default privileges for role %I grant %s on %s to public', e.lease,
+    case e.kind when 'types' then 'usage' else 'execute' end, e.kind) end], null) as statements
+from (select r.rolname as lease, d.defaclacl as acl,
+    coalesce((select pg_catalog.format('in schema %I ', n.nspname) from pg_catalog.pg_namespace n
+      where n.oid = d.defaclnamespace), '') as place,
+    case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions'
+      when 'T' then 'types' when 'n' then 'schemas' when 'L' then 'large objects' end as kind
+  ${entries}) e
+left join lateral (select pg_catalog.string_agg(distinct
+    case when x.grantee = 0 then 'public' else pg_catalog.quote_ident(g.rolname) end, ', ') as grantees
+  from pg_catalog.aclexplode(e.acl) x left join pg_catalog.pg_roles g on g.oid = x.grantee
+  where x.grantee = 0 or g.oid is not null) a on true
+where e.kind is not null`;
+
+/** Whatever an administrator lets run at each such statement: in a session that may become other leases. */
+const eventTriggers = sql`
+select pg_catalog.quote_ident(e.evtname) as name from pg_catalog.pg_event_trigger e
+where e.evtenabled <> 'D' and e.evtevent in ('ddl_command_start', 'ddl_command_end')
+  and (e.evttags is null or 'ALTER DEFAULT PRIVILEGES' = any (e.evttags))
+order by 1 limit 1`;
+
+async function clearDefaultPrivileges(
+  session: Session,
+  { username }: Littered["lease"],
+  { mayContinue, note, fail }: Work,
+): Promise<void> {
+  const step = "remove default privileges";
+  const count = async (): Promise<number> =>
+    Number(
+      (await session.rows<{ n: string }>(step, sql`select count(*) as n ${entries}`, [username]))[0]
+        ?.n,
+    );
+  const before = await count();
+  if (before === 0) return;
+  const [trigger] = await session.rows<{ name: string }>(step, eventTriggers);
+  if (trigger !== undefined)
+    return fail(
+      `the event trigger ${JSON.stringify(trigger.name)} would run as the janitor; see docs/revocation.md#litter`,
+    );
+  const found = await session.rows<{ statements: readonly Sql[] }>(step, restoring, [username]);
+  let failures = 0;
+  let last: unknown;
+  for (const { statements } of found) {
+    if (!mayContinue() || failures >= MOST_STUBBORN) break;
+    await session.apply(step, statements).catch((error: unknown) => {
+      last = error;
+      failures += 1;
+    });
+  }
+  note(DEFAULT_PRIVILEGES, before - (await count()));
+  if (last !== undefined) fail(reasonOf(last));
+  else if (!mayContinue()) fail(NO_TIME);
 }

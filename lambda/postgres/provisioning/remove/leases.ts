@@ -52,8 +52,9 @@ export async function withLeases<T>(
   });
   const janitor = postgresJanitor({
     login: async () => ({ ...login, ...(await janitorOf({ secrets, janitorSecret })) }),
-    limits: LIMITS,
+    connect: LIMITS.connect,
     time,
+    random: Math.random,
   });
   const deps = { database, tag, engine, janitor, readers, telemetry, time };
   try {
