@@ -1,5 +1,5 @@
 import type { Actor } from "../audit.ts";
-import { epochSecondsCeil, type Instant, minutes, toSeconds } from "../time.ts";
+import { between, epochSecondsCeil, type Instant, minutes, toSeconds } from "../time.ts";
 import { isDue, type Lease } from "./lease.ts";
 import { parseLeaseId } from "./lease-id.ts";
 import { parseLeaseName } from "./lease-name.ts";
@@ -43,6 +43,8 @@ export interface SweepOptions {
   readonly actor: Actor;
   /** True while there is time for one more revocation. */
   readonly mayContinue: () => boolean;
+  /** Try what has been in quarantine for an hour once an hour, not each time. @default false */
+  readonly backsOff?: boolean;
   /** Measures how old the rotated secrets are, and names those that are overdue. Never rejects. */
   readonly secretsOverdue?: () => Promise<readonly string[]>;
 }
@@ -57,7 +59,8 @@ export interface SweepOptions {
  * had no schedule; making it once more finds the name taken.
  *
  * Leases that may have sessions come first, then what can wait: one consumer's quarantine or litter
- * must not use up the time that another's due lease needs.
+ * must not use up the time that another's due lease needs. Whoever comes every few minutes backs off from
+ * what stays.
  *
  * On a copy, a restored or a promoted server every lease is due, for some may be back that were
  * revoked. The stamp moves when none can log in any more, so a sweep that dies before is repeated.
@@ -87,8 +90,10 @@ export async function sweep(all: LeaseDeps, options: SweepOptions): Promise<Swee
     }
     for (const lease of page.leases) {
       known.add(lease.name.random);
-      if (!lease.canLogin) latched.push(lease);
-      else if (isOther || isDue(lease, page.now)) due.push(lease);
+      if (!lease.canLogin) {
+        if (isOther || options.backsOff !== true || isItsTurn(lease, page.now)) latched.push(lease);
+        else tally.quarantined += 1;
+      } else if (isOther || isDue(lease, page.now)) due.push(lease);
       else {
         tally.live += 1;
         const own = schedules && (schedules.get(lease.name.random) ?? []);
@@ -129,6 +134,22 @@ async function readSchedules({ scheduler }: LeaseDeps): Promise<Schedules> {
     byLease.set(parts.random, list);
   }
   return byLease;
+}
+
+/** What is in quarantine for longer will hardly be cleared within minutes. */
+const FRESH = minutes(60);
+/** How often the sweeper comes, and how many times in {@link FRESH}. */
+const PERIOD = minutes(5);
+const TURNS = FRESH / PERIOD;
+
+/** Whether a latched lease is tried by the sweep of this moment: by its name, so that each has a turn. */
+function isItsTurn({ name, record }: Lease, now: Instant): boolean {
+  const { latchedAt, unverifiedAt } = record ?? {};
+  // where a reader could not be looked at, there may be a session
+  if (latchedAt === undefined || unverifiedAt !== undefined) return true;
+  if (between(latchedAt, now) < FRESH) return true;
+  const place = [...name.random].reduce((sum, letter) => sum + letter.charCodeAt(0), 0);
+  return place % TURNS === Math.floor(now / PERIOD) % TURNS;
 }
 
 /** Most leases that are revoked together: one that is stuck delays no more than these. */

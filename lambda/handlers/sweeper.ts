@@ -12,6 +12,7 @@ export const handler = serve<unknown, SweepReport>(logger, telemetry).handler((_
   sweep(deps, {
     actor: "sweep",
     mayContinue: () => context.getRemainingTimeInMillis() > ENOUGH_FOR_ONE,
+    backsOff: true,
     ...(secretsOverdue && { secretsOverdue }),
   }),
 );

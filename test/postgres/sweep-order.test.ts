@@ -3,7 +3,7 @@ import type { Credential } from "../../core/leases/credential.ts";
 import { sweep } from "../../core/leases/sweep.ts";
 import { backdate, giveTable, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { type Issuer, issuer, logIn, revokeLife } from "../support/leases.ts";
-import type { TestDatabase } from "../support/provisioned.ts";
+import { runAs, type TestDatabase } from "../support/provisioned.ts";
 
 const ALIAS = "user-service--readonly";
 type Lease = Issuer & { readonly test: TestDatabase };
@@ -98,5 +98,43 @@ test("a schedule forged for a live lease under another name ends none of its ses
   await session.end();
   await lease.ask(ALIAS, { action: "revoke", leaseId: credential.leaseId });
   expect(await leftOf(lease.test, credential, oid)).toEqual(NOTHING);
+  await lease.close();
+});
+
+test("a sweep that backs off tries what has been in quarantine for an hour once an hour, and counts it each time", async () => {
+  const lease = await issuer();
+  const [old, fresh] = [await lease.issue(), await lease.issue()];
+  for (const each of [old, fresh]) await quarantined(lease, each);
+  await runAs(
+    lease.test.superuser(),
+    `do $$ declare said text := shobj_description('"${old.username}"'::regrole, 'pg_authid'); begin
+       execute format('comment on role %I is %L', '${old.username}',
+         regexp_replace(said, '"latched": ?[0-9]+', '"latched": 1700000000000')); end $$`,
+  );
+  const { engine } = lease.deps;
+  const tried: string[][] = [];
+  const sweepIn = async (minutes: number, options: { readonly backsOff?: boolean }) => {
+    const those: string[] = [];
+    tried.push(those);
+    const later: typeof engine = {
+      ...engine,
+      list: async (...given) => {
+        const page = await engine.list(...given);
+        return { ...page, now: (page.now + minutes * 60_000) as typeof page.now };
+      },
+      latch: (leases, how) => {
+        those.push(...leases.map(({ username }) => username));
+        return engine.latch(leases, how);
+      },
+    };
+    const how = { actor: "sweep", mayContinue: () => true, ...options };
+    expect(await sweep({ ...lease.deps, engine: later }, how)).toMatchObject({ quarantined: 2 });
+  };
+  const times = (username: string) => tried.flat().filter((each) => each === username).length;
+  for (let n = 0; n < 12; n++) await sweepIn(n * 5, { backsOff: true });
+  expect([times(old.username), times(fresh.username)]).toEqual([1, 12]);
+  tried.length = 0;
+  await sweepIn(0, {});
+  expect(times(old.username)).toBe(1);
   await lease.close();
 });
