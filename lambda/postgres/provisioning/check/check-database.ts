@@ -1,4 +1,3 @@
-import { groupRoleName } from "../../../../core/names.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import {
   type WantedPrivilege,
@@ -77,8 +76,7 @@ export async function checkDatabase(
   const json = JSON.stringify(wanted);
   const missing = await session.rows<Absent>(step, absent, [json]);
   const foreign = await session.rows<Ungrantable>(step, ungrantable, [json, plan.owner]);
-  const groups = groupRoleName(plan.tag, "");
-  const unwanted = await unwantedIn(session, found.version, [json, groups, plan.owner]);
+  const unwanted = await unwantedIn(session, found.version, [json, plan.tag, plan.owner]);
   const schemas = await session.rows<SchemaFacts>(step, schemaFacts, [
     [...new Set(wantedSchemas(wanted).map(({ schema }) => schema))],
     plan.owner,

@@ -1,4 +1,3 @@
-import { groupRoleName } from "../../../../core/names.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { wantedPrivileges } from "../../../../core/provisioning/privileges.ts";
 import type { Changes } from "../../../../core/provisioning/report.ts";
@@ -73,7 +72,6 @@ async function withdrawn(
   const { tag, owner } = plan;
   const problems: string[] = [];
   let taken = 0;
-  const groups = groupRoleName(tag, "");
   for (const { name: database, open } of await databasesGranted(session, tag)) {
     if (!open) {
       if (!databases.includes(database))
@@ -88,7 +86,7 @@ async function withdrawn(
     const here = databases.includes(database) ? wanted : "[]";
     const { found, left } = await inDatabase(database, (inside) =>
       withdraw(inside, `withdraw privileges in database ${database}`, () =>
-        unwantedIn(inside, version, [here, groups, owner]),
+        unwantedIn(inside, version, [here, tag, owner]),
       ),
     );
     taken += found - left.length;

@@ -1,3 +1,4 @@
+import { groupRoleName } from "../../../../core/names.ts";
 import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, joined, type Sql, sql } from "../../connection/sql.ts";
 
@@ -51,25 +52,31 @@ const columns = (version: number): Sql => sql`
   g.rolname::text as grantee, b.rolname::text as grantor, e.privilege_type as privilege,
   pg_catalog.pg_has_role(b.oid, ${version >= SPLIT_MEMBERSHIP ? sql`'SET'` : sql`'MEMBER'`}) as reachable`;
 
-/** `$1` wanted privileges as JSON, `$2` what group roles begin with, `$3` the owner. */
+/**
+ * `$1` wanted privileges as JSON, `$2` what group roles begin with, `$3` the owner, `$4` what leases and
+ * groups begin with: what they have made themselves, and grant to each other, says nothing about anybody's
+ * data, and ends with them.
+ */
 const inDatabase = (version: number): Sql => sql`
 with w as (select * from pg_catalog.jsonb_to_recordset($1::jsonb)
   as w("groupRole" text, kind text, privilege text, schema text, name text)),
 e as (
   select case c.relkind when 'S' then 'sequence' else 'table' end as kind, n.nspname as place,
-    c.relname as name, null::name as col, a.*
+    c.relname as name, null::name as col, c.relowner as owner, a.*
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace,
     pg_catalog.aclexplode(c.relacl) a
+  where n.nspname !~ '^pg_temp_'
   union all
-  select 'column', n.nspname, c.relname, t.attname, a.*
+  select 'column', n.nspname, c.relname, t.attname, c.relowner, a.*
   from pg_catalog.pg_attribute t join pg_catalog.pg_class c on c.oid = t.attrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace, pg_catalog.aclexplode(t.attacl) a
+  where n.nspname !~ '^pg_temp_'
   union all
-  select 'schema', n.nspname, null, null, a.*
+  select 'schema', n.nspname, null, null, n.nspowner, a.*
   from pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
   union all
   select case d.defaclobjtype when 'S' then 'default sequence' else 'default table' end,
-    n.nspname, null, null, a.*
+    n.nspname, null, null, d.defaclrole, a.*
   from pg_catalog.pg_default_acl d
     left join pg_catalog.pg_namespace n on n.oid = d.defaclnamespace,
     pg_catalog.aclexplode(d.defaclacl) a
@@ -90,7 +97,9 @@ judged as (
         and w.privilege = e.privilege_type) end as wanted
   from e join pg_catalog.pg_roles g on g.oid = e.grantee
     join pg_catalog.pg_roles b on b.oid = e.grantor
-  where pg_catalog.starts_with(g.rolname::text, $2))
+    join pg_catalog.pg_roles o on o.oid = e.owner
+  where pg_catalog.starts_with(g.rolname::text, $2)
+    and not pg_catalog.starts_with(o.rolname::text, $4))
 select kind, place, name, col, grantee, grantor, privilege, wanted as option, reachable
 from judged where not wanted or is_grantable
 order by kind, place, name, col, grantee, grantor, privilege`;
@@ -114,9 +123,14 @@ order by place, grantee, grantor, privilege`;
 export const unwantedIn = (
   session: Session,
   version: number,
-  [wanted, groups, owner]: readonly [string, string, string],
+  [wanted, tag, owner]: readonly [string, string, string],
 ): Promise<UnwantedGrant[]> =>
-  session.rows("read what is granted", inDatabase(version), [wanted, groups, owner]);
+  session.rows("read what is granted", inDatabase(version), [
+    wanted,
+    groupRoleName(tag, ""),
+    owner,
+    `mf_${tag}_`,
+  ]);
 
 /** What roles of `pattern` may on databases beyond CONNECT where `wanted` says so. */
 export const unwantedOnDatabases = (
