@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
+import type { Blocker } from "../../core/leases/ports.ts";
 import type { Receipt } from "../../core/leases/receipt.ts";
 import { revokeMany, type Selector } from "./break-glass.ts";
 import { Exit, Failure } from "./exit.ts";
@@ -79,7 +80,10 @@ async function revokeOne(io: Io, leaseId: string, options: RevokeOptions): Promi
     );
 }
 
-function receiptText({ leaseId, state, servers, blockers, droppedAt }: Receipt): string {
+const placeOf = ({ catalog, database }: Pick<Blocker, "catalog" | "database">): string =>
+  `${catalog} in ${database}`;
+
+function receiptText({ leaseId, state, servers, blockers, cleared, droppedAt }: Receipt): string {
   return facts({
     state,
     lease: leaseId,
@@ -95,7 +99,11 @@ function receiptText({ leaseId, state, servers, blockers, droppedAt }: Receipt):
       blockers.length === 0
         ? undefined
         : blockers
-            .map((each) => `${each.count} ${each.kind} (${each.catalog} in ${each.database})`)
+            .map(
+              ({ count: n, kind, why, ...each }) =>
+                `${n} ${kind} (${placeOf(each)})${why === undefined ? "" : `: ${why}`}`,
+            )
             .join(", "),
+    cleared: cleared?.map((each) => `${each.count} (${placeOf(each)})`).join(", "),
   });
 }

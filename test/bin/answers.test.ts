@@ -99,6 +99,20 @@ test("a lease that is kept in quarantine is told with what keeps it", async () =
   expect(ran.err).toMatch(/^mayfly: lease .* is in quarantine: it cannot log in/);
 });
 
+test("what was cleared is told, and why the rest could not be", async () => {
+  const litter = { database: "orders", catalog: "pg_largeobject" };
+  const blockers = [
+    { ...litter, kind: "owner", count: 1, why: "large objects with data are kept" },
+  ];
+  const cleared = [{ ...litter, count: 3 }];
+  fake.script({ body: { leaseId: LEASE, state: "quarantined", servers: [], blockers, cleared } });
+  const ran = await mayfly(["revoke", LEASE, "--as-operator", ...OPERATOR], fake.env);
+  expect(ran.out).toMatch(
+    /^kept by +1 owner \(pg_largeobject in orders\): large objects with data are kept$/m,
+  );
+  expect(ran.out).toMatch(/^cleared +3 \(pg_largeobject in orders\)$/m);
+});
+
 test("a lease that is unverified is told with the reader, why, and that the sweep looks again", async () => {
   const server = {
     server: "replica:5432",

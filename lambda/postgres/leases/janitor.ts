@@ -181,7 +181,7 @@ select not exists (select from pg_catalog.pg_roles g where g.rolname = $1::name)
     and a.privilege_type in ('INSERT', 'UPDATE') and (a.grantee = 0 or g.rolname = $1::name)) as may`;
 
 const HOLDS_DATA =
-  "large objects hold data, and rows that the lease may have written may refer to them";
+  "large objects with data are kept: rows that the lease may have written may refer to them";
 
 async function clearLargeObjects(
   session: Session,
@@ -224,7 +224,7 @@ async function clearLargeObjects(
   } finally {
     note(LARGE_OBJECTS, removed);
   }
-  if (kept > 0) fail(`${kept} ${HOLDS_DATA}`);
+  if (kept > 0) fail(HOLDS_DATA);
   if (stubborn !== undefined) fail(reasonOf(stubborn));
   else if (!mayContinue()) fail(NO_TIME);
 }
