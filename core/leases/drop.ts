@@ -138,10 +138,12 @@ function explain(
   outcomes.set(lease, { ...outcome, blockers, litter });
 }
 
-/** What was cleared in several goes, counted together. */
+const placeOf = ({ database, catalog }: Cleared): string => `${database} ${catalog}`;
+
+/** What was cleared in several goes, counted together, in an order that is always the same. */
 function joined(before: readonly Cleared[], now: readonly Cleared[]): readonly Cleared[] {
-  const all = Map.groupBy([...before, ...now], ({ database, catalog }) => `${database} ${catalog}`);
-  return [...all.values()].flatMap((same) => {
+  const sorted = [...before, ...now].toSorted((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
+  return [...Map.groupBy(sorted, placeOf).values()].flatMap((same) => {
     const [first] = same;
     const count = same.reduce((sum, each) => sum + each.count, 0);
     return first === undefined ? [] : [{ ...first, count }];
