@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import {
   DescribeSecretCommand,
   GetSecretValueCommand,
+  InvalidRequestException,
   RotateSecretCommand,
   SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
@@ -105,6 +106,8 @@ async function killOne({ place, ...stage }: Stage, kills: Kills, name: string): 
   return killed;
 }
 
+const PATIENCE_MS = 300_000;
+
 type StagedSecret = ReturnType<typeof secretOf>;
 
 function secretOf({ place, output }: Stage, name: string) {
@@ -114,15 +117,30 @@ function secretOf({ place, output }: Stage, name: string) {
     const reply = await manager.send(new DescribeSecretCommand({ SecretId: arn }));
     return Object.entries(reply.VersionIdsToStages ?? {});
   };
+  const pause = () => setTimeout(place.precision > 2_000 ? 1_000 : 5);
+  /** The labels are the next version's before the function that moved them has answered: then once more. */
+  const begin = async (): Promise<string | undefined> => {
+    const deadline = Date.now() + PATIENCE_MS;
+    for (;;)
+      try {
+        return (await manager.send(new RotateSecretCommand({ SecretId: arn }))).VersionId;
+      } catch (error) {
+        const isUnderWay =
+          error instanceof InvalidRequestException &&
+          error.message.startsWith("A previous rotation");
+        if (!isUnderWay || Date.now() > deadline) throw error;
+        await pause();
+      }
+  };
   /** Until a version is current, or any, and no other is pending. */
   const settled = async (wanted?: string): Promise<void> => {
-    const deadline = Date.now() + 300_000;
+    const deadline = Date.now() + PATIENCE_MS;
     while (Date.now() < deadline) {
       const versions = await labels();
       const current = versions.find(([, stages]) => stages.includes("AWSCURRENT"))?.[0];
       const pending = versions.find(([, stages]) => stages.includes("AWSPENDING"))?.[0];
       if ((wanted ?? current) === current && (pending ?? current) === current) return;
-      await setTimeout(place.precision > 2_000 ? 1_000 : 5);
+      await pause();
     }
     throw new Error(`the rotation of ${name} has not ended by its deadline`);
   };
@@ -131,8 +149,7 @@ function secretOf({ place, output }: Stage, name: string) {
     arn,
     settled: () => settled(),
     rotate: async () => {
-      const { VersionId } = await manager.send(new RotateSecretCommand({ SecretId: arn }));
-      await settled(VersionId);
+      await settled(await begin());
     },
     read: async (): Promise<Credential> => {
       const reply = await manager.send(new GetSecretValueCommand({ SecretId: arn }));
