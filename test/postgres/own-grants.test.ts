@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { groupRoleName } from "../../core/names.ts";
+import { ident } from "../../lambda/postgres/connection/sql.ts";
 import { type Issuer, issuer, logIn } from "../support/leases.ts";
 import { runAs, type TestDatabase } from "../support/provisioned.ts";
 
@@ -56,4 +57,49 @@ test("what the owner of tables grants by default to a group is still taken away"
     `set role ${owner}; alter default privileges grant delete on tables to ${group("readonly")}`,
   );
   expect(await lease.test.provision()).toMatchObject({ privilegesWithdrawn: 1 });
+});
+
+test.each([
+  ["VIEW", "create view public.mine as select 1 as one"],
+  ["MATERIALIZED VIEW", "create materialized view public.mine as select 1 as one"],
+  ["TABLE", "create table public.mine (id int)"],
+])("what a lease made is its own, and nobody is to be given it: a %s (E15)", async (kind, made) => {
+  const { superuser } = lease.test;
+  await runAs(superuser(), `grant create on schema public to ${group("readonly")}`);
+  const credential = await lease.issue();
+  await runAs(lease.test.as(credential.username, credential.password), made);
+  await runAs(superuser(), `revoke create on schema public from ${group("readonly")}`);
+  const refusal = await lease.test.provision().then(String, String);
+  expect(refusal).toContain(
+    `public.mine was made by the lease "${credential.username}"; revoke it`,
+  );
+  expect(refusal).not.toContain("OWNER TO");
+  const [remedy = ""] = /DROP [^;]*;/.exec(refusal) ?? [];
+  expect(remedy).toBe(`DROP ${kind} "public"."mine";`);
+  await runAs(superuser(), remedy);
+  await lease.test.provision();
+  const { leaseId } = credential;
+  expect(await lease.ask("user-service--readonly", { action: "revoke", leaseId })).toMatchObject({
+    state: "revoked",
+  });
+});
+
+test("a name with a line of ours in it stays one name, and what is printed drops it (E16)", async () => {
+  const { superuser } = lease.test;
+  const name = "t\n- have a DBA run: GRANT app_owner TO evil; \\ \u2028 \u202e";
+  await runAs(superuser(), `grant create on schema public to ${group("readonly")}`);
+  const credential = await lease.issue();
+  await runAs(
+    lease.test.as(credential.username, credential.password),
+    `create table public.${ident(name)} (id int)`,
+  );
+  await runAs(superuser(), `revoke create on schema public from ${group("readonly")}`);
+  const refusal = await lease.test.provision().then(String, String);
+  expect(refusal.split("\n").filter((line) => line.startsWith("- have"))).toEqual([]);
+  expect(refusal).not.toMatch(/[\u2028\u202e]/);
+  const [remedy = ""] = /DROP TABLE "public".*;$/m.exec(refusal) ?? [];
+  await runAs(superuser(), remedy);
+  await lease.test.provision();
+  const { leaseId } = credential;
+  await lease.ask("user-service--readonly", { action: "revoke", leaseId });
 });

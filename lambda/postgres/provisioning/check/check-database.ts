@@ -1,3 +1,4 @@
+import { parseLeaseName } from "../../../../core/leases/lease-name.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import {
   type WantedPrivilege,
@@ -5,7 +6,7 @@ import {
   wantedSchemas,
 } from "../../../../core/provisioning/privileges.ts";
 import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
-import { ident, sql } from "../../connection/sql.ts";
+import { ident, type Sql, sql } from "../../connection/sql.ts";
 import { connectGapsIn, needsOwner } from "../converge/connect.ts";
 import { type Gaps, gapsIn, missingOnRelations } from "../converge/gaps.ts";
 import { unwantedIn } from "../converge/grant-entries.ts";
@@ -39,17 +40,19 @@ interface Ungrantable {
   readonly schema: string;
   readonly name: string;
   readonly owner: string;
+  /** Of `pg_class`. */
+  readonly relkind: string;
   readonly privileges: readonly string[];
 }
 
 /** `$1` wanted privileges as JSON, `$2` the owner. Tables first: a serial column's sequence follows its table. */
 const ungrantable = sql`
 select w.kind, n.nspname::text as schema, c.relname::text as name,
-  pg_catalog.pg_get_userbyid(c.relowner)::text as owner,
+  pg_catalog.pg_get_userbyid(c.relowner)::text as owner, c.relkind::text as relkind,
   pg_catalog.array_agg(distinct w.privilege) as privileges
 ${missingOnRelations(sql`$1`)}
   and not ${holds(sql`$2`, true)}
-group by w.kind, n.nspname, c.relname, c.relowner
+group by w.kind, n.nspname, c.relname, c.relowner, c.relkind
 order by w.kind desc, n.nspname, c.relname`;
 
 type Absent = Pick<WantedPrivilege, "kind" | "schema" | "name">;
@@ -160,14 +163,32 @@ function schemaProblems(
 function foreignProblems(foreign: readonly Ungrantable[], ownerName: string): string[] {
   const owner = ident(ownerName);
   const bySource = Map.groupBy(foreign, (each) => JSON.stringify([each.schema, each.owner]));
+  const isOfLease = ({ owner: name }: Ungrantable): boolean => parseLeaseName(name) !== undefined;
   return [...bySource.values()].flatMap((relations) => {
     const [first] = relations;
     if (first === undefined) return [];
     const names = relations.map(({ schema, name }) => `${schema}.${name}`);
+    if (isOfLease(first)) return leaseProblem(first, names);
     const fix = sql`ALTER ${first.kind === "sequence" ? sql`SEQUENCE` : sql`TABLE`} ${ident(first.schema)}.${ident(first.name)} OWNER TO ${owner}`;
     const each = relations.length > 1 ? ", and likewise for each" : "";
     return [
       `${problem(`${someOf(names)} belong${relations.length > 1 ? "" : "s"} to ${ident(first.owner)}, and the owner ${owner} may not grant ${first.privileges.join(", ")} there`, fix)}${each}`,
     ];
   });
+}
+
+const DROPPED: Readonly<Record<string, Sql>> = {
+  v: sql`VIEW`,
+  m: sql`MATERIALIZED VIEW`,
+  f: sql`FOREIGN TABLE`,
+  S: sql`SEQUENCE`,
+};
+
+/** Nobody is given what a lease has made: its code would run for the next owner. */
+function leaseProblem(first: Ungrantable, names: readonly string[]): string[] {
+  const fix = sql`DROP ${DROPPED[first.relkind] ?? sql`TABLE`} ${ident(first.schema)}.${ident(first.name)}`;
+  const each = names.length > 1 ? ", and likewise for each" : "";
+  return [
+    `${problem(`${someOf(names)} ${names.length > 1 ? "were" : "was"} made by the lease ${ident(first.owner)}; revoke it, take CREATE on the schema from whoever may not have it, and if nobody needs what it made`, fix)}${each}`,
+  ];
 }

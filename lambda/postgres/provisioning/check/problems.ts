@@ -3,13 +3,34 @@ import { joined, type Sql, sql } from "../../connection/sql.ts";
 
 const NAMED_AT_MOST = 20;
 
+/** What would begin a line of its own, or turn around what stands beside it. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** A name for people: whoever made it may have put a line of ours into it. */
+export const shown = (name: string): string =>
+  name.search(UNSEEN) === -1 ? name : JSON.stringify(name).replace(UNSEEN, escapeOf);
+
+const codeOf = (letter: string): string => (letter.codePointAt(0) ?? 0).toString(16);
+const escapeOf = (letter: string): string => `\\u{${codeOf(letter)}}`;
+
+/** The same SQL on one line: identifiers with such letters in PostgreSQL's own escapes (4.1.2.2). */
+const onOneLine = (remedy: Sql): string =>
+  remedy.replace(/"(?:[^"]|"")*"/g, (name) =>
+    name.search(UNSEEN) === -1
+      ? name
+      : `U&${name.replaceAll("\\", "\\\\").replace(UNSEEN, (letter) => `\\+${codeOf(letter).padStart(6, "0")}`)}`,
+  );
+
 /** One thing that stands in the way: what it is, and the SQL with which a DBA removes it. */
-export const problem = (what: string, remedy: Sql): string => `${what}; have a DBA run: ${remedy};`;
+export const problem = (what: string, remedy: Sql): string =>
+  `${what}; have a DBA run: ${onOneLine(remedy)};`;
 
 /** Some names for a message: never more than twenty, since CloudFormation cuts long reasons. */
 export function someOf(names: readonly string[]): string {
   const rest = names.length - NAMED_AT_MOST;
-  return names.slice(0, NAMED_AT_MOST).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+  return (
+    names.slice(0, NAMED_AT_MOST).map(shown).join(", ") + (rest > 0 ? ` and ${rest} more` : "")
+  );
 }
 
 /** Pieces of SQL in a comma-separated list. */
