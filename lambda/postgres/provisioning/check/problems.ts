@@ -7,7 +7,7 @@ const NAMED_AT_MOST = 20;
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** A name for people: whoever made it may have put a line of ours into it. */
-export const shown = (name: string): string =>
+const shown = (name: string): string =>
   name.search(UNSEEN) === -1 ? name : JSON.stringify(name).replace(UNSEEN, escapeOf);
 
 const codeOf = (letter: string): string => (letter.codePointAt(0) ?? 0).toString(16);
