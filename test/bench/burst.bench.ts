@@ -12,8 +12,8 @@ import { type Clients, clientsOf, invoke } from "../local/clients.ts";
 // Until the first is dropped, the runner sends messages: it decides a thousand times whether it may.
 
 const COUNT = Number(process.env.MAYFLY_BURST ?? 1_000);
-/** Every so many has a session. */
-const SESSIONS = 10;
+/** Every so many has a session; the server takes some two hundred. */
+const SESSIONS = Math.max(10, COUNT / 100);
 const AT_ONCE = 5;
 /** Before the second looks come. Unit: seconds. */
 const PATIENCE = 55;
