@@ -107,9 +107,10 @@ type Inputs = Readonly<Record<string, string>>;
 const MADE_OF = join(ROOT, "dist", "inputs.json");
 const SELF = "build.ts";
 
+/** By the time of its last change, which no copy and no archive brings along. */
 const stateOf = async (path: string): Promise<string> => {
-  const { mtimeMs, size } = await stat(join(ROOT, path));
-  return `${mtimeMs} ${size}`;
+  const { ctimeMs, size } = await stat(join(ROOT, path));
+  return `${ctimeMs} ${size}`;
 };
 
 async function isAsMade(output: string, inputs: Inputs): Promise<boolean> {

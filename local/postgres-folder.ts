@@ -64,7 +64,7 @@ export async function prepareFolder(preparation: Preparation): Promise<Prepared>
 /** What initdb has made once for many servers: `data`, its `password`, and whose `binaries` it is for. */
 export const TEMPLATE = "MAYFLY_CLUSTER_TEMPLATE";
 
-/** The tests of one run make some fifty servers, and say in the environment where there is a template. */
+/** The tests of one run make many servers, and say in the environment where there is a template. */
 async function copiedCluster({ folder, binaries }: Preparation): Promise<string | undefined> {
   const template = process.env[TEMPLATE];
   if (template === undefined || readFileSync(join(template, "binaries"), "utf8") !== binaries)

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { connect, type Limits, type Login } from "../../lambda/postgres/connection/login.ts";
 
-/** A third of all that tests ask is asked by the superuser, and a connection costs more than most statements. */
+/** Much of what tests ask is asked by the superuser, and a connection costs more than most statements. */
 const MOST = 2;
 
 interface Kept {

@@ -70,6 +70,8 @@ async function janitorOf({
 }: Pick<ProvisionDeps, "janitorSecret" | "secrets">): Promise<HeldLogin> {
   const [held] = heldBy((await secrets.getSecret(janitorSecret))?.value);
   if (held === undefined)
-    throw new ConfigError(`secret ${janitorSecret} holds no login of the janitor's`);
+    throw new ConfigError(
+      `secret ${janitorSecret} holds no login of the janitor's; deploy the stack again, its provisioner writes one`,
+    );
   return held;
 }
