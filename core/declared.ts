@@ -79,6 +79,7 @@ export const deploymentOf = ({
 }: Declared): Deployment => ({
   database,
   tag,
+  maintenanceDatabase: settings.maintenanceDatabase,
   shards: settings.shards,
   ...trustOf(settings),
   grants: sorted(grants, (_, grant) => grant),
@@ -103,6 +104,7 @@ export const planOf = (declared: Declared): ProvisionPlan => {
     ...trustOf(settings),
     owner: settings.owner,
     databases: settings.databases,
+    maintenanceDatabase: settings.maintenanceDatabase,
     loginConnectionLimit: connectionsOfLogin(settings.reserveConcurrency),
     roles: sorted(roles, (name, role) => ({
       groupRole: groupRoleName(tag, name),

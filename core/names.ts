@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { base32 } from "./base32.ts";
 
-/** The database where role DDL runs and nobody else may connect. */
+/** The database where role DDL runs and nobody else may connect, where the configuration names no other. */
 export const MAINTENANCE_DATABASE = "mayfly";
 
 /** What consumer names may be: 1 to 16 of `[a-z0-9-]`, a letter first, no `--`, no `-` at the end. */

@@ -77,6 +77,12 @@ export interface DynamicDatabaseProps {
    */
   readonly shards?: number;
   /**
+   * The database that Mayfly makes for itself, where its roles are made and nobody else may connect: 1 to
+   * 63 of `[a-z0-9_]`. Never change it.
+   * @default "mayfly"
+   */
+  readonly maintenanceDatabase?: string;
+  /**
    * When the passwords of Mayfly's own logins are rotated: the issuer's two, and the janitor's.
    * @default - every 30 days
    */

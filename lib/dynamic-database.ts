@@ -56,9 +56,10 @@ export class DynamicDatabase extends Construct {
 
   constructor(scope: Construct, id: string, props: DynamicDatabaseProps) {
     super(scope, id);
-    const { database, databases, owner, ca, tls, tag, shards, reserveConcurrency } = props;
-    const given = { databases, owner, ca, tls, tag, shards, reserveConcurrency };
-    const settings = parseSettings(database, given);
+    const { database, databases, maintenanceDatabase, owner, ca, tls, tag } = props;
+    const { shards, reserveConcurrency } = props;
+    const given = { databases, maintenanceDatabase, owner, ca, tls, tag, shards };
+    const settings = parseSettings(database, { ...given, reserveConcurrency });
     const times = timesConfigOf(props.loginRotation ?? {});
     const loginRotation = parseLoginRotation(database, times);
     this.#name = database;

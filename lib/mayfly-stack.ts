@@ -68,10 +68,10 @@ export class MayflyStack extends Stack {
   }
 
   #database(name: string, database: ParsedDatabase, assets: string): DynamicDatabase {
-    const { target, tag, shards, reserveConcurrency, owner } = database;
+    const { target, tag, shards, maintenanceDatabase, reserveConcurrency, owner } = database;
     const databases = [...database.databases];
     const loginRotation = timesOf(database.loginRotation);
-    const bounds = { shards, reserveConcurrency, loginRotation };
+    const bounds = { shards, maintenanceDatabase, reserveConcurrency, loginRotation };
     const settings = { database: name, databases, owner, ...bounds, assets };
     const tagged = { ...settings, ...(tag !== undefined && { tag }) };
     if (target !== undefined)

@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { MAINTENANCE_DATABASE } from "../../core/names.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import {
   declaredStatements,
@@ -29,7 +28,7 @@ export function addVerbs(program: Command, io: Io): void {
       io.out.write(verbsScript(plan, server));
       say(
         io,
-        `for the database ${plan.database} of stack ${options.stack}, tag ${plan.tag}; a deployment runs it in the database ${MAINTENANCE_DATABASE}`,
+        `for the database ${plan.database} of stack ${options.stack}, tag ${plan.tag}; a deployment runs it in the database ${plan.maintenanceDatabase}`,
       );
     });
 }
@@ -44,13 +43,13 @@ function serverIn(text: string): number {
 
 /** What the provisioner runs, as psql takes it: two transactions, each all or nothing. */
 export function verbsScript(plan: ProvisionPlan, server: number): string {
-  const { database, tag } = plan;
+  const { database, maintenanceDatabase, tag } = plan;
   const installation = { tag, shards: shardsOf(plan), logins: issuerLoginsOf(plan), server };
   return `${[
     `-- Mayfly: what a deployment installs for the database ${database} of the configuration, tag ${tag},`,
-    `-- as the administrator, in the database "${MAINTENANCE_DATABASE}". It may be run again:`,
+    `-- as the administrator, in the database "${maintenanceDatabase}". It may be run again:`,
     "--",
-    `--   psql -X --dbname ${MAINTENANCE_DATABASE} --file <this file>`,
+    `--   psql -X --dbname ${maintenanceDatabase} --file <this file>`,
     "\\set ON_ERROR_STOP on",
     "set search_path = pg_catalog, pg_temp;",
     "",

@@ -22,8 +22,8 @@ import type { VpcConfig } from "./types.ts";
 const DEFAULT_PORT = 5_432;
 const DEFAULT_SHARDS = 64;
 
-/** Databases that are not an application's. */
-const RESERVED = [MAINTENANCE_DATABASE, "template0", "template1", "rdsadmin"];
+/** Databases that are not an application's, besides Mayfly's own. */
+const RESERVED = ["template0", "template1", "rdsadmin"];
 
 const SETTINGS = [
   "databases",
@@ -33,6 +33,7 @@ const SETTINGS = [
   "loginRotation",
   "tag",
   "shards",
+  "maintenanceDatabase",
   "reserveConcurrency",
 ];
 const HOST = ["host", "port", "ca", "tls", "adminSecret", "serverId", ...READER_KEYS, "vpc"];
@@ -157,16 +158,29 @@ function readHost(place: Place): ParsedHost | undefined {
 /** Read what every database has, wherever it is; its roles apart. */
 export function readSettings(place: Place): ParsedSettings {
   const tag = within(place, "tag");
+  const own = within(place, "maintenanceDatabase");
+  const maintenanceDatabase =
+    own.value === undefined
+      ? MAINTENANCE_DATABASE
+      : (readText(
+          own,
+          (text) =>
+            /^[a-z][a-z0-9_]{0,62}$/.test(text) && ![...RESERVED, "postgres"].includes(text),
+          "is no name for a database of Mayfly's own",
+          `write 1 to 63 of a-z, 0-9 and _, a letter first, and none of ${RESERVED.join(", ")}, postgres`,
+        ) ?? "");
+  const reserved = [maintenanceDatabase, ...RESERVED];
   return {
+    maintenanceDatabase,
     databases: readList(
       within(place, "databases"),
       'list the application databases, e.g. ["orders"]',
       (element) =>
         readText(
           element,
-          (text) => isName(text) && !RESERVED.includes(text),
+          (text) => isName(text) && !reserved.includes(text),
           "is not an application database",
-          `write a name of 1 to 63 bytes other than ${RESERVED.join(", ")}`,
+          `write a name of 1 to 63 bytes other than ${reserved.join(", ")}`,
         ),
     ),
     owner:

@@ -44,6 +44,7 @@ export interface ParsedHost extends ParsedTrust, ParsedReaders {
 /** What every database has, with every default filled in. */
 export interface ParsedSettings {
   readonly databases: readonly string[];
+  readonly maintenanceDatabase: string;
   readonly owner: string;
   readonly tag?: string;
   readonly shards: number;

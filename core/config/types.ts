@@ -127,6 +127,12 @@ export interface DatabaseSettings {
    */
   readonly shards?: number;
   /**
+   * The database that Mayfly makes for itself, where its roles are made and nobody else may connect: 1 to
+   * 63 of `[a-z0-9_]`. Never change it.
+   * @default "mayfly"
+   */
+  readonly maintenanceDatabase?: string;
+  /**
    * Bound connections by reserved concurrency; new accounts may lack the quota.
    * @default true
    */

@@ -12,6 +12,8 @@ export interface Deployment {
   /** The database's name in the configuration, first part of every lease id. */
   readonly database: string;
   readonly tag: string;
+  /** Where the verbs are. */
+  readonly maintenanceDatabase: string;
   /** How many issuer roles exist; only ever raised. */
   readonly shards: number;
   /** `plaintext` only where the configuration says so. */

@@ -65,6 +65,7 @@ function problemsOf(plan: Json): string[] {
   );
   const databases = Array.isArray(plan.databases) ? plan.databases : [];
   check(databases.length > 0 && databases.every(isName), "databases", "a list of database names");
+  check(isName(plan.maintenanceDatabase), "maintenanceDatabase", "a database's name");
   const roles = isObject(plan.roles) ? plan.roles : {};
   check(Object.keys(roles).length > 0, "roles", "an object with a role or more");
   const grants = Array.isArray(plan.grants) ? plan.grants : [undefined];

@@ -37,6 +37,8 @@ export interface ProvisionPlan {
   readonly owner: string;
   /** The application databases in which the privileges are granted. */
   readonly databases: readonly string[];
+  /** The database where role DDL runs and nobody else may connect. */
+  readonly maintenanceDatabase: string;
   /** `CONNECTION LIMIT` of each issuer login. */
   readonly loginConnectionLimit: number;
   /** By the name of the dynamic role. */

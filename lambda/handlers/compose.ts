@@ -11,7 +11,6 @@ import type { IssueDeps } from "../../core/leases/issue.ts";
 import type { OperateDeps } from "../../core/leases/operate.ts";
 import type { LeaseDeps } from "../../core/leases/ports.ts";
 import type { SweepOptions } from "../../core/leases/sweep.ts";
-import { MAINTENANCE_DATABASE } from "../../core/names.ts";
 import { measureSecretAges } from "../../core/rotation/secret-ages.ts";
 import type { SecretStore } from "../../core/secret-store.ts";
 import { seconds } from "../../core/time.ts";
@@ -88,7 +87,7 @@ export function compose(env: Environment): Composition {
   const login = ownLogin({
     ...server,
     secretArn: set.ISSUER_SECRET_ARN,
-    database: MAINTENANCE_DATABASE,
+    database: deployment.maintenanceDatabase,
   });
   // which database it enters is said when there is something to clear
   const janitor = ownLogin({ ...server, secretArn: set.JANITOR_SECRET_ARN, database: "" });

@@ -56,7 +56,7 @@ test.each<[string, unknown, string]>([
   [
     "an unknown key in a database",
     withDatabase({ ...sandbox, rolez: {} }),
-    "databases.orders.rolez: unknown key; known are sandbox, host, port, ca, tls, adminSecret, serverId, readers, cluster, instance, vpc, databases, owner, roles, secrets, loginRotation, tag, shards, reserveConcurrency",
+    "databases.orders.rolez: unknown key; known are sandbox, host, port, ca, tls, adminSecret, serverId, readers, cluster, instance, vpc, databases, owner, roles, secrets, loginRotation, tag, shards, maintenanceDatabase, reserveConcurrency",
   ],
   [
     "a database's name",
@@ -255,6 +255,7 @@ test("accepts the shipped configuration and fills in the defaults", () => {
     databases: ["orders"],
     owner: "app_owner",
     shards: 64,
+    maintenanceDatabase: "mayfly",
     reserveConcurrency: true,
     roles: {
       readonly: {
@@ -338,5 +339,15 @@ test("checks a role and settings for constructs in the same words", () => {
   expect(parseSettings("orders", { databases: ["orders"], owner: "o" })).toMatchObject({
     tls: "verify-full",
     shards: 64,
+    maintenanceDatabase: "mayfly",
   });
+  const named = { databases: ["mayfly"], owner: "o", maintenanceDatabase: "mayfly_own" };
+  expect(parseSettings("orders", named)).toMatchObject(named);
+  expect(() => parseSettings("orders", { ...named, databases: ["mayfly_own"] })).toThrow(
+    'orders.databases[0]: "mayfly_own" is not an application database; write a name of 1 to 63 bytes other than mayfly_own, template0, template1, rdsadmin',
+  );
+  for (const name of ["postgres", "template1", "My-Flies", "", "9lives", "a".repeat(64), 7])
+    expect(() => parseSettings("orders", { ...named, maintenanceDatabase: name })).toThrow(
+      "orders.maintenanceDatabase: ",
+    );
 });

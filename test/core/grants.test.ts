@@ -7,6 +7,7 @@ import { grantOf, ownLease } from "../../core/leases/grants.ts";
 const deployment: Deployment = {
   database: "orders",
   tag: "abcd",
+  maintenanceDatabase: "mayfly",
   shards: 2,
   tls: "verify-full",
   grants: {

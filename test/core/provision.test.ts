@@ -12,6 +12,7 @@ const plan: ProvisionPlan = {
   tls: "verify-full",
   owner: "app_owner",
   databases: ["orders"],
+  maintenanceDatabase: "mayfly",
   loginConnectionLimit: 12,
   roles: {
     readonly: {

@@ -15,7 +15,7 @@ const group = (role: string): string => groupRoleName(lease.test.tag, role);
 /** What a lease says while it lives; then the deployment, and the end. */
 test.each([
   [
-    "of a temporary table to another group (E12)",
+    "of a temporary table to another group",
     () => `create temp table t (id int); grant select on t to ${group("readwrite")}`,
   ],
   [
@@ -24,7 +24,7 @@ test.each([
       grant select (id) on t to ${group("readwrite")}`,
   ],
   [
-    "by default to another group (E13)",
+    "by default to another group",
     () => `alter default privileges grant select on tables to ${group("readwrite")}`,
   ],
   [
@@ -63,7 +63,7 @@ test.each([
   ["VIEW", "create view public.mine as select 1 as one"],
   ["MATERIALIZED VIEW", "create materialized view public.mine as select 1 as one"],
   ["TABLE", "create table public.mine (id int)"],
-])("what a lease made is its own, and nobody is to be given it: a %s (E15)", async (kind, made) => {
+])("what a lease made is its own, and nobody is to be given it: a %s", async (kind, made) => {
   const { superuser } = lease.test;
   await runAs(superuser(), `grant create on schema public to ${group("readonly")}`);
   const credential = await lease.issue();
@@ -84,7 +84,7 @@ test.each([
   });
 });
 
-test("a name with a line of ours in it stays one name, and what is printed drops it (E16)", async () => {
+test("a name with a line of ours in it stays one name, and what is printed drops it", async () => {
   const { superuser } = lease.test;
   const name = "t\n- have a DBA run: GRANT app_owner TO evil; \\ \u2028 \u202e";
   await runAs(superuser(), `grant create on schema public to ${group("readonly")}`);

@@ -1,4 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { parseLeaseId } from "../../core/leases/lease-id.ts";
+import { revokeLease } from "../../core/leases/revoke.ts";
+import { issuerOn, logIn } from "../support/leases.ts";
 import { ownCluster } from "../support/own-cluster.ts";
 import { rolesOf } from "../support/provision-traces.ts";
 import { provisioned, runAs, type TestDatabase, unprovisioned } from "../support/provisioned.ts";
@@ -64,17 +67,46 @@ test("nothing of template1 comes along", async () => {
   ).toEqual([{ n: 0 }]);
 });
 
+test("it may have another name, where somebody has a database of that name already", async () => {
+  const database = await unprovisioned({ cluster: cluster(), maintenanceDatabase: "mayfly_own" });
+  const { admin, superuser, plan } = database;
+  await runAs(superuser("postgres"), "drop database if exists mayfly");
+  await runAs(admin("postgres"), "create database mayfly");
+  await runAs(admin("mayfly"), "create table public.insects (id int)");
+  await database.provision();
+  const instance = issuerOn(database);
+  const credential = await instance.issue();
+  await (await logIn(database, credential)).end();
+  const revoked = await revokeLease(instance.deps, parseLeaseId(credential.leaseId), {
+    onlyIfDue: false,
+    actor: "operator",
+  });
+  expect(revoked.state).toBe("revoked");
+  await instance.close();
+  await database.provision(); // changes nothing
+
+  await expect(database.provision({ ...plan, maintenanceDatabase: "elsewhere" })).rejects.toThrow(
+    `the tag "${database.tag}" is at home in the database "mayfly_own", and cannot move to "elsewhere"; set "maintenanceDatabase" to "mayfly_own", or "tag" to four other characters of a-z and 2-7`,
+  );
+  await database.remove();
+  const left = await runAs(superuser("postgres"), "select datname from pg_database order by 1");
+  expect(left.map(({ datname }) => datname)).not.toContain("mayfly_own");
+  expect(left.map(({ datname }) => datname)).not.toContain("elsewhere");
+  expect(await runAs(admin("mayfly"), "select * from public.insects")).toEqual([]);
+  await runAs(superuser("postgres"), "drop database mayfly");
+});
+
 describe("a database of that name that is not Mayfly's", () => {
   beforeEach(async () => {
     const { superuser } = await unprovisioned({ cluster: cluster() });
     await runAs(superuser("postgres"), "drop database if exists mayfly");
   });
   const REFUSAL =
-    "the database \"mayfly\" exists and is not Mayfly's; if anybody uses it, take a server where that name is free; if it is Mayfly's and was restored without its comment, have a DBA run: " +
+    'the database "mayfly" exists and is not Mayfly\'s; if anybody uses it, set "maintenanceDatabase" to a name that is free; if it is Mayfly\'s and was restored without its comment, have a DBA run: ' +
     `COMMENT ON DATABASE "mayfly" IS 'Mayfly''s own: leases are made and ended here';`;
 
   test.each([
-    ["with a table of the administrator's (E1)", true, "select 1"],
+    ["with a table of the administrator's", true, "select 1"],
     ["of somebody else, with PUBLIC shut out", false, "revoke all on database mayfly from public"],
     ["that is closed, without a limit", true, "alter database mayfly allow_connections false"],
     ["with another comment", true, "comment on database mayfly is 'our mayflies'"],
@@ -121,7 +153,7 @@ describe("a database of that name that is not Mayfly's", () => {
   });
 });
 
-test("what somebody made in it by hand is kept with it, and named (E2)", async () => {
+test("what somebody made in it by hand is kept with it, and named", async () => {
   const database = await provisioned({ cluster: cluster() });
   await runAs(
     database.superuser("mayfly"),

@@ -81,6 +81,7 @@ const PEPPER: Pepper = { version: "11111111-1111-4111-8111-111111111111", value:
 export const deploymentOf = ({ tag, plan }: TestDatabase): Deployment => ({
   database: "orders",
   tag,
+  maintenanceDatabase: plan.maintenanceDatabase,
   shards: plan.shards,
   tls: "verify-full",
   grants: GRANTS,

@@ -39,6 +39,8 @@ export interface ProvisionedOptions {
   readonly limits?: Partial<Omit<PlannedRole, "groupRole" | "privileges">>;
   /** @default 20 */
   readonly loginConnectionLimit?: number;
+  /** @default "mayfly" */
+  readonly maintenanceDatabase?: string;
   /** @default - the server that all tests share */
   readonly cluster?: TestCluster;
   /** @default - the database has only its writer */
@@ -234,6 +236,7 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     ca,
     owner,
     databases: [database],
+    maintenanceDatabase: options.maintenanceDatabase ?? MAINTENANCE_DATABASE,
     loginConnectionLimit: options.loginConnectionLimit ?? 20,
     roles: Object.fromEntries(
       Object.entries(options.roles ?? ROLES).map(([role, privileges]) => [
@@ -274,7 +277,7 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     superuser: superuserLogin,
     as,
     issuerLogin: (which = "a") =>
-      held(SECRETS.issuer, which === "a" ? "AWSCURRENT" : "AWSPREVIOUS", MAINTENANCE_DATABASE),
+      held(SECRETS.issuer, which === "a" ? "AWSCURRENT" : "AWSPREVIOUS", plan.maintenanceDatabase),
     janitor: () => held(SECRETS.janitor, "AWSCURRENT", database),
   };
 }

@@ -1,5 +1,5 @@
 import type { Sighting } from "../../../core/leases/server.ts";
-import { groupRoleName, janitorName, MAINTENANCE_DATABASE } from "../../../core/names.ts";
+import { groupRoleName, janitorName } from "../../../core/names.ts";
 import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
 import { type Changes, changesOf } from "../../../core/provisioning/report.ts";
 import type { Stack } from "../../../core/provisioning/stack.ts";
@@ -52,7 +52,7 @@ export const makeProvision =
   (plan: ProvisionPlan, stack: Stack): Promise<Changes> =>
     onReadyGround(deps, plan, async (ground) => {
       const seen = await serverSeen(ground.session, deps.serverId);
-      const { isNew, former, ...stamped } = await claimTag(ground.session, plan.tag, stack, seen);
+      const { isNew, former, ...stamped } = await claimTag(ground.session, plan, stack, seen);
       if (former !== undefined)
         deps.warn("the tag was taken over from a stack that is gone", { former, stack: stack.id });
       try {
@@ -81,9 +81,10 @@ export async function onReadyGround<T>(
     withDatabases(admin, async (inDatabase) => {
       const version = await checked(deps, inDatabase, admin, plan);
       log("checks passed", { version });
-      if (await inDatabase(admin.database, makeMaintenanceDatabase))
-        warn(`database ${MAINTENANCE_DATABASE} was open to PUBLIC, or to nobody; it was put right`);
-      return withSession({ ...admin, database: MAINTENANCE_DATABASE }, LIMITS, (session) =>
+      const { maintenanceDatabase: database } = plan;
+      if (await inDatabase(admin.database, (session) => makeMaintenanceDatabase(session, plan)))
+        warn(`database ${database} was open to PUBLIC, or to nobody; it was put right`);
+      return withSession({ ...admin, database }, LIMITS, (session) =>
         work({ admin, version, session, inDatabase }),
       );
     }),
@@ -155,14 +156,14 @@ async function makeClusterWide(
   const schema = await emptyMaintenanceDatabase(session);
   if (schema === "left")
     log(
-      `schema public of database ${MAINTENANCE_DATABASE} is open to whoever may connect, which is nobody but the issuer logins; a superuser can close it: REVOKE ALL ON SCHEMA public FROM PUBLIC`,
+      `schema public of database ${plan.maintenanceDatabase} is open to whoever may connect, which is nobody but the issuer logins; a superuser can close it: REVOKE ALL ON SCHEMA public FROM PUBLIC`,
     );
   const roles = wantedRoles(plan);
   const { made, corrected } = await makeRoles(session, roles);
   const memberships = wantedMemberships(plan);
   const membershipsGranted = await makeMemberships(session, memberships, version);
   await letSeeSessions(session, plan.tag);
-  const admitted = await admitIssuerLogins(session, issuerLoginsOf(plan));
+  const admitted = await admitIssuerLogins(session, plan, issuerLoginsOf(plan));
   await admitToStamp(session, issuerLoginsOf(plan));
   const connects = await grantConnect(session, plan);
   log("roles made", { roles: roles.length, memberships: memberships.length });
@@ -185,7 +186,14 @@ async function makeLogins(
   deps: ProvisionDeps,
 ): Promise<{ readonly issuer: Login; readonly passwordsSet: number }> {
   const { secrets, issuerSecret, janitorSecret, place: endpoint, log } = deps;
-  const issuers = await convergeIssuerSecret(secrets, issuerSecret, issuerLoginsOf(plan), endpoint);
+  const { maintenanceDatabase } = plan;
+  const issuers = await convergeIssuerSecret(
+    secrets,
+    issuerSecret,
+    issuerLoginsOf(plan),
+    maintenanceDatabase,
+    endpoint,
+  );
   const [dbname = ""] = plan.databases;
   const janitor = await convergeJanitorSecret(
     secrets,
@@ -193,7 +201,7 @@ async function makeLogins(
     { username: janitorName(plan.tag), dbname },
     endpoint,
   );
-  const place = { ...admin, database: MAINTENANCE_DATABASE };
+  const place = { ...admin, database: maintenanceDatabase };
   const proved: Proved[] = [];
   const own = [
     ...issuers.map((held) => ({ secret: issuerSecret, login: { ...place, ...held } })),

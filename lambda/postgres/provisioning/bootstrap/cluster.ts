@@ -1,4 +1,4 @@
-import { enderName, MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import { enderName } from "../../../../core/names.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { ownerGroupsOf } from "../../../../core/rotation/rotated-users.ts";
 import { SPLIT_MEMBERSHIP } from "../../connection/session.ts";
@@ -30,13 +30,13 @@ const exists = (role: string): Sql =>
   sql`exists (select from pg_catalog.pg_roles where rolname = ${literal(role)})`;
 
 /** The login of the provisioner. It may make roles; what it may do with which, follows. */
-export function adminPieces(admin: string): readonly Piece[] {
+export function adminPieces(plan: ProvisionPlan, admin: string): readonly Piece[] {
   const name = ident(admin);
   const is = (what: Sql): Sql =>
     sql`exists (select from pg_catalog.pg_roles where rolname = ${literal(admin)} and ${what})`;
   const foreign = sql`exists (select from pg_catalog.pg_database d
-      where d.datname = ${literal(MAINTENANCE_DATABASE)} and not ${isMarked} and not (${isHalfMade}))`;
-  const owned = sql`exists (select from pg_catalog.pg_database d where d.datname = ${literal(MAINTENANCE_DATABASE)}
+      where d.datname = ${literal(plan.maintenanceDatabase)} and not ${isMarked} and not (${isHalfMade}))`;
+  const owned = sql`exists (select from pg_catalog.pg_database d where d.datname = ${literal(plan.maintenanceDatabase)}
       and not pg_catalog.pg_has_role(${literal(admin)}::name, d.datdba, 'USAGE'))`;
   return [
     about(
@@ -50,10 +50,10 @@ export function adminPieces(admin: string): readonly Piece[] {
     alter role ${name} createrole;
   end if;`,
         sql`if ${foreign} then
-    raise exception using message = ${literal(foreignDatabase)};
+    raise exception using message = ${literal(foreignDatabase(plan))};
   end if;`,
         sql`if ${owned} then
-    raise exception using message = ${literal(`the database "${MAINTENANCE_DATABASE}" belongs to a role that ${name} is no member of; if another stack uses it, make ${name} a member, or else its owner`)};
+    raise exception using message = ${literal(`the database "${plan.maintenanceDatabase}" belongs to a role that ${name} is no member of; if another stack uses it, make ${name} a member, or else its owner`)};
   end if;`,
       ),
     ),
@@ -157,7 +157,7 @@ where not exists (
 /** The room of their own, which belongs to the administrator. */
 export function maintenancePieces(plan: ProvisionPlan, admin: string): readonly Piece[] {
   const absent = sql`not exists (
-  select from pg_catalog.pg_database where datname = ${literal(MAINTENANCE_DATABASE)})`;
+  select from pg_catalog.pg_database where datname = ${literal(plan.maintenanceDatabase)})`;
   return [
     about(
       [
@@ -170,9 +170,14 @@ and not pg_catalog.pg_has_role(${literal(admin)}, 'USAGE')`,
         sql`grant ${ident(admin)} to current_user`,
       ),
     ),
-    runIf(absent, sql`${createMaintenance} owner ${ident(admin)}`),
-    statements(markMaintenance, shutOutPublic, openMaintenance, ...issuerLoginsOf(plan).map(letIn)),
-    connectTo(MAINTENANCE_DATABASE),
+    runIf(absent, sql`${createMaintenance(plan)} owner ${ident(admin)}`),
+    statements(
+      markMaintenance(plan),
+      shutOutPublic(plan),
+      openMaintenance(plan),
+      ...issuerLoginsOf(plan).map((login) => letIn(plan, login)),
+    ),
+    connectTo(plan.maintenanceDatabase),
     statements(emptyPublic),
   ];
 }

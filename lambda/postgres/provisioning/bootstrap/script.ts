@@ -1,4 +1,3 @@
-import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { wantedPrivileges } from "../../../../core/provisioning/privileges.ts";
 import { ownerGroupsOf } from "../../../../core/rotation/rotated-users.ts";
@@ -18,7 +17,7 @@ export function bootstrapScript(plan: ProvisionPlan, admin: string): string {
   const pieces = [
     header(plan, admin),
     `\\set ON_ERROR_STOP on\n${PINNED}`,
-    ...adminPieces(admin),
+    ...adminPieces(plan, admin),
     ...rolePieces(plan, admin),
     ...maintenancePieces(plan, admin),
     ...plan.databases.flatMap((database) => databasePieces(plan, admin, database)),
@@ -26,11 +25,14 @@ export function bootstrapScript(plan: ProvisionPlan, admin: string): string {
   return `${pieces.join("\n\n")}\n`;
 }
 
-const header = ({ database, databases, tag, owner }: ProvisionPlan, admin: string): Piece =>
+const header = (
+  { database, databases, maintenanceDatabase, tag, owner }: ProvisionPlan,
+  admin: string,
+): Piece =>
   comment(
     `Mayfly: what a DBA gives for the database ${database} of the configuration, tag ${tag}.`,
     "",
-    `It makes Mayfly's own roles and the database "${MAINTENANCE_DATABASE}", grants the privileges of the groups in`,
+    `It makes Mayfly's own roles and the database "${maintenanceDatabase}", grants the privileges of the groups in`,
     `${databases.map(inComment).join(", ")}, and gives ${inComment(admin)} power over those roles, and over no data.`,
     "",
     "It sets no password: the provisioner sets those of Mayfly's logins when the stack is deployed.",

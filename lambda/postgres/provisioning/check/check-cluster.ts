@@ -1,14 +1,15 @@
-import { enderName, MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import { enderName } from "../../../../core/names.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, literal, type Sql, sql } from "../../connection/sql.ts";
 import { isHalfMade, isMarked } from "../converge/maintenance-database.ts";
-import { entrantsOf, SIGNAL_ROLE, wantedRoles } from "../wanted-roles.ts";
+import { entrantsOf, issuerLoginsOf, SIGNAL_ROLE, wantedRoles } from "../wanted-roles.ts";
 import {
   type AdminFacts,
   adminProblems,
   type DatabaseFacts,
   databaseProblems,
+  elsewhereProblem,
   intruderProblem,
   ownerProblems,
   powerProblem,
@@ -85,6 +86,13 @@ join pg_catalog.pg_roles g on g.oid = a.grantee
 where d.datname = $1::text and a.privilege_type = 'CONNECT' and a.grantee <> d.datdba
   and g.rolname !~ '^mf_[a-z2-7]{4}_login_[ab]$'`;
 
+/** `$1` the maintenance database, `$2` the issuer logins. Another database of Mayfly's that lets them in. */
+const elsewhere = sql`
+select distinct d.datname::text as name
+from pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a
+join pg_catalog.pg_roles g on g.oid = a.grantee
+where d.datname <> $1::text and ${isMarked} and g.rolname = any ($2::text[])`;
+
 /** `$1` the names of Mayfly's own roles. */
 const existingRoles = sql`
 select r.rolname::text as name, r.rolsuper or r.rolreplication or r.rolbypassrls as powerful
@@ -110,7 +118,7 @@ export async function checkCluster(
   const split = version >= SPLIT_MEMBERSHIP;
   const [found] = await session.rows<AdminFacts>(step, adminFacts(split), [
     plan.owner,
-    MAINTENANCE_DATABASE,
+    plan.maintenanceDatabase,
     enderName(plan.tag),
   ]);
   if (found === undefined) throw new Error("pg_roles has no row for current_user");
@@ -121,8 +129,12 @@ export async function checkCluster(
   ]);
   const strangers =
     found.maintenance_marked === true
-      ? await session.rows<{ name: string }>(step, intruders, [MAINTENANCE_DATABASE])
+      ? await session.rows<{ name: string }>(step, intruders, [plan.maintenanceDatabase])
       : [];
+  const others = await session.rows<{ name: string }>(step, elsewhere, [
+    plan.maintenanceDatabase,
+    issuerLoginsOf(plan),
+  ]);
   const roles = await session.rows<RoleFacts>(step, existingRoles, [
     wantedRoles(plan).map(({ name }) => name),
   ]);
@@ -131,10 +143,11 @@ export async function checkCluster(
     admin: found.admin,
     ownerMember: found.owner_member === true,
     problems: [
-      ...adminProblems(found),
+      ...adminProblems(found, plan),
       ...ownerProblems(found, plan.owner),
       ...databases.flatMap((database) => databaseProblems(database, found.admin)),
-      ...strangers.map(({ name }) => intruderProblem(name)),
+      ...others.map(({ name }) => elsewhereProblem(name, plan)),
+      ...strangers.map(({ name }) => intruderProblem(name, plan)),
       ...roles.filter(({ powerful }) => powerful).map(({ name }) => powerProblem(name)),
       ...(await refusedRights(session, found, roles, split)),
     ],

@@ -1,4 +1,4 @@
-import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { ident, literal, sql } from "../../connection/sql.ts";
 import { MARK } from "../converge/maintenance-database.ts";
 import { SIGNAL_ROLE } from "../wanted-roles.ts";
@@ -37,10 +37,13 @@ export interface RoleFacts {
 }
 
 /** A database of that name that somebody else made, or a copy that has come without its comment. */
-export const foreignDatabase = `the database "${MAINTENANCE_DATABASE}" exists and is not Mayfly's; if anybody uses it, take a server where that name is free; if it is Mayfly's and was restored without its comment, have a DBA run: ${sql`COMMENT ON DATABASE ${ident(MAINTENANCE_DATABASE)} IS ${literal(MARK)}`};`;
+export const foreignDatabase = ({ maintenanceDatabase }: Maintained): string =>
+  `the database "${maintenanceDatabase}" exists and is not Mayfly's; if anybody uses it, set "maintenanceDatabase" to a name that is free; if it is Mayfly's and was restored without its comment, have a DBA run: ${sql`COMMENT ON DATABASE ${ident(maintenanceDatabase)} IS ${literal(MARK)}`};`;
+
+type Maintained = Pick<ProvisionPlan, "maintenanceDatabase">;
 
 /** What the admin lacks. */
-export function adminProblems(found: AdminFacts): string[] {
+export function adminProblems(found: AdminFacts, plan: Maintained): string[] {
   const admin = ident(found.admin);
   if (found.superuser)
     return [
@@ -52,16 +55,16 @@ export function adminProblems(found: AdminFacts): string[] {
   if (!found.maintenance_exists && !found.create_db)
     problems.push(
       problem(
-        `${admin} may not create the maintenance database "${MAINTENANCE_DATABASE}"`,
+        `${admin} may not create the maintenance database "${plan.maintenanceDatabase}"`,
         sql`ALTER ROLE ${admin} CREATEDB`,
       ),
     );
-  if (found.maintenance_exists && !found.maintenance_marked) problems.push(foreignDatabase);
+  if (found.maintenance_exists && !found.maintenance_marked) problems.push(foreignDatabase(plan));
   else if (found.maintenance_exists && !found.maintenance_ours)
     problems.push(
       problem(
-        `the maintenance database "${MAINTENANCE_DATABASE}" belongs to another role`,
-        sql`ALTER DATABASE ${ident(MAINTENANCE_DATABASE)} OWNER TO ${admin}`,
+        `the maintenance database "${plan.maintenanceDatabase}" belongs to another role`,
+        sql`ALTER DATABASE ${ident(plan.maintenanceDatabase)} OWNER TO ${admin}`,
       ),
     );
   return problems;
@@ -121,11 +124,18 @@ export function databaseProblems(database: DatabaseFacts, adminName: string): st
   ];
 }
 
+/** That the tag's leases are made and ended in another database of Mayfly's. */
+export const elsewhereProblem = (
+  name: string,
+  { tag, maintenanceDatabase }: Pick<ProvisionPlan, "tag" | "maintenanceDatabase">,
+): string =>
+  `the tag "${tag}" is at home in the database ${ident(name)}, and cannot move to "${maintenanceDatabase}"; set "maintenanceDatabase" to ${ident(name)}, or "tag" to four other characters of a-z and 2-7`;
+
 /** That a role may enter the maintenance database. */
-export const intruderProblem = (name: string): string =>
+export const intruderProblem = (name: string, plan: Maintained): string =>
   problem(
-    `${ident(name)} may connect to the maintenance database "${MAINTENANCE_DATABASE}", where nobody but issuer logins may`,
-    sql`REVOKE CONNECT ON DATABASE ${ident(MAINTENANCE_DATABASE)} FROM ${ident(name)}`,
+    `${ident(name)} may connect to the maintenance database "${plan.maintenanceDatabase}", where nobody but issuer logins may`,
+    sql`REVOKE CONNECT ON DATABASE ${ident(plan.maintenanceDatabase)} FROM ${ident(name)}`,
   );
 
 /** That the admin cannot pass on the right to end sessions. */

@@ -1,5 +1,4 @@
 import { ConfigError } from "../../../../core/errors.ts";
-import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import type { ConvergeReport } from "../../../../core/provisioning/report.ts";
 import { withSession } from "../../connection/session.ts";
@@ -24,9 +23,9 @@ export const makeConverge =
       deps.warn(step, facts);
     };
     const exists = await asAdmin(deps, plan, (admin) =>
-      withSession(admin, LIMITS, maintenanceExists),
+      withSession(admin, LIMITS, (session) => maintenanceExists(session, plan)),
     );
-    if (!exists) throw notOurs(plan.tag, `there is no database "${MAINTENANCE_DATABASE}"`);
+    if (!exists) throw notOurs(plan.tag, `there is no database "${plan.maintenanceDatabase}"`);
     return onReadyGround({ ...deps, warn }, plan, async (ground) => {
       const stamp = await stampOf(ground.session, plan.tag);
       if (stamp?.id !== stackId)

@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
 import { Secret } from "../../../../core/secret.ts";
 import type { SecretObject, SecretStore } from "../../../../core/secret-store.ts";
 
@@ -45,6 +44,7 @@ export async function convergeIssuerSecret(
   secrets: SecretStore,
   arn: string,
   [first, second]: readonly [string, string],
+  dbname: string,
   endpoint: SecretEndpoint,
 ): Promise<readonly HeldLogin[]> {
   const current = await secrets.getSecret(arn, { stage: "AWSCURRENT" });
@@ -58,11 +58,9 @@ export async function convergeIssuerSecret(
   );
   if (!isWhole || !isAt(endpoint, current?.value))
     for (const login of logins)
-      await secrets.putSecret(
-        arn,
-        withLogin(current?.value, endpoint, MAINTENANCE_DATABASE, login),
-        { clientRequestToken: randomUUID() },
-      );
+      await secrets.putSecret(arn, withLogin(current?.value, endpoint, dbname, login), {
+        clientRequestToken: randomUUID(),
+      });
   return logins;
 }
 

@@ -1,10 +1,12 @@
-import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import type { Session } from "../../connection/session.ts";
 import { ident, literal, type Sql, sql } from "../../connection/sql.ts";
 import { CREATED_MEANWHILE } from "../../connection/sqlstates.ts";
 import { refuseIf } from "../check/problems.ts";
 
-const database = ident(MAINTENANCE_DATABASE);
+type Maintained = Pick<ProvisionPlan, "maintenanceDatabase">;
+
+const nameOf = ({ maintenanceDatabase }: Maintained): Sql => ident(maintenanceDatabase);
 
 /** Its comment, by which Mayfly knows the database as its own: whoever does not own it cannot give it that. */
 export const MARK = "Mayfly's own: leases are made and ended here";
@@ -23,10 +25,14 @@ select d.datallowconn as open, d.datconnlimit <> -1 as limited, ${isMarked} as m
 from pg_catalog.pg_database d where d.datname = $1::text`;
 
 /** From `template0`, so that nothing in `template1` comes along; closed until PUBLIC is shut out. */
-export const createMaintenance = sql`create database ${database} template template0 allow_connections false connection limit 0`;
-export const markMaintenance = sql`comment on database ${database} is ${literal(MARK)}`;
-export const shutOutPublic = sql`revoke all on database ${database} from public`;
-export const openMaintenance = sql`alter database ${database} allow_connections true connection limit -1`;
+export const createMaintenance = (plan: Maintained): Sql =>
+  sql`create database ${nameOf(plan)} template template0 allow_connections false connection limit 0`;
+export const markMaintenance = (plan: Maintained): Sql =>
+  sql`comment on database ${nameOf(plan)} is ${literal(MARK)}`;
+export const shutOutPublic = (plan: Maintained): Sql =>
+  sql`revoke all on database ${nameOf(plan)} from public`;
+export const openMaintenance = (plan: Maintained): Sql =>
+  sql`alter database ${nameOf(plan)} allow_connections true connection limit -1`;
 
 /**
  * Make the maintenance database, on a connection to any other database, or put right the one that the
@@ -34,16 +40,20 @@ export const openMaintenance = sql`alter database ${database} allow_connections 
  *
  * @returns whether it was there, and PUBLIC could connect, or nobody could.
  */
-export async function makeMaintenanceDatabase(session: Session): Promise<boolean> {
+export async function makeMaintenanceDatabase(
+  session: Session,
+  plan: Maintained,
+): Promise<boolean> {
   const step = "create the maintenance database";
-  const read = () => session.rows<DatabaseState>(step, stateOfDatabase, [MAINTENANCE_DATABASE]);
+  const values = [plan.maintenanceDatabase];
+  const read = () => session.rows<DatabaseState>(step, stateOfDatabase, values);
   const [found] = await read();
-  if (found === undefined) await session.alone(step, createMaintenance, CREATED_MEANWHILE);
+  if (found === undefined) await session.alone(step, createMaintenance(plan), CREATED_MEANWHILE);
   const [state] = found === undefined ? await read() : [found];
-  const mark = state?.marked === true ? [] : [markMaintenance];
+  const mark = state?.marked === true ? [] : [markMaintenance(plan)];
   const mends = [
-    ...(state?.public === false ? [] : [shutOutPublic]),
-    ...(state?.open === true && !state.limited ? [] : [openMaintenance]),
+    ...(state?.public === false ? [] : [shutOutPublic(plan)]),
+    ...(state?.open === true && !state.limited ? [] : [openMaintenance(plan)]),
   ];
   await session.apply("shut PUBLIC out of the maintenance database", [...mark, ...mends]);
   return found !== undefined && mends.length > 0;
@@ -92,8 +102,8 @@ join pg_catalog.pg_roles g on g.oid = a.grantee
 where d.datname = $1::text and a.privilege_type = 'CONNECT'`;
 
 /** Let a role into the maintenance database. */
-export const letIn = (login: string): Sql =>
-  sql`grant connect on database ${database} to ${ident(login)}`;
+export const letIn = (plan: Maintained, login: string): Sql =>
+  sql`grant connect on database ${nameOf(plan)} to ${ident(login)}`;
 
 /**
  * Let the issuer logins, and nobody else, into the maintenance database.
@@ -102,17 +112,23 @@ export const letIn = (login: string): Sql =>
  */
 export async function admitIssuerLogins(
   session: Session,
+  plan: Maintained,
   logins: readonly string[],
 ): Promise<number> {
   const step = "admit the issuer logins to the maintenance database";
   const missing = async () => {
-    const admitted = await session.rows<{ name: string }>(step, entrants, [MAINTENANCE_DATABASE]);
+    const admitted = await session.rows<{ name: string }>(step, entrants, [
+      plan.maintenanceDatabase,
+    ]);
     return logins.filter((login) => !admitted.some(({ name }) => name === login));
   };
   const shutOut = await missing();
-  await session.apply(step, shutOut.map(letIn));
+  await session.apply(
+    step,
+    shutOut.map((login) => letIn(plan, login)),
+  );
   refuseIf(
-    (await missing()).map((login) => `${login} has no CONNECT on ${MAINTENANCE_DATABASE}`),
+    (await missing()).map((login) => `${login} has no CONNECT on ${plan.maintenanceDatabase}`),
     `step "${step}" had no effect`,
   );
   return shutOut.length;

@@ -1,6 +1,6 @@
 import { ConfigError } from "../../../../core/errors.ts";
 import type { ServerMark } from "../../../../core/leases/server.ts";
-import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { hasOutlived, NO_STACK, type Stack } from "../../../../core/provisioning/stack.ts";
 import type { Session } from "../../connection/session.ts";
 import { integer, literal, type Sql, sql } from "../../connection/sql.ts";
@@ -54,20 +54,21 @@ export async function serverSeen(session: Session, instance: string): Promise<Se
  */
 export async function claimTag(
   session: Session,
-  tag: string,
+  plan: Pick<ProvisionPlan, "tag" | "maintenanceDatabase">,
   stack: Stack,
   seen: ServerMark,
 ): Promise<Claim> {
+  const { tag } = plan;
   const before = await stampOf(session, tag);
   if (before === undefined) await session.apply(STEP, [AS_OWNER, insert(tag, stack, seen)]);
   const found = before ?? (await stampOf(session, tag));
   const isOurs = found?.id === stack.id;
   if (found === undefined || (!isOurs && !hasOutlived(stack.id, found.id)))
-    throw refusal(tag, found);
+    throw refusal(plan, found);
   if (!isOurs || found.resource !== stack.resource) {
     await session.apply(STEP, [AS_OWNER, hand(tag, found, stack)]);
     const now = await stampOf(session, tag);
-    if (now?.id !== stack.id) throw refusal(tag, now);
+    if (now?.id !== stack.id) throw refusal(plan, now);
   }
   return {
     isNew: before === undefined,
@@ -87,9 +88,12 @@ const hand = (tag: string, from: Stack, to: Stack): Sql =>
     where tag = ${literal(tag)} and id = ${literal(from.id)}`;
 
 /** The remedy keeps the line: which server its leases were made on is still needed. */
-const refusal = (tag: string, stamp: Stack | undefined): ConfigError =>
+const refusal = (
+  { tag, maintenanceDatabase }: Pick<ProvisionPlan, "tag" | "maintenanceDatabase">,
+  stamp: Stack | undefined,
+): ConfigError =>
   new ConfigError(
-    `the tag "${tag}" belongs to another stack on this server, ${stamp?.id ?? "which has just gone"}, and nothing of it was changed; set "tag" of the database in mayfly.config.ts to four other characters of a-z and 2-7; or, if that stack is gone for good, have a DBA run in database "${MAINTENANCE_DATABASE}": UPDATE ${STAMPS} SET id = ${literal(NO_STACK)} WHERE tag = ${literal(tag)};`,
+    `the tag "${tag}" belongs to another stack on this server, ${stamp?.id ?? "which has just gone"}, and nothing of it was changed; set "tag" of the database in mayfly.config.ts to four other characters of a-z and 2-7; or, if that stack is gone for good, have a DBA run in database "${maintenanceDatabase}": UPDATE ${STAMPS} SET id = ${literal(NO_STACK)} WHERE tag = ${literal(tag)};`,
   );
 
 /** Say that the tag's leases are a server's from now on. */

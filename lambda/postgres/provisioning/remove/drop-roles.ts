@@ -1,5 +1,6 @@
 import { StatementRejectedError } from "../../../../core/errors.ts";
-import { groupRoleName, issuerRoleName, MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import { groupRoleName, issuerRoleName } from "../../../../core/names.ts";
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import type { Session } from "../../connection/session.ts";
 import { ident, joined, literal, type Sql, sql } from "../../connection/sql.ts";
 import { DENIED, IN_USE, NO_DATABASE } from "../../connection/sqlstates.ts";
@@ -110,10 +111,13 @@ export const dropRoles = (
 const KEPT = new Set([IN_USE, DENIED, NO_DATABASE]);
 
 /** Drop the maintenance database, from another one, unless somebody is connected to it. */
-export async function dropMaintenanceDatabase(session: Session): Promise<boolean> {
+export async function dropMaintenanceDatabase(
+  session: Session,
+  plan: Pick<ProvisionPlan, "maintenanceDatabase">,
+): Promise<boolean> {
   const step = "drop the maintenance database";
-  await session.alone(step, sql`drop database ${ident(MAINTENANCE_DATABASE)}`, KEPT);
-  return !(await maintenanceExists(session));
+  await session.alone(step, sql`drop database ${ident(plan.maintenanceDatabase)}`, KEPT);
+  return !(await maintenanceExists(session, plan));
 }
 
 /**
@@ -153,11 +157,14 @@ export const strangeIn = async (session: Session): Promise<readonly string[]> =>
   );
 
 /** Whether there is a maintenance database. */
-export async function maintenanceExists(session: Session): Promise<boolean> {
+export async function maintenanceExists(
+  session: Session,
+  { maintenanceDatabase }: Pick<ProvisionPlan, "maintenanceDatabase">,
+): Promise<boolean> {
   const rows = await session.rows(
     "look for the maintenance database",
     sql`select from pg_catalog.pg_database where datname = $1::text`,
-    [MAINTENANCE_DATABASE],
+    [maintenanceDatabase],
   );
   return rows.length > 0;
 }

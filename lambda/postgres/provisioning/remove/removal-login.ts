@@ -1,4 +1,3 @@
-import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import type { Login } from "../../connection/login.ts";
 import { ident, integer, joined, literal, type Sql, sql } from "../../connection/sql.ts";
@@ -33,9 +32,9 @@ export async function removalLogin(
     username: spare,
     password: newPassword(),
   };
-  const login = { ...admin, ...found, database: MAINTENANCE_DATABASE };
+  const login = { ...admin, ...found, database: plan.maintenanceDatabase };
   await session.apply("open an issuer login", [sql`alter role ${ident(login.username)} login`]);
-  await admitIssuerLogins(session, [login.username]);
+  await admitIssuerLogins(session, plan, [login.username]);
   await convergeLogin(session, login, LIMITS);
   return login;
 }

@@ -1,5 +1,4 @@
 import { DatabaseUnavailableError, StatementRejectedError } from "../../../../core/errors.ts";
-import { MAINTENANCE_DATABASE } from "../../../../core/names.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import type { Stack } from "../../../../core/provisioning/stack.ts";
 import { seconds } from "../../../../core/time.ts";
@@ -91,7 +90,7 @@ async function drainAs(
   const found = await reached(deps, () =>
     withSession(admin, LIMITS, async (session) => ({
       version: await serverVersion(session),
-      exists: await maintenanceExists(session),
+      exists: await maintenanceExists(session, plan),
       leases: await leasesOf(session, plan.tag),
     })),
   );
@@ -106,20 +105,22 @@ async function drainAs(
     log("nothing to remove: there is no maintenance database");
     return found.leases.length === 0;
   }
-  const maintenance = { ...admin, database: MAINTENANCE_DATABASE };
+  const maintenance = { ...admin, database: plan.maintenanceDatabase };
   const left = await withDatabases(admin, (inDatabase) =>
     withSession(maintenance, LIMITS, (session) =>
       removeTag(deps, { admin, version: found.version, session, inDatabase }, plan, stack),
     ),
   );
   if (left.tags === 0 && left.strange.length > 0)
-    warn(`database "${MAINTENANCE_DATABASE}" is kept: somebody else has something in it`, {
+    warn(`database "${plan.maintenanceDatabase}" is kept: somebody else has something in it`, {
       what: someOf(left.strange),
     });
   else if (left.tags === 0) {
-    const dropped = await withSession(admin, LIMITS, dropMaintenanceDatabase);
+    const dropped = await withSession(admin, LIMITS, (session) =>
+      dropMaintenanceDatabase(session, plan),
+    );
     if (dropped) log("maintenance database dropped");
-    else warn(`database "${MAINTENANCE_DATABASE}" is kept: somebody uses it, or owns it`);
+    else warn(`database "${plan.maintenanceDatabase}" is kept: somebody uses it, or owns it`);
   }
   return left.drained;
 }
