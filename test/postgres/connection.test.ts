@@ -183,6 +183,24 @@ describe("the warm connection", () => {
     await instance.close();
   });
 
+  test.each(["25P03", "25P04", "57P05"])("that a timeout ends (%s) is replaced", async (code) => {
+    let opened = 0;
+    const instance = issuerOn(lease.test, {
+      open: async (login) => {
+        opened += 1;
+        const client = await connect(login, TEST_LIMITS);
+        if (opened > 1) return client;
+        client.query = async () => {
+          throw Object.assign(new Error("ended"), { code });
+        };
+        return client;
+      },
+    });
+    await instance.issue();
+    expect(opened).toBe(2);
+    await instance.close();
+  });
+
   test("shows a consumer nothing of the one before: no role, setting, value in a statement, or table", async () => {
     const instance = issuerOn(lease.test);
     const state = sql`select current_user as who, pg_catalog.current_setting('role') as role,

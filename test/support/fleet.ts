@@ -18,7 +18,19 @@ export async function fleet(
   count: number,
   options: ProvisionedOptions & IssuerOptions = {},
 ): Promise<Fleet> {
-  const test = await provisioned({ loginConnectionLimit: count + 5, ...options });
+  return fleetOn(
+    await provisioned({ loginConnectionLimit: count + 5, ...options }),
+    count,
+    options,
+  );
+}
+
+/** The same over a database that is provisioned already. */
+export async function fleetOn(
+  test: TestDatabase,
+  count: number,
+  options: IssuerOptions = {},
+): Promise<Fleet> {
   const first = issuerOn(test, options);
   const { scheduler } = first;
   const more = Array.from({ length: count - 1 }, () => issuerOn(test, { ...options, scheduler }));

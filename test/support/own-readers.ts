@@ -81,8 +81,20 @@ function readersOf({ cluster, server: writer }: OwnServer, standby: EmbeddedPost
   };
 }
 
+/** For sessions of tests, whatever else a test makes the default. */
+export const UNHARMED = [
+  "default_transaction_isolation=read\\ committed",
+  "default_transaction_read_only=off",
+  "exit_on_error=off",
+  "statement_timeout=0",
+  "lock_timeout=0",
+  "idle_session_timeout=0",
+]
+  .map((setting) => `-c ${setting}`)
+  .join(" ");
+
 async function run(config: pg.ClientConfig, sql: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client(config);
+  const client = new pg.Client({ ...config, options: UNHARMED });
   await client.connect();
   try {
     return (await client.query(sql)).rows;

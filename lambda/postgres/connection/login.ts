@@ -2,6 +2,7 @@ import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
 import type { Secret } from "../../../core/secret.ts";
 import type { Duration } from "../../../core/time.ts";
+import { sql } from "./sql.ts";
 
 /** Where and as whom to connect. */
 export interface Login {
@@ -11,6 +12,11 @@ export interface Login {
   readonly username: string;
   readonly password: Secret;
   readonly ssl: ConnectionOptions | false;
+  /**
+   * `none`: as the user itself, whatever role its settings, or the database's, make it act as.
+   * @default - as they say
+   */
+  readonly role?: "none";
 }
 
 /** Bounds of everything a connection does. */
@@ -26,12 +32,17 @@ export interface Limits {
  * defaults to: a lease that may create functions in `public` could otherwise have them run by us
  * (docs/adr, "a room of its own"), and whoever had an issuer login's password could leave settings.
  */
-const startupOptions = ({ statement, lock }: Limits): string =>
+const startupOptions = ({ role }: Login, { statement, lock }: Limits): string =>
   [
+    ...(role === undefined ? [] : [`role=${role}`]),
     "search_path=pg_catalog,pg_temp",
     "client_min_messages=warning",
     "default_transaction_isolation=read\\ committed",
     "default_transaction_read_only=off",
+    "default_transaction_deferrable=off",
+    "default_tablespace=",
+    "exit_on_error=off",
+    "quote_all_identifiers=off",
     "row_security=on",
     "idle_session_timeout=0",
     "local_preload_libraries=",
@@ -52,6 +63,12 @@ const startupOptions = ({ statement, lock }: Limits): string =>
     .map((setting) => `-c ${setting}`)
     .join(" ");
 
+/** Of majors after 14, which would refuse a connection that names them. */
+const LATER_SETTINGS = sql`
+select pg_catalog.set_config(name, value, false)
+from (values ('createrole_self_grant', ''), ('transaction_timeout', '0')) as pinned (name, value)
+where pg_catalog.current_setting(name, true) <> value`;
+
 /**
  * Open one connection. The caller ends it.
  *
@@ -66,7 +83,7 @@ export async function connect(login: Login, limits: Limits): Promise<pg.Client> 
     password: () => login.password.reveal(),
     ssl: login.ssl,
     application_name: "mayfly",
-    options: startupOptions(limits),
+    options: startupOptions(login, limits),
     connectionTimeoutMillis: limits.connect,
     query_timeout: limits.statement + limits.connect,
     keepAlive: true,
@@ -75,5 +92,11 @@ export async function connect(login: Login, limits: Limits): Promise<pg.Client> 
     // The next query on it fails and says so; unheard, the event would end the process.
   });
   await client.connect();
+  try {
+    await client.query(LATER_SETTINGS);
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw error;
+  }
   return client;
 }

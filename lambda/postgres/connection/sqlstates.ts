@@ -21,10 +21,11 @@ export const NO_DATABASE = "3D000";
 export const NO_VERBS: ReadonlySet<string> = new Set(["42883", "3F000"]);
 
 /** The connection is lost or about to be: the same statement goes over another one. */
-export const CONNECTION_LOST = /^(08...|57P0[1-5])$/;
+export const CONNECTION_LOST = /^(08...|57P0[1-5]|25P0[34])$/;
 
 /** A later attempt may not meet it. */
-export const TRANSIENT = /^(08...|57P0[1-5]|57014|53[0-9A-Z]{3}|40001|40P01|55P03|25006|XX000)$/;
+export const TRANSIENT =
+  /^(08...|57P0[1-5]|25P0[34]|57014|53[0-9A-Z]{3}|40001|40P01|55P03|25006|XX000)$/;
 
 /**
  * What concurrent role DDL fails with although nothing is wrong (measured on 14 to 18): tuple

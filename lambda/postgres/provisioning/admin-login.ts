@@ -70,6 +70,7 @@ async function adminLogin(
     username,
     password,
     ssl: tlsOptions(place.host, tls, place),
+    role: "none",
   };
 }
 

@@ -60,7 +60,8 @@ export async function checkRotatedUsers(
     if (isToSet && held !== undefined && !PRINTABLE.test(held.password.reveal()))
       passwords.push(unusablePassword(user.secret, arn));
     if (isToSet || !state.login || state.ended) continue;
-    const login = { ...admin, database, username: user.name };
+    const { host, port, ssl } = admin;
+    const login = { host, port, database, username: user.name, ssl };
     if ((await knownPassword(deps, arn, login)) === undefined)
       passwords.push(strangePassword(plan.tag, user, arn));
   }
@@ -163,13 +164,14 @@ async function settlePassword(
   return { passwordsSet: 1 };
 }
 
+/** It acts as its group, where the administrator acts as nobody. */
 const loginOf = (
-  admin: Login,
+  { host, port, ssl }: Login,
   plan: ProvisionPlan,
   { username, password }: RotatedLogin,
 ): Login => {
   const [database = ""] = plan.databases;
-  return { ...admin, username, password, database };
+  return { host, port, database, username, password, ssl };
 };
 
 const becomes = ({ actsAsGroup, group }: WantedUser): readonly string[] =>
