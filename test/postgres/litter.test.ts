@@ -164,7 +164,7 @@ test("what carries code or data stays, and is named, when the litter beside it i
   expect(await sweep(lease.deps, sweeping)).toMatchObject({ revoked: 1, quarantined: 0 });
 });
 
-test("leases that litter one after the other use up no limit (E10)", async () => {
+test("C26: leases that litter one after the other use up no limit (E10)", async () => {
   const few = await issuer({ limits: { maxLeases: 2 } });
   for (let i = 0; i < 8; i++) {
     const credential = await few.issue();

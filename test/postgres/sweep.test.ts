@@ -241,7 +241,7 @@ describe("a sweep that fails", () => {
     ["before the first page", () => ({ list: broken }), {}],
     [
       "after a page with due leases",
-      ({ list }) => ({ list: (after) => (after === "" ? list("", 1) : broken()) }),
+      (engine) => ({ list: (after) => (after === "" ? engine.list("", 1) : broken()) }),
       { OverdueLeases: 1 },
     ],
     [
