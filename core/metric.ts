@@ -23,6 +23,8 @@ export const METRICS = [
   "UnknownSessions",
   "UnknownMembers",
   "ServersRestored",
+  "ServerOutOfMemory",
+  "ServerOutOfConnections",
   "SecretAgeSeconds",
 ] as const;
 

@@ -163,6 +163,18 @@ const functions = (watched: Watched): readonly AlarmRule[] => [
     periods: 3,
   },
   {
+    name: "server-out-of-memory",
+    says: "the server had no memory for a lock or a statement (53200)",
+    metric: watched.metric("ServerOutOfMemory", Stats.SUM),
+    above: 0,
+  },
+  {
+    name: "server-out-of-connections",
+    says: "the server, or Mayfly's own login, had no connection left (53300)",
+    metric: watched.metric("ServerOutOfConnections", Stats.SUM),
+    above: 0,
+  },
+  {
     name: "throttles",
     says: "calls of the issuer or the revoker are throttled",
     metric: sumOf("throttled", watched.throttles("issuer"), watched.throttles("revoker")),

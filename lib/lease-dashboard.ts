@@ -136,6 +136,8 @@ export class LeaseDashboard extends Construct {
       this.#graph("What went wrong", [
         this.#count("RequestsRefused"),
         this.#count("RequestsFailed"),
+        this.#count("ServerOutOfMemory"),
+        this.#count("ServerOutOfConnections"),
         ...(["issuer", "revoker", "sweeper", "operator"] as const).map((name) =>
           this.#watched.errors(name),
         ),

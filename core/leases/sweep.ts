@@ -4,7 +4,7 @@ import { isDue, type Lease } from "./lease.ts";
 import { parseLeaseId } from "./lease-id.ts";
 import { parseLeaseName } from "./lease-name.ts";
 import { allPages, type ForeignRole } from "./list.ts";
-import type { LeaseDeps } from "./ports.ts";
+import type { LeaseDeps, Metric } from "./ports.ts";
 import { askReaders, endEverywhere, forOnePass, unseenIn } from "./readers.ts";
 import { adopt, RESTORE_ACTOR } from "./restore.ts";
 import { type RevokeOptions, revokeMany } from "./revoke.ts";
@@ -64,8 +64,26 @@ export interface SweepOptions {
  *
  * On a copy, a restored or a promoted server every lease is due, for some may be back that were
  * revoked. The stamp moves when none can log in any more, so a sweep that dies before is repeated.
+ *
+ * One that fails half way has told what it knew: leases that are overdue ring whatever else is wrong.
  */
 export async function sweep(all: LeaseDeps, options: SweepOptions): Promise<SweepReport> {
+  const seen: Seen = {};
+  try {
+    return await sweepTelling(all, options, seen);
+  } finally {
+    tell(all, seen);
+  }
+}
+
+/** What of the report is known already; all of it when the sweep has finished. */
+type Seen = { -readonly [Part in keyof SweepReport]?: SweepReport[Part] };
+
+async function sweepTelling(
+  all: LeaseDeps,
+  options: SweepOptions,
+  seen: Seen,
+): Promise<SweepReport> {
   const deps = forOnePass(all);
   let failure: unknown;
   const schedules = await readSchedules(deps).catch((error: unknown) => {
@@ -100,17 +118,24 @@ export async function sweep(all: LeaseDeps, options: SweepOptions): Promise<Swee
         if (own && !hasSchedule(lease, own, page.now)) unscheduled.push(lease);
       }
     }
+    // until they are revoked; of none at all a list says nothing before its last page
+    if (due.length > 0) seen.left = due.length;
   }
+  seen.foreign = foreign;
   for (const state of await revokeThem(able, due, how, options)) tally[state] += 1;
+  seen.left = tally.left;
   if (isOther) await adopt(deps, sighting, tally);
   for (const lease of unscheduled)
     if (options.mayContinue() && (await mendSchedule(deps, lease))) tally.schedulesMade += 1;
   for (const state of await revokeThem(able, latched, how, options)) tally[state] += 1;
+  Object.assign(seen, { quarantined: tally.quarantined, unverified: tally.unverified });
+  seen.left = tally.left;
   const orphans = await removeOrphans(deps, schedules ?? new Map(), known, options);
+  seen.stragglersEnded = orphans.stragglersEnded;
   const unknown = await findUnknown(deps);
   const secrets = await lookAtSecrets(options);
   const report = { ...tally, ...orphans, ...unknown, ...secrets, foreign, server };
-  tell(deps, report);
+  Object.assign(seen, report);
   if (schedules === undefined) throw failure;
   return report;
 }
@@ -258,18 +283,23 @@ const lookAtSecrets = async ({
 }: SweepOptions): Promise<Pick<SweepReport, "secretsOverdue">> =>
   secretsOverdue === undefined || !mayContinue() ? {} : { secretsOverdue: await secretsOverdue() };
 
-function tell({ telemetry }: LeaseDeps, report: SweepReport): void {
-  for (const { username, why } of report.foreign)
+/** A sweep that has not finished counts as none: what tells a silent sweeper is `LiveLeases`. */
+function tell({ telemetry }: LeaseDeps, seen: Seen): void {
+  const { foreign = [], unknownMembers = [], stragglersEnded = 0 } = seen;
+  const measure = (metric: Metric, value: number | undefined): void => {
+    if (value !== undefined) telemetry.measure(metric, value);
+  };
+  for (const { username, why } of foreign)
     telemetry.audit({ event: "role.foreign", username, why });
-  telemetry.measure("LiveLeases", report.live);
-  telemetry.measure("OverdueLeases", report.left);
-  telemetry.measure("QuarantinedLeases", report.quarantined);
-  telemetry.measure("UnverifiedLeases", report.unverified);
-  telemetry.measure("ForeignRoles", report.foreign.length);
-  for (const { role, member } of report.unknownMembers)
+  measure("LiveLeases", seen.live);
+  measure("OverdueLeases", seen.left);
+  measure("QuarantinedLeases", seen.quarantined);
+  measure("UnverifiedLeases", seen.unverified);
+  measure("ForeignRoles", seen.foreign?.length);
+  for (const { role, member } of unknownMembers)
     telemetry.audit({ event: "role.foreign", username: member, why: `it is a member of ${role}` });
-  telemetry.measure("UnknownSessions", report.unknownSessions);
-  telemetry.measure("UnknownMembers", report.unknownMembers.length);
-  if (report.stragglersEnded > 0) telemetry.measure("StragglersEnded", report.stragglersEnded);
-  telemetry.audit({ event: "sweep.finished", ...report });
+  measure("UnknownSessions", seen.unknownSessions);
+  measure("UnknownMembers", seen.unknownMembers?.length);
+  if (stragglersEnded > 0) telemetry.measure("StragglersEnded", stragglersEnded);
+  if (seen.live !== undefined) telemetry.audit({ event: "sweep.finished", ...seen });
 }

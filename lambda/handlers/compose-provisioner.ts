@@ -18,6 +18,7 @@ import { makeRemove } from "../postgres/provisioning/remove/remove.ts";
 import { composeReaders } from "./compose-readers.ts";
 import type { CustomResourceEvent } from "./custom-resource.ts";
 import { type Environment, required, rotatedSecretsIn } from "./environment.ts";
+import { countExhaustion } from "./exhaustion.ts";
 import { placeIn } from "./server-place.ts";
 import { systemTime as time } from "./system-time.ts";
 
@@ -59,7 +60,7 @@ export function composeProvisioner(env: Environment, logger: Logger): ComposedPr
       }),
     log: (step, facts = {}) => logger.info(step, { ...facts }),
     warn: (step, facts = {}) => logger.warn(step, { ...facts }),
-    // no metrics: the bundle has no room for them, and each audit line says what was done
+    // no other metrics: the bundle has no room for them, and each audit line says what was done
     telemetry: { audit: ({ event, ...details }) => logger.info(event, details), measure: () => {} },
   };
   return {
@@ -67,14 +68,24 @@ export function composeProvisioner(env: Environment, logger: Logger): ComposedPr
       const { RequestType, ResourceProperties, StackId: id, LogicalResourceId: resource } = event;
       const plan = parseProvisionPlan(ResourceProperties.Plan);
       const run = RequestType === "Delete" ? makeRemove(deps) : makeProvision(deps);
-      await run(plan, { id, resource });
+      await counting<unknown>(plan.database, () => run(plan, { id, resource }));
     },
     converge: async (event) => {
       const fields = fieldsOf(event);
       refuseUnknown(fields, actionIn(fields, { converge: true }), []);
       const { STACK_ID, LAMBDA_TASK_ROOT } = required(env, ["STACK_ID", "LAMBDA_TASK_ROOT"]);
       const text = readFileSync(join(LAMBDA_TASK_ROOT, "plan.json"), "utf8");
-      return makeConverge(deps)(parseProvisionPlan(text, "plan.json"), STACK_ID);
+      const plan = parseProvisionPlan(text, "plan.json");
+      return counting(plan.database, () => makeConverge(deps)(plan, STACK_ID));
     },
   };
+}
+
+async function counting<T>(database: string, run: () => Promise<T>): Promise<T> {
+  const end = countExhaustion(database);
+  try {
+    return await run();
+  } finally {
+    end();
+  }
 }

@@ -16,6 +16,7 @@ import { tlsOptions } from "../postgres/connection/tls.ts";
 import { rotationServers } from "../postgres/rotation/servers.ts";
 import { fixedIn, sourceIn } from "./compose-readers.ts";
 import { type Environment, required } from "./environment.ts";
+import { countExhaustion } from "./exhaustion.ts";
 import { systemTime as time } from "./system-time.ts";
 
 /** The function that rotates master users has 300 seconds. */
@@ -30,6 +31,7 @@ export function composeRotator(
   const settings = JSON.parse(
     readFileSync(join(set.LAMBDA_TASK_ROOT, "rotation.json"), "utf8"),
   ) as RotationSettings;
+  countExhaustion(settings.database);
   if (settings.tls === "plaintext")
     logger.warn("connections to the database are not encrypted: the configuration says plaintext");
   const place = { region: set.AWS_REGION, folder: set.LAMBDA_TASK_ROOT };

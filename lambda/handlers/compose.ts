@@ -27,6 +27,7 @@ import { postgresEngine } from "../postgres/leases/engine.ts";
 import { postgresJanitor } from "../postgres/leases/janitor.ts";
 import { composeReaders } from "./compose-readers.ts";
 import { type Environment, required, rotatedSecretsIn } from "./environment.ts";
+import { countExhaustion } from "./exhaustion.ts";
 import { ownLogin } from "./own-login.ts";
 import { systemTime as time } from "./system-time.ts";
 import { type LambdaTelemetry, lambdaTelemetry } from "./telemetry.ts";
@@ -76,6 +77,7 @@ export function compose(env: Environment): Composition {
   const { tag, database } = deployment;
   const logger = new Logger();
   const telemetry = lambdaTelemetry(logger, database);
+  countExhaustion(database);
   if (deployment.tls === "plaintext")
     logger.warn("connections to the database are not encrypted: the configuration says plaintext");
   const secrets = secretsManager(new SecretsManagerClient(AWS_BOUNDS));

@@ -59,6 +59,8 @@ test.each([
   ["function-errors", 0, 1, "notBreaching"],
   ["issuer-errors", 50, 3, "notBreaching"],
   ["requests-failed", 0, 3, "notBreaching"],
+  ["server-out-of-memory", 0, 1, "notBreaching"],
+  ["server-out-of-connections", 0, 1, "notBreaching"],
   ["throttles", 0, 3, "notBreaching"],
   ["leases-near-limit", 11, 1, "notBreaching"], // 80 % of 13, rounded up
   ["foreign-roles", 0, 1, "notBreaching"],
@@ -138,7 +140,7 @@ test("the saved queries read the logs of all functions, and stand in the documen
 test("the dashboard shows who holds what, the promise and its limit, and the alarms", () => {
   const [, { Properties }] = only(resources, "AWS::CloudWatch::Dashboard");
   const widgets = widgetsOf(Properties);
-  expect(widgets.filter(({ type }) => type === "alarm")[0]?.properties.alarms).toHaveLength(23);
+  expect(widgets.filter(({ type }) => type === "alarm")[0]?.properties.alarms).toHaveLength(25);
   expect(widgets.flatMap(metricsOfWidget).length).toBeGreaterThan(20);
   const annotations = widgets.map(({ properties }) => JSON.stringify(properties.annotations));
   expect(annotations.filter((text) => text?.includes('"value":13'))).toHaveLength(1);

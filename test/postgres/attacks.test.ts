@@ -1,5 +1,8 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseLeaseId } from "../../core/leases/lease-id.ts";
 import { sweep } from "../../core/leases/sweep.ts";
 import {
   enderName,
@@ -407,6 +410,85 @@ test("C17: whoever takes its group from a shard keeps no lease of it from being 
     expect(await leftOf(database, credential, oids[n] ?? "0")).toEqual(NOTHING);
   await database.provision();
   expect(await loginRefusal(database, await instance.issue())).toBeUndefined();
+});
+
+/** The SQL that a runbook prints first. */
+const printedIn = (page: string): string =>
+  /^```sql\n([\s\S]*?)^```$/m.exec(
+    readFileSync(join(import.meta.dirname, "../../docs/runbooks", `${page}.md`), "utf8"),
+  )?.[1] ?? "";
+
+test("C22: a trigger that a lease made runs on in quarantine, and the runbook finds it", async () => {
+  await asked(
+    database,
+    `grant create on schema public to ${group("readwrite")};
+     grant trigger on public.orders to ${group("readwrite")}; create table public.told (who name);
+     grant insert on public.told to public`,
+  );
+  const credential = await instance.issue(WRITER);
+  const { username, leaseId } = credential;
+  const session = await logIn(database, credential);
+  await session.query(
+    `create function public.tell() returns trigger language plpgsql as
+       $$ begin insert into public.told values (current_user); return null; end $$;
+     create trigger telling before update on public.orders for each statement execute function public.tell()`,
+  );
+  const receipt = await instance.ask(WRITER, { action: "revoke", leaseId });
+  expect(receipt).toMatchObject({ state: "quarantined", blockers: [{ catalog: "pg_proc" }] });
+  await asked(
+    database,
+    `set role ${database.owner}; update public.orders set customer = customer; reset role; select 1`,
+  );
+  expect(await asked(database, "select who from public.told")).toEqual({ who: database.owner });
+  const sql = printedIn("quarantine").replaceAll("qdoi", database.tag);
+  expect(await runAs(database.admin(), sql)).toEqual([
+    { of_table: "public.orders", tgname: "telling", function: "public.tell()" },
+  ]);
+  await asked(
+    database,
+    `drop function public.tell() cascade; drop table public.told;
+     revoke create on schema public from ${group("readwrite")};
+     revoke trigger on public.orders from ${group("readwrite")}`,
+  );
+  await sweep(instance.deps, sweeping);
+  expect(await asked(database, `select 1 from pg_roles where rolname = '${username}'`)).toEqual({});
+});
+
+test("C25: a login that was begun before the expiry is in after it, and ends with the lease", async () => {
+  const credential = await instance.issue();
+  const { host, port, username: user, dbname, password } = credential;
+  const oid = await oidOf(database, user);
+  const client = new pg.Client({
+    host,
+    port,
+    user,
+    database: dbname,
+    ssl: database.admin().ssl,
+    // asked for when the server has looked at the role already
+    password: async () => {
+      await backdate(database, user);
+      return password;
+    },
+  });
+  client.on("error", () => {});
+  await client.connect();
+  expect(await loginRefusal(database, credential)).toBe("28P01");
+  expect((await client.query("select 1 as one")).rows).toEqual([{ one: 1 }]);
+  await sweep(instance.deps, sweeping);
+  expect(await leftOf(database, credential, oid)).toEqual(NOTHING);
+});
+
+test("C29: between its latch and the end of its session a lease is refused with 42501", async () => {
+  const credential = await instance.issue();
+  const session = await logIn(database, credential);
+  const incarnation = await oidOf(database, credential.username);
+  const lease = { ...parseLeaseId(credential.leaseId), incarnation };
+  await instance.deps.engine.latch([lease], { onlyIfDue: false });
+  expect(await sqlStateFrom(session.query("select from public.orders"))).toBe("42501");
+  await instance.deps.engine.endSessions([lease]);
+  expect(await sqlStateFrom(session.query("select from public.orders"))).not.toBe("42501");
+  await sweep(instance.deps, sweeping);
+  expect(await leftOf(database, credential, incarnation)).toEqual(NOTHING);
 });
 
 test.each([

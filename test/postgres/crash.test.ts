@@ -196,7 +196,7 @@ describe("a server of its own", () => {
     ["writes", "update public.orders set customer = customer"],
     ["makes", "create table public.mine (id int)"],
   ])(
-    "names a prepared transaction that %s something, which would outlive the lease with its locks, until it is ended",
+    "names (C24) a prepared transaction that %s something, which would outlive the lease with its locks, until it is ended",
     async (name, statement) => {
       const instance = issuerOn(database);
       await asked(database, `grant create on schema public to mf_${database.tag}_group_readwrite`);

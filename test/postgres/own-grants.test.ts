@@ -37,7 +37,7 @@ test.each([
     () => `alter default privileges for role ${group("readonly")} in schema public
       grant all on sequences to public, ${group("readwrite")}`,
   ],
-])("what a lease grants refuses no deployment and no converge: %s", async (_, statements) => {
+])("C21: what a lease grants refuses no deployment and no converge: %s", async (_, statements) => {
   const credential = await lease.issue();
   const session = await logIn(lease.test, credential);
   await session.query(statements());

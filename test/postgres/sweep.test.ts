@@ -231,6 +231,39 @@ describe("a Scheduler that fails", () => {
   );
 });
 
+describe("a sweep that fails", () => {
+  const broken = () => Promise.reject(new Error("broken"));
+  type Engine = Issuer["deps"]["engine"];
+  const KEPT = { QuarantinedLeases: 0, UnverifiedLeases: 0, ForeignRoles: 0 };
+
+  test.each<[string, (engine: Engine) => Partial<Engine>, object]>([
+    ["where it finds nothing out", () => ({ sighting: broken }), {}],
+    ["before the first page", () => ({ list: broken }), {}],
+    [
+      "after a page with due leases",
+      (engine) => ({ list: (after) => (after === "" ? engine.list("", 1) : broken()) }),
+      { OverdueLeases: 1 },
+    ],
+    [
+      "in revoking, and then in its last look",
+      () => ({ drop: broken, findUnknown: broken }),
+      { ...KEPT, OverdueLeases: 2 },
+    ],
+    ["in its last look", () => ({ findUnknown: broken }), { ...KEPT, OverdueLeases: 0 }],
+  ])("%s has told what it knew, and has not finished", async (_, change, told) => {
+    const lease = await issuer();
+    for (const { username } of [await lease.issue(), await lease.issue()])
+      await backdate(lease.test, username);
+    lease.metrics.length = 0;
+    const engine = { ...lease.deps.engine, ...change(lease.deps.engine) };
+    await expect(swept(lease, { engine })).rejects.toThrow("broken");
+    const seen = lease.metrics.filter(({ metric }) => /Leases$|Roles$/.test(metric));
+    expect(Object.fromEntries(seen.map(({ metric, value }) => [metric, value]))).toEqual(told);
+    expect(lease.audit.map(({ event }) => event)).not.toContain("sweep.finished");
+    await lease.close();
+  });
+});
+
 test("two stacks on one cluster do not see each other's leases, due or not", async () => {
   const [ours, theirs] = [await issuer(), await issuer()];
   const credentials = [await theirs.issue(), await theirs.issue()] as const;

@@ -9,6 +9,7 @@ import { tempFolder } from "../../local/temp-folder.ts";
 import shipped from "../../mayfly.config.ts";
 import { ofType, type Resources, resourcesOf } from "../lib/synthesized.ts";
 import { invoke } from "../local/clients.ts";
+import { eventually } from "../support/eventually.ts";
 import {
   metricKey,
   metricsInLine,
@@ -97,9 +98,30 @@ async function liveThroughEverything(): Promise<void> {
   await stack.superuser("update mayfly.stack set instance = 'db-ORIGINAL'", "mayfly");
   await sweep();
 
+  await exhaust();
   await stack.runner.database.stop();
   const { answer } = await stack.ask({ action: "issue" });
   expect(answer).toMatchObject({ errorType: "DatabaseUnavailableError" });
+}
+
+/** All locks of the server are one session's; then its own login has no connection left. */
+async function exhaust(): Promise<void> {
+  const session = await stack.logIn(await stack.issue());
+  const everything = "select count(pg_advisory_lock(n)) from generate_series(1, 200000) n";
+  await expect(session.query(everything)).rejects.toMatchObject({ code: "53200" });
+  const { answer: full } = await stack.ask({ action: "issue" });
+  expect(full).toMatchObject({ errorMessage: expect.stringContaining("53200") });
+  await session.end();
+  const logins = "from pg_roles l where l.rolname ~ '^mf_[a-z2-7]{4}_login_'";
+  await eventually(() =>
+    stack.superuser(`do $$ declare r record; begin for r in select l.rolname ${logins} loop
+      execute format('alter role %I connection limit 0', r.rolname); end loop; end $$`),
+  );
+  await stack.superuser(
+    `select pg_terminate_backend(a.pid) from pg_stat_activity a where a.usename in (select l.rolname ${logins})`,
+  );
+  const { answer: refused } = await stack.ask({ action: "issue" });
+  expect(refused).toMatchObject({ errorMessage: expect.stringContaining("53300") });
 }
 
 test("every metric is written by a function, and alarms and widgets name it as it is written", () => {

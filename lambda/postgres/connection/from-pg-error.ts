@@ -4,6 +4,7 @@ import {
   MayflyError,
   StatementRejectedError,
 } from "../../../core/errors.ts";
+import { noteExhaustion } from "./exhaustion.ts";
 import { TRANSIENT } from "./sqlstates.ts";
 
 /** A driver or socket code that is no SQLSTATE: the connection failed or was never made. */
@@ -31,11 +32,13 @@ export const isUnanswered = (error: unknown): boolean =>
 
 /**
  * Turn a driver error into ours: by SQLSTATE, never by a server's message, since those follow
- * `lc_messages` and may quote the statement. No text of the server's is carried over.
+ * `lc_messages` and may quote the statement. No text of the server's is carried over. Every driver error
+ * comes by here once, so this is where exhaustion is noticed.
  */
 export function fromPgError(step: string, error: unknown): MayflyError {
   if (error instanceof MayflyError) return error;
   const sqlState = sqlStateOf(error);
+  noteExhaustion(sqlState);
   if (sqlState !== undefined && !TRANSIENT.test(sqlState))
     return new StatementRejectedError(step, sqlState);
   const code = (error as { code?: unknown } | null)?.code;

@@ -20,6 +20,14 @@ export const NO_DATABASE = "3D000";
 /** A function or its schema does not exist: the database has no verbs of this version. */
 export const NO_VERBS: ReadonlySet<string> = new Set(["42883", "3F000"]);
 
+/** The server has run out of something that everybody shares; the metric that counts it. */
+export const EXHAUSTED = {
+  /** Most often no room for one more lock: its table is for all of them. */
+  "53200": "ServerOutOfMemory",
+  /** No connection is left, of the server or of that login. */
+  "53300": "ServerOutOfConnections",
+} as const;
+
 /** The connection is lost or about to be: the same statement goes over another one. */
 export const CONNECTION_LOST = /^(08...|57P0[1-5]|25P0[34])$/;
 

@@ -15,6 +15,7 @@ import type {
 } from "../../../core/leases/ports.ts";
 import type { Sighting } from "../../../core/leases/server.ts";
 import { type Instant, plus, seconds, type Time } from "../../../core/time.ts";
+import { noteExhaustion } from "../connection/exhaustion.ts";
 import type { Maintenance } from "../connection/maintenance.ts";
 import { pause, retryContended } from "../connection/retry.ts";
 import { scramVerifier } from "../connection/scram.ts";
@@ -322,6 +323,8 @@ async function again<T extends { readonly kind: string }>(
     if (attempt > 1) await deps.time.wait(pause(attempt, deps.random));
     const open = places.flatMap((place) => batch[place] ?? []);
     const found = await run(open, attempt);
+    // a verb tells it of each lease, and the call has not failed
+    for (const code of new Set(found.map(codeOf))) noteExhaustion(code);
     for (const [i, place] of places.entries()) {
       const outcome = found[i];
       if (outcome !== undefined) outcomes[place] = outcome;
@@ -331,8 +334,11 @@ async function again<T extends { readonly kind: string }>(
   return outcomes;
 }
 
+const codeOf = (outcome: { readonly kind: string } | undefined): string | undefined =>
+  outcome?.kind === "failed" ? (outcome as { readonly code?: string }).code : undefined;
+
 const isContended = (outcome: { readonly kind: string } | undefined): boolean =>
-  outcome?.kind === "failed" && CONTENDED.has((outcome as { readonly code?: string }).code ?? "");
+  CONTENDED.has(codeOf(outcome) ?? "");
 
 interface EndedRow {
   readonly state: "open" | "latched" | "absent";
