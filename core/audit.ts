@@ -15,6 +15,7 @@ export interface AuditEvent {
     | "lease.rescheduled"
     | "lease.unscheduled"
     | "role.foreign"
+    | "role.owns"
     | "request.refused"
     | "request.failed"
     | "sweep.finished"

@@ -22,6 +22,7 @@ export const METRICS = [
   "ForeignRoles",
   "UnknownSessions",
   "UnknownMembers",
+  "StrayObjects",
   "ServersRestored",
   "ServerOutOfMemory",
   "ServerOutOfConnections",

@@ -211,6 +211,12 @@ const strangers = (watched: Watched): readonly AlarmRule[] => [
     above: 0,
   },
   {
+    name: "stray-objects",
+    says: "a group, or another role of Mayfly's, owns what a lease has made: it outlives the lease",
+    metric: watched.metric("StrayObjects", Stats.MAXIMUM),
+    above: 0,
+  },
+  {
     name: "restored-server",
     says: "another server than the leases were made on has answered: all of them were revoked",
     metric: watched.metric("ServersRestored", Stats.SUM),

@@ -61,6 +61,7 @@ export class LeaseDashboard extends Construct {
           last("UnverifiedLeases", "unverified"),
           last("ForeignRoles", "foreign roles"),
           last("UnknownSessions", "unknown sessions"),
+          last("StrayObjects", "stray objects"),
         ],
       }),
     ];

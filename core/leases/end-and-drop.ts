@@ -1,6 +1,8 @@
+import { groupRoleName } from "../names.ts";
 import { between, type Instant, plus } from "../time.ts";
 import { type Dropped, dropAll } from "./drop.ts";
 import type { LeaseRef } from "./lease.ts";
+import type { LeaseName } from "./lease-name.ts";
 import type { Blocker, LatchOutcome, LeaseDeps, SessionsEnded } from "./ports.ts";
 import { endEverywhere, followReaders, type ReaderSeen } from "./readers.ts";
 import type { Observations } from "./receipt.ts";
@@ -100,6 +102,10 @@ async function drop(
     cases.map(({ lease }) => lease),
   );
   const left = cases.filter((_, i) => ["dropped", "gone"].includes(dropped[i]?.outcome.kind ?? ""));
+  const strays = await straysOf(
+    deps,
+    left.map(({ lease }) => lease.name),
+  );
   const after = await endEverywhere(
     deps,
     left.map(({ lease }) => lease),
@@ -115,8 +121,37 @@ async function drop(
     const seen = { latchedAt, before, after: after[left.indexOf(each)] ?? [], cleared };
     return outcome.kind === "gone"
       ? ([lease, { state: "gone", ...seen }] as const)
-      : ([lease, { state: "revoked", droppedAt: outcome.at, ...seen }] as const);
+      : ([
+          lease,
+          {
+            state: "revoked",
+            droppedAt: outcome.at,
+            ...seen,
+            blockers: strays.get(lease.name.role) ?? [],
+          },
+        ] as const);
   });
+}
+
+/**
+ * What the groups of leases that are gone own, by dynamic role: whoever acted as its group may have left
+ * it something. Where that cannot be asked the sweep will find it.
+ */
+async function straysOf(
+  { engine, tag }: Pick<LeaseDeps, "engine" | "tag">,
+  leases: readonly LeaseName[],
+): Promise<ReadonlyMap<string, readonly Blocker[]>> {
+  const roles = [...new Set(leases.map(({ role }) => role))];
+  if (roles.length === 0) return new Map();
+  const found = await engine.findStrays(roles).catch(() => []);
+  return new Map(
+    roles.map((role) => [
+      role,
+      found
+        .filter(({ owner }) => owner === groupRoleName(tag, role))
+        .map(({ owner: of, ...rest }) => ({ ...rest, kind: "owner", of })),
+    ]),
+  );
 }
 
 const NO_ANSWER: Dropped = { outcome: { kind: "failed", code: "no answer" }, cleared: [] };

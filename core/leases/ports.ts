@@ -104,6 +104,13 @@ export interface Blocker {
   readonly count: number;
   /** Why it could not be cleared, where that was tried. */
   readonly why?: string;
+  /** Whose it is, where that is not the lease itself but its group: it does not keep the lease. */
+  readonly of?: string;
+}
+
+/** What a role of Mayfly's owns that should own nothing there. */
+export interface Stray extends Pick<Blocker, "database" | "catalog" | "count"> {
+  readonly owner: string;
 }
 
 export type DropOutcome =
@@ -190,6 +197,8 @@ export interface Engine {
   lend(leases: readonly LeaseRef[], way: "lend" | "take back"): Promise<readonly LendOutcome[]>;
   /** Say since when a reader could not be looked at, or that all were; of latched leases only. */
   markUnverified(lease: LeaseRef, since: Instant | undefined): Promise<void>;
+  /** What the groups of these dynamic roles own: leases that are over may have made it, and left it to them. */
+  findStrays(roles: readonly string[]): Promise<readonly Stray[]>;
   /** What should not be there. */
   findUnknown(): Promise<Unknown>;
   /** The server that leases were made on, and the one that has answered. */
@@ -200,6 +209,7 @@ export interface Engine {
 
 /** What a sweep finds that no lease explains. */
 export interface Unknown {
+  readonly strays: readonly Stray[];
   /** Incarnations of open sessions whose role is gone. */
   readonly sessions: readonly string[];
   /** Members of the groups of dynamic roles that are not Mayfly's. */

@@ -21,7 +21,10 @@ export interface Receipt {
   /** Seconds from the lease's expiry until its role was gone; absent when it was revoked earlier. */
   readonly lagSeconds?: number;
   readonly servers: readonly ServerReceipt[];
-  /** What keeps a role: objects, privileges, memberships, locks, sessions, servers. */
+  /**
+   * What keeps a role: objects, privileges, memberships, locks, sessions, servers. Of one that is revoked,
+   * what its group owns (`of`).
+   */
   readonly blockers: readonly Blocker[];
   /** What the lease had left and was removed: objects that carry no code. Absent when there was none. */
   readonly cleared?: readonly Cleared[];

@@ -4,7 +4,7 @@ import { isDue, type Lease } from "./lease.ts";
 import { parseLeaseId } from "./lease-id.ts";
 import { parseLeaseName } from "./lease-name.ts";
 import { allPages, type ForeignRole } from "./list.ts";
-import type { LeaseDeps, Metric } from "./ports.ts";
+import type { LeaseDeps, Metric, Stray } from "./ports.ts";
 import { askReaders, endEverywhere, forOnePass, unseenIn } from "./readers.ts";
 import { adopt, RESTORE_ACTOR } from "./restore.ts";
 import { type RevokeOptions, revokeMany } from "./revoke.ts";
@@ -30,6 +30,8 @@ export interface SweepReport {
   readonly unknownSessions: number;
   /** Members of the groups of dynamic roles that are not Mayfly's: reported, not touched. */
   readonly unknownMembers: readonly { readonly role: string; readonly member: string }[];
+  /** What the groups of dynamic roles own, and other roles of Mayfly's that should own nothing: not touched. */
+  readonly strays: readonly Stray[];
   /** Readers that could not be asked for such sessions; absent when there is none. */
   readonly unseen?: readonly string[];
   readonly foreign: readonly ForeignRole[];
@@ -266,12 +268,13 @@ async function removeOrphans(
 /** Sessions on any server whose role is gone there, and members of groups that are not Mayfly's. */
 async function findUnknown(
   deps: LeaseDeps,
-): Promise<Pick<SweepReport, "unknownSessions" | "unknownMembers" | "unseen">> {
-  const { sessions, members } = await deps.engine.findUnknown();
+): Promise<Pick<SweepReport, "unknownSessions" | "unknownMembers" | "strays" | "unseen">> {
+  const { sessions, members, strays } = await deps.engine.findUnknown();
   const { answers, unseen } = await askReaders(deps, (reader) => reader.sessionsWithoutRole());
   return {
     unknownSessions: [sessions, ...answers].flat().length,
     unknownMembers: members,
+    strays,
     ...(unseen.length > 0 && { unseen }),
   };
 }
@@ -283,9 +286,12 @@ const lookAtSecrets = async ({
 }: SweepOptions): Promise<Pick<SweepReport, "secretsOverdue">> =>
   secretsOverdue === undefined || !mayContinue() ? {} : { secretsOverdue: await secretsOverdue() };
 
+const sumOf = (strays: readonly Stray[]): number =>
+  strays.reduce((sum, { count }) => sum + count, 0);
+
 /** A sweep that has not finished counts as none: what tells a silent sweeper is `LiveLeases`. */
 function tell({ telemetry }: LeaseDeps, seen: Seen): void {
-  const { foreign = [], unknownMembers = [], stragglersEnded = 0 } = seen;
+  const { foreign = [], unknownMembers = [], strays = [], stragglersEnded = 0 } = seen;
   const measure = (metric: Metric, value: number | undefined): void => {
     if (value !== undefined) telemetry.measure(metric, value);
   };
@@ -298,8 +304,10 @@ function tell({ telemetry }: LeaseDeps, seen: Seen): void {
   measure("ForeignRoles", seen.foreign?.length);
   for (const { role, member } of unknownMembers)
     telemetry.audit({ event: "role.foreign", username: member, why: `it is a member of ${role}` });
+  for (const stray of strays) telemetry.audit({ event: "role.owns", ...stray });
   measure("UnknownSessions", seen.unknownSessions);
   measure("UnknownMembers", seen.unknownMembers?.length);
+  measure("StrayObjects", seen.strays && sumOf(seen.strays));
   if (stragglersEnded > 0) telemetry.measure("StragglersEnded", stragglersEnded);
   if (seen.live !== undefined) telemetry.audit({ event: "sweep.finished", ...seen });
 }

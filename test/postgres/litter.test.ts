@@ -62,7 +62,7 @@ const isLent = async (username: string): Promise<boolean> => {
 
 const defaultsLeft = () => runAs(lease.test.superuser(), "select defaclrole from pg_default_acl");
 
-test("a large object that a read-only lease made is removed, and stands in the receipt (E9)", async () => {
+test("a large object that a read-only lease made is removed, and stands in the receipt", async () => {
   const credential = await litterer("select lo_create(0)");
   const receipt = await revoke(credential);
   expect(receipt).toMatchObject({
@@ -164,7 +164,7 @@ test("what carries code or data stays, and is named, when the litter beside it i
   expect(await sweep(lease.deps, sweeping)).toMatchObject({ revoked: 1, quarantined: 0 });
 });
 
-test("C26: leases that litter one after the other use up no limit (E10)", async () => {
+test("C26: leases that litter one after the other use up no limit", async () => {
   const few = await issuer({ limits: { maxLeases: 2 } });
   for (let i = 0; i < 8; i++) {
     const credential = await few.issue();

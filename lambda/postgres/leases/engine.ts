@@ -12,8 +12,10 @@ import type {
   LendOutcome,
   RenewOutcome,
   SessionSeen,
+  Stray,
 } from "../../../core/leases/ports.ts";
 import type { Sighting } from "../../../core/leases/server.ts";
+import { groupRoleName } from "../../../core/names.ts";
 import { type Instant, plus, seconds, type Time } from "../../../core/time.ts";
 import { noteExhaustion } from "../connection/exhaustion.ts";
 import type { Maintenance } from "../connection/maintenance.ts";
@@ -115,6 +117,11 @@ export function postgresEngine(deps: EngineDeps): Engine {
     markUnverified: async (lease, since) => {
       await call(deps, "annotate", lease.name.shard, [lease.username, oidOf(lease), since ?? null]);
     },
+    findStrays: (roles) =>
+      strays(
+        deps,
+        [...new Set(roles)].map((role) => groupRoleName(tag, role)),
+      ),
     findUnknown: async () => {
       const rows = await call<{ kind: string; subject: string; detail: string | null }>(
         deps,
@@ -129,6 +136,7 @@ export function postgresEngine(deps: EngineDeps): Engine {
           role: subject,
           member: detail ?? "",
         })),
+        strays: await strays(deps, null),
       };
     },
     sighting: async () => {
@@ -308,6 +316,16 @@ async function blockersOf(deps: EngineDeps, lease: LeaseRef): Promise<readonly B
     0,
     values,
   );
+  return rows.map(({ counted, ...rest }) => ({ ...rest, count: counted }));
+}
+
+async function strays(
+  deps: EngineDeps,
+  owners: readonly string[] | null,
+): Promise<readonly Stray[]> {
+  const rows = await call<Omit<Stray, "count"> & { counted: number }>(deps, "strays", ANY_SHARD, [
+    owners,
+  ]);
   return rows.map(({ counted, ...rest }) => ({ ...rest, count: counted }));
 }
 

@@ -30,6 +30,7 @@ export const VERBS = {
   list: { runsAs: "login" },
   look: { runsAs: "login" },
   sighting: { runsAs: "login" },
+  strays: { runsAs: "login" },
   sweep: { runsAs: "login" },
 } as const satisfies Readonly<Record<string, VerbKind>>;
 

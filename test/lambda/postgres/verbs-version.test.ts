@@ -22,6 +22,7 @@ const SIGNATURES: Readonly<Record<Verb, string>> = {
   renew:
     "username text, incarnation oid, ttl int -> outcome text, bound int, issued float8, expires float8, max_expires float8",
   sighting: " -> instance text, timeline int, line text",
+  strays: "names text[] -> owner text, database text, catalog text, counted int",
   sweep: " -> kind text, subject text, detail text",
 };
 
