@@ -33,6 +33,7 @@ function world(all: readonly Lease[], broken: Partial<Engine> = {}) {
   const lists: string[] = [];
   const audit: AuditEvent[] = [];
   const engine: Partial<Engine> = {
+    findStrays: async () => [],
     list: async (after, limit) => {
       lists.push(after);
       const page = [...roles.values()].filter(({ username }) => username > after).slice(0, limit);

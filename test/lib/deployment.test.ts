@@ -51,6 +51,7 @@ test("every function that serves leases carries all grants of the configuration,
     tls: "verify-full",
     database: "orders",
     shards: 64,
+    maintenanceDatabase: "mayfly",
     tag: expect.stringMatching(/^[a-z2-7]{4}$/),
     grants: {
       "reporting--readonly": { consumer: "reporting", role: "readonly" },
@@ -159,6 +160,7 @@ test("the plan names each role's group, privileges, TTLs and limits, and bounds 
   expect(plan).toEqual({
     database: "orders",
     shards: 64,
+    maintenanceDatabase: "mayfly",
     tls: "verify-full",
     owner: "app_owner",
     databases: ["orders"],

@@ -163,6 +163,9 @@ function subjectsOf(level: Level, { databases, roles }: Place): readonly string[
   );
 }
 
+/** What the driver says of a connection that the server has ended. */
+const ENDED = /terminat|not queryable|connection/i;
+
 const time = {
   now: () => Date.now() as Instant,
   wait: async (length: number) => {
@@ -238,7 +241,7 @@ test.each(LIVES)("a whole life is the same under %s", async (_, hostility) => {
   expect(receipt).toMatchObject({ state: "revoked", blockers: [] });
   expect(receipt.cleared).toHaveLength(1);
   expect(receipt.servers?.map((each) => each.sessionsEnded)).toEqual([1, 1]);
-  for (const session of sessions) await expect(session.query("select 1")).rejects.toThrow();
+  for (const session of sessions) await expect(session.query("select 1")).rejects.toThrow(ENDED);
 
   const swept = await sweep(first.deps, { actor: "sweep", mayContinue: () => true });
   expect(swept).toMatchObject({ live: 1, left: 0, server: "same", unverified: 0 });
@@ -256,13 +259,11 @@ test.each(LIVES)("a whole life is the same under %s", async (_, hostility) => {
 
 test.each([
   ["single-user", "the user"],
-  ["issuer-login", "the user"],
   ["alternating-users", "the administrator"],
 ] as const)("a rotation is the same where %s has all of them: of %s", async (strategy, whose) => {
   const { cluster } = own();
   const scene = await rotationScene(strategy, { cluster });
-  const roles =
-    whose === "the user" ? scene.settings.usernames.slice(-1) : [cluster.masterUsername];
+  const roles = whose === "the user" ? scene.settings.usernames : [cluster.masterUsername];
   const role = Object.assign({}, ...ALL);
   await apply({ role }, { databases: [], roles }, await majorOf(scene.test));
   undo.push(...roles.map((each) => `alter role ${ident(each)} reset role`));
