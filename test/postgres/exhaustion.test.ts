@@ -189,12 +189,12 @@ describe("C18: one session that takes every lock of the server", () => {
     const watch = await opened(own.server.superuser(database.database));
     await follow(watch, printed(PAGE, "BEGIN"));
     await evil.query(
-      "begin; select count(pg_advisory_xact_lock(-n)) from generate_series(1, 500) n",
+      "begin; select count(pg_advisory_xact_lock(-n)) from generate_series(1, 250) n",
     );
     await evil.query("prepare transaction 'its gid'");
     expect(await fill()).toBe("53200");
-    const [, [most] = []] = await follow(watch, LOOK);
-    expect(most).toMatchObject({ pid: null, usename: null });
+    const [, holders] = await follow(watch, LOOK);
+    expect(holders).toContainEqual(expect.objectContaining({ pid: null, usename: null }));
     expect(await follow(watch, printed(PAGE, "pg_prepared_xacts"))).toEqual([
       [{ gid: "its gid", owner: lease.username, database: database.database }],
     ]);

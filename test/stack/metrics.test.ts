@@ -17,6 +17,7 @@ import {
   metricsOfWidget,
   widgetsOf,
 } from "../support/named-metrics.ts";
+import { shippedSecret } from "../support/shipped-secrets.ts";
 import { type ShippedStack, startShipped } from "../support/stack.ts";
 
 const { path: outdir, remove } = tempFolder("watched");
@@ -111,6 +112,10 @@ async function exhaust(): Promise<void> {
   await expect(session.query(everything)).rejects.toMatchObject({ code: "53200" });
   const { answer: full } = await stack.ask({ action: "issue" });
   expect(full).toMatchObject({ errorMessage: expect.stringContaining("53200") });
+  await sweep();
+  await stack.operate({ action: "converge" });
+  await shippedSecret(stack, "reports").rotate();
+  await eventually(() => writersOf("ServerOutOfMemory").has("rotate-reports"));
   await session.end();
   const logins = "from pg_roles l where l.rolname ~ '^mf_[a-z2-7]{4}_login_'";
   await eventually(() =>
@@ -123,6 +128,25 @@ async function exhaust(): Promise<void> {
   const { answer: refused } = await stack.ask({ action: "issue" });
   expect(refused).toMatchObject({ errorMessage: expect.stringContaining("53300") });
 }
+
+/** The functions that have written a metric. */
+const writersOf = (metric: string): ReadonlySet<string> =>
+  new Set(
+    stack.runner
+      .logs()
+      .filter(({ line }) => metricsInLine(line).some(({ name }) => name === metric))
+      .map(({ functionName }) => functionName.replace(/^mayfly-[^-]+-[a-z2-7]{4}-/, "")),
+  );
+
+test("a server without room is counted by whoever meets it: also by sweeps that fail", () => {
+  expect([...writersOf("ServerOutOfMemory")].sort()).toEqual([
+    "issuer",
+    "provisioner",
+    "rotate-reports",
+    "sweeper",
+  ]);
+  expect(writersOf("ServerOutOfConnections")).toContain("issuer");
+});
 
 test("every metric is written by a function, and alarms and widgets name it as it is written", () => {
   const lines = stack.runner.logs().flatMap(({ line }) => metricsInLine(line));
@@ -168,9 +192,14 @@ test("the saved queries ask for fields that the functions write", () => {
 
 test("the lines of a consumer are found by its name, its leases or its alias, all of them", () => {
   const consumer = "user-service";
-  const audited = logged().filter((line) =>
-    /^(?:lease|request)\./.test(String(line.get("message"))),
-  );
+  // a request may also be a sweep, an operator's or a rotation
+  const audited = logged().filter((line) => {
+    const [message, name] = [line.get("message"), line.get("function_name")].map(String);
+    return (
+      message?.startsWith("lease.") === true ||
+      /^request\..* \S+-issuer$/.test(`${message} ${name}`)
+    );
+  });
   expect(audited.length).toBeGreaterThan(10);
   const missed = audited.filter((line) => {
     const [leaseId, arn] = [line.get("leaseId"), line.get("function_arn")].map(String);
