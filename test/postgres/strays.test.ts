@@ -45,7 +45,7 @@ async function followRunbook(): Promise<string[]> {
 const BACK_DOOR = `create function public.bd(q text) returns void language plpgsql security definer as
   $$ begin execute q; end $$`;
 
-test("a back door that a lease has left to its group is in the receipt, and found by each sweep", async () => {
+test("C19: a back door that a lease has left to its group is in the receipt, and found by each sweep", async () => {
   const { database, superuser } = lease.test;
   const credential = await lease.issue(WRITER);
   // before 16 a lease can become its group

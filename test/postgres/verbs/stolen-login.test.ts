@@ -506,7 +506,7 @@ describe("nuisances of a stolen login have a bound", () => {
   });
 });
 
-test("E14: a role that somebody puts into a group is found by the next sweep", async () => {
+test("C20: a role that somebody puts into a group is found by the next sweep", async () => {
   await runAs(database.superuser(), `create role app_metrics login in role ${group()}`);
   const report = await sweep(honest.deps, { actor: "sweep", mayContinue: () => true });
   expect(report.unknownMembers).toEqual([{ role: group(), member: "app_metrics" }]);
