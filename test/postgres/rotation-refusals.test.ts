@@ -4,7 +4,8 @@ import { parseRotationRequest } from "../../core/rotation/request.ts";
 import type { RotationSettings, RotationStrategy } from "../../core/rotation/settings.ts";
 import type { RotationDeps } from "../../core/rotation/versions.ts";
 import { Secret } from "../../core/secret.ts";
-import { renderSecret, type SecretObject } from "../../core/secret-store.ts";
+import type { SecretObject } from "../../core/secret-store.ts";
+import { renderSecret } from "../../core/secret-text.ts";
 import { runAs } from "../support/provisioned.ts";
 import { MASTER_ARN, type RotationScene, rotationScene } from "../support/rotations.ts";
 
