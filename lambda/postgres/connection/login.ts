@@ -11,6 +11,8 @@ export interface Login {
   readonly username: string;
   readonly password: Secret;
   readonly ssl: ConnectionOptions | false;
+  /** To look at what an application meets, with its own login: never for one that holds power. */
+  readonly ownSearchPath?: boolean;
 }
 
 /** Bounds of everything a connection does. */
@@ -26,9 +28,9 @@ export interface Limits {
  * defaults to: a lease that may create functions in `public` could otherwise have them run by us
  * (docs/adr, "a room of its own"), and whoever had an issuer login's password could leave settings.
  */
-const startupOptions = ({ statement, lock }: Limits): string =>
+const startupOptions = ({ ownSearchPath }: Login, { statement, lock }: Limits): string =>
   [
-    "search_path=pg_catalog,pg_temp",
+    ...(ownSearchPath === true ? [] : ["search_path=pg_catalog,pg_temp"]),
     "client_min_messages=warning",
     "default_transaction_isolation=read\\ committed",
     "default_transaction_read_only=off",
@@ -66,7 +68,7 @@ export async function connect(login: Login, limits: Limits): Promise<pg.Client> 
     password: () => login.password.reveal(),
     ssl: login.ssl,
     application_name: "mayfly",
-    options: startupOptions(limits),
+    options: startupOptions(login, limits),
     connectionTimeoutMillis: limits.connect,
     query_timeout: limits.statement + limits.connect,
     keepAlive: true,
