@@ -3,6 +3,7 @@ import { ConfigError, InvalidRequestError } from "../../core/errors.ts";
 import { ROTATION_STEPS } from "../../core/rotation/request.ts";
 import type { RotationStrategy } from "../../core/rotation/settings.ts";
 import { Secret } from "../../core/secret.ts";
+import { parseSecretText, renderSecret } from "../../core/secret-text.ts";
 import { connect } from "../../lambda/postgres/connection/login.ts";
 import { runAs, TEST_LIMITS } from "../support/provisioned.ts";
 import { MASTER_ARN, type RotationScene, rotationScene } from "../support/rotations.ts";
@@ -196,6 +197,21 @@ describe("single-user", () => {
     await scene.rotate();
     expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();
   });
+});
+
+test("a secret of bytes that JavaScript would not write rotates, and keeps them", async () => {
+  const scene = await rotationScene("alternating-users");
+  const { password, ...login } = scene.secret.valueOf("AWSCURRENT") ?? {};
+  const [a = "", b = ""] = scene.settings.usernames;
+  const text = `\uFEFF{ "accountId": 12345678901234567890, "ratio": 1.10,${JSON.stringify(login).slice(1, -1)},"password":"${password?.reveal()}" }\n`;
+  scene.secret.put(parseSecretText(text) ?? {});
+  await scene.rotate();
+  expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();
+  expect(renderSecret(scene.secret.valueOf("AWSCURRENT") ?? {})).toBe(
+    text
+      .replace(`"${a}"`, `"${b}"`)
+      .replace(password?.reveal() ?? "", passwordIn(scene, "AWSCURRENT") ?? ""),
+  );
 });
 
 describe("alternating-users", () => {
