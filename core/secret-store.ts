@@ -1,4 +1,4 @@
-import { Secret } from "./secret.ts";
+import type { Secret } from "./secret.ts";
 
 /**
  * A Secrets Manager secret that is a JSON object. The keys that hold something secret are wrapped;
@@ -38,14 +38,3 @@ export interface SecretStore {
     options: { readonly clientRequestToken: string },
   ): Promise<void>;
 }
-
-/** A secret's JSON, with what is secret in clear: for Secrets Manager alone. */
-export const renderSecret = (value: SecretObject): string =>
-  JSON.stringify(
-    Object.fromEntries(
-      Object.entries(value).map(([key, each]) => [
-        key,
-        each instanceof Secret ? each.reveal() : each,
-      ]),
-    ),
-  );

@@ -76,6 +76,7 @@ export class DatabaseRotations {
         trust: this.#trust,
         network,
         group: groupOf(settled.tag, parsed),
+        owner: settled.settings.owner,
         functionName: nameOf(`rotate-${name}`),
         readerHosts: this.#parts.address.DB_READERS,
       },

@@ -28,6 +28,8 @@ export interface SettledSecret {
   readonly network: FunctionNetwork;
   /** The NOLOGIN role of whose privileges the users are. */
   readonly group: string | undefined;
+  /** Of the application's tables. */
+  readonly owner: string;
   readonly functionName: string;
   readonly readerHosts: string | undefined;
 }
@@ -96,7 +98,7 @@ export class RotatedSecret extends Construct {
     this.#rotation = new Rotation(this, "Rotation", {
       settings: {
         database,
-        ...(settled && { tag: settled.tag }),
+        ...(settled && { tag: settled.tag, owner: settled.owner }),
         secret: name,
         ...settingsOf(parsed, group),
         ...trust,

@@ -1,5 +1,6 @@
 import { ConfigError } from "../errors.ts";
-import { renderSecret, type SecretObject } from "../secret-store.ts";
+import type { SecretObject } from "../secret-store.ts";
+import { renderSecret } from "../secret-text.ts";
 import { readAdministrator } from "./administrator.ts";
 import type { DatabaseSecret } from "./database-secret.ts";
 import { newPassword } from "./new-password.ts";

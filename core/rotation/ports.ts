@@ -43,6 +43,8 @@ export interface ServerLogin {
   readonly dbname: string;
   readonly username: string;
   readonly password: Secret;
+  /** Applications use it too, with whatever its database does at a login. */
+  readonly ofApplication: boolean;
 }
 
 /** A login that the server refused, and the engine's code for why. */
@@ -70,8 +72,27 @@ export interface TurnUser {
   readonly actsAsGroup: boolean;
   /** The user whose turn it is now: the other one gets what it has. */
   readonly like: string;
+  /** To which applications connect. */
+  readonly database: string;
   /** Readable by everyone in the cluster. */
   readonly comment: string;
+}
+
+/** Which two users are compared. */
+export interface Comparison {
+  readonly username: string;
+  readonly other: string;
+  /** Of differences, and of foreign grants. */
+  readonly limit: number;
+  /** Who owns the application's objects, where that is known. */
+  readonly owners?: readonly string[];
+}
+
+/** What one of two users may do that the other may not, in words. */
+export interface Likeness {
+  readonly differences: readonly string[];
+  /** By the word of somebody who has no say over the application's objects. */
+  readonly foreign: readonly string[];
 }
 
 /** An open session. */
@@ -85,12 +106,15 @@ export interface RotationSession {
     password: Secret,
     options: { readonly clear: boolean },
   ): Promise<void>;
-  /** Make the user of the next turn, or converge it: password, memberships, the role it acts as. */
-  convergeTurn(user: TurnUser): Promise<void>;
+  /**
+   * Make the user of the next turn, or converge it: password, memberships, settings, expiry, limit.
+   *
+   * @returns what was changed besides the password: names, no values.
+   */
+  convergeTurn(user: TurnUser): Promise<readonly string[]>;
   /** The role whose privileges the session has. */
   actsAs(): Promise<string>;
-  /** What one user may do that the other may not, in words; at most `limit` of it. */
-  differences(username: string, other: string, limit: number): Promise<readonly string[]>;
+  compareUsers(comparison: Comparison): Promise<Likeness>;
   /** Run each in a transaction that is rolled back. @throws ConfigError naming the first that fails. */
   tryQueries(queries: readonly string[]): Promise<void>;
   end(): Promise<void>;

@@ -11,7 +11,7 @@ import type { SecretDescription } from "./ports.ts";
 import type { RotationRequest, RotationStep } from "./request.ts";
 import { setSecret } from "./set-secret.ts";
 import { testSecret } from "./test-secret.ts";
-import type { RotationDeps } from "./versions.ts";
+import type { RotationDeps, StepFacts } from "./versions.ts";
 
 /** What a step came to; Secrets Manager reads none of it, people do. */
 export interface RotationReport {
@@ -21,17 +21,24 @@ export interface RotationReport {
   readonly outcome: "done" | "current already";
 }
 
-type Step = (
+type Step<Result> = (
   deps: RotationDeps,
   request: RotationRequest,
   secret: SecretDescription,
-) => Promise<void>;
+) => Promise<Result>;
 
-const STEPS: Readonly<Record<RotationStep, Step>> = {
-  createSecret,
+const nothingToSay =
+  (step: Step<void>): Step<StepFacts> =>
+  async (...given) => {
+    await step(...given);
+    return {};
+  };
+
+const STEPS: Readonly<Record<RotationStep, Step<StepFacts>>> = {
+  createSecret: nothingToSay(createSecret),
   setSecret,
   testSecret,
-  finishSecret,
+  finishSecret: nothingToSay(finishSecret),
 };
 
 /** What each finished step is called in the audit trail. */
@@ -54,6 +61,7 @@ export async function rotate(
   request: RotationRequest,
 ): Promise<RotationReport> {
   const { step, secretId, token } = request;
+  let facts: StepFacts;
   refuseOtherSecrets(secretId, deps.secretArn);
   try {
     const secret = await deps.secrets.describe(secretId);
@@ -63,7 +71,7 @@ export async function rotate(
       if (step === "finishSecret") await dropPendingLabel(deps, request, secret);
       return { step, secretId, outcome: "current already" };
     }
-    await STEPS[step](deps, request, secret);
+    facts = await STEPS[step](deps, request, secret);
   } catch (error) {
     throw about(secretId, step, error);
   }
@@ -75,6 +83,7 @@ export async function rotate(
     strategy,
     secretId,
     version: token,
+    ...facts,
   });
   return { step, secretId, outcome: "done" };
 }

@@ -7,7 +7,14 @@ import type { RotationSession } from "./ports.ts";
 import type { RotationRequest } from "./request.ts";
 import { rotatedUserComment } from "./rotated-users.ts";
 import type { RotationSettings } from "./settings.ts";
-import { needPending, onServer, type RotationDeps, readCurrent, readPrevious } from "./versions.ts";
+import {
+  needPending,
+  onServer,
+  type RotationDeps,
+  readCurrent,
+  readPrevious,
+  type StepFacts,
+} from "./versions.ts";
 
 /** RDS says that a password is applied a little before the server agrees. */
 const ATTEMPTS_AFTER_RDS = 10;
@@ -19,7 +26,7 @@ const BETWEEN_ATTEMPTS: Duration = seconds(2);
  * Safe to repeat after a crash anywhere: whether the password is set already is asked of the server,
  * by logging in with it.
  */
-export async function setSecret(deps: RotationDeps, request: RotationRequest): Promise<void> {
+export async function setSecret(deps: RotationDeps, request: RotationRequest): Promise<StepFacts> {
   const { secretId: id } = request;
   const { strategy } = deps.settings;
   const current = await readCurrent(deps, id);
@@ -30,15 +37,21 @@ export async function setSecret(deps: RotationDeps, request: RotationRequest): P
   try {
     for (;;) {
       const next = decideSetSecret(strategy, heard);
-      if (next.kind === "done") return;
+      if (next.kind === "done") return {};
       if (next.kind === "give up") throw lockedOut(deps, id, heard);
-      if (next.kind === "ask RDS") return await askRds(deps, id, pending);
-      if (next.kind === "converge turn") return await convergeTurn(deps, id, { current, pending });
+      if (next.kind === "converge turn")
+        return { changed: await convergeTurn(deps, id, { current, pending }) };
       const [session] = sessions.slice(-1);
-      if (next.kind === "set own password" && session !== undefined)
-        return await session.setOwnPassword(pending.username, pending.password, {
+      if (next.kind === "ask RDS") {
+        await askRds(deps, id, pending);
+        return {};
+      }
+      if (next.kind === "set own password" && session !== undefined) {
+        await session.setOwnPassword(pending.username, pending.password, {
           clear: strategy === "issuer-login",
         });
+        return {};
+      }
       if (next.kind === "log in") {
         const login = versions[next.as] ?? pending;
         const answer = await deps.servers.logIn(onServer(deps, login));
@@ -59,16 +72,17 @@ async function convergeTurn(
   deps: RotationDeps,
   id: string,
   { current, pending }: { readonly current: DatabaseSecret; readonly pending: DatabaseSecret },
-): Promise<void> {
+): Promise<readonly string[]> {
   const { settings } = deps;
   const session = await administratorSession(deps, id, current);
   try {
-    await session.convergeTurn({
+    return await session.convergeTurn({
       username: pending.username,
       password: pending.password,
       group: settings.group ?? "",
       actsAsGroup: settings.actsAsGroup === true,
       like: current.username,
+      database: current.dbname,
       comment: commentOf(settings),
     });
   } finally {
@@ -85,10 +99,11 @@ async function administratorSession(
   const administrator = await readAdministrator(deps, id, current);
   // the database of its own secret: who writes this one must not choose where an administrator goes
   const dbname = administrator.dbname ?? current.dbname;
-  const answer = await servers.logIn({ ...server, dbname, ...administrator.login });
+  const target = { ...server, dbname, ofApplication: false };
+  const answer = await servers.logIn({ ...target, ...administrator.login });
   if (!("refused" in answer)) return answer;
   const next = await readNextAdministrator(deps, administrator);
-  const second = next && (await servers.logIn({ ...server, dbname, ...next }));
+  const second = next && (await servers.logIn({ ...target, ...next }));
   if (second !== undefined && !("refused" in second)) return second;
   throw new ConfigError(
     `the administrator's secret ${administrator.arn} holds a login that ${server.host} refuses (code ${answer.refused}); put the right password there`,

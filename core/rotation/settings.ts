@@ -43,6 +43,8 @@ export interface RotationSettings {
    * group of a dynamic role, whose leases would own that as well.
    */
   readonly actsAsGroup?: boolean;
+  /** Who owns the application's tables; absent where the secret's database is not Mayfly's. */
+  readonly owner?: string;
   readonly tls: "verify-full" | "plaintext";
   /** PEM of the roots to trust instead of the Region's RDS roots. */
   readonly ca?: string;

@@ -1,9 +1,17 @@
 import { ConfigError } from "../errors.ts";
 import { type Duration, seconds } from "../time.ts";
 import type { DatabaseSecret } from "./database-secret.ts";
-import type { RotationSession, ServerLogin } from "./ports.ts";
+import type { Comparison, RotationSession, ServerLogin } from "./ports.ts";
 import type { RotationRequest } from "./request.ts";
-import { needPending, onServer, type RotationDeps, readCurrent, sameHost } from "./versions.ts";
+import type { RotationSettings } from "./settings.ts";
+import {
+  needPending,
+  onServer,
+  type RotationDeps,
+  readCurrent,
+  type StepFacts,
+  sameHost,
+} from "./versions.ts";
 
 /** Named in an error; more would say no more. */
 const SHOWN_AT_MOST = 5;
@@ -16,18 +24,25 @@ const BETWEEN_ATTEMPTS: Duration = seconds(2);
  * Prove that applications can work with the pending login: it is let in where the secret says, it acts
  * as it must, may do exactly what the current user may, and can run the configured queries.
  */
-export async function testSecret(deps: RotationDeps, request: RotationRequest): Promise<void> {
+export async function testSecret(deps: RotationDeps, request: RotationRequest): Promise<StepFacts> {
   const { secretId: id } = request;
   const { group, actsAsGroup, testQueries } = deps.settings;
+  const facts: { foreignGrants?: readonly string[] } = {};
   const current = await readCurrent(deps, id);
   const pending = await needPending(deps, request, current);
   const session = await logIn(deps, id, pending);
   try {
     if (pending.username !== current.username) {
-      const found = await session.differences(pending.username, current.username, SHOWN_AT_MOST);
-      if (found.length > 0)
+      const { differences, foreign } = await session.compareUsers({
+        username: pending.username,
+        other: current.username,
+        limit: SHOWN_AT_MOST,
+        ...ownersOf(deps.settings),
+      });
+      if (foreign.length > 0) facts.foreignGrants = foreign;
+      if (differences.length > 0)
         throw new ConfigError(
-          `secret ${id}: the two users are not alike: ${found.join("; ")}; give privileges to ${group ?? "the roles that both are members of"}, never to one of them`,
+          `secret ${id}: the two users are not alike: ${differences.join("; ")}; give privileges to ${group ?? "the roles that both are members of"}, never to one of them`,
         );
     }
     const actsAs = await session.actsAs();
@@ -36,10 +51,17 @@ export async function testSecret(deps: RotationDeps, request: RotationRequest): 
         `secret ${id}: ${pending.username} acts as ${actsAs} and not as ${group}, and what it makes would be its own; have a DBA run: ALTER ROLE … SET role`,
       );
     await session.tryQueries(testQueries);
+    return facts;
   } finally {
     await session.end();
   }
 }
+
+/** A dynamic role's group is none of them: its leases may act as it. */
+const ownersOf = ({ owner, group, actsAsGroup }: RotationSettings): Pick<Comparison, "owners"> =>
+  owner === undefined
+    ? {}
+    : { owners: [owner, ...(actsAsGroup === true && group !== undefined ? [group] : [])] };
 
 /** Where applications log in: on the server, or on the replica that the secret names. */
 async function logIn(

@@ -1,11 +1,12 @@
 import { ConfigError, InvalidRequestError } from "../errors.ts";
 import type { RandomBytes, Telemetry } from "../leases/ports.ts";
+import { JANITOR_SECRET } from "../names.ts";
 import type { Time } from "../time.ts";
 import { type DatabaseSecret, readDatabaseSecret } from "./database-secret.ts";
 import { AWSCURRENT, AWSPENDING, AWSPREVIOUS } from "./gate.ts";
 import type { RotationRds, RotationSecrets, RotationServers, ServerLogin } from "./ports.ts";
 import type { RotationRequest } from "./request.ts";
-import type { RotationSettings } from "./settings.ts";
+import type { RotationSettings, RotationStrategy } from "./settings.ts";
 
 /** What the steps of a rotation need from outside. */
 export interface RotationDeps {
@@ -22,6 +23,14 @@ export interface RotationDeps {
   readonly random: RandomBytes;
   readonly telemetry: Pick<Telemetry, "audit">;
   readonly time: Time;
+}
+
+/** What a step has done or seen that people want to know; it goes into the audit trail. */
+export interface StepFacts {
+  /** What of the two users was changed besides the password: names, no values. */
+  readonly changed?: readonly string[];
+  /** What one user may do and the other not, by the word of who has no say over the application. */
+  readonly foreignGrants?: readonly string[];
 }
 
 /** Who is in the next version when this user is in the current one. */
@@ -136,8 +145,16 @@ function checkSame(
   );
 }
 
+const OF_APPLICATIONS: readonly RotationStrategy[] = ["single-user", "alternating-users"];
+
 /** A secret's login on the deployed server: roles are the same on its replicas, and made there alone. */
 export const onServer = (
-  { server }: Pick<RotationDeps, "server">,
+  { server, settings: { strategy, secret } }: Pick<RotationDeps, "server" | "settings">,
   { dbname, username, password }: DatabaseSecret,
-): ServerLogin => ({ ...server, dbname, username, password });
+): ServerLogin => ({
+  ...server,
+  dbname,
+  username,
+  password,
+  ofApplication: OF_APPLICATIONS.includes(strategy) && secret !== JANITOR_SECRET,
+});

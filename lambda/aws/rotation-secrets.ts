@@ -7,7 +7,7 @@ import {
   UpdateSecretVersionStageCommand,
 } from "@aws-sdk/client-secrets-manager";
 import type { RotationSecrets } from "../../core/rotation/ports.ts";
-import { renderSecret } from "../../core/secret-store.ts";
+import { renderSecret } from "../../core/secret-text.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 import { parseSecret } from "./secrets.ts";
 

@@ -5,12 +5,9 @@ import {
   type SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
 import { ConfigError } from "../../core/errors.ts";
-import { Secret } from "../../core/secret.ts";
-import { renderSecret, type SecretObject, type SecretStore } from "../../core/secret-store.ts";
+import type { SecretObject, SecretStore } from "../../core/secret-store.ts";
+import { parseSecretText, renderSecret } from "../../core/secret-text.ts";
 import { fromAwsError } from "./from-aws-error.ts";
-
-/** The keys of a secret's JSON that are wrapped in {@link Secret} as soon as they are parsed. */
-const SECRET_KEYS = ["password", "pepper"];
 
 /**
  * Secrets Manager as a {@link SecretStore}.
@@ -50,22 +47,10 @@ export function secretsManager(client: Pick<SecretsManagerClient, "send">): Secr
 
 /** A secret's JSON. @throws ConfigError, without any part of it, when it is no object. */
 export function parseSecret(arn: string, text: string | undefined): SecretObject {
-  const value = objectIn(text);
+  const value = parseSecretText(text ?? "");
   if (value === undefined)
     throw new ConfigError(
       `secret ${arn} is not a JSON object; store it as Secrets Manager stores database secrets`,
     );
-  for (const key of SECRET_KEYS)
-    if (typeof value[key] === "string") value[key] = new Secret(value[key]);
   return value;
-}
-
-function objectIn(text: string | undefined): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text ?? "");
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    return isObject ? { ...value } : undefined;
-  } catch {
-    return undefined; // the parser's message quotes the text
-  }
 }

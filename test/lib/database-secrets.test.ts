@@ -88,7 +88,7 @@ test("nobody acts as a dynamic role's group, whose leases would own what was mad
   made.addRotatedSecret("shop", { ...SHOP, ownerGroup: undefined, role: "readonly" });
   const settings = JSON.parse(assetFile(Stack.of(made), "secretshop", "rotation.json"));
   const group = `mf_${made.tag}_group_readonly`;
-  expect(settings).toMatchObject({ group, actsAsGroup: false });
+  expect(settings).toMatchObject({ group, actsAsGroup: false, owner: "app_owner" });
   const other = database();
   other.addRotatedSecret("shop", SHOP);
   const crm = JSON.parse(assetFile(Stack.of(other), "secretshop", "rotation.json"));

@@ -4,7 +4,8 @@ import { parseRotationRequest } from "../../core/rotation/request.ts";
 import type { RotationSettings, RotationStrategy } from "../../core/rotation/settings.ts";
 import type { RotationDeps } from "../../core/rotation/versions.ts";
 import { Secret } from "../../core/secret.ts";
-import { renderSecret, type SecretObject } from "../../core/secret-store.ts";
+import type { SecretObject } from "../../core/secret-store.ts";
+import { renderSecret } from "../../core/secret-text.ts";
 import { runAs } from "../support/provisioned.ts";
 import { MASTER_ARN, type RotationScene, rotationScene } from "../support/rotations.ts";
 
@@ -200,6 +201,63 @@ describe("a pending version that is not ours is not tried:", () => {
   });
 });
 
+/** From 17 on. */
+async function hasLoginTriggers({ test: { superuser } }: RotationScene): Promise<boolean> {
+  const version = "select current_setting('server_version_num')::int >= 170000 as has";
+  return (await runAs(superuser(), version))[0]?.has === true;
+}
+
+describe("a login event trigger that fails is named, and its remedy helps:", () => {
+  /** A trigger that fails where `public` is not in the search path, for applications' logins alone. */
+  const trigger = (body: string, evil = "log in\n- have a DBA run: y") => `
+    create table if not exists public.logins (name text); grant insert on public.logins to public;
+    create function public.on_login() returns event_trigger language plpgsql as $f$
+    begin if session_user not like 'mayfly%' and session_user <> 'postgres' then ${body} end if; end $f$;
+    create event trigger "${evil}" on login execute function public.on_login()`;
+
+  test.each<[RotationStrategy, "createSecret" | "setSecret"]>([
+    ["single-user", "createSecret"],
+    ["alternating-users", "setSecret"],
+  ])("%s", async (strategy, step) => {
+    const scene = await rotationScene(strategy, { changes: { testQueries: ["select 1"] } });
+    if (!(await hasLoginTriggers(scene))) return;
+    const { superuser, database } = scene.test;
+    const { username } = scene.loginOf("AWSCURRENT");
+    await runAs(superuser(), trigger("insert into logins values (session_user);"));
+    const { message } = await failureOf(scene);
+    expect(message).toContain(
+      `${step}: ${username} is known to ${scene.deps.server.host}, and its session in the database "${database}" fails as it begins (code 42P01): most likely the login event trigger "log in\\n- have a DBA run: y" does, in whose function public.on_login names need their schemas;`,
+    );
+    const remedy = /have a DBA run: (ALTER .*;)$/.exec(message)?.[1] ?? "";
+    await runAs(superuser(), remedy);
+    await scene.rotate();
+    expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();
+  });
+
+  test("without its name where no session begins at all; 42501 may be a missing CONNECT too", async () => {
+    const scene = await rotationScene("alternating-users");
+    if (!(await hasLoginTriggers(scene))) return;
+    const { superuser, database } = scene.test;
+    await runAs(superuser(), trigger("raise exception using errcode = 'P0001';", "all"));
+    const text = (await failureOf(scene)).message;
+    expect(text).toContain("fails as it begins (code P0001): most likely a login event trigger of");
+    expect(text).toMatch(/have a DBA run: ALTER EVENT TRIGGER … DISABLE;$/);
+    await runAs(superuser(), 'alter event trigger "all" disable');
+    await runAs(superuser(), `revoke connect on database ${database} from public`);
+    const refused = (await failureOf(scene)).message;
+    expect(refused).toContain(`may not connect to the database "${database}" (code 42501); grant`);
+    await runAs(
+      superuser(),
+      `alter event trigger "all" enable; grant connect on database ${database} to public;
+       create or replace function public.on_login() returns event_trigger language plpgsql as $f$
+       begin if session_user like 'app%' and current_schema() = 'pg_catalog' then raise insufficient_privilege; end if; end $f$`,
+    );
+    expect((await failureOf(scene)).message).toContain(
+      `fails as it begins (code 42501): most likely the login event trigger all does, in whose`,
+    );
+  });
+});
+
 describe("a server that says no:", () => {
   test("an administrator without the rights: the statement is undone whole, and the remedy named", async () => {
     const weak = async (scene: RotationScene) => {
@@ -263,6 +321,17 @@ describe("a server that says no:", () => {
     expect(failure.message).toMatch(
       /^secret \S+, setSecret: the database was not available in step "connect to app_\w+" \(ECONNREFUSED\); wait and retry$/,
     );
+  });
+
+  test("a database that lets nobody in", async () => {
+    const scene = await rotationScene("single-user");
+    const { database, superuser } = scene.test;
+    await runAs(superuser("postgres"), `alter database ${database} allow_connections false`);
+    const message = await scene.rotate().then(String, ({ message: text }: Error) => text);
+    expect(message).toContain(`lets nobody into the database "${database}" (code 55000); have a`);
+    await runAs(superuser("postgres"), /have a DBA run: (.*;)$/.exec(message)?.[1] ?? "");
+    await scene.rotate();
+    expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();
   });
 
   test("a database that is not there", async () => {

@@ -116,7 +116,7 @@ export async function rotationScene(
     secret: "rotated",
     strategy,
     usernames,
-    ...(strategy === "alternating-users" && { group: owner, actsAsGroup: true }),
+    ...(strategy === "alternating-users" && { group: owner, actsAsGroup: true, owner }),
     tls: "verify-full",
     ca: cluster.ca,
     password: DEFAULT_PASSWORD_POLICY,

@@ -17,6 +17,8 @@ export interface Login {
    * @default - as they say
    */
   readonly role?: "none";
+  /** To look at what an application meets, with its own login: never for one that holds power. */
+  readonly ownSearchPath?: boolean;
 }
 
 /** Bounds of everything a connection does. */
@@ -32,10 +34,10 @@ export interface Limits {
  * defaults to: a lease that may create functions in `public` could otherwise have them run by us
  * (docs/adr, "a room of its own"), and whoever had an issuer login's password could leave settings.
  */
-const startupOptions = ({ role }: Login, { statement, lock }: Limits): string =>
+const startupOptions = ({ role, ownSearchPath }: Login, { statement, lock }: Limits): string =>
   [
     ...(role === undefined ? [] : [`role=${role}`]),
-    "search_path=pg_catalog,pg_temp",
+    ...(ownSearchPath === true ? [] : ["search_path=pg_catalog,pg_temp"]),
     "client_min_messages=warning",
     "default_transaction_isolation=read\\ committed",
     "default_transaction_read_only=off",
@@ -67,7 +69,7 @@ const startupOptions = ({ role }: Login, { statement, lock }: Limits): string =>
 const LATER_SETTINGS = sql`
 select pg_catalog.set_config(name, value, false)
 from (values ('createrole_self_grant', ''), ('transaction_timeout', '0')) as pinned (name, value)
-where pg_catalog.current_setting(name, true) <> value`;
+where pg_catalog.current_setting(name, true) operator(pg_catalog.<>) value`;
 
 /**
  * Open one connection. The caller ends it.

@@ -4,7 +4,7 @@ import { StatementRejectedError } from "../../../core/errors.ts";
 import { fromPgError, sqlStateOf } from "./from-pg-error.ts";
 import { connect, type Limits, type Login } from "./login.ts";
 import { type RetryDeps, retried } from "./retry.ts";
-import { joined, type Sql, sql } from "./sql.ts";
+import { integer, joined, type Sql, sql } from "./sql.ts";
 import { CONFLICT, POWERLESS, REFUSED } from "./sqlstates.ts";
 
 /** PostgreSQL 16 split memberships into ADMIN, INHERIT and SET. */
@@ -65,17 +65,24 @@ export async function openSession(login: Login, limits: Limits): Promise<OpenSes
 const failure = sql`
 select nullif(pg_catalog.current_setting('mayfly.failed', true), '') as code`;
 
+/** Identifiers, which others may have chosen, must not end the body: its tag is one that they lack. */
+function inBlock(statements: Sql): Sql {
+  let tag = sql`$mf$`;
+  for (let i = 1; statements.includes(tag); i++) tag = sql`$mf_${integer(i)}$`;
+  return sql`
+do ${tag} begin
+${statements};
+exception when others then
+  perform pg_catalog.set_config('mayfly.failed', sqlstate, true);
+end ${tag}`;
+}
+
 async function unlogged(client: pg.Client, statements: readonly Sql[]): Promise<void> {
   await client.query("begin");
   try {
     // a user may act as another role from the start of its sessions
     await client.query("set local role none");
-    await client.query(sql`
-do $mf$ begin
-${joined(statements, sql`;\n`)};
-exception when others then
-  perform pg_catalog.set_config('mayfly.failed', sqlstate, true);
-end $mf$`);
+    await client.query(inBlock(joined(statements, sql`;\n`)));
     const { rows } = await client.query<{ code: string | null }>(failure);
     const code = rows[0]?.code ?? undefined;
     if (code !== undefined) throw Object.assign(new Error("the statements failed"), { code });

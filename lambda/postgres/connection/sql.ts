@@ -5,6 +5,9 @@ export type Sql = string & { readonly [trusted]: true };
 
 const MAX_IDENTIFIER_BYTES = 63;
 
+/** Around the bodies of our DO blocks. */
+const TAG = "$mf$";
+
 /**
  * Compose a statement. Utility statements (`CREATE ROLE`, `GRANT`) take no bind parameters, so
  * quoting is all there is; the type system refuses a bare string in a hole.
@@ -36,13 +39,14 @@ export function ident(name: string): Sql {
  * Quote one string literal. Safe whatever `standard_conforming_strings` is set to, and inside the
  * `$mf$` bodies of our DO blocks.
  *
- * @throws RangeError for a NUL, which PostgreSQL text cannot hold, or the tag `$mf$`.
+ * @throws RangeError for a NUL, which PostgreSQL text cannot hold.
  */
 export function literal(value: string): Sql {
   if (value.includes("\0")) throw new RangeError("a string literal cannot contain NUL");
-  if (value.includes("$mf$")) throw new RangeError("a string literal cannot contain $mf$");
   const doubled = value.replaceAll("'", "''");
-  return (value.includes("\\") ? ` E'${doubled.replaceAll("\\", "\\\\")}'` : `'${doubled}'`) as Sql;
+  if (!value.includes("\\") && !value.includes(TAG)) return `'${doubled}'` as Sql;
+  const escaped = doubled.replaceAll("\\", "\\\\").replaceAll(TAG, "\\044mf\\044");
+  return ` E'${escaped}'` as Sql;
 }
 
 /** A whole number as it is. @throws RangeError for anything that is not a safe integer. */

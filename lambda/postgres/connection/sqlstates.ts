@@ -17,6 +17,8 @@ export const DEPENDENTS = "2BP01";
 export const LOCKED = "55P03";
 /** The database that a login names was dropped. */
 export const NO_DATABASE = "3D000";
+/** It lets nobody in (`ALLOW_CONNECTIONS false`). */
+export const CLOSED_DATABASE = "55000";
 /** A function or its schema does not exist: the database has no verbs of this version. */
 export const NO_VERBS: ReadonlySet<string> = new Set(["42883", "3F000"]);
 

@@ -1,18 +1,25 @@
 import type { ConnectionOptions } from "node:tls";
 import { ConfigError, StatementRejectedError } from "../../../core/errors.ts";
 import type {
-  Refusal,
   RotationServers,
   RotationSession,
   ServerLogin,
 } from "../../../core/rotation/ports.ts";
 import { seconds } from "../../../core/time.ts";
 import type { Limits } from "../connection/login.ts";
+import { atLogin, loginTriggersOf } from "../connection/login-triggers.ts";
 import { scramVerifier } from "../connection/scram.ts";
 import { type OpenSession, openSession } from "../connection/session.ts";
 import { ident, literal, sql } from "../connection/sql.ts";
-import { NO_DATABASE, NOT_AUTHORIZED, WRONG_PASSWORD } from "../connection/sqlstates.ts";
-import { differencesBetween } from "./likeness.ts";
+import {
+  CLOSED_DATABASE,
+  DENIED,
+  NO_DATABASE,
+  NOT_AUTHORIZED,
+  WRONG_PASSWORD,
+} from "../connection/sqlstates.ts";
+import { problem } from "../provisioning/check/problems.ts";
+import { compareUsers } from "./likeness.ts";
 import { convergeTurn } from "./turn.ts";
 
 /** A step has 60 seconds, and at most three logins. */
@@ -30,31 +37,37 @@ export const rotationServers = (
   ssl: (host: string) => ConnectionOptions | false,
   open: typeof openSession = openSession,
 ): RotationServers => ({
-  logIn: async ({ host, port, dbname, username, password }) => {
+  logIn: async (asked) => {
+    const { host, port, dbname, username, password } = asked;
     const login = { host, port, database: dbname, username, password, ssl: ssl(host) };
     try {
       return sessionOf(await open(login, ROTATION_LIMITS));
     } catch (error) {
-      return refusalIn(error, { host, dbname, username });
+      if (!(error instanceof StatementRejectedError)) throw error;
+      if (REFUSED.has(error.engineCode)) return { refused: error.engineCode };
+      const look = () => loginTriggersOf(open, login, ROTATION_LIMITS);
+      throw new ConfigError(await failureOf(error.engineCode, asked, look), { cause: error });
     }
   },
 });
 
-function refusalIn(
-  error: unknown,
-  { host, dbname, username }: Pick<ServerLogin, "host" | "dbname" | "username">,
-): Refusal {
-  if (!(error instanceof StatementRejectedError)) throw error;
-  if (REFUSED.has(error.engineCode)) return { refused: error.engineCode };
-  if (error.engineCode === NO_DATABASE)
-    throw new ConfigError(
-      `${host} has no database "${dbname}" (code ${NO_DATABASE}); correct the secret's dbname`,
-      { cause: error },
+/** Why a user whose password was right has no session, and what helps. */
+async function failureOf(
+  code: string,
+  { host, dbname, username, ofApplication }: ServerLogin,
+  look: () => ReturnType<typeof loginTriggersOf>,
+): Promise<string> {
+  if (code === NO_DATABASE)
+    return `${host} has no database "${dbname}" (code ${code}); correct the secret's dbname`;
+  if (code === CLOSED_DATABASE)
+    return problem(
+      `${host} lets nobody into the database "${dbname}" (code ${code})`,
+      sql`ALTER DATABASE ${ident(dbname)} ALLOW_CONNECTIONS true`,
     );
-  throw new ConfigError(
-    `${username} is known to ${host}, but may not connect to the database "${dbname}" (code ${error.engineCode}); grant CONNECT, or correct the secret's dbname`,
-    { cause: error },
-  );
+  const triggers = ofApplication ? await look() : [];
+  if (code === DENIED && triggers.length === 0)
+    return `${username} is known to ${host}, but may not connect to the database "${dbname}" (code ${code}); grant CONNECT, or correct the secret's dbname; where it has CONNECT, ${atLogin(triggers)}`;
+  return `${username} is known to ${host}, and its session in the database "${dbname}" fails as it begins (code ${code}): ${atLogin(triggers)}`;
 }
 
 /** `$1` a user. Its own settings, for one database or for all. */
@@ -113,7 +126,7 @@ const sessionOf = (session: OpenSession): RotationSession => ({
     );
     return row?.role ?? "";
   },
-  differences: (username, other, limit) => differencesBetween(session, username, other, limit),
+  compareUsers: (comparison) => compareUsers(session, comparison),
   tryQueries: async (queries) => {
     for (const [i, query] of queries.entries())
       try {
