@@ -29,6 +29,19 @@ async function problemsOf(test: TestDatabase, plan = test.plan, roles = 0): Prom
   return problems.map((line) => line.replace(/^- /, ""));
 }
 
+/** The SQL in a problem, as it is printed. */
+const remedyIn = (problem: string): string =>
+  /have a DBA run: (.*?;)(?= or leave | and likewise |$)/.exec(problem)?.[1] ?? "";
+
+/** Whether the group of a dynamic role may read a table of `public`. */
+async function readsAs(test: TestDatabase, role: string, table: string): Promise<unknown> {
+  const [row] = await runAs(
+    test.superuser(),
+    `select has_table_privilege('${groupRoleName(test.tag, role)}', 'public.${table}', 'select') as reads`,
+  );
+  return row?.reads;
+}
+
 /** Let another admin provision, made by the superuser with these attributes. */
 async function useAdmin(test: TestDatabase, attributes: string): Promise<string> {
   const username = `admin_${test.tag}`;
@@ -86,8 +99,7 @@ test("what the problems say is what removes them", async () => {
   await useAdmin(database, "nocreaterole nocreatedb");
   const plan = withRole(database, ["fresh.*"]);
   for (const problem of await problemsOf(database, plan)) {
-    const statement = /have a DBA run: (.*);$/.exec(problem)?.[1] ?? "";
-    await runAs(database.superuser(), statement);
+    await runAs(database.superuser(), remedyIn(problem));
   }
   await database.provision(plan);
   expect(await rolesOf(database)).toHaveLength(7);
@@ -106,11 +118,57 @@ test("tables of somebody else in a schema are named, and nothing is half done", 
   });
   const problems = await problemsOf(database);
   expect(problems).toEqual([
-    `in database "${database.database}": public.foreign_one, public.foreign_two, public.foreign_one_id_seq belong to "rdsadmin", and the owner "${database.owner}" may not grant INSERT, SELECT, UPDATE there; have a DBA run: ALTER TABLE "public"."foreign_one" OWNER TO "${database.owner}";, and likewise for each`,
+    `in database "${database.database}": public.foreign_one, public.foreign_two belong to "rdsadmin", and the owner "${database.owner}" may not grant INSERT, SELECT, UPDATE there; have a DBA run: GRANT insert, select, update ON TABLE "public"."foreign_one", "public"."foreign_two" TO "${database.owner}" WITH GRANT OPTION; or leave out what a pattern means: except: ["public.foreign_one", "public.foreign_two"]`,
+    `in database "${database.database}": public.foreign_one_id_seq belongs to "rdsadmin", and the owner "${database.owner}" may not grant SELECT, USAGE there; have a DBA run: GRANT select, usage ON SEQUENCE "public"."foreign_one_id_seq" TO "${database.owner}" WITH GRANT OPTION; or leave out what a pattern means: except: ["public.foreign_one_id_seq"]`,
   ]);
-  for (const table of ["foreign_one", "foreign_two"])
-    await runAs(database.superuser(), `alter table public.${table} owner to ${database.owner}`);
+  for (const remedy of problems.map(remedyIn)) await runAs(database.superuser(), remedy);
   await database.provision();
+  const lent = await readsAs(database, "readonly", "foreign_one");
+  expect(lent).toBe(true);
+});
+
+test("what is excepted is not asked for, not granted, and taken away again", async () => {
+  const database = await unprovisioned({
+    before: ({ owner }) =>
+      `create table public.foreign_one (id serial); create table public."Audit, odd" ();
+       alter table public."Audit, odd" owner to ${owner}`,
+  });
+  const except = ["public.foreign_one", "public.foreign_one_id_seq", "public.Audit, odd"];
+  const excepting = (names: readonly string[]): ProvisionPlan => ({
+    ...database.plan,
+    roles: Object.fromEntries(
+      Object.entries(database.plan.roles).map(([name, role]) => [
+        name,
+        { ...role, privileges: { ...role.privileges, except: names } },
+      ]),
+    ),
+  });
+  await database.provision(excepting(except.slice(0, 2)));
+  expect(await readsAs(database, "readonly", '"Audit, odd"')).toBe(true);
+  expect(await readsAs(database, "readonly", "foreign_one")).toBe(false);
+
+  // four privileges of two groups on one table
+  expect(await database.provision(excepting(except))).toMatchObject({ privilegesWithdrawn: 4 });
+  expect(await readsAs(database, "readonly", '"Audit, odd"')).toBe(false);
+  expect(await database.provision(excepting(except))).toMatchObject({
+    privilegesGranted: 0,
+    privilegesWithdrawn: 0,
+  });
+
+  // what the owner makes again has the default privileges, until the next converge
+  await runAs(
+    database.superuser(),
+    `set role ${database.owner}; drop table public."Audit, odd"; create table public."Audit, odd" ()`,
+  );
+  expect(await readsAs(database, "readonly", '"Audit, odd"')).toBe(true);
+  expect(await database.converge(excepting(except))).toMatchObject({
+    privilegesGranted: 0,
+    privilegesWithdrawn: 4,
+  });
+  expect(await readsAs(database, "readonly", '"Audit, odd"')).toBe(false);
+  await runAs(database.superuser(), 'grant select on public."Audit, odd" to public');
+  await database.converge(excepting(except));
+  expect(database.warnings.at(-1)).toContain("has SELECT on public.Audit, odd");
 });
 
 test("the tables of an extension are not asked for", async () => {

@@ -1,14 +1,18 @@
 import { ConfigError } from "../../../../core/errors.ts";
 import { joined, type Sql, sql } from "../../connection/sql.ts";
 
-const NAMED_AT_MOST = 20;
+/** Names and statements in one message. */
+export const NAMED_AT_MOST = 20;
 
 /** What would begin a line of its own, or turn around what stands beside it. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
+/** Whether a name has letters that people do not see. */
+export const isHidden = (name: string): boolean => name.search(UNSEEN) !== -1;
+
 /** A name for people: whoever made it may have put a line of ours into it. */
 const shown = (name: string): string =>
-  name.search(UNSEEN) === -1 ? name : JSON.stringify(name).replace(UNSEEN, escapeOf);
+  !isHidden(name) ? name : JSON.stringify(name).replace(UNSEEN, escapeOf);
 
 const codeOf = (letter: string): string => (letter.codePointAt(0) ?? 0).toString(16);
 const escapeOf = (letter: string): string => `\\u{${codeOf(letter)}}`;
@@ -16,7 +20,7 @@ const escapeOf = (letter: string): string => `\\u{${codeOf(letter)}}`;
 /** The same SQL on one line: identifiers with such letters in PostgreSQL's own escapes (4.1.2.2). */
 const onOneLine = (remedy: Sql): string =>
   remedy.replace(/"(?:[^"]|"")*"/g, (name) =>
-    name.search(UNSEEN) === -1
+    !isHidden(name)
       ? name
       : `U&${name.replaceAll("\\", "\\\\").replace(UNSEEN, (letter) => `\\+${codeOf(letter).padStart(6, "0")}`)}`,
   );

@@ -17,7 +17,8 @@ const KEYWORDS: Readonly<Record<string, Sql>> = {
   USAGE: sql`usage`,
 };
 
-function keyword(privilege: string): Sql {
+/** A privilege as a statement spells it. @throws RangeError for one that no plan has. */
+export function keyword(privilege: string): Sql {
   const word = KEYWORDS[privilege];
   if (word === undefined) throw new RangeError(`${privilege} is no privilege`);
   return word;
