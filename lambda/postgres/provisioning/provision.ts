@@ -4,11 +4,12 @@ import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
 import { type Changes, changesOf } from "../../../core/provisioning/report.ts";
 import type { Stack } from "../../../core/provisioning/stack.ts";
 import type { Login } from "../connection/login.ts";
-import { type Session, withSession } from "../connection/session.ts";
+import { isRefusedEntry, openSession, type Session } from "../connection/session.ts";
 import { VERBS_VERSION } from "../leases/verbs.ts";
 import { asAdmin } from "./admin-login.ts";
 import { checkCluster } from "./check/check-cluster.ts";
 import { checkDatabase } from "./check/check-database.ts";
+import { rehearse } from "./check/event-triggers.ts";
 import { refuseIf } from "./check/problems.ts";
 import { clearLogins } from "./converge/clear-logins.ts";
 import { grantConnect } from "./converge/connect.ts";
@@ -38,7 +39,7 @@ import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
 import { type Ground, type InDatabase, withDatabases } from "./ground.ts";
 import { dismiss } from "./remove/dismiss.ts";
 import { dismissUsers } from "./remove/dismiss-users.ts";
-import { groupsOf } from "./remove/drop-roles.ts";
+import { dropMaintenanceDatabase, groupsOf } from "./remove/drop-roles.ts";
 import { issuerLoginsOf, wantedMemberships, wantedRoles } from "./wanted-roles.ts";
 
 /**
@@ -81,11 +82,21 @@ export async function onReadyGround<T>(
     withDatabases(admin, async (inDatabase) => {
       const version = await checked(deps, inDatabase, admin, plan);
       log("checks passed", { version });
-      if (await inDatabase(admin.database, makeMaintenanceDatabase))
+      const came = await inDatabase(admin.database, makeMaintenanceDatabase);
+      if (came === "opened")
         warn(`database ${MAINTENANCE_DATABASE} was open to PUBLIC, or to nobody; it was put right`);
-      return withSession({ ...admin, database: MAINTENANCE_DATABASE }, LIMITS, (session) =>
-        work({ admin, version, session, inDatabase }),
-      );
+      const room = { ...admin, database: MAINTENANCE_DATABASE };
+      const session = await openSession(room, LIMITS).catch(async (error: unknown) => {
+        // nobody has been in it
+        if (came === "made")
+          await inDatabase(admin.database, dropMaintenanceDatabase).catch(() => {});
+        throw error;
+      });
+      try {
+        return await work({ admin, version, session, inDatabase });
+      } finally {
+        await session.end();
+      }
     }),
   );
 }
@@ -139,12 +150,29 @@ async function checked(
   const all = [...problems];
   for (const database of found.ownerExists ? found.reachable : [])
     all.push(
-      ...(await inDatabase(database, (inside) =>
-        checkDatabase(inside, database, plan, { version, ...found }),
+      ...(await entering(database, () =>
+        inDatabase(database, async (inside) => {
+          const here = await checkDatabase(inside, database, plan, { version, ...found });
+          return problems.length + here.length > 0 ? here : rehearse(inside, plan, version);
+        }),
       )),
     );
   refuseIf(all, "the database is not ready, and nothing was changed");
   return version;
+}
+
+/** The problems in a database; or that it cannot be entered. */
+async function entering(
+  database: string,
+  look: () => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  const within = `in database "${database}": `;
+  try {
+    return (await look()).map((each) => `${within}${each}`);
+  } catch (error) {
+    if (!isRefusedEntry(error, database)) throw error;
+    return [`${within}${error.message}`];
+  }
 }
 
 async function makeClusterWide(

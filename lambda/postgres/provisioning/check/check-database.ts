@@ -70,7 +70,7 @@ where w.name is not null and not exists (
   where c.relnamespace = s.oid and c.relname = w.name and (c.relkind = 'S') = (w.kind = 'sequence')
     and c.relkind = any (array['r', 'p', 'v', 'm', 'f', 'S']::"char"[]))`;
 
-/** Look at one application database; change nothing. Each problem names the database. */
+/** Look at one application database; change nothing. */
 export async function checkDatabase(
   session: Session,
   database: string,
@@ -107,7 +107,7 @@ export async function checkDatabase(
         `there is no ${kind} ${schema}.${name}; create it, or take it out of the privileges`,
     ),
     ...foreignProblems(foreign, plan.owner),
-  ].map((each) => `in database "${database}": ${each}`);
+  ];
 }
 
 /** What is to be granted in a database, by whom and where. */

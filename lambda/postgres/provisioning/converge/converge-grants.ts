@@ -2,6 +2,7 @@ import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { wantedPrivileges } from "../../../../core/provisioning/privileges.ts";
 import type { Changes } from "../../../../core/provisioning/report.ts";
 import { ident, sql } from "../../connection/sql.ts";
+import { namingTriggers } from "../check/event-triggers.ts";
 import { problem, refuseIf, someOf } from "../check/problems.ts";
 import type { ProvisionDeps } from "../dependencies.ts";
 import type { Ground } from "../ground.ts";
@@ -26,7 +27,9 @@ export async function convergeGrants(
   let privilegesGranted = 0;
   for (const database of plan.databases) {
     await ground.inDatabase(database, async (session) => {
-      const granted = await grantPrivileges(session, database, plan);
+      const granted = await namingTriggers(session, database, () =>
+        grantPrivileges(session, database, plan),
+      );
       privilegesGranted += granted;
       log("privileges granted and verified", { database, granted });
     });
@@ -85,8 +88,10 @@ async function withdrawn(
     }
     const here = databases.includes(database) ? wanted : "[]";
     const { found, left } = await inDatabase(database, (inside) =>
-      withdraw(inside, `withdraw privileges in database ${database}`, () =>
-        unwantedIn(inside, version, [here, tag, owner]),
+      namingTriggers(inside, database, () =>
+        withdraw(inside, `withdraw privileges in database ${database}`, () =>
+          unwantedIn(inside, version, [here, tag, owner]),
+        ),
       ),
     );
     taken += found - left.length;

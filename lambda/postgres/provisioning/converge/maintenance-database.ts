@@ -32,9 +32,11 @@ export const openMaintenance = sql`alter database ${database} allow_connections 
  * Make the maintenance database, on a connection to any other database, or put right the one that the
  * checks found to be Mayfly's own.
  *
- * @returns whether it was there, and PUBLIC could connect, or nobody could.
+ * @returns `opened` when it was there, and PUBLIC could connect, or nobody could.
  */
-export async function makeMaintenanceDatabase(session: Session): Promise<boolean> {
+export async function makeMaintenanceDatabase(
+  session: Session,
+): Promise<"made" | "opened" | "left"> {
   const step = "create the maintenance database";
   const read = () => session.rows<DatabaseState>(step, stateOfDatabase, [MAINTENANCE_DATABASE]);
   const [found] = await read();
@@ -46,7 +48,8 @@ export async function makeMaintenanceDatabase(session: Session): Promise<boolean
     ...(state?.open === true && !state.limited ? [] : [openMaintenance]),
   ];
   await session.apply("shut PUBLIC out of the maintenance database", [...mark, ...mends]);
-  return found !== undefined && mends.length > 0;
+  if (found === undefined) return "made";
+  return mends.length > 0 ? "opened" : "left";
 }
 
 interface DatabaseState {
