@@ -11,6 +11,8 @@ export interface WantedPrivilege {
   readonly name: string | null;
   /** Names that are left out of every relation. Absent when there is none. */
   readonly without?: readonly string[];
+  /** Whoever grants CREATE on the schema is let. */
+  readonly creates?: boolean;
 }
 
 /** What a target of the configuration looks like: `schema.*` or `schema.name`. */
@@ -33,7 +35,7 @@ export const PRIVILEGE_KEYS = GRANTS.map(({ key }) => key);
 
 /** A plan's privileges, one by one. The plan's targets must match {@link TARGET}. */
 export const wantedPrivileges = (plan: ProvisionPlan): readonly WantedPrivilege[] =>
-  Object.values(plan.roles).flatMap(({ groupRole, privileges }) =>
+  Object.values(plan.roles).flatMap(({ groupRole, privileges, allowCreate }) =>
     GRANTS.flatMap(({ key, kind, privileges: names }) =>
       (privileges[key] ?? []).flatMap((target) => {
         const [, schema = "", name = ""] = TARGET.exec(target) ?? [];
@@ -45,6 +47,7 @@ export const wantedPrivileges = (plan: ProvisionPlan): readonly WantedPrivilege[
           schema,
           name: name === "*" ? null : name,
           ...(without.length > 0 && { without }),
+          ...(allowCreate === true && { creates: true }),
         }));
       }),
     ),

@@ -123,7 +123,7 @@ test("what the owner makes later is covered, and what another makes is the DBA's
   await runAs(database.superuser(), `set role ${database.owner}; create table public.later ()`);
   await runAs(database.superuser(), "create table public.foreign_one ()");
   await expect(database.converge()).rejects.toThrow(
-    `in database "${database.database}": public.foreign_one belongs to "rdsadmin", and the owner "${database.owner}" may not grant INSERT, SELECT, UPDATE there; have a DBA run: ALTER TABLE "public"."foreign_one" OWNER TO "${database.owner}";`,
+    `in database "${database.database}": public.foreign_one belongs to "rdsadmin", and the owner "${database.owner}" may not grant INSERT, SELECT, UPDATE there; have a DBA run: GRANT insert, select, update ON TABLE "public"."foreign_one" TO "${database.owner}" WITH GRANT OPTION;`,
   );
   expect(await bootstrap(database)).toEqual(
     ["readonly SELECT", "readwrite INSERT", "readwrite SELECT", "readwrite UPDATE"].map((each) => {

@@ -1,6 +1,6 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { groupRoleName } from "../../core/names.ts";
-import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import type { PlannedRole, ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { Secret } from "../../core/secret.ts";
 import { ownCluster } from "../support/own-cluster.ts";
 import { rolesOf, tracesOf } from "../support/provision-traces.ts";
@@ -31,7 +31,7 @@ async function problemsOf(test: TestDatabase, plan = test.plan, roles = 0): Prom
 
 /** The SQL in a problem, as it is printed. */
 const remedyIn = (problem: string): string =>
-  /have a DBA run: (.*?;)(?= or leave | and likewise |$)/.exec(problem)?.[1] ?? "";
+  /have a DBA run: (.*?;)(?= or leave | or say | and likewise |$)/m.exec(problem)?.[1] ?? "";
 
 /** Whether the group of a dynamic role may read a table of `public`. */
 async function readsAs(test: TestDatabase, role: string, table: string): Promise<unknown> {
@@ -82,7 +82,7 @@ test("every problem is reported at once, each with the SQL that removes it", asy
   expect(problems).toEqual([
     `"${admin}" may not create roles; have a DBA run: ALTER ROLE "${admin}" CREATEROLE;`,
     `"${admin}" may not create the maintenance database "mayfly"; have a DBA run: ALTER ROLE "${admin}" CREATEDB;`,
-    `the database "absent" does not exist or allows no connections; correct "databases"; have a DBA run: CREATE DATABASE "absent";`,
+    `the database "absent" does not exist; correct "databases"; have a DBA run: CREATE DATABASE "absent";`,
     ...(split
       ? [
           `"${admin}" may not pass on pg_signal_backend, with which sessions are ended; have a DBA run: GRANT "pg_signal_backend" TO "${admin}" WITH ADMIN OPTION;`,
@@ -257,7 +257,7 @@ test("a right over roles that the admin does not inherit is named", async () => 
   try {
     expect(await problemsOf(database, database.plan, 1)).toEqual([
       `"${admin}" may not pass on pg_signal_backend, with which sessions are ended; have a DBA run: GRANT "pg_signal_backend" TO "${admin}" WITH ADMIN OPTION;`,
-      `the role "mf_${database.tag}_janitor" exists, and "${admin}" may not alter it; have a DBA run: GRANT "mf_${database.tag}_janitor" TO "${admin}" WITH ADMIN OPTION;`,
+      `the role mf_${database.tag}_janitor exists, and "${admin}" may not alter it; have a DBA run: GRANT "mf_${database.tag}_janitor" TO "${admin}" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;`,
     ]);
   } finally {
     await runAs(database.superuser(), "grant rds_superuser to mayfly_master");
@@ -274,4 +274,74 @@ test("a secret without a database's name, such as RDS manages, is refused", asyn
   await expect(database.provision()).rejects.toThrow(
     "the admin secret admin must have the keys username, password and dbname; secrets that RDS manages hold no dbname and are not supported",
   );
+});
+
+describe("a role that writes where its leases may create", () => {
+  const writer = (test: TestDatabase, change: Partial<PlannedRole> = {}): ProvisionPlan => ({
+    ...test.plan,
+    roles: {
+      writer: {
+        ...LIMITS,
+        groupRole: groupRoleName(test.tag, "writer"),
+        privileges: { select: ["public.*"], insert: ["shop.*"] },
+        ...change,
+      },
+    },
+  });
+  const shop = (owner: string, more: string) =>
+    `create schema shop; grant usage on schema shop to ${owner} with grant option;
+     revoke create on schema public from public; ${more}`;
+
+  test.each([
+    ["everybody, in a schema of a DBA's", () => "grant create on schema shop to public"],
+    [
+      "everybody, by somebody else's grant",
+      (owner: string) =>
+        `grant create on schema shop to mayfly_master with grant option; set role mayfly_master;
+         grant create on schema shop to public; reset role; grant create on schema shop to ${owner}`,
+    ],
+    ["everybody, in public", () => "grant create on schema public to public"],
+    [
+      "the group, as a member of a role",
+      (owner: string, group: string) =>
+        `create role "may create ${owner}"; create role ${group};
+         grant create on schema shop to "may create ${owner}";
+         grant "may create ${owner}" to ${group}; grant ${group} to mayfly_master with admin option`,
+    ],
+  ])("is refused, with what ends that: %s", async (_, more) => {
+    const database = await unprovisioned({
+      before: ({ owner }) =>
+        shop(owner, more(owner, groupRoleName(owner.replace("owner_", ""), "writer"))),
+    });
+    const creates = async () =>
+      runAs(
+        database.superuser(),
+        `select has_schema_privilege('${database.owner}', n.nspname, 'create') as may
+         from pg_namespace n where n.nspname in ('public', 'shop') order by n.nspname`,
+      );
+    const roles = await rolesOf(database);
+    const ownerCould = await creates();
+    const problems = await problemsOf(database, writer(database), roles.length);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(/ or say allowCreate: true of the role "writer"$/);
+    await database.provision(writer(database, { privileges: { select: ["shop.*"] } }));
+    await database.provision(writer(database, { allowCreate: true }));
+    await expect(database.provision(writer(database))).rejects.toThrow("allowCreate");
+    await runAs(database.superuser(), remedyIn(problems[0] ?? ""));
+    // migrations are the owner's
+    expect(await creates()).toEqual(ownerCould);
+    await database.provision(writer(database));
+  });
+
+  test("allowCreate leaves what a DBA granted to the group; without it, it is taken away", async () => {
+    const database = await unprovisioned({ before: ({ owner }) => shop(owner, "select 1") });
+    const plan = writer(database, { allowCreate: true });
+    await database.provision(plan);
+    const { groupRole = "" } = plan.roles.writer ?? {};
+    await runAs(database.superuser(), `grant create on schema shop to ${groupRole}`);
+    expect(await database.provision(plan)).toMatchObject({ privilegesWithdrawn: 0 });
+    const refusal = await database.provision(writer(database)).then(String, String);
+    await runAs(database.superuser(), remedyIn(refusal));
+    await database.provision(writer(database));
+  });
 });

@@ -14,6 +14,7 @@ import { keyword } from "../converge/privileges.ts";
 import { holds } from "../converge/relations.ts";
 import { leftovers } from "../remove/withdraw.ts";
 import type { ClusterFindings } from "./check-cluster.ts";
+import { createProblems } from "./check-create.ts";
 import { membershipProblem } from "./cluster-problems.ts";
 import { isHidden, listed, NAMED_AT_MOST, problem, someOf } from "./problems.ts";
 
@@ -107,6 +108,7 @@ export async function checkDatabase(
         `there is no ${kind} ${schema}.${name}; create it, or take it out of the privileges`,
     ),
     ...foreignProblems(foreign, plan.owner),
+    ...(await createProblems(session, step, plan, found.version)),
   ];
 }
 

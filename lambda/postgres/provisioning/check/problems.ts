@@ -1,5 +1,5 @@
 import { ConfigError } from "../../../../core/errors.ts";
-import { joined, type Sql, sql } from "../../connection/sql.ts";
+import { ident, joined, type Sql, sql } from "../../connection/sql.ts";
 
 /** Names and statements in one message. */
 export const NAMED_AT_MOST = 20;
@@ -17,9 +17,9 @@ const shown = (name: string): string =>
 const codeOf = (letter: string): string => (letter.codePointAt(0) ?? 0).toString(16);
 const escapeOf = (letter: string): string => `\\u{${codeOf(letter)}}`;
 
-/** The same SQL on one line: identifiers with such letters in PostgreSQL's own escapes (4.1.2.2). */
-const onOneLine = (remedy: Sql): string =>
-  remedy.replace(/"(?:[^"]|"")*"/g, (name) =>
+/** The same text or SQL on one line: identifiers with such letters in PostgreSQL's own escapes (4.1.2.2). */
+const onOneLine = (text: string): string =>
+  text.replace(/"(?:[^"]|"")*"/g, (name) =>
     !isHidden(name)
       ? name
       : `U&${name.replaceAll("\\", "\\\\").replace(UNSEEN, (letter) => `\\+${codeOf(letter).padStart(6, "0")}`)}`,
@@ -27,7 +27,7 @@ const onOneLine = (remedy: Sql): string =>
 
 /** One thing that stands in the way: what it is, and the SQL with which a DBA removes it. */
 export const problem = (what: string, remedy: Sql): string =>
-  `${what}; have a DBA run: ${onOneLine(remedy)};`;
+  onOneLine(`${what}; have a DBA run: ${remedy};`);
 
 /** Some names for a message: never more than twenty, since CloudFormation cuts long reasons. */
 export function someOf(names: readonly string[]): string {
@@ -36,6 +36,10 @@ export function someOf(names: readonly string[]): string {
     names.slice(0, NAMED_AT_MOST).map(shown).join(", ") + (rest > 0 ? ` and ${rest} more` : "")
   );
 }
+
+/** A statement that only counts when a given role makes it. */
+export const as = (role: string, statement: Sql): Sql =>
+  sql`SET ROLE ${ident(role)}; ${statement}; RESET ROLE`;
 
 /** Pieces of SQL in a comma-separated list. */
 export const listed = (pieces: readonly Sql[]): Sql => joined(pieces, sql`, `);

@@ -75,13 +75,16 @@ async function withdrawn(
   const { tag, owner } = plan;
   const problems: string[] = [];
   let taken = 0;
-  for (const { name: database, open } of await databasesGranted(session, tag)) {
+  for (const { name: database, open, closed } of await databasesGranted(session, tag)) {
     if (!open) {
+      const entry = closed
+        ? sql`ALTER DATABASE ${ident(database)} WITH ALLOW_CONNECTIONS true`
+        : sql`GRANT CONNECT ON DATABASE ${ident(database)} TO ${ident(admin.username)}`;
       if (!databases.includes(database))
         problems.push(
           problem(
-            `the groups hold privileges in database "${database}", which cannot be entered to take them away`,
-            sql`GRANT CONNECT ON DATABASE ${ident(database)} TO ${ident(admin.username)}`,
+            `the groups hold privileges in database ${someOf([database])}, which cannot be entered to take them away`,
+            entry,
           ),
         );
       continue;

@@ -60,7 +60,8 @@ const columns = (version: number): Sql => sql`
  */
 const inDatabase = (version: number): Sql => sql`
 with w as (select * from pg_catalog.jsonb_to_recordset($1::jsonb)
-  as w("groupRole" text, kind text, privilege text, schema text, name text, without text[])),
+  as w("groupRole" text, kind text, privilege text, schema text, name text, without text[],
+    creates boolean)),
 e as (
   select case c.relkind when 'S' then 'sequence' else 'table' end as kind, n.nspname as place,
     c.relname as name, null::name as col, c.relowner as owner, a.*
@@ -84,8 +85,9 @@ e as (
   where d.defaclobjtype in ('r', 'S')),
 judged as (
   select ${columns(version)}, e.is_grantable, case e.kind
-    when 'schema' then e.privilege_type = 'USAGE'
-      and exists (select from w where w."groupRole" = g.rolname and w.schema = e.place)
+    when 'schema' then exists (select from w where w."groupRole" = g.rolname
+      and w.schema = e.place
+      and (e.privilege_type = 'USAGE' or e.privilege_type = 'CREATE' and w.creates))
     when 'default table' then b.rolname = $3 and exists (select from w
       where w."groupRole" = g.rolname and w.schema = e.place and w.name is null
         and w.kind = 'table' and w.privilege = e.privilege_type)
