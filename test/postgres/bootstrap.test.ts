@@ -104,6 +104,9 @@ test("the script makes what the provisioner makes alone", async () => {
   const sees = rows.filter((row) => row.startsWith(`membership ${STATS_ROLE} mf_TAG_ender `));
   expect(sees).toHaveLength(1);
   extra.push(...sees);
+  // before 16 its own rights are written down only where the data is its business anyway
+  const isOwn = (row: string): boolean => /^membership mf_TAG_\S+ ADMIN /.test(row);
+  if (!(await splits(alone))) extra.push(...made.filter(isOwn));
   const common = (state: readonly string[]) => state.filter((row) => !extra.includes(row));
   expect(common(rows)).toEqual(common(made));
 });

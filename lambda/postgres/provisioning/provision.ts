@@ -37,6 +37,7 @@ import {
 } from "./converge/verbs.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
 import { type Ground, type InDatabase, withDatabases } from "./ground.ts";
+import { administer } from "./memberships.ts";
 import { dismiss } from "./remove/dismiss.ts";
 import { dismissUsers } from "./remove/dismiss-users.ts";
 import { dropMaintenanceDatabase, groupsOf } from "./remove/drop-roles.ts";
@@ -187,6 +188,11 @@ async function makeClusterWide(
     );
   const roles = wantedRoles(plan);
   const { made, corrected } = await makeRoles(session, roles);
+  const names = roles.map(({ name }) => name);
+  await administer({ session, version }, plan.owner, [
+    ...names,
+    ...(await groupsOf(session, plan.tag)),
+  ]);
   const memberships = wantedMemberships(plan);
   const membershipsGranted = await makeMemberships(session, memberships, version);
   await letSeeSessions(session, plan.tag);

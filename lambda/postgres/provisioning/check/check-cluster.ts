@@ -1,4 +1,4 @@
-import { enderName, MAINTENANCE_DATABASE } from "../../../../core/names.ts";
+import { enderName, groupRoleName, MAINTENANCE_DATABASE } from "../../../../core/names.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, literal, type Sql, sql } from "../../connection/sql.ts";
@@ -87,11 +87,12 @@ join pg_catalog.pg_roles b on b.oid = a.grantor
 where d.datname = $1::text and a.privilege_type = 'CONNECT' and a.grantee <> d.datdba
   and g.rolname !~ '^mf_[a-z2-7]{4}_login_[ab]$'`;
 
-/** `$1` the names of Mayfly's own roles. */
+/** `$1` the names of Mayfly's own roles, `$2` what its groups begin with: some may be in no plan any more. */
 const existingRoles = sql`
 select r.rolname::text as name, r.rolsuper or r.rolreplication or r.rolbypassrls as powerful
 from pg_catalog.pg_roles r
-where r.rolname = any ($1::text[])`;
+where r.rolname = any ($1::text[]) or pg_catalog.starts_with(r.rolname::text, $2)
+order by 1`;
 
 /** Look at everything outside the application databases; change nothing. */
 export async function checkCluster(
@@ -127,6 +128,7 @@ export async function checkCluster(
       : [];
   const roles = await session.rows<RoleFacts>(step, existingRoles, [
     wantedRoles(plan).map(({ name }) => name),
+    groupRoleName(plan.tag, ""),
   ]);
   return {
     version,

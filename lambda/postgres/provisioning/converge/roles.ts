@@ -1,7 +1,7 @@
 import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, integer, literal, type Sql, sql } from "../../connection/sql.ts";
 import { refuseIf } from "../check/problems.ts";
-import { type Membership, memberships } from "../memberships.ts";
+import { type AdministeringMembership, memberships } from "../memberships.ts";
 import type { WantedMembership, WantedRole } from "../wanted-roles.ts";
 
 interface RoleState {
@@ -69,10 +69,10 @@ export function grantMembership({ role, member, use }: WantedMembership, version
     : sql`${granted} with inherit true, set false`;
 }
 
-function isSatisfied(use: WantedMembership["use"], state: Membership, version: number): boolean {
+function isSatisfied(use: WantedMembership["use"], state: AdministeringMembership): boolean {
   if (use === "inherit") return state.inherit;
   if (state.inherit) return false;
-  return state.admin && (version < SPLIT_MEMBERSHIP || !state.set);
+  return state.admin && !state.setAlone;
 }
 
 /**
@@ -89,11 +89,11 @@ export async function makeMemberships(
   const step = "grant groups to issuer roles";
   const members = [...new Set(wanted.map(({ member }) => member))];
   const missing = async () => {
-    const rows = await session.rows<Membership>(step, memberships(version), [members]);
+    const rows = await session.rows<AdministeringMembership>(step, memberships(version), [members]);
     const states = new Map(rows.map((row) => [`${row.role} ${row.member}`, row]));
     return wanted.filter(({ role, member, use }) => {
       const state = states.get(`${role} ${member}`);
-      return state === undefined || !isSatisfied(use, state, version);
+      return state === undefined || !isSatisfied(use, state);
     });
   };
   const gaps = await missing();
