@@ -13,6 +13,7 @@ import {
   unprovisioned as unprovisionedOn,
 } from "../support/provisioned.ts";
 
+const MASTER = "mayfly_master";
 const cluster = ownCluster();
 const unprovisioned = (options: ProvisionedOptions = {}): Promise<TestDatabase> =>
   unprovisionedOn({ cluster: cluster(), ...options });
@@ -31,7 +32,7 @@ async function problemsOf(test: TestDatabase, plan = test.plan, roles = 0): Prom
 
 /** The SQL in a problem, as it is printed. */
 const remedyIn = (problem: string): string =>
-  /have a DBA run: (.*?;)(?= or leave | or say | and likewise |$)/m.exec(problem)?.[1] ?? "";
+  /have a DBA run: (.*?;)(?= or leave | or say | or, | and likewise |$)/m.exec(problem)?.[1] ?? "";
 
 /** Whether the group of a dynamic role may read a table of `public`. */
 async function readsAs(test: TestDatabase, role: string, table: string): Promise<unknown> {
@@ -344,4 +345,71 @@ describe("a role that writes where its leases may create", () => {
     await runAs(database.superuser(), remedyIn(refusal));
     await database.provision(writer(database));
   });
+});
+
+/** What somebody has done, and what of it the problem says. */
+const wrongs: readonly (readonly [string, (test: TestDatabase) => string, string])[] = [
+  [
+    "a role of Mayfly's with a power that none may have",
+    ({ tag }) => `create role mf_${tag}_janitor bypassrls`,
+    "ALTER ROLE",
+  ],
+  ["a schema that is not there any more", () => "drop schema shop cascade", "CREATE SCHEMA"],
+  ["a sequence of somebody else's", () => `create sequence shop."odd; one"`, "GRANT"],
+  [
+    "a foreign table, a view and a partitioned table of somebody else's",
+    () => `create view shop.seen as select 1 as one; create table shop.parted (id int) partition by list (id);
+      create extension if not exists postgres_fdw; create server elsewhere foreign data wrapper postgres_fdw;
+      create foreign table shop.far (id int) server elsewhere`,
+    "GRANT",
+  ],
+  [
+    "a grant to a group by somebody whom the administrator cannot become",
+    ({ tag }) =>
+      `create role "odd\n${tag}"; grant truncate on public.orders to "odd\n${tag}" with grant option;
+       create role mf_${tag}_group_reader; grant mf_${tag}_group_reader to ${MASTER} with admin option;
+       set role "odd\n${tag}"; grant truncate on public.orders to mf_${tag}_group_reader`,
+    "SET ROLE",
+  ],
+  [
+    "a database that lets the administrator in no more, nor anybody",
+    ({ database }) =>
+      `alter database ${database} owner to rdsadmin; revoke connect on database ${database} from public`,
+    "GRANT CONNECT",
+  ],
+  [
+    "an owner whom the administrator cannot become any more",
+    ({ owner }) => `revoke ${owner} from ${MASTER} cascade`,
+    "GRANT",
+  ],
+];
+
+test.each(wrongs)("is removed by the SQL that is printed: %s", async (_, wrong, remedy) => {
+  const database = await unprovisioned({
+    before: ({ owner }) => `create schema shop authorization ${owner}`,
+  });
+  await runAs(database.superuser(), wrong(database));
+  const plan: ProvisionPlan = {
+    ...database.plan,
+    roles: {
+      reader: {
+        ...LIMITS,
+        groupRole: groupRoleName(database.tag, "reader"),
+        privileges: { select: ["shop.*", "public.*"], usage: ["shop.*"] },
+      },
+    },
+  };
+  let refusals = 0;
+  for (;;) {
+    const refusal = await database.provision(plan).then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
+    if (refusal === undefined) break;
+    expect(++refusals).toBeLessThan(4);
+    const statements = refusal.split("\n").map(remedyIn);
+    if (refusals === 1) expect(statements.join()).toContain(remedy);
+    for (const statement of statements) await runAs(database.superuser(), statement);
+  }
+  expect(refusals).toBeGreaterThan(0);
 });

@@ -67,10 +67,9 @@ function remedyOfEntry(
   const [role, place] = [ident(username), ident(database)];
   if (code === NOT_AUTHORIZED)
     return `pg_hba.conf must have a line that lets ${role} into the database ${place} with a password, and ${role} must be allowed to log in`;
-  const trigger = `a login event trigger of the database ${place} failed (PostgreSQL 17 and newer): mend its function, or have a DBA run: ${sql`ALTER ROLE ${role} IN DATABASE ${place} SET event_triggers = off`};`;
-  return code === DENIED
-    ? `${role} needs CONNECT on the database ${place}, or ${trigger}`
-    : trigger;
+  if (code === DENIED)
+    return `have a DBA run: ${sql`GRANT CONNECT ON DATABASE ${place} TO ${role}`}; or, where it has that, mend the login event trigger that refuses it (PostgreSQL 17 and newer)`;
+  return `a login event trigger of the database ${place} failed (PostgreSQL 17 and newer): mend its function, or have a DBA run: ${sql`ALTER ROLE ${role} IN DATABASE ${place} SET event_triggers = off`};`;
 }
 
 /** Open a session; the caller ends it. @throws MayflyError naming the step `connect to <database>`. */

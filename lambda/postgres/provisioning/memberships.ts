@@ -14,6 +14,8 @@ export interface Membership {
 /** Likewise, and whether somebody gave SET who did not give ADMIN along, with which a member could do so itself. */
 export interface AdministeringMembership extends Membership {
   readonly setAlone: boolean;
+  /** Who gave more than ADMIN; before 16 nobody is told apart. */
+  readonly wideners: readonly string[];
 }
 
 /** `$1` names of members. */
@@ -22,10 +24,17 @@ select r.rolname::text as role, u.rolname::text as member,
   pg_catalog.bool_or(m.admin_option) as admin,
   pg_catalog.bool_or(${version >= SPLIT_MEMBERSHIP ? sql`m.inherit_option` : sql`u.rolinherit`}) as inherit,
   pg_catalog.bool_or(${version >= SPLIT_MEMBERSHIP ? sql`m.set_option` : sql`true`}) as set,
-  pg_catalog.bool_or(${version >= SPLIT_MEMBERSHIP ? sql`m.set_option and not m.admin_option` : sql`false`}) as "setAlone"
+  pg_catalog.bool_or(${version >= SPLIT_MEMBERSHIP ? sql`m.set_option and not m.admin_option` : sql`false`}) as "setAlone",
+  ${
+    version >= SPLIT_MEMBERSHIP
+      ? sql`coalesce(pg_catalog.array_agg(b.rolname::text)
+    filter (where m.inherit_option or m.set_option and not m.admin_option), '{}')`
+      : sql`array[]::text[]`
+  } as wideners
 from pg_catalog.pg_auth_members m
 join pg_catalog.pg_roles r on r.oid = m.roleid
 join pg_catalog.pg_roles u on u.oid = m.member
+left join pg_catalog.pg_roles b on b.oid = m.grantor
 where u.rolname = any ($1::text[])
 group by r.rolname, u.rolname`;
 
