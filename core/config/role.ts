@@ -43,7 +43,7 @@ function faultOf(text: string): readonly [fault: string, remedy: string] | undef
   if (rest.length > 0 || !fits(schema) || !fits(name)) return ["is not a target", FORM];
   if (schema.includes("*"))
     return ["names no schema", 'write a target for each schema, e.g. "public.*", "billing.*"'];
-  if (/^pg_/.test(schema) || schema === "information_schema")
+  if (schema.startsWith("pg_") || schema === "information_schema")
     return [
       "is in a schema of PostgreSQL's own",
       "take it out: what is meant for everybody there can be read without a privilege, and nothing else is to be lent",

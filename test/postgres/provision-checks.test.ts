@@ -399,17 +399,16 @@ test.each(wrongs)("is removed by the SQL that is printed: %s", async (_, wrong, 
       },
     },
   };
-  let refusals = 0;
+  const printed: string[][] = [];
   for (;;) {
     const refusal = await database.provision(plan).then(
       () => undefined,
       (error: Error) => error.message,
     );
     if (refusal === undefined) break;
-    expect(++refusals).toBeLessThan(4);
     const statements = refusal.split("\n").map(remedyIn);
-    if (refusals === 1) expect(statements.join()).toContain(remedy);
+    expect(printed.push(statements)).toBeLessThan(4);
     for (const statement of statements) await runAs(database.superuser(), statement);
   }
-  expect(refusals).toBeGreaterThan(0);
+  expect(printed[0]?.join()).toContain(remedy);
 });

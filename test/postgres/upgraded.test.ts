@@ -59,7 +59,7 @@ async function upgrade(test: TestDatabase, written: boolean, users: readonly str
     [
       ...rows.map(
         ({ role, member, admin: administers }) =>
-          `grant "${role}" to "${member}"${administers === true ? " with admin option" : ""}`,
+          `grant "${String(role)}" to "${String(member)}"${administers === true ? " with admin option" : ""}`,
       ),
       ...(written ? [...ours, ...users].map(admin) : []),
     ].join(";\n"),
@@ -203,12 +203,10 @@ describe.runIf(fromMajor15 && isThere)("what pg_dumpall of 15 wrote, restored in
         for (let times = 0; ; times++) {
           const refusal = await run().then(
             () => undefined,
-            (error: unknown) => error,
+            (error: Error) => error.message,
           );
           if (refusal === undefined) return times;
-          const sql = String(refusal)
-            .split("\n")
-            .flatMap((line) => remedyIn(line));
+          const sql = refusal.split("\n").flatMap((line) => remedyIn(line));
           await runAs(superuser(), sql.join("\n"));
         }
       };
