@@ -38,7 +38,7 @@ function faultOf(text: string): readonly [fault: string, remedy: string] | undef
       'write names as PostgreSQL stores them, without quotes, e.g. "public.Orders"; what has a quote or a dot in its name is only in "schema.*"',
     ];
   const [schema = "", name = "", ...rest] = text.split(".");
-  if (/\p{Cc}|^\s|\s$/u.test(schema + name) || /^\s|\s$/.test(schema) || /^\s|\s$/.test(name))
+  if (/\p{Cc}/u.test(text) || [schema, name].some((part) => part !== part.trim()))
     return ["begins or ends with a space, or has a control character", FORM];
   if (rest.length > 0 || !fits(schema) || !fits(name)) return ["is not a target", FORM];
   if (schema.includes("*"))
