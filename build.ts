@@ -87,12 +87,18 @@ const withoutFaults: Plugin = {
   },
 };
 
-/** The driver brings a pool and a binding to libpq. A function has one connection, and neither. */
+/**
+ * The driver brings a pool, a binding to libpq, and readers of a file of passwords and of URLs. A function
+ * has one connection at a time, and says all of it.
+ */
 const oneConnection: Plugin = {
   name: "one-connection",
   setup: (bundler) => {
     bundler.onLoad(
-      { filter: /node_modules\/(?:pg-pool\/index|pg\/lib\/native\/index)\.js$/ },
+      {
+        filter:
+          /node_modules\/(?:pg-pool\/index|pg\/lib\/native\/index|pgpass\/lib\/index|pg-connection-string\/index)\.js$/,
+      },
       () => ({
         contents: "module.exports = class {};",
       }),

@@ -109,6 +109,7 @@ export const planOf = (declared: Declared): ProvisionPlan => {
     roles: sorted(roles, (name, role) => ({
       groupRole: groupRoleName(tag, name),
       privileges: role.privileges,
+      ...(role.allowCreate === true && { allowCreate: true }),
       ttlSeconds: role.ttlSeconds,
       maxTtlSeconds: role.maxTtlSeconds,
       maxLeases: role.maxLeases,

@@ -58,9 +58,13 @@ export class StatementRejectedError extends MayflyError {
   /** Our name for the statement, never its text. */
   readonly step: string;
 
-  constructor(step: string, engineCode: string, options?: ErrorOptions) {
+  constructor(
+    step: string,
+    engineCode: string,
+    { remedy, ...options }: ErrorOptions & { readonly remedy?: string } = {},
+  ) {
     super(
-      `the database rejected step "${step}" (code ${engineCode}); see docs/errors.md for what each step needs`,
+      `the database rejected step "${step}" (code ${engineCode}); ${remedy ?? "see docs/errors.md for what each step needs"}`,
       options,
     );
     this.step = step;

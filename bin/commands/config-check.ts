@@ -32,11 +32,15 @@ export function addConfig(program: Command, io: Io): void {
 function summary({ databases, consumers }: ParsedConfig): string {
   const all = Object.values(databases);
   const roles = all.reduce((sum, each) => sum + Object.keys(each.roles).length, 0);
+  const excepted = all
+    .flatMap((each) => Object.values(each.roles))
+    .reduce((sum, { privileges }) => sum + (privileges.except?.length ?? 0), 0);
   const secrets = all.reduce((sum, each) => sum + Object.keys(each.secrets).length, 0);
   const grants = Object.values(consumers).reduce((sum, each) => sum + each.grants.length, 0);
   return [
     count(all.length, "database"),
     count(roles, "dynamic role"),
+    ...(excepted > 0 ? [count(excepted, "exception")] : []),
     count(secrets, "rotated secret"),
     count(Object.keys(consumers).length, "consumer"),
     count(grants, "grant"),

@@ -6,6 +6,8 @@ import type { AlarmsConfig, AuditEventsConfig, VpcConfig } from "./types.ts";
 /** A dynamic role with every default filled in. Lengths are in seconds. */
 export interface ParsedRole {
   readonly privileges: Privileges;
+  /** Absent is false. */
+  readonly allowCreate?: boolean;
   readonly ttlSeconds: number;
   readonly maxTtlSeconds: number;
   readonly maxLeases: number;

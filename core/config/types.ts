@@ -146,6 +146,11 @@ export interface RoleConfig extends Privileges {
   /** Longest life of a lease, renewals included; at most 32 days. */
   readonly maxTtl: string;
   /**
+   * Deploy a role that writes although its leases may create objects in a schema of it.
+   * @default false
+   */
+  readonly allowCreate?: boolean;
+  /**
    * Most live leases at one time, all consumers together.
    * @default 1000
    */

@@ -102,7 +102,7 @@ export interface Blocker {
    */
   readonly kind: string;
   readonly count: number;
-  /** Why it could not be cleared, where that was tried. */
+  /** Why it could not be cleared, where that was tried; or what it still does. */
   readonly why?: string;
   /** Whose it is, where that is not the lease itself but its group: it does not keep the lease. */
   readonly of?: string;

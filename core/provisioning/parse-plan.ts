@@ -124,11 +124,13 @@ function roleProblems(name: string, role: unknown): string[] {
   const problems: string[] = [];
   if (!ROLE_NAME.test(name)) problems.push(`roles.${name} is no name of a dynamic role`);
   if (!isName(groupRole)) problems.push(`roles.${name}.groupRole must be a role's name`);
+  if (given.allowCreate !== undefined && typeof given.allowCreate !== "boolean")
+    problems.push(`roles.${name}.allowCreate must be true or false`);
   for (const key of NUMBERS)
     if (!isCount(given[key], MOST))
       problems.push(`roles.${name}.${key} must be a whole number above 0`);
   for (const [key, targets] of Object.entries(isObject(privileges) ? privileges : {})) {
-    if (!PRIVILEGE_KEYS.some((known) => known === key))
+    if (key !== "except" && !PRIVILEGE_KEYS.some((known) => known === key))
       problems.push(`roles.${name}.privileges.${key} is not known`);
     else if (!Array.isArray(targets) || !targets.every(isTarget))
       problems.push(

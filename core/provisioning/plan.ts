@@ -1,6 +1,6 @@
 import type { RotatedUser } from "../rotation/settings.ts";
 
-/** Privileges of a group role. A target is `schema.*` or `schema.name`. */
+/** Privileges of a group role. A target is `schema.*` or `schema.name`, names as PostgreSQL stores them. */
 export interface Privileges {
   readonly select?: readonly string[];
   readonly insert?: readonly string[];
@@ -8,12 +8,16 @@ export interface Privileges {
   readonly delete?: readonly string[];
   /** USAGE and SELECT on sequences, for serial columns. */
   readonly usage?: readonly string[];
+  /** What no `schema.*` means, each `schema.name`. */
+  readonly except?: readonly string[];
 }
 
 /** A dynamic role: its group, and what may be issued of it. Lengths are in seconds. */
 export interface PlannedRole {
   readonly groupRole: string;
   readonly privileges: Privileges;
+  /** Its leases may create objects in a schema of it, although they write. Absent is false. */
+  readonly allowCreate?: boolean;
   readonly ttlSeconds: number;
   readonly maxTtlSeconds: number;
   /** Most leases of this role at one time, all consumers together; latched ones count. */

@@ -9,13 +9,17 @@ export interface WantedPrivilege {
   readonly schema: string;
   /** `null`: every relation of this kind, now and later. */
   readonly name: string | null;
+  /** Names that are left out of every relation. Absent when there is none. */
+  readonly without?: readonly string[];
+  /** Whoever grants CREATE on the schema is let. */
+  readonly creates?: boolean;
 }
 
 /** What a target of the configuration looks like: `schema.*` or `schema.name`. */
 export const TARGET = /^([^.]+)\.(\*|[^.]+)$/;
 
 const GRANTS: readonly {
-  readonly key: keyof Privileges;
+  readonly key: Exclude<keyof Privileges, "except">;
   readonly kind: WantedPrivilege["kind"];
   readonly privileges: readonly string[];
 }[] = [
@@ -27,24 +31,33 @@ const GRANTS: readonly {
 ];
 
 /** The keys of {@link Privileges}, in the order in which they are granted. */
-export const PRIVILEGE_KEYS: readonly (keyof Privileges)[] = GRANTS.map(({ key }) => key);
+export const PRIVILEGE_KEYS = GRANTS.map(({ key }) => key);
 
 /** A plan's privileges, one by one. The plan's targets must match {@link TARGET}. */
 export const wantedPrivileges = (plan: ProvisionPlan): readonly WantedPrivilege[] =>
-  Object.values(plan.roles).flatMap(({ groupRole, privileges }) =>
+  Object.values(plan.roles).flatMap(({ groupRole, privileges, allowCreate }) =>
     GRANTS.flatMap(({ key, kind, privileges: names }) =>
       (privileges[key] ?? []).flatMap((target) => {
         const [, schema = "", name = ""] = TARGET.exec(target) ?? [];
+        const without = name === "*" ? exceptedIn(privileges, schema) : [];
         return names.map((privilege) => ({
           groupRole,
           kind,
           privilege,
           schema,
           name: name === "*" ? null : name,
+          ...(without.length > 0 && { without }),
+          ...(allowCreate === true && { creates: true }),
         }));
       }),
     ),
   );
+
+const exceptedIn = ({ except = [] }: Privileges, schema: string): readonly string[] =>
+  except.flatMap((target) => {
+    const [, of, name = ""] = TARGET.exec(target) ?? [];
+    return of === schema ? [name] : [];
+  });
 
 /** The schemas that a group role must be able to enter, as pairs without repetition. */
 export function wantedSchemas(

@@ -107,7 +107,7 @@ test("what the provisioner refuses arrives whole, with the SQL, and the status i
   expect({ status, out }).toEqual({ status: 78, out: "" });
   expect(err).toBe(
     `mayfly: ConfigError: the database is not ready, and nothing was changed:
-- in database "orders": public.foreign_one belongs to "rdsadmin", and the owner "app_owner" may not grant INSERT, SELECT, UPDATE there; have a DBA run: ALTER TABLE "public"."foreign_one" OWNER TO "app_owner";
+- in database "orders": public.foreign_one belongs to "rdsadmin", and the owner "app_owner" may not grant INSERT, SELECT, UPDATE there; have a DBA run: GRANT insert, select, update ON TABLE "public"."foreign_one" TO "app_owner" WITH GRANT OPTION;
 `,
   );
   await stack.superuser("drop table public.foreign_one");

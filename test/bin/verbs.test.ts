@@ -44,6 +44,7 @@ function recording(): Session & { readonly sent: readonly Sql[][] } {
     rows: async <Row extends object>(_step: string, _query: Sql, values?: readonly unknown[]) =>
       ((values?.[0] ?? []) as string[]).map((name) => ({ name })) as unknown as Row[],
     apply: async (_step, statements) => void sent.push([...statements]),
+    rehearse: async () => {},
     permits: async () => true,
     alone: async () => {},
   };

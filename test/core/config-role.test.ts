@@ -2,13 +2,21 @@ import { expect, test } from "vitest";
 import { problemsOf, withRole } from "./sample-config.ts";
 
 const DURATION = 'is not a duration; write a number and s, m, h or d, e.g. "1h"';
+const FORM = 'is not a target; write "schema.*" or "schema.table", e.g. "public.*"';
+const SPACED =
+  'begins or ends with a space, or has a control character; write "schema.*" or "schema.table", e.g. "public.*"';
+const QUOTED =
+  'is quoted; write names as PostgreSQL stores them, without quotes, e.g. "public.Orders"; what has a quote or a dot in its name is only in "schema.*"';
+const NO_SCHEMA = 'names no schema; write a target for each schema, e.g. "public.*", "billing.*"';
+const SYSTEM =
+  "is in a schema of PostgreSQL's own; take it out: what is meant for everybody there can be read without a privilege, and nothing else is to be lent";
 const ROLE_AT = "databases.orders.roles.ro";
 
 test.each<[string, unknown, string]>([
   [
     "an unknown key in a role",
     withRole({ truncate: [] }),
-    `${ROLE_AT}.truncate: unknown key; known are select, insert, update, delete, usage, ttl, maxTtl, maxLeases, maxLeasesPerConsumer, connectionLimit`,
+    `${ROLE_AT}.truncate: unknown key; known are select, insert, update, delete, usage, except, allowCreate, ttl, maxTtl, maxLeases, maxLeasesPerConsumer, connectionLimit`,
   ],
   ["a ttl without meaning", withRole({ ttl: "90x" }), `${ROLE_AT}.ttl: "90x" ${DURATION}`],
   ["a ttl of a number", withRole({ ttl: 3600 }), `${ROLE_AT}.ttl: 3600 ${DURATION}`],
@@ -58,6 +66,62 @@ test.each<[string, unknown, string]>([
     withRole({ select: ["a.b", "a.b"] }),
     `${ROLE_AT}.select[1]: "a.b" is there twice; remove one`,
   ],
+  ...[
+    [`"public".*`, QUOTED],
+    [`public."Orders"`, QUOTED],
+    ["'public'.*", QUOTED],
+    ["*.*", NO_SCHEMA],
+    ["pub*.*", NO_SCHEMA],
+    ["pg_catalog.*", SYSTEM],
+    ["pg_catalog.pg_authid", SYSTEM],
+    ["information_schema.*", SYSTEM],
+    ["pg_toast.*", SYSTEM],
+    ["pg_temp.t", SYSTEM],
+    ["pg_temp_3.*", SYSTEM],
+    [".orders", FORM],
+    ["public.", FORM],
+    [".", FORM],
+    ["public. orders", SPACED],
+    [" public.*", SPACED],
+    ["public.* ", SPACED],
+    ["public.a\nb", SPACED],
+    ["public.aws*", 'is a pattern; write "schema.*", or each table by its whole name'],
+  ].map(
+    ([target, fault]) =>
+      [
+        `the target ${target}`,
+        withRole({ select: [target] }),
+        `${ROLE_AT}.select[0]: ${JSON.stringify(target)} ${fault}`,
+      ] as [string, unknown, string],
+  ),
+  ...[
+    ["billing.audit", 'is in no target of this role; remove it, or grant "billing.*"'],
+    ["public.*", "is more than a table; take it out of the privileges"],
+    ["pg_catalog.pg_class", SYSTEM],
+    ["public", FORM],
+  ].map(
+    ([target, fault]) =>
+      [
+        `the exception ${target}`,
+        withRole({ except: [target] }),
+        `${ROLE_AT}.except[0]: ${JSON.stringify(target)} ${fault}`,
+      ] as [string, unknown, string],
+  ),
+  [
+    "an exception that the same privilege names",
+    withRole({ select: ["public.*", "public.audit"], except: ["public.audit"] }),
+    `${ROLE_AT}.except[0]: "public.audit" is also named in select; remove it from one of the two`,
+  ],
+  [
+    "no exception in a list of them",
+    withRole({ except: [] }),
+    `${ROLE_AT}.except: [] is not a list of at least one; list tables, e.g. ["public.audit"], or remove it`,
+  ],
+  [
+    "a word for allowCreate",
+    withRole({ allowCreate: "yes" }),
+    `${ROLE_AT}.allowCreate: "yes" is neither; write true or false`,
+  ],
   [
     "a limit of 0 leases",
     withRole({ maxLeases: 0 }),
@@ -88,4 +152,14 @@ test.each([
   ["32d", "32d"],
 ])("accepts a ttl of %s under a maximum of %s", (ttl, maxTtl) => {
   expect(problemsOf(withRole({ ttl, maxTtl }))).toEqual([]);
+});
+
+test.each([
+  { select: ["Public.Orders", "pgdata.*", "public.*"] },
+  { except: ["public.audit"] },
+  // a log that is only written to
+  { insert: ["public.audit"], except: ["public.audit"] },
+  { allowCreate: true },
+])("accepts %j", (change) => {
+  expect(problemsOf(withRole(change))).toEqual([]);
 });

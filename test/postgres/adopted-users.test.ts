@@ -184,7 +184,7 @@ test("what is wrong with an owner group is told with everything else, and the SQ
     ...always,
   ]);
   expect(await problems(open)).toEqual([
-    `- the owner group "${open}" can log in; have a DBA run: ALTER ROLE "${open}" NOLOGIN;`,
+    `- the owner group "${open}" can log in; name a role that cannot, or, if nobody logs in as it; have a DBA run: ALTER ROLE "${open}" NOLOGIN;`,
     `- the owner group "${open}" has SUPERUSER, CREATEROLE, REPLICATION or BYPASSRLS; have a DBA run: ALTER ROLE "${open}" NOSUPERUSER NOCREATEROLE NOREPLICATION NOBYPASSRLS;`,
     `- the owner group "${open}" may not connect to the database "${database.database}"; have a DBA run: GRANT CONNECT ON DATABASE "${database.database}" TO "${open}";`,
     ...always,

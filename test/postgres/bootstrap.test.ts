@@ -104,6 +104,9 @@ test("the script makes what the provisioner makes alone", async () => {
   const sees = rows.filter((row) => row.startsWith(`membership ${STATS_ROLE} mf_TAG_ender `));
   expect(sees).toHaveLength(1);
   extra.push(...sees);
+  // before 16 its own rights are written down only where the data is its business anyway
+  const isOwn = (row: string): boolean => /^membership mf_TAG_\S+ ADMIN /.test(row);
+  if (!(await splits(alone))) extra.push(...made.filter(isOwn));
   const common = (state: readonly string[]) => state.filter((row) => !extra.includes(row));
   expect(common(rows)).toEqual(common(made));
 });
@@ -123,7 +126,7 @@ test("what the owner makes later is covered, and what another makes is the DBA's
   await runAs(database.superuser(), `set role ${database.owner}; create table public.later ()`);
   await runAs(database.superuser(), "create table public.foreign_one ()");
   await expect(database.converge()).rejects.toThrow(
-    `in database "${database.database}": public.foreign_one belongs to "rdsadmin", and the owner "${database.owner}" may not grant INSERT, SELECT, UPDATE there; have a DBA run: ALTER TABLE "public"."foreign_one" OWNER TO "${database.owner}";`,
+    `in database "${database.database}": public.foreign_one belongs to "rdsadmin", and the owner "${database.owner}" may not grant INSERT, SELECT, UPDATE there; have a DBA run: GRANT insert, select, update ON TABLE "public"."foreign_one" TO "${database.owner}" WITH GRANT OPTION;`,
   );
   expect(await bootstrap(database)).toEqual(
     ["readonly SELECT", "readwrite INSERT", "readwrite SELECT", "readwrite UPDATE"].map((each) => {

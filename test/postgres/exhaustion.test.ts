@@ -114,7 +114,15 @@ async function everyFunction(lease: Credential): Promise<unknown[]> {
     () => revoke(lease),
     swept,
     () => database.converge(),
-    () => rotator.logIn({ host, port, username, password, dbname: database.database }),
+    () =>
+      rotator.logIn({
+        host,
+        port,
+        username,
+        password,
+        dbname: database.database,
+        ofApplication: false,
+      }),
   ];
   const seen: unknown[] = [];
   for (const work of works) seen.push(await counted(work));

@@ -1,6 +1,6 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { groupRoleName } from "../../core/names.ts";
-import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import type { PlannedRole, ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { Secret } from "../../core/secret.ts";
 import { ownCluster } from "../support/own-cluster.ts";
 import { rolesOf, tracesOf } from "../support/provision-traces.ts";
@@ -13,6 +13,7 @@ import {
   unprovisioned as unprovisionedOn,
 } from "../support/provisioned.ts";
 
+const MASTER = "mayfly_master";
 const cluster = ownCluster();
 const unprovisioned = (options: ProvisionedOptions = {}): Promise<TestDatabase> =>
   unprovisionedOn({ cluster: cluster(), ...options });
@@ -27,6 +28,19 @@ async function problemsOf(test: TestDatabase, plan = test.plan, roles = 0): Prom
   const [introduction, ...problems] = (error as Error).message.split("\n");
   expect(introduction).toBe("the database is not ready, and nothing was changed:");
   return problems.map((line) => line.replace(/^- /, ""));
+}
+
+/** The SQL in a problem, as it is printed. */
+const remedyIn = (problem: string): string =>
+  /have a DBA run: (.*?;)(?= or leave | or say | or, | and likewise |$)/m.exec(problem)?.[1] ?? "";
+
+/** Whether the group of a dynamic role may read a table of `public`. */
+async function readsAs(test: TestDatabase, role: string, table: string): Promise<unknown> {
+  const [row] = await runAs(
+    test.superuser(),
+    `select has_table_privilege('${groupRoleName(test.tag, role)}', 'public.${table}', 'select') as reads`,
+  );
+  return row?.reads;
 }
 
 /** Let another admin provision, made by the superuser with these attributes. */
@@ -69,7 +83,7 @@ test("every problem is reported at once, each with the SQL that removes it", asy
   expect(problems).toEqual([
     `"${admin}" may not create roles; have a DBA run: ALTER ROLE "${admin}" CREATEROLE;`,
     `"${admin}" may not create the maintenance database "mayfly"; have a DBA run: ALTER ROLE "${admin}" CREATEDB;`,
-    `the database "absent" does not exist or allows no connections; correct "databases"; have a DBA run: CREATE DATABASE "absent";`,
+    `the database "absent" does not exist; correct "databases"; have a DBA run: CREATE DATABASE "absent";`,
     ...(split
       ? [
           `"${admin}" may not pass on pg_signal_backend, with which sessions are ended; have a DBA run: GRANT "pg_signal_backend" TO "${admin}" WITH ADMIN OPTION;`,
@@ -86,8 +100,7 @@ test("what the problems say is what removes them", async () => {
   await useAdmin(database, "nocreaterole nocreatedb");
   const plan = withRole(database, ["fresh.*"]);
   for (const problem of await problemsOf(database, plan)) {
-    const statement = /have a DBA run: (.*);$/.exec(problem)?.[1] ?? "";
-    await runAs(database.superuser(), statement);
+    await runAs(database.superuser(), remedyIn(problem));
   }
   await database.provision(plan);
   expect(await rolesOf(database)).toHaveLength(7);
@@ -106,11 +119,57 @@ test("tables of somebody else in a schema are named, and nothing is half done", 
   });
   const problems = await problemsOf(database);
   expect(problems).toEqual([
-    `in database "${database.database}": public.foreign_one, public.foreign_two, public.foreign_one_id_seq belong to "rdsadmin", and the owner "${database.owner}" may not grant INSERT, SELECT, UPDATE there; have a DBA run: ALTER TABLE "public"."foreign_one" OWNER TO "${database.owner}";, and likewise for each`,
+    `in database "${database.database}": public.foreign_one, public.foreign_two belong to "rdsadmin", and the owner "${database.owner}" may not grant INSERT, SELECT, UPDATE there; have a DBA run: GRANT insert, select, update ON TABLE "public"."foreign_one", "public"."foreign_two" TO "${database.owner}" WITH GRANT OPTION; or leave out what a pattern means: except: ["public.foreign_one", "public.foreign_two"]`,
+    `in database "${database.database}": public.foreign_one_id_seq belongs to "rdsadmin", and the owner "${database.owner}" may not grant SELECT, USAGE there; have a DBA run: GRANT select, usage ON SEQUENCE "public"."foreign_one_id_seq" TO "${database.owner}" WITH GRANT OPTION; or leave out what a pattern means: except: ["public.foreign_one_id_seq"]`,
   ]);
-  for (const table of ["foreign_one", "foreign_two"])
-    await runAs(database.superuser(), `alter table public.${table} owner to ${database.owner}`);
+  for (const remedy of problems.map(remedyIn)) await runAs(database.superuser(), remedy);
   await database.provision();
+  const lent = await readsAs(database, "readonly", "foreign_one");
+  expect(lent).toBe(true);
+});
+
+test("what is excepted is not asked for, not granted, and taken away again", async () => {
+  const database = await unprovisioned({
+    before: ({ owner }) =>
+      `create table public.foreign_one (id serial); create table public."Audit, odd" ();
+       alter table public."Audit, odd" owner to ${owner}`,
+  });
+  const except = ["public.foreign_one", "public.foreign_one_id_seq", "public.Audit, odd"];
+  const excepting = (names: readonly string[]): ProvisionPlan => ({
+    ...database.plan,
+    roles: Object.fromEntries(
+      Object.entries(database.plan.roles).map(([name, role]) => [
+        name,
+        { ...role, privileges: { ...role.privileges, except: names } },
+      ]),
+    ),
+  });
+  await database.provision(excepting(except.slice(0, 2)));
+  expect(await readsAs(database, "readonly", '"Audit, odd"')).toBe(true);
+  expect(await readsAs(database, "readonly", "foreign_one")).toBe(false);
+
+  // four privileges of two groups on one table
+  expect(await database.provision(excepting(except))).toMatchObject({ privilegesWithdrawn: 4 });
+  expect(await readsAs(database, "readonly", '"Audit, odd"')).toBe(false);
+  expect(await database.provision(excepting(except))).toMatchObject({
+    privilegesGranted: 0,
+    privilegesWithdrawn: 0,
+  });
+
+  // what the owner makes again has the default privileges, until the next converge
+  await runAs(
+    database.superuser(),
+    `set role ${database.owner}; drop table public."Audit, odd"; create table public."Audit, odd" ()`,
+  );
+  expect(await readsAs(database, "readonly", '"Audit, odd"')).toBe(true);
+  expect(await database.converge(excepting(except))).toMatchObject({
+    privilegesGranted: 0,
+    privilegesWithdrawn: 4,
+  });
+  expect(await readsAs(database, "readonly", '"Audit, odd"')).toBe(false);
+  await runAs(database.superuser(), 'grant select on public."Audit, odd" to public');
+  await database.converge(excepting(except));
+  expect(database.warnings.at(-1)).toContain("has SELECT on public.Audit, odd");
 });
 
 test("the tables of an extension are not asked for", async () => {
@@ -199,7 +258,7 @@ test("a right over roles that the admin does not inherit is named", async () => 
   try {
     expect(await problemsOf(database, database.plan, 1)).toEqual([
       `"${admin}" may not pass on pg_signal_backend, with which sessions are ended; have a DBA run: GRANT "pg_signal_backend" TO "${admin}" WITH ADMIN OPTION;`,
-      `the role "mf_${database.tag}_janitor" exists, and "${admin}" may not alter it; have a DBA run: GRANT "mf_${database.tag}_janitor" TO "${admin}" WITH ADMIN OPTION;`,
+      `the role mf_${database.tag}_janitor exists, and "${admin}" may not alter it; have a DBA run: GRANT "mf_${database.tag}_janitor" TO "${admin}" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;`,
     ]);
   } finally {
     await runAs(database.superuser(), "grant rds_superuser to mayfly_master");
@@ -216,4 +275,140 @@ test("a secret without a database's name, such as RDS manages, is refused", asyn
   await expect(database.provision()).rejects.toThrow(
     "the admin secret admin must have the keys username, password and dbname; secrets that RDS manages hold no dbname and are not supported",
   );
+});
+
+describe("a role that writes where its leases may create", () => {
+  const writer = (test: TestDatabase, change: Partial<PlannedRole> = {}): ProvisionPlan => ({
+    ...test.plan,
+    roles: {
+      writer: {
+        ...LIMITS,
+        groupRole: groupRoleName(test.tag, "writer"),
+        privileges: { select: ["public.*"], insert: ["shop.*"] },
+        ...change,
+      },
+    },
+  });
+  const shop = (owner: string, more: string) =>
+    `create schema shop; grant usage on schema shop to ${owner} with grant option;
+     revoke create on schema public from public; ${more}`;
+
+  test.each([
+    ["everybody, in a schema of a DBA's", () => "grant create on schema shop to public"],
+    [
+      "everybody, by somebody else's grant",
+      (owner: string) =>
+        `grant create on schema shop to mayfly_master with grant option; set role mayfly_master;
+         grant create on schema shop to public; reset role; grant create on schema shop to ${owner}`,
+    ],
+    ["everybody, in public", () => "grant create on schema public to public"],
+    [
+      "the group, as a member of a role",
+      (owner: string, group: string) =>
+        `create role "may create ${owner}"; create role ${group};
+         grant create on schema shop to "may create ${owner}";
+         grant "may create ${owner}" to ${group}; grant ${group} to mayfly_master with admin option`,
+    ],
+  ])("is refused, with what ends that: %s", async (_, more) => {
+    const database = await unprovisioned({
+      before: ({ owner }) =>
+        shop(owner, more(owner, groupRoleName(owner.replace("owner_", ""), "writer"))),
+    });
+    const creates = async () =>
+      runAs(
+        database.superuser(),
+        `select has_schema_privilege('${database.owner}', n.nspname, 'create') as may
+         from pg_namespace n where n.nspname in ('public', 'shop') order by n.nspname`,
+      );
+    const roles = await rolesOf(database);
+    const ownerCould = await creates();
+    const problems = await problemsOf(database, writer(database), roles.length);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(/ or say allowCreate: true of the role "writer"$/);
+    await database.provision(writer(database, { privileges: { select: ["shop.*"] } }));
+    await database.provision(writer(database, { allowCreate: true }));
+    await expect(database.provision(writer(database))).rejects.toThrow("allowCreate");
+    await runAs(database.superuser(), remedyIn(problems[0] ?? ""));
+    // migrations are the owner's
+    expect(await creates()).toEqual(ownerCould);
+    await database.provision(writer(database));
+  });
+
+  test("allowCreate leaves what a DBA granted to the group; without it, it is taken away", async () => {
+    const database = await unprovisioned({ before: ({ owner }) => shop(owner, "select 1") });
+    const plan = writer(database, { allowCreate: true });
+    await database.provision(plan);
+    const { groupRole = "" } = plan.roles.writer ?? {};
+    await runAs(database.superuser(), `grant create on schema shop to ${groupRole}`);
+    expect(await database.provision(plan)).toMatchObject({ privilegesWithdrawn: 0 });
+    const refusal = await database.provision(writer(database)).then(String, String);
+    await runAs(database.superuser(), remedyIn(refusal));
+    await database.provision(writer(database));
+  });
+});
+
+/** What somebody has done, and what of it the problem says. */
+const wrongs: readonly (readonly [string, (test: TestDatabase) => string, string])[] = [
+  [
+    "a role of Mayfly's with a power that none may have",
+    ({ tag }) => `create role mf_${tag}_janitor bypassrls`,
+    "ALTER ROLE",
+  ],
+  ["a schema that is not there any more", () => "drop schema shop cascade", "CREATE SCHEMA"],
+  ["a sequence of somebody else's", () => `create sequence shop."odd; one"`, "GRANT"],
+  [
+    "a foreign table, a view and a partitioned table of somebody else's",
+    () => `create view shop.seen as select 1 as one; create table shop.parted (id int) partition by list (id);
+      create extension if not exists postgres_fdw; create server elsewhere foreign data wrapper postgres_fdw;
+      create foreign table shop.far (id int) server elsewhere`,
+    "GRANT",
+  ],
+  [
+    "a grant to a group by somebody whom the administrator cannot become",
+    ({ tag }) =>
+      `create role "odd\n${tag}"; grant truncate on public.orders to "odd\n${tag}" with grant option;
+       create role mf_${tag}_group_reader; grant mf_${tag}_group_reader to ${MASTER} with admin option;
+       set role "odd\n${tag}"; grant truncate on public.orders to mf_${tag}_group_reader`,
+    "SET ROLE",
+  ],
+  [
+    "a database that lets the administrator in no more, nor anybody",
+    ({ database }) =>
+      `alter database ${database} owner to rdsadmin; revoke connect on database ${database} from public`,
+    "GRANT CONNECT",
+  ],
+  [
+    "an owner whom the administrator cannot become any more",
+    ({ owner }) => `revoke ${owner} from ${MASTER} cascade`,
+    "GRANT",
+  ],
+];
+
+test.each(wrongs)("is removed by the SQL that is printed: %s", async (_, wrong, remedy) => {
+  const database = await unprovisioned({
+    before: ({ owner }) => `create schema shop authorization ${owner}`,
+  });
+  await runAs(database.superuser(), wrong(database));
+  const plan: ProvisionPlan = {
+    ...database.plan,
+    roles: {
+      reader: {
+        ...LIMITS,
+        groupRole: groupRoleName(database.tag, "reader"),
+        privileges: { select: ["shop.*", "public.*"], usage: ["shop.*"] },
+      },
+    },
+  };
+  const printed: string[][] = [];
+  for (;;) {
+    const refusal = await database.provision(plan).then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
+    if (refusal === undefined) break;
+    const statements = refusal.split("\n").map(remedyIn);
+    expect(printed.push(statements)).toBeLessThan(4);
+    for (const statement of statements) await runAs(database.superuser(), statement);
+  }
+  expect(printed[0]?.join()).toContain(remedy);
 });

@@ -11,7 +11,11 @@ const DENIED = "42501";
 /** The plan with other privileges for one role. */
 function withPrivileges({ tag, plan }: TestDatabase, role: string, privileges: Privileges) {
   const groupRole = groupRoleName(tag, role);
-  return { ...plan, roles: { ...plan.roles, [role]: { ...LIMITS, groupRole, privileges } } };
+  const former = plan.roles[role];
+  return {
+    ...plan,
+    roles: { ...plan.roles, [role]: { ...LIMITS, ...former, groupRole, privileges } },
+  };
 }
 
 /** The plan without a role, or without a consumer. */

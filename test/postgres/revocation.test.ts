@@ -49,6 +49,40 @@ const revoke = ({ leaseId }: Credential): Promise<Receipt> =>
 const swept = () => sweep(lease.deps, { actor: "sweep", mayContinue: () => true });
 
 describe("a lease that owns something", () => {
+  test("a trigger function is named first, and that it runs on: until it is dropped it does", async () => {
+    const { superuser, owner, database } = lease.test;
+    const group = groupRoleName(lease.test.tag, "readwrite");
+    await runAs(superuser(), `grant trigger on all tables in schema public to ${group}`);
+    const { credential, oid } = await leaseThatRan(
+      `create table public.aside (id int);
+       create function public.bait() returns trigger language plpgsql as
+         $$ begin new.customer := 'changed'; return new; end $$;
+       create trigger bait before insert on public.orders for each row execute function public.bait()`,
+    );
+    const receipt = await revoke(credential);
+    expect(receipt.state).toBe("quarantined");
+    expect(receipt.blockers[0]).toEqual({
+      database,
+      catalog: "pg_proc",
+      kind: "owner",
+      count: 1,
+      why: "what calls a function of it still runs it; a trigger function runs as whoever writes the table",
+    });
+    expect(receipt.blockers.slice(1).map(({ why }) => why)).not.toContain(receipt.blockers[0]?.why);
+    const inserted = () =>
+      runAs(
+        superuser(),
+        `set role ${owner}; insert into public.orders (customer, total_cents) values ('eve', 1)
+         returning customer`,
+      );
+    expect(await inserted()).toEqual([{ customer: "changed" }]);
+    await runAs(superuser(), "drop function public.bait() cascade; drop table public.aside");
+    expect(await inserted()).toEqual([{ customer: "eve" }]);
+    await runAs(superuser(), `revoke trigger on all tables in schema public from ${group}`);
+    await swept();
+    expect(await leftOf(lease.test, credential, oid)).toEqual(NOTHING);
+  });
+
   test("in two databases is quarantined with all of it named, and is of no use any more", async () => {
     const { database } = lease.test;
     const { credential, oid } = await leaseThatRan(

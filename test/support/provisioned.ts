@@ -186,6 +186,9 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     as(superuser.username, superuser.password, name);
 
   await withSession(admin(), TEST_LIMITS, (session) => seedDatabase(session, owner));
+  // everybody may create in public there, and nobody but a superuser can change that
+  const [server] = await runAs(superuserLogin(), "show server_version_num");
+  const allowed = Number(server?.server_version_num) < 150_000 && { allowCreate: true };
   const before = options.before?.({ owner, database });
   if (before !== undefined) await runAs(superuserLogin(), before);
 
@@ -241,7 +244,13 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     roles: Object.fromEntries(
       Object.entries(options.roles ?? ROLES).map(([role, privileges]) => [
         role,
-        { ...LIMITS, ...options.limits, groupRole: groupRoleName(tag, role), privileges },
+        {
+          ...LIMITS,
+          ...options.limits,
+          ...allowed,
+          groupRole: groupRoleName(tag, role),
+          privileges,
+        },
       ]),
     ),
     grants: ["user-service", "reporting"].flatMap((consumer) =>

@@ -4,8 +4,16 @@ import { StatementRejectedError } from "../../../core/errors.ts";
 import { fromPgError, sqlStateOf } from "./from-pg-error.ts";
 import { connect, type Limits, type Login } from "./login.ts";
 import { type RetryDeps, retried } from "./retry.ts";
-import { integer, joined, type Sql, sql } from "./sql.ts";
-import { CONFLICT, POWERLESS, REFUSED } from "./sqlstates.ts";
+import { ident, integer, joined, type Sql, sql } from "./sql.ts";
+import {
+  CONFLICT,
+  DENIED,
+  NO_DATABASE,
+  NOT_AUTHORIZED,
+  POWERLESS,
+  REFUSED,
+  WRONG_PASSWORD,
+} from "./sqlstates.ts";
 
 /** PostgreSQL 16 split memberships into ADMIN, INHERIT and SET. */
 export const SPLIT_MEMBERSHIP = 160_000;
@@ -22,6 +30,8 @@ export interface Session {
    *   no effect (code 01007, 01006): then nothing is committed.
    */
   apply(step: string, statements: readonly Sql[]): Promise<void>;
+  /** As `apply`, and undo it. Warnings are none of its business. */
+  rehearse(step: string, statements: readonly Sql[]): Promise<void>;
   /** Whether statements would be let through: they run in a transaction that is rolled back. */
   permits(step: string, statements: readonly Sql[]): Promise<boolean>;
   /** Run one statement that PostgreSQL allows in no transaction; errors in `fine` are no errors. */
@@ -40,9 +50,36 @@ export interface OpenSession extends Session {
   end(): Promise<void>;
 }
 
+const connectStep = ({ database }: Pick<Login, "database">): string => `connect to ${database}`;
+
+/** Whether a login was refused by a database, for another reason than its password. */
+export const isRefusedEntry = (error: unknown, database: string): error is StatementRejectedError =>
+  error instanceof StatementRejectedError &&
+  error.step === connectStep({ database }) &&
+  error.engineCode !== WRONG_PASSWORD;
+
+/** What lets a login in that was refused; nothing where the code says it. */
+function remedyOfEntry(
+  { username, database }: Pick<Login, "username" | "database">,
+  code: string,
+): string | undefined {
+  if (code === WRONG_PASSWORD || code === NO_DATABASE) return undefined;
+  const [role, place] = [ident(username), ident(database)];
+  if (code === NOT_AUTHORIZED)
+    return `pg_hba.conf must have a line that lets ${role} into the database ${place} with a password, and ${role} must be allowed to log in`;
+  if (code === DENIED)
+    return `have a DBA run: ${sql`GRANT CONNECT ON DATABASE ${place} TO ${role}`}; or, where it has that, mend the login event trigger that refuses it (PostgreSQL 17 and newer)`;
+  return `a login event trigger of the database ${place} failed (PostgreSQL 17 and newer): mend its function, or have a DBA run: ${sql`ALTER ROLE ${role} IN DATABASE ${place} SET event_triggers = off`};`;
+}
+
 /** Open a session; the caller ends it. @throws MayflyError naming the step `connect to <database>`. */
 export async function openSession(login: Login, limits: Limits): Promise<OpenSession> {
-  const client = await attempt(`connect to ${login.database}`, () => connect(login, limits));
+  const step = connectStep(login);
+  const client = await attempt(step, () => connect(login, limits)).catch((error: unknown) => {
+    if (!(error instanceof StatementRejectedError)) throw error;
+    const remedy = remedyOfEntry(login, error.engineCode);
+    throw new StatementRejectedError(step, error.engineCode, { ...(remedy && { remedy }) });
+  });
   return {
     ...sessionOn(client),
     applyUnlogged: (step, statements) =>
@@ -120,14 +157,19 @@ function sessionOn(client: pg.Client): Session {
   client.on("notice", ({ code }) => {
     if (code !== undefined) warnings.push(code);
   });
-  const transaction = async (step: string, body: Sql): Promise<void> => {
+  const transaction = async (
+    step: string,
+    body: Sql,
+    end: "commit" | "rollback" = "commit",
+  ): Promise<void> => {
     warnings.length = 0;
     await client.query("begin");
     try {
       await client.query(body);
       const powerless = warnings.find((code) => POWERLESS.has(code));
-      if (powerless !== undefined) throw new StatementRejectedError(step, powerless);
-      await client.query("commit");
+      if (powerless !== undefined && end === "commit")
+        throw new StatementRejectedError(step, powerless);
+      await client.query(end);
     } catch (error) {
       await client.query("rollback").catch(() => {});
       throw error;
@@ -141,6 +183,10 @@ function sessionOn(client: pg.Client): Session {
         if (statements.length === 0) return;
         await repeated(() => transaction(step, joined(statements, sql`;\n`)));
       }),
+    rehearse: (step, statements) =>
+      attempt(step, () =>
+        repeated(() => transaction(step, joined(statements, sql`;\n`), "rollback")),
+      ),
     permits: (step, statements) =>
       attempt(step, async () => {
         await client.query("begin");

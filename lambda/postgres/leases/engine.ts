@@ -316,7 +316,12 @@ async function blockersOf(deps: EngineDeps, lease: LeaseRef): Promise<readonly B
     0,
     values,
   );
-  return rows.map(({ counted, ...rest }) => ({ ...rest, count: counted }));
+  const all = rows.map(({ counted, ...rest }) => ({
+    ...rest,
+    count: counted,
+    ...(isCode(rest) && { why: RUNS_ON }),
+  }));
+  return [...all.filter(isCode), ...all.filter((each) => !isCode(each))];
 }
 
 async function strays(
@@ -328,6 +333,12 @@ async function strays(
   ]);
   return rows.map(({ counted, ...rest }) => ({ ...rest, count: counted }));
 }
+const isCode = ({ catalog, kind }: Pick<Blocker, "catalog" | "kind">): boolean =>
+  catalog === "pg_proc" && kind === "owner";
+
+/** Which kind of function it is stands in another database. */
+const RUNS_ON =
+  "what calls a function of it still runs it; a trigger function runs as whoever writes the table";
 
 /** Repeat for those that are contended, until none is, or the attempts are used up. */
 async function again<T extends { readonly kind: string }>(

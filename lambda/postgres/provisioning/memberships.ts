@@ -1,5 +1,5 @@
-import { SPLIT_MEMBERSHIP } from "../connection/session.ts";
-import { type Sql, sql } from "../connection/sql.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "../connection/session.ts";
+import { ident, type Sql, sql } from "../connection/sql.ts";
 
 /** That one role is a member of another: all that several roles may have granted, together. */
 export interface Membership {
@@ -11,14 +11,56 @@ export interface Membership {
   readonly set: boolean;
 }
 
+/** Likewise, and whether somebody gave SET who did not give ADMIN along, with which a member could do so itself. */
+export interface AdministeringMembership extends Membership {
+  readonly setAlone: boolean;
+  /** Who gave more than ADMIN; before 16 nobody is told apart. */
+  readonly wideners: readonly string[];
+}
+
 /** `$1` names of members. */
 export const memberships = (version: number): Sql => sql`
 select r.rolname::text as role, u.rolname::text as member,
   pg_catalog.bool_or(m.admin_option) as admin,
   pg_catalog.bool_or(${version >= SPLIT_MEMBERSHIP ? sql`m.inherit_option` : sql`u.rolinherit`}) as inherit,
-  pg_catalog.bool_or(${version >= SPLIT_MEMBERSHIP ? sql`m.set_option` : sql`true`}) as set
+  pg_catalog.bool_or(${version >= SPLIT_MEMBERSHIP ? sql`m.set_option` : sql`true`}) as set,
+  pg_catalog.bool_or(${version >= SPLIT_MEMBERSHIP ? sql`m.set_option and not m.admin_option` : sql`false`}) as "setAlone",
+  ${
+    version >= SPLIT_MEMBERSHIP
+      ? sql`coalesce(pg_catalog.array_agg(b.rolname::text)
+    filter (where m.inherit_option or m.set_option and not m.admin_option), '{}')`
+      : sql`array[]::text[]`
+  } as wideners
 from pg_catalog.pg_auth_members m
 join pg_catalog.pg_roles r on r.oid = m.roleid
 join pg_catalog.pg_roles u on u.oid = m.member
+left join pg_catalog.pg_roles b on b.oid = m.grantor
 where u.rolname = any ($1::text[])
 group by r.rolname, u.rolname`;
+
+/** `$1` roles, `$2` the owner of tables. Those that the administrator administers by `CREATEROLE` alone. */
+const unwritten = sql`
+select r.rolname::text as name from pg_catalog.pg_roles r
+where r.rolname = any ($1::text[]) and r.rolname <> current_user
+  and pg_catalog.pg_has_role($2::name, 'MEMBER') and not exists (
+  select from pg_catalog.pg_auth_members m join pg_catalog.pg_roles u on u.oid = m.member
+  where m.roleid = r.oid and u.rolname = current_user and m.admin_option)`;
+
+/**
+ * Write down, before PostgreSQL 16, that the administrator may administer its roles: the next major
+ * knows no other right, and an upgrade makes none up. Until then `CREATEROLE` has all of it anyway. Not
+ * where it is kept from the data, which a group would bring: there a DBA's script gives it (bootstrap).
+ */
+export async function administer(
+  { session, version }: { readonly session: Session; readonly version: number },
+  owner: string,
+  roles: readonly string[],
+): Promise<void> {
+  if (version >= SPLIT_MEMBERSHIP) return;
+  const step = "write down who administers roles";
+  const rows = await session.rows<{ name: string }>(step, unwritten, [roles, owner]);
+  await session.apply(
+    step,
+    rows.map(({ name }) => sql`grant ${ident(name)} to current_user with admin option`),
+  );
+}

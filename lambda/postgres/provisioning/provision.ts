@@ -4,11 +4,12 @@ import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
 import { type Changes, changesOf } from "../../../core/provisioning/report.ts";
 import type { Stack } from "../../../core/provisioning/stack.ts";
 import type { Login } from "../connection/login.ts";
-import { type Session, withSession } from "../connection/session.ts";
+import { isRefusedEntry, openSession, type Session } from "../connection/session.ts";
 import { VERBS_VERSION } from "../leases/verbs.ts";
 import { asAdmin } from "./admin-login.ts";
 import { checkCluster } from "./check/check-cluster.ts";
 import { checkDatabase } from "./check/check-database.ts";
+import { rehearse } from "./check/event-triggers.ts";
 import { refuseIf } from "./check/problems.ts";
 import { clearLogins } from "./converge/clear-logins.ts";
 import { grantConnect } from "./converge/connect.ts";
@@ -36,9 +37,10 @@ import {
 } from "./converge/verbs.ts";
 import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
 import { type Ground, type InDatabase, withDatabases } from "./ground.ts";
+import { administer } from "./memberships.ts";
 import { dismiss } from "./remove/dismiss.ts";
 import { dismissUsers } from "./remove/dismiss-users.ts";
-import { groupsOf } from "./remove/drop-roles.ts";
+import { dropMaintenanceDatabase, groupsOf } from "./remove/drop-roles.ts";
 import { issuerLoginsOf, wantedMemberships, wantedRoles } from "./wanted-roles.ts";
 
 /**
@@ -81,12 +83,27 @@ export async function onReadyGround<T>(
     withDatabases(admin, async (inDatabase) => {
       const version = await checked(deps, inDatabase, admin, plan);
       log("checks passed", { version });
-      const { maintenanceDatabase: database } = plan;
-      if (await inDatabase(admin.database, (session) => makeMaintenanceDatabase(session, plan)))
-        warn(`database ${database} was open to PUBLIC, or to nobody; it was put right`);
-      return withSession({ ...admin, database }, LIMITS, (session) =>
-        work({ admin, version, session, inDatabase }),
+      const came = await inDatabase(admin.database, (session) =>
+        makeMaintenanceDatabase(session, plan),
       );
+      if (came === "opened")
+        warn(
+          `database ${plan.maintenanceDatabase} was open to PUBLIC, or to nobody; it was put right`,
+        );
+      const room = { ...admin, database: plan.maintenanceDatabase };
+      const session = await openSession(room, LIMITS).catch(async (error: unknown) => {
+        // nobody has been in it
+        if (came === "made")
+          await inDatabase(admin.database, (session) =>
+            dropMaintenanceDatabase(session, plan),
+          ).catch(() => {});
+        throw error;
+      });
+      try {
+        return await work({ admin, version, session, inDatabase });
+      } finally {
+        await session.end();
+      }
     }),
   );
 }
@@ -140,12 +157,29 @@ async function checked(
   const all = [...problems];
   for (const database of found.ownerExists ? found.reachable : [])
     all.push(
-      ...(await inDatabase(database, (inside) =>
-        checkDatabase(inside, database, plan, { version, ...found }),
+      ...(await entering(database, () =>
+        inDatabase(database, async (inside) => {
+          const here = await checkDatabase(inside, database, plan, { version, ...found });
+          return problems.length + here.length > 0 ? here : rehearse(inside, plan, version);
+        }),
       )),
     );
   refuseIf(all, "the database is not ready, and nothing was changed");
   return version;
+}
+
+/** The problems in a database; or that it cannot be entered. */
+async function entering(
+  database: string,
+  look: () => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  const within = `in database "${database}": `;
+  try {
+    return (await look()).map((each) => `${within}${each}`);
+  } catch (error) {
+    if (!isRefusedEntry(error, database)) throw error;
+    return [`${within}${error.message}`];
+  }
 }
 
 async function makeClusterWide(
@@ -160,6 +194,11 @@ async function makeClusterWide(
     );
   const roles = wantedRoles(plan);
   const { made, corrected } = await makeRoles(session, roles);
+  const names = roles.map(({ name }) => name);
+  await administer({ session, version }, plan.owner, [
+    ...names,
+    ...(await groupsOf(session, plan.tag)),
+  ]);
   const memberships = wantedMemberships(plan);
   const membershipsGranted = await makeMemberships(session, memberships, version);
   await letSeeSessions(session, plan.tag);

@@ -12,7 +12,11 @@ import { assertWritable, comment, inComment, PINNED, type Piece } from "./psql.t
  * @throws ConfigError when a name cannot stand in a script.
  */
 export function bootstrapScript(plan: ProvisionPlan, admin: string): string {
-  const named = wantedPrivileges(plan).flatMap(({ schema, name }) => [schema, name ?? ""]);
+  const named = wantedPrivileges(plan).flatMap(({ schema, name, without = [] }) => [
+    schema,
+    name ?? "",
+    ...without,
+  ]);
   assertWritable(plan.databases, [admin, plan.owner, ...ownerGroupsOf(plan), ...named]);
   const pieces = [
     header(plan, admin),

@@ -1,4 +1,4 @@
-import { enderName } from "../../../../core/names.ts";
+import { enderName, groupRoleName } from "../../../../core/names.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, literal, type Sql, sql } from "../../connection/sql.ts";
@@ -10,6 +10,7 @@ import {
   type DatabaseFacts,
   databaseProblems,
   elsewhereProblem,
+  type Intruder,
   intruderProblem,
   ownerProblems,
   powerProblem,
@@ -65,7 +66,7 @@ where u.rolname = current_user`;
  * be able to connect. A database is `grantable` also when nothing is to be granted there.
  */
 const databaseFacts = sql`
-select w.name, coalesce(d.datallowconn, false) as open,
+select w.name, d.oid is not null as exists, coalesce(d.datallowconn, false) as open,
   pg_catalog.has_database_privilege(d.oid, 'CONNECT') as may_connect,
   pg_catalog.has_database_privilege(d.oid, 'CONNECT WITH GRANT OPTION')
     or coalesce(pg_catalog.has_database_privilege(
@@ -80,9 +81,10 @@ left join pg_catalog.pg_database d on d.datname = w.name`;
 
 /** `$1` the maintenance database. Whoever may enter it but is neither its owner nor an issuer login. */
 const intruders = sql`
-select g.rolname::text as name
+select g.rolname::text as name, b.rolname::text as grantor
 from pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a
 join pg_catalog.pg_roles g on g.oid = a.grantee
+join pg_catalog.pg_roles b on b.oid = a.grantor
 where d.datname = $1::text and a.privilege_type = 'CONNECT' and a.grantee <> d.datdba
   and g.rolname !~ '^mf_[a-z2-7]{4}_login_[ab]$'`;
 
@@ -93,11 +95,12 @@ from pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a
 join pg_catalog.pg_roles g on g.oid = a.grantee
 where d.datname <> $1::text and ${isMarked} and g.rolname = any ($2::text[])`;
 
-/** `$1` the names of Mayfly's own roles. */
+/** `$1` the names of Mayfly's own roles, `$2` what its groups begin with: some may be in no plan any more. */
 const existingRoles = sql`
 select r.rolname::text as name, r.rolsuper or r.rolreplication or r.rolbypassrls as powerful
 from pg_catalog.pg_roles r
-where r.rolname = any ($1::text[])`;
+where r.rolname = any ($1::text[]) or pg_catalog.starts_with(r.rolname::text, $2)
+order by 1`;
 
 /** Look at everything outside the application databases; change nothing. */
 export async function checkCluster(
@@ -129,7 +132,7 @@ export async function checkCluster(
   ]);
   const strangers =
     found.maintenance_marked === true
-      ? await session.rows<{ name: string }>(step, intruders, [plan.maintenanceDatabase])
+      ? await session.rows<Intruder>(step, intruders, [plan.maintenanceDatabase])
       : [];
   const others = await session.rows<{ name: string }>(step, elsewhere, [
     plan.maintenanceDatabase,
@@ -137,6 +140,7 @@ export async function checkCluster(
   ]);
   const roles = await session.rows<RoleFacts>(step, existingRoles, [
     wantedRoles(plan).map(({ name }) => name),
+    groupRoleName(plan.tag, ""),
   ]);
   return {
     version,
@@ -147,9 +151,9 @@ export async function checkCluster(
       ...ownerProblems(found, plan.owner),
       ...databases.flatMap((database) => databaseProblems(database, found.admin)),
       ...others.map(({ name }) => elsewhereProblem(name, plan)),
-      ...strangers.map(({ name }) => intruderProblem(name, plan)),
+      ...strangers.map((each) => intruderProblem(each, plan)),
       ...roles.filter(({ powerful }) => powerful).map(({ name }) => powerProblem(name)),
-      ...(await refusedRights(session, found, roles, split)),
+      ...(await refusedRights(session, found, roles, version)),
     ],
     ownerExists: found.owner_exists,
     reachable: databases.filter((d) => d.open && d.may_connect).map(({ name }) => name),
@@ -164,8 +168,9 @@ async function refusedRights(
   session: Session,
   { admin, create_role, ender_signals, superuser }: AdminFacts,
   roles: readonly RoleFacts[],
-  split: boolean,
+  version: number,
 ): Promise<readonly string[]> {
+  const split = version >= SPLIT_MEMBERSHIP;
   const step = "try the admin's rights";
   const problems: string[] = [];
   const signal = ident(SIGNAL_ROLE);
@@ -173,11 +178,26 @@ async function refusedRights(
   if (!superuser && !ender_signals && (split || create_role))
     if (!(await session.permits(step, [sql`grant ${signal} to current_user`])))
       problems.push(signalProblem(admin));
-  const touch = ({ name }: RoleFacts): Sql => sql`alter role ${ident(name)} noinherit`;
   const ours = create_role ? roles.filter(({ powerful }) => !powerful) : [];
-  if (ours.length === 0 || (await session.permits(step, ours.map(touch)))) return problems;
-  for (const role of ours)
-    if (!(await session.permits(step, [touch(role)])))
-      problems.push(strangerProblem(role.name, admin));
-  return problems;
+  const foreign = await foreignAmong(
+    session,
+    ours.map(({ name }) => name),
+  );
+  return foreign.length === 0 ? problems : [...problems, strangerProblem(foreign, admin, version)];
+}
+
+/** The roles among these that the admin may not alter. Tried as above. */
+export async function foreignAmong(
+  session: Session,
+  roles: readonly string[],
+): Promise<readonly string[]> {
+  const permits = (names: readonly string[]): Promise<boolean> =>
+    session.permits(
+      "try the admin's rights",
+      names.map((name) => sql`alter role ${ident(name)} connection limit -1`),
+    );
+  if (roles.length === 0 || (await permits(roles))) return [];
+  const foreign: string[] = [];
+  for (const name of roles) if (!(await permits([name]))) foreign.push(name);
+  return foreign;
 }

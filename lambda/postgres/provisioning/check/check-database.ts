@@ -6,15 +6,17 @@ import {
   wantedSchemas,
 } from "../../../../core/provisioning/privileges.ts";
 import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
-import { ident, type Sql, sql } from "../../connection/sql.ts";
+import { ident, joined, type Sql, sql } from "../../connection/sql.ts";
 import { connectGapsIn, needsOwner } from "../converge/connect.ts";
 import { type Gaps, gapsIn, missingOnRelations } from "../converge/gaps.ts";
 import { unwantedIn } from "../converge/grant-entries.ts";
+import { keyword } from "../converge/privileges.ts";
 import { holds } from "../converge/relations.ts";
 import { leftovers } from "../remove/withdraw.ts";
 import type { ClusterFindings } from "./check-cluster.ts";
+import { createProblems } from "./check-create.ts";
 import { membershipProblem } from "./cluster-problems.ts";
-import { problem, someOf } from "./problems.ts";
+import { isHidden, listed, NAMED_AT_MOST, problem, someOf } from "./problems.ts";
 
 interface SchemaFacts {
   readonly name: string;
@@ -43,13 +45,15 @@ interface Ungrantable {
   /** Of `pg_class`. */
   readonly relkind: string;
   readonly privileges: readonly string[];
+  /** The configuration means it by `schema.*` alone. */
+  readonly patterned: boolean;
 }
 
 /** `$1` wanted privileges as JSON, `$2` the owner. Tables first: a serial column's sequence follows its table. */
 const ungrantable = sql`
 select w.kind, n.nspname::text as schema, c.relname::text as name,
   pg_catalog.pg_get_userbyid(c.relowner)::text as owner, c.relkind::text as relkind,
-  pg_catalog.array_agg(distinct w.privilege) as privileges
+  pg_catalog.array_agg(distinct w.privilege) as privileges, pg_catalog.bool_and(w.name is null) as patterned
 ${missingOnRelations(sql`$1`)}
   and not ${holds(sql`$2`, true)}
 group by w.kind, n.nspname, c.relname, c.relowner, c.relkind
@@ -67,7 +71,7 @@ where w.name is not null and not exists (
   where c.relnamespace = s.oid and c.relname = w.name and (c.relkind = 'S') = (w.kind = 'sequence')
     and c.relkind = any (array['r', 'p', 'v', 'm', 'f', 'S']::"char"[]))`;
 
-/** Look at one application database; change nothing. Each problem names the database. */
+/** Look at one application database; change nothing. */
 export async function checkDatabase(
   session: Session,
   database: string,
@@ -104,7 +108,8 @@ export async function checkDatabase(
         `there is no ${kind} ${schema}.${name}; create it, or take it out of the privileges`,
     ),
     ...foreignProblems(foreign, plan.owner),
-  ].map((each) => `in database "${database}": ${each}`);
+    ...(await createProblems(session, step, plan, found.version)),
+  ];
 }
 
 /** What is to be granted in a database, by whom and where. */
@@ -159,36 +164,65 @@ function schemaProblems(
   ];
 }
 
-/** One problem per schema and foreign owner: a schema may hold thousands of foreign tables. */
+/**
+ * One problem for each schema, foreign owner and set of privileges: a schema may hold thousands of
+ * foreign tables. The least that helps is a grant; what stays the other's can be left out.
+ */
 function foreignProblems(foreign: readonly Ungrantable[], ownerName: string): string[] {
   const owner = ident(ownerName);
-  const bySource = Map.groupBy(foreign, (each) => JSON.stringify([each.schema, each.owner]));
-  const isOfLease = ({ owner: name }: Ungrantable): boolean => parseLeaseName(name) !== undefined;
-  return [...bySource.values()].flatMap((relations) => {
+  const alike = Map.groupBy(foreign, ({ schema, owner: of, kind, privileges }) =>
+    JSON.stringify([schema, of, isLeasesOwn(of) || [kind, privileges]]),
+  );
+  return [...alike.values()].flatMap((relations) => {
     const [first] = relations;
     if (first === undefined) return [];
-    const names = relations.map(({ schema, name }) => `${schema}.${name}`);
-    if (isOfLease(first)) return leaseProblem(first, names);
-    const fix = sql`ALTER ${first.kind === "sequence" ? sql`SEQUENCE` : sql`TABLE`} ${ident(first.schema)}.${ident(first.name)} OWNER TO ${owner}`;
-    const each = relations.length > 1 ? ", and likewise for each" : "";
+    if (isLeasesOwn(first.owner)) return leaseProblem(first, relations);
+    const { kind, privileges } = first;
+    const granted = joined(privileges.map(keyword), sql`, `);
+    const objects = kind === "sequence" ? sql`SEQUENCE` : sql`TABLE`;
+    const some = listed(relations.slice(0, NAMED_AT_MOST).map(nameOf));
+    const fix = sql`GRANT ${granted} ON ${objects} ${some} TO ${owner} WITH GRANT OPTION`;
+    const names = relations.map(plainName);
+    const belong = `${someOf(names)} belong${relations.length > 1 ? "" : "s"} to ${ident(first.owner)}`;
     return [
-      `${problem(`${someOf(names)} belong${relations.length > 1 ? "" : "s"} to ${ident(first.owner)}, and the owner ${owner} may not grant ${first.privileges.join(", ")} there`, fix)}${each}`,
+      `${problem(`${belong}, and the owner ${owner} may not grant ${privileges.join(", ")} there`, fix)}${andRest(relations.length - NAMED_AT_MOST)}${exceptionOf(relations)}`,
     ];
   });
 }
+
+/** What the configuration may say instead, where it means all of them by a pattern and can name them. */
+function exceptionOf(relations: readonly Ungrantable[]): string {
+  const names = relations.slice(0, NAMED_AT_MOST).map(plainName);
+  const isNameable = relations.every(({ patterned, name }) => patterned && !/["'`.*]/.test(name));
+  if (!isNameable || names.some(isHidden)) return "";
+  return ` or leave out what a pattern means: except: [${names.map((name) => JSON.stringify(name)).join(", ")}]`;
+}
+
+const plainName = ({ schema, name }: Ungrantable): string => `${schema}.${name}`;
+const nameOf = ({ schema, name }: Ungrantable): Sql => sql`${ident(schema)}.${ident(name)}`;
+const andRest = (rest: number): string => (rest > 0 ? ` and likewise for ${rest} more;` : "");
+
+/** A lease, or a group as which a lease may have made something: nobody else makes anything as one. */
+const isLeasesOwn = (owner: string): boolean => /^mf_[a-z2-7]{4}_/.test(owner);
 
 const DROPPED: Readonly<Record<string, Sql>> = {
   v: sql`VIEW`,
   m: sql`MATERIALIZED VIEW`,
   f: sql`FOREIGN TABLE`,
-  S: sql`SEQUENCE`,
+  // a table that goes takes along what is its columns'
+  S: sql`SEQUENCE IF EXISTS`,
 };
 
 /** Nobody is given what a lease has made: its code would run for the next owner. */
-function leaseProblem(first: Ungrantable, names: readonly string[]): string[] {
-  const fix = sql`DROP ${DROPPED[first.relkind] ?? sql`TABLE`} ${ident(first.schema)}.${ident(first.name)}`;
-  const each = names.length > 1 ? ", and likewise for each" : "";
+function leaseProblem(first: Ungrantable, relations: readonly Ungrantable[]): string[] {
+  const owner = ident(first.owner);
+  const drop = ({ relkind }: Ungrantable): Sql => DROPPED[relkind] ?? sql`TABLE`;
+  const fixes = relations
+    .slice(0, NAMED_AT_MOST)
+    .map((each) => sql`DROP ${drop(each)} ${nameOf(each)}`);
+  const made = `${someOf(relations.map(plainName))} ${relations.length > 1 ? "were" : "was"} made by`;
+  const who = parseLeaseName(first.owner) === undefined ? "a lease that acted as" : "the lease";
   return [
-    `${problem(`${someOf(names)} ${names.length > 1 ? "were" : "was"} made by the lease ${ident(first.owner)}; revoke it, take CREATE on the schema from whoever may not have it, and if nobody needs what it made`, fix)}${each}`,
+    `${problem(`${made} ${who} ${owner}; revoke it, take CREATE on the schema from whoever may not have it, and if nobody needs what it made`, joined(fixes, sql`; `))}${andRest(relations.length - NAMED_AT_MOST)}`,
   ];
 }

@@ -16,6 +16,7 @@ import {
   joinGroup,
   type UserState,
 } from "../converge/rotated-users.ts";
+import { foreignAmong } from "./check-cluster.ts";
 import { powerProblem, strangerProblem } from "./cluster-problems.ts";
 import { problem } from "./problems.ts";
 
@@ -85,7 +86,7 @@ export async function checkUsers(
       : !state.powerful &&
         users.some((user) => user.name === state.name && isTouched(plan.tag, user, state)),
   );
-  return [...new Set([...problems, ...(await strangerProblems(session, touched, ground.admin))])];
+  return [...new Set([...problems, ...(await strangerProblems(session, touched, ground))])];
 }
 
 const isTouched = (tag: string, user: WantedUser, state: UserState): boolean =>
@@ -97,7 +98,12 @@ function groupProblems({ name, exists, login, powerful }: GroupFacts): string[] 
     return [problem(`the owner group ${group} does not exist`, sql`CREATE ROLE ${group} NOLOGIN`)];
   return [
     ...(login
-      ? [problem(`the owner group ${group} can log in`, sql`ALTER ROLE ${group} NOLOGIN`)]
+      ? [
+          problem(
+            `the owner group ${group} can log in; name a role that cannot, or, if nobody logs in as it`,
+            sql`ALTER ROLE ${group} NOLOGIN`,
+          ),
+        ]
       : []),
     ...(powerful
       ? [
@@ -197,13 +203,9 @@ const administer = (group: string, admin: string, isMemberNow: boolean, version:
 async function strangerProblems(
   session: Session,
   states: readonly UserState[],
-  admin: string,
+  { admin, version }: UserGround,
 ): Promise<string[]> {
-  const problems: string[] = [];
-  for (const { name } of states)
-    if (
-      !(await session.permits("try the admin's rights", [sql`alter role ${ident(name)} inherit`]))
-    )
-      problems.push(strangerProblem(name, admin));
-  return problems;
+  const names = states.map(({ name }) => name);
+  const foreign = await foreignAmong(session, names);
+  return foreign.length === 0 ? [] : [strangerProblem(foreign, admin, version)];
 }

@@ -1,8 +1,9 @@
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
+import { SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, literal, sql } from "../../connection/sql.ts";
 import { MARK } from "../converge/maintenance-database.ts";
 import { SIGNAL_ROLE } from "../wanted-roles.ts";
-import { problem } from "./problems.ts";
+import { as, listed, problem, someOf } from "./problems.ts";
 
 /** What the catalogs say of the admin, the owner and the maintenance database. */
 export interface AdminFacts {
@@ -24,6 +25,7 @@ export interface AdminFacts {
 /** What they say of an application database. */
 export interface DatabaseFacts {
   readonly name: string;
+  readonly exists: boolean;
   readonly open: boolean;
   readonly may_connect: boolean | null;
   readonly grantable: boolean | null;
@@ -82,7 +84,7 @@ export function ownerProblems(found: AdminFacts, name: string): string[] {
     ];
   if (found.owner_superuser)
     return [
-      `the owner ${owner} is a superuser; set "owner" to an ordinary role, and have a DBA run: ALTER TABLE … OWNER TO that role;`,
+      `the owner ${owner} is a superuser; set "owner" to an ordinary role: the one that owns the tables, or one that holds their privileges with the grant option`,
     ];
   return [];
 }
@@ -101,13 +103,14 @@ export const membershipProblem = (
 /** What is wrong with an application database, seen from outside. */
 export function databaseProblems(database: DatabaseFacts, adminName: string): string[] {
   const [name, admin] = [ident(database.name), ident(adminName)];
-  if (!database.open)
+  if (!database.exists)
     return [
       problem(
-        `the database ${name} does not exist or allows no connections; correct "databases"`,
+        `the database ${name} does not exist; correct "databases"`,
         sql`CREATE DATABASE ${name}`,
       ),
     ];
+  if (!database.open) return [closedProblem(database.name)];
   if (!database.may_connect)
     return [
       problem(
@@ -131,11 +134,27 @@ export const elsewhereProblem = (
 ): string =>
   `the tag "${tag}" is at home in the database ${ident(name)}, and cannot move to "${maintenanceDatabase}"; set "maintenanceDatabase" to ${ident(name)}, or "tag" to four other characters of a-z and 2-7`;
 
-/** That a role may enter the maintenance database. */
-export const intruderProblem = (name: string, plan: Maintained): string =>
+/** That a database lets nobody in. */
+export const closedProblem = (name: string): string =>
+  problem(
+    `the database ${ident(name)} allows no connections`,
+    sql`ALTER DATABASE ${ident(name)} WITH ALLOW_CONNECTIONS true`,
+  );
+
+/** Who may enter the maintenance database, and who has let them in. */
+export interface Intruder {
+  readonly name: string;
+  readonly grantor: string;
+}
+
+/** That a role may enter the maintenance database. Taken away by whoever gave it, or it has no effect (C14). */
+export const intruderProblem = ({ name, grantor }: Intruder, plan: Maintained): string =>
   problem(
     `${ident(name)} may connect to the maintenance database "${plan.maintenanceDatabase}", where nobody but issuer logins may`,
-    sql`REVOKE CONNECT ON DATABASE ${ident(plan.maintenanceDatabase)} FROM ${ident(name)}`,
+    as(
+      grantor,
+      sql`REVOKE CONNECT ON DATABASE ${ident(plan.maintenanceDatabase)} FROM ${ident(name)} CASCADE`,
+    ),
   );
 
 /** That the admin cannot pass on the right to end sessions. */
@@ -152,9 +171,21 @@ export const powerProblem = (role: string): string =>
     sql`ALTER ROLE ${ident(role)} NOSUPERUSER NOREPLICATION NOBYPASSRLS`,
   );
 
-/** That a role with one of Mayfly's names is not the admin's. */
-export const strangerProblem = (role: string, admin: string): string =>
-  problem(
-    `the role ${ident(role)} exists, and ${ident(admin)} may not alter it`,
-    sql`GRANT ${ident(role)} TO ${ident(admin)} WITH ADMIN OPTION`,
+/**
+ * That roles with Mayfly's names are not the admin's; such as those that were made before PostgreSQL 16,
+ * when no right over them was written down. It gets power over the roles, and none of theirs.
+ */
+export const strangerProblem = (
+  roles: readonly string[],
+  admin: string,
+  version: number,
+): string => {
+  const options =
+    version >= SPLIT_MEMBERSHIP ? sql`ADMIN TRUE, INHERIT FALSE, SET FALSE` : sql`ADMIN OPTION`;
+  const names = roles.map(ident);
+  const many = roles.length > 1;
+  return problem(
+    `the role${many ? "s" : ""} ${someOf(roles)} exist${many ? "" : "s"}, and ${ident(admin)} may not alter ${many ? "them" : "it"}`,
+    sql`GRANT ${listed(names)} TO ${ident(admin)} WITH ${options}`,
   );
+};

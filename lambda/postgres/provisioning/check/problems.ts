@@ -1,29 +1,33 @@
 import { ConfigError } from "../../../../core/errors.ts";
-import { joined, type Sql, sql } from "../../connection/sql.ts";
+import { ident, joined, type Sql, sql } from "../../connection/sql.ts";
 
-const NAMED_AT_MOST = 20;
+/** Names and statements in one message. */
+export const NAMED_AT_MOST = 20;
 
 /** What would begin a line of its own, or turn around what stands beside it. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
+/** Whether a name has letters that people do not see. */
+export const isHidden = (name: string): boolean => name.search(UNSEEN) !== -1;
+
 /** A name for people: whoever made it may have put a line of ours into it. */
 const shown = (name: string): string =>
-  name.search(UNSEEN) === -1 ? name : JSON.stringify(name).replace(UNSEEN, escapeOf);
+  !isHidden(name) ? name : JSON.stringify(name).replace(UNSEEN, escapeOf);
 
 const codeOf = (letter: string): string => (letter.codePointAt(0) ?? 0).toString(16);
 const escapeOf = (letter: string): string => `\\u{${codeOf(letter)}}`;
 
-/** The same SQL on one line: identifiers with such letters in PostgreSQL's own escapes (4.1.2.2). */
-const onOneLine = (remedy: Sql): string =>
-  remedy.replace(/"(?:[^"]|"")*"/g, (name) =>
-    name.search(UNSEEN) === -1
+/** The same text or SQL on one line: identifiers with such letters in PostgreSQL's own escapes (4.1.2.2). */
+const onOneLine = (text: string): string =>
+  text.replace(/"(?:[^"]|"")*"/g, (name) =>
+    !isHidden(name)
       ? name
       : `U&${name.replaceAll("\\", "\\\\").replace(UNSEEN, (letter) => `\\+${codeOf(letter).padStart(6, "0")}`)}`,
   );
 
 /** One thing that stands in the way: what it is, and the SQL with which a DBA removes it. */
 export const problem = (what: string, remedy: Sql): string =>
-  `${what}; have a DBA run: ${onOneLine(remedy)};`;
+  onOneLine(`${what}; have a DBA run: ${remedy};`);
 
 /** Some names for a message: never more than twenty, since CloudFormation cuts long reasons. */
 export function someOf(names: readonly string[]): string {
@@ -32,6 +36,10 @@ export function someOf(names: readonly string[]): string {
     names.slice(0, NAMED_AT_MOST).map(shown).join(", ") + (rest > 0 ? ` and ${rest} more` : "")
   );
 }
+
+/** A statement that only counts when a given role makes it. */
+export const as = (role: string, statement: Sql): Sql =>
+  sql`SET ROLE ${ident(role)}; ${statement}; RESET ROLE`;
 
 /** Pieces of SQL in a comma-separated list. */
 export const listed = (pieces: readonly Sql[]): Sql => joined(pieces, sql`, `);

@@ -2,6 +2,7 @@ import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { wantedPrivileges } from "../../../../core/provisioning/privileges.ts";
 import type { Changes } from "../../../../core/provisioning/report.ts";
 import { ident, sql } from "../../connection/sql.ts";
+import { namingTriggers } from "../check/event-triggers.ts";
 import { problem, refuseIf, someOf } from "../check/problems.ts";
 import type { ProvisionDeps } from "../dependencies.ts";
 import type { Ground } from "../ground.ts";
@@ -26,7 +27,9 @@ export async function convergeGrants(
   let privilegesGranted = 0;
   for (const database of plan.databases) {
     await ground.inDatabase(database, async (session) => {
-      const granted = await grantPrivileges(session, database, plan);
+      const granted = await namingTriggers(session, database, () =>
+        grantPrivileges(session, database, plan),
+      );
       privilegesGranted += granted;
       log("privileges granted and verified", { database, granted });
     });
@@ -72,21 +75,26 @@ async function withdrawn(
   const { tag, owner } = plan;
   const problems: string[] = [];
   let taken = 0;
-  for (const { name: database, open } of await databasesGranted(session, tag)) {
+  for (const { name: database, open, closed } of await databasesGranted(session, tag)) {
     if (!open) {
+      const entry = closed
+        ? sql`ALTER DATABASE ${ident(database)} WITH ALLOW_CONNECTIONS true`
+        : sql`GRANT CONNECT ON DATABASE ${ident(database)} TO ${ident(admin.username)}`;
       if (!databases.includes(database))
         problems.push(
           problem(
-            `the groups hold privileges in database "${database}", which cannot be entered to take them away`,
-            sql`GRANT CONNECT ON DATABASE ${ident(database)} TO ${ident(admin.username)}`,
+            `the groups hold privileges in database ${someOf([database])}, which cannot be entered to take them away`,
+            entry,
           ),
         );
       continue;
     }
     const here = databases.includes(database) ? wanted : "[]";
     const { found, left } = await inDatabase(database, (inside) =>
-      withdraw(inside, `withdraw privileges in database ${database}`, () =>
-        unwantedIn(inside, version, [here, tag, owner]),
+      namingTriggers(inside, database, () =>
+        withdraw(inside, `withdraw privileges in database ${database}`, () =>
+          unwantedIn(inside, version, [here, tag, owner]),
+        ),
       ),
     );
     taken += found - left.length;

@@ -1,6 +1,7 @@
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import type { Session } from "../../connection/session.ts";
 import { sql } from "../../connection/sql.ts";
+import { isCovered } from "./relations.ts";
 
 /**
  * `$1` wanted privileges as JSON, `$2` the groups. What a group can do with a table all the same:
@@ -8,7 +9,7 @@ import { sql } from "../../connection/sql.ts";
  */
 const effective = sql`
 with w as (select * from pg_catalog.jsonb_to_recordset($1::jsonb)
-  as w("groupRole" text, kind text, privilege text, schema text, name text))
+  as w("groupRole" text, kind text, privilege text, schema text, name text, without text[]))
 select g.rolname || ' has ' || p.privilege || ' on ' || n.nspname || '.' || c.relname as excess
 from pg_catalog.pg_roles g
 cross join pg_catalog.unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p(privilege)
@@ -21,7 +22,7 @@ where g.rolname = any ($2::text[]) and c.relkind = any (array['r', 'p', 'v', 'm'
       and e.deptype = 'e')
   and not exists (select from w where w."groupRole" = g.rolname and w.kind = 'table'
     and w.privilege = p.privilege and w.schema = n.nspname
-    and (w.name is null or w.name = c.relname))
+    and (w.name is null and ${isCovered(sql`c.relname`)} or w.name = c.relname))
   and case when c.relkind <> 'S' then pg_catalog.has_table_privilege(g.oid, c.oid, p.privilege) end
 union all
 select g.rolname || ' is a member of ' || r.rolname

@@ -1,6 +1,7 @@
 import { groupRoleName } from "../../../../core/names.ts";
 import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, joined, type Sql, sql } from "../../connection/sql.ts";
+import { isCovered } from "./relations.ts";
 
 /** One privilege of one role that one grantor gave, and that the plan does not name. */
 export interface UnwantedGrant {
@@ -59,7 +60,8 @@ const columns = (version: number): Sql => sql`
  */
 const inDatabase = (version: number): Sql => sql`
 with w as (select * from pg_catalog.jsonb_to_recordset($1::jsonb)
-  as w("groupRole" text, kind text, privilege text, schema text, name text)),
+  as w("groupRole" text, kind text, privilege text, schema text, name text, without text[],
+    creates boolean)),
 e as (
   select case c.relkind when 'S' then 'sequence' else 'table' end as kind, n.nspname as place,
     c.relname as name, null::name as col, c.relowner as owner, a.*
@@ -83,8 +85,9 @@ e as (
   where d.defaclobjtype in ('r', 'S')),
 judged as (
   select ${columns(version)}, e.is_grantable, case e.kind
-    when 'schema' then e.privilege_type = 'USAGE'
-      and exists (select from w where w."groupRole" = g.rolname and w.schema = e.place)
+    when 'schema' then exists (select from w where w."groupRole" = g.rolname
+      and w.schema = e.place
+      and (e.privilege_type = 'USAGE' or e.privilege_type = 'CREATE' and w.creates))
     when 'default table' then b.rolname = $3 and exists (select from w
       where w."groupRole" = g.rolname and w.schema = e.place and w.name is null
         and w.kind = 'table' and w.privilege = e.privilege_type)
@@ -92,7 +95,8 @@ judged as (
       where w."groupRole" = g.rolname and w.schema = e.place and w.name is null
         and w.kind = 'sequence' and w.privilege = e.privilege_type)
     else exists (select from w
-      where w."groupRole" = g.rolname and w.schema = e.place and (w.name is null or w.name = e.name)
+      where w."groupRole" = g.rolname and w.schema = e.place
+        and (w.name is null and ${isCovered(sql`e.name`)} or w.name = e.name)
         and w.kind = case e.kind when 'column' then 'table' else e.kind end
         and w.privilege = e.privilege_type) end as wanted
   from e join pg_catalog.pg_roles g on g.oid = e.grantee

@@ -38,12 +38,12 @@ export const openMaintenance = (plan: Maintained): Sql =>
  * Make the maintenance database, on a connection to any other database, or put right the one that the
  * checks found to be Mayfly's own.
  *
- * @returns whether it was there, and PUBLIC could connect, or nobody could.
+ * @returns `opened` when it was there, and PUBLIC could connect, or nobody could.
  */
 export async function makeMaintenanceDatabase(
   session: Session,
   plan: Maintained,
-): Promise<boolean> {
+): Promise<"made" | "opened" | "left"> {
   const step = "create the maintenance database";
   const values = [plan.maintenanceDatabase];
   const read = () => session.rows<DatabaseState>(step, stateOfDatabase, values);
@@ -56,7 +56,8 @@ export async function makeMaintenanceDatabase(
     ...(state?.open === true && !state.limited ? [] : [openMaintenance(plan)]),
   ];
   await session.apply("shut PUBLIC out of the maintenance database", [...mark, ...mends]);
-  return found !== undefined && mends.length > 0;
+  if (found === undefined) return "made";
+  return mends.length > 0 ? "opened" : "left";
 }
 
 interface DatabaseState {

@@ -9,6 +9,7 @@ import { checkUsers, strangePassword } from "../check/check-users.ts";
 import { refuseIf, someOf } from "../check/problems.ts";
 import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
 import type { Ground } from "../ground.ts";
+import { administer } from "../memberships.ts";
 import { convergeLogin, setPassword } from "./logins.ts";
 import { knownPassword, type RotatedLogin, rotatedLogins } from "./rotated-secrets.ts";
 import {
@@ -98,6 +99,12 @@ export async function makeRotatedUsers(
     );
   }
   await verify(ground, plan);
+  const ours = (await statesOf(session, version, plan)).filter((each) => isOurs(plan.tag, each));
+  await administer(
+    ground,
+    plan.owner,
+    ours.map(({ name }) => name),
+  );
   return changesOf(...changes);
 }
 

@@ -5,6 +5,7 @@ import {
 } from "../../../../core/provisioning/privileges.ts";
 import type { Session } from "../../connection/session.ts";
 import { ident, type Sql, sql } from "../../connection/sql.ts";
+import { become } from "../borrow.ts";
 import { listed, refuseIf, someOf } from "../check/problems.ts";
 import { gapsIn, type SchemaGap } from "./gaps.ts";
 import { holds, matchingRelations } from "./relations.ts";
@@ -17,7 +18,8 @@ const KEYWORDS: Readonly<Record<string, Sql>> = {
   USAGE: sql`usage`,
 };
 
-function keyword(privilege: string): Sql {
+/** A privilege as a statement spells it. @throws RangeError for one that no plan has. */
+export function keyword(privilege: string): Sql {
   const word = KEYWORDS[privilege];
   if (word === undefined) throw new RangeError(`${privilege} is no privilege`);
   return word;
@@ -62,9 +64,7 @@ export async function grantPrivileges(
       statements.length === 0 ? [] : [sql`set local role ${ident(plan.owner)}`, ...statements],
     );
 
-  const doors = await gaps.schemas();
-  const byOwner = doors.filter((gap) => gap.owner_grants);
-  const byAdmin = doors.filter((gap) => !gap.owner_grants && gap.admin_grants);
+  const { byOwner, byAdmin } = enteringBy(await gaps.schemas());
   await asOwner("grant USAGE on schemas", byOwner.map(enter));
   await session.apply(step("grant USAGE on schemas"), byAdmin.map(enter));
   const defaults = await gaps.defaults();
@@ -77,6 +77,32 @@ export async function grantPrivileges(
   await asOwner("grant on tables and sequences", relationGrants(relations));
   await verify(session, database, plan);
   return byOwner.length + byAdmin.length + defaults.length + relations.length;
+}
+
+const enteringBy = (doors: readonly SchemaGap[]) => ({
+  byOwner: doors.filter((gap) => gap.owner_grants),
+  byAdmin: doors.filter((gap) => !gap.owner_grants && gap.admin_grants),
+});
+
+/** All that {@link grantPrivileges} would grant, by whom. */
+export function grantsOf(
+  owner: string,
+  gaps: {
+    readonly doors: readonly SchemaGap[];
+    readonly defaults: readonly WantedPrivilege[];
+    readonly relations: readonly WantedPrivilege[];
+  },
+): { readonly byAdmin: readonly Sql[]; readonly byOwner: readonly Sql[] } {
+  const { byOwner, byAdmin } = enteringBy(gaps.doors);
+  const asOwner = [
+    ...byOwner.map(enter),
+    ...gaps.defaults.map((each) => byDefault(each)),
+    ...relationGrants(gaps.relations),
+  ];
+  return {
+    byAdmin: byAdmin.map(enter),
+    byOwner: asOwner.length === 0 ? [] : [become(owner), ...asOwner],
+  };
 }
 
 async function verify(session: Session, database: string, plan: ProvisionPlan): Promise<void> {

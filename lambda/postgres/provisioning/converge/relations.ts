@@ -1,18 +1,23 @@
 import { type Sql, sql } from "../../connection/sql.ts";
 
+/** Of `w`, a privilege on all of a schema: whether that means a name. */
+export const isCovered = (name: Sql): Sql =>
+  sql`${name}::text <> all (coalesce(w.without, array[]::text[]))`;
+
 /**
  * The relations `c` that each privilege `w` of `wanted`, a list as JSON, means, with their schema `n`.
- * `schema.*` leaves out what belongs to an extension, which comes with privileges of its own.
+ * `schema.*` leaves out what belongs to an extension, which comes with privileges of its own, and what
+ * the configuration excepts.
  */
 export const matchingRelations = (
   wanted: Sql,
 ): Sql => sql`from pg_catalog.jsonb_to_recordset(${wanted}::jsonb)
-  as w("groupRole" text, kind text, privilege text, schema text, name text)
+  as w("groupRole" text, kind text, privilege text, schema text, name text, without text[])
 join pg_catalog.pg_namespace n on n.nspname = w.schema
 join pg_catalog.pg_class c on c.relnamespace = n.oid
   and c.relkind = any (case w.kind when 'sequence' then array['S']
     else array['r', 'p', 'v', 'm', 'f'] end::"char"[])
-  and (c.relname = w.name or w.name is null and not exists (
+  and (c.relname = w.name or w.name is null and ${isCovered(sql`c.relname`)} and not exists (
     select from pg_catalog.pg_depend e
     where e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and e.objid = c.oid
       and e.deptype = 'e'))`;

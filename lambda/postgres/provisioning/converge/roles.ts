@@ -1,7 +1,7 @@
 import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
-import { ident, integer, literal, type Sql, sql } from "../../connection/sql.ts";
-import { refuseIf } from "../check/problems.ts";
-import { type Membership, memberships } from "../memberships.ts";
+import { ident, integer, joined, literal, type Sql, sql } from "../../connection/sql.ts";
+import { problem, refuseIf } from "../check/problems.ts";
+import { type AdministeringMembership, memberships } from "../memberships.ts";
 import type { WantedMembership, WantedRole } from "../wanted-roles.ts";
 
 interface RoleState {
@@ -69,10 +69,10 @@ export function grantMembership({ role, member, use }: WantedMembership, version
     : sql`${granted} with inherit true, set false`;
 }
 
-function isSatisfied(use: WantedMembership["use"], state: Membership, version: number): boolean {
+function isSatisfied(use: WantedMembership["use"], state: AdministeringMembership): boolean {
   if (use === "inherit") return state.inherit;
   if (state.inherit) return false;
-  return state.admin && (version < SPLIT_MEMBERSHIP || !state.set);
+  return state.admin && !state.setAlone;
 }
 
 /**
@@ -89,11 +89,12 @@ export async function makeMemberships(
   const step = "grant groups to issuer roles";
   const members = [...new Set(wanted.map(({ member }) => member))];
   const missing = async () => {
-    const rows = await session.rows<Membership>(step, memberships(version), [members]);
+    const rows = await session.rows<AdministeringMembership>(step, memberships(version), [members]);
     const states = new Map(rows.map((row) => [`${row.role} ${row.member}`, row]));
-    return wanted.filter(({ role, member, use }) => {
-      const state = states.get(`${role} ${member}`);
-      return state === undefined || !isSatisfied(use, state, version);
+    return wanted.flatMap((each) => {
+      const state = states.get(`${each.role} ${each.member}`);
+      const isGap = state === undefined || !isSatisfied(each.use, state);
+      return isGap ? [{ ...each, wideners: state?.wideners ?? [] }] : [];
     });
   };
   const gaps = await missing();
@@ -102,10 +103,12 @@ export async function makeMemberships(
     gaps.map((membership) => grantMembership(membership, version)),
   );
   refuseIf(
-    (await missing()).map(
-      ({ role, member, use }) =>
-        `${member} must ${use} ${role} and no more; have a DBA run: REVOKE ${ident(role)} FROM ${ident(member)}; then deploy again`,
-    ),
+    (await missing()).map(({ role, member, use, wideners }) => {
+      const revoke = sql`REVOKE ${ident(role)} FROM ${ident(member)}`;
+      const each = wideners.map((name) => sql`${revoke} GRANTED BY ${ident(name)}`);
+      const remedy = joined(each.length === 0 ? [revoke] : each, sql`; `);
+      return `${problem(`${member} must ${use} ${role} and no more`, remedy)} then deploy again`;
+    }),
     `step "${step}" had no effect`,
   );
   return gaps.length;

@@ -10,7 +10,9 @@ select pg_catalog.current_setting('server_version_num')::int as version,
 const rights = (version: number): Sql => sql`
 select pg_catalog.pg_has_role($1::name, ${version >= SPLIT_MEMBERSHIP ? sql`'SET'` : sql`'MEMBER'`}) as member,
   pg_catalog.has_schema_privilege($1::name, 'public', 'CREATE')
-    and pg_catalog.has_schema_privilege($1::name, 'public', 'USAGE') as creates`;
+    and pg_catalog.has_schema_privilege($1::name, 'public', 'USAGE') as creates,
+  pg_catalog.has_schema_privilege('public', 'public', 'CREATE')
+    and pg_catalog.has_schema_privilege('public', 'CREATE WITH GRANT OPTION') as open`;
 
 const createOrders = sql`
 create table if not exists public.orders (
@@ -38,7 +40,7 @@ export async function seedDatabase(session: Session, owner: string): Promise<voi
   if (state?.exists !== true)
     await session.apply("create the owner", [sql`create role ${name} nologin`]);
   const split = (state?.version ?? 0) >= SPLIT_MEMBERSHIP;
-  const [has] = await session.rows<{ member: boolean; creates: boolean }>(
+  const [has] = await session.rows<{ member: boolean; creates: boolean; open: boolean }>(
     "look at the owner's rights",
     rights(state?.version ?? 0),
     [owner],
@@ -46,7 +48,11 @@ export async function seedDatabase(session: Session, owner: string): Promise<voi
   const become = split ? sql` with inherit false, set true` : sql``;
   await session.apply("let the admin be the owner, and the owner create tables", [
     ...(has?.member === true ? [] : [sql`grant ${name} to current_user${become}`]),
-    ...(has?.creates === true ? [] : [sql`grant usage, create on schema public to ${name}`]),
+    ...(has?.creates === true && !has.open
+      ? []
+      : [sql`grant usage, create on schema public to ${name}`]),
+    // before PostgreSQL 15 everybody may, leases that write too
+    ...(has?.open === true ? [sql`revoke create on schema public from public`] : []),
   ]);
   await session.apply("create the table orders", [
     sql`set local role ${name}`,

@@ -13,6 +13,7 @@ import type { Login } from "../../connection/login.ts";
 import type { Session } from "../../connection/session.ts";
 import { ident, type Sql, sql } from "../../connection/sql.ts";
 import { DENIED, DEPENDENTS } from "../../connection/sqlstates.ts";
+import { strangerProblem } from "../check/cluster-problems.ts";
 import { someOf } from "../check/problems.ts";
 import { statesOf } from "../converge/make-rotated-users.ts";
 import { isElevated, isLeaving, latchUser, type UserState } from "../converge/rotated-users.ts";
@@ -33,7 +34,7 @@ const KEPT = new Set([DENIED, DEPENDENTS]);
  */
 export async function dismissUsers(
   deps: ProvisionDeps,
-  { session, version }: Pick<Ground, "session" | "version">,
+  { admin, session, version }: Pick<Ground, "admin" | "session" | "version">,
   plan: ProvisionPlan,
   issuer: Login | undefined,
 ): Promise<number> {
@@ -44,7 +45,10 @@ export async function dismissUsers(
   for (const state of leaving) {
     if (isElevated(state)) keep(deps, state, "it has more power than Mayfly gave it");
     else if (await shutUser(session, state)) shut.push(state);
-    else keep(deps, state, "the administrator may not alter it, and it may still log in");
+    else {
+      const why = strangerProblem([state.name], admin.username, version);
+      keep(deps, state, `it may still log in: ${why}`);
+    }
   }
   if (shut.length === 0) return 0;
   if (issuer === undefined) {

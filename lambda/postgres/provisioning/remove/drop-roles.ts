@@ -171,7 +171,7 @@ export async function maintenanceExists(
 
 /** `$1` what group roles begin with. */
 const grantedDatabases = sql`
-select distinct d.datname::text as name,
+select distinct d.datname::text as name, not d.datallowconn as closed,
   d.datallowconn and pg_catalog.has_database_privilege(d.oid, 'CONNECT') as open
 from pg_catalog.pg_shdepend s
 join pg_catalog.pg_database d on d.oid = s.dbid
@@ -184,5 +184,5 @@ order by 1`;
 export const databasesGranted = (
   session: Session,
   tag: string,
-): Promise<{ readonly name: string; readonly open: boolean }[]> =>
+): Promise<{ readonly name: string; readonly open: boolean; readonly closed: boolean }[]> =>
   session.rows("find where groups hold privileges", grantedDatabases, [groupRoleName(tag, "")]);

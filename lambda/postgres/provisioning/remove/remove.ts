@@ -9,8 +9,9 @@ import { sql } from "../../connection/sql.ts";
 import { NO_DATABASE } from "../../connection/sqlstates.ts";
 import { VERBS_VERSION } from "../../leases/verbs.ts";
 import { asAdmin } from "../admin-login.ts";
-import { serverVersion } from "../check/check-cluster.ts";
-import { someOf } from "../check/problems.ts";
+import { foreignAmong, serverVersion } from "../check/check-cluster.ts";
+import { strangerProblem } from "../check/cluster-problems.ts";
+import { refuseIf, someOf } from "../check/problems.ts";
 import { clearLogins } from "../converge/clear-logins.ts";
 import { withdrawAll } from "../converge/converge-grants.ts";
 import { releaseTag, stampOf } from "../converge/stamp.ts";
@@ -173,12 +174,18 @@ async function clear(
   const { session } = ground;
   const { tag } = plan;
   const staff = await staffOf(session, tag);
+  const groups = await groupsOf(session, tag);
+  const foreign = await foreignAmong(session, [...staff, ...groups].toSorted());
+  if (foreign.length > 0)
+    refuseIf(
+      [strangerProblem(foreign, ground.admin.username, ground.version)],
+      "nothing was removed, since the administrator may not",
+    );
   const shards = staff.filter((name) => isIssuerRole(tag, name));
   const logins = staff.filter((name) => !isIssuerRole(tag, name));
   const isCleared = await clearLogins(session, plan, ground.version);
   const login = await removalLogin(deps, ground, plan, { shards, logins });
   if (login !== undefined) await ensureVerbs(ground, { ...plan, shards: shards.length }, isCleared);
-  const groups = await groupsOf(session, tag);
   await dismissUsers(deps, ground, { ...plan, rotatedUsers: {} }, login);
   // leases that are left are latched; their issuer roles are kept, or nobody could drop them
   const left =

@@ -1,5 +1,6 @@
 import type { Session } from "../../connection/session.ts";
-import { ident, joined, sql } from "../../connection/sql.ts";
+import { ident, sql } from "../../connection/sql.ts";
+import { as, problem } from "../check/problems.ts";
 import { revocations, type UnwantedGrant } from "../converge/grant-entries.ts";
 
 const REMEDIES_AT_MOST = 10;
@@ -32,9 +33,11 @@ export function leftovers(left: readonly UnwantedGrant[]): readonly string[] {
   return [
     ...statements
       .slice(0, REMEDIES_AT_MOST)
-      .map(
-        ({ grantor, statement }) =>
-          `${ident(grantor)} granted what the configuration does not name; have a DBA run: ${joined([sql`SET ROLE ${ident(grantor)}`, statement, sql`RESET ROLE`], sql`; `)};`,
+      .map(({ grantor, statement }) =>
+        problem(
+          `${ident(grantor)} granted what the configuration does not name`,
+          as(grantor, statement),
+        ),
       ),
     ...(rest > 0 ? [`and ${rest} more of the kind`] : []),
   ];

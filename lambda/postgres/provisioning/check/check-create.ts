@@ -1,0 +1,102 @@
+import type { PlannedRole, ProvisionPlan } from "../../../../core/provisioning/plan.ts";
+import { wantedPrivileges, wantedSchemas } from "../../../../core/provisioning/privileges.ts";
+import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
+import { ident, joined, type Sql, sql } from "../../connection/sql.ts";
+import { as, problem, someOf } from "./problems.ts";
+
+/** `$1` pairs of group and schema as JSON, `$2` the owner. Where everybody may create. */
+const openSchemas = sql`
+select n.nspname::text as schema, b.rolname::text as grantor, a.grantor = n.nspowner as by_owner,
+  exists (select from pg_catalog.aclexplode(n.nspacl) x
+    where x.grantee = o.oid and x.privilege_type = 'CREATE')
+    or pg_catalog.pg_has_role(o.oid, n.nspowner, 'USAGE') as owner_creates
+from pg_catalog.pg_namespace n
+cross join pg_catalog.aclexplode(n.nspacl) a
+join pg_catalog.pg_roles b on b.oid = a.grantor
+join pg_catalog.pg_roles o on o.rolname = $2::text
+where a.grantee = 0 and a.privilege_type = 'CREATE' and n.nspname in (
+  select w.schema from pg_catalog.jsonb_to_recordset($1::jsonb) as w (schema text))
+order by 1`;
+
+/** `$1` likewise. Groups that may create in a schema as members of a role. */
+const inherited = sql`
+select g.rolname::text as "group", r.rolname::text as role, b.rolname::text as grantor,
+  pg_catalog.string_agg(n.nspname, ', ' order by n.nspname) as schemas
+from pg_catalog.jsonb_to_recordset($1::jsonb) as w ("groupRole" text, schema text)
+join pg_catalog.pg_roles g on g.rolname = w."groupRole"
+join pg_catalog.pg_namespace n on n.nspname = w.schema
+join pg_catalog.pg_auth_members m on m.member = g.oid
+join pg_catalog.pg_roles r on r.oid = m.roleid
+left join pg_catalog.pg_roles b on b.oid = m.grantor
+where pg_catalog.has_schema_privilege(r.oid, n.oid, 'CREATE')
+  and not pg_catalog.has_schema_privilege('public', n.oid, 'CREATE')
+group by 1, 2, 3
+order by 1, 2, 3`;
+
+interface OpenSchema {
+  readonly schema: string;
+  readonly grantor: string;
+  readonly by_owner: boolean;
+  /** The owner may do so by a right of its own. */
+  readonly owner_creates: boolean;
+}
+
+interface Inherited {
+  readonly group: string;
+  readonly role: string;
+  readonly grantor: string | null;
+  readonly schemas: string;
+}
+
+const writes = ({ privileges }: PlannedRole): boolean =>
+  [privileges.insert, privileges.update, privileges.delete].some((each) => each !== undefined);
+
+/**
+ * Where leases that write might create objects: a function that one leaves as its group lends what the
+ * group may to whoever calls it, for good. What the group itself was granted is taken away anyway.
+ */
+export async function createProblems(
+  session: Session,
+  step: string,
+  plan: ProvisionPlan,
+  version: number,
+): Promise<readonly string[]> {
+  const roles = Object.entries(plan.roles).filter(
+    ([, role]) => writes(role) && role.allowCreate !== true,
+  );
+  const schemas = wantedSchemas(wantedPrivileges({ ...plan, roles: Object.fromEntries(roles) }));
+  if (schemas.length === 0) return [];
+  const json = JSON.stringify(schemas);
+  const open = await session.rows<OpenSchema>(step, openSchemas, [json, plan.owner]);
+  const members = await session.rows<Inherited>(step, inherited, [json]);
+  const names = roles.map(([name]) => JSON.stringify(name)).join(", ");
+  const instead = `or say allowCreate: true of the role${roles.length > 1 ? "s" : ""} ${names}`;
+  return [
+    ...open.map((each) => `${problem(openText(each), closing(each, plan.owner))} ${instead}`),
+    ...members.map((each) => `${problem(memberText(each), leaving(each, version))} ${instead}`),
+  ];
+}
+
+const openText = ({ schema }: OpenSchema): string =>
+  `everybody may create objects in the schema ${ident(schema)}, and what a lease that writes leaves there may lend its privileges to others; whoever makes tables there needs CREATE of its own first`;
+
+/** The owner keeps what it could do: its migrations would fail. */
+function closing({ schema, grantor, by_owner, owner_creates }: OpenSchema, owner: string): Sql {
+  const name = ident(schema);
+  const revoke = sql`REVOKE CREATE ON SCHEMA ${name} FROM PUBLIC`;
+  return joined(
+    [
+      ...(owner_creates ? [] : [sql`GRANT CREATE ON SCHEMA ${name} TO ${ident(owner)}`]),
+      by_owner ? revoke : as(grantor, revoke),
+    ],
+    sql`; `,
+  );
+}
+
+const memberText = ({ group, role, schemas }: Inherited): string =>
+  `the group ${ident(group)} is a member of ${ident(role)}, and so its leases may create objects in ${someOf([schemas])}`;
+
+const leaving = ({ group, role, grantor }: Inherited, version: number): Sql =>
+  sql`REVOKE ${ident(role)} FROM ${ident(group)}${
+    version >= SPLIT_MEMBERSHIP && grantor !== null ? sql` GRANTED BY ${ident(grantor)}` : sql``
+  }`;
