@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
@@ -19,6 +17,7 @@ import { eventually } from "../support/eventually.ts";
 import { asked, backdate, leftOf, majorOf, NOTHING, oidOf, shardOf } from "../support/evidence.ts";
 import { type Issuer, issuerOn, logIn, loginRefusal, sqlStateFrom } from "../support/leases.ts";
 import { provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
+import { printed } from "../support/runbooks.ts";
 
 // Rows of the attacks that were tried on PostgreSQL 14 to 18 before this was built. Those not here:
 // C3 (hand-over), C7 and C8 in revocation, C13 to C15 in provisioning.
@@ -412,12 +411,6 @@ test("C17: whoever takes its group from a shard keeps no lease of it from being 
   expect(await loginRefusal(database, await instance.issue())).toBeUndefined();
 });
 
-/** The SQL that a runbook prints first. */
-const printedIn = (page: string): string =>
-  /^```sql\n([\s\S]*?)^```$/m.exec(
-    readFileSync(join(import.meta.dirname, "../../docs/runbooks", `${page}.md`), "utf8"),
-  )?.[1] ?? "";
-
 test("C22: a trigger that a lease made runs on in quarantine, and the runbook finds it", async () => {
   await asked(
     database,
@@ -440,9 +433,9 @@ test("C22: a trigger that a lease made runs on in quarantine, and the runbook fi
     `set role ${database.owner}; update public.orders set customer = customer; reset role; select 1`,
   );
   expect(await asked(database, "select who from public.told")).toEqual({ who: database.owner });
-  const sql = printedIn("quarantine").replaceAll("qdoi", database.tag);
+  const sql = printed("quarantine", "pg_trigger").replace("<the lease>", username);
   expect(await runAs(database.admin(), sql)).toEqual([
-    { of_table: "public.orders", tgname: "telling", function: "public.tell()" },
+    { runs_on: "public.orders", trigger: "telling", function: "public.tell()" },
   ]);
   await asked(
     database,

@@ -132,7 +132,7 @@ describe.each<Exclude<Fault, Side>>(["repeat", "fail", "delay"])(
       }
       expect(names).toEqual(
         new Set([
-          ...["issue", "look", "renew", "latch", "endSessions", "drop", "lend"].map(
+          ...["issue", "look", "renew", "latch", "endSessions", "drop", "lend", "findStrays"].map(
             (each) => `engine.${each}`,
           ),
           "janitor.clear",

@@ -1,7 +1,5 @@
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { connect as connectTo, type Socket } from "node:net";
-import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -16,6 +14,7 @@ import { asked, backdate, leftOf, NOTHING, oidOf } from "../support/evidence.ts"
 import { type Issuer, issuerOn, logIn, sqlStateFrom } from "../support/leases.ts";
 import { metricsInLine } from "../support/named-metrics.ts";
 import { provisioned, type TestDatabase } from "../support/provisioned.ts";
+import { printed } from "../support/runbooks.ts";
 
 const READER = "user-service--readonly";
 const MAX_CONNECTIONS = 20;
@@ -57,18 +56,6 @@ async function opened(config: pg.ClientConfig): Promise<pg.Client> {
   await client.connect();
   ends.push(() => void client.end().catch(() => {}));
   return client;
-}
-
-const root = join(import.meta.dirname, "../..");
-/** A block of SQL as a runbook prints it, by something that stands in it. */
-function printed(page: string, mark: string): string {
-  const text = readFileSync(join(root, "docs/runbooks", `${page}.md`), "utf8");
-  const blocks = [...text.matchAll(/^( *)```sql\n([\s\S]*?)^ *```$/gm)].map(
-    ([, , sql = ""]) => sql,
-  );
-  const [found, ...others] = blocks.filter((sql) => sql.includes(mark));
-  if (found === undefined || others.length > 0) throw new Error(`${page} has no one block ${mark}`);
-  return found;
 }
 
 /** Run a printed block statement by statement, as psql does. @returns the rows of each. */

@@ -259,6 +259,7 @@ test.each(LIVES)("a whole life is the same under %s", async (_, hostility) => {
 
 test.each([
   ["single-user", "the user"],
+  ["issuer-login", "the user"],
   ["alternating-users", "the administrator"],
 ] as const)("a rotation is the same where %s has all of them: of %s", async (strategy, whose) => {
   const { cluster } = own();
