@@ -171,7 +171,7 @@ export class DynamicDatabase extends Construct {
     });
   }
 
-  /** Tell a topic when a promise is broken, and when it is kept again. About $2 a month. */
+  /** Tell a topic when a promise is broken, and when it is kept again. About $3 a month. */
   addAlarms(props: AlarmsProps): Alarms {
     this.#alarms = new Alarms(this, "Alarms", props, this.#watched);
     return this.#alarms;

@@ -63,7 +63,7 @@ const BY_USE: Readonly<Record<string, string>> = {
 const INSTANCES: Readonly<Record<string, number>> = { "db.t4g.micro": 0.016 * HOURS };
 /** With which Lambda reads a queue, idle or not. */
 const POLLERS = 5;
-const SWEPT_METRICS = 5;
+const SWEPT_METRICS = 8;
 /** Of each secret: `SecretAgeSeconds`. */
 const SECRET_METRICS = 1;
 

@@ -8,7 +8,7 @@ export interface MayflyConfig {
   /** Consumer name (1 to 16 of `[a-z0-9-]`) to who it is and what it may ask for. */
   readonly consumers: Readonly<Record<string, ConsumerConfig>>;
   /**
-   * Alarms for each database, about $2 a month.
+   * Alarms for each database, about $3 a month.
    * @default - none
    */
   readonly alarms?: AlarmsConfig;

@@ -107,7 +107,7 @@ test("what the provisioner refuses arrives whole, with the SQL, and the status i
   expect({ status, out }).toEqual({ status: 78, out: "" });
   expect(err).toBe(
     `mayfly: ConfigError: the database is not ready, and nothing was changed:
-- in database "orders": public.foreign_one belongs to "rdsadmin", and the owner "app_owner" may not grant INSERT, SELECT, UPDATE there; have a DBA run: GRANT insert, select, update ON TABLE "public"."foreign_one" TO "app_owner" WITH GRANT OPTION;
+- in database "orders": public.foreign_one belongs to "rdsadmin", and the owner "app_owner" may not grant INSERT, SELECT, UPDATE there; have a DBA run: GRANT insert, select, update ON TABLE "public"."foreign_one" TO "app_owner" WITH GRANT OPTION; or leave out what a pattern means: except: ["public.foreign_one"]
 `,
   );
   await stack.superuser("drop table public.foreign_one");

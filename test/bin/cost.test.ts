@@ -64,7 +64,7 @@ test.each<[string, PricedTemplate, Record<string, [number, number]>]>([
   [
     "a dashboard, and the metrics of a database that is swept",
     templateOf(of("AWS::CloudWatch::Dashboard"), of("Custom::MayflyProvision")),
-    { dashboards: [1, 300], "metrics of the sweep": [5, 150] },
+    { dashboards: [1, 300], "metrics of the sweep": [8, 240] },
   ],
   [
     "what is measured of each secret that is rotated",
@@ -127,9 +127,9 @@ test("every type that a stack of ours may hold has a price, a use, or is known t
     "RDS PostgreSQL, db.t4g.micro": [1, 1_168],
     dashboards: [1, 300],
     "GB of gp3 storage": [20, 230],
-    "metrics in alarms": [32, 320],
+    "metrics in alarms": [35, 350],
     secrets: [6, 240],
-    "metrics of the sweep": [5, 150],
+    "metrics of the sweep": [8, 240],
     "metrics of rotated secrets": [5, 150],
     "pollers of queues": [5, 26],
   });

@@ -20,6 +20,7 @@ const plan = parseProvisionPlan(
     tls: "verify-full",
     owner: "app_owner",
     databases: ["orders"],
+    maintenanceDatabase: "mayfly",
     loginConnectionLimit: 20,
     roles: {
       readonly: {
