@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { SweepReport } from "../../core/leases/sweep.ts";
 import { findOperator, operatorAt, type PlaceOptions, withPlace } from "./find.ts";
-import { type Io, print } from "./io.ts";
+import { type Io, print, say } from "./io.ts";
 import { sayForeign } from "./leases.ts";
 import { facts } from "./table.ts";
 
@@ -23,10 +23,22 @@ export function addSweep(program: Command, io: Io): void {
       "schedules removed": report.schedulesRemoved,
       "stragglers ended": report.stragglersEnded,
       "unknown sessions": report.unknownSessions,
+      "unknown members": report.unknownMembers.length,
+      "stray objects": report.strays.reduce((sum, { count }) => sum + count, 0),
       "readers out of reach": report.unseen?.join(", "),
       server: report.server,
     });
     print(io, options.json, report, text);
     sayForeign(io, report.foreign);
+    for (const { role, member } of report.unknownMembers)
+      say(
+        io,
+        `${member} is a member of ${role} and not Mayfly's: docs/runbooks/unknown-members.md`,
+      );
+    for (const { owner, count, catalog, database } of report.strays)
+      say(
+        io,
+        `${owner} owns ${count} of ${catalog} in ${database}: docs/runbooks/stray-objects.md`,
+      );
   });
 }

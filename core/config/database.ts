@@ -169,19 +169,21 @@ export function readSettings(place: Place): ParsedSettings {
           "is no name for a database of Mayfly's own",
           `write 1 to 63 of a-z, 0-9 and _, a letter first, and none of ${RESERVED.join(", ")}, postgres`,
         ) ?? "");
-  const reserved = [maintenanceDatabase, ...RESERVED];
+  const isOwn = own.value !== undefined;
+  const reserved = isOwn ? RESERVED : [maintenanceDatabase, ...RESERVED];
+  const elsewhere = isOwn ? "" : `; "maintenanceDatabase" gives Mayfly's own another name`;
+  const databases = within(place, "databases");
+  if (isOwn && Array.isArray(databases.value) && databases.value.includes(maintenanceDatabase))
+    complain(own, "is an application database", "name one that is nobody else's");
   return {
     maintenanceDatabase,
-    databases: readList(
-      within(place, "databases"),
-      'list the application databases, e.g. ["orders"]',
-      (element) =>
-        readText(
-          element,
-          (text) => isName(text) && !reserved.includes(text),
-          "is not an application database",
-          `write a name of 1 to 63 bytes other than ${reserved.join(", ")}`,
-        ),
+    databases: readList(databases, 'list the application databases, e.g. ["orders"]', (element) =>
+      readText(
+        element,
+        (text) => isName(text) && !reserved.includes(text),
+        "is not an application database",
+        `write a name of 1 to 63 bytes other than ${reserved.join(", ")}${elsewhere}`,
+      ),
     ),
     owner:
       readText(

@@ -131,7 +131,7 @@ export function readWhole(place: Place, min: number, max: number, fallback: numb
 export function readBoolean(place: Place, fallback: boolean): boolean {
   if (place.value === undefined) return fallback;
   if (typeof place.value === "boolean") return place.value;
-  complain(place, "is neither", "write true or false");
+  complain(place, "is not true or false", "write one of them, without quotes");
   return fallback;
 }
 

@@ -92,7 +92,8 @@ function readExcept(
     const all = target.replace(/\..*$/, ".*");
     const covering = privileges.filter(([, targets]) => targets.includes(all));
     const [named] = covering.find(([, targets]) => targets.includes(target)) ?? [];
-    if (target === all) complain(at, "is more than a table", "take it out of the privileges");
+    if (target === all)
+      complain(at, "is a pattern", `list single tables, or take ${all} out of the privileges`);
     else if (covering.length === 0)
       complain(at, "is in no target of this role", `remove it, or grant "${all}"`);
     else if (named !== undefined)

@@ -1,9 +1,10 @@
 import { groupRoleName } from "../names.ts";
+import { reasonOf } from "../reason.ts";
 import { between, type Instant, plus } from "../time.ts";
 import { type Dropped, dropAll } from "./drop.ts";
 import type { LeaseRef } from "./lease.ts";
 import type { LeaseName } from "./lease-name.ts";
-import type { Blocker, LatchOutcome, LeaseDeps, SessionsEnded } from "./ports.ts";
+import type { Blocker, LatchOutcome, LeaseDeps, SessionsEnded, Stray } from "./ports.ts";
 import { endEverywhere, followReaders, type ReaderSeen } from "./readers.ts";
 import type { Observations } from "./receipt.ts";
 import { RECHECK_AFTER, scheduleRecheck } from "./schedules.ts";
@@ -102,13 +103,13 @@ async function drop(
     cases.map(({ lease }) => lease),
   );
   const left = cases.filter((_, i) => ["dropped", "gone"].includes(dropped[i]?.outcome.kind ?? ""));
-  const strays = await straysOf(
-    deps,
-    left.map(({ lease }) => lease.name),
-  );
   const after = await endEverywhere(
     deps,
     left.map(({ lease }) => lease),
+  );
+  const strays = await straysOf(
+    deps,
+    left.map(({ lease }) => lease.name),
   );
   return cases.map((each, i) => {
     const { lease, latch, latchedAt, before } = each;
@@ -135,7 +136,7 @@ async function drop(
 
 /**
  * What the groups of leases that are gone own, by dynamic role: whoever acted as its group may have left
- * it something. Where that cannot be asked the sweep will find it.
+ * it something. Never rejects: that it could not be looked at is told in the same place.
  */
 async function straysOf(
   { engine, tag }: Pick<LeaseDeps, "engine" | "tag">,
@@ -143,16 +144,22 @@ async function straysOf(
 ): Promise<ReadonlyMap<string, readonly Blocker[]>> {
   const roles = [...new Set(leases.map(({ role }) => role))];
   if (roles.length === 0) return new Map();
-  const found = await engine.findStrays(roles).catch(() => []);
-  return new Map(
-    roles.map((role) => [
-      role,
-      found
-        .filter(({ owner }) => owner === groupRoleName(tag, role))
-        .map(({ owner: of, ...rest }) => ({ ...rest, kind: "owner", of })),
-    ]),
-  );
+  const owners = new Map(roles.map((role) => [groupRoleName(tag, role), role]));
+  const found = await engine
+    .findStrays(roles)
+    .catch((error: unknown) => [...owners.keys()].map((owner) => unseenStrays(owner, error)));
+  const blockers = found.map(({ owner: of, ...rest }) => ({ ...rest, kind: "owner", of }));
+  return Map.groupBy(blockers, ({ of }) => owners.get(of) ?? "");
 }
+
+/** In the place of what is owned by a role, when that cannot be told. */
+export const unseenStrays = (owner: string, error: unknown): Stray => ({
+  owner,
+  database: "cluster",
+  catalog: "pg_shdepend",
+  count: 1,
+  why: reasonOf(error),
+});
 
 const NO_ANSWER: Dropped = { outcome: { kind: "failed", code: "no answer" }, cleared: [] };
 

@@ -111,6 +111,8 @@ export interface Blocker {
 /** What a role of Mayfly's owns that should own nothing there. */
 export interface Stray extends Pick<Blocker, "database" | "catalog" | "count"> {
   readonly owner: string;
+  /** Why it is not known what it owns, where that could not be looked at. */
+  readonly why?: string;
 }
 
 export type DropOutcome =
@@ -197,8 +199,11 @@ export interface Engine {
   lend(leases: readonly LeaseRef[], way: "lend" | "take back"): Promise<readonly LendOutcome[]>;
   /** Say since when a reader could not be looked at, or that all were; of latched leases only. */
   markUnverified(lease: LeaseRef, since: Instant | undefined): Promise<void>;
-  /** What the groups of these dynamic roles own: leases that are over may have made it, and left it to them. */
-  findStrays(roles: readonly string[]): Promise<readonly Stray[]>;
+  /**
+   * What the groups of these dynamic roles own, or what any role of Mayfly's does that should own nothing:
+   * leases that are over may have made it, and left it to them.
+   */
+  findStrays(roles?: readonly string[]): Promise<readonly Stray[]>;
   /** What should not be there. */
   findUnknown(): Promise<Unknown>;
   /** The server that leases were made on, and the one that has answered. */
@@ -209,7 +214,6 @@ export interface Engine {
 
 /** What a sweep finds that no lease explains. */
 export interface Unknown {
-  readonly strays: readonly Stray[];
   /** Incarnations of open sessions whose role is gone. */
   readonly sessions: readonly string[];
   /** Members of the groups of dynamic roles that are not Mayfly's. */

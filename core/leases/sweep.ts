@@ -1,5 +1,6 @@
 import type { Actor } from "../audit.ts";
 import { between, epochSecondsCeil, type Instant, minutes, toSeconds } from "../time.ts";
+import { unseenStrays } from "./end-and-drop.ts";
 import { isDue, type Lease } from "./lease.ts";
 import { parseLeaseId } from "./lease-id.ts";
 import { parseLeaseName } from "./lease-name.ts";
@@ -269,7 +270,11 @@ async function removeOrphans(
 async function findUnknown(
   deps: LeaseDeps,
 ): Promise<Pick<SweepReport, "unknownSessions" | "unknownMembers" | "strays" | "unseen">> {
-  const { sessions, members, strays } = await deps.engine.findUnknown();
+  const { sessions, members } = await deps.engine.findUnknown();
+  // a lease may have made so much that it takes too long: that is told, and keeps nothing else
+  const strays = await deps.engine
+    .findStrays()
+    .catch((error: unknown) => [unseenStrays("unknown", error)]);
   const { answers, unseen } = await askReaders(deps, (reader) => reader.sessionsWithoutRole());
   return {
     unknownSessions: [sessions, ...answers].flat().length,

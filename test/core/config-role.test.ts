@@ -96,7 +96,7 @@ test.each<[string, unknown, string]>([
   ),
   ...[
     ["billing.audit", 'is in no target of this role; remove it, or grant "billing.*"'],
-    ["public.*", "is more than a table; take it out of the privileges"],
+    ["public.*", "is a pattern; list single tables, or take public.* out of the privileges"],
     ["pg_catalog.pg_class", SYSTEM],
     ["public", FORM],
   ].map(
@@ -120,7 +120,7 @@ test.each<[string, unknown, string]>([
   [
     "a word for allowCreate",
     withRole({ allowCreate: "yes" }),
-    `${ROLE_AT}.allowCreate: "yes" is neither; write true or false`,
+    `${ROLE_AT}.allowCreate: "yes" is not true or false; write one of them, without quotes`,
   ],
   [
     "a limit of 0 leases",

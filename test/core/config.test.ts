@@ -51,7 +51,7 @@ test.each<[string, unknown, string]>([
   [
     "a dashboard in words",
     { ...withDatabase(sandbox), dashboard: "yes" },
-    'dashboard: "yes" is neither; write true or false',
+    'dashboard: "yes" is not true or false; write one of them, without quotes',
   ],
   [
     "an unknown key in a database",
@@ -96,7 +96,7 @@ test.each<[string, unknown, string]>([
   [
     "the maintenance database",
     withDatabase({ ...sandbox, databases: ["mayfly"] }),
-    'databases.orders.databases[0]: "mayfly" is not an application database; write a name of 1 to 63 bytes other than mayfly, template0, template1, rdsadmin',
+    'databases.orders.databases[0]: "mayfly" is not an application database; write a name of 1 to 63 bytes other than mayfly, template0, template1, rdsadmin; "maintenanceDatabase" gives Mayfly\'s own another name',
   ],
   [
     "two databases of a sandbox",
@@ -126,7 +126,7 @@ test.each<[string, unknown, string]>([
   [
     "a boolean in words",
     withDatabase({ ...sandbox, reserveConcurrency: "no" }),
-    'databases.orders.reserveConcurrency: "no" is neither; write true or false',
+    'databases.orders.reserveConcurrency: "no" is not true or false; write one of them, without quotes',
   ],
   [
     "no target",
@@ -344,7 +344,7 @@ test("checks a role and settings for constructs in the same words", () => {
   const named = { databases: ["mayfly"], owner: "o", maintenanceDatabase: "mayfly_own" };
   expect(parseSettings("orders", named)).toMatchObject(named);
   expect(() => parseSettings("orders", { ...named, databases: ["mayfly_own"] })).toThrow(
-    'orders.databases[0]: "mayfly_own" is not an application database; write a name of 1 to 63 bytes other than mayfly_own, template0, template1, rdsadmin',
+    'orders.maintenanceDatabase: "mayfly_own" is an application database; name one that is nobody else\'s',
   );
   for (const name of ["postgres", "template1", "My-Flies", "", "9lives", "a".repeat(64), 7])
     expect(() => parseSettings("orders", { ...named, maintenanceDatabase: name })).toThrow(

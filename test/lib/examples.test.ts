@@ -21,7 +21,7 @@ const EXAMPLES = ["existing-instance", "existing-cluster", "rotated-secrets", "a
 const TOGETHER = `
 for (const name of ${JSON.stringify(EXAMPLES)}) {
   process.env.CDK_OUTDIR = name;
-  await import(${JSON.stringify(`${pathToFileURL(join(root, "examples"))}/`)} + name + ".ts");
+  await import(${JSON.stringify(`${pathToFileURL(join(root, "examples")).href}/`)} + name + ".ts");
 }`;
 
 const SLOW_WHEN_COLD = 240_000;

@@ -164,6 +164,8 @@ function subjectsOf(level: Level, { databases, roles }: Place): readonly string[
   );
 }
 
+const UNRESETTABLE = "alter role current_user set transaction_read_only = on";
+
 /** What the driver says of a connection that the server has ended. */
 const ENDED = /terminat|not queryable|connection/i;
 
@@ -247,6 +249,8 @@ test.each(LIVES)("a whole life is the same under %s", async (_, hostility) => {
   const swept = await sweep(first.deps, { actor: "sweep", mayContinue: () => true });
   expect(swept).toMatchObject({ live: 1, left: 0, server: "same", unverified: 0 });
   expect(await powerOver(test, major)).toEqual([]);
+  // nobody can reset it, nor need anybody
+  await runAs(await test.issuerLogin(), UNRESETTABLE);
   expect((await test.converge()).warnings).toEqual([]);
   const copy = issuerOn(test, { serverId: "copy:5432", scheduler: first.scheduler });
   const restored = await sweep(copy.deps, { actor: "sweep", mayContinue: () => true });
@@ -270,6 +274,9 @@ test.each([
   await apply({ role }, { databases: [], roles }, await majorOf(scene.test));
   undo.push(...roles.map((each) => `alter role ${ident(each)} reset role`));
   await onServers(roles.map((each) => `alter role ${ident(each)} set role = 'pg_monitor'`));
+  if (strategy === "issuer-login")
+    for (const label of ["AWSCURRENT", "AWSPREVIOUS"])
+      await runAs(scene.loginOf(label), UNRESETTABLE);
   await scene.rotate();
   expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();
   expect(scene.audit.at(-1)).toMatchObject({ event: "secret.rotated" });

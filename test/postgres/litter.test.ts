@@ -394,15 +394,16 @@ describe("an event trigger", () => {
   };
 
   test.each([
-    ["that would run at it", "", kept],
-    ["for the very statement", "when tag in ('ALTER DEFAULT PRIVILEGES')", kept],
-    ["for other statements", "when tag in ('CREATE TABLE')", { state: "revoked" }],
+    ["that would run at it", "ddl_command_end", kept],
+    ["that would run at what it drops", "sql_drop", kept],
+    ["for the very statement", "ddl_command_end when tag in ('ALTER DEFAULT PRIVILEGES')", kept],
+    ["for others", "ddl_command_end when tag in ('CREATE TABLE')", { state: "revoked" }],
   ])("(%s) never meets the janitor, whom its code could become", async (_, condition, receipt) => {
     const { superuser } = lease.test;
     const credential = await litterer("select lo_create(0)");
     await runAs(
       superuser(),
-      `create event trigger watcher on ddl_command_end ${condition} execute function public.watch()`,
+      `create event trigger watcher on ${condition} execute function public.watch()`,
     );
     await runAs(
       lease.test.as(credential.username, credential.password),

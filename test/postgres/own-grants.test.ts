@@ -59,30 +59,37 @@ test("what the owner of tables grants by default to a group is still taken away"
   expect(await lease.test.provision()).toMatchObject({ privilegesWithdrawn: 1 });
 });
 
+/** What a converge says of what leases have made. */
+const madeByLeases = async (): Promise<string[]> =>
+  (await lease.test.converge()).warnings.filter((each) => each.includes("made by"));
+
 test.each([
   ["VIEW", "create view public.mine as select 1 as one"],
   ["MATERIALIZED VIEW", "create materialized view public.mine as select 1 as one"],
   ["TABLE", "create table public.mine (id int)"],
-])("what a lease made is its own, and nobody is to be given it: a %s", async (kind, made) => {
-  const { superuser } = lease.test;
-  await runAs(superuser(), `grant create on schema public to ${group("readonly")}`);
-  const credential = await lease.issue();
-  await runAs(lease.test.as(credential.username, credential.password), made);
-  await runAs(superuser(), `revoke create on schema public from ${group("readonly")}`);
-  const refusal = await lease.test.provision().then(String, String);
-  expect(refusal).toContain(
-    `public.mine was made by the lease "${credential.username}"; revoke it`,
-  );
-  expect(refusal).not.toContain("OWNER TO");
-  const [remedy = ""] = /DROP [^;]*;/.exec(refusal) ?? [];
-  expect(remedy).toBe(`DROP ${kind} "public"."mine";`);
-  await runAs(superuser(), remedy);
-  await lease.test.provision();
-  const { leaseId } = credential;
-  expect(await lease.ask("user-service--readonly", { action: "revoke", leaseId })).toMatchObject({
-    state: "revoked",
-  });
-});
+])(
+  "what a lease made is its own, refuses nothing, and is given to nobody: a %s",
+  async (kind, made) => {
+    const { superuser } = lease.test;
+    await runAs(superuser(), `grant create on schema public to ${group("readonly")}`);
+    const credential = await lease.issue();
+    const { leaseId, username } = credential;
+    await runAs(lease.test.as(username, credential.password), made);
+    await runAs(superuser(), `revoke create on schema public from ${group("readonly")}`);
+    await lease.test.provision();
+    const [told = "", ...others] = await madeByLeases();
+    expect(others).toEqual([]);
+    expect(told).toContain(
+      `what: public.mine was made by the lease "${username}"; revoke it, let leases create nothing there, and drop what nobody needs; have a DBA run: DROP ${kind} "public"."mine";`,
+    );
+    const revoked = () => lease.ask("user-service--readonly", { action: "revoke", leaseId });
+    expect(await revoked()).toMatchObject({ state: "quarantined" });
+    await lease.test.provision(); // nor does it in quarantine
+    await runAs(superuser(), `drop ${kind} public.mine`);
+    expect(await madeByLeases()).toEqual([]);
+    expect(await revoked()).toMatchObject({ state: "revoked" });
+  },
+);
 
 test("a name with a line of ours in it stays one name, and what is printed drops it", async () => {
   const { superuser } = lease.test;
@@ -94,12 +101,25 @@ test("a name with a line of ours in it stays one name, and what is printed drops
     `create table public.${ident(name)} (id int)`,
   );
   await runAs(superuser(), `revoke create on schema public from ${group("readonly")}`);
-  const refusal = await lease.test.provision().then(String, String);
-  expect(refusal.split("\n").filter((line) => line.startsWith("- have"))).toEqual([]);
-  expect(refusal).not.toMatch(/[\u2028\u202e]/);
-  const [remedy = ""] = /DROP TABLE "public".*;$/m.exec(refusal) ?? [];
-  await runAs(superuser(), remedy);
   await lease.test.provision();
+  const [what = ""] = await madeByLeases();
+  expect(what).not.toMatch(/[\n\u2028\u202e]/);
+  const [remedy = ""] = /DROP TABLE "public".*;$/m.exec(what) ?? [];
+  await runAs(superuser(), remedy);
+  expect(await madeByLeases()).toEqual([]);
   const { leaseId } = credential;
   await lease.ask("user-service--readonly", { action: "revoke", leaseId });
+});
+
+test("nor does a name beside another: each problem stays on its own line", async () => {
+  const { superuser, provision } = lease.test;
+  const names = ['x"y', "w\n- have a DBA run: GRANT app TO mallory;", "z\u200b"];
+  for (const name of names) await runAs(superuser(), `create table public.${ident(name)} (id int)`);
+  const refusal = await provision().then(String, String);
+  expect(refusal.split("\n").filter((line) => line.startsWith("- "))).toHaveLength(1);
+  expect(refusal).not.toContain("\u200b");
+  const [remedy = ""] = /GRANT insert, select.* WITH GRANT OPTION;/.exec(refusal) ?? [];
+  await runAs(superuser(), remedy);
+  await provision();
+  for (const name of names) await runAs(superuser(), `drop table public.${ident(name)}`);
 });

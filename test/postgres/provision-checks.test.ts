@@ -303,6 +303,14 @@ describe("a role that writes where its leases may create", () => {
     ],
     ["everybody, in public", () => "grant create on schema public to public"],
     [
+      "everybody, in a schema that is none of the role's",
+      () => "create schema scratch; grant create on schema scratch to public",
+    ],
+    [
+      "everybody, in the database",
+      (owner: string) => `grant create on database app_${owner.replace("owner_", "")} to public`,
+    ],
+    [
       "the group, as a member of a role",
       (owner: string, group: string) =>
         `create role "may create ${owner}"; create role ${group};

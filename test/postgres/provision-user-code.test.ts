@@ -57,6 +57,24 @@ describe("event triggers", () => {
     await database.provision();
   });
 
+  test("one on sql_drop, which the last entry of default privileges meets, is named too", async () => {
+    const database = await unprovisioned((owner) => auditing(owner, "sql_drop", "drops"));
+    await database.provision();
+    const roles = Object.fromEntries(
+      Object.entries(database.plan.roles).map(([name, role]) => [
+        name,
+        { ...role, privileges: { select: ["public.orders"] } },
+      ]),
+    );
+    const less = { ...database.plan, roles };
+    const before = await tracesOf(database);
+    const refusal = await database.provision(less).then(String, String);
+    expect(refusal).toContain("run the event trigger drops, and failed (code 42P01)");
+    expect(await tracesOf(database)).toEqual(before);
+    await runAs(database.superuser(), remedyIn(refusal));
+    await database.provision(less);
+  });
+
   test("one that passes, is disabled, is a replica's or is of another kind stands in nobody's way", async () => {
     const database = await unprovisioned(
       (owner) => `${auditing(owner, "ddl_command_end", "mended")};

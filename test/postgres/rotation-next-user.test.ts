@@ -159,6 +159,20 @@ describe("the next user gets what the current one has:", () => {
     await runAs(superuser(), `drop database ${odd}`);
   });
 
+  test("but the role that it acts as, which is the group's, and what means nothing and stays for good", async () => {
+    const scene = await rotationScene("alternating-users");
+    const [a] = scene.settings.usernames;
+    const { database, as } = scene.test;
+    const { password } = scene.loginOf("AWSCURRENT");
+    await runAs(
+      as(a ?? "", password),
+      `set role none; alter role ${a} in database ${database} set role = 'none';
+       alter role ${a} set transaction_read_only = on`,
+    );
+    for (const _ of "ab") await scene.rotate();
+    expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();
+  });
+
   test("a search path as the current one's sessions have it, however it was written", async () => {
     const scene = await rotationScene("alternating-users");
     const [a] = scene.settings.usernames;

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { StatementRejectedError } from "../../core/errors.ts";
 import type { Credential } from "../../core/leases/credential.ts";
+import { parseLeaseId } from "../../core/leases/lease-id.ts";
 import type { Receipt } from "../../core/leases/receipt.ts";
+import { revokeLease } from "../../core/leases/revoke.ts";
 import { sweep } from "../../core/leases/sweep.ts";
 import { groupRoleName, janitorName } from "../../core/names.ts";
 import { majorOf } from "../support/evidence.ts";
@@ -30,7 +33,7 @@ const revoke = ({ leaseId }: Credential): Promise<Receipt> =>
 /** What the runbook prints, run as printed by a superuser. @returns what was not refused. */
 async function followRunbook(): Promise<string[]> {
   const done: string[] = [];
-  for (const query of ["pg_identify_object", "pg_default_acl d"]) {
+  for (const query of ["pg_trigger t", "pg_identify_object", "pg_default_acl d"]) {
     const text = printed("stray-objects", query).replaceAll("qdoi", lease.test.tag);
     const remedies = (await runAs(lease.test.superuser(), text)).map(({ remedy }) =>
       String(remedy),
@@ -110,6 +113,9 @@ name" owner to ${readonly};
        alter statistics public.both owner to ${group};
        create procedure public.p() language sql as 'select 1'; alter procedure public.p owner to ${janitor};
        create materialized view public.m as select 1 as one; alter materialized view public.m owner to ${group};
+       create function public.tf() returns trigger language plpgsql as 'begin return null; end';
+       alter function public.tf() owner to ${group};
+       create trigger tg after update on public.orders execute function public.tf();
        select lo_create(4711); alter large object 4711 owner to ${group}`,
     );
     await runAs(superuser("postgres"), `create database stray_${tag} owner ${readonly}`);
@@ -126,6 +132,7 @@ name" owner to ${readonly};
       of(group, "pg_class", 3),
       of(group, "pg_largeobject", 1),
       of(group, "pg_namespace", 1),
+      of(group, "pg_proc", 1),
       of(group, "pg_statistic_ext", 1),
       of(group, "pg_type", 1),
       of(janitor, "pg_proc", 1),
@@ -134,4 +141,44 @@ name" owner to ${readonly};
     for (let left = 4; left > 0 && (await swept()).strays.length > 0; left--) await followRunbook();
     expect((await swept()).strays).toEqual([]);
   });
+});
+
+test("what groups own and cannot be told is said in its place, and keeps nothing else", async () => {
+  const deps = {
+    ...lease.deps,
+    engine: {
+      ...lease.deps.engine,
+      findStrays: () => Promise.reject(new StatementRejectedError("strays", "57014")),
+    },
+  };
+  const { leaseId } = await lease.issue(WRITER);
+  const receipt = await revokeLease(deps, parseLeaseId(leaseId), {
+    onlyIfDue: false,
+    actor: "test",
+  });
+  const why = expect.stringContaining('step "strays" (code 57014)');
+  expect(receipt.state).toBe("revoked");
+  expect(receipt.blockers).toEqual([
+    { database: "cluster", catalog: "pg_shdepend", kind: "owner", count: 1, of: group, why },
+  ]);
+  const report = await sweep(deps, { actor: "sweep", mayContinue: () => true });
+  expect(report).toMatchObject({ left: 0, unknownMembers: [], strays: [{ count: 1, why }] });
+});
+
+test("however much a group owns is told in time", async () => {
+  const { superuser } = lease.test;
+  await runAs(
+    superuser(),
+    `insert into pg_shdepend (dbid, classid, objid, objsubid, refclassid, refobjid, deptype)
+     select d.oid, 'pg_largeobject'::regclass, n, 0, 'pg_authid'::regclass, '${group}'::regrole, 'o'
+     from pg_database d, generate_series(1000000, 1300000) n where d.datname = current_database()`,
+  );
+  const before = performance.now();
+  const { strays } = await swept();
+  expect(performance.now() - before).toBeLessThan(5_000);
+  expect(strays).toEqual([
+    expect.objectContaining({ owner: group, catalog: "pg_largeobject" }),
+    { owner: group, database: "cluster", catalog: "pg_shdepend", count: 200_000 },
+  ]);
+  await runAs(superuser(), "delete from pg_shdepend where objid between 1000000 and 1300000");
 });

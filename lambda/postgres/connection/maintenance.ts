@@ -55,7 +55,10 @@ export class Maintenance {
     tell: ReadonlySet<string> = new Set(),
   ): Promise<readonly Row[]> {
     for (let attempt = 1; ; attempt++) {
-      this.#connection ??= this.#connect();
+      // converted once, however many wait for it
+      this.#connection ??= this.#connect().catch((error: unknown) => {
+        throw fromPgError("connect", error);
+      });
       const mine = this.#connection;
       const connection = await this.#connected(mine);
       try {
@@ -89,7 +92,7 @@ export class Maintenance {
       return await connection;
     } catch (error) {
       this.#abandon(connection);
-      throw fromPgError("connect", error);
+      throw error;
     }
   }
 

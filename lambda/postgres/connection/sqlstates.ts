@@ -7,6 +7,8 @@
 export const WRONG_PASSWORD = "28P01";
 /** The server knows the user, and does not let it in: NOLOGIN, or a line of pg_hba.conf. */
 export const NOT_AUTHORIZED = "28000";
+/** A parameter that cannot be reset. */
+export const NOT_SUPPORTED = "0A000";
 /** A privilege is missing. */
 export const DENIED = "42501";
 /** Writing on a server that has become a standby. */

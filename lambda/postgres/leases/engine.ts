@@ -117,11 +117,16 @@ export function postgresEngine(deps: EngineDeps): Engine {
     markUnverified: async (lease, since) => {
       await call(deps, "annotate", lease.name.shard, [lease.username, oidOf(lease), since ?? null]);
     },
-    findStrays: (roles) =>
-      strays(
+    findStrays: async (roles) => {
+      const owners = roles && [...new Set(roles)].map((role) => groupRoleName(tag, role));
+      const rows = await call<Omit<Stray, "count"> & { counted: number }>(
         deps,
-        [...new Set(roles)].map((role) => groupRoleName(tag, role)),
-      ),
+        "strays",
+        ANY_SHARD,
+        [owners ?? null],
+      );
+      return rows.map(({ counted, ...rest }) => ({ ...rest, count: counted }));
+    },
     findUnknown: async () => {
       const rows = await call<{ kind: string; subject: string; detail: string | null }>(
         deps,
@@ -136,7 +141,6 @@ export function postgresEngine(deps: EngineDeps): Engine {
           role: subject,
           member: detail ?? "",
         })),
-        strays: await strays(deps, null),
       };
     },
     sighting: async () => {
@@ -324,15 +328,6 @@ async function blockersOf(deps: EngineDeps, lease: LeaseRef): Promise<readonly B
   return [...all.filter(isCode), ...all.filter((each) => !isCode(each))];
 }
 
-async function strays(
-  deps: EngineDeps,
-  owners: readonly string[] | null,
-): Promise<readonly Stray[]> {
-  const rows = await call<Omit<Stray, "count"> & { counted: number }>(deps, "strays", ANY_SHARD, [
-    owners,
-  ]);
-  return rows.map(({ counted, ...rest }) => ({ ...rest, count: counted }));
-}
 const isCode = ({ catalog, kind }: Pick<Blocker, "catalog" | "kind">): boolean =>
   catalog === "pg_proc" && kind === "owner";
 

@@ -263,7 +263,7 @@ where e.kind is not null`;
 /** Whatever an administrator lets run at each such statement: in a session that may become other leases. */
 const eventTriggers = sql`
 select pg_catalog.quote_ident(e.evtname) as name from pg_catalog.pg_event_trigger e
-where e.evtenabled <> 'D' and e.evtevent in ('ddl_command_start', 'ddl_command_end')
+where e.evtenabled <> 'D' and e.evtevent in ('ddl_command_start', 'ddl_command_end', 'sql_drop')
   and (e.evttags is null or 'ALTER DEFAULT PRIVILEGES' = any (e.evttags))
 order by 1 limit 1`;
 

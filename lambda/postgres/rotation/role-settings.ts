@@ -1,5 +1,7 @@
+import { StatementRejectedError } from "../../../core/errors.ts";
 import type { Session } from "../connection/session.ts";
 import { ident, integer, joined, literal, type Sql, sql } from "../connection/sql.ts";
+import { DENIED, NOT_SUPPORTED } from "../connection/sqlstates.ts";
 
 /** What `ALTER ROLE … [IN DATABASE …] SET` has left. */
 export interface RoleSetting {
@@ -31,12 +33,56 @@ cross join pg_catalog.unnest(x.setconfig) s
 where r.rolname = any ($1::text[]) and (x.setdatabase = 0 or d.oid is not null)
 order by d.datname nulls first, 3`;
 
-/** The own settings of roles, for all databases and for each. */
-export const readSettings = (
+/** Of a transaction, not of a session: what is set of them means nothing, and from 16 on nobody can reset it. */
+const OF_TRANSACTIONS = /^transaction_(?:isolation|read_only|deferrable)$/i;
+
+/** The own settings of roles, for all databases and for each, as far as they mean something. */
+export const readSettings = async (
   session: Session,
   step: string,
   roles: readonly string[],
-): Promise<RoleSetting[]> => session.rows(step, settingsOf, [roles]);
+): Promise<readonly RoleSetting[]> =>
+  (await session.rows<RoleSetting>(step, settingsOf, [roles])).filter(
+    ({ name }) => !OF_TRANSACTIONS.test(name),
+  );
+
+/**
+ * Take all settings from roles. What somebody else must have set, and what cannot be reset, stays: no
+ * connection of Mayfly's takes anything from it.
+ */
+export async function resetSettings(
+  session: Session,
+  step: string,
+  roles: readonly string[],
+): Promise<void> {
+  const found = await session.rows<RoleSetting>(step, settingsOf, [roles]);
+  const reset = (
+    each: readonly RoleSetting[],
+    what: (setting: RoleSetting) => Sql,
+  ): readonly Sql[] => [
+    ...new Set(each.map((one) => alter(one.role, one.database, sql`reset ${what(one)}`))),
+  ];
+  try {
+    await session.apply(
+      step,
+      reset(found, () => sql`all`),
+    );
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    for (const each of found)
+      await session
+        .apply(
+          step,
+          reset([each], ({ name }) => nameOf(name)),
+        )
+        .catch((refusal: unknown) => {
+          if (!isRefused(refusal)) throw refusal;
+        });
+  }
+}
+
+const isRefused = (error: unknown): boolean =>
+  error instanceof StatementRejectedError && [NOT_SUPPORTED, DENIED].includes(error.engineCode);
 
 /**
  * Lists of names that are kept as SQL (GUC_LIST_QUOTE, which no extension may have), and whether

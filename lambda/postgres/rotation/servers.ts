@@ -20,6 +20,7 @@ import {
 } from "../connection/sqlstates.ts";
 import { problem } from "../provisioning/check/problems.ts";
 import { compareUsers } from "./likeness.ts";
+import { resetSettings } from "./role-settings.ts";
 import { convergeTurn } from "./turn.ts";
 
 /** A step has 60 seconds, and at most three logins. */
@@ -70,12 +71,6 @@ async function failureOf(
   return `${username} is known to ${host}, and its session in the database "${dbname}" fails as it begins (code ${code}): ${atLogin(triggers)}`;
 }
 
-/** `$1` a user. Its own settings, for one database or for all. */
-const ownSettings = sql`
-select d.datname::text as database from pg_catalog.pg_db_role_setting s
-join pg_catalog.pg_roles r on r.oid = s.setrole
-left join pg_catalog.pg_database d on d.oid = s.setdatabase where r.rolname = $1::text`;
-
 const ownPrepared = sql`
 select gid from pg_catalog.pg_prepared_xacts
 where owner = $1::text and database = pg_catalog.current_database()`;
@@ -88,15 +83,7 @@ select pg_catalog.count(*) filter (where pg_catalog.pg_terminate_backend(pid)) a
 
 async function clearOwn(session: OpenSession, username: string): Promise<void> {
   const step = "clear what the login left";
-  const settings = await session.rows<{ database: string | null }>(step, ownSettings, [username]);
-  await session.apply(
-    step,
-    settings.map(({ database }) =>
-      database === null
-        ? sql`alter role ${ident(username)} reset all`
-        : sql`alter role ${ident(username)} in database ${ident(database)} reset all`,
-    ),
-  );
+  await resetSettings(session, step, [username]);
   for (const { gid } of await session.rows<{ gid: string }>(step, ownPrepared, [username]))
     await session.rows(step, sql`rollback prepared ${literal(gid)}`);
 }

@@ -76,10 +76,8 @@ export async function convergeTurn(
   const wanted = membershipsOf(user, held);
   await needConnect(session, step, user, wanted);
   const [known, model] = [stateOf(username), stateOf(like)];
-  // the role that both act as is set below
-  const carried = found.filter(
-    ({ name, database }) => !(user.actsAsGroup && database === null && name === "role"),
-  );
+  // the role that both act as is set below, for all databases
+  const carried = found.filter(({ name }) => !(user.actsAsGroup && name === "role"));
   const settings = settingChanges(username, like, carried);
   const changes = [
     ...userChanges(user, known, model),
@@ -90,6 +88,16 @@ export async function convergeTurn(
         what: `setting role of ${name}`,
         statement: sql`alter role ${ident(name)} set role = ${literal(group)}`,
       })),
+    ...found.flatMap(({ role, database, name }) =>
+      user.actsAsGroup && name === "role" && database !== null
+        ? [
+            {
+              what: `setting role of ${role} in database ${database}`,
+              statement: sql`alter role ${ident(role)} in database ${ident(database)} reset role`,
+            },
+          ]
+        : [],
+    ),
     ...settings,
   ];
   const verifier = literal(await scramVerifier(user.password));
@@ -102,7 +110,8 @@ export async function convergeTurn(
     if (!(error instanceof StatementRejectedError)) throw error;
     await refuseSettings(session, step, { user, admin, known: known !== undefined, settings });
     const existing = [group, username, like].filter((name) => stateOf(name) !== undefined);
-    throw mayNot(error, admin, user, existing);
+    const others = wanted.map(({ role }) => role).filter((role) => role !== group);
+    throw mayNot(error, admin, user, [...existing, ...others]);
   }
   return changes.map(({ what }) => what);
 }
@@ -317,7 +326,9 @@ function mayNot(
     ...(createsRoles ? [] : [sql`ALTER ROLE ${admin} CREATEROLE`]),
     ...(version < SPLIT_MEMBERSHIP
       ? []
-      : existing.map((role) => sql`GRANT ${ident(role)} TO ${admin} WITH ADMIN OPTION`)),
+      : existing.map(
+          (role) => sql`GRANT ${ident(role)} TO ${admin} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE`,
+        )),
   ];
   return new ConfigError(
     `the administrator "${name}" may not set up the user ${username} like ${like} (code ${error.engineCode}), and nothing was changed; have a DBA run: ${remedies.join("; ")};`,

@@ -1,18 +1,28 @@
 -- What roles of Mayfly's own, which own nothing outside this database, own all the same, by database and
 -- catalog: of these roles, or of all where names is null. A lease that acts as its group can make things
 -- that are the group's, and outlive it.
+--
+-- Of each role so many dependencies are looked at, however many a lease has made: a role that has more is
+-- told as pg_shdepend, since what it owns may be among the others.
 create or replace function strays(names text[])
 returns table (owner text, database text, catalog text, counted int)
 language sql stable as $body$
-  select r.rolname::text, coalesce(d.datname::text, 'cluster'), s.classid::regclass::text, count(*)::int
-    from (select 'mf_' || split_part(session_user, '_', 2) || '_' as ours) p
-    join pg_roles r on r.rolname >= p.ours::name and r.rolname < (p.ours || '~')::name
-      and r.rolname ~ ('^' || p.ours || '(group_[a-z0-9-]+|issuer_[a-z2-7]{2}|login_[ab]|janitor|ender)$')
-      and (strays.names is null or r.rolname = any (strays.names))
-    join pg_shdepend s on s.refclassid = 'pg_authid'::regclass and s.refobjid = r.oid and s.deptype = 'o'
-    left join pg_database d on d.oid = s.dbid
+  with seen as materialized (
+    select r.rolname::text as owner, x.dbid, x.classid, x.deptype
+      from (select 'mf_' || split_part(session_user, '_', 2) || '_' as ours) p
+      join pg_roles r on r.rolname >= p.ours::name and r.rolname < (p.ours || '~')::name
+        and r.rolname ~ ('^' || p.ours || '(group_[a-z0-9-]+|issuer_[a-z2-7]{2}|login_[ab]|janitor|ender)$')
+        and (strays.names is null or r.rolname = any (strays.names))
+      cross join lateral (select s.dbid, s.classid, s.deptype from pg_shdepend s
+        where s.refclassid = 'pg_authid'::regclass and s.refobjid = r.oid limit 200000) x
+  ), counted as (
+    select s.owner, s.dbid, s.classid, count(*)::int as counted from seen s
+      where s.deptype = 'o' group by 1, 2, 3
+  )
+  select c.owner, coalesce(d.datname::text, 'cluster'), c.classid::regclass::text, c.counted
+    from counted c left join pg_database d on d.oid = c.dbid
     where d.datname is distinct from current_database()
-    group by 1, 2, 3
-    order by 1, 2, 3
-    limit 100
+  union all
+  select s.owner, 'cluster', 'pg_shdepend', count(*)::int from seen s group by 1 having count(*) >= 200000
+  order by 1, 2, 3
 $body$;

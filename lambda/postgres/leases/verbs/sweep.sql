@@ -15,5 +15,7 @@ language sql stable as $body$
     where not starts_with(u.rolname::text, p.ours)
       and not starts_with(coalesce(shobj_description(u.oid, 'pg_authid'), ''),
         'mayfly rotated user of ' || split_part(session_user, '_', 2) || '/')
+      -- before 16 whoever makes roles may grant itself any, and an administrator does to keep its power
+      and not (current_setting('server_version_num')::int < 160000 and u.rolcreaterole and m.admin_option)
       and u.oid <> (select d.datdba from pg_database d where d.datname = current_database())
 $body$;

@@ -11,7 +11,7 @@ import { connectGapsIn, needsOwner } from "../converge/connect.ts";
 import { type Gaps, gapsIn, missingOnRelations } from "../converge/gaps.ts";
 import { unwantedIn } from "../converge/grant-entries.ts";
 import { keyword } from "../converge/privileges.ts";
-import { holds } from "../converge/relations.ts";
+import { holds, isOfLeases } from "../converge/relations.ts";
 import { leftovers } from "../remove/withdraw.ts";
 import type { ClusterFindings } from "./check-cluster.ts";
 import { createProblems } from "./check-create.ts";
@@ -176,7 +176,7 @@ function foreignProblems(foreign: readonly Ungrantable[], ownerName: string): st
   return [...alike.values()].flatMap((relations) => {
     const [first] = relations;
     if (first === undefined) return [];
-    if (isLeasesOwn(first.owner)) return leaseProblem(first, relations);
+    if (isLeasesOwn(first.owner)) return [leaseProblem(relations)];
     const { kind, privileges } = first;
     const granted = joined(privileges.map(keyword), sql`, `);
     const objects = kind === "sequence" ? sql`SEQUENCE` : sql`TABLE`;
@@ -198,11 +198,11 @@ function exceptionOf(relations: readonly Ungrantable[]): string {
   return ` or leave out what a pattern means: except: [${names.map((name) => JSON.stringify(name)).join(", ")}]`;
 }
 
-const plainName = ({ schema, name }: Ungrantable): string => `${schema}.${name}`;
-const nameOf = ({ schema, name }: Ungrantable): Sql => sql`${ident(schema)}.${ident(name)}`;
+const plainName = ({ schema, name }: Made): string => `${schema}.${name}`;
+const nameOf = ({ schema, name }: Made): Sql => sql`${ident(schema)}.${ident(name)}`;
 const andRest = (rest: number): string => (rest > 0 ? ` and likewise for ${rest} more;` : "");
 
-/** A lease, or a group as which a lease may have made something: nobody else makes anything as one. */
+/** A lease, or a group as which a lease may have made something. */
 const isLeasesOwn = (owner: string): boolean => /^mf_[a-z2-7]{4}_/.test(owner);
 
 const DROPPED: Readonly<Record<string, Sql>> = {
@@ -213,16 +213,38 @@ const DROPPED: Readonly<Record<string, Sql>> = {
   S: sql`SEQUENCE IF EXISTS`,
 };
 
+type Made = Pick<Ungrantable, "schema" | "name" | "owner" | "relkind">;
+
+/** `$1` wanted privileges as JSON. */
+const made = sql`
+select n.nspname::text as schema, c.relname::text as name, c.relkind::text as relkind,
+  pg_catalog.pg_get_userbyid(c.relowner)::text as owner
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where ${isOfLeases} and c.relkind = any (array['r', 'p', 'v', 'm', 'f', 'S']::"char"[])
+  and n.nspname in (select w.schema
+    from pg_catalog.jsonb_to_recordset($1::jsonb) as w (schema text, name text) where w.name is null)
+order by c.relkind = 'S', 1, 2`;
+
+/** What leases have made where a pattern means everything: it is granted to nobody, and refuses nothing. */
+export const madeByLeases = async (
+  session: Session,
+  wanted: readonly WantedPrivilege[],
+): Promise<readonly string[]> =>
+  [
+    ...Map.groupBy(
+      await session.rows<Made>("look for what leases made", made, [JSON.stringify(wanted)]),
+      ({ owner }) => owner,
+    ).values(),
+  ].map(leaseProblem);
+
 /** Nobody is given what a lease has made: its code would run for the next owner. */
-function leaseProblem(first: Ungrantable, relations: readonly Ungrantable[]): string[] {
-  const owner = ident(first.owner);
-  const drop = ({ relkind }: Ungrantable): Sql => DROPPED[relkind] ?? sql`TABLE`;
+function leaseProblem(relations: readonly Made[]): string {
+  const owner = relations[0]?.owner ?? "";
+  const drop = ({ relkind }: Made): Sql => DROPPED[relkind] ?? sql`TABLE`;
   const fixes = relations
     .slice(0, NAMED_AT_MOST)
     .map((each) => sql`DROP ${drop(each)} ${nameOf(each)}`);
-  const made = `${someOf(relations.map(plainName))} ${relations.length > 1 ? "were" : "was"} made by`;
-  const who = parseLeaseName(first.owner) === undefined ? "a lease that acted as" : "the lease";
-  return [
-    `${problem(`${made} ${who} ${owner}; revoke it, take CREATE on the schema from whoever may not have it, and if nobody needs what it made`, joined(fixes, sql`; `))}${andRest(relations.length - NAMED_AT_MOST)}`,
-  ];
+  const what = `${someOf(relations.map(plainName))} ${relations.length > 1 ? "were" : "was"} made by`;
+  const who = parseLeaseName(owner) === undefined ? "a lease that acted as" : "the lease";
+  return `${problem(`${what} ${who} ${ident(owner)}; revoke it, let leases create nothing there, and drop what nobody needs`, joined(fixes, sql`; `))}${andRest(relations.length - NAMED_AT_MOST)}`;
 }

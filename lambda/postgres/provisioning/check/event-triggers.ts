@@ -12,7 +12,7 @@ import { problem, someOf } from "./problems.ts";
 /** Those that run at what provisioning does in an application database (PostgreSQL 40.2). */
 const eventTriggers = sql`
 select e.evtname::text as name from pg_catalog.pg_event_trigger e
-where e.evtenabled in ('O', 'A') and e.evtevent in ('ddl_command_start', 'ddl_command_end')
+where e.evtenabled in ('O', 'A') and e.evtevent in ('ddl_command_start', 'ddl_command_end', 'sql_drop')
   and (e.evttags is null or e.evttags && array['GRANT', 'REVOKE', 'ALTER DEFAULT PRIVILEGES'])
 order by 1`;
 

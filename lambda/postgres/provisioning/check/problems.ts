@@ -17,9 +17,9 @@ const shown = (name: string): string =>
 const codeOf = (letter: string): string => (letter.codePointAt(0) ?? 0).toString(16);
 const escapeOf = (letter: string): string => `\\u{${codeOf(letter)}}`;
 
-/** The same text or SQL on one line: identifiers with such letters in PostgreSQL's own escapes (4.1.2.2). */
-const onOneLine = (text: string): string =>
-  text.replace(/"(?:[^"]|"")*"/g, (name) =>
+/** The same SQL on one line: identifiers with such letters in PostgreSQL's own escapes (4.1.2.2). */
+const onOneLine = (remedy: Sql): string =>
+  remedy.replace(/"(?:[^"]|"")*"/g, (name) =>
     !isHidden(name)
       ? name
       : `U&${name.replaceAll("\\", "\\\\").replace(UNSEEN, (letter) => `\\+${codeOf(letter).padStart(6, "0")}`)}`,
@@ -27,7 +27,7 @@ const onOneLine = (text: string): string =>
 
 /** One thing that stands in the way: what it is, and the SQL with which a DBA removes it. */
 export const problem = (what: string, remedy: Sql): string =>
-  onOneLine(`${what}; have a DBA run: ${remedy};`);
+  `${what.replace(UNSEEN, escapeOf)}; have a DBA run: ${onOneLine(remedy)};`;
 
 /** Some names for a message: never more than twenty, since CloudFormation cuts long reasons. */
 export function someOf(names: readonly string[]): string {

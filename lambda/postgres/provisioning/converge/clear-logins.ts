@@ -1,14 +1,9 @@
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import type { Session } from "../../connection/session.ts";
 import { ident, joined, literal, sql } from "../../connection/sql.ts";
+import { resetSettings } from "../../rotation/role-settings.ts";
 import { borrow } from "../borrow.ts";
 import { issuerLoginsOf } from "../wanted-roles.ts";
-
-/** `$1` logins. Settings of their own, for one database or for all. */
-const ownSettings = sql`
-select r.rolname::text as login, d.datname::text as database from pg_catalog.pg_db_role_setting s
-join pg_catalog.pg_roles r on r.oid = s.setrole
-left join pg_catalog.pg_database d on d.oid = s.setdatabase where r.rolname = any ($1::text[])`;
 
 /** `$1` logins. Prepared transactions of theirs in this database, which keep locks without a session. */
 const prepared = sql`
@@ -37,19 +32,7 @@ export async function clearLogins(
 ): Promise<boolean> {
   const step = "clear what the issuer logins left";
   const logins = issuerLoginsOf(plan);
-  const settings = await session.rows<{ login: string; database: string | null }>(
-    step,
-    ownSettings,
-    [logins],
-  );
-  await session.apply(
-    step,
-    settings.map(({ login, database }) =>
-      database === null
-        ? sql`alter role ${ident(login)} reset all`
-        : sql`alter role ${ident(login)} in database ${ident(database)} reset all`,
-    ),
-  );
+  await resetSettings(session, step, logins);
   // ROLLBACK PREPARED is let into no transaction; DROP OWNED warns of what issuer roles have granted
   const left = await session.rows<{ login: string; gid: string }>(step, prepared, [logins]);
   for (const { login, gid } of left)

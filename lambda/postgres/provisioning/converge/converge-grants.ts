@@ -2,6 +2,7 @@ import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { wantedPrivileges } from "../../../../core/provisioning/privileges.ts";
 import type { Changes } from "../../../../core/provisioning/report.ts";
 import { ident, sql } from "../../connection/sql.ts";
+import { madeByLeases } from "../check/check-database.ts";
 import { namingTriggers } from "../check/event-triggers.ts";
 import { problem, refuseIf, someOf } from "../check/problems.ts";
 import type { ProvisionDeps } from "../dependencies.ts";
@@ -39,6 +40,8 @@ export async function convergeGrants(
   refuseIf(left, "privileges that the configuration does not name stay in force");
   for (const database of plan.databases)
     await ground.inDatabase(database, async (session) => {
+      const made = await madeByLeases(session, wantedPrivileges(plan));
+      for (const what of made) warn("a pattern leaves out what a lease made", { database, what });
       const excess = await excessIn(session, plan, wanted);
       if (excess.length > 0)
         warn("groups can do more than the configuration says, by PUBLIC, membership or ownership", {

@@ -4,10 +4,13 @@ import { type Sql, sql } from "../../connection/sql.ts";
 export const isCovered = (name: Sql): Sql =>
   sql`${name}::text <> all (coalesce(w.without, array[]::text[]))`;
 
+/** Of `c`, a relation: whether a lease made it, or acted as its group. Nobody else makes anything as such. */
+export const isOfLeases = sql`pg_catalog.pg_get_userbyid(c.relowner) ~ '^mf_[a-z2-7]{4}_'`;
+
 /**
  * The relations `c` that each privilege `w` of `wanted`, a list as JSON, means, with their schema `n`.
- * `schema.*` leaves out what belongs to an extension, which comes with privileges of its own, and what
- * the configuration excepts.
+ * `schema.*` leaves out what belongs to an extension, which comes with privileges of its own, what a lease
+ * made, which nobody else can grant, and what the configuration excepts.
  */
 export const matchingRelations = (
   wanted: Sql,
@@ -17,7 +20,8 @@ join pg_catalog.pg_namespace n on n.nspname = w.schema
 join pg_catalog.pg_class c on c.relnamespace = n.oid
   and c.relkind = any (case w.kind when 'sequence' then array['S']
     else array['r', 'p', 'v', 'm', 'f'] end::"char"[])
-  and (c.relname = w.name or w.name is null and ${isCovered(sql`c.relname`)} and not exists (
+  and (c.relname = w.name or w.name is null and ${isCovered(sql`c.relname`)}
+    and not ${isOfLeases} and not exists (
     select from pg_catalog.pg_depend e
     where e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and e.objid = c.oid
       and e.deptype = 'e'))`;
