@@ -156,7 +156,7 @@ async function straysOf(
 export const unseenStrays = (owner: string, error: unknown): Stray => ({
   owner,
   database: "cluster",
-  catalog: "pg_shdepend",
+  catalog: "unknown",
   count: 1,
   why: reasonOf(error),
 });

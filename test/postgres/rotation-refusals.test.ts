@@ -287,7 +287,7 @@ describe("a server that says no:", () => {
     expect(failure.message).toContain(
       `setSecret: the administrator "${username}" may not set up the user app_b_${tag} like app_a_${tag} (code 42501), and nothing was changed; have a DBA run: ALTER ROLE "${username}" CREATEROLE`,
     );
-    const grants = `GRANT "${owner}" TO "${username}" WITH ADMIN OPTION; GRANT "app_a_${tag}" TO "${username}" WITH ADMIN OPTION;`;
+    const grants = `GRANT "${owner}" TO "${username}" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE; GRANT "app_a_${tag}" TO "${username}" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;`;
     expect(failure.message.includes(grants)).toBe(await isSplit(scene));
   });
 

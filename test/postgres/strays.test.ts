@@ -159,7 +159,7 @@ test("what groups own and cannot be told is said in its place, and keeps nothing
   const why = expect.stringContaining('step "strays" (code 57014)');
   expect(receipt.state).toBe("revoked");
   expect(receipt.blockers).toEqual([
-    { database: "cluster", catalog: "pg_shdepend", kind: "owner", count: 1, of: group, why },
+    { database: "cluster", catalog: "unknown", kind: "owner", count: 1, of: group, why },
   ]);
   const report = await sweep(deps, { actor: "sweep", mayContinue: () => true });
   expect(report).toMatchObject({ left: 0, unknownMembers: [], strays: [{ count: 1, why }] });
