@@ -115,9 +115,8 @@ test("warns of nothing when the database and its VPC exist already", async () =>
   const config = { databases: { orders: host }, consumers: { app: consumer } };
   writeFileSync(path("host.config.ts"), `export default ${JSON.stringify(config)};`);
   const outdir = path("host");
-  const env = { MAYFLY_CONFIG: "host.config.ts", CDK_OUTDIR: outdir, ...VALIDATED };
+  const env = { MAYFLY_CONFIG: "host.config.ts", CDK_OUTDIR: outdir };
   expect(await run("bin/app.ts", env)).toMatchObject({ status: 0, err: "" });
-  expect(findings(outdir)).toEqual([]);
   expect(readFileSync(join(outdir, "manifest.json"), "utf8")).not.toContain("aws:cdk:warning");
   expect(readFileSync(path("host/Mayfly.metadata.json"), "utf8")).not.toContain("aws:cdk:warning");
 });

@@ -103,12 +103,12 @@ test("a credential says that no next lease fits beside it where a limit of its r
   await one.close();
 });
 
-test("1,000 replays and 1,000 refusals write nothing: they use up not one transaction", async () => {
+test("200 replays and 200 refusals write nothing: they use up not one transaction", async () => {
   const full = await provisioned({ cluster: own.cluster, limits: { maxLeasesPerConsumer: 1 } });
   const one = issuerOn(full);
   await one.issue(ALIAS, { idempotencyKey: "replayed" });
   const before = await transactions();
-  for (let n = 0; n < 1_000; n++) {
+  for (let n = 0; n < 200; n++) {
     await one.issue(ALIAS, { idempotencyKey: "replayed" });
     await expect(one.issue(ALIAS, { idempotencyKey: `refused-${n}` })).rejects.toThrow("at most 1");
   }
