@@ -127,7 +127,7 @@ describe("the warm connection", () => {
       () => lease.test.issuerLogin(),
       (login) => {
         opened += 1;
-        return connect(login, { ...TEST_LIMITS, connect: seconds(1), statement: seconds(0.001) });
+        return connect(login, { ...TEST_LIMITS, connect: seconds(1), statement: seconds(0.2) });
       },
     );
     // the server's own bound is lifted, or it would answer that the statement was cancelled
