@@ -106,7 +106,7 @@ export interface DynamicRoleProps extends Privileges {
   /** Longest life of a lease, renewals included; at most 32 days. */
   readonly maxTtl: Duration;
   /**
-   * Deploy a role that writes although its leases may create objects in a schema of it.
+   * Deploy a role that writes although its leases may create objects somewhere in its databases.
    * @default false
    */
   readonly allowCreate?: boolean;

@@ -146,7 +146,7 @@ export interface RoleConfig extends Privileges {
   /** Longest life of a lease, renewals included; at most 32 days. */
   readonly maxTtl: string;
   /**
-   * Deploy a role that writes although its leases may create objects in a schema of it.
+   * Deploy a role that writes although its leases may create objects somewhere in its databases.
    * @default false
    */
   readonly allowCreate?: boolean;

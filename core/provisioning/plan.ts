@@ -16,7 +16,7 @@ export interface Privileges {
 export interface PlannedRole {
   readonly groupRole: string;
   readonly privileges: Privileges;
-  /** Its leases may create objects in a schema of it, although they write. Absent is false. */
+  /** Its leases may create objects, although they write. Absent is false. */
   readonly allowCreate?: boolean;
   readonly ttlSeconds: number;
   readonly maxTtlSeconds: number;

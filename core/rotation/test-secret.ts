@@ -48,7 +48,7 @@ export async function testSecret(deps: RotationDeps, request: RotationRequest): 
     const actsAs = await session.actsAs();
     if (actsAsGroup === true && actsAs !== group)
       throw new ConfigError(
-        `secret ${id}: ${pending.username} acts as ${actsAs} and not as ${group}, and what it makes would be its own; have a DBA run: ALTER ROLE … SET role`,
+        `secret ${id}: ${pending.username} acts as ${actsAs} and not as ${group}, and what it makes would be its own; have a DBA run: ALTER ROLE "${pending.username.replaceAll('"', '""')}" SET role = '${(group ?? "").replaceAll("'", "''")}';`,
       );
     await session.tryQueries(testQueries);
     return facts;

@@ -171,6 +171,15 @@ describe("the next user gets what the current one has:", () => {
     );
     for (const _ of "ab") await scene.rotate();
     expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();
+
+    const { superuser } = scene.test;
+    for (const step of ["createSecret", "setSecret"] as const) await scene.step(step);
+    const { username } = scene.loginOf("AWSPENDING");
+    await runAs(superuser(), `alter role ${username} reset role`);
+    const refusal = await scene.step("testSecret").then(String, String);
+    const [, remedy = ""] = /have a DBA run: (ALTER ROLE [^;]+;)/.exec(refusal) ?? [];
+    await runAs(superuser(), remedy);
+    await scene.step("testSecret");
   });
 
   test("a search path as the current one's sessions have it, however it was written", async () => {
