@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type ParsedConfig, parseConfig } from "../core/config/config.ts";
+import { type ParsedConfig, parseConfig } from "../config/config.ts";
 import { ConfigError } from "../core/errors.ts";
 
 /** The configuration's absolute path: the shipped file's, unless another is named. */

@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import type { Pepper, RandomBytes } from "./leases/ports.ts";
+import type { Pepper, RandomBytes } from "./leases/lease-ports.ts";
 import { Secret } from "./secret.ts";
 
 const RANDOM_BYTES = 24;

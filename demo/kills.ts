@@ -1,4 +1,4 @@
-import type { OnInvoke } from "../local/lambda-pool.ts";
+import type { OnInvoke } from "../local/lambda/lambda-pool.ts";
 
 /** Functions of this machine that are killed when they have done a step of a rotation. */
 export interface Kills {

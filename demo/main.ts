@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { synthesizeConfigured } from "../local/cloudformation/synthesize.ts";
 import { EX_INTERRUPTED, interruption } from "../local/interruption.ts";
 import { startRunner } from "../local/runner.ts";
-import { synthesizeConfigured } from "../local/synthesize.ts";
 import { placeInAccount, UsageError } from "./account.ts";
 import { makeKills } from "./kills.ts";
 import { type Narrator, narrator } from "./narrator.ts";

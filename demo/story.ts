@@ -1,5 +1,5 @@
+import type { SweepReport } from "../core/leases/operation/sweep.ts";
 import type { Receipt } from "../core/leases/receipt.ts";
-import type { SweepReport } from "../core/leases/sweep.ts";
 import { type AtExpiry, expire, sweepUp } from "./end-of-lease.ts";
 import type { Narrator } from "./narrator.ts";
 import type { Place } from "./place.ts";

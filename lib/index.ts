@@ -1,23 +1,23 @@
-export { Alarms, type AlarmsProps } from "./alarms.ts";
-export { AuditEvents, type AuditEventsProps } from "./audit-events.ts";
-export { AuditSubscription } from "./audit-subscription.ts";
-export { DynamicDatabase } from "./dynamic-database.ts";
+export { DynamicDatabase } from "./database/dynamic-database.ts";
 export type {
   DatabaseReader,
   DynamicDatabaseProps,
   DynamicRoleProps,
-} from "./dynamic-database-props.ts";
-export { ConsumerGrant, DynamicRole } from "./dynamic-role.ts";
-export { LeaseDashboard } from "./lease-dashboard.ts";
-export { LOG_QUERIES, LogQueries } from "./log-queries.ts";
+} from "./database/dynamic-database-props.ts";
 export { MayflyStack, type MayflyStackProps } from "./mayfly-stack.ts";
-export { RotatedSecret } from "./rotated-secret.ts";
+export { Alarms, type AlarmsProps } from "./observability/alarms.ts";
+export { AuditEvents, type AuditEventsProps } from "./observability/audit-events.ts";
+export { AuditSubscription } from "./observability/audit-subscription.ts";
+export { LeaseDashboard } from "./observability/lease-dashboard.ts";
+export { LOG_QUERIES, LogQueries } from "./observability/log-queries.ts";
+export { ConsumerGrant, DynamicRole } from "./roles/dynamic-role.ts";
+export { RotatedSecret } from "./rotation/rotated-secret.ts";
 export type {
   AddRotatedSecretProps,
   RotatedSecretOptions,
   RotatedSecretProps,
   RotationTimesProps,
-} from "./rotated-secret-props.ts";
-export { RotationSchedule } from "./rotation-schedule.ts";
-export { SandboxConsumer, type SandboxConsumerProps } from "./sandbox-consumer.ts";
-export { SandboxDatabase, type SandboxDatabaseProps } from "./sandbox-database.ts";
+} from "./rotation/rotated-secret-props.ts";
+export { RotationSchedule } from "./rotation/rotation-schedule.ts";
+export { SandboxConsumer, type SandboxConsumerProps } from "./sandbox/sandbox-consumer.ts";
+export { SandboxDatabase, type SandboxDatabaseProps } from "./sandbox/sandbox-database.ts";

@@ -12,15 +12,15 @@ import {
   type ParsedDatabase,
   type ParsedHost,
   pascal,
-} from "../core/config/config.ts";
-import { DynamicDatabase } from "./dynamic-database.ts";
-import type { DynamicDatabaseProps } from "./dynamic-database-props.ts";
-import type { ConsumerGrant, DynamicRole } from "./dynamic-role.ts";
-import { BUILT_FUNCTIONS } from "./function-code.ts";
-import type { RotatedSecret } from "./rotated-secret.ts";
-import { SandboxConsumer } from "./sandbox-consumer.ts";
-import { SANDBOX_ADMINISTRATOR, SandboxDatabase } from "./sandbox-database.ts";
-import { secretOptionsOf, timesOf } from "./secret-options.ts";
+} from "../config/config.ts";
+import { DynamicDatabase } from "./database/dynamic-database.ts";
+import type { DynamicDatabaseProps } from "./database/dynamic-database-props.ts";
+import { BUILT_FUNCTIONS } from "./functions/function-code.ts";
+import type { ConsumerGrant, DynamicRole } from "./roles/dynamic-role.ts";
+import type { RotatedSecret } from "./rotation/rotated-secret.ts";
+import { secretOptionsOf, timesOf } from "./rotation/secret-options.ts";
+import { SandboxConsumer } from "./sandbox/sandbox-consumer.ts";
+import { SANDBOX_ADMINISTRATOR, SandboxDatabase } from "./sandbox/sandbox-database.ts";
 
 const NO_ROUTE_TABLE = "@aws-cdk/aws-ec2:noSubnetRouteTableId";
 

@@ -1,7 +1,7 @@
+import { synthesizeConfigured } from "./cloudformation/synthesize.ts";
 import { type Interruption, interruption } from "./interruption.ts";
 import { introduction } from "./introduction.ts";
 import { startRunner } from "./runner.ts";
-import { synthesizeConfigured } from "./synthesize.ts";
 
 const USAGE = `usage: npm run local -- [--quiet] [--help]
 

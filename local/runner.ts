@@ -1,19 +1,19 @@
-import type { AccessDecision } from "./access.ts";
 import type { Account } from "./account.ts";
-import { codeOf, readAssembly, type Template } from "./assembly.ts";
-import { customResource, isCustomResource } from "./custom-resource.ts";
-import type { PutEvent } from "./event-bridge.ts";
-import type { Gateway } from "./gateway.ts";
-import type { Credentials } from "./identity.ts";
-import type { OnInvoke } from "./lambda-pool.ts";
-import type { UnusedStatement } from "./policy-use.ts";
-import type { EmbeddedPostgres } from "./postgres.ts";
-import { type Rotations, rotationsOf } from "./rotations.ts";
-import { type LogLine, serve } from "./serve.ts";
+import { codeOf, readAssembly, type Template } from "./cloudformation/assembly.ts";
+import { customResource, isCustomResource } from "./cloudformation/custom-resource.ts";
+import { Stack } from "./cloudformation/stack.ts";
+import type { PutEvent } from "./events/event-bridge.ts";
+import type { Gateway } from "./http/gateway.ts";
+import { type LogLine, serve } from "./http/serve.ts";
+import type { AccessDecision } from "./iam/access.ts";
+import type { Credentials } from "./iam/identity.ts";
+import type { UnusedStatement } from "./iam/policy-use.ts";
+import type { OnInvoke } from "./lambda/lambda-pool.ts";
+import type { EmbeddedPostgres } from "./postgres/postgres.ts";
+import { type Rotations, rotationsOf } from "./secrets-manager/rotations.ts";
 import { makeServices, type Services } from "./services.ts";
-import { Stack } from "./stack.ts";
 
-export type { LogLine } from "./serve.ts";
+export type { LogLine } from "./http/serve.ts";
 
 /** What to run. */
 export interface RunnerOptions {

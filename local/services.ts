@@ -1,21 +1,21 @@
-import { Access } from "./access.ts";
 import type { Account } from "./account.ts";
 import { MovableClock } from "./clock.ts";
-import { EventBridge } from "./event-bridge.ts";
-import { EventSourceMappings } from "./event-source-mappings.ts";
-import { Identities } from "./identity.ts";
-import { inertResources } from "./inert-resources.ts";
-import { Lambda } from "./lambda.ts";
-import { LambdaFunctions } from "./lambda-functions.ts";
-import type { OnInvoke } from "./lambda-pool.ts";
-import { LogSubscriptions } from "./log-subscriptions.ts";
-import { Rds } from "./rds.ts";
-import type { ResourceTypes } from "./resource.ts";
-import { Scheduler } from "./scheduler.ts";
-import { SecretRotation } from "./secret-rotation.ts";
-import { SecretStore } from "./secret-store.ts";
-import { SecretsManager } from "./secrets-manager.ts";
-import { Sqs } from "./sqs.ts";
+import { inertResources } from "./cloudformation/inert-resources.ts";
+import type { ResourceTypes } from "./cloudformation/resource.ts";
+import { EventBridge } from "./events/event-bridge.ts";
+import { Access } from "./iam/access.ts";
+import { Identities } from "./iam/identity.ts";
+import { Lambda } from "./lambda/lambda.ts";
+import { LambdaFunctions } from "./lambda/lambda-functions.ts";
+import type { OnInvoke } from "./lambda/lambda-pool.ts";
+import { LogSubscriptions } from "./logs/log-subscriptions.ts";
+import { Rds } from "./rds/rds.ts";
+import { Scheduler } from "./scheduler/scheduler.ts";
+import { SecretRotation } from "./secrets-manager/secret-rotation.ts";
+import { SecretStore } from "./secrets-manager/secret-store.ts";
+import { SecretsManager } from "./secrets-manager/secrets-manager.ts";
+import { EventSourceMappings } from "./sqs/event-source-mappings.ts";
+import { Sqs } from "./sqs/sqs.ts";
 
 interface ServicesOptions {
   readonly account: Account;

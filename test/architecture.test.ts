@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { expect, test } from "vitest";
 
 const root = join(import.meta.dirname, "..");
@@ -7,13 +7,13 @@ const root = join(import.meta.dirname, "..");
 /** Folder to what it may import, besides itself: whole folders, folders within, single files. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   core: [],
+  config: ["core"],
   "lambda/postgres": ["core"],
   "lambda/aws": ["core"],
   "lambda/handlers": ["core", "lambda/postgres", "lambda/aws"],
   lib: [
     "core/concurrency.ts",
-    "core/config",
-    "core/declared.ts",
+    "config",
     "core/provisioning/plan.ts",
     "core/names.ts",
     "core/leases/deployment.ts",
@@ -24,13 +24,14 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "bin/aws": [],
   "bin/commands": [
     "core",
+    "config",
     "lambda/postgres/provisioning/bootstrap",
     "lambda/postgres/leases/installation.ts",
     "lambda/postgres/provisioning/wanted-roles.ts",
     "bin/aws",
     "bin/load-config.ts",
   ],
-  bin: ["core", "lib", "bin/commands"],
+  bin: ["core", "config", "lib", "bin/commands"],
   local: ["bin", "build.ts"],
   demo: ["core", "local", "bin/aws"],
   // an application's own: the constructs, and the types of what it is answered
@@ -70,6 +71,45 @@ test.each(folders)("%s/ imports only what it may", (folder) => {
   expect(wrong).toEqual([]);
 });
 
+test("no file imports itself through others, types included", () => {
+  const graph = new Map(
+    sources.map((path) => [
+      path,
+      importsOf(path)
+        .filter((specifier) => specifier.startsWith("."))
+        .map((specifier) => join(dirname(path), specifier)),
+    ]),
+  );
+  const finished = new Set<string>();
+  const circles: string[] = [];
+  const walk = (path: string, above: readonly string[]): void => {
+    if (above.includes(path))
+      circles.push([...above.slice(above.indexOf(path)), path].join(" -> "));
+    else if (!finished.has(path))
+      for (const next of graph.get(path) ?? []) walk(next, [...above, path]);
+    finished.add(path);
+  };
+  for (const path of graph.keys()) walk(path, []);
+  expect(circles).toEqual([]);
+});
+
+const layers = [
+  "core",
+  "config",
+  "lambda/postgres",
+  "lambda/aws",
+  "lambda/handlers",
+  "lib",
+  "local",
+];
+
+test.each(layers)("no two files in %s/ have one name", (layer) => {
+  const names = sources
+    .filter((path) => path.startsWith(`${layer}/`))
+    .map((path) => basename(path));
+  expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
+});
+
 test("core/ imports no package but node:crypto and node:util", () => {
   const packages = sources
     .filter((path) => path.startsWith("core/"))
@@ -90,11 +130,8 @@ test("no function bundle imports development code", () => {
 /** What only the engine's room may speak of: another engine has other words. */
 const ENGINE_WORDS = /\b(?:oids?|sqlstate|valid until|verifiers?)\b|pg_|VALID UNTIL|roleOid/i;
 
-// the configuration names PostgreSQL's databases and roles, and is to have a folder of its own
 const neutral = sources.filter(
-  (path) =>
-    (path.startsWith("core/") && !path.startsWith("core/config/")) ||
-    path.startsWith("lambda/handlers/"),
+  (path) => path.startsWith("core/") || path.startsWith("lambda/handlers/"),
 );
 
 test.each(neutral)("%s has no word of PostgreSQL's in it", (path) => {

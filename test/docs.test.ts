@@ -203,9 +203,7 @@ test("docs/security.md has every attack that a test is titled by", () => {
 
 test("docs/configuration.md has every key of the configuration", () => {
   const page = read("docs/configuration.md");
-  const written = ["types", "secret-types"]
-    .map((name) => read(`core/config/${name}.ts`))
-    .join("\n");
+  const written = ["types", "secret-types"].map((name) => read(`config/${name}.ts`)).join("\n");
   const privileges = /export interface Privileges {([\s\S]*?)^}/m.exec(
     read("core/provisioning/plan.ts"),
   );

@@ -1,5 +1,5 @@
-import type { LeaseView } from "../../core/leases/lookup.ts";
-import type { Revocations } from "../../core/leases/operate.ts";
+import type { Revocations } from "../../core/leases/operation/operate.ts";
+import type { LeaseView } from "../../core/leases/requests/lookup.ts";
 import { Exit, Failure } from "./exit.ts";
 import { type Ask, findOperator, operatorAt, type PlaceOptions } from "./find.ts";
 import { confirm, type Io, print, say } from "./io.ts";

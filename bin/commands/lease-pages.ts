@@ -1,4 +1,4 @@
-import type { LeaseFilter, LeaseList } from "../../core/leases/list.ts";
+import type { LeaseFilter, LeaseList } from "../../core/leases/operation/list.ts";
 import type { Ask } from "./find.ts";
 
 /** Every lease that a filter lets through, and every foreign role, from all pages. */

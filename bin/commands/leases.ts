@@ -1,7 +1,11 @@
 import { type Command, Option } from "commander";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
-import type { ForeignRole } from "../../core/leases/list.ts";
-import { LEASE_STATES, type LeaseState, type LeaseView } from "../../core/leases/lookup.ts";
+import type { ForeignRole } from "../../core/leases/operation/list.ts";
+import {
+  LEASE_STATES,
+  type LeaseState,
+  type LeaseView,
+} from "../../core/leases/requests/lookup.ts";
 import { findOperator, operatorAt, type PlaceOptions, withPlace } from "./find.ts";
 import { type Io, print, say } from "./io.ts";
 import { allLeases } from "./lease-pages.ts";

@@ -1,5 +1,5 @@
-import type { ParsedConfig } from "../../core/config/parsed.ts";
-import { declaredIn, planOf } from "../../core/declared.ts";
+import { declaredIn, planOf } from "../../config/declared.ts";
+import type { ParsedConfig } from "../../config/parsed.ts";
 import { addressOf, tagOf } from "../../core/names.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { configPath, loadConfig } from "../load-config.ts";

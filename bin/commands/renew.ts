@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
-import type { Renewal } from "../../core/leases/renew.ts";
+import type { Renewal } from "../../core/leases/requests/renew.ts";
 import { type ConsumerOptions, findAlias, withAssume } from "./find.ts";
 import { type Io, print } from "./io.ts";
 import { clock, facts } from "./table.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
-import type { Blocker } from "../../core/leases/ports.ts";
+import type { Blocker } from "../../core/leases/lease-ports.ts";
 import type { Receipt } from "../../core/leases/receipt.ts";
 import { revokeMany, type Selector } from "./break-glass.ts";
 import { Exit, Failure } from "./exit.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Status } from "../../core/leases/operate.ts";
+import type { Status } from "../../core/leases/operation/operate.ts";
 import { findOperator, operatorAt, type PlaceOptions, withPlace } from "./find.ts";
 import { type Io, print, say } from "./io.ts";
 import { count, table } from "./table.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { SweepReport } from "../../core/leases/sweep.ts";
+import type { SweepReport } from "../../core/leases/operation/sweep.ts";
 import { findOperator, operatorAt, type PlaceOptions, withPlace } from "./find.ts";
 import { type Io, print, say } from "./io.ts";
 import { sayForeign } from "./leases.ts";

@@ -1,4 +1,4 @@
-import { readSeconds } from "../../core/config/place.ts";
+import { readSeconds } from "../../config/place.ts";
 import { Exit, Failure } from "./exit.ts";
 
 /** The seconds that an option such as `--ttl 15m` stands for; `undefined` when it was left out. */

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { type LeaseName, NO_KEY, parseLeaseName } from "../../core/leases/lease-name.ts";
-import type { LeaseList } from "../../core/leases/list.ts";
-import type { LeaseView } from "../../core/leases/lookup.ts";
+import type { LeaseList } from "../../core/leases/operation/list.ts";
+import type { LeaseView } from "../../core/leases/requests/lookup.ts";
 import { Exit, Failure } from "./exit.ts";
 import {
   chosen,

@@ -1,11 +1,11 @@
 import type { Credential } from "./credential.ts";
 import { type Grant, ownLease } from "./grants.ts";
-import { type IssueDeps, issueLease } from "./issue.ts";
-import { type LeaseLookup, lookUpLease } from "./lookup.ts";
 import type { Receipt } from "./receipt.ts";
-import { type Renewal, renewLease } from "./renew.ts";
-import type { ConsumerRequest } from "./request.ts";
-import { revokeLease } from "./revoke.ts";
+import { type IssueDeps, issueLease } from "./requests/issue.ts";
+import type { ConsumerRequest } from "./requests/lease-request.ts";
+import { type LeaseLookup, lookUpLease } from "./requests/lookup.ts";
+import { type Renewal, renewLease } from "./requests/renew.ts";
+import { revokeLease } from "./revocation/revoke.ts";
 
 /** What an alias answers. */
 export type ConsumerAnswer = Credential | Renewal | Receipt | LeaseLookup;

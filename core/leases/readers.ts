@@ -7,7 +7,7 @@ import type {
   ReaderFault,
   ReaderLook,
   SessionsEnded,
-} from "./ports.ts";
+} from "./lease-ports.ts";
 import { bothSeen, endAllSessions } from "./sessions.ts";
 
 /** What came of one reader during one revocation. */

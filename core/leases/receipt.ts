@@ -1,5 +1,5 @@
 import { between, type Instant, iso } from "../time.ts";
-import type { Blocker, Cleared } from "./ports.ts";
+import type { Blocker, Cleared } from "./lease-ports.ts";
 import type { Seen } from "./readers.ts";
 import { bothSeen } from "./sessions.ts";
 

@@ -1,5 +1,5 @@
 import { milliseconds } from "../time.ts";
-import type { Incarnate, LeaseDeps, SessionSeen, SessionsEnded } from "./ports.ts";
+import type { Incarnate, LeaseDeps, SessionSeen, SessionsEnded } from "./lease-ports.ts";
 
 /** Attempts to end all sessions, with a pause between them while some remain. */
 const ATTEMPTS = 10;

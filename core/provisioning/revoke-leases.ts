@@ -1,10 +1,10 @@
 import type { Actor } from "../audit.ts";
 import type { Lease } from "../leases/lease.ts";
 import { parseLeaseId } from "../leases/lease-id.ts";
-import { allPages } from "../leases/list.ts";
-import type { LeaseDeps, ScheduleInput, Scheduler } from "../leases/ports.ts";
+import type { LeaseDeps, ScheduleInput, Scheduler } from "../leases/lease-ports.ts";
+import { allPages } from "../leases/operation/list.ts";
 import { endEverywhere, forOnePass, unseenIn } from "../leases/readers.ts";
-import { revokeMany } from "../leases/revoke.ts";
+import { revokeMany } from "../leases/revocation/revoke.ts";
 import type { ProvisionPlan } from "./plan.ts";
 
 /** Names of leases, by what came of them. */

@@ -1,8 +1,8 @@
 import { ConfigError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import type { SecretObject } from "../secret-store.ts";
+import { AWSCURRENT, AWSPENDING, namesSecret } from "./check-request.ts";
 import type { DatabaseSecret } from "./database-secret.ts";
-import { AWSCURRENT, AWSPENDING, namesSecret } from "./gate.ts";
 import { type RotationDeps, sameHost } from "./versions.ts";
 
 /** The administrator who sets the password of the user whose turn it is not. */

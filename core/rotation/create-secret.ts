@@ -4,7 +4,7 @@ import { renderSecret } from "../secret-text.ts";
 import { readAdministrator } from "./administrator.ts";
 import type { DatabaseSecret } from "./database-secret.ts";
 import { newPassword } from "./new-password.ts";
-import type { RotationRequest } from "./request.ts";
+import type { RotationRequest } from "./rotation-request.ts";
 import type { PasswordPolicy } from "./settings.ts";
 import {
   nextUsername,

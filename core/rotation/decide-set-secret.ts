@@ -1,4 +1,4 @@
-import type { Refusal } from "./ports.ts";
+import type { Refusal } from "./rotation-ports.ts";
 import type { RotationStrategy } from "./settings.ts";
 
 /** A version of the secret, by its staging label. */

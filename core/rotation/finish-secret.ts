@@ -1,7 +1,7 @@
 import { ConfigError } from "../errors.ts";
-import { AWSCURRENT, AWSPENDING } from "./gate.ts";
-import type { SecretDescription } from "./ports.ts";
-import type { RotationRequest } from "./request.ts";
+import { AWSCURRENT, AWSPENDING } from "./check-request.ts";
+import type { SecretDescription } from "./rotation-ports.ts";
+import type { RotationRequest } from "./rotation-request.ts";
 import { needPending, onServer, type RotationDeps, readCurrent } from "./versions.ts";
 
 /**

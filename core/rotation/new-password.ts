@@ -1,5 +1,5 @@
 import { ConfigError } from "../errors.ts";
-import type { RandomBytes } from "../leases/ports.ts";
+import type { RandomBytes } from "../leases/lease-ports.ts";
 import { Secret } from "../secret.ts";
 import type { PasswordPolicy } from "./settings.ts";
 

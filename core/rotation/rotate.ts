@@ -4,11 +4,11 @@ import {
   type MayflyError,
   StatementRejectedError,
 } from "../errors.ts";
+import { passGate, refuseOtherSecrets } from "./check-request.ts";
 import { createSecret } from "./create-secret.ts";
 import { dropPendingLabel, finishSecret } from "./finish-secret.ts";
-import { passGate, refuseOtherSecrets } from "./gate.ts";
-import type { SecretDescription } from "./ports.ts";
-import type { RotationRequest, RotationStep } from "./request.ts";
+import type { SecretDescription } from "./rotation-ports.ts";
+import type { RotationRequest, RotationStep } from "./rotation-request.ts";
 import { setSecret } from "./set-secret.ts";
 import { testSecret } from "./test-secret.ts";
 import type { RotationDeps, StepFacts } from "./versions.ts";

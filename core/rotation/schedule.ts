@@ -1,4 +1,4 @@
-import { cronTimes } from "./cron.ts";
+import { cronTimes } from "../aws/cron.ts";
 
 /** When a secret is rotated, as `RotationRules` of Secrets Manager says it. */
 export interface RotationTimes {

@@ -1,6 +1,6 @@
 import { MayflyError } from "../errors.ts";
 import type { Deployment } from "../leases/deployment.ts";
-import type { Telemetry } from "../leases/ports.ts";
+import type { Telemetry } from "../leases/lease-ports.ts";
 import { between, type Duration, type Instant, seconds, type Time, toSeconds } from "../time.ts";
 
 /** So much of its period may pass before a secret is overdue: a rotation that failed is tried again. */

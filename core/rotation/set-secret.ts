@@ -3,9 +3,9 @@ import { type Duration, seconds } from "../time.ts";
 import { readAdministrator, readNextAdministrator } from "./administrator.ts";
 import type { DatabaseSecret } from "./database-secret.ts";
 import { decideSetSecret, type Heard, type Label } from "./decide-set-secret.ts";
-import type { RotationSession } from "./ports.ts";
-import type { RotationRequest } from "./request.ts";
 import { rotatedUserComment } from "./rotated-users.ts";
+import type { RotationSession } from "./rotation-ports.ts";
+import type { RotationRequest } from "./rotation-request.ts";
 import type { RotationSettings } from "./settings.ts";
 import {
   needPending,

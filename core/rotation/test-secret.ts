@@ -1,8 +1,8 @@
 import { ConfigError } from "../errors.ts";
 import { type Duration, seconds } from "../time.ts";
 import type { DatabaseSecret } from "./database-secret.ts";
-import type { Comparison, RotationSession, ServerLogin } from "./ports.ts";
-import type { RotationRequest } from "./request.ts";
+import type { Comparison, RotationSession, ServerLogin } from "./rotation-ports.ts";
+import type { RotationRequest } from "./rotation-request.ts";
 import type { RotationSettings } from "./settings.ts";
 import {
   needPending,

@@ -1,11 +1,16 @@
 import { ConfigError, InvalidRequestError } from "../errors.ts";
-import type { RandomBytes, Telemetry } from "../leases/ports.ts";
+import type { RandomBytes, Telemetry } from "../leases/lease-ports.ts";
 import { JANITOR_SECRET } from "../names.ts";
 import type { Time } from "../time.ts";
+import { AWSCURRENT, AWSPENDING, AWSPREVIOUS } from "./check-request.ts";
 import { type DatabaseSecret, readDatabaseSecret } from "./database-secret.ts";
-import { AWSCURRENT, AWSPENDING, AWSPREVIOUS } from "./gate.ts";
-import type { RotationRds, RotationSecrets, RotationServers, ServerLogin } from "./ports.ts";
-import type { RotationRequest } from "./request.ts";
+import type {
+  RotationRds,
+  RotationSecrets,
+  RotationServers,
+  ServerLogin,
+} from "./rotation-ports.ts";
+import type { RotationRequest } from "./rotation-request.ts";
 import type { RotationSettings, RotationStrategy } from "./settings.ts";
 
 /** What the steps of a rotation need from outside. */

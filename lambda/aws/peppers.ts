@@ -1,5 +1,5 @@
 import { ConfigError } from "../../core/errors.ts";
-import type { Pepper, Peppers } from "../../core/leases/ports.ts";
+import type { Pepper, Peppers } from "../../core/leases/lease-ports.ts";
 import { Secret } from "../../core/secret.ts";
 import type { SecretStore } from "../../core/secret-store.ts";
 

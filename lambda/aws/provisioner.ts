@@ -1,6 +1,6 @@
 import { InvokeCommand, type LambdaClient } from "@aws-sdk/client-lambda";
 import { ConfigError, DatabaseUnavailableError, MayflyError } from "../../core/errors.ts";
-import type { Provisioner } from "../../core/leases/ports.ts";
+import type { Provisioner } from "../../core/leases/lease-ports.ts";
 import type { ConvergeReport } from "../../core/provisioning/report.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 

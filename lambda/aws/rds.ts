@@ -5,7 +5,7 @@ import {
   type RDSClient,
 } from "@aws-sdk/client-rds";
 import { DatabaseUnavailableError } from "../../core/errors.ts";
-import type { ReaderPlace } from "../../core/leases/ports.ts";
+import type { ReaderPlace } from "../../core/leases/lease-ports.ts";
 import { type Instant, plus, seconds, type Time } from "../../core/time.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 

@@ -6,7 +6,7 @@ import {
   type RDSClient,
 } from "@aws-sdk/client-rds";
 import { ConfigError, DatabaseUnavailableError } from "../../core/errors.ts";
-import type { RotationRds } from "../../core/rotation/ports.ts";
+import type { RotationRds } from "../../core/rotation/rotation-ports.ts";
 import { sameHost } from "../../core/rotation/versions.ts";
 import type { Secret } from "../../core/secret.ts";
 import { type Duration, plus, seconds, type Time } from "../../core/time.ts";

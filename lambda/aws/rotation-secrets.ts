@@ -6,7 +6,7 @@ import {
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from "@aws-sdk/client-secrets-manager";
-import type { RotationSecrets } from "../../core/rotation/ports.ts";
+import type { RotationSecrets } from "../../core/rotation/rotation-ports.ts";
 import { renderSecret } from "../../core/secret-text.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 import { parseSecret } from "./secrets.ts";

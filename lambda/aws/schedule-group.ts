@@ -3,7 +3,7 @@ import {
   ResourceNotFoundException,
   type SchedulerClient,
 } from "@aws-sdk/client-scheduler";
-import type { ScheduleGroup } from "../../core/leases/ports.ts";
+import type { ScheduleGroup } from "../../core/leases/lease-ports.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 
 /** A group of EventBridge Scheduler. */

@@ -7,8 +7,8 @@ import {
   ResourceNotFoundException,
   type SchedulerClient,
 } from "@aws-sdk/client-scheduler";
-import type { ScheduleInput, Scheduler } from "../../core/leases/ports.ts";
-import { parseScheduleInput } from "../../core/leases/schedules.ts";
+import type { ScheduleInput, Scheduler } from "../../core/leases/lease-ports.ts";
+import { parseScheduleInput } from "../../core/leases/revocation/schedules.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 
 /** Where one-time schedules go, and which queue they fill. */

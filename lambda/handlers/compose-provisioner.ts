@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Logger } from "@aws-lambda-powertools/logger";
 import { SchedulerClient } from "@aws-sdk/client-scheduler";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { actionIn, fieldsOf, refuseUnknown } from "../../core/leases/request.ts";
+import { actionIn, fieldsOf, refuseUnknown } from "../../core/leases/requests/lease-request.ts";
 import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
 import type { ConvergeReport } from "../../core/provisioning/report.ts";
 import { AWS_BOUNDS } from "../aws/bounds.ts";
@@ -12,14 +12,15 @@ import { secretsManager } from "../aws/secrets.ts";
 import { connect } from "../postgres/connection/login.ts";
 import { tlsOptions } from "../postgres/connection/tls.ts";
 import { makeConverge } from "../postgres/provisioning/converge/converge.ts";
-import { type ProvisionDeps, READER_LIMITS } from "../postgres/provisioning/dependencies.ts";
+import type { ProvisionDeps } from "../postgres/provisioning/dependencies.ts";
+import { READER_LIMITS } from "../postgres/provisioning/limits.ts";
 import { makeProvision } from "../postgres/provisioning/provision.ts";
 import { makeRemove } from "../postgres/provisioning/remove/remove.ts";
 import { composeReaders } from "./compose-readers.ts";
+import { countExhaustion } from "./count-exhaustion.ts";
 import type { CustomResourceEvent } from "./custom-resource.ts";
 import { type Environment, required, rotatedSecretsIn } from "./environment.ts";
-import { countExhaustion } from "./exhaustion.ts";
-import { placeIn } from "./server-place.ts";
+import { placeIn } from "./server-address.ts";
 import { systemTime as time } from "./system-time.ts";
 
 /** The provisioner, made from a function's environment. */

@@ -1,5 +1,5 @@
 import { RDSClient } from "@aws-sdk/client-rds";
-import type { ReaderPlace } from "../../core/leases/ports.ts";
+import type { ReaderPlace } from "../../core/leases/lease-ports.ts";
 import type { Time } from "../../core/time.ts";
 import { AWS_BOUNDS } from "../aws/bounds.ts";
 import { rdsReaders } from "../aws/rds.ts";

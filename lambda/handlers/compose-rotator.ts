@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { Logger } from "@aws-lambda-powertools/logger";
 import { RDSClient } from "@aws-sdk/client-rds";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { parseRotationRequest } from "../../core/rotation/request.ts";
 import { type RotationReport, rotate } from "../../core/rotation/rotate.ts";
+import { parseRotationRequest } from "../../core/rotation/rotation-request.ts";
 import type { RotationSettings } from "../../core/rotation/settings.ts";
 import type { RotationDeps } from "../../core/rotation/versions.ts";
 import { seconds } from "../../core/time.ts";
@@ -15,8 +15,8 @@ import { rotationSecrets } from "../aws/rotation-secrets.ts";
 import { tlsOptions } from "../postgres/connection/tls.ts";
 import { rotationServers } from "../postgres/rotation/servers.ts";
 import { fixedIn, sourceIn } from "./compose-readers.ts";
+import { countExhaustion } from "./count-exhaustion.ts";
 import { type Environment, required } from "./environment.ts";
-import { countExhaustion } from "./exhaustion.ts";
 import { systemTime as time } from "./system-time.ts";
 
 /** The function that rotates master users has 300 seconds. */

@@ -2,7 +2,7 @@ import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { secretsManager } from "../aws/secrets.ts";
 import { makeSeed, parseSeedRequest } from "../postgres/provisioning/seed-sandbox.ts";
 import { type Environment, required } from "./environment.ts";
-import { placeIn } from "./server-place.ts";
+import { placeIn } from "./server-address.ts";
 
 /** The sandbox's seeder, made from a function's environment. Takes the resource's properties. */
 export function composeSeeder(env: Environment) {

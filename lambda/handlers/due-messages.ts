@@ -1,9 +1,9 @@
 import { MESSAGES_AT_ONCE } from "../../core/concurrency.ts";
 import { InvalidRequestError, MayflyError } from "../../core/errors.ts";
 import { shown } from "../../core/leases/lease-id.ts";
-import type { LeaseDeps, ScheduleInput } from "../../core/leases/ports.ts";
-import { type RevokeDueOptions, revokeDue } from "../../core/leases/revoke-due.ts";
-import { parseScheduleInput } from "../../core/leases/schedules.ts";
+import type { LeaseDeps, ScheduleInput } from "../../core/leases/lease-ports.ts";
+import { type RevokeDueOptions, revokeDue } from "../../core/leases/revocation/revoke-due.ts";
+import { parseScheduleInput } from "../../core/leases/revocation/schedules.ts";
 import { type Reporting, reportError } from "./boundary.ts";
 
 /** One message of a queue, as Lambda hands it over: what of it is read here. */

@@ -1,6 +1,6 @@
 import { type ConsumerAnswer, serveConsumer } from "../../core/leases/consumer.ts";
 import { grantOf } from "../../core/leases/grants.ts";
-import { parseRequest } from "../../core/leases/request.ts";
+import { parseRequest } from "../../core/leases/requests/lease-request.ts";
 import { serve } from "./boundary.ts";
 import { composeIssuer } from "./compose.ts";
 

@@ -1,4 +1,4 @@
-import { type OperatorAnswer, operate } from "../../core/leases/operate.ts";
+import { type OperatorAnswer, operate } from "../../core/leases/operation/operate.ts";
 import { serve } from "./boundary.ts";
 import { composeOperator } from "./compose.ts";
 

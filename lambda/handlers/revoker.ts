@@ -1,5 +1,5 @@
 import type { Receipt } from "../../core/leases/receipt.ts";
-import { revokeDue } from "../../core/leases/revoke-due.ts";
+import { revokeDue } from "../../core/leases/revocation/revoke-due.ts";
 import { serve } from "./boundary.ts";
 import { compose } from "./compose.ts";
 import { type BatchAnswer, recordsIn, revokeMessages, scheduleInputOf } from "./due-messages.ts";

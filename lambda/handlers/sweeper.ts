@@ -1,4 +1,4 @@
-import { type SweepReport, sweep } from "../../core/leases/sweep.ts";
+import { type SweepReport, sweep } from "../../core/leases/operation/sweep.ts";
 import { serve } from "./boundary.ts";
 import { composeSweeper } from "./compose.ts";
 

@@ -1,6 +1,6 @@
 import type { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
-import type { Metric, Telemetry } from "../../core/leases/ports.ts";
+import type { Metric, Telemetry } from "../../core/leases/lease-ports.ts";
 
 export interface LambdaTelemetry extends Telemetry {
   /** Write the metrics of this invocation as one line of CloudWatch's embedded metric format. */

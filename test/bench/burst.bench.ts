@@ -4,8 +4,11 @@ import pg from "pg";
 import { afterAll, beforeAll, test } from "vitest";
 import type { Credential } from "../../core/leases/credential.ts";
 import { aliasName } from "../../core/names.ts";
+import {
+  type SynthesizedStack,
+  synthesizeConfigured,
+} from "../../local/cloudformation/synthesize.ts";
 import { type Runner, startRunner } from "../../local/runner.ts";
-import { type SynthesizedStack, synthesizeConfigured } from "../../local/synthesize.ts";
 import { type Clients, clientsOf, invoke } from "../local/clients.ts";
 
 // The promise: 1,000 leases that end in the same second, every tenth with a session, are gone 5 s later.

@@ -4,7 +4,7 @@ import type pg from "pg";
 import { afterEach, beforeEach, test } from "vitest";
 import { base32 } from "../../core/base32.ts";
 import { parseLeaseName } from "../../core/leases/lease-name.ts";
-import { sweep } from "../../core/leases/sweep.ts";
+import { sweep } from "../../core/leases/operation/sweep.ts";
 import { formatShard, groupRoleName, issuerRoleName } from "../../core/names.ts";
 import { Secret } from "../../core/secret.ts";
 import { connect, type Login } from "../../lambda/postgres/connection/login.ts";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { base32 } from "../../core/base32.ts";
 import { formatLeaseName } from "../../core/leases/lease-name.ts";
-import { type SweepReport, sweep } from "../../core/leases/sweep.ts";
+import { type SweepReport, sweep } from "../../core/leases/operation/sweep.ts";
 import { groupRoleName, issuerRoleName } from "../../core/names.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { asked } from "../support/evidence.ts";

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, test } from "vitest";
-import { ROTATION_STEPS } from "../../core/rotation/request.ts";
+import { ROTATION_STEPS } from "../../core/rotation/rotation-request.ts";
 import type { RotationStrategy } from "../../core/rotation/settings.ts";
-import { type SynthesizedStack, synthesizeConfigured } from "../../local/synthesize.ts";
+import {
+  type SynthesizedStack,
+  synthesizeConfigured,
+} from "../../local/cloudformation/synthesize.ts";
 import { invoke } from "../local/clients.ts";
 import { rotationScene } from "../support/rotations.ts";
 import { arnOf, attemptsOf, rotatorOf, shippedSecret } from "../support/shipped-secrets.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { LeaseList } from "../../core/leases/list.ts";
+import type { LeaseList } from "../../core/leases/operation/list.ts";
 import { mayfly, shellOf } from "../support/mayfly.ts";
 import { type ShippedStack, startShipped } from "../support/stack.ts";
 

@@ -8,7 +8,7 @@ import type { Sql } from "../../lambda/postgres/connection/sql.ts";
 import {
   installVerbs,
   withdrawDeclared,
-} from "../../lambda/postgres/provisioning/converge/verbs.ts";
+} from "../../lambda/postgres/provisioning/converge/install-verbs.ts";
 import { mayfly } from "../support/mayfly.ts";
 import { type ShippedStack, startShipped } from "../support/stack.ts";
 

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import { DatabaseUnavailableError } from "../../core/errors.ts";
-import { decideKeep } from "../../core/leases/end-and-drop.ts";
-import type { Incarnate, Reader, ReaderLook, Readers } from "../../core/leases/ports.ts";
+import type { Incarnate, Reader, ReaderLook, Readers } from "../../core/leases/lease-ports.ts";
 import {
   type Awaited,
   askReaders,
@@ -10,6 +9,7 @@ import {
   forOnePass,
   REPLICATION_PATIENCE,
 } from "../../core/leases/readers.ts";
+import { decideKeep } from "../../core/leases/revocation/end-and-drop.ts";
 import type { Instant, Time } from "../../core/time.ts";
 
 const ROLE = { incarnation: "20000", username: "mf_some_lease" };

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InvalidRequestError } from "../../core/errors.ts";
-import { MIN_TTL_SECONDS, parseRequest } from "../../core/leases/request.ts";
+import { MIN_TTL_SECONDS, parseRequest } from "../../core/leases/requests/lease-request.ts";
 
 /** What fits the database's own whole numbers; the role's maximum is the database's to know. */
 const MOST = 2 ** 31 - 1;

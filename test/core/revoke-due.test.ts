@@ -3,8 +3,8 @@ import type { AuditEvent } from "../../core/audit.ts";
 import { DatabaseUnavailableError } from "../../core/errors.ts";
 import type { Lease } from "../../core/leases/lease.ts";
 import { parseLeaseName } from "../../core/leases/lease-name.ts";
-import type { Engine, LeaseDeps } from "../../core/leases/ports.ts";
-import { revokeDue } from "../../core/leases/revoke-due.ts";
+import type { Engine, LeaseDeps } from "../../core/leases/lease-ports.ts";
+import { revokeDue } from "../../core/leases/revocation/revoke-due.ts";
 import type { Instant } from "../../core/time.ts";
 
 const NOW = 1_000 as Instant;

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError, InvalidRequestError, NotAllowedError } from "../../core/errors.ts";
-import { namesSecret, passGate, refuseOtherSecrets } from "../../core/rotation/gate.ts";
-import type { SecretDescription } from "../../core/rotation/ports.ts";
+import { namesSecret, passGate, refuseOtherSecrets } from "../../core/rotation/check-request.ts";
+import type { SecretDescription } from "../../core/rotation/rotation-ports.ts";
 
 const PREFIX = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:";
 const TOKEN = "11111111-1111-4111-8111-111111111111";

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../../core/errors.ts";
-import type { RandomBytes } from "../../core/leases/ports.ts";
+import type { RandomBytes } from "../../core/leases/lease-ports.ts";
 import { alphabetOf, bitsOf, newPassword } from "../../core/rotation/new-password.ts";
 import { DEFAULT_PASSWORD_POLICY, type PasswordPolicy } from "../../core/rotation/settings.ts";
 

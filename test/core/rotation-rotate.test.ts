@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import { NotAllowedError } from "../../core/errors.ts";
-import type { RotationSecrets } from "../../core/rotation/ports.ts";
-import { ROTATION_STEPS } from "../../core/rotation/request.ts";
 import { rotate } from "../../core/rotation/rotate.ts";
+import type { RotationSecrets } from "../../core/rotation/rotation-ports.ts";
+import { ROTATION_STEPS } from "../../core/rotation/rotation-request.ts";
 import { DEFAULT_PASSWORD_POLICY } from "../../core/rotation/settings.ts";
 import type { RotationDeps } from "../../core/rotation/versions.ts";
 import type { Instant } from "../../core/time.ts";

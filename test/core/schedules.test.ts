@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { AuditEvent } from "../../core/audit.ts";
 import type { LeaseRef } from "../../core/leases/lease.ts";
-import type { LeaseDeps } from "../../core/leases/ports.ts";
+import type { LeaseDeps } from "../../core/leases/lease-ports.ts";
 import {
   MAX_RECHECKED,
   parseScheduleInput,
@@ -11,7 +11,7 @@ import {
   scheduleName,
   scheduleRecheck,
   scheduleRevocation,
-} from "../../core/leases/schedules.ts";
+} from "../../core/leases/revocation/schedules.ts";
 import type { Instant } from "../../core/time.ts";
 import { memoryScheduler } from "../support/memory-scheduler.ts";
 

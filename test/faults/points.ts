@@ -1,4 +1,4 @@
-import type { LeaseDeps } from "../../core/leases/ports.ts";
+import type { LeaseDeps } from "../../core/leases/lease-ports.ts";
 
 /** Where a call fails: before it is made, or after it, its answer lost. */
 export type Side = "before" | "after";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import recommendedFlags from "aws-cdk-lib/recommended-feature-flags.json" with { type: "json" };
 import { afterAll, expect, test } from "vitest";
 import { tempFolder } from "../../local/temp-folder.ts";
-import { consumer, host } from "../core/sample-config.ts";
+import { consumer, host } from "../config/sample-config.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const { path: folder, remove } = tempFolder("app");

@@ -3,9 +3,9 @@ import { Template } from "aws-cdk-lib/assertions";
 import { Key } from "aws-cdk-lib/aws-kms";
 import { Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { afterAll, expect, test } from "vitest";
-import type { MayflyConfig } from "../../core/config/config.ts";
+import type { MayflyConfig } from "../../config/config.ts";
 import { type AddRotatedSecretProps, RotationSchedule } from "../../lib/index.ts";
-import { host } from "../core/sample-config.ts";
+import { host } from "../config/sample-config.ts";
 import { assetFile, ofType, only, READONLY, resourcesOf, Workbench } from "./synthesized.ts";
 
 const bench = new Workbench();

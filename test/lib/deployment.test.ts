@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type App, Duration, Stack } from "aws-cdk-lib";
 import { AccountRootPrincipal, Role } from "aws-cdk-lib/aws-iam";
 import { afterAll, expect, test } from "vitest";
-import { parseConfig } from "../../core/config/config.ts";
+import { parseConfig } from "../../config/config.ts";
 import type { Deployment } from "../../core/leases/deployment.ts";
 import { addressOf, tagOf } from "../../core/names.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";

@@ -1,7 +1,7 @@
 import { Stack } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
 import { afterAll, expect, test } from "vitest";
-import type { MayflyConfig } from "../../core/config/config.ts";
+import type { MayflyConfig } from "../../config/config.ts";
 import shipped from "../../mayfly.config.ts";
 import { ofType, only, resourcesOf, Workbench } from "./synthesized.ts";
 

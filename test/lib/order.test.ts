@@ -1,7 +1,7 @@
 import { Stack } from "aws-cdk-lib";
 import { SecurityGroup } from "aws-cdk-lib/aws-ec2";
 import { afterAll, describe, expect, test } from "vitest";
-import { references } from "../../local/template.ts";
+import { references } from "../../local/cloudformation/template.ts";
 import { ofType, only, READONLY, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
 
 const bench = new Workbench();

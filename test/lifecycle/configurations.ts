@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { TemplateResource } from "../../local/assembly.ts";
-import { synthesizeConfigured } from "../../local/synthesize.ts";
+import type { TemplateResource } from "../../local/cloudformation/assembly.ts";
+import { synthesizeConfigured } from "../../local/cloudformation/synthesize.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
 
 const lengths = { ttl: "1h", maxTtl: "24h", maxLeases: 400 };

@@ -4,7 +4,7 @@ import {
 } from "@aws-sdk/client-cloudformation";
 import { GetSecretValueCommand, PutSecretValueCommand } from "@aws-sdk/client-secrets-manager";
 import pg from "pg";
-import { pascal } from "../../core/config/config.ts";
+import { pascal } from "../../config/config.ts";
 import type { Credential } from "../../core/leases/credential.ts";
 import { aliasName } from "../../core/names.ts";
 import { type Runner, startRunner } from "../../local/runner.ts";

@@ -3,7 +3,7 @@ import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { tempFolder } from "../../local/temp-folder.ts";
-import { host, sandbox } from "../core/sample-config.ts";
+import { host, sandbox } from "../config/sample-config.ts";
 import { eventually } from "../support/eventually.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");

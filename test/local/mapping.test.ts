@@ -1,8 +1,8 @@
 import { CreateScheduleCommand } from "@aws-sdk/client-scheduler";
 import { Duration } from "aws-cdk-lib";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { failedMessages } from "../../local/queue-event.ts";
 import { type Runner, startRunner } from "../../local/runner.ts";
+import { failedMessages } from "../../local/sqs/queue-event.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Clients, clientsOf } from "./clients.ts";
 import { type MappingAppOptions, synthesizeMapping } from "./mapping-app.ts";

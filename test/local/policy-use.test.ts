@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { PolicyUse } from "../../local/policy-use.ts";
+import { PolicyUse } from "../../local/iam/policy-use.ts";
 
 const policy = {
   Version: "2012-10-17",

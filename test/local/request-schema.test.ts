@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { checkRequest } from "../../local/request-schema.ts";
+import { checkRequest } from "../../local/http/request-schema.ts";
 
 const json = (target: string, body: unknown) => ({
   method: "POST",

@@ -11,7 +11,7 @@ import * as iam from "aws-cdk-lib/aws-iam";
 import * as rds from "aws-cdk-lib/aws-rds";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { Fate } from "../../local/lambda-pool.ts";
+import type { Fate } from "../../local/lambda/lambda-pool.ts";
 import { type Runner, startRunner } from "../../local/runner.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Clients, clientsOf } from "./clients.ts";

@@ -1,6 +1,6 @@
 import type { RotationRulesType } from "@aws-sdk/client-secrets-manager";
 import { describe, expect, test } from "vitest";
-import { nextWindow, readRules } from "../../local/rotation-rules.ts";
+import { nextWindow, readRules } from "../../local/secrets-manager/rotation-rules.ts";
 
 /** A Wednesday. */
 const NOW = "2031-01-15T10:30:00Z";

@@ -1,7 +1,7 @@
 import { Duration, type Stack } from "aws-cdk-lib";
 import * as secrets from "aws-cdk-lib/aws-secretsmanager";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import type { Fate } from "../../local/lambda-pool.ts";
+import type { Fate } from "../../local/lambda/lambda-pool.ts";
 import { type Runner, type RunnerOptions, startRunner } from "../../local/runner.ts";
 import { clientsOf } from "./clients.ts";
 import { bundleRotation, rotator, SECRETS_MANAGER, secretNamed, secretOf } from "./rotation-app.ts";

@@ -1,8 +1,8 @@
 import type { Stack } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
-import type { Fate } from "../../local/lambda-pool.ts";
+import type { Fate } from "../../local/lambda/lambda-pool.ts";
 import { type Runner, startRunner } from "../../local/runner.ts";
-import type { RotationAttempt } from "../../local/secret-rotation.ts";
+import type { RotationAttempt } from "../../local/secrets-manager/secret-rotation.ts";
 import { type Clients, clientsOf } from "./clients.ts";
 import { bundleRotation, output, rotator, SECRETS_MANAGER, secretNamed } from "./rotation-app.ts";
 import { synthesize } from "./small-app.ts";

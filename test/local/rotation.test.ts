@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { PutSecretValueCommand } from "@aws-sdk/client-secrets-manager";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { Fate } from "../../local/lambda-pool.ts";
+import type { Fate } from "../../local/lambda/lambda-pool.ts";
 import { secretOf } from "./rotation-app.ts";
 import {
   DAY,

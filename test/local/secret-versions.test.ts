@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type LabelMove, SecretVersions } from "../../local/secret-versions.ts";
+import { type LabelMove, SecretVersions } from "../../local/secrets-manager/secret-versions.ts";
 
 const START = Date.UTC(2031, 0, 1);
 const DAY = 86_400_000;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Template, TemplateResource } from "../../local/assembly.ts";
+import type { Template, TemplateResource } from "../../local/cloudformation/assembly.ts";
 import { thingStack } from "./thing-stack.ts";
 
 type Resources = Readonly<Record<string, TemplateResource>>;

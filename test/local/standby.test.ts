@@ -1,7 +1,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { EmbeddedPostgres } from "../../local/postgres.ts";
-import { startStandby } from "../../local/postgres-standby.ts";
+import type { EmbeddedPostgres } from "../../local/postgres/postgres.ts";
+import { startStandby } from "../../local/postgres/postgres-standby.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Template } from "../../local/assembly.ts";
+import type { Template } from "../../local/cloudformation/assembly.ts";
 import { thingStack } from "./thing-stack.ts";
 
 async function create(template: Template) {

@@ -1,6 +1,6 @@
-import type { Json } from "../../local/assembly.ts";
-import type { Resource, ResourceType } from "../../local/resource.ts";
-import { Stack } from "../../local/stack.ts";
+import type { Json } from "../../local/cloudformation/assembly.ts";
+import type { Resource, ResourceType } from "../../local/cloudformation/resource.ts";
+import { Stack } from "../../local/cloudformation/stack.ts";
 
 /** A stack whose resources are nothing but their properties, and what was done to them. */
 export interface ThingStack {

@@ -16,7 +16,7 @@ interface Count {
 }
 
 function install(): void {
-  // no scripts: local/postgres-binaries.ts completes the library links
+  // no scripts: local/postgres/postgres-binaries.ts completes the library links
   const { status } = spawnSync("npm", ["ci", "--ignore-scripts"], { cwd: here, stdio: "inherit" });
   if (status !== 0) throw new Error("npm ci in test/matrix failed; its output is above");
 }

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
-import { sweep } from "../../core/leases/sweep.ts";
+import { sweep } from "../../core/leases/operation/sweep.ts";
 import {
   enderName,
   groupRoleName,

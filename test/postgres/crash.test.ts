@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Credential } from "../../core/leases/credential.ts";
-import { issueLease } from "../../core/leases/issue.ts";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
-import { renewLease } from "../../core/leases/renew.ts";
-import { revokeLease } from "../../core/leases/revoke.ts";
-import { sweep } from "../../core/leases/sweep.ts";
+import { sweep } from "../../core/leases/operation/sweep.ts";
+import { issueLease } from "../../core/leases/requests/issue.ts";
+import { renewLease } from "../../core/leases/requests/renew.ts";
+import { revokeLease } from "../../core/leases/revocation/revoke.ts";
 import { Crash, type Fault, failingAt, type Side } from "../faults/points.ts";
 import { crashAndRestart, type OwnServer, startCluster } from "../support/cluster.ts";
 import { asked, backdate, LATCHED, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";

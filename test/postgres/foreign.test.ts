@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { LeaseRefusedError } from "../../core/errors.ts";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
-import { operate, type Status } from "../../core/leases/operate.ts";
-import { revokeLease } from "../../core/leases/revoke.ts";
-import { sweep } from "../../core/leases/sweep.ts";
+import { operate, type Status } from "../../core/leases/operation/operate.ts";
+import { sweep } from "../../core/leases/operation/sweep.ts";
+import { revokeLease } from "../../core/leases/revocation/revoke.ts";
 import { groupRoleName, issuerRoleName } from "../../core/names.ts";
 import { asked, backdate, oidOf } from "../support/evidence.ts";
 import { type Issuer, issuer, logIn, loginRefusal, revokeLife } from "../support/leases.ts";

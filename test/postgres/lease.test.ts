@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LeaseRefusedError } from "../../core/errors.ts";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
-import { revokeLease } from "../../core/leases/revoke.ts";
+import { revokeLease } from "../../core/leases/revocation/revoke.ts";
 import { type Issuer, issuer, logIn, loginRefusal, sqlStateFrom } from "../support/leases.ts";
 import { runAs, type TestDatabase } from "../support/provisioned.ts";
 

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { describe, expect, test } from "vitest";
 import { DatabaseUnavailableError } from "../../core/errors.ts";
-import { sweep } from "../../core/leases/sweep.ts";
+import { sweep } from "../../core/leases/operation/sweep.ts";
 import { connect } from "../../lambda/postgres/connection/login.ts";
 import type { Open } from "../../lambda/postgres/connection/maintenance.ts";
 import { eventually } from "../support/eventually.ts";

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { InvalidRequestError } from "../../core/errors.ts";
 import type { LeaseRef } from "../../core/leases/lease.ts";
-import type { LeaseList } from "../../core/leases/list.ts";
-import { operate, type Revocations, type Status } from "../../core/leases/operate.ts";
-import type { LatchOutcome } from "../../core/leases/ports.ts";
+import type { LatchOutcome } from "../../core/leases/lease-ports.ts";
+import type { LeaseList } from "../../core/leases/operation/list.ts";
+import { operate, type Revocations, type Status } from "../../core/leases/operation/operate.ts";
 import { askForOthers } from "../faults/points.ts";
 import { asked, backdate, leasesOf } from "../support/evidence.ts";
 import { type Alias, type Issuer, issuer, logIn, loginRefusal } from "../support/leases.ts";

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
-import { revokeLease } from "../../core/leases/revoke.ts";
+import { revokeLease } from "../../core/leases/revocation/revoke.ts";
 import { issuerOn, logIn } from "../support/leases.ts";
 import { ownCluster } from "../support/own-cluster.ts";
 import { rolesOf } from "../support/provision-traces.ts";

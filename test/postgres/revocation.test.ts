@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Credential } from "../../core/leases/credential.ts";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
+import { sweep } from "../../core/leases/operation/sweep.ts";
 import type { Receipt } from "../../core/leases/receipt.ts";
-import { revokeLease } from "../../core/leases/revoke.ts";
-import { sweep } from "../../core/leases/sweep.ts";
+import { revokeLease } from "../../core/leases/revocation/revoke.ts";
 import { groupRoleName } from "../../core/names.ts";
 import { asked, LATCHED, leftOf, majorOf, NOTHING, oidOf } from "../support/evidence.ts";
 import {

@@ -266,7 +266,7 @@ test("rotated users are no leases and no strangers, and do not count as either",
   const issuer = issuerOn(database);
   await issuer.issue("user-service--readonly");
   const options = { actor: "sweep", mayContinue: () => true };
-  const { sweep } = await import("../../core/leases/sweep.ts");
+  const { sweep } = await import("../../core/leases/operation/sweep.ts");
   expect(await sweep(issuer.deps, options)).toMatchObject({ live: 1, foreign: [], left: 0 });
   expect(await database.converge(plan)).toEqual({ ...NOTHING, warnings: [] });
   expect(await whoIs(database.as(reports, "first-of-reports"))).toBe(reports);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ConfigError, DatabaseUnavailableError, MayflyError } from "../../core/errors.ts";
-import { parseRotationRequest } from "../../core/rotation/request.ts";
+import { parseRotationRequest } from "../../core/rotation/rotation-request.ts";
 import type { RotationSettings, RotationStrategy } from "../../core/rotation/settings.ts";
 import type { RotationDeps } from "../../core/rotation/versions.ts";
 import { Secret } from "../../core/secret.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, inject, test } from "vitest";
 import { ConfigError, InvalidRequestError } from "../../core/errors.ts";
-import { ROTATION_STEPS } from "../../core/rotation/request.ts";
+import { ROTATION_STEPS } from "../../core/rotation/rotation-request.ts";
 import type { RotationStrategy } from "../../core/rotation/settings.ts";
 import { Secret } from "../../core/secret.ts";
 import { parseSecretText, renderSecret } from "../../core/secret-text.ts";

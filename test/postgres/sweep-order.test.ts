@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Credential } from "../../core/leases/credential.ts";
-import { sweep } from "../../core/leases/sweep.ts";
+import { sweep } from "../../core/leases/operation/sweep.ts";
 import { backdate, giveTable, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { type Issuer, issuer, logIn, revokeLife } from "../support/leases.ts";
 import { runAs, type TestDatabase } from "../support/provisioned.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { LeaseRef } from "../../core/leases/lease.ts";
-import type { DropOutcome, Scheduler } from "../../core/leases/ports.ts";
-import { sweep } from "../../core/leases/sweep.ts";
+import type { DropOutcome, Scheduler } from "../../core/leases/lease-ports.ts";
+import { sweep } from "../../core/leases/operation/sweep.ts";
 import { askForOthers } from "../faults/points.ts";
 import { asked, backdate, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { type Issuer, issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";

@@ -10,7 +10,7 @@ import type { Login } from "../../lambda/postgres/connection/login.ts";
 import { makeConverge } from "../../lambda/postgres/provisioning/converge/converge.ts";
 import { makeProvision } from "../../lambda/postgres/provisioning/provision.ts";
 import { makeRemove } from "../../lambda/postgres/provisioning/remove/remove.ts";
-import { type EmbeddedPostgres, startPostgres } from "../../local/postgres.ts";
+import { type EmbeddedPostgres, startPostgres } from "../../local/postgres/postgres.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { issuerOn, logIn } from "../support/leases.ts";
 import { rolesOf, tracesOf } from "../support/provision-traces.ts";

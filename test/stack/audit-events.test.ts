@@ -1,7 +1,7 @@
 import { App } from "aws-cdk-lib";
 import { EventBus } from "aws-cdk-lib/aws-events";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { parseConfig } from "../../core/config/config.ts";
+import { parseConfig } from "../../config/config.ts";
 import { type DynamicDatabase, MayflyStack } from "../../lib/index.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
 import shipped from "../../mayfly.config.ts";

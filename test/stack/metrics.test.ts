@@ -2,7 +2,7 @@ import { DeleteScheduleCommand, ListSchedulesCommand } from "@aws-sdk/client-sch
 import { App } from "aws-cdk-lib";
 import { Effect, PolicyStatement, type Role } from "aws-cdk-lib/aws-iam";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { parseConfig } from "../../core/config/config.ts";
+import { parseConfig } from "../../config/config.ts";
 import { METRICS } from "../../core/metric.ts";
 import { type DynamicDatabase, LOG_QUERIES, MayflyStack } from "../../lib/index.ts";
 import { tempFolder } from "../../local/temp-folder.ts";

@@ -8,7 +8,7 @@ import { DescribeSecretCommand, GetSecretValueCommand } from "@aws-sdk/client-se
 import { AssumeRoleCommand } from "@aws-sdk/client-sts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Credential } from "../../core/leases/credential.ts";
-import type { UnusedStatement } from "../../local/policy-use.ts";
+import type { UnusedStatement } from "../../local/iam/policy-use.ts";
 import { type Clients, invoke } from "../local/clients.ts";
 import { eventually } from "../support/eventually.ts";
 import { type ShippedStack, startShipped } from "../support/stack.ts";

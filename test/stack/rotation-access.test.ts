@@ -10,7 +10,7 @@ import {
   UpdateSecretVersionStageCommand,
 } from "@aws-sdk/client-secrets-manager";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import type { Template } from "../../local/assembly.ts";
+import type { Template } from "../../local/cloudformation/assembly.ts";
 import { type Clients, clientsOf, invoke } from "../local/clients.ts";
 import {
   allPasswords,

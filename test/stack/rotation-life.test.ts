@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DescribeSecretCommand } from "@aws-sdk/client-secrets-manager";
 import { App } from "aws-cdk-lib";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { parseConfig } from "../../core/config/config.ts";
+import { parseConfig } from "../../config/config.ts";
 import { MayflyStack } from "../../lib/index.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
 import shipped from "../../mayfly.config.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { SecretRotation } from "../../local/secret-rotation.ts";
+import { SecretRotation } from "../../local/secrets-manager/secret-rotation.ts";
 import { invoke } from "../local/clients.ts";
 import { eventually } from "../support/eventually.ts";
 import { metricsInLine } from "../support/named-metrics.ts";

@@ -1,7 +1,11 @@
 import { chmodSync, chownSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { installedBinaries, runnableBinaries, serverUser } from "../../local/postgres-binaries.ts";
-import { newCluster, TEMPLATE } from "../../local/postgres-folder.ts";
+import {
+  installedBinaries,
+  runnableBinaries,
+  serverUser,
+} from "../../local/postgres/postgres-binaries.ts";
+import { newCluster, TEMPLATE } from "../../local/postgres/postgres-folder.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
 
 /** Let initdb run once for all servers of a run. @returns what takes that away. */

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type EmbeddedPostgres, startPostgres } from "../../local/postgres.ts";
+import { type EmbeddedPostgres, startPostgres } from "../../local/postgres/postgres.ts";
 import { eventually } from "./eventually.ts";
 import type { TestCluster } from "./postgres-setup.ts";
 

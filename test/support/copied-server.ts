@@ -1,7 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { dirname, join } from "node:path";
-import { installedBinaries, runnableBinaries, serverUser } from "../../local/postgres-binaries.ts";
-import { freePort, Server } from "../../local/postgres-server.ts";
+import {
+  installedBinaries,
+  runnableBinaries,
+  serverUser,
+} from "../../local/postgres/postgres-binaries.ts";
+import { freePort, Server } from "../../local/postgres/postgres-server.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
 import type { OwnServer } from "./cluster.ts";
 import type { TestCluster } from "./postgres-setup.ts";

@@ -6,19 +6,19 @@ import { type ConsumerAnswer, serveConsumer } from "../../core/leases/consumer.t
 import type { Credential } from "../../core/leases/credential.ts";
 import type { Deployment } from "../../core/leases/deployment.ts";
 import { grantOf } from "../../core/leases/grants.ts";
-import type { IssueDeps } from "../../core/leases/issue.ts";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
-import type { OperateDeps } from "../../core/leases/operate.ts";
 import type {
   LeaseDeps,
   Metric,
   Pepper,
   Readers,
   ScheduledLease,
-} from "../../core/leases/ports.ts";
+} from "../../core/leases/lease-ports.ts";
+import type { OperateDeps } from "../../core/leases/operation/operate.ts";
 import type { Receipt } from "../../core/leases/receipt.ts";
-import { parseRequest } from "../../core/leases/request.ts";
-import { type RevokeOptions, revokeMany } from "../../core/leases/revoke.ts";
+import type { IssueDeps } from "../../core/leases/requests/issue.ts";
+import { parseRequest } from "../../core/leases/requests/lease-request.ts";
+import { type RevokeOptions, revokeMany } from "../../core/leases/revocation/revoke.ts";
 import { Secret } from "../../core/secret.ts";
 import type { Instant } from "../../core/time.ts";
 import { connect, type Login } from "../../lambda/postgres/connection/login.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { ConfigError } from "../../core/errors.ts";
-import type { RotationSecrets, SecretDescription } from "../../core/rotation/ports.ts";
+import type { RotationSecrets, SecretDescription } from "../../core/rotation/rotation-ports.ts";
 import type { SecretObject } from "../../core/secret-store.ts";
 
 /** One secret in memory, with the labels of Secrets Manager and what its rotation does with them. */

@@ -1,5 +1,5 @@
 import { DatabaseUnavailableError } from "../../core/errors.ts";
-import type { ScheduleInput, Scheduler } from "../../core/leases/ports.ts";
+import type { ScheduleInput, Scheduler } from "../../core/leases/lease-ports.ts";
 
 export interface MemoryScheduler extends Scheduler {
   readonly schedules: Map<string, ScheduleInput>;

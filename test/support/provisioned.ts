@@ -6,7 +6,7 @@ import { inject } from "vitest";
 import type { AuditEvent } from "../../core/audit.ts";
 import { base32 } from "../../core/base32.ts";
 import { StatementRejectedError } from "../../core/errors.ts";
-import type { ScheduleGroup } from "../../core/leases/ports.ts";
+import type { ScheduleGroup } from "../../core/leases/lease-ports.ts";
 import { groupRoleName, MAINTENANCE_DATABASE } from "../../core/names.ts";
 import type { PlannedRole, Privileges, ProvisionPlan } from "../../core/provisioning/plan.ts";
 import type { Changes, ConvergeReport } from "../../core/provisioning/report.ts";
@@ -24,7 +24,7 @@ import { seedDatabase } from "../../lambda/postgres/provisioning/converge/seed.t
 import type { ProvisionDeps } from "../../lambda/postgres/provisioning/dependencies.ts";
 import { makeProvision } from "../../lambda/postgres/provisioning/provision.ts";
 import { makeRemove } from "../../lambda/postgres/provisioning/remove/remove.ts";
-import { SUPERUSER } from "../../local/postgres-folder.ts";
+import { SUPERUSER } from "../../local/postgres/postgres-folder.ts";
 import { withKept } from "./kept-connections.ts";
 import { type MemorySecrets, memorySecrets } from "./memory-secrets.ts";
 import type { TestCluster } from "./postgres-setup.ts";

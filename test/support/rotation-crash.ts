@@ -1,6 +1,6 @@
-import type { RotationStep } from "../../core/rotation/request.ts";
-import { ROTATION_STEPS } from "../../core/rotation/request.ts";
 import { rotate } from "../../core/rotation/rotate.ts";
+import type { RotationStep } from "../../core/rotation/rotation-request.ts";
+import { ROTATION_STEPS } from "../../core/rotation/rotation-request.ts";
 import type { RotationDeps } from "../../core/rotation/versions.ts";
 import { type OpenSession, openSession } from "../../lambda/postgres/connection/session.ts";
 import { rotationServers } from "../../lambda/postgres/rotation/servers.ts";

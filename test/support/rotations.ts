@@ -5,9 +5,9 @@ import { inject } from "vitest";
 import type { AuditEvent } from "../../core/audit.ts";
 import { base32 } from "../../core/base32.ts";
 import { issuerLoginName, MAINTENANCE_DATABASE } from "../../core/names.ts";
-import type { RotationRds } from "../../core/rotation/ports.ts";
-import { ROTATION_STEPS, type RotationStep } from "../../core/rotation/request.ts";
 import { type RotationReport, rotate } from "../../core/rotation/rotate.ts";
+import type { RotationRds } from "../../core/rotation/rotation-ports.ts";
+import { ROTATION_STEPS, type RotationStep } from "../../core/rotation/rotation-request.ts";
 import {
   DEFAULT_PASSWORD_POLICY,
   type RotationSettings,

@@ -1,5 +1,5 @@
 import type { TestProject } from "vitest/node";
-import { synthesizeConfigured } from "../../local/synthesize.ts";
+import { synthesizeConfigured } from "../../local/cloudformation/synthesize.ts";
 import { makeClusterTemplate } from "./cluster-template.ts";
 
 declare module "vitest" {

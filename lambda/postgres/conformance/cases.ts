@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { LeaseRef } from "../../../core/leases/lease.ts";
 import { formatLeaseName } from "../../../core/leases/lease-name.ts";
-import type { Engine, IssuedLogin, IssueOutcome } from "../../../core/leases/ports.ts";
+import type { Engine, IssuedLogin, IssueOutcome } from "../../../core/leases/lease-ports.ts";
 import { Secret } from "../../../core/secret.ts";
 import { type ConformanceCase, refOf, type UnderTest } from "./under-test.ts";
 

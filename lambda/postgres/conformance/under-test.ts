@@ -1,6 +1,6 @@
 import type { LeaseRef } from "../../../core/leases/lease.ts";
 import type { LeaseName } from "../../../core/leases/lease-name.ts";
-import type { Engine, IssuedLogin } from "../../../core/leases/ports.ts";
+import type { Engine, IssuedLogin } from "../../../core/leases/lease-ports.ts";
 import type { Secret } from "../../../core/secret.ts";
 
 /** A session of a lease's, as an application has one. */

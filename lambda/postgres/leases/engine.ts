@@ -13,7 +13,7 @@ import type {
   RenewOutcome,
   SessionSeen,
   Stray,
-} from "../../../core/leases/ports.ts";
+} from "../../../core/leases/lease-ports.ts";
 import type { Sighting } from "../../../core/leases/server.ts";
 import { groupRoleName } from "../../../core/names.ts";
 import { type Instant, plus, seconds, type Time } from "../../../core/time.ts";

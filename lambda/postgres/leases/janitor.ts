@@ -1,6 +1,12 @@
 import { StatementRejectedError } from "../../../core/errors.ts";
 import { parseLeaseName } from "../../../core/leases/lease-name.ts";
-import type { Blocker, Clearance, Cleared, Janitor, Littered } from "../../../core/leases/ports.ts";
+import type {
+  Blocker,
+  Clearance,
+  Cleared,
+  Janitor,
+  Littered,
+} from "../../../core/leases/lease-ports.ts";
 import { groupRoleName } from "../../../core/names.ts";
 import { reasonOf } from "../../../core/reason.ts";
 import { type Instant, plus, seconds, type Time } from "../../../core/time.ts";

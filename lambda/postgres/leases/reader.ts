@@ -1,4 +1,4 @@
-import type { Reader } from "../../../core/leases/ports.ts";
+import type { Reader } from "../../../core/leases/lease-ports.ts";
 import { type CallDeps, call } from "./call.ts";
 import { endSessions } from "./engine.ts";
 

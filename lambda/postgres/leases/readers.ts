@@ -1,5 +1,5 @@
 import { DatabaseUnavailableError, MayflyError } from "../../../core/errors.ts";
-import type { Reader, ReaderPlace, Readers } from "../../../core/leases/ports.ts";
+import type { Reader, ReaderPlace, Readers } from "../../../core/leases/lease-ports.ts";
 import type { Time } from "../../../core/time.ts";
 import type { Login } from "../connection/login.ts";
 import { type LoginSource, Maintenance, type Open } from "../connection/maintenance.ts";

@@ -1,7 +1,6 @@
-import type { ScheduleGroup, Telemetry } from "../../../core/leases/ports.ts";
+import type { ScheduleGroup, Telemetry } from "../../../core/leases/lease-ports.ts";
 import type { SecretStore } from "../../../core/secret-store.ts";
-import { seconds, type Time } from "../../../core/time.ts";
-import type { Limits } from "../connection/login.ts";
+import type { Time } from "../../../core/time.ts";
 import type { LoginSource } from "../connection/maintenance.ts";
 import type { TlsSettings } from "../connection/tls.ts";
 import type { ReaderConnections } from "../leases/readers.ts";
@@ -32,13 +31,3 @@ export interface ProvisionDeps extends AdminDeps {
 }
 
 type Log = (step: string, facts?: Readonly<Record<string, string | number>>) => void;
-
-/** Generous: statements queue behind an application's, and a database is copied. */
-export const LIMITS: Limits = { connect: seconds(10), statement: seconds(60), lock: seconds(10) };
-
-/** A reader is asked once, and what it does not answer in time is said. */
-export const READER_LIMITS: Limits = {
-  connect: seconds(5),
-  statement: seconds(10),
-  lock: seconds(2),
-};

@@ -11,9 +11,17 @@ import { checkCluster } from "./check/check-cluster.ts";
 import { checkDatabase } from "./check/check-database.ts";
 import { rehearse } from "./check/event-triggers.ts";
 import { refuseIf } from "./check/problems.ts";
+import { type Ground, type InDatabase, withDatabases } from "./cluster-connection.ts";
 import { clearLogins } from "./converge/clear-logins.ts";
 import { grantConnect } from "./converge/connect.ts";
 import { convergeGrants } from "./converge/converge-grants.ts";
+import {
+  declare,
+  installVerbs,
+  letSeeSessions,
+  removeOldVerbs,
+  withdrawDeclared,
+} from "./converge/install-verbs.ts";
 import { awaitIssues } from "./converge/issue-lock.ts";
 import { convergeIssuerSecret, convergeJanitorSecret } from "./converge/login-secrets.ts";
 import { isProved, setPassword } from "./converge/logins.ts";
@@ -23,20 +31,13 @@ import {
   makeMaintenanceDatabase,
 } from "./converge/maintenance-database.ts";
 import { checkRotatedUsers, makeRotatedUsers } from "./converge/make-rotated-users.ts";
+import { settleServer } from "./converge/record-server.ts";
 import { makeMemberships, makeRoles } from "./converge/roles.ts";
 import { knownPassword } from "./converge/rotated-secrets.ts";
-import { settleServer } from "./converge/settle-server.ts";
 import { claimTag, releaseTag, serverSeen } from "./converge/stamp.ts";
 import { admitToStamp } from "./converge/stamp-table.ts";
-import {
-  declare,
-  installVerbs,
-  letSeeSessions,
-  removeOldVerbs,
-  withdrawDeclared,
-} from "./converge/verbs.ts";
-import { LIMITS, type ProvisionDeps } from "./dependencies.ts";
-import { type Ground, type InDatabase, withDatabases } from "./ground.ts";
+import type { ProvisionDeps } from "./dependencies.ts";
+import { LIMITS } from "./limits.ts";
 import { administer } from "./memberships.ts";
 import { dismiss } from "./remove/dismiss.ts";
 import { dismissUsers } from "./remove/dismiss-users.ts";

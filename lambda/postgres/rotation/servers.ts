@@ -4,7 +4,7 @@ import type {
   RotationServers,
   RotationSession,
   ServerLogin,
-} from "../../../core/rotation/ports.ts";
+} from "../../../core/rotation/rotation-ports.ts";
 import { seconds } from "../../../core/time.ts";
 import type { Limits } from "../connection/login.ts";
 import { atLogin, loginTriggersOf } from "../connection/login-triggers.ts";
@@ -19,9 +19,9 @@ import {
   WRONG_PASSWORD,
 } from "../connection/sqlstates.ts";
 import { problem } from "../provisioning/check/problems.ts";
-import { compareUsers } from "./likeness.ts";
+import { compareUsers } from "./compare-users.ts";
+import { convergeTurn } from "./next-user.ts";
 import { resetSettings } from "./role-settings.ts";
-import { convergeTurn } from "./turn.ts";
 
 /** A step has 60 seconds, and at most three logins. */
 export const ROTATION_LIMITS: Limits = {

@@ -11,7 +11,7 @@ import {
 } from "@aws-sdk/client-rds";
 import { mockClient } from "aws-sdk-client-mock";
 import { describe, expect, test } from "vitest";
-import type { RotationRds } from "../../../core/rotation/ports.ts";
+import type { RotationRds } from "../../../core/rotation/rotation-ports.ts";
 import { Secret } from "../../../core/secret.ts";
 import { type Instant, plus, seconds } from "../../../core/time.ts";
 import type { ReaderSource } from "../../../lambda/aws/rds.ts";

@@ -10,7 +10,7 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import { mockClient } from "aws-sdk-client-mock";
 import { describe, expect, test } from "vitest";
-import type { RotationSecrets } from "../../../core/rotation/ports.ts";
+import type { RotationSecrets } from "../../../core/rotation/rotation-ports.ts";
 import { Secret } from "../../../core/secret.ts";
 import { rotationSecrets } from "../../../lambda/aws/rotation-secrets.ts";
 

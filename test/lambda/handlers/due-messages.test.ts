@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { AuditEvent } from "../../../core/audit.ts";
 import { DatabaseUnavailableError } from "../../../core/errors.ts";
 import type { LeaseRef } from "../../../core/leases/lease.ts";
-import type { Engine, LatchOutcome, LeaseDeps } from "../../../core/leases/ports.ts";
+import type { Engine, LatchOutcome, LeaseDeps } from "../../../core/leases/lease-ports.ts";
 import {
   recordsIn,
   revokeMessages,

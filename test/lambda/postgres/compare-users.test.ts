@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { DatabaseUnavailableError } from "../../../core/errors.ts";
 import type { Session } from "../../../lambda/postgres/connection/session.ts";
-import { compareUsers } from "../../../lambda/postgres/rotation/likeness.ts";
+import { compareUsers } from "../../../lambda/postgres/rotation/compare-users.ts";
 
 const COMPARISON = { username: "b", other: "a", limit: 2, owners: ["owner"] };
 

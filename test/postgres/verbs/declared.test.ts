@@ -5,7 +5,7 @@ import {
   installedVersions,
   installVerbs,
   removeOldVerbs,
-} from "../../../lambda/postgres/provisioning/converge/verbs.ts";
+} from "../../../lambda/postgres/provisioning/converge/install-verbs.ts";
 import { asked, leasesOf, majorOf } from "../../support/evidence.ts";
 import { type Issuer, issuerOn } from "../../support/leases.ts";
 import { provisioned, runAs, TEST_LIMITS, type TestDatabase } from "../../support/provisioned.ts";

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Credential } from "../../../core/leases/credential.ts";
 import type { LeaseRef } from "../../../core/leases/lease.ts";
 import { parseLeaseId } from "../../../core/leases/lease-id.ts";
-import { revokeMany } from "../../../core/leases/revoke.ts";
+import { revokeMany } from "../../../core/leases/revocation/revoke.ts";
 import { asked, leftOf, NOTHING, oidOf } from "../../support/evidence.ts";
 import { type Issuer, issuer, logIn } from "../../support/leases.ts";
 import { runAs, type TestDatabase } from "../../support/provisioned.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { sweep } from "../../../core/leases/sweep.ts";
+import { sweep } from "../../../core/leases/operation/sweep.ts";
 import { asked, backdate, giveTable, leasesOf } from "../../support/evidence.ts";
 import { fleet, granted } from "../../support/fleet.ts";
 import { issuer } from "../../support/leases.ts";

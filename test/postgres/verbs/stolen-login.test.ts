@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { base32 } from "../../../core/base32.ts";
-import { sweep } from "../../../core/leases/sweep.ts";
+import { sweep } from "../../../core/leases/operation/sweep.ts";
 import {
   enderName,
   formatShard,

@@ -3,11 +3,15 @@ import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import type { Secret } from "../../../../core/secret.ts";
 import type { SecretObject, SecretStore } from "../../../../core/secret-store.ts";
 import type { Login } from "../../connection/login.ts";
-import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
+import { LIMITS } from "../limits.ts";
 import { type HeldLogin, heldBy } from "./login-secrets.ts";
 import { isKnown } from "./logins.ts";
 
-type Deps = Pick<ProvisionDeps, "rotatedSecrets" | "secrets">;
+interface Deps {
+  /** Name to ARN. */
+  readonly rotatedSecrets: Readonly<Record<string, string>>;
+  readonly secrets: Pick<SecretStore, "getSecret">;
+}
 
 /** The user that applications get from a rotated secret. */
 export interface RotatedLogin extends HeldLogin {

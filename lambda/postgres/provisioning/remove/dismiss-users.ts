@@ -1,11 +1,11 @@
 import { StatementRejectedError } from "../../../../core/errors.ts";
-import { decideKeep } from "../../../../core/leases/end-and-drop.ts";
 import {
   endEverywhere,
   followReaders,
   forOnePass,
   unseenIn,
 } from "../../../../core/leases/readers.ts";
+import { decideKeep } from "../../../../core/leases/revocation/end-and-drop.ts";
 import { endAllSessions } from "../../../../core/leases/sessions.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { wantedUsers } from "../../../../core/rotation/rotated-users.ts";
@@ -15,10 +15,10 @@ import { ident, type Sql, sql } from "../../connection/sql.ts";
 import { DENIED, DEPENDENTS } from "../../connection/sqlstates.ts";
 import { strangerProblem } from "../check/cluster-problems.ts";
 import { someOf } from "../check/problems.ts";
+import type { Ground } from "../cluster-connection.ts";
 import { statesOf } from "../converge/make-rotated-users.ts";
 import { isElevated, isLeaving, latchUser, type UserState } from "../converge/rotated-users.ts";
 import type { ProvisionDeps } from "../dependencies.ts";
-import type { Ground } from "../ground.ts";
 import { keepersOf } from "./drop-roles.ts";
 import { type LeaseRoom, withLeases } from "./leases.ts";
 

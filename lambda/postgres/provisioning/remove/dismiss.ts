@@ -11,8 +11,8 @@ import {
 import type { Login } from "../../connection/login.ts";
 import type { Session } from "../../connection/session.ts";
 import { someOf } from "../check/problems.ts";
+import type { Ground } from "../cluster-connection.ts";
 import type { ProvisionDeps } from "../dependencies.ts";
-import type { Ground } from "../ground.ts";
 import { dropGroup, groupsOf, keepersOf } from "./drop-roles.ts";
 import { type LeaseRoom, withLeases } from "./leases.ts";
 

@@ -1,5 +1,5 @@
 import { ConfigError } from "../../../../core/errors.ts";
-import type { LeaseDeps } from "../../../../core/leases/ports.ts";
+import type { LeaseDeps } from "../../../../core/leases/lease-ports.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { connect, type Login } from "../../connection/login.ts";
 import { type LoginSource, Maintenance } from "../../connection/maintenance.ts";
@@ -7,7 +7,8 @@ import { postgresEngine } from "../../leases/engine.ts";
 import { postgresJanitor } from "../../leases/janitor.ts";
 import { type HeldLogin, heldBy } from "../converge/login-secrets.ts";
 import { knownPassword } from "../converge/rotated-secrets.ts";
-import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
+import type { ProvisionDeps } from "../dependencies.ts";
+import { LIMITS } from "../limits.ts";
 
 /** What revokes leases while a stack is provisioned: an issuer login, and no schedules. */
 export interface LeaseRoom {

@@ -2,11 +2,12 @@ import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import type { Login } from "../../connection/login.ts";
 import { ident, integer, joined, literal, type Sql, sql } from "../../connection/sql.ts";
 import { borrow } from "../borrow.ts";
+import type { Ground } from "../cluster-connection.ts";
 import { heldBy, newPassword } from "../converge/login-secrets.ts";
 import { convergeLogin } from "../converge/logins.ts";
 import { admitIssuerLogins } from "../converge/maintenance-database.ts";
-import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
-import type { Ground } from "../ground.ts";
+import type { ProvisionDeps } from "../dependencies.ts";
+import { LIMITS } from "../limits.ts";
 import { issuerLoginsOf } from "../wanted-roles.ts";
 
 /**

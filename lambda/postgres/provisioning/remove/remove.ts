@@ -12,13 +12,19 @@ import { asAdmin } from "../admin-login.ts";
 import { foreignAmong, serverVersion } from "../check/check-cluster.ts";
 import { strangerProblem } from "../check/cluster-problems.ts";
 import { refuseIf, someOf } from "../check/problems.ts";
+import { type Ground, withDatabases } from "../cluster-connection.ts";
 import { clearLogins } from "../converge/clear-logins.ts";
 import { withdrawAll } from "../converge/converge-grants.ts";
+import {
+  installedVersions,
+  installVerbs,
+  removal,
+  withdrawDeclared,
+} from "../converge/install-verbs.ts";
 import { releaseTag, stampOf } from "../converge/stamp.ts";
 import { shutOutOfStamp } from "../converge/stamp-table.ts";
-import { installedVersions, installVerbs, removal, withdrawDeclared } from "../converge/verbs.ts";
-import { LIMITS, type ProvisionDeps } from "../dependencies.ts";
-import { type Ground, withDatabases } from "../ground.ts";
+import type { ProvisionDeps } from "../dependencies.ts";
+import { LIMITS } from "../limits.ts";
 import { issuerLoginsOf } from "../wanted-roles.ts";
 import { dropGroups, revoke } from "./dismiss.ts";
 import { dismissUsers } from "./dismiss-users.ts";

@@ -1,0 +1,76 @@
+import { LeaseRefusedError } from "../../errors.ts";
+import { type Instant, iso } from "../../time.ts";
+import { isDue, type Lease } from "../lease.ts";
+import { formatLeaseId, type LeaseId } from "../lease-id.ts";
+import type { LeaseDeps } from "../lease-ports.ts";
+import { askReaders } from "../readers.ts";
+
+/**
+ * `live`: may log in. `expired`: its time is up, its revocation is due. `quarantined`: latched, not
+ * yet dropped. `unverified`: the same, because a reader could not be looked at.
+ */
+export const LEASE_STATES = ["live", "expired", "quarantined", "unverified"] as const;
+export type LeaseState = (typeof LEASE_STATES)[number];
+
+/** A lease as people and programs look at it. Times are ISO 8601, UTC. */
+export interface LeaseView {
+  readonly leaseId: string;
+  readonly consumer: string;
+  readonly role: string;
+  readonly state: LeaseState;
+  readonly issuedAt?: string;
+  readonly expiresAt?: string;
+  readonly maxExpiresAt?: string;
+}
+
+export function stateOf(lease: Lease, now: Instant): LeaseState {
+  if (!lease.canLogin)
+    return lease.record?.unverifiedAt === undefined ? "quarantined" : "unverified";
+  return isDue(lease, now) ? "expired" : "live";
+}
+
+export function viewOf(database: string, lease: Lease, now: Instant): LeaseView {
+  const { name, username, record, expiresAt } = lease;
+  return {
+    leaseId: formatLeaseId(database, name.role, username),
+    consumer: name.consumer,
+    role: name.role,
+    state: stateOf(lease, now),
+    ...(record && { issuedAt: iso(record.issuedAt) }),
+    ...(expiresAt !== undefined && { expiresAt: iso(expiresAt) }),
+    ...(record && { maxExpiresAt: iso(record.maxExpiresAt) }),
+  };
+}
+
+/** A lease and how many sessions it has open. */
+export interface LeaseLookup extends LeaseView {
+  /** On every server that could be asked. */
+  readonly sessions: number;
+  /** Readers that could not be asked; absent when there is none. */
+  readonly unseen?: readonly string[];
+}
+
+/**
+ * A lease and how many sessions it has open, on the writer and its readers.
+ *
+ * @throws LeaseRefusedError when no such lease exists any more.
+ */
+export async function lookUpLease(
+  deps: Pick<LeaseDeps, "engine" | "readers" | "database">,
+  id: LeaseId,
+): Promise<LeaseLookup> {
+  const found = await deps.engine.look(id.username);
+  if (found.role?.kind === "lease") {
+    const { lease } = found.role;
+    const { answers, unseen } = await askReaders(deps, (each) => each.countSessions(lease));
+    return {
+      ...viewOf(deps.database, lease, found.now),
+      sessions: answers.reduce((sum, count) => sum + count, found.sessions),
+      ...(unseen.length > 0 && { unseen }),
+    };
+  }
+  throw new LeaseRefusedError(
+    "not found",
+    `lease ${formatLeaseId(id.database, id.name.role, id.username)} does not exist: it was revoked, or never issued; request a new credential instead`,
+  );
+}

@@ -1,0 +1,65 @@
+import { LeaseRefusedError, type RefusalReason } from "../../errors.ts";
+import { iso } from "../../time.ts";
+import { refreshPoint } from "../credential.ts";
+import { type Grant, refuseTtl, refuseUndeclared } from "../grants.ts";
+import { formatLeaseId, type LeaseId } from "../lease-id.ts";
+import type { LeaseDeps } from "../lease-ports.ts";
+import { scheduleRevocation } from "../revocation/schedules.ts";
+
+/** What `renew` answers: ISO 8601, UTC, by the database's clock. */
+export interface Renewal {
+  readonly leaseId: string;
+  readonly expiresAt: string;
+  readonly maxExpiresAt: string;
+  readonly refreshAfter: string;
+}
+
+/**
+ * Extend a lease, `ttlSeconds` from now and at most to its maximum: the smaller of what it was issued
+ * with and what is declared now. A shorter life than before is granted too, and scheduled; a longer one
+ * needs no new schedule, since the one that stands finds the lease renewed when it fires, and makes
+ * the next.
+ *
+ * @throws LeaseRefusedError when the lease is gone, revoked or expired.
+ * @throws NotAllowedError when the grant is declared no more.
+ * @throws InvalidRequestError when ttlSeconds is more than is declared.
+ */
+export async function renewLease(
+  deps: LeaseDeps,
+  grant: Grant,
+  id: LeaseId,
+  ttlSeconds?: number,
+): Promise<Renewal> {
+  const leaseId = formatLeaseId(id.database, id.name.role, id.username);
+  const { role: found, now } = await deps.engine.look(id.username);
+  if (found?.kind !== "lease") throw refusal(leaseId, "not found");
+  const { lease } = found;
+  const extended = await deps.engine.renew(lease, ttlSeconds);
+  if (extended.kind === "undeclared") throw refuseUndeclared(grant);
+  if (extended.kind === "ttl") throw refuseTtl(grant, ttlSeconds, extended.maxTtlSeconds);
+  if (extended.kind !== "extended") throw refusal(leaseId, extended.kind);
+  const { expiresAt, maxExpiresAt } = extended;
+  if (lease.expiresAt !== undefined && expiresAt < lease.expiresAt)
+    await scheduleRevocation(deps, lease, expiresAt);
+  deps.telemetry.audit({
+    event: "lease.renewed",
+    leaseId,
+    consumer: grant.consumer,
+    role: grant.role,
+    expiresAt: iso(expiresAt),
+    maxExpiresAt: iso(maxExpiresAt),
+  });
+  deps.telemetry.measure("LeasesRenewed", 1);
+  return {
+    leaseId,
+    expiresAt: iso(expiresAt),
+    maxExpiresAt: iso(maxExpiresAt),
+    refreshAfter: iso(refreshPoint(now, expiresAt)),
+  };
+}
+
+const refusal = (leaseId: string, reason: RefusalReason): LeaseRefusedError =>
+  new LeaseRefusedError(
+    reason,
+    `lease ${leaseId} cannot be renewed: ${reason}; request a new credential instead`,
+  );

@@ -1,0 +1,151 @@
+import { reasonOf } from "../../reason.ts";
+import { type Instant, plus, seconds } from "../../time.ts";
+import type { LeaseRef } from "../lease.ts";
+import type { Blocker, Cleared, DropOutcome, LeaseDeps, Littered } from "../lease-ports.ts";
+
+/** What became of a lease that was to be dropped, and what was cleared for that. */
+export interface Dropped {
+  readonly outcome: DropOutcome;
+  readonly cleared: readonly Cleared[];
+}
+
+/** How often litter is looked for: a second revocation may take a lease back in the middle. */
+const ROUNDS = 3;
+/** What litter may take of the time that all leases have together; the sweep goes on. */
+const PATIENCE = seconds(8);
+
+/**
+ * Drop latched leases that have no session. Those that litter keeps are lent to the janitor, who removes
+ * it, and are dropped then; whatever stays is taken back.
+ *
+ * @returns for each lease, in the same order, what became of it. Whatever goes wrong once it is known is
+ *   told with it: what was dropped has its receipt.
+ */
+export async function dropAll(
+  deps: Pick<LeaseDeps, "engine" | "janitor" | "time">,
+  leases: readonly LeaseRef[],
+): Promise<readonly Dropped[]> {
+  const outcomes = new Map<LeaseRef, DropOutcome>();
+  const cleared = new Map<LeaseRef, readonly Cleared[]>();
+  let littered = await drop(deps, leases, outcomes);
+  const until = plus(deps.time.now(), PATIENCE);
+  for (let round = 1; littered.length > 0 && round <= ROUNDS; round++)
+    littered = await clear(deps, littered, { outcomes, cleared, until });
+  return leases.map((lease) => ({
+    outcome: outcomes.get(lease) ?? { kind: "failed", code: "no answer" },
+    cleared: cleared.get(lease) ?? [],
+  }));
+}
+
+/** @returns those that litter keeps. */
+async function drop(
+  { engine }: Pick<LeaseDeps, "engine">,
+  leases: readonly LeaseRef[],
+  outcomes: Map<LeaseRef, DropOutcome>,
+): Promise<readonly Littered[]> {
+  const found = await engine.drop(leases);
+  return leases.flatMap((lease, i) => {
+    const outcome = found[i] ?? { kind: "failed", code: "no answer" };
+    outcomes.set(lease, outcome);
+    if (outcome.kind !== "blocked" || outcome.litter.length === 0) return [];
+    return [{ lease, databases: [...new Set(outcome.litter.map(({ database }) => database))] }];
+  });
+}
+
+interface Known {
+  readonly outcomes: Map<LeaseRef, DropOutcome>;
+  readonly cleared: Map<LeaseRef, readonly Cleared[]>;
+  readonly until: Instant;
+}
+
+/** @returns those that were taken back in the middle, and have litter still. */
+async function clear(
+  deps: Pick<LeaseDeps, "engine" | "janitor">,
+  littered: readonly Littered[],
+  { outcomes, cleared, until }: Known,
+): Promise<readonly Littered[]> {
+  try {
+    const lent = await lend(deps, littered, outcomes);
+    if (lent.length === 0) return [];
+    const clearances = await deps.janitor.clear(lent, until);
+    const taken = new Set<LeaseRef>();
+    for (const [i, { lease }] of lent.entries()) {
+      cleared.set(lease, joined(cleared.get(lease) ?? [], clearances[i]?.cleared ?? []));
+      if (clearances[i]?.takenBack === true) taken.add(lease);
+    }
+    const left = await drop(
+      deps,
+      lent.map(({ lease }) => lease),
+      outcomes,
+    );
+    for (const [i, { lease }] of lent.entries())
+      for (const { database, why } of clearances[i]?.failures ?? [])
+        explain(outcomes, lease, why, database);
+    await takeBack(deps, lent, outcomes);
+    return left.filter(({ lease }) => taken.has(lease));
+  } catch (error) {
+    // the next revocation begins with a latch, which takes back whatever is lent
+    for (const { lease } of littered) explain(outcomes, lease, reasonOf(error));
+    return [];
+  }
+}
+
+async function lend(
+  { engine }: Pick<LeaseDeps, "engine">,
+  littered: readonly Littered[],
+  outcomes: Map<LeaseRef, DropOutcome>,
+): Promise<readonly Littered[]> {
+  const answers = await engine.lend(
+    littered.map(({ lease }) => lease),
+    "lend",
+  );
+  return littered.filter(({ lease }, i) => {
+    const answer = answers[i] ?? { kind: "failed", code: "no answer" };
+    if (answer.kind === "lent") return true;
+    const code = answer.kind === "failed" ? ` (${answer.code})` : "";
+    explain(outcomes, lease, `the lease could not be lent to the janitor: ${answer.kind}${code}`);
+    return false;
+  });
+}
+
+/** A lease that is dropped is lent to nobody. */
+async function takeBack(
+  { engine }: Pick<LeaseDeps, "engine">,
+  lent: readonly Littered[],
+  outcomes: ReadonlyMap<LeaseRef, DropOutcome>,
+): Promise<void> {
+  const kept = lent.flatMap(({ lease }) =>
+    ["dropped", "gone"].includes(outcomes.get(lease)?.kind ?? "") ? [] : [lease],
+  );
+  if (kept.length > 0) await engine.lend(kept, "take back");
+}
+
+/** Say of litter that stays why; of one database's, where that is known. */
+function explain(
+  outcomes: Map<LeaseRef, DropOutcome>,
+  lease: LeaseRef,
+  why: string,
+  database?: string,
+): void {
+  const outcome = outcomes.get(lease);
+  if (outcome?.kind !== "blocked") return;
+  const told = (each: Blocker): Blocker =>
+    each.why === undefined && (database === undefined || each.database === database)
+      ? { ...each, why }
+      : each;
+  const litter = outcome.litter.map(told);
+  const blockers = outcome.blockers.map((each) => litter[outcome.litter.indexOf(each)] ?? each);
+  outcomes.set(lease, { ...outcome, blockers, litter });
+}
+
+const placeOf = ({ database, catalog }: Cleared): string => `${database} ${catalog}`;
+
+/** What was cleared in several goes, counted together, in an order that is always the same. */
+function joined(before: readonly Cleared[], now: readonly Cleared[]): readonly Cleared[] {
+  const sorted = [...before, ...now].toSorted((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
+  return [...Map.groupBy(sorted, placeOf).values()].flatMap((same) => {
+    const [first] = same;
+    const count = same.reduce((sum, each) => sum + each.count, 0);
+    return first === undefined ? [] : [{ ...first, count }];
+  });
+}

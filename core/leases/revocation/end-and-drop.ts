@@ -1,0 +1,212 @@
+import { groupRoleName } from "../../names.ts";
+import { reasonOf } from "../../reason.ts";
+import { between, type Instant, plus } from "../../time.ts";
+import type { LeaseRef } from "../lease.ts";
+import type { LeaseName } from "../lease-name.ts";
+import type { Blocker, LatchOutcome, LeaseDeps, SessionsEnded, Stray } from "../lease-ports.ts";
+import { endEverywhere, followReaders, type ReaderSeen } from "../readers.ts";
+import type { Observations } from "../receipt.ts";
+import { bothSeen, endAllSessions } from "../sessions.ts";
+import { type Dropped, dropAll } from "./drop.ts";
+import { RECHECK_AFTER, scheduleRecheck } from "./schedules.ts";
+
+type Seen = Omit<Observations, "leaseId" | "incarnation" | "expiresAt" | "state">;
+
+/** What the second phase made of one lease. */
+export type Ending =
+  | (Seen & { readonly state: "revoked" | "gone" | Kept["state"] })
+  | { readonly state: "failed"; readonly code: string };
+
+/** A lease that was latched, for the second phase. */
+export interface Latched {
+  readonly lease: LeaseRef;
+  readonly latch: Extract<LatchOutcome, { kind: "latched" }>;
+  /** Told right before the DROP: what comes next can be found again by the incarnation. */
+  readonly announce: () => void;
+}
+
+/** A latched lease, and what was seen of it so far. */
+interface Case extends Latched {
+  readonly latchedAt: Instant;
+  readonly before: readonly (SessionsEnded & Partial<ReaderSeen>)[];
+}
+
+/**
+ * The second phase, for all leases together: sessions ended, litter cleared, roles dropped. Hand-over of
+ * what else a lease owns, to the estate of its dynamic role, has its place beside the litter; until it
+ * exists, such objects block the DROP, are named, and the lease stays in quarantine.
+ *
+ * A role is dropped only after every reader was seen to have the latch: it is the only thing that the
+ * sessions there can be found by, and what tells the next attempt that they were not.
+ *
+ * @returns for each lease, in the same order, what became of it.
+ */
+export async function endAndDrop(
+  deps: LeaseDeps,
+  all: readonly Latched[],
+): Promise<readonly Ending[]> {
+  if (all.length === 0) return [];
+  const began = deps.time.now();
+  const roles = all.map(({ lease }) => lease);
+  const [writer, readers] = await Promise.all([
+    endAllSessions(deps, roles),
+    followReaders(deps, roles, "latch"),
+  ]);
+  const endings = new Map<LeaseRef, Ending>();
+  const dropping: Case[] = [];
+  const rechecked: LeaseRef[] = [];
+  let lastLogins: Instant | undefined;
+  for (const [i, { lease, latch, announce }] of all.entries()) {
+    const onWriter = withEarlier(writer[i], latch);
+    const onReaders = readers[i] ?? [];
+    const latchedAt = latch.latchedAt ?? latch.at;
+    const before = [...onWriter, ...onReaders];
+    const kept = decideKeep(onWriter, onReaders);
+    if (kept !== undefined) {
+      if (kept.state === "unverified" && latch.unverifiedAt === undefined)
+        await deps.engine.markUnverified(lease, latch.at);
+      endings.set(lease, { ...kept, latchedAt, before });
+      continue;
+    }
+    const waited = between(began, deps.time.now());
+    const seenAt = onReaders.length === 0 ? latch.at : plus(latch.at, waited);
+    const last = latchToRecheck(latch, seenAt);
+    if (last !== undefined) {
+      rechecked.push(lease);
+      lastLogins = Math.max(last, lastLogins ?? last) as Instant;
+    }
+    if (latch.unverifiedAt !== undefined) await deps.engine.markUnverified(lease, undefined);
+    dropping.push({ lease, latch, announce, latchedAt, before });
+  }
+  const [first, ...others] = rechecked;
+  if (first !== undefined && lastLogins !== undefined)
+    await scheduleRecheck(deps, [first, ...others], lastLogins);
+  for (const { announce } of dropping) announce();
+  for (const [lease, ending] of await drop(deps, dropping)) endings.set(lease, ending);
+  return roles.map((lease) => endings.get(lease) ?? { state: "failed", code: "no answer" });
+}
+
+/** Those that were ended by the latch itself count too. */
+const withEarlier = (
+  seen: SessionsEnded | undefined,
+  { ended, who }: Latched["latch"],
+): readonly SessionsEnded[] =>
+  seen === undefined ? [] : [{ ...seen, ended: seen.ended + ended, ...bothSeen(who, seen.who) }];
+
+async function drop(
+  deps: LeaseDeps,
+  cases: readonly Case[],
+): Promise<readonly (readonly [LeaseRef, Ending])[]> {
+  if (cases.length === 0) return [];
+  const dropped = await dropAll(
+    deps,
+    cases.map(({ lease }) => lease),
+  );
+  const left = cases.filter((_, i) => ["dropped", "gone"].includes(dropped[i]?.outcome.kind ?? ""));
+  const after = await endEverywhere(
+    deps,
+    left.map(({ lease }) => lease),
+  );
+  const strays = await straysOf(
+    deps,
+    left.map(({ lease }) => lease.name),
+  );
+  return cases.map((each, i) => {
+    const { lease, latch, latchedAt, before } = each;
+    const { outcome, cleared } = dropped[i] ?? NO_ANSWER;
+    if (outcome.kind === "failed") return [lease, { state: "failed", code: outcome.code }] as const;
+    if (outcome.kind === "blocked") {
+      const blockers = [...outcome.blockers, ...latch.memberships];
+      return [lease, { state: "quarantined", latchedAt, before, blockers, cleared }] as const;
+    }
+    const seen = { latchedAt, before, after: after[left.indexOf(each)] ?? [], cleared };
+    return outcome.kind === "gone"
+      ? ([lease, { state: "gone", ...seen }] as const)
+      : ([
+          lease,
+          {
+            state: "revoked",
+            droppedAt: outcome.at,
+            ...seen,
+            blockers: strays.get(lease.name.role) ?? [],
+          },
+        ] as const);
+  });
+}
+
+/**
+ * What the groups of leases that are gone own, by dynamic role: whoever acted as its group may have left
+ * it something. Never rejects: that it could not be looked at is told in the same place.
+ */
+async function straysOf(
+  { engine, tag }: Pick<LeaseDeps, "engine" | "tag">,
+  leases: readonly LeaseName[],
+): Promise<ReadonlyMap<string, readonly Blocker[]>> {
+  const roles = [...new Set(leases.map(({ role }) => role))];
+  if (roles.length === 0) return new Map();
+  const owners = new Map(roles.map((role) => [groupRoleName(tag, role), role]));
+  const found = await engine
+    .findStrays(roles)
+    .catch((error: unknown) => [...owners.keys()].map((owner) => unseenStrays(owner, error)));
+  const blockers = found.map(({ owner: of, ...rest }) => ({ ...rest, kind: "owner", of }));
+  return Map.groupBy(blockers, ({ of }) => owners.get(of) ?? "");
+}
+
+/** In the place of what is owned by a role, when that cannot be told. */
+export const unseenStrays = (owner: string, error: unknown): Stray => ({
+  owner,
+  database: "cluster",
+  catalog: "unknown",
+  count: 1,
+  why: reasonOf(error),
+});
+
+const NO_ANSWER: Dropped = { outcome: { kind: "failed", code: "no answer" }, cleared: [] };
+
+/** A role that stays: nobody can log in with it. */
+interface Kept {
+  readonly state: "quarantined" | "unverified";
+  readonly blockers: readonly Blocker[];
+}
+
+/** Why a role is not dropped yet, before that is tried; `undefined` when no server speaks against it. */
+export function decideKeep(
+  writer: readonly SessionsEnded[],
+  readers: readonly ReaderSeen[],
+): Kept | undefined {
+  const faults = readers.flatMap(({ server, fault }): Blocker[] =>
+    fault === undefined
+      ? []
+      : [
+          {
+            database: server,
+            catalog: fault.kind === "late" ? "roles" : "sessions",
+            kind: "server",
+            count: 1,
+          },
+        ],
+  );
+  const held = [...writer, ...readers].flatMap(({ server, remaining: count }): Blocker[] =>
+    count === 0 ? [] : [{ database: server, catalog: "sessions", kind: "session", count }],
+  );
+  const blockers = [...faults, ...held];
+  if (blockers.length === 0) return undefined;
+  const isUnverified = faults.length > 0 || readers.some(({ remaining }) => remaining > 0);
+  return { state: isUnverified ? "unverified" : "quarantined", blockers };
+}
+
+/**
+ * The moment before which a login may still be under way; `undefined` when it was too long ago. A
+ * lease in quarantine is tried again and again, and must not make a schedule each time.
+ *
+ * @param seenAt when every server was seen to have the latch.
+ */
+function latchToRecheck(
+  { wasOpen, latchedAt, unverifiedAt, at }: Latched["latch"],
+  seenAt: Instant,
+): Instant | undefined {
+  // on a reader it may have arrived only now, however long ago it was committed
+  if (wasOpen || unverifiedAt !== undefined) return seenAt;
+  if (latchedAt === undefined) return undefined;
+  return between(latchedAt, at) < RECHECK_AFTER ? latchedAt : undefined;
+}

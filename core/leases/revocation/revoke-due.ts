@@ -1,0 +1,126 @@
+import { DatabaseUnavailableError } from "../../errors.ts";
+import { reasonOf } from "../../reason.ts";
+import { isDue, type Lease, type LeaseRef } from "../lease.ts";
+import { parseLeaseId } from "../lease-id.ts";
+import type { LeaseDeps, ScheduledLease, ScheduleInput } from "../lease-ports.ts";
+import { forOnePass } from "../readers.ts";
+import { type Revocation, revokeMany } from "./revoke.ts";
+
+/** What came of one input: what was done with each of its leases. */
+export interface DueOutcome {
+  readonly revocations: readonly Revocation[];
+}
+
+export interface RevokeDueOptions {
+  /** Whether there is time for more revocations. @default - there always is */
+  readonly mayContinue?: () => boolean;
+  /** Whether more schedules have fired than these: then what else is due is revoked too. @default false */
+  readonly moreWait?: boolean;
+}
+
+/** Most leases that are revoked together. */
+const BATCH = 250;
+/** About how many of the others: two of us with more spend their time waiting for each other's locks. */
+const OTHERS_TOGETHER = 100;
+/** About how many of them in one go: the inputs are answered after it. */
+const MOST_OTHERS = 500;
+
+/**
+ * Revoke the leases whose schedules have fired, together, each if the database says that it is due.
+ * Never rejects: the failure of one is no other's. Safe to repeat, and one lease may be there twice.
+ *
+ * @returns one outcome for each input, in their order.
+ */
+export async function revokeDue(
+  given: LeaseDeps,
+  inputs: readonly ScheduleInput[],
+  { mayContinue = () => true, moreWait = false }: RevokeDueOptions = {},
+): Promise<readonly DueOutcome[]> {
+  // one reader that is down must cost a batch no more than it costs one lease
+  const deps = forOnePass(given);
+  const leases = new Map<string, LeaseRef>();
+  for (const each of inputs.flatMap(leasesOf))
+    leases.set(keyOf(each), { ...parseLeaseId(each.leaseId), incarnation: each.incarnation });
+  const done = new Map<string, Revocation>();
+  const keys = [...leases.keys()];
+  for (let start = 0; start < keys.length; start += BATCH) {
+    const batch = keys.slice(start, start + BATCH);
+    const refs = batch.flatMap((key) => leases.get(key) ?? []);
+    const revocations = mayContinue()
+      ? await revokeMany(deps, refs, { onlyIfDue: true, actor: "schedule" }).catch(
+          (error: unknown) => batch.map((key): Revocation => ({ leaseId: key, error })),
+        )
+      : [];
+    for (const [i, key] of batch.entries()) {
+      const revocation = revocations[i];
+      if (revocation !== undefined) done.set(key, revocation);
+    }
+  }
+  const wereDue = [...done.values()].some(
+    (each) => "receipt" in each && each.receipt.state === "revoked",
+  );
+  const [first] = leases.values();
+  if (moreWait && wereDue && first !== undefined) await revokeOthers(deps, first, mayContinue);
+  return inputs.map((input) => ({
+    revocations: leasesOf(input).map((each) => {
+      const { leaseId } = each;
+      const revocation = done.get(keyOf(each));
+      return revocation === undefined ? notReached(leaseId) : { ...revocation, leaseId };
+    }),
+  }));
+}
+
+/**
+ * Leases that end together fill the queue together: revoke what else is due in few calls, so that the
+ * messages that follow find nothing left to do. Never rejects: each of those leases has its own message.
+ *
+ * @param first where to begin: two of us at once begin at different places, and seldom meet.
+ */
+async function revokeOthers(
+  deps: LeaseDeps,
+  first: LeaseRef,
+  mayContinue: () => boolean,
+): Promise<void> {
+  try {
+    let left = MOST_OTHERS;
+    for await (const due of dueFrom(deps, first.username)) {
+      if (left <= 0 || !mayContinue()) return;
+      left -= due.length;
+      await revokeMany(deps, due, { onlyIfDue: true, actor: "schedule" });
+    }
+  } catch (error) {
+    deps.telemetry.audit({ event: "request.failed", actor: "schedule", reason: reasonOf(error) });
+  }
+}
+
+/** Leases that are due and can log in, in the order of their names from one on, all the way round. */
+async function* dueFrom({ engine }: LeaseDeps, start: string): AsyncGenerator<readonly Lease[]> {
+  let due: Lease[] = [];
+  for (const isSecond of [false, true]) {
+    let after: string | undefined = isSecond ? "" : start;
+    while (after !== undefined) {
+      const page = await engine.list(after, OTHERS_TOGETHER);
+      for (const role of page.roles)
+        if (role.kind === "lease" && role.lease.canLogin && isDue(role.lease, page.now))
+          due.push(role.lease);
+      if (due.length >= OTHERS_TOGETHER) {
+        yield due;
+        due = [];
+      }
+      after = isSecond && (page.next ?? "") >= start ? undefined : page.next;
+    }
+  }
+  if (due.length > 0) yield due;
+}
+
+const leasesOf = (input: ScheduleInput): readonly ScheduledLease[] =>
+  "recheck" in input ? input.recheck : [input];
+
+const keyOf = ({ leaseId, incarnation }: ScheduledLease): string => `${leaseId} ${incarnation}`;
+
+const notReached = (leaseId: string): Revocation => ({
+  leaseId,
+  error: new DatabaseUnavailableError(
+    `there was no time left to revoke lease ${leaseId}; its message comes again, and the sweep may be there before`,
+  ),
+});

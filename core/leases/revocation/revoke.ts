@@ -1,0 +1,223 @@
+import type { Actor } from "../../audit.ts";
+import { DatabaseUnavailableError, InvalidRequestError, LeaseRefusedError } from "../../errors.ts";
+import { between, type Instant, seconds } from "../../time.ts";
+import type { LeaseRef } from "../lease.ts";
+import { formatLeaseId, type LeaseId } from "../lease-id.ts";
+import type { LatchOutcome, LeaseDeps } from "../lease-ports.ts";
+import { endEverywhere, unseenIn } from "../readers.ts";
+import { type Receipt, receiptOf } from "../receipt.ts";
+import { type Ending, endAndDrop } from "./end-and-drop.ts";
+import { rescheduleRevocation } from "./schedules.ts";
+
+export interface RevokeOptions {
+  /** Leave a lease alone that has not expired by the database's clock. */
+  readonly onlyIfDue: boolean;
+  readonly actor: Actor;
+}
+
+/** What came of one lease among several: one that fails does not keep the others. */
+export type Revocation =
+  | { readonly leaseId: string; readonly receipt: Receipt }
+  | { readonly leaseId: string; readonly error: unknown };
+
+/** A schedule that fires this little too early, by the database's clock, waits instead. */
+const PATIENCE = seconds(2);
+
+/**
+ * Revoke one lease by its id. Safe to repeat at any point.
+ *
+ * @throws LeaseRefusedError when the role is no lease of ours: it is not touched.
+ * @throws DatabaseUnavailableError when a server was out of reach: call again.
+ */
+export async function revokeLease(
+  deps: LeaseDeps,
+  id: LeaseId,
+  options: RevokeOptions,
+): Promise<Receipt> {
+  const { role } = await deps.engine.look(id.username);
+  if (role === undefined) {
+    const leaseId = formatLeaseId(id.database, id.name.role, id.username);
+    const receipt = receiptOf({ leaseId, state: "gone" });
+    deps.telemetry.audit({ event: "lease.gone", leaseId, actor: options.actor, receipt });
+    return receipt;
+  }
+  if (role.kind === "foreign") throw refuseForeign(deps, role.username, role.why);
+  const [revocation] = await revokeMany(deps, [role.lease], options);
+  if (revocation === undefined) throw new Error(`nothing was done with lease ${id.username}`);
+  if ("error" in revocation) throw revocation.error;
+  return revocation.receipt;
+}
+
+/**
+ * Revoke leases together: latch them, end their sessions, drop them, end stragglers, each phase for all
+ * of them at once. Safe to repeat at any point.
+ *
+ * @returns for each lease, in the same order, a receipt or why there is none.
+ * @throws DatabaseUnavailableError when the writer was out of reach: nothing is known of any of them.
+ */
+export async function revokeMany(
+  deps: LeaseDeps,
+  leases: readonly LeaseRef[],
+  options: RevokeOptions,
+): Promise<readonly Revocation[]> {
+  const outcomes = await latch(deps, leases, options);
+  const latched = leases.flatMap((lease, i) => {
+    const outcome = outcomes[i];
+    if (outcome?.kind !== "latched") return [];
+    const announce = (): void =>
+      deps.telemetry.audit({ event: "lease.revoking", ...identity(deps, lease, options) });
+    return [{ lease, latch: outcome, announce }];
+  });
+  const gone = leases.filter((_, i) => outcomes[i]?.kind === "gone");
+  const endings = await endAndDrop(deps, latched);
+  const stragglers = gone.length === 0 ? [] : await endEverywhere(deps, gone);
+  const endingOf = new Map(latched.map(({ lease, latch }, i) => [lease, { latch, i }]));
+  const goneAt = new Map(gone.map((lease, i) => [lease, i]));
+  const results: Revocation[] = [];
+  for (const [i, lease] of leases.entries()) {
+    const leaseId = leaseIdOf(deps, lease);
+    const outcome = outcomes[i];
+    const ended = endingOf.get(lease);
+    const ending = ended && endings[ended.i];
+    try {
+      if (outcome?.kind === "latched" && ending)
+        results.push({ leaseId, receipt: finish(deps, lease, options, outcome, ending) });
+      else if (outcome?.kind === "gone") {
+        const seen = stragglers[goneAt.get(lease) ?? -1] ?? [];
+        results.push({ leaseId, receipt: alreadyGone(deps, lease, options, seen) });
+      } else results.push({ leaseId, receipt: await leaveAlone(deps, lease, outcome) });
+    } catch (error) {
+      results.push({ leaseId, error });
+    }
+  }
+  return results;
+}
+
+/** Latch; those that are due within moments are waited for. */
+async function latch(
+  deps: LeaseDeps,
+  leases: readonly LeaseRef[],
+  { onlyIfDue }: RevokeOptions,
+): Promise<readonly LatchOutcome[]> {
+  const outcomes = [...(await deps.engine.latch(leases, { onlyIfDue }))];
+  const early = outcomes.flatMap((outcome, place) => {
+    if (outcome.kind !== "not due" || outcome.expiresAt === undefined) return [];
+    const left = between(outcome.at, outcome.expiresAt);
+    return left <= PATIENCE ? [{ place, left }] : [];
+  });
+  const longest = early.toSorted((a, b) => b.left - a.left)[0]?.left;
+  if (longest === undefined) return outcomes;
+  await deps.time.wait(longest);
+  const waited = early.flatMap(({ place }) => leases[place] ?? []);
+  for (const [i, outcome] of (await deps.engine.latch(waited, { onlyIfDue })).entries()) {
+    const place = early[i]?.place;
+    if (place !== undefined) outcomes[place] = outcome;
+  }
+  return outcomes;
+}
+
+/** The role is gone, but a session of it may not be: a login that was under way during the DROP. */
+function alreadyGone(
+  deps: LeaseDeps,
+  lease: LeaseRef,
+  { actor }: RevokeOptions,
+  after: Awaited<ReturnType<typeof endEverywhere>>[number],
+): Receipt {
+  const leaseId = leaseIdOf(deps, lease);
+  const { incarnation } = lease;
+  const receipt = receiptOf({ leaseId, state: "gone", incarnation, after });
+  measureStragglers(deps, receipt);
+  deps.telemetry.audit({ event: "lease.gone", leaseId, actor, receipt });
+  const unseen = unseenIn(after);
+  if (unseen.length > 0)
+    throw new DatabaseUnavailableError(
+      `sessions of lease ${leaseId} could not be looked for on ${unseen.join(", ")}; do the same again`,
+    );
+  return receipt;
+}
+
+/** Not latched. One that is not due was renewed: the schedule that fired was its only one, so make the next. */
+async function leaveAlone(
+  deps: LeaseDeps,
+  lease: LeaseRef,
+  outcome: LatchOutcome | undefined,
+): Promise<Receipt> {
+  const leaseId = leaseIdOf(deps, lease);
+  const { incarnation } = lease;
+  if (outcome?.kind === "foreign") throw refuseForeign(deps, lease.username, outcome.why);
+  if (outcome?.kind === "invalid") throw new InvalidRequestError(outcome.why);
+  if (outcome?.kind === "other")
+    throw new LeaseRefusedError(
+      "not found",
+      `lease ${leaseId} exists, but not as ${incarnation}; nothing was touched: send what its schedule carries, or revoke it by its leaseId`,
+    );
+  if (outcome?.kind !== "not due")
+    throw new DatabaseUnavailableError(
+      `lease ${leaseId} could not be latched (${outcome?.kind === "failed" ? outcome.code : "no answer"}); do the same again`,
+    );
+  const { expiresAt, at } = outcome;
+  if (expiresAt !== undefined && !(await rescheduleRevocation(deps, lease, expiresAt, at)))
+    throw new DatabaseUnavailableError(
+      `the next revocation of lease ${leaseId} could not be scheduled; the sweep will do it`,
+    );
+  const receipt = receiptOf({
+    leaseId,
+    state: "not due",
+    incarnation,
+    ...(expiresAt !== undefined && { expiresAt }),
+  });
+  deps.telemetry.audit({ event: "lease.rescheduled", leaseId, expiresAt: receipt.expiresAt });
+  return receipt;
+}
+
+function finish(
+  deps: LeaseDeps,
+  lease: LeaseRef,
+  options: RevokeOptions,
+  { wasOpen, expiresAt }: { readonly wasOpen: boolean; readonly expiresAt?: Instant },
+  ending: Ending,
+): Receipt {
+  const { telemetry } = deps;
+  if (ending.state === "failed")
+    throw new DatabaseUnavailableError(
+      `lease ${leaseIdOf(deps, lease)} is latched, and its role could not be dropped (${ending.code}); do the same again`,
+    );
+  const receipt = receiptOf({
+    ...ending,
+    leaseId: leaseIdOf(deps, lease),
+    incarnation: lease.incarnation,
+    ...(expiresAt !== undefined && { expiresAt }),
+  });
+  const event = `lease.${ending.state}` as const;
+  telemetry.audit({ event, ...identity(deps, lease, options), receipt });
+  measureStragglers(deps, receipt);
+  if (receipt.state === "revoked") telemetry.measure("LeasesRevoked", 1);
+  if (receipt.state === "quarantined" && wasOpen) telemetry.measure("LeasesQuarantined", 1);
+  if (receipt.lagSeconds !== undefined)
+    telemetry.measure("RevocationLagSeconds", receipt.lagSeconds);
+  return receipt;
+}
+
+function refuseForeign(deps: LeaseDeps, username: string, why: string): LeaseRefusedError {
+  deps.telemetry.audit({ event: "role.foreign", username, why });
+  return new LeaseRefusedError(
+    "not found",
+    `role ${username} is named like a lease but is none: ${why}; nothing was touched, a DBA must look at it`,
+  );
+}
+
+function measureStragglers({ telemetry }: LeaseDeps, { servers }: Receipt): void {
+  const stragglers = servers.reduce((sum, { stragglersEnded }) => sum + stragglersEnded, 0);
+  if (stragglers > 0) telemetry.measure("StragglersEnded", stragglers);
+}
+
+const leaseIdOf = ({ database }: LeaseDeps, { name, username }: LeaseRef): string =>
+  formatLeaseId(database, name.role, username);
+
+const identity = (deps: LeaseDeps, lease: LeaseRef, { actor }: RevokeOptions) => ({
+  leaseId: leaseIdOf(deps, lease),
+  consumer: lease.name.consumer,
+  role: lease.name.role,
+  incarnation: lease.incarnation,
+  actor,
+});

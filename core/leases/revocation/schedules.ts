@@ -1,0 +1,160 @@
+import { InvalidRequestError } from "../../errors.ts";
+import { reasonOf } from "../../reason.ts";
+import { between, epochSecondsCeil, type Instant, minutes, plus, seconds } from "../../time.ts";
+import type { LeaseRef } from "../lease.ts";
+import { formatLeaseId, parseLeaseId } from "../lease-id.ts";
+import type { LeaseName } from "../lease-name.ts";
+import type { LeaseDeps, ScheduledLease, ScheduleInput } from "../lease-ports.ts";
+
+/** A schedule's name taken apart: `<random end of the lease>-<seconds since the epoch>`. */
+export interface ScheduleName {
+  readonly random: string;
+  readonly atEpochSeconds: number;
+  /** True for the second look after a DROP, whose leases are meant to be gone; it has the first one's name. */
+  readonly recheck: boolean;
+}
+
+export const scheduleName = ({ random }: LeaseName, atEpochSeconds: number): string =>
+  `${random}-${atEpochSeconds}`;
+
+const recheckName = (name: LeaseName, atEpochSeconds: number): string =>
+  `${scheduleName(name, atEpochSeconds)}-recheck`;
+
+const PATTERN = /^([a-z2-7]{12})-(\d{1,12})(-recheck)?$/;
+
+/** The parts of a schedule's name, or `undefined` when it is not one of ours. */
+export function parseScheduleName(name: string): ScheduleName | undefined {
+  const [, random, at, recheck] = PATTERN.exec(name) ?? [];
+  if (!random || !at) return undefined;
+  return { random, atEpochSeconds: Number(at), recheck: recheck !== undefined };
+}
+
+/** What a schedule carries, or `undefined` when it is not what we put into one. */
+export function parseScheduleInput(value: unknown): ScheduleInput | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  if (!("recheck" in value)) return parseScheduled(value);
+  const { recheck, ...rest } = value;
+  if (!Array.isArray(recheck) || Object.keys(rest).length > 0) return undefined;
+  const leases = recheck.map(parseScheduled);
+  if (leases.length === 0 || leases.length > MAX_RECHECKED) return undefined;
+  const whole = leases.filter((each) => each !== undefined);
+  return whole.length === leases.length ? { recheck: whole } : undefined;
+}
+
+function parseScheduled(value: unknown): ScheduledLease | undefined {
+  const { leaseId, incarnation, ...rest } = (value ?? {}) as Record<string, unknown>;
+  if (typeof leaseId !== "string" || Object.keys(rest).length > 0) return undefined;
+  if (typeof incarnation !== "string" || !INCARNATION.test(incarnation)) return undefined;
+  try {
+    parseLeaseId(leaseId);
+  } catch (error) {
+    if (error instanceof InvalidRequestError) return undefined;
+    throw error;
+  }
+  return { leaseId, incarnation };
+}
+
+/** What an engine may call one life of a name. */
+const INCARNATION = /^[A-Za-z0-9-]{1,40}$/;
+
+/** The input of a schedule has at most 256 KiB, as has the message that it becomes. */
+export const MAX_RECHECKED = 250;
+
+/** How often a schedule is tried before the sweep has to make it. */
+const ATTEMPTS = 3;
+const PAUSE = seconds(0.1);
+/** From the latch to the second look, after any login that was under way: PostgreSQL gives one 60 s. */
+export const RECHECK_AFTER = seconds(60);
+
+/**
+ * Make the schedule that revokes a lease when it expires.
+ *
+ * @returns false when it could not be made: the lease stands, the failure is counted, and the
+ *   sweep makes the schedule.
+ */
+export async function scheduleRevocation(
+  deps: LeaseDeps,
+  lease: LeaseRef,
+  at: Instant,
+): Promise<boolean> {
+  return attempt(
+    deps,
+    inputOf(deps, lease),
+    (second) => scheduleName(lease.name, second),
+    epochSecondsCeil(at),
+  );
+}
+
+/** A schedule that has just fired holds its name for a moment; how long is not documented. */
+const MAY_HAVE_FIRED = minutes(1);
+
+/**
+ * Make the next schedule of a lease that is not due, from the one that has just fired. Close to
+ * the expiry that one may still hold the name, so a name that is taken then means the next second;
+ * further away it means that another delivery was quicker.
+ */
+export async function rescheduleRevocation(
+  deps: LeaseDeps,
+  lease: LeaseRef,
+  at: Instant,
+  now: Instant,
+): Promise<boolean> {
+  const second = epochSecondsCeil(at);
+  const tries = between(now, at) < MAY_HAVE_FIRED ? [0, 1, 2] : [0];
+  for (const later of tries) {
+    const name = scheduleName(lease.name, second + later);
+    const outcome = await deps.scheduler.create(name, second + later, inputOf(deps, lease));
+    if (outcome === "made" || tries.length === 1) return true;
+  }
+  return false;
+}
+
+/** Make the schedule that looks once more for sessions of roles that are about to be dropped. */
+export const scheduleRecheck = (
+  deps: LeaseDeps,
+  leases: readonly [LeaseRef, ...LeaseRef[]],
+  latchedAt: Instant,
+): Promise<boolean> =>
+  attempt(
+    deps,
+    { recheck: leases.map((lease) => inputOf(deps, lease)) },
+    (second) => recheckName(leases[0].name, second),
+    epochSecondsCeil(plus(latchedAt, RECHECK_AFTER)),
+  );
+
+async function attempt(
+  deps: LeaseDeps,
+  input: ScheduleInput,
+  nameAt: (second: number) => string,
+  second: number,
+): Promise<boolean> {
+  const schedule = nameAt(second);
+  for (let left = ATTEMPTS; ; left--) {
+    try {
+      await deps.scheduler.create(schedule, second, input);
+      return true;
+    } catch (error) {
+      if (left > 1) {
+        await deps.time.wait(PAUSE);
+        continue;
+      }
+      const of = "leaseId" in input ? { leaseId: input.leaseId } : {};
+      deps.telemetry.audit({
+        event: "lease.unscheduled",
+        ...of,
+        schedule,
+        reason: reasonOf(error),
+      });
+      deps.telemetry.measure("SchedulesFailed", 1);
+      return false;
+    }
+  }
+}
+
+const inputOf = (
+  { database }: LeaseDeps,
+  { name, username, incarnation }: LeaseRef,
+): ScheduledLease => ({
+  leaseId: formatLeaseId(database, name.role, username),
+  incarnation,
+});

@@ -1,0 +1,40 @@
+import { adopt, RESTORE_ACTOR } from "../../../../core/leases/requests/restore.ts";
+import { judgeServer, type Sighting } from "../../../../core/leases/server.ts";
+import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
+import type { Login } from "../../connection/login.ts";
+import type { Ground } from "../cluster-connection.ts";
+import type { ProvisionDeps } from "../dependencies.ts";
+import { revoke } from "../remove/dismiss.ts";
+import { withLeases } from "../remove/leases.ts";
+import { moveStamp } from "./stamp.ts";
+
+/**
+ * End every lease that came along when the server is another than the stamp says: a copy, a restored
+ * or a promoted one. Then stamp the tag with the one that is there.
+ *
+ * @throws DatabaseUnavailableError when a lease could not be revoked; the stamp then stays.
+ */
+export async function settleServer(
+  deps: ProvisionDeps,
+  { session }: Pick<Ground, "session">,
+  plan: ProvisionPlan,
+  issuer: Login,
+  sighting: Sighting,
+): Promise<void> {
+  const { stamped, seen } = sighting;
+  const settle = (server: typeof seen) => moveStamp(session, plan.tag, server);
+  if (judgeServer(sighting) !== "other") {
+    const isWritten = stamped?.timeline !== undefined || seen.timeline === undefined;
+    if (stamped === undefined || !isWritten) await settle(seen);
+    return;
+  }
+  deps.warn("the server is not the one that leases were made on: all of them are revoked", {
+    stamped: JSON.stringify(stamped),
+    seen: JSON.stringify(seen),
+  });
+  await withLeases(deps, plan, issuer, async (room) => {
+    const { revoked, quarantined } = await revoke(deps, room, () => true, RESTORE_ACTOR);
+    const counts = { revoked: revoked.length, quarantined: quarantined.length, left: 0 };
+    await adopt({ engine: { settle }, telemetry: deps.telemetry }, sighting, counts);
+  });
+}

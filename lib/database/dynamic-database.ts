@@ -1,0 +1,237 @@
+import { Aspects } from "aws-cdk-lib";
+import { Grant, type IGrantable } from "aws-cdk-lib/aws-iam";
+import type { ILogSubscriptionDestination } from "aws-cdk-lib/aws-logs";
+import { Construct, type IDependable } from "constructs";
+import { deploymentOf, planOf } from "../../config/declared.ts";
+import { parseLoginRotation, parseRole, parseSettings } from "../../config/pieces.ts";
+import { tagOf } from "../../core/names.ts";
+import { BUILT_FUNCTIONS } from "../functions/function-code.ts";
+import { makeFunctionNetwork } from "../functions/function-network.ts";
+import { LeaseFunctions } from "../functions/lease-functions.ts";
+import { addressIn, physicalName } from "../functions/physical-names.ts";
+import { RevocationSchedules } from "../functions/revocation-schedules.ts";
+import { settleTrust } from "../identity/trust.ts";
+import { Alarms, type AlarmsProps } from "../observability/alarms.ts";
+import { AuditEvents, type AuditEventsProps } from "../observability/audit-events.ts";
+import { AuditSubscription } from "../observability/audit-subscription.ts";
+import { LeaseDashboard } from "../observability/lease-dashboard.ts";
+import { LogQueries } from "../observability/log-queries.ts";
+import { Watched } from "../observability/watched.ts";
+import { DynamicRole } from "../roles/dynamic-role.ts";
+import { DatabaseRotations } from "../rotation/database-rotations.ts";
+import { type RotatedSecret, timesConfigOf } from "../rotation/rotated-secret.ts";
+import type { AddRotatedSecretProps } from "../rotation/rotated-secret-props.ts";
+import { RotatedSecrets } from "../rotation/rotated-secrets.ts";
+import { Declarations } from "./declarations.ts";
+import type { DynamicDatabaseProps, DynamicRoleProps } from "./dynamic-database-props.ts";
+import { LeaseSecrets } from "./lease-secrets.ts";
+import { Provisioning } from "./provisioning.ts";
+import { portText, ReaderAccess } from "./reader-access.ts";
+
+/** CloudWatch's limit, which cannot be raised. */
+const SUBSCRIPTIONS_OF_A_LOG_GROUP = 2;
+
+/** A PostgreSQL database whose users live for a while: functions beside it that make and end them. */
+export class DynamicDatabase extends Construct {
+  /** Part of every PostgreSQL role's name. */
+  readonly tag: string;
+  /** Unqualified ARN of the issuer; consumers invoke its aliases. */
+  readonly issuerArn: string;
+  /** ARN of the operator function. */
+  readonly operatorArn: string;
+  /** ARN of the issuer logins' secret, which rotates. */
+  readonly issuerSecretArn: string;
+  /** Log group that holds the audit lines of scheduled revocations, receipts included. */
+  readonly revokerLogGroupName: string;
+  readonly #name: string;
+  readonly #assets: string;
+  readonly #declarations: Declarations;
+  readonly #functions: LeaseFunctions;
+  readonly #provisioning: Provisioning;
+  readonly #rotatedSecrets: RotatedSecrets;
+  readonly #rotations: DatabaseRotations;
+  readonly #watched: Watched;
+  #alarms?: Alarms;
+  #subscriptions = 0;
+
+  constructor(scope: Construct, id: string, props: DynamicDatabaseProps) {
+    super(scope, id);
+    const { database, databases, maintenanceDatabase, owner, ca, tls, tag } = props;
+    const { shards, reserveConcurrency } = props;
+    const given = { databases, maintenanceDatabase, owner, ca, tls, tag, shards };
+    const settings = parseSettings(database, { ...given, reserveConcurrency });
+    const times = timesConfigOf(props.loginRotation ?? {});
+    const loginRotation = parseLoginRotation(database, times);
+    this.#name = database;
+    this.tag = settings.tag ?? tagOf(addressIn(this));
+    const settled = { database, tag: this.tag, settings, loginRotation };
+    this.#declarations = new Declarations(this.node.path, settled);
+    const { port = 5_432, host, assets = BUILT_FUNCTIONS } = props;
+    this.#assets = assets;
+    settleTrust(this, database, assets, settings);
+    const readers = new ReaderAccess(props, { connections: props.databaseConnections, port });
+    this.#rotatedSecrets = new RotatedSecrets(this, database);
+    const shared = {
+      database,
+      assets,
+      network: makeFunctionNetwork(this, "SecurityGroup", {
+        ...props,
+        port,
+        others: readers.peers,
+      }),
+      address: {
+        DB_HOST: host,
+        DB_PORT: portText(port),
+        SERVER_ID: props.serverId ?? `${host}:${portText(port)}`,
+        ...readers.address,
+      },
+      readers,
+      secrets: new LeaseSecrets(this, "Secrets", database),
+      schedules: new RevocationSchedules(this, "Schedules", this.tag),
+      reserveConcurrency: settings.reserveConcurrency,
+      nameOf: (name: string) => physicalName(this, this.tag, name),
+    };
+    this.#functions = new LeaseFunctions(this, "Functions", shared);
+    this.#provisioning = new Provisioning(this, "Provisioning", {
+      ...shared,
+      adminSecret: props.adminSecret,
+      plan: () => planOf(this.#declarations.all),
+      rotatedSecrets: this.#rotatedSecrets,
+    });
+    this.#watched = new Watched({
+      ...shared,
+      functions: this.#functions,
+      provisioner: this.#provisioning.provisioner,
+      ceiling: () => this.#declarations.ceiling(),
+    });
+    this.#rotations = new DatabaseRotations(this, {
+      ...shared,
+      props: { ...props, port, assets },
+      settled,
+      registry: this.#rotatedSecrets,
+      watched: this.#watched,
+      provisioned: this.#provisioning,
+    });
+    for (const each of [props.databaseConnections, ...(props.readerConnections ?? [])])
+      this.#provisioning.after(...each.connections.securityGroups);
+    this.#functions.sweepSchedule.node.addDependency(this.#provisioning);
+    // before there are leases there is nothing to read; a deletion that fails must still revoke
+    this.#provisioning.after(this.#functions.revocationMapping);
+    this.issuerArn = this.#functions.issuer.lambda.functionArn;
+    this.operatorArn = this.#functions.operator.lambda.functionArn;
+    this.issuerSecretArn = shared.secrets.issuer.secretArn;
+    this.revokerLogGroupName = this.#functions.revoker.lambda.logGroup.logGroupName;
+    // an aspect is visited when the whole app is known and before anything is resolved
+    Aspects.of(this).add({
+      visit: (node) => {
+        if (node === this) this.#finish();
+      },
+    });
+  }
+
+  /**
+   * Add a dynamic role.
+   *
+   * @param name 1 to 14 of `[a-z0-9-]`.
+   * @throws ConfigError with all that is wrong with it.
+   */
+  addRole(name: string, props: DynamicRoleProps): DynamicRole {
+    const { ttl, maxTtl, ...rest } = props;
+    const lengths = { ttl: `${ttl.toSeconds()}s`, maxTtl: `${maxTtl.toSeconds()}s` };
+    const settings = parseRole(name, { ...rest, ...lengths });
+    this.#declarations.addRole(name, settings);
+    return new DynamicRole(this, {
+      roleName: name,
+      issuer: this.#functions.issuer,
+      issuerName: physicalName(this, this.tag, "issuer"),
+      provisioned: this.#provisioning,
+      onGrant: (...grant) => this.#declarations.addGrant(...grant),
+    });
+  }
+
+  /**
+   * Add a secret whose password is rotated, for applications that cannot ask. Its users are made,
+   * with the privileges of `role` or `ownerGroup`, before its first rotation.
+   *
+   * @param name 1 to 16 of `[a-z0-9-]`, and not `issuer`.
+   * @throws ConfigError with all that is wrong with it.
+   */
+  addRotatedSecret(name: string, props: AddRotatedSecretProps): RotatedSecret {
+    const settings = this.#rotations.parse(name, props);
+    this.#declarations.addSecret(name, settings);
+    return this.#rotations.add(name, props, settings);
+  }
+
+  /** Let people list and revoke leases, by invoking the operator function. */
+  grantOperate(grantee: IGrantable): Grant {
+    return Grant.addToPrincipal({
+      grantee,
+      actions: ["lambda:InvokeFunction"],
+      resourceArns: [this.operatorArn],
+    });
+  }
+
+  /** Tell a topic when a promise is broken, and when it is kept again. About $3 a month. */
+  addAlarms(props: AlarmsProps): Alarms {
+    this.#alarms = new Alarms(this, "Alarms", props, this.#watched);
+    return this.#alarms;
+  }
+
+  /** Show who holds what; with the alarms, if they were added before. $3 a month. */
+  addDashboard(): LeaseDashboard {
+    return new LeaseDashboard(this, "Dashboard", this.#watched, this.#alarms);
+  }
+
+  /** Save the queries that auditors ask for. */
+  addLogQueries(): LogQueries {
+    return new LogQueries(this, "LogQueries", this.#watched);
+  }
+
+  /**
+   * Send every audit line on as it is written.
+   *
+   * @throws Error for a third, `sendAuditEvents` included: CloudWatch allows a log group two.
+   */
+  shipAuditTo(id: string, destination: ILogSubscriptionDestination): AuditSubscription {
+    return this.#subscribe(() => new AuditSubscription(this, id, destination, this.#watched));
+  }
+
+  /**
+   * Put every audit line on an event bus as it is written; before `addAlarms`, which then watches
+   * that too.
+   *
+   * @throws Error as `shipAuditTo`.
+   */
+  sendAuditEvents(props: AuditEventsProps): AuditEvents {
+    const parts = { assets: this.#assets, watched: this.#watched };
+    const events = this.#subscribe(() => new AuditEvents(this, "AuditEvents", props, parts));
+    this.#watched.unsentEvents = events.unsent;
+    return events;
+  }
+
+  /**
+   * Provision the database only after these, and keep them until it is given up: what its
+   * administrator, network or endpoints need.
+   */
+  provisionAfter(...dependencies: IDependable[]): void {
+    this.#provisioning.after(...dependencies);
+  }
+
+  /** Made before the database is provisioned, and kept until it is given up: that writes lines too. */
+  #subscribe<Made extends IDependable>(make: () => Made): Made {
+    this.#subscriptions += 1;
+    if (this.#subscriptions > SUBSCRIPTIONS_OF_A_LOG_GROUP)
+      throw new Error(
+        `audit lines of ${this.#name} go to ${SUBSCRIPTIONS_OF_A_LOG_GROUP} places already, and CloudWatch allows a log group no more; let one of them send them on`,
+      );
+    const made = make();
+    this.#provisioning.after(made);
+    return made;
+  }
+
+  #finish(): void {
+    this.#functions.complete(deploymentOf(this.#declarations.finish()));
+    this.#provisioning.complete();
+    this.#rotatedSecrets.watch(this.#functions.sweeper);
+  }
+}

@@ -1,0 +1,62 @@
+import { Stack } from "aws-cdk-lib";
+import type { IKey } from "aws-cdk-lib/aws-kms";
+import { type ISecret, type ReplicaRegion, Secret } from "aws-cdk-lib/aws-secretsmanager";
+import type { Construct } from "constructs";
+import type { PasswordPolicy } from "../../core/rotation/settings.ts";
+
+/** What stands in a database secret, its password apart; AWS's own keys. */
+export interface GeneratedSecretProps {
+  readonly description: string;
+  readonly host: string;
+  readonly port: number;
+  readonly dbname: string;
+  readonly username: string;
+  /** @default - none */
+  readonly adminSecret?: ISecret | undefined;
+  readonly password: PasswordPolicy;
+  readonly encryptionKey?: IKey | undefined;
+  readonly replicaRegions?: ReplicaRegion[] | undefined;
+}
+
+const PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+const LOWERCASE = "abcdefghijklmnopqrstuvwxyz";
+
+/** Secrets Manager wants one character of every kind that is not excluded as a whole. */
+function wholeKinds(excluded: string) {
+  const all = (characters: string): boolean =>
+    characters.split("").every((character) => excluded.includes(character));
+  return {
+    ...(all(PUNCTUATION) && { excludePunctuation: true }),
+    ...(all("0123456789") && { excludeNumbers: true }),
+    ...(all(LOWERCASE) && { excludeLowercase: true }),
+    ...(all(LOWERCASE.toUpperCase()) && { excludeUppercase: true }),
+  };
+}
+
+/** An AWS database secret for one user, whose first password Secrets Manager makes. */
+export function makeDatabaseSecret(
+  scope: Construct,
+  id: string,
+  { description, password, encryptionKey, replicaRegions, ...content }: GeneratedSecretProps,
+): Secret {
+  const { host, port, dbname, username, adminSecret } = content;
+  return new Secret(scope, id, {
+    description,
+    generateSecretString: {
+      secretStringTemplate: Stack.of(scope).toJsonString({
+        engine: "postgres",
+        host,
+        port,
+        dbname,
+        username,
+        ...(adminSecret !== undefined && { masterarn: adminSecret.secretArn }),
+      }),
+      generateStringKey: "password",
+      passwordLength: password.length,
+      excludeCharacters: password.excludeCharacters,
+      ...wholeKinds(password.excludeCharacters),
+    },
+    ...(encryptionKey !== undefined && { encryptionKey }),
+    ...(replicaRegions !== undefined && replicaRegions.length > 0 && { replicaRegions }),
+  });
+}

@@ -1,0 +1,102 @@
+import { Aws, CustomResource, Duration, FileSystem, Lazy } from "aws-cdk-lib";
+import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
+import { Construct, type IDependable } from "constructs";
+import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import { bundleFolder, FunctionCode } from "../functions/function-code.ts";
+import type { FunctionNetwork } from "../functions/function-network.ts";
+import { HandlerProvider } from "../functions/handler-provider.ts";
+import { MayflyFunction } from "../functions/mayfly-function.ts";
+import type { RevocationSchedules } from "../functions/revocation-schedules.ts";
+import type { RotatedSecrets } from "../rotation/rotated-secrets.ts";
+import type { LeaseSecrets } from "./lease-secrets.ts";
+import type { ReaderAccess } from "./reader-access.ts";
+
+/** Properties of Provisioning. */
+export interface ProvisioningProps {
+  readonly database: string;
+  /** Folder of the bundles. */
+  readonly assets: string;
+  readonly network: FunctionNetwork;
+  /** `DB_HOST`, `DB_PORT`, `SERVER_ID`, and where readers are. */
+  readonly address: Readonly<Record<string, string>>;
+  readonly readers: ReaderAccess;
+  readonly secrets: LeaseSecrets;
+  readonly schedules: RevocationSchedules;
+  readonly adminSecret: ISecret;
+  readonly reserveConcurrency: boolean;
+  /** The physical name of a function. */
+  readonly nameOf: (name: string) => string;
+  /** What to make true; asked when the app is synthesized. */
+  readonly plan: () => ProvisionPlan;
+  readonly rotatedSecrets: RotatedSecrets;
+}
+
+/** Makes the database ready for leases while the stack is deployed, and again when asked. */
+export class Provisioning extends Construct {
+  readonly #resource: CustomResource;
+  readonly provisioner: MayflyFunction;
+  readonly #code: FunctionCode;
+  readonly #plan: () => ProvisionPlan;
+  readonly #rotatedSecrets: RotatedSecrets;
+
+  constructor(scope: Construct, id: string, props: ProvisioningProps) {
+    super(scope, id);
+    const { address, adminSecret, schedules, secrets } = props;
+    const folder = bundleFolder(props.assets, "provisioner");
+    this.#plan = props.plan;
+    this.#rotatedSecrets = props.rotatedSecrets;
+    this.#code = new FunctionCode(folder);
+    this.provisioner = new MayflyFunction(this, "Provisioner", {
+      functionName: props.nameOf("provisioner"),
+      description: `Mayfly: makes ${props.database} ready for leases`,
+      code: this.#code,
+      network: props.network,
+      // the framework that waits for it has 15 minutes, and must still be there to report
+      timeout: Duration.minutes(14),
+      ...(props.reserveConcurrency && { reservedConcurrentExecutions: 1 }),
+      environment: {
+        ...address,
+        ADMIN_SECRET_ARN: adminSecret.secretArn,
+        ISSUER_SECRET_ARN: secrets.issuer.secretArn,
+        JANITOR_SECRET_ARN: secrets.janitor.secretArn,
+        SCHEDULE_GROUP: schedules.groupName,
+        // a custom resource's event says it; a call of the operator's does not
+        STACK_ID: Aws.STACK_ID,
+      },
+    });
+    secrets.allowProvision(this.provisioner, adminSecret);
+    schedules.allowRemove(this.provisioner);
+    props.readers.allowList(this.provisioner);
+    const provider = new HandlerProvider(this, "Framework", this.provisioner.lambda);
+    this.#resource = new CustomResource(this, "Resource", {
+      serviceToken: provider.serviceToken,
+      resourceType: "Custom::MayflyProvision",
+      serviceTimeout: Duration.minutes(20),
+      properties: {
+        Plan: Lazy.string({ produce: () => JSON.stringify(props.plan()) }),
+        // CloudFormation calls again only when a property changes
+        CodeHash: FileSystem.fingerprint(folder),
+        Server: address,
+        // another secret holds another password of the same user
+        RotatedSecrets: Lazy.any({ produce: () => props.rotatedSecrets.arns(this.#madeFrom()) }),
+      },
+    });
+    this.after(props.network.securityGroup, adminSecret, schedules);
+  }
+
+  /** Give the provisioner its `plan.json`, for when nobody sends it a plan, and the secrets in it. */
+  complete(): void {
+    this.#code.complete(this.provisioner, { "plan.json": this.#plan() });
+    this.#rotatedSecrets.read(this.provisioner, this.#madeFrom());
+  }
+
+  /** The secrets whose users are made. */
+  #madeFrom(): readonly string[] {
+    return Object.keys(this.#plan().rotatedUsers ?? {});
+  }
+
+  /** Wait for these before, and keep them until after, the database is provisioned. */
+  after(...dependencies: IDependable[]): void {
+    this.#resource.node.addDependency(...dependencies);
+  }
+}

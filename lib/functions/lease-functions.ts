@@ -1,0 +1,175 @@
+import { Annotations, ArnFormat, Duration, Stack } from "aws-cdk-lib";
+import { PolicyStatement } from "aws-cdk-lib/aws-iam";
+import type { EventSourceMapping } from "aws-cdk-lib/aws-lambda";
+import { Schedule, ScheduleExpression } from "aws-cdk-lib/aws-scheduler";
+import { Construct } from "constructs";
+import { CONCURRENCY, connectionsOfLogin, issuersThatFit } from "../../core/concurrency.ts";
+import type { Deployment } from "../../core/leases/deployment.ts";
+import { allowRead, type LeaseSecrets } from "../database/lease-secrets.ts";
+import type { ReaderAccess } from "../database/reader-access.ts";
+import { bundleFolder, FunctionCode } from "./function-code.ts";
+import type { FunctionNetwork } from "./function-network.ts";
+import { MayflyFunction } from "./mayfly-function.ts";
+import { RevocationQueue } from "./revocation-queue.ts";
+import { makeSchedulerRole, type RevocationSchedules } from "./revocation-schedules.ts";
+
+type Name = keyof typeof CONCURRENCY;
+
+/** MiB and seconds; the issuer has more of the processor, since callers wait for it. */
+const SIZES: Readonly<Record<Name, { readonly memory: number; readonly timeout: number }>> = {
+  issuer: { memory: 1024, timeout: 30 },
+  revoker: { memory: 512, timeout: 60 },
+  sweeper: { memory: 512, timeout: 240 },
+  // it waits for the provisioner, which may have much to do
+  operator: { memory: 512, timeout: 300 },
+};
+
+/** Properties of LeaseFunctions. */
+export interface LeaseFunctionsProps {
+  readonly database: string;
+  /** Folder of the bundles. */
+  readonly assets: string;
+  readonly network: FunctionNetwork;
+  /** `DB_HOST`, `DB_PORT`, `SERVER_ID`, and where readers are. */
+  readonly address: Readonly<Record<string, string>>;
+  readonly readers: ReaderAccess;
+  readonly secrets: LeaseSecrets;
+  readonly schedules: RevocationSchedules;
+  readonly reserveConcurrency: boolean;
+  /** The physical name of a function. */
+  readonly nameOf: (name: string) => string;
+}
+
+/** Issuer, revoker, sweeper and operator of one database, each with exactly what it needs. */
+export class LeaseFunctions extends Construct {
+  readonly issuer: MayflyFunction;
+  readonly revoker: MayflyFunction;
+  readonly sweeper: MayflyFunction;
+  readonly operator: MayflyFunction;
+  /** What schedules fill and the revoker empties. */
+  readonly revocations: RevocationQueue;
+  /** Reads it for the revoker: for as long as there may be leases. */
+  readonly revocationMapping: EventSourceMapping;
+  /** Fires at once when it is made: the database must be ready by then. */
+  readonly sweepSchedule: Schedule;
+  readonly #props: LeaseFunctionsProps;
+  readonly #codes: [MayflyFunction, FunctionCode][] = [];
+
+  constructor(scope: Construct, id: string, props: LeaseFunctionsProps) {
+    super(scope, id);
+    this.#props = props;
+    const { secrets, schedules, database } = props;
+    if (!props.reserveConcurrency)
+      Annotations.of(this).addWarningV2(
+        "mayfly:connections",
+        `without reserved concurrency the issuer of ${database} may run in any number of instances, and each has a connection: more than ${issuersThatFit()} at once do not fit the login's ${connectionsOfLogin(false)}, and are refused (53300, retryable); reserve concurrency as soon as the account's quota allows`,
+      );
+    this.revocations = new RevocationQueue(this, "Revocations", {
+      sender: schedules.role,
+      timeout: Duration.seconds(SIZES.revoker.timeout),
+    });
+    schedules.fill(this.revocations.queue);
+    this.issuer = this.#make("issuer", `issues leases of ${database}`, {
+      PEPPER_SECRET_ARN: secrets.pepper.secretArn,
+    });
+    this.revoker = this.#make("revoker", `revokes leases of ${database} when they are due`);
+    this.sweeper = this.#make("sweeper", `finds what other functions of ${database} missed`);
+    const provisioner = this.#arnOf("provisioner");
+    this.operator = this.#make("operator", `lists and revokes leases of ${database} for people`, {
+      PROVISIONER_ARN: provisioner,
+    });
+    this.operator.allow("Converge", ["lambda:InvokeFunction"], [provisioner]);
+    allowRead(this.issuer, [secrets.issuer, secrets.janitor, secrets.pepper]);
+    for (const each of [this.revoker, this.sweeper, this.operator])
+      allowRead(each, [secrets.issuer, secrets.janitor]);
+    for (const each of [this.issuer, this.revoker, this.sweeper, this.operator]) {
+      schedules.allowCreate(each);
+      props.readers.allowList(each);
+    }
+    for (const each of [this.sweeper, this.operator]) schedules.allowCompare(each);
+    this.revocationMapping = this.revocations.feed(this.revoker);
+    this.sweepSchedule = this.#sweepEveryFiveMinutes();
+  }
+
+  /** Give each function its `deployment.json`. The sweeper alone looks after rotated secrets. */
+  complete({ rotatedSecrets, ...leases }: Deployment): void {
+    for (const [scope, code] of this.#codes) {
+      const secrets = scope === this.sweeper && { rotatedSecrets };
+      code.complete(scope, { "deployment.json": { ...leases, ...secrets } });
+    }
+  }
+
+  #make(name: Name, purpose: string, environment: Record<string, string> = {}): MayflyFunction {
+    const { assets, network, address, secrets, schedules, nameOf } = this.#props;
+    const code = new FunctionCode(bundleFolder(assets, name));
+    const made = new MayflyFunction(
+      this,
+      name.replace(/^./, (c) => c.toUpperCase()),
+      {
+        functionName: nameOf(name),
+        description: `Mayfly: ${purpose}`,
+        code,
+        network,
+        timeout: Duration.seconds(SIZES[name].timeout),
+        memorySize: SIZES[name].memory,
+        ...(this.#props.reserveConcurrency && { reservedConcurrentExecutions: CONCURRENCY[name] }),
+        environment: {
+          ...address,
+          ISSUER_SECRET_ARN: secrets.issuer.secretArn,
+          JANITOR_SECRET_ARN: secrets.janitor.secretArn,
+          SCHEDULE_GROUP: schedules.groupName,
+          SCHEDULER_ROLE_ARN: schedules.role.roleArn,
+          REVOCATION_QUEUE_ARN: this.revocations.queue.queueArn,
+          SCHEDULE_DLQ_ARN: schedules.deadLetters.queueArn,
+          ...environment,
+        },
+      },
+    );
+    this.#codes.push([made, code]);
+    return made;
+  }
+
+  /** By name: of a function that is made later. */
+  #arnOf(name: string): string {
+    return Stack.of(this).formatArn({
+      service: "lambda",
+      resource: "function",
+      resourceName: this.#props.nameOf(name),
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+  }
+
+  #sweepEveryFiveMinutes(): Schedule {
+    const stack = Stack.of(this);
+    const role = makeSchedulerRole(
+      this,
+      "SweepRole",
+      stack.formatArn({
+        service: "scheduler",
+        resource: "schedule-group",
+        resourceName: "default",
+      }),
+    );
+    const arn = this.sweeper.lambda.functionArn;
+    role.addToPolicy(
+      new PolicyStatement({ sid: "Sweep", actions: ["lambda:InvokeFunction"], resources: [arn] }),
+    );
+    // a sweep that waits for another is a sweep too many: the next one is minutes away
+    this.sweeper.lambda.configureAsyncInvoke({
+      retryAttempts: 0,
+      maxEventAge: Duration.minutes(4),
+    });
+    return new Schedule(this, "SweepSchedule", {
+      description: `Mayfly: sweeps ${this.#props.database}`,
+      schedule: ScheduleExpression.rate(Duration.minutes(5)),
+      target: {
+        // CDK's own target would let the role invoke every version and alias as well
+        bind: () => ({
+          arn,
+          role,
+          retryPolicy: { maximumRetryAttempts: 1, maximumEventAgeInSeconds: 240 },
+        }),
+      },
+    });
+  }
+}

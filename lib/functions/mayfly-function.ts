@@ -1,0 +1,144 @@
+import { type Duration, RemovalPolicy } from "aws-cdk-lib";
+import {
+  Effect,
+  type IPrincipal,
+  PolicyStatement,
+  Role,
+  ServicePrincipal,
+} from "aws-cdk-lib/aws-iam";
+import {
+  Architecture,
+  type Code,
+  Function as LambdaFunction,
+  Runtime,
+} from "aws-cdk-lib/aws-lambda";
+import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
+import { Construct } from "constructs";
+import { METRIC_NAMESPACE, METRIC_SERVICE } from "../../core/metric.ts";
+import type { FunctionNetwork } from "./function-network.ts";
+
+/** What Lambda itself calls to connect a function to a VPC. EC2 scopes none of it to a resource. */
+const NETWORK_INTERFACES = [
+  "ec2:CreateNetworkInterface",
+  "ec2:DescribeNetworkInterfaces",
+  "ec2:DescribeSubnets",
+  "ec2:DeleteNetworkInterface",
+  "ec2:AssignPrivateIpAddresses",
+  "ec2:UnassignPrivateIpAddresses",
+];
+
+/** Properties of a MayflyFunction. */
+export interface MayflyFunctionProps {
+  /**
+   * Physical name, up to 64 characters.
+   * @default - CloudFormation makes one
+   */
+  readonly functionName?: string;
+  readonly description: string;
+  readonly code: Code;
+  /** @default - outside any VPC */
+  readonly network?: FunctionNetwork;
+  readonly timeout: Duration;
+  /**
+   * MiB.
+   * @default 512
+   */
+  readonly memorySize?: number;
+  /** @default - none reserved */
+  readonly reservedConcurrentExecutions?: number;
+  readonly environment: Readonly<Record<string, string>>;
+  /**
+   * Who may assume the function's role, Lambda among them.
+   * @default - Lambda alone
+   */
+  readonly assumedBy?: IPrincipal;
+}
+
+/** A role that Lambda assumes and that may do nothing yet but write to one log group. */
+export function makeFunctionRole(
+  scope: Construct,
+  logGroup: LogGroup,
+  assumedBy: IPrincipal = new ServicePrincipal("lambda.amazonaws.com"),
+): Role {
+  const role = new Role(scope, "Role", { assumedBy });
+  role.addToPolicy(
+    new PolicyStatement({
+      sid: "OwnLogs",
+      actions: ["logs:CreateLogStream", "logs:PutLogEvents"],
+      resources: [logGroup.logGroupArn],
+    }),
+  );
+  return role;
+}
+
+/** A log group that forgets after a month and goes with the stack. */
+export const makeLogGroup = (scope: Construct, logGroupName?: string): LogGroup =>
+  new LogGroup(scope, "Logs", {
+    retention: RetentionDays.ONE_MONTH,
+    removalPolicy: RemovalPolicy.DESTROY,
+    ...(logGroupName !== undefined && { logGroupName }),
+  });
+
+/** One function, with a log group and a role of its own and no AWS-managed policy. */
+export class MayflyFunction extends Construct {
+  readonly lambda: LambdaFunction;
+  readonly role: Role;
+  /** What it was made with. */
+  readonly environment: Readonly<Record<string, string>>;
+
+  constructor(scope: Construct, id: string, props: MayflyFunctionProps) {
+    super(scope, id);
+    const { network, functionName } = props;
+    const logGroup = makeLogGroup(this, functionName && `/aws/lambda/${functionName}`);
+    this.role = makeFunctionRole(this, logGroup, props.assumedBy);
+    if (network !== undefined) this.#joinNetworks();
+    this.environment = {
+      POWERTOOLS_SERVICE_NAME: METRIC_SERVICE,
+      POWERTOOLS_METRICS_NAMESPACE: METRIC_NAMESPACE,
+      ...props.environment,
+    };
+    this.lambda = new LambdaFunction(this, "Resource", {
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      handler: "index.handler",
+      code: props.code,
+      description: props.description,
+      timeout: props.timeout,
+      memorySize: props.memorySize ?? 512,
+      environment: this.environment,
+      ...(network && { vpc: network.vpc, securityGroups: [network.securityGroup] }),
+      ...(network?.vpcSubnets !== undefined && { vpcSubnets: network.vpcSubnets }),
+      role: this.role,
+      logGroup,
+      ...(functionName !== undefined && { functionName }),
+      ...(props.reservedConcurrentExecutions !== undefined && {
+        reservedConcurrentExecutions: props.reservedConcurrentExecutions,
+      }),
+    });
+  }
+
+  /** Let the function do exactly this. */
+  allow(sid: string, actions: string[], resources: string[], conditions = {}): void {
+    this.role.addToPolicy(new PolicyStatement({ sid, actions, resources, conditions }));
+  }
+
+  #joinNetworks(): void {
+    this.role.addToPolicy(
+      new PolicyStatement({
+        sid: "NetworkInterfaces",
+        actions: NETWORK_INTERFACES,
+        resources: ["*"],
+      }),
+    );
+    // Lambda's own calls carry no source function: what Lambda may do, the code may not
+    this.role.addToPolicy(
+      new PolicyStatement({
+        sid: "NotFromCode",
+        effect: Effect.DENY,
+        actions: NETWORK_INTERFACES,
+        resources: ["*"],
+        conditions: { Null: { "lambda:SourceFunctionArn": "false" } },
+      }),
+    );
+  }
+}

@@ -1,0 +1,18 @@
+import { Stack, Token } from "aws-cdk-lib";
+import type { Construct } from "constructs";
+import { addressOf } from "../../core/names.ts";
+
+/** A nested stack's name is known only to CloudFormation; its path must do. */
+export function addressIn(scope: Construct): string {
+  const { stackName } = Stack.of(scope);
+  const { path } = scope.node;
+  return Token.isUnresolved(stackName) ? path : addressOf(stackName, path);
+}
+
+/** A physical name, the same at every synthesis, of at most 64 characters. */
+export function physicalName(scope: Construct, tag: string, suffix: string): string {
+  const { stackName } = Stack.of(scope);
+  const end = `${tag}-${suffix}`;
+  if (Token.isUnresolved(stackName)) return `mayfly-${end}`;
+  return `mayfly-${stackName.slice(0, 64 - "mayfly--".length - end.length)}-${end}`;
+}

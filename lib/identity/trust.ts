@@ -1,0 +1,23 @@
+import { Annotations, Stack } from "aws-cdk-lib";
+import type { Construct } from "constructs";
+import type { ParsedTrust } from "../../config/config.ts";
+import { checkRoots } from "../functions/function-code.ts";
+
+/**
+ * Check that functions will know whom to trust, and warn where nobody is.
+ *
+ * @throws Error as checkRoots.
+ */
+export function settleTrust(
+  scope: Construct,
+  database: string,
+  assets: string,
+  trust: ParsedTrust,
+): void {
+  checkRoots(assets, Stack.of(scope).region, trust);
+  if (trust.tls !== "plaintext") return;
+  Annotations.of(scope).addWarningV2(
+    "mayfly:plaintext",
+    `${database} is reached without TLS: passwords' proofs and data are readable on the way`,
+  );
+}

@@ -1,0 +1,136 @@
+import { ArnFormat, Duration, Stack } from "aws-cdk-lib";
+import {
+  ArnPrincipal,
+  Effect,
+  type IRole,
+  Policy,
+  PolicyDocument,
+  PolicyStatement,
+  StarPrincipal,
+} from "aws-cdk-lib/aws-iam";
+import { Alias, CfnResourcePolicy } from "aws-cdk-lib/aws-lambda";
+import { Construct, type IDependable } from "constructs";
+import type { Grant } from "../../core/leases/deployment.ts";
+import { aliasName, CONSUMER_NAME } from "../../core/names.ts";
+import { isForeign } from "../database/secret-access.ts";
+import type { MayflyFunction } from "../functions/mayfly-function.ts";
+
+/** Everything by which a function can be called. */
+const INVOCATIONS = ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl", "lambda:InvokeAsync"];
+
+/** Properties of a DynamicRole, passed by DynamicDatabase. */
+export interface DynamicRoleContext {
+  readonly roleName: string;
+  readonly issuer: MayflyFunction;
+  /** The issuer's physical name. */
+  readonly issuerName: string;
+  /** What must be deployed before anybody can ask. */
+  readonly provisioned: IDependable;
+  /** Called for each grant, before it is made; throws when it is too late for one. */
+  readonly onGrant: (alias: string, grant: Grant, grantee: IRole) => void;
+}
+
+/** One consumer's right to one dynamic role: an alias of the issuer that only it may invoke. */
+export class ConsumerGrant extends Construct {
+  readonly aliasName: string;
+  /**
+   * What the consumer invokes. Built from names, so that another stack can use it without a
+   * reference to this one.
+   */
+  readonly aliasArn: string;
+
+  constructor(scope: Construct, consumer: string, grantee: IRole, context: DynamicRoleContext) {
+    super(scope, consumer);
+    this.aliasName = aliasName(consumer, context.roleName);
+    this.aliasArn = Stack.of(this).formatArn({
+      service: "lambda",
+      resource: "function",
+      resourceName: `${context.issuerName}:${this.aliasName}`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+    const alias = new Alias(this, "Alias", {
+      aliasName: this.aliasName,
+      version: context.issuer.lambda.currentVersion,
+      description: `${consumer} may ask for ${context.roleName}`,
+      // an answer that nobody waits for is a login that nobody uses
+      retryAttempts: 0,
+      maxEventAge: Duration.seconds(60),
+    });
+    alias.node.addDependency(context.provisioned);
+    const statements = [denyOthers(alias, grantee)];
+    if (isForeign(grantee, Stack.of(this))) statements.push(allow(alias, grantee));
+    else attach(this, alias, grantee);
+    new CfnResourcePolicy(this, "ResourcePolicy", {
+      resourceArn: alias.functionArn,
+      policyDocument: new PolicyDocument({ statements }),
+    });
+  }
+}
+
+/** Nobody but the consumer's role, whatever its own policies say. A missing ARN is nobody too. */
+const denyOthers = (alias: Alias, grantee: IRole): PolicyStatement =>
+  new PolicyStatement({
+    sid: "OnlyTheConsumer",
+    effect: Effect.DENY,
+    principals: [new StarPrincipal()],
+    actions: INVOCATIONS,
+    resources: [alias.functionArn],
+    conditions: { StringNotEquals: { "aws:PrincipalArn": grantee.roleArn } },
+  });
+
+/** Our half of what another account's role needs; the other half is a policy in its account. */
+const allow = (alias: Alias, grantee: IRole): PolicyStatement =>
+  new PolicyStatement({
+    sid: "ForeignConsumer",
+    principals: [new ArnPrincipal(grantee.roleArn)],
+    actions: ["lambda:InvokeFunction"],
+    resources: [alias.functionArn],
+  });
+
+/**
+ * A policy of its own, in this stack: a role of another stack then needs no reference back, and a
+ * role imported as immutable, to which grants attach nothing, has its permission all the same.
+ */
+const attach = (scope: Construct, alias: Alias, grantee: IRole): Policy =>
+  new Policy(scope, "Policy", {
+    roles: [grantee],
+    statements: [
+      new PolicyStatement({
+        sid: "AskMayfly",
+        actions: ["lambda:InvokeFunction"],
+        resources: [alias.functionArn],
+      }),
+    ],
+  });
+
+/** A kind of access that can be issued: privileges, and how long and how often they are lent. */
+export class DynamicRole extends Construct {
+  readonly roleName: string;
+  readonly #context: DynamicRoleContext;
+
+  /** Made by `DynamicDatabase.addRole`. */
+  constructor(scope: Construct, context: DynamicRoleContext) {
+    super(scope, `role-${context.roleName}`);
+    this.roleName = context.roleName;
+    this.#context = context;
+  }
+
+  /**
+   * Let a workload ask for this role.
+   *
+   * A role of another account also needs a policy there that allows `lambda:InvokeFunction` on the
+   * grant's `aliasArn`.
+   *
+   * @param name of the consumer, 1 to 16 of `[a-z0-9-]`; part of every PostgreSQL user's name.
+   * @param grantee the workload's role. Nobody else can use the grant, whatever their policies say.
+   */
+  addConsumer(name: string, grantee: IRole): ConsumerGrant {
+    if (!CONSUMER_NAME.test(name))
+      throw new Error(
+        `"${name}" is not a consumer name; write 1 to 16 of a-z, 0-9 and single hyphens, a letter first`,
+      );
+    const alias = aliasName(name, this.roleName);
+    this.#context.onGrant(alias, { consumer: name, role: this.roleName }, grantee);
+    return new ConsumerGrant(this, name, grantee, this.#context);
+  }
+}

@@ -1,0 +1,203 @@
+import { Token } from "aws-cdk-lib";
+import type { Grant, IGrantable } from "aws-cdk-lib/aws-iam";
+import type { Function as LambdaFunction } from "aws-cdk-lib/aws-lambda";
+import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
+import { Construct, type IDependable } from "constructs";
+import type { ParsedSecret, ParsedTrust } from "../../config/config.ts";
+import { isManagedByRds } from "../../config/existing-secret.ts";
+import { parseSecret, parseTrust } from "../../config/pieces.ts";
+import type { RotationSettings } from "../../core/rotation/settings.ts";
+import { makeDatabaseSecret } from "../database/generated-secret.ts";
+import { grantReadOf } from "../database/secret-access.ts";
+import { BUILT_FUNCTIONS } from "../functions/function-code.ts";
+import { type FunctionNetwork, makeFunctionNetwork } from "../functions/function-network.ts";
+import { settleTrust } from "../identity/trust.ts";
+import type {
+  AddRotatedSecretProps,
+  RotatedSecretProps,
+  RotationTimesProps,
+} from "./rotated-secret-props.ts";
+import { Rotation } from "./rotation.ts";
+
+/** What a DynamicDatabase has settled for its secrets already. */
+export interface SettledSecret {
+  /** Part of the comments by which the provisioner knows the users. */
+  readonly tag: string;
+  readonly parsed: ParsedSecret;
+  readonly trust: ParsedTrust;
+  readonly network: FunctionNetwork;
+  /** The NOLOGIN role of whose privileges the users are. */
+  readonly group: string | undefined;
+  /** Of the application's tables. */
+  readonly owner: string;
+  readonly functionName: string;
+  readonly readerHosts: string | undefined;
+}
+
+/** Without what nobody gave: a key that is there counts as given. */
+const given = (record: Readonly<Record<string, unknown>>): object =>
+  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));
+
+/** Times in the configuration's words. */
+export const timesConfigOf = ({ schedule, window }: RotationTimesProps): object =>
+  given({
+    schedule: schedule?.text,
+    window: window && `${window.toHours({ integral: false })}h`,
+  });
+
+/** A secret in the configuration's words. */
+export const secretConfigOf = (props: AddRotatedSecretProps): object => {
+  const { strategy, username, usernames, role, ownerGroup } = props;
+  const { excludeCharacters, passwordLength, testQueries } = props;
+  const who = { strategy, username, usernames, role, ownerGroup };
+  const what = { excludeCharacters, passwordLength, testQueries };
+  return given({ ...who, ...what, ...timesConfigOf(props) });
+};
+
+/** What the function is told of a secret; two users act as their owner group. */
+const settingsOf = (
+  { strategy, usernames, role, password, testQueries }: ParsedSecret,
+  group: string | undefined,
+): Omit<RotationSettings, "database" | "secret" | "tls" | "ca"> => ({
+  strategy,
+  usernames,
+  ...(strategy === "alternating-users" &&
+    group !== undefined && { group, actsAsGroup: role === undefined }),
+  password,
+  testQueries,
+});
+
+/**
+ * An AWS database secret whose password is rotated by Secrets Manager's four steps, with a function
+ * of its own that may touch this secret and nothing else.
+ */
+export class RotatedSecret extends Construct {
+  /** What applications read. */
+  readonly secret: ISecret;
+  /** The function that rotates it; for metrics of your own. */
+  readonly rotator: LambdaFunction;
+  readonly #rotation: Rotation;
+
+  /** @param settled passed by `DynamicDatabase.addRotatedSecret`. */
+  constructor(scope: Construct, id: string, props: RotatedSecretProps, settled?: SettledSecret) {
+    super(scope, id);
+    const { database, name, port = 5_432, assets = BUILT_FUNCTIONS, ...rest } = props;
+    const parsed =
+      settled?.parsed ??
+      parseSecret(name, secretConfigOf(rest), {
+        usersAreMade: false,
+        cluster: props.clusterIdentifier !== undefined,
+      });
+    const { tls, ca } = props;
+    const trust = settled?.trust ?? parseTrust(database, given({ tls, ca }));
+    if (settled === undefined) settleTrust(this, database, assets, trust);
+    const adminSecret = this.#administrator(props);
+    this.secret = this.#adopted(props) ?? this.#make(props, parsed, adminSecret);
+    const group = settled === undefined ? parsed.ownerGroup : settled.group;
+    const { instanceIdentifier, clusterIdentifier } = props;
+    this.#rotation = new Rotation(this, "Rotation", {
+      settings: {
+        database,
+        ...(settled && { tag: settled.tag, owner: settled.owner }),
+        secret: name,
+        ...settingsOf(parsed, group),
+        ...trust,
+      },
+      secret: this.secret,
+      adminSecret,
+      times: parsed.times,
+      place: {
+        assets,
+        network: settled?.network ?? this.#network({ ...props, port }),
+        host: props.host,
+        port,
+        readerHosts: settled?.readerHosts,
+        instanceIdentifier,
+        clusterIdentifier,
+      },
+      functionName: settled?.functionName,
+      rotateImmediatelyOnUpdate: props.rotateImmediatelyOnUpdate,
+      sourceArn: props.sourceArn,
+    });
+    this.rotateAfter(...props.databaseConnections.connections.securityGroups);
+    this.rotator = this.#rotation.rotator.lambda;
+  }
+
+  /**
+   * Let an identity read this secret alone, and decrypt it with its own key.
+   *
+   * @throws Error for one to which no policy can be attached, such as another account's role.
+   */
+  grantRead(identity: IGrantable): Grant {
+    return grantReadOf(this, identity, this.secret);
+  }
+
+  /** Rotate only after these, and no longer when they go: endpoints, or what makes the users. */
+  rotateAfter(...dependencies: IDependable[]): void {
+    this.#rotation.after(...dependencies);
+  }
+
+  /** Whose login sets the passwords of `alternating-users`. */
+  #administrator({ strategy, adminSecret }: RotatedSecretProps): ISecret | undefined {
+    if (strategy !== "alternating-users") return undefined;
+    if (adminSecret === undefined)
+      throw new Error(
+        `${this.node.path}: alternating-users needs adminSecret, by which the passwords are set`,
+      );
+    return adminSecret;
+  }
+
+  /** The secret that exists already, if one is to be rotated. */
+  #adopted(props: RotatedSecretProps): ISecret | undefined {
+    const master = props.strategy === "master-user";
+    const secret = props.secret ?? (master ? props.adminSecret : undefined);
+    const { path } = this.node;
+    if (master && secret === undefined)
+      throw new Error(
+        `${path}: master-user needs the secret to rotate; pass secret or adminSecret`,
+      );
+    if (master && props.username === undefined)
+      throw new Error(
+        `${path}: master-user needs username, the administrator who is in the secret; its function refuses any other`,
+      );
+    if (master && !props.instanceIdentifier && !props.clusterIdentifier)
+      throw new Error(
+        `${path}: master-user needs instanceIdentifier or clusterIdentifier, on which RDS sets the password`,
+      );
+    if (secret === undefined) return undefined;
+    const named = [secret.secretName, secret.secretArn].filter((each) => !Token.isUnresolved(each));
+    const managed = named.find(isManagedByRds);
+    if (managed !== undefined)
+      throw new Error(
+        `${path}: "${managed}" is rotated by RDS, which made it; let RDS manage the password no longer, or leave its rotation to RDS`,
+      );
+    if (secret.secretFullArn === undefined)
+      throw new Error(
+        `${path}: "${secret.secretName}" is known by its name, and a rotation needs the one secret that it is; import it by its complete ARN`,
+      );
+    if (props.encryptionKey !== undefined || (props.replicaRegions ?? []).length > 0)
+      throw new Error(
+        `${path}: encryptionKey and replicaRegions are a new secret's, and this one exists; remove them`,
+      );
+    return secret;
+  }
+
+  #make(props: RotatedSecretProps, parsed: ParsedSecret, adminSecret: ISecret | undefined) {
+    return makeDatabaseSecret(this, "Secret", {
+      description: `Mayfly: rotated secret ${props.name} of ${props.database}`,
+      host: props.host,
+      port: props.port ?? 5_432,
+      dbname: props.databaseName ?? "postgres",
+      username: parsed.usernames[0] ?? "",
+      adminSecret,
+      password: parsed.password,
+      encryptionKey: props.encryptionKey,
+      replicaRegions: props.replicaRegions,
+    });
+  }
+
+  #network(props: RotatedSecretProps & { readonly port: number }): FunctionNetwork {
+    const whose = `Mayfly rotation of ${props.database}/${props.name}`;
+    return makeFunctionNetwork(this, "SecurityGroup", { ...props, whose });
+  }
+}

@@ -1,0 +1,147 @@
+import { ArnFormat, Duration, Stack, Token } from "aws-cdk-lib";
+import { CfnPermission } from "aws-cdk-lib/aws-lambda";
+import { CfnRotationSchedule, type ISecret } from "aws-cdk-lib/aws-secretsmanager";
+import { Construct, type IDependable } from "constructs";
+import type { RotationTimes } from "../../core/rotation/schedule.ts";
+import type { RotationSettings } from "../../core/rotation/settings.ts";
+import { portText, ReaderAccess } from "../database/reader-access.ts";
+import { arnOf, grantKey } from "../database/secret-access.ts";
+import { bundleFolder, FunctionCode } from "../functions/function-code.ts";
+import type { FunctionNetwork } from "../functions/function-network.ts";
+import { MayflyFunction } from "../functions/mayfly-function.ts";
+
+/** Seconds. RDS takes its time to set a master's password. */
+const TIMEOUT = 60;
+const TIMEOUT_OF_MASTER = 300;
+
+/** Where a rotated secret's server is, and from where it is reached. */
+export interface RotationPlace {
+  /** Folder of the bundles. */
+  readonly assets: string;
+  readonly network: FunctionNetwork;
+  readonly host: string;
+  readonly port: number;
+  /** Other addresses that a secret may name, as `DB_READERS`. */
+  readonly readerHosts?: string | undefined;
+  readonly instanceIdentifier?: string | undefined;
+  readonly clusterIdentifier?: string | undefined;
+}
+
+/** Properties of a Rotation. */
+export interface RotationProps {
+  readonly settings: RotationSettings;
+  readonly secret: ISecret;
+  /** For `alternating-users`: whose login sets the passwords. */
+  readonly adminSecret?: ISecret | undefined;
+  readonly times: RotationTimes;
+  readonly place: RotationPlace;
+  readonly functionName?: string | undefined;
+  readonly rotateImmediatelyOnUpdate?: boolean | undefined;
+  readonly sourceArn?: boolean | undefined;
+}
+
+/** A function of its own that rotates one secret, and when Secrets Manager calls it. */
+export class Rotation extends Construct {
+  readonly rotator: MayflyFunction;
+  readonly #schedule: CfnRotationSchedule;
+
+  constructor(scope: Construct, id: string, props: RotationProps) {
+    super(scope, id);
+    const { settings, secret, times, place } = props;
+    this.rotator = this.#makeRotator(props);
+    this.#allow(props);
+    const { lambda } = this.rotator;
+    const permission = new CfnPermission(this, "Permission", {
+      action: "lambda:InvokeFunction",
+      functionName: lambda.functionArn,
+      principal: "secretsmanager.amazonaws.com",
+      sourceAccount: Stack.of(this).account,
+      ...(props.sourceArn === true && { sourceArn: secret.secretArn }),
+    });
+    this.#schedule = new CfnRotationSchedule(this, "Schedule", {
+      secretId: secret.secretArn,
+      rotationLambdaArn: lambda.functionArn,
+      rotateImmediatelyOnUpdate: props.rotateImmediatelyOnUpdate ?? true,
+      rotationRules: {
+        scheduleExpression: times.expression,
+        ...(times.window !== undefined && { duration: times.window }),
+      },
+    });
+    // the first rotation comes with the schedule
+    this.after(permission, place.network.securityGroup);
+    if (Token.isUnresolved(JSON.stringify(settings)))
+      throw new Error(
+        `${this.node.path}: names of users and roles, queries and roots must be known when the app is synthesized; write them out`,
+      );
+  }
+
+  /** Rotate only after these, and no longer when they go. */
+  after(...dependencies: IDependable[]): void {
+    this.#schedule.node.addDependency(...dependencies);
+  }
+
+  #makeRotator({ settings, secret, adminSecret, place, functionName }: RotationProps) {
+    const { strategy, database, secret: name } = settings;
+    const { instanceIdentifier, clusterIdentifier } = place;
+    const code = new FunctionCode(bundleFolder(place.assets, "rotator"));
+    const master = strategy === "master-user";
+    const rotator = new MayflyFunction(this, "Rotator", {
+      ...(functionName !== undefined && { functionName }),
+      description: `Mayfly: rotates the secret ${name} of ${database}`,
+      code,
+      network: place.network,
+      timeout: Duration.seconds(master ? TIMEOUT_OF_MASTER : TIMEOUT),
+      environment: {
+        DB_HOST: place.host,
+        DB_PORT: portText(place.port),
+        ...(place.readerHosts !== undefined && { DB_READERS: place.readerHosts }),
+        SECRET_ARN: secret.secretArn,
+        ...(adminSecret !== undefined && { MASTER_SECRET_ARN: adminSecret.secretArn }),
+        ...(clusterIdentifier !== undefined && { DB_CLUSTER: clusterIdentifier }),
+        ...(instanceIdentifier !== undefined && { DB_INSTANCE: instanceIdentifier }),
+      },
+    });
+    code.complete(rotator, { "rotation.json": settings });
+    return rotator;
+  }
+
+  #allow({ settings, secret, adminSecret, place }: RotationProps): void {
+    const { rotator } = this;
+    const on = (...words: string[]): string[] => words.map((word) => `secretsmanager:${word}`);
+    const rotate = [
+      "DescribeSecret",
+      "GetSecretValue",
+      "PutSecretValue",
+      "UpdateSecretVersionStage",
+    ];
+    rotator.allow("RotateSecret", on(...rotate), [arnOf(secret)]);
+    grantKey(this, rotator.lambda, secret, ["kms:Decrypt", "kms:GenerateDataKey"]);
+    if (adminSecret !== undefined) {
+      const read = on("GetSecretValue", "DescribeSecret");
+      rotator.allow("ReadAdministrator", read, [arnOf(adminSecret)]);
+      grantKey(this, rotator.lambda, adminSecret, ["kms:Decrypt"]);
+    }
+    if (settings.strategy === "master-user") this.#allowMaster(place);
+    // a replica's secret may name the replica, and RDS says whose it is
+    else if (settings.strategy !== "issuer-login")
+      new ReaderAccess(place, {
+        connections: place.network.securityGroup,
+        port: place.port,
+      }).allowList(rotator);
+  }
+
+  #allowMaster({ instanceIdentifier, clusterIdentifier }: RotationPlace): void {
+    const [kind, resource, resourceName] =
+      clusterIdentifier === undefined
+        ? (["Instance", "db", instanceIdentifier] as const)
+        : (["Cluster", "cluster", clusterIdentifier] as const);
+    const arn = Stack.of(this).formatArn({
+      service: "rds",
+      resource,
+      resourceName: resourceName ?? "",
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+    const actions = [`rds:ModifyDB${kind}`, `rds:DescribeDB${kind}s`];
+    this.rotator.allow("SetMasterPassword", actions, [arn]);
+  }
+}

@@ -1,0 +1,58 @@
+import { Duration } from "aws-cdk-lib";
+import {
+  AccountRootPrincipal,
+  CompositePrincipal,
+  type IRole,
+  ServicePrincipal,
+} from "aws-cdk-lib/aws-iam";
+import { Code } from "aws-cdk-lib/aws-lambda";
+import { Construct } from "constructs";
+import { bundleFolder } from "../functions/function-code.ts";
+import { makeFunctionNetwork } from "../functions/function-network.ts";
+import { MayflyFunction } from "../functions/mayfly-function.ts";
+import type { ConsumerGrant } from "../roles/dynamic-role.ts";
+import type { SandboxDatabase } from "./sandbox-database.ts";
+
+/** Properties of a SandboxConsumer. */
+export interface SandboxConsumerProps {
+  /** The consumer's name. */
+  readonly consumer: string;
+  readonly sandbox: SandboxDatabase;
+  /** Folder of the bundles. */
+  readonly assets: string;
+}
+
+/**
+ * An application beside the sandbox's database: `examples/user-service`, which asks Mayfly for a
+ * user and returns the rows it reads. A consumer as any other: only its role may use its alias.
+ */
+export class SandboxConsumer extends Construct {
+  readonly role: IRole;
+  readonly functionName: string;
+  readonly #function: MayflyFunction;
+
+  constructor(scope: Construct, id: string, { consumer, sandbox, assets }: SandboxConsumerProps) {
+    super(scope, id);
+    this.#function = new MayflyFunction(this, "Function", {
+      description: `Mayfly's sandbox: ${consumer} reads the orders`,
+      code: Code.fromAsset(bundleFolder(assets, "user-service")),
+      network: makeFunctionNetwork(this, "SecurityGroup", { ...sandbox.address, whose: consumer }),
+      timeout: Duration.seconds(30),
+      environment: {},
+      // a sandbox is for trying out: people ask as this consumer from a shell, and the demo does
+      assumedBy: new CompositePrincipal(
+        new ServicePrincipal("lambda.amazonaws.com"),
+        new AccountRootPrincipal(),
+      ),
+    });
+    this.role = this.#function.role;
+    this.functionName = this.#function.lambda.functionName;
+    this.#function.lambda.node.addDependency(sandbox.lambdaEndpoint);
+  }
+
+  /** Ask through this grant. The function is there only while it may. */
+  askThrough(grant: ConsumerGrant): void {
+    this.#function.lambda.addEnvironment("ISSUER_ALIAS", grant.aliasArn);
+    this.#function.lambda.node.addDependency(grant);
+  }
+}

@@ -1,0 +1,159 @@
+import { CustomResource, Duration, RemovalPolicy, Tokenization } from "aws-cdk-lib";
+import {
+  InstanceClass,
+  InstanceSize,
+  InstanceType,
+  type InterfaceVpcEndpoint,
+  InterfaceVpcEndpointAwsService,
+  SubnetType,
+  Vpc,
+} from "aws-cdk-lib/aws-ec2";
+import { Code } from "aws-cdk-lib/aws-lambda";
+import {
+  CaCertificate,
+  Credentials,
+  DatabaseInstance,
+  DatabaseInstanceEngine,
+  ParameterGroup,
+  PostgresEngineVersion,
+  StorageType,
+} from "aws-cdk-lib/aws-rds";
+import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
+import { Construct, type IDependable } from "constructs";
+import type { DynamicDatabaseProps } from "../database/dynamic-database-props.ts";
+import { allowRead } from "../database/lease-secrets.ts";
+import { bundleFolder } from "../functions/function-code.ts";
+import { type FunctionNetworkProps, makeFunctionNetwork } from "../functions/function-network.ts";
+import { HandlerProvider } from "../functions/handler-provider.ts";
+import { MayflyFunction } from "../functions/mayfly-function.ts";
+
+/** The administrator of every sandbox. */
+export const SANDBOX_ADMINISTRATOR = "postgres";
+
+const ISOLATED = { subnetType: SubnetType.PRIVATE_ISOLATED };
+
+/** Properties of a SandboxDatabase. */
+export interface SandboxDatabaseProps {
+  /** The application database to make. */
+  readonly databaseName: string;
+  /** The PostgreSQL role to make, owner of the seeded table. */
+  readonly owner: string;
+  /** Folder of the bundles. */
+  readonly assets: string;
+}
+
+/** A small PostgreSQL on RDS in a VPC without a way out, with a table to look at. Not for data. */
+export class SandboxDatabase extends Construct {
+  readonly vpc: Vpc;
+  readonly instance: DatabaseInstance;
+  readonly adminSecret: ISecret;
+  /** What to wait for before the database is used. */
+  readonly ready: readonly IDependable[];
+  #lambdaEndpoint: InterfaceVpcEndpoint | undefined;
+  #rdsEndpoint: InterfaceVpcEndpoint | undefined;
+
+  constructor(scope: Construct, id: string, props: SandboxDatabaseProps) {
+    super(scope, id);
+    this.vpc = new Vpc(this, "Vpc", {
+      maxAzs: 2,
+      natGateways: 0,
+      subnetConfiguration: [{ name: "isolated", ...ISOLATED }],
+      // closing the default group takes a custom resource of CDK's; nothing here uses the group
+      restrictDefaultSecurityGroup: false,
+    });
+    // what the functions call; Lambda writes their logs, and CDK's framework runs outside the VPC
+    const endpoints = [
+      this.#endpoint("SecretsManager", InterfaceVpcEndpointAwsService.SECRETS_MANAGER),
+      this.#endpoint("Scheduler", new InterfaceVpcEndpointAwsService("scheduler")),
+    ];
+    this.instance = this.#instance(props.databaseName);
+    if (this.instance.secret === undefined)
+      throw new Error(`${this.node.path} has no secret; RDS instances with a generated one do`);
+    this.adminSecret = this.instance.secret;
+    this.ready = [...endpoints, this.instance, this.#seed(props, endpoints)];
+  }
+
+  /** Where the database is, as DynamicDatabase takes it. */
+  get address(): FunctionNetworkProps &
+    Pick<DynamicDatabaseProps, "host" | "serverId" | "adminSecret"> {
+    const { instanceResourceId } = this.instance;
+    return {
+      vpc: this.vpc,
+      vpcSubnets: ISOLATED,
+      databaseConnections: this.instance,
+      host: this.instance.instanceEndpoint.hostname,
+      port: this.instance.instanceEndpoint.port,
+      ...(instanceResourceId !== undefined && { serverId: instanceResourceId }),
+      adminSecret: this.adminSecret,
+    };
+  }
+
+  /** The way to the Lambda API, by which consumers ask; made when the first needs it. */
+  get lambdaEndpoint(): InterfaceVpcEndpoint {
+    this.#lambdaEndpoint ??= this.#endpoint("Lambda", InterfaceVpcEndpointAwsService.LAMBDA);
+    return this.#lambdaEndpoint;
+  }
+
+  /** The way to the RDS API, which sets the administrator's password; made when that is rotated. */
+  get rdsEndpoint(): InterfaceVpcEndpoint {
+    this.#rdsEndpoint ??= this.#endpoint("Rds", InterfaceVpcEndpointAwsService.RDS);
+    return this.#rdsEndpoint;
+  }
+
+  /** In one zone: half the price, and a sandbox may be down when a zone is. */
+  #endpoint(id: string, service: InterfaceVpcEndpointAwsService): InterfaceVpcEndpoint {
+    const subnets = { subnets: this.vpc.isolatedSubnets.slice(0, 1) };
+    return this.vpc.addInterfaceEndpoint(id, { service, subnets });
+  }
+
+  #instance(databaseName: string): DatabaseInstance {
+    const engine = DatabaseInstanceEngine.postgres({ version: PostgresEngineVersion.VER_18_3 });
+    return new DatabaseInstance(this, "Instance", {
+      engine,
+      instanceType: InstanceType.of(InstanceClass.T4G, InstanceSize.MICRO),
+      vpc: this.vpc,
+      vpcSubnets: ISOLATED,
+      publiclyAccessible: false,
+      databaseName,
+      credentials: Credentials.fromGeneratedSecret(SANDBOX_ADMINISTRATOR),
+      parameterGroup: new ParameterGroup(this, "Parameters", {
+        engine,
+        parameters: { "rds.force_ssl": "1" },
+        removalPolicy: RemovalPolicy.DESTROY,
+      }),
+      caCertificate: CaCertificate.RDS_CA_RSA2048_G1,
+      storageType: StorageType.GP3,
+      allocatedStorage: 20,
+      storageEncrypted: true,
+      backupRetention: Duration.days(1),
+      deleteAutomatedBackups: true,
+      deletionProtection: false,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+  }
+
+  #seed(props: SandboxDatabaseProps, endpoints: readonly IDependable[]): CustomResource {
+    const { hostname, port } = this.instance.instanceEndpoint;
+    const network = makeFunctionNetwork(this, "SeederSecurityGroup", this.address);
+    const seeder = new MayflyFunction(this, "Seeder", {
+      description: "Mayfly: seeds the sandbox",
+      code: Code.fromAsset(bundleFolder(props.assets, "seeder")),
+      network,
+      timeout: Duration.minutes(5),
+      environment: {
+        DB_HOST: hostname,
+        DB_PORT: Tokenization.stringifyNumber(port),
+        ADMIN_SECRET_ARN: this.adminSecret.secretArn,
+      },
+    });
+    allowRead(seeder, [this.adminSecret]);
+    const seed = new CustomResource(this, "Seed", {
+      serviceToken: new HandlerProvider(this, "SeedFramework", seeder.lambda).serviceToken,
+      resourceType: "Custom::MayflySandboxSeed",
+      serviceTimeout: Duration.minutes(10),
+      properties: { Database: props.databaseName, Owner: props.owner },
+    });
+    seed.node.addDependency(...endpoints, this.instance, network.securityGroup);
+    return seed;
+  }
+}

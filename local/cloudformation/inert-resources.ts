@@ -1,0 +1,66 @@
+import { type Account, arnOf } from "../account.ts";
+import type { Json } from "./assembly.ts";
+import type { Created, Resource, ResourceTypes } from "./resource.ts";
+
+/** Attributes of a resource that does nothing here, from its properties and its `Ref`. */
+type Attributes = (
+  properties: Json,
+  ref: string,
+  account: Account,
+) => Readonly<Record<string, unknown>>;
+
+const none: Attributes = () => ({});
+
+/** Types without an effect on one machine: no network to cut up, no log store, nobody to alarm. */
+const INERT: Readonly<Record<string, readonly [prefix: string, attributes: Attributes]>> = {
+  "AWS::CDK::Metadata": ["metadata", none],
+  "AWS::CloudWatch::Alarm": [
+    "alarm",
+    (_, ref, account) => ({ Arn: arnOf(account, "cloudwatch", `alarm:${ref}`) }),
+  ],
+  "AWS::CloudWatch::Dashboard": ["dashboard", none],
+  "AWS::EC2::RouteTable": ["rtb", (_, ref) => ({ RouteTableId: ref })],
+  "AWS::EC2::SecurityGroup": ["sg", ({ VpcId }, ref) => ({ GroupId: ref, VpcId })],
+  "AWS::EC2::SecurityGroupEgress": ["sgr", none],
+  "AWS::EC2::SecurityGroupIngress": ["sgr", none],
+  "AWS::EC2::Subnet": [
+    "subnet",
+    ({ AvailabilityZone, CidrBlock, VpcId }, ref) => ({
+      SubnetId: ref,
+      AvailabilityZone,
+      CidrBlock,
+      VpcId,
+    }),
+  ],
+  "AWS::EC2::SubnetRouteTableAssociation": ["rtbassoc", none],
+  "AWS::EC2::VPC": [
+    "vpc",
+    ({ CidrBlock }, ref) => ({
+      VpcId: ref,
+      CidrBlock,
+      CidrBlockAssociations: [`assoc-${ref}`],
+      DefaultSecurityGroup: `sg-default-${ref}`,
+    }),
+  ],
+  "AWS::EC2::VPCEndpoint": ["vpce", () => ({ DnsEntries: [], NetworkInterfaceIds: [] })],
+  "AWS::IAM::InstanceProfile": ["profile", none],
+  "AWS::Logs::LogGroup": [
+    "log-group",
+    (_, ref, account) => ({ Arn: `${arnOf(account, "logs", `log-group:${ref}`)}:*` }),
+  ],
+  "AWS::Logs::QueryDefinition": ["query", (_, ref) => ({ QueryDefinitionId: ref })],
+  "AWS::RDS::DBSubnetGroup": ["db-subnet-group", none],
+};
+
+/** Resources that are accepted, named and otherwise ignored. */
+export const inertResources = (account: Account): ResourceTypes =>
+  Object.fromEntries(
+    Object.entries(INERT).map(([type, [prefix, attributes]]) => {
+      const make = ({ logicalId, properties }: Resource): Created => {
+        const { LogGroupName } = properties as { LogGroupName?: string };
+        const ref = LogGroupName ?? `${prefix}-${logicalId.toLowerCase()}`;
+        return { ref, attributes: attributes(properties, ref, account) };
+      };
+      return [type, { changes: { "*": "update" }, create: make, update: make, remove: () => {} }];
+    }),
+  );

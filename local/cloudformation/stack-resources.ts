@@ -1,0 +1,74 @@
+import { randomEnd } from "../account.ts";
+import type { SecretReference } from "../secrets-manager/secrets-manager.ts";
+import type { Json } from "./assembly.ts";
+import type { Created, Effect, Existing, Resource, ResourceType } from "./resource.ts";
+import type { StackResource, TypeOf } from "./stack-plan.ts";
+import { resolveDynamic } from "./stack-scope.ts";
+
+/** What resources are made with. */
+export interface StackResourcesOptions {
+  /** The stack's: part of the names that it gives. */
+  readonly name: string;
+  readonly typeOf: TypeOf;
+  readonly resolveSecret: (reference: SecretReference) => string;
+  /** Told what will be done to which resource next, which waits for it. */
+  readonly onProgress: (line: string) => void | Promise<void>;
+}
+
+/** A resource as a template wants it; `{{resolve:…}}` is still in its words. */
+export type Described = Omit<StackResource, "ref" | "attributes">;
+
+/** Makes, changes and takes away one resource at a time. */
+export class StackResources {
+  readonly #options: StackResourcesOptions;
+
+  constructor(options: StackResourcesOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Error for a type that the runner does not have. */
+  typeOf(name: string): ResourceType {
+    const type = this.#options.typeOf(name);
+    if (type === undefined) throw new Error(`the local runner does not implement ${name}`);
+    return type;
+  }
+
+  async create(wanted: Described, effect?: Effect): Promise<StackResource> {
+    await this.#say(effect === "replace" ? "replacing" : "creating", wanted);
+    const created = await this.typeOf(wanted.type).create(this.#resolved(wanted));
+    return { ...wanted, ...created };
+  }
+
+  async update(wanted: Described, former: Existing): Promise<StackResource> {
+    await this.#say("updating", wanted);
+    const type = this.typeOf(wanted.type);
+    const { ref, attributes = {} } = former;
+    const changed: Created | undefined = await type.update?.(this.#resolved(wanted), former);
+    return { ...wanted, ...(changed ?? { ref, attributes }) };
+  }
+
+  /** Take a resource away, unless the template says that it is to be kept. */
+  async remove(
+    resource: StackResource,
+    policy: string | undefined,
+    isNew: boolean = false,
+  ): Promise<void> {
+    const kept = policy === "Retain" || (policy === "RetainExceptOnCreate" && !isNew);
+    await this.#say(kept ? "keeping" : "deleting", resource);
+    if (!kept) await this.typeOf(resource.type).remove(resource);
+  }
+
+  #resolved({ logicalId, type, properties }: Described): Resource {
+    const { name, resolveSecret } = this.#options;
+    return {
+      logicalId,
+      type,
+      properties: resolveDynamic(properties, resolveSecret) as Json,
+      physicalName: (length) => `${`${name}-${logicalId}`.slice(0, length - 13)}-${randomEnd(12)}`,
+    };
+  }
+
+  async #say(doing: string, { type, logicalId }: Described): Promise<void> {
+    await this.#options.onProgress(`${doing} ${type} ${logicalId}`);
+  }
+}

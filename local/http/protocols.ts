@@ -1,0 +1,149 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Session } from "../iam/identity.ts";
+import { type AwsError, notImplemented } from "./aws-error.ts";
+
+/** A request whose credentials are known. */
+export interface ApiRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  readonly caller: Session;
+}
+
+/** What goes back over HTTP. */
+export interface ApiReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Buffer;
+}
+
+/** An AWS service behind the gateway, chosen by the service name in the request's signature. */
+export interface Service {
+  answer(request: ApiRequest): Promise<ApiReply>;
+  /** An error in the form the service's clients parse. */
+  refuse(error: AwsError): ApiReply;
+  /** What this service calls credentials that it does not know. */
+  readonly unknownCredentials: string;
+}
+
+/** One operation: its input as the SDK's types describe it, and who asks. */
+export type Operation = (input: object, caller: Session) => unknown;
+
+/** Give an operation its input's type, as the SDK declares it. */
+export const operation =
+  <Input>(run: (input: Input, caller: Session) => unknown): Operation =>
+  (input, caller) =>
+    run(input as Input, caller);
+
+/** Dates travel as seconds since the epoch. */
+const json = (value: unknown): string =>
+  JSON.stringify(value ?? {}, function (this: Record<string, unknown>, name, each: unknown) {
+    const original = this[name];
+    return original instanceof Date ? original.getTime() / 1_000 : each;
+  });
+
+/** A reply of a `restJson1` or `awsJson` service. */
+export const jsonReply = (value: unknown, status = 200, headers = {}): ApiReply => ({
+  status,
+  headers: { "content-type": "application/json", ...headers },
+  body: json(value),
+});
+
+/** A service of the awsJson protocols: the operation is in `x-amz-target`. */
+export function jsonService(
+  name: string,
+  operations: Readonly<Record<string, Operation>>,
+): Service {
+  return {
+    unknownCredentials: "UnrecognizedClientException",
+    answer: async ({ headers, body, caller }) => {
+      const [, wanted = ""] = String(headers["x-amz-target"]).split(".");
+      const run = operations[wanted];
+      if (run === undefined) throw notImplemented(name, wanted);
+      const output = await run(JSON.parse(body.toString() || "{}"), caller);
+      return jsonReply(output, 200, { "content-type": "application/x-amz-json-1.1" });
+    },
+    refuse: ({ code, message, status, details }) =>
+      jsonReply({ __type: code, Message: message, ...details }, status ?? 400, {
+        "content-type": "application/x-amz-json-1.1",
+      }),
+  };
+}
+
+const escaped = (text: string): string =>
+  text.replace(/[&<>"]/g, (each) => `&#${each.charCodeAt(0)};`);
+
+/** Members become elements; a list becomes as many elements of its member's name. */
+function xml(value: unknown): string {
+  if (value instanceof Date) return value.toISOString();
+  if (value === null || typeof value !== "object") return escaped(String(value));
+  return Object.entries(value)
+    .filter(([, each]) => each !== undefined)
+    .flatMap(([name, each]) => (Array.isArray(each) ? each : [each]).map((one) => [name, one]))
+    .map(([name, each]) => `<${name}>${xml(each)}</${name}>`)
+    .join("");
+}
+
+/** A service of the awsQuery protocol: a form with `Action`, answered in XML. */
+export function queryService(
+  name: string,
+  namespace: string,
+  operations: Readonly<Record<string, Operation>>,
+): Service {
+  const reply = (status: number, root: string, value: unknown): ApiReply => ({
+    status,
+    headers: { "content-type": "text/xml" },
+    body: `<${root} xmlns="${namespace}">${xml(value)}</${root}>`,
+  });
+  return {
+    unknownCredentials: "InvalidClientTokenId",
+    answer: async ({ body, caller }) => {
+      const {
+        Action: wanted = "",
+        Version: _,
+        ...input
+      } = Object.fromEntries(new URLSearchParams(body.toString()));
+      const run = operations[wanted];
+      if (run === undefined) throw notImplemented(name, wanted);
+      return reply(200, `${wanted}Response`, { [`${wanted}Result`]: await run(input, caller) });
+    },
+    refuse: ({ code, message, status }) =>
+      reply(status ?? (code === "AccessDeniedException" ? 403 : 400), "ErrorResponse", {
+        Error: {
+          Type: "Sender",
+          Code: code === "AccessDeniedException" ? "AccessDenied" : code,
+          Message: message,
+        },
+      }),
+  };
+}
+
+/** One route of a REST service: `path` captures its variables in named groups. */
+export interface Route {
+  readonly method: string;
+  readonly path: RegExp;
+  run(variables: Readonly<Record<string, string>>, request: ApiRequest): Promise<ApiReply>;
+}
+
+/** A service of the restJson1 protocol. */
+export function restService(name: string, routes: readonly Route[]): Service {
+  return {
+    unknownCredentials: "UnrecognizedClientException",
+    answer: async (request) => {
+      const { method, url } = request;
+      const route = routes.find((each) => each.method === method && each.path.test(url.pathname));
+      if (route === undefined) throw notImplemented(name, `${method} ${url.pathname}`);
+      const { groups = {} } = route.path.exec(url.pathname) ?? {};
+      const variables = Object.entries(groups).map(([key, value]) => [
+        key,
+        decodeURIComponent(value),
+      ]);
+      return route.run(Object.fromEntries(variables), request);
+    },
+    refuse: ({ code, message, status, details }) =>
+      jsonReply({ ...details, message }, status ?? (code === "AccessDeniedException" ? 403 : 400), {
+        "x-amzn-errortype": code,
+      }),
+  };
+}

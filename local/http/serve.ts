@@ -1,0 +1,50 @@
+import type { Account } from "../account.ts";
+import { makeCloudFormation } from "../cloudformation/cloudformation.ts";
+import type { Stack } from "../cloudformation/stack.ts";
+import { makeSts } from "../iam/sts.ts";
+import { type LogEvents, makeLogs } from "../logs/logs.ts";
+import type { Services } from "../services.ts";
+import { type Gateway, startGateway } from "./gateway.ts";
+
+/** A line that a function printed. */
+export interface LogLine {
+  readonly functionName: string;
+  readonly line: string;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+}
+
+interface Served {
+  readonly account: Account;
+  readonly services: Services;
+  readonly stack: Stack;
+  readonly logs: readonly LogLine[];
+  readonly onFault: (line: string) => void;
+}
+
+/** Let all services answer, behind one address. */
+export function serve({ account, stack, services, logs, onFault }: Served): Promise<Gateway> {
+  const { access, eventBridge, functions, identities, lambda, rds, scheduler, secrets } = services;
+  const eventsOf: LogEvents = (group) => {
+    const names = functions.loggingTo(group);
+    if (names.length === 0) return undefined;
+    return logs
+      .filter(({ functionName }) => names.includes(functionName))
+      .map(({ line: message, timestamp }) => ({ message, timestamp }));
+  };
+  return startGateway({
+    account,
+    identities,
+    onFault,
+    services: {
+      cloudformation: makeCloudFormation(access, stack),
+      events: eventBridge.service,
+      lambda: lambda.service,
+      logs: makeLogs(account, access, eventsOf),
+      rds: rds.service,
+      scheduler: scheduler.service,
+      secretsmanager: secrets.service,
+      sts: makeSts(account, access, identities),
+    },
+  });
+}

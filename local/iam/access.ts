@@ -1,0 +1,155 @@
+import { type RequestAnalysis, runSimulation } from "@cloud-copilot/iam-simulate";
+import type { Account } from "../account.ts";
+import { AwsError } from "../http/aws-error.ts";
+import type { PolicyDocument, Role, Session } from "./identity.ts";
+import { PolicyUse } from "./policy-use.ts";
+
+/** One decision of the policies, in the order in which they were taken. */
+export interface AccessDecision {
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** The role's ARN, or the name of an AWS service. */
+  readonly principal: string;
+  readonly action: string;
+  readonly resource: string;
+  readonly decision: "Allowed" | "ImplicitlyDenied" | "ExplicitlyDenied";
+}
+
+/** What somebody wants to do. */
+export interface AccessRequest {
+  /** e.g. `lambda:InvokeFunction`. */
+  readonly action: string;
+  readonly resource: string;
+  /** The resource's own policy, if it has one. */
+  readonly policy?: PolicyDocument | undefined;
+  /** Condition keys beyond the principal's. */
+  readonly context?: Readonly<Record<string, string>>;
+}
+
+interface Verdict {
+  readonly decision: AccessDecision["decision"];
+  /** What the principal's own policies say, whatever the resource's say. */
+  readonly identity: AccessDecision["decision"] | undefined;
+}
+
+/** Who may do what: the template's policies, evaluated on every call. */
+export class Access {
+  readonly #account: Account;
+  readonly decisions: AccessDecision[] = [];
+  /** Which statements took them. */
+  readonly use = new PolicyUse();
+
+  constructor(account: Account) {
+    this.#account = account;
+  }
+
+  /**
+   * Let the session do it, or not.
+   *
+   * @throws AwsError `AccessDeniedException`, in the words AWS uses.
+   * @throws Error when the policies cannot be evaluated: a fault of the template or the runner.
+   */
+  async authorize(session: Session, request: AccessRequest): Promise<void> {
+    const { action, resource } = request;
+    const { decision, identity } = await this.#decide(session.arn, request, session.role);
+    if (decision === "Allowed") return;
+    const kind = identity === undefined || identity === decision ? "identity" : "resource";
+    const why =
+      decision === "ExplicitlyDenied"
+        ? `with an explicit deny in ${kind === "identity" ? "an" : "a"} ${kind}-based policy`
+        : `because no ${kind}-based policy allows the ${action} action`;
+    throw new AwsError(
+      "AccessDeniedException",
+      `User: ${session.arn} is not authorized to perform: ${action} on resource: ${resource} ${why}`,
+    );
+  }
+
+  /** Whether a role's trust policy lets an AWS service assume it. */
+  async trusts(
+    role: Role,
+    service: string,
+    context: Record<string, string> = {},
+  ): Promise<boolean> {
+    const request = { action: "sts:AssumeRole", resource: role.arn, policy: role.trust, context };
+    return (await this.#decide(service, request)).decision === "Allowed";
+  }
+
+  /**
+   * Let an AWS service do it, by the resource's own policy.
+   *
+   * @throws AwsError `AccessDeniedException`.
+   */
+  async authorizeService(service: string, request: AccessRequest): Promise<void> {
+    const { decision } = await this.#decide(service, request);
+    if (decision === "Allowed") return;
+    throw new AwsError(
+      "AccessDeniedException",
+      `${service} is not authorized to perform: ${request.action} on resource: ${request.resource}`,
+    );
+  }
+
+  async #decide(principal: string, request: AccessRequest, role?: Role): Promise<Verdict> {
+    const { action, resource, policy, context } = request;
+    const result = await runSimulation(
+      {
+        request: {
+          principal,
+          action,
+          resource: { resource, accountId: this.#account.id },
+          contextVariables: { ...this.#contextOf(role), ...context },
+        },
+        identityPolicies: [...(role?.policies ?? [])],
+        serviceControlPolicies: [],
+        resourceControlPolicies: [],
+        ...(policy !== undefined && { resourcePolicy: policy }),
+      },
+      {},
+    );
+    if (result.resultType === "error")
+      throw new Error(
+        `the policies cannot decide ${action} on ${resource} for ${principal}: ${JSON.stringify(result.errors)}`,
+      );
+    this.decisions.push({
+      at: new Date().toISOString(),
+      principal: role?.arn ?? principal,
+      action,
+      resource,
+      decision: result.overallResult,
+    });
+    const analysis = result.resultType === "single" ? result.result.analysis : undefined;
+    this.#recordUse(analysis, request, role);
+    return { decision: result.overallResult, identity: analysis?.identityAnalysis?.result };
+  }
+
+  #recordUse(
+    analysis: RequestAnalysis | undefined,
+    { action, policy }: AccessRequest,
+    role: Role | undefined,
+  ): void {
+    const { identityAnalysis: own, resourceAnalysis: its } = analysis ?? {};
+    for (const { policyId, statement } of decisive(own)) {
+      const found = role?.policies.find(({ name }) => name === policyId);
+      if (found !== undefined) this.use.record(found.policy, statement.index(), action);
+    }
+    if (policy === undefined) return;
+    for (const { statement } of decisive(its)) this.use.record(policy, statement.index(), action);
+  }
+
+  #contextOf(role: Role | undefined): Record<string, string> {
+    if (role === undefined) return {};
+    return {
+      // Of an assumed role, AWS gives the role's ARN here, not the session's.
+      "aws:PrincipalArn": role.arn,
+      "aws:PrincipalAccount": this.#account.id,
+      "aws:PrincipalType": "AssumedRole",
+      "aws:RequestedRegion": this.#account.region,
+      "aws:SecureTransport": "true",
+    };
+  }
+}
+
+/** The statements that matched: a Deny alone decides, whatever is allowed besides. */
+const decisive = (
+  analysis: RequestAnalysis["identityAnalysis"] | RequestAnalysis["resourceAnalysis"],
+) =>
+  analysis?.denyStatements.length ? analysis.denyStatements : (analysis?.allowStatements ?? []);

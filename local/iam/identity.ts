@@ -1,0 +1,239 @@
+import { randomBytes } from "node:crypto";
+import { type Account, globalArnOf, randomEnd } from "../account.ts";
+import type { Json } from "../cloudformation/assembly.ts";
+import type { Created, Existing, Resource, ResourceTypes } from "../cloudformation/resource.ts";
+import type { HeldPolicy } from "./policy-use.ts";
+
+/** An IAM policy document, as the template has it after its intrinsic functions. */
+export type PolicyDocument = Json;
+
+/** A policy of a role, inline or attached by an `AWS::IAM::Policy`. */
+export interface NamedPolicy {
+  readonly name: string;
+  readonly policy: PolicyDocument;
+  /** True for one that the role itself states. */
+  readonly inline?: boolean;
+}
+
+/** An IAM role. */
+export interface Role {
+  readonly name: string;
+  readonly arn: string;
+  /** As IAM's, e.g. `AROA…`. */
+  readonly id: string;
+  readonly logicalId: string | undefined;
+  /** Who may assume it. */
+  trust: PolicyDocument;
+  policies: readonly NamedPolicy[];
+}
+
+/** Temporary credentials. Signatures are not verified, so the secret is only for show. */
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+}
+
+/** A role in use: what the credentials of a request stand for. */
+export interface Session {
+  readonly role: Role;
+  /** `arn:aws:sts::<account>:assumed-role/<role>/<session>`. */
+  readonly arn: string;
+  /** `<role's id>:<session>`, as STS calls it. */
+  readonly userId: string;
+  readonly credentials: Credentials;
+}
+
+/** The name of the principal that may do anything its targets' policies do not deny. */
+export const ADMINISTRATOR = "administrator";
+
+const LOGS = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
+
+/** What Lambda does with a role to connect its function to a VPC, by AWS's own managed policy. */
+export const NETWORK_INTERFACES = [
+  "ec2:CreateNetworkInterface",
+  "ec2:DescribeNetworkInterfaces",
+  "ec2:DescribeSubnets",
+  "ec2:DeleteNetworkInterface",
+  "ec2:AssignPrivateIpAddresses",
+  "ec2:UnassignPrivateIpAddresses",
+];
+
+/** The managed policies whose text is here, by the end of their ARN. All are for `*`. */
+const MANAGED_POLICIES: Readonly<Record<string, readonly string[]>> = {
+  "policy/service-role/AWSLambdaBasicExecutionRole": LOGS,
+  "policy/service-role/AWSLambdaVPCAccessExecutionRole": [...LOGS, ...NETWORK_INTERFACES],
+};
+
+const allow = (Action: string | readonly string[], Resource: string): PolicyDocument => ({
+  Version: "2012-10-17",
+  Statement: [{ Effect: "Allow", Action, Resource }],
+});
+
+/** Roles, their policies and the sessions that credentials stand for. */
+export class Identities {
+  readonly #account: Account;
+  readonly #roles = new Map<string, Role>();
+  readonly #sessions = new Map<string, Session>();
+  readonly #byAccessKey = new Map<string, Session>();
+
+  constructor(account: Account) {
+    this.#account = account;
+    this.addRole(ADMINISTRATOR).policies = [{ name: "everything", policy: allow("*", "*") }];
+  }
+
+  /** A new role. Without a trust policy, the account's own principals may assume it. */
+  addRole(name: string, trust?: PolicyDocument, logicalId?: string): Role {
+    const role: Role = {
+      name,
+      arn: globalArnOf(this.#account, "iam", `role/${name}`),
+      id: `AROA${randomEnd(17).toUpperCase()}`,
+      logicalId,
+      trust: trust ?? {
+        Version: "2012-10-17",
+        Statement: [
+          {
+            Effect: "Allow",
+            Principal: { AWS: globalArnOf(this.#account, "iam", "root") },
+            Action: "sts:AssumeRole",
+          },
+        ],
+      },
+      policies: [],
+    };
+    this.#roles.set(name, role);
+    return role;
+  }
+
+  /** A role by name, ARN or logical id. */
+  find(principal: string): Role | undefined {
+    const roles = [...this.#roles.values()];
+    return roles.find((role) => [role.name, role.arn, role.logicalId].includes(principal));
+  }
+
+  /** As `find`. @throws Error when there is none. */
+  role(principal: string): Role {
+    const role = this.find(principal);
+    if (role !== undefined) return role;
+    throw new Error(`no role ${principal}; there are ${[...this.#roles.keys()].join(", ")}`);
+  }
+
+  /** The policies that the template states: those of roles, and who may assume them. */
+  get policies(): readonly HeldPolicy[] {
+    return [...this.#roles.values()]
+      .filter(({ logicalId }) => logicalId !== undefined)
+      .flatMap(({ logicalId = "", trust, policies }) => [
+        { holder: `${logicalId} (trust)`, policy: trust },
+        ...policies
+          .filter(({ name }) => !name.startsWith("arn:"))
+          .map(({ policy }) => ({ holder: logicalId, policy })),
+      ]);
+  }
+
+  /** The one session of a role under a session name; its credentials stay the same. */
+  session(role: Role, sessionName: string): Session {
+    const arn = globalArnOf(this.#account, "sts", `assumed-role/${role.name}/${sessionName}`);
+    const known = this.#sessions.get(arn);
+    if (known !== undefined) return known;
+    const session: Session = {
+      role,
+      arn,
+      userId: `${role.id}:${sessionName}`,
+      credentials: {
+        accessKeyId: `ASIA${randomEnd(16).toUpperCase()}`,
+        secretAccessKey: randomBytes(30).toString("base64"),
+        sessionToken: randomBytes(60).toString("base64"),
+      },
+    };
+    this.#sessions.set(arn, session);
+    this.#byAccessKey.set(session.credentials.accessKeyId, session);
+    return session;
+  }
+
+  /** Whose credentials these are; `undefined` for unknown ones. */
+  bearer(accessKeyId: string, sessionToken: string | undefined): Session | undefined {
+    const session = this.#byAccessKey.get(accessKeyId);
+    return session?.credentials.sessionToken === sessionToken ? session : undefined;
+  }
+
+  readonly resources: ResourceTypes = {
+    "AWS::IAM::Role": {
+      changes: { RoleName: "replace", "*": "update" },
+      create: (resource) => this.#createRole(resource),
+      update: (resource, { ref }) => this.#describeRole(this.role(ref), resource),
+      remove: ({ ref }) => this.#removeRole(this.role(ref)),
+    },
+    "AWS::IAM::Policy": {
+      changes: { "*": "update" },
+      create: (resource) => this.#attach(resource),
+      update: (resource, former) => {
+        this.#detach(former);
+        return this.#attach(resource);
+      },
+      remove: (policy) => this.#detach(policy),
+    },
+  };
+
+  #attach({ logicalId: name, properties }: Pick<Resource, "logicalId" | "properties">): Created {
+    const { PolicyDocument: policy, Roles = [] } = properties as {
+      PolicyDocument: PolicyDocument;
+      Roles?: string[];
+    };
+    for (const roleName of Roles) {
+      // A role that the template only names was made elsewhere, in the same account.
+      const role = this.find(roleName) ?? this.addRole(roleName);
+      role.policies = [...role.policies, { name, policy }];
+    }
+    return { ref: name };
+  }
+
+  #detach({ logicalId }: Existing): void {
+    for (const role of this.#roles.values())
+      role.policies = role.policies.filter(({ name }) => name !== logicalId);
+  }
+
+  #createRole(resource: Resource): Created {
+    const { logicalId, properties, physicalName } = resource;
+    const { RoleName = physicalName(64) } = properties as { RoleName?: string };
+    managedPoliciesOf(resource);
+    return this.#describeRole(this.addRole(RoleName, {}, logicalId), resource);
+  }
+
+  /** Trust and inline policies; those that hang on it as resources of their own stay. */
+  #describeRole(role: Role, resource: Resource): Created {
+    const { AssumeRolePolicyDocument, Policies = [] } = resource.properties as {
+      AssumeRolePolicyDocument: PolicyDocument;
+      Policies?: { PolicyName: string; PolicyDocument: PolicyDocument }[];
+    };
+    const inline = Policies.map(({ PolicyName, PolicyDocument: policy }) => ({
+      name: PolicyName,
+      policy,
+      inline: true,
+    }));
+    role.trust = AssumeRolePolicyDocument;
+    const managed = managedPoliciesOf(resource).map((each) => ({ ...each, inline: true }));
+    const attached = role.policies.filter((each) => !each.inline);
+    role.policies = [...managed, ...inline, ...attached];
+    return { ref: role.name, attributes: { Arn: role.arn, RoleId: role.id } };
+  }
+
+  /** Whoever still holds keys of it is nobody from now on. */
+  #removeRole(role: Role): void {
+    this.#roles.delete(role.name);
+    for (const [arn, session] of this.#sessions)
+      if (session.role === role) {
+        this.#sessions.delete(arn);
+        this.#byAccessKey.delete(session.credentials.accessKeyId);
+      }
+  }
+}
+
+/** @throws Error for a policy whose text is not here. */
+const managedPoliciesOf = ({ logicalId, properties }: Resource): NamedPolicy[] =>
+  ((properties.ManagedPolicyArns ?? []) as string[]).map((arn) => {
+    const actions = MANAGED_POLICIES[arn.split(":").slice(5).join(":")];
+    if (actions !== undefined) return { name: arn, policy: allow(actions, "*") };
+    throw new Error(
+      `role ${logicalId} has the managed policy ${arn}, whose text the local runner does not have; state its permissions inline`,
+    );
+  });

@@ -1,0 +1,239 @@
+import { type Account, arnOf } from "../account.ts";
+import type { Json } from "../cloudformation/assembly.ts";
+import type { Resource } from "../cloudformation/resource.ts";
+import type { Access } from "../iam/access.ts";
+import {
+  type Identities,
+  NETWORK_INTERFACES,
+  type PolicyDocument,
+  type Role,
+  type Session,
+} from "../iam/identity.ts";
+import type { InstanceOptions } from "./lambda-instance.ts";
+import { LambdaPool, type OnInvoke } from "./lambda-pool.ts";
+
+/** How asynchronous events of one qualifier are handled. */
+export interface EventInvokeConfig {
+  readonly MaximumRetryAttempts?: number | string;
+  readonly MaximumEventAgeInSeconds?: number | string;
+  readonly DestinationConfig?: { readonly OnFailure?: { readonly Destination: string } };
+}
+
+/** Statements that one resource of the template adds to the policy of one qualifier. */
+export interface PolicyPart {
+  readonly logicalId: string;
+  readonly type: string;
+  readonly qualifier: string;
+  readonly statements: readonly Json[];
+}
+
+/** What a function is now, or was when a version was published. */
+export interface FunctionState {
+  readonly logGroup: string;
+  readonly role: Role;
+  readonly environment: Readonly<Record<string, string>>;
+  /** How to start a process of it. */
+  readonly instance: (version: string) => InstanceOptions;
+}
+
+/** One function, with all that hangs on its qualifiers. The unqualified one is `""`. */
+export interface LambdaFunction extends FunctionState {
+  readonly name: string;
+  readonly arn: string;
+  readonly logicalId: string;
+  readonly pool: LambdaPool;
+  /** By version, `$LATEST` included. A published one never changes. */
+  readonly states: Map<string, FunctionState>;
+  /** How many versions were ever published: their numbers are not used again. */
+  published: number;
+  /** Version number by alias or version; `$LATEST` is itself. */
+  readonly qualifiers: Map<string, string>;
+  readonly invokeConfigs: Map<string, EventInvokeConfig>;
+  policyParts: readonly PolicyPart[];
+}
+
+/** The policy of a function's qualifier, if it has one. */
+export function policyOf(
+  { policyParts }: LambdaFunction,
+  qualifier: string,
+): PolicyDocument | undefined {
+  const parts = policyParts.filter((each) => each.qualifier === qualifier);
+  if (parts.length === 0) return undefined;
+  return { Version: "2012-10-17", Statement: parts.flatMap(({ statements }) => statements) };
+}
+
+/** What functions are made with. */
+export interface FunctionsOptions {
+  readonly account: Account;
+  /** The folder of a function's code. */
+  readonly codeFolder: (s3Key: string) => string;
+  readonly access: Access;
+  readonly identities: Identities;
+  /** What the runner adds to every function's environment. */
+  readonly environment: () => Readonly<Record<string, string>>;
+  readonly onInvoke?: OnInvoke | undefined;
+  readonly onLine: (functionName: string, line: string) => void;
+  /** Told once of each function whose role may not write its logs: on AWS, there would be none. */
+  readonly onFault: (line: string) => void;
+}
+
+interface FunctionProperties {
+  readonly Code: { readonly S3Key?: string };
+  readonly Handler: string;
+  readonly Role: string;
+  readonly Runtime: string;
+  readonly Timeout?: number | string;
+  readonly MemorySize?: number | string;
+  readonly Environment?: { readonly Variables?: Readonly<Record<string, unknown>> };
+  readonly LoggingConfig?: { readonly LogGroup?: string };
+  readonly VpcConfig?: object;
+}
+
+const UNSUPPORTED = ["Layers", "FileSystemConfigs", "ImageConfig", "DeadLetterConfig", "SnapStart"];
+
+/**
+ * A function as the template wants it.
+ *
+ * @throws Error as `stateOf`.
+ */
+export async function makeFunction(
+  resource: Resource,
+  options: FunctionsOptions,
+): Promise<LambdaFunction> {
+  const { logicalId, properties, physicalName } = resource;
+  const { FunctionName: name = physicalName(64) } = properties as { FunctionName?: string };
+  const state = await stateOf(name, resource, options);
+  const states = new Map([["$LATEST", state]]);
+  return {
+    ...state,
+    name,
+    arn: arnOf(options.account, "lambda", `function:${name}`),
+    logicalId,
+    pool: new LambdaPool(
+      concurrencyOf(properties),
+      (version) => (states.get(version) ?? state).instance(version),
+      (payload) => options.onInvoke?.(name, payload) ?? "run",
+    ),
+    states,
+    published: 0,
+    qualifiers: new Map([["$LATEST", "$LATEST"]]),
+    invokeConfigs: new Map(),
+    policyParts: [],
+  };
+}
+
+/**
+ * Change a function in place: `$LATEST` is another from now on, published versions are not.
+ *
+ * @throws Error as `stateOf`.
+ */
+export async function changeFunction(
+  lambda: LambdaFunction,
+  resource: Resource,
+  options: FunctionsOptions,
+): Promise<void> {
+  const state = await stateOf(lambda.name, resource, options);
+  Object.assign(lambda, state);
+  lambda.states.set("$LATEST", state);
+  lambda.pool.limit = concurrencyOf(resource.properties);
+  await lambda.pool.retire("$LATEST");
+}
+
+const concurrencyOf = ({ ReservedConcurrentExecutions: reserved }: Json): number =>
+  Number(reserved ?? Number.POSITIVE_INFINITY);
+
+/** @throws Error for what the runner does not have, and for a role that Lambda cannot assume. */
+async function stateOf(
+  name: string,
+  { logicalId, properties }: Resource,
+  options: FunctionsOptions,
+): Promise<FunctionState> {
+  const { access, codeFolder, identities, onLine, onFault } = options;
+  const wanted = properties as unknown as FunctionProperties;
+  const { S3Key } = wanted.Code;
+  const unsupported = UNSUPPORTED.filter((each) => each in properties);
+  if (unsupported.length > 0 || !wanted.Runtime.startsWith("nodejs") || S3Key === undefined)
+    throw new Error(
+      `${logicalId}: the local runner has Node functions from an asset folder, without ${unsupported.join(", ") || `"${wanted.Runtime}" or inline code`}`,
+    );
+  const role = identities.role(wanted.Role);
+  if (!(await access.trusts(role, "lambda.amazonaws.com")))
+    throw new Error(`${logicalId}: The role defined for the function cannot be assumed by Lambda.`);
+  const session = identities.session(role, name);
+  if (wanted.VpcConfig !== undefined) await mayJoinNetwork(session, options);
+  const taskRoot = codeFolder(S3Key);
+  const variables = Object.entries(wanted.Environment?.Variables ?? {});
+  const logGroup = wanted.LoggingConfig?.LogGroup ?? `/aws/lambda/${name}`;
+  const state = {
+    logGroup,
+    role,
+    environment: Object.fromEntries(variables.map(([key, value]) => [key, String(value)])),
+  };
+  let isLogging = false;
+  return {
+    ...state,
+    instance: (version) => ({
+      taskRoot,
+      environment: processEnvironment({ ...state, name }, version, wanted, options),
+      timeoutSeconds: Number(wanted.Timeout ?? 3),
+      onLine: (line) => {
+        if (!isLogging)
+          void mayLog(session, logGroup, options).catch(({ message }: Error) =>
+            onFault(`the logs of ${name} would be lost on AWS: ${message}`),
+          );
+        isLogging = true;
+        onLine(name, line);
+      },
+    }),
+  };
+}
+
+/** Lambda connects a function to its VPC as its role. @throws AwsError when that may not. */
+async function mayJoinNetwork(session: Session, { access, account }: FunctionsOptions) {
+  const networkInterface = arnOf(account, "ec2", "network-interface/eni-0123456789abcdef0");
+  for (const action of NETWORK_INTERFACES) {
+    const resource = action.startsWith("ec2:Describe") ? "*" : networkInterface;
+    await access.authorize(session, { action, resource });
+  }
+}
+
+/** Lambda writes a function's logs as its role. @throws AwsError when that may not. */
+async function mayLog(
+  session: Session,
+  logGroup: string,
+  { access, account }: FunctionsOptions,
+): Promise<void> {
+  const resource = arnOf(account, "logs", `log-group:${logGroup}:log-stream:stream`);
+  for (const action of ["logs:CreateLogStream", "logs:PutLogEvents"])
+    await access.authorize(session, { action, resource });
+}
+
+/** What the template sets, the runner's own, and what Lambda sets, which nobody can override. */
+function processEnvironment(
+  lambda: Pick<LambdaFunction, "name" | "role" | "logGroup" | "environment">,
+  version: string,
+  { Handler, Runtime, MemorySize = 128 }: FunctionProperties,
+  { account, identities, environment }: FunctionsOptions,
+): Record<string, string> {
+  const { credentials } = identities.session(lambda.role, lambda.name);
+  return {
+    ...lambda.environment,
+    ...environment(),
+    PATH: "/usr/local/bin:/usr/bin:/bin",
+    LANG: "en_US.UTF-8",
+    TZ: ":UTC",
+    _HANDLER: Handler,
+    AWS_EXECUTION_ENV: `AWS_Lambda_${Runtime}`,
+    AWS_REGION: account.region,
+    AWS_DEFAULT_REGION: account.region,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    AWS_SESSION_TOKEN: credentials.sessionToken,
+    AWS_LAMBDA_FUNCTION_NAME: lambda.name,
+    AWS_LAMBDA_FUNCTION_VERSION: version,
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(MemorySize),
+    AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand",
+    AWS_LAMBDA_LOG_GROUP_NAME: lambda.logGroup,
+    AWS_LAMBDA_LOG_STREAM_NAME: `[${version}]`,
+  };
+}

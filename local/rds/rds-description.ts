@@ -1,0 +1,51 @@
+import type { EmbeddedPostgres } from "../postgres/postgres.ts";
+
+/** A DB instance: the server, and what it is known by. */
+export interface Instance {
+  readonly id: string;
+  readonly arn: string;
+  readonly resourceId: string;
+  readonly dbname: string;
+  readonly server: EmbeddedPostgres;
+  readonly createdAt: Date;
+}
+
+/** What DescribeDBInstances is asked. */
+export interface DescribeInstances {
+  readonly DBInstanceIdentifier?: string;
+  /** As the awsQuery protocol sends `Filters`, of which one may be given. */
+  readonly [filter: `Filters.Filter.${string}`]: string;
+}
+
+/** The names in a filter by identifier; `undefined` without one. */
+export function filterOf(input: DescribeInstances): readonly string[] | undefined {
+  const fields = Object.entries(input).filter(([key]) => key.startsWith("Filters."));
+  if (fields.length === 0) return undefined;
+  const name = input["Filters.Filter.1.Name"];
+  if (name !== "db-instance-id" || input["Filters.Filter.2.Name"] !== undefined)
+    throw new Error(`the local runner filters DB instances by db-instance-id; got "${name}"`);
+  return fields.filter(([key]) => key.includes(".Values.")).map(([, value]) => value);
+}
+
+interface Relations {
+  readonly replicas?: readonly string[];
+  readonly source?: string | undefined;
+}
+
+/** What DescribeDBInstances answers of an instance that is there. */
+export const described = (
+  { id, arn, resourceId, dbname, server, createdAt }: Instance,
+  { replicas = [], source }: Relations,
+) => ({
+  DBInstanceIdentifier: id,
+  DbiResourceId: resourceId,
+  DBInstanceArn: arn,
+  DBInstanceStatus: "available",
+  Engine: "postgres",
+  DBName: dbname,
+  MasterUsername: server.masterUsername,
+  InstanceCreateTime: createdAt,
+  Endpoint: { Address: server.host, Port: server.port },
+  ReadReplicaDBInstanceIdentifiers: { ReadReplicaDBInstanceIdentifier: replicas },
+  ReadReplicaSourceDBInstanceIdentifier: source,
+});

@@ -1,0 +1,122 @@
+import type { RotationRulesType } from "@aws-sdk/client-secrets-manager";
+import { AwsError, validationError } from "../http/aws-error.ts";
+import { type Cadence, closest, parseRotationExpression } from "./rotation-expression.ts";
+
+/** When a secret is rotated, as far as its rules say. */
+export interface RotationPlan {
+  readonly cadence: Cadence;
+  /** How long the window is; `undefined` leaves it to the cadence. */
+  readonly hours: number | undefined;
+}
+
+/** When a rotation may happen; here it does when the window opens. */
+export interface RotationWindow {
+  readonly opens: number;
+  readonly closes: number;
+}
+
+/** Milliseconds. */
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** Further ahead, a cron expression that never comes is not looked for. Days. */
+const LONGEST_SEARCH = 5 * 366;
+const MOST_DAYS = 1_000;
+
+/**
+ * Read the rules that RotateSecret is given; `undefined` when they say nothing of time.
+ *
+ * @throws AwsError naming what is wrong.
+ */
+export function readRules(rules: RotationRulesType | undefined): RotationPlan | undefined {
+  const { AutomaticallyAfterDays, Duration, ScheduleExpression } = rules ?? {};
+  if (AutomaticallyAfterDays !== undefined && ScheduleExpression !== undefined)
+    throw invalid("You cannot specify both rotation frequency and schedule expression together.");
+  const hours = Duration === undefined ? undefined : durationOf(Duration);
+  const cadence = cadenceOf(AutomaticallyAfterDays, ScheduleExpression);
+  if (cadence === undefined) {
+    if (hours === undefined) return undefined;
+    throw invalid("Duration needs AutomaticallyAfterDays or ScheduleExpression.");
+  }
+  if ("at" in cadence && openingOf(cadence, 0) === undefined)
+    throw invalid(`The schedule ${ScheduleExpression} never comes.`);
+  if (hours !== undefined && hours > longestOf(cadence))
+    throw invalid(
+      `The window of ${Duration} extends into the next rotation window or the next UTC day.`,
+    );
+  return { cadence, hours };
+}
+
+const invalid = (message: string): AwsError => new AwsError("InvalidParameterException", message);
+
+const constraint = (value: unknown, member: string, what: string): AwsError =>
+  validationError(
+    `1 validation error detected: Value '${String(value)}' at 'rotationRules.${member}' failed to satisfy constraint: Member must ${what}`,
+  );
+
+function durationOf(duration: string): number {
+  if (!/^[0-9h]{2,3}$/.test(duration))
+    throw constraint(duration, "duration", "satisfy regular expression pattern: [0-9h]+");
+  const hours = /^\d+h$/.test(duration) ? Number.parseInt(duration, 10) : 0;
+  if (hours >= 1) return hours;
+  throw invalid(`The Duration ${duration} is not a number of hours, such as 3h.`);
+}
+
+/** A template may give the days as text. */
+function cadenceOf(days: unknown, expression: string | undefined): Cadence | undefined {
+  if (expression !== undefined) return parseRotationExpression(expression);
+  if (days === undefined) return undefined;
+  const member = "automaticallyAfterDays";
+  if (!(Number(days) >= 1)) throw constraint(days, member, "have value greater than or equal to 1");
+  if (Number(days) > MOST_DAYS)
+    throw constraint(days, member, `have value less than or equal to ${MOST_DAYS}`);
+  return { days: Math.floor(Number(days)) };
+}
+
+/** How many hours a window can have. */
+function longestOf(cadence: Cadence): number {
+  if ("days" in cadence) return 24;
+  if ("hours" in cadence) return Math.min(24, cadence.hours);
+  return Math.min(24 - (cadence.at.at(-1) ?? 0), closest(cadence.at));
+}
+
+const midnight = (instant: number): number => Math.floor(instant / DAY) * DAY;
+
+/**
+ * The first window that opens after `now`, when the time is counted from `from`: a rotation, or a
+ * new value by hand.
+ */
+export function nextWindow({ cadence, hours }: RotationPlan, from: number, now: number) {
+  const opens = opensAfter(cadence, from, now);
+  const end = hours === undefined ? endOf(cadence, opens) : opens + hours * HOUR;
+  return { opens, closes: end } satisfies RotationWindow;
+}
+
+function opensAfter(cadence: Cadence, from: number, now: number): number {
+  if ("days" in cadence) {
+    const opens = midnight(from) + cadence.days * DAY;
+    return opens > now ? opens : midnight(now) + DAY;
+  }
+  if ("hours" in cadence) {
+    const every = cadence.hours * HOUR;
+    return (Math.floor(now / every) + 1) * every;
+  }
+  return openingOf(cadence, now) ?? Number.POSITIVE_INFINITY;
+}
+
+function openingOf(
+  { at, isDay }: Extract<Cadence, { at: readonly number[] }>,
+  now: number,
+): number | undefined {
+  for (let day = midnight(now), last = day + LONGEST_SEARCH * DAY; day < last; day += DAY) {
+    if (!isDay(new Date(day))) continue;
+    const opens = at.map((hour) => day + hour * HOUR).find((each) => each > now);
+    if (opens !== undefined) return opens;
+  }
+  return undefined;
+}
+
+/** An hour for schedules in hours, the rest of the day for others. */
+function endOf(cadence: Cadence, opens: number): number {
+  const isHourly = "hours" in cadence || ("at" in cadence && cadence.at.length > 1);
+  return isHourly ? opens + HOUR : midnight(opens) + DAY;
+}

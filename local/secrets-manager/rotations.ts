@@ -1,0 +1,25 @@
+import type { Services } from "../services.ts";
+import type { RotationAttempt } from "./secret-rotation.ts";
+
+/** The rotation of secrets, for those who watch it, and move its time. */
+export interface Rotations {
+  /** Those that have ended, oldest first. */
+  readonly attempts: readonly RotationAttempt[];
+  /** Resolves when no rotation is under way. */
+  idle(): Promise<void>;
+  /** Resolves when no rotation is under way, or waits to be attempted again after a failure. */
+  settled(): Promise<void>;
+  /** Let that time pass for Secrets Manager, and each rotation that falls due in it end. */
+  advance(milliseconds: number): Promise<void>;
+}
+
+/** The view of the rotations of some services. */
+export const rotationsOf = ({
+  rotation: { activities, attempts },
+  clock,
+}: Pick<Services, "rotation" | "clock">): Rotations => ({
+  attempts,
+  idle: () => activities.idle(),
+  settled: () => activities.settled(),
+  advance: (milliseconds) => activities.advance(clock, milliseconds),
+});

@@ -1,0 +1,106 @@
+import { type Account, arnOf, randomEnd } from "../account.ts";
+import type { Clock } from "../clock.ts";
+import { AwsError } from "../http/aws-error.ts";
+import type { Access } from "../iam/access.ts";
+import type { Session } from "../iam/identity.ts";
+import { SecretVersions } from "./secret-versions.ts";
+import type { SecretSettings, StoredSecret } from "./stored-secret.ts";
+
+/** What the request of an operation says that policies may ask about. */
+export type RequestKeys = Readonly<Record<string, string | undefined>>;
+
+/** The secrets of the account, and who may do what with them. */
+export class SecretStore {
+  readonly account: Account;
+  readonly clock: Clock;
+  readonly #access: Access;
+  #secrets: readonly StoredSecret[] = [];
+
+  constructor(account: Account, access: Access, clock: Clock) {
+    this.account = account;
+    this.#access = access;
+    this.clock = clock;
+  }
+
+  /** In the order in which they were made. */
+  get all(): readonly StoredSecret[] {
+    return this.#secrets;
+  }
+
+  add(name: string, settings: SecretSettings): StoredSecret {
+    const arn = arnOf(this.account, "secretsmanager", `secret:${name}-${randomEnd(6)}`);
+    const createdAt = new Date(this.clock.now());
+    const versions = new SecretVersions(arn, this.clock);
+    const secret = { arn, name, createdAt, changedAt: createdAt, versions, settings };
+    this.#secrets = [...this.#secrets, secret];
+    return secret;
+  }
+
+  remove(secret: StoredSecret): void {
+    this.#secrets = this.#secrets.filter((each) => each !== secret);
+  }
+
+  /** Note that something about a secret has changed. */
+  touch(secret: StoredSecret): void {
+    secret.changedAt = new Date(this.clock.now());
+  }
+
+  /** By ARN, by ARN without its random end, or by name. */
+  lookup(id: string): StoredSecret | undefined {
+    return this.#secrets.find(({ arn, name }) => [arn, arn.slice(0, -7), name].includes(id));
+  }
+
+  /** As `lookup`. @throws AwsError `ResourceNotFoundException` when there is none. */
+  find(id: string): StoredSecret {
+    const secret = this.lookup(id);
+    if (secret !== undefined) return secret;
+    throw new AwsError(
+      "ResourceNotFoundException",
+      "Secrets Manager can't find the specified secret.",
+    );
+  }
+
+  /**
+   * The secret, if the caller may do that with it. AWS tells strangers that they may not before it
+   * tells them that there is nothing.
+   */
+  async allowed(
+    caller: Session,
+    operation: string,
+    id = "",
+    keys: RequestKeys = {},
+  ): Promise<StoredSecret> {
+    const known = this.lookup(id);
+    const named = id.startsWith("arn:")
+      ? id
+      : arnOf(this.account, "secretsmanager", `secret:${id}`);
+    await this.#access.authorize(caller, {
+      action: `secretsmanager:${operation}`,
+      resource: known?.arn ?? named,
+      policy: known?.policy,
+      context: contextOf(known, keys),
+    });
+    return this.find(id);
+  }
+
+  /** Let the caller do what concerns no secret in particular. */
+  async allowedAnywhere(caller: Session, operation: string): Promise<void> {
+    const request = { action: `secretsmanager:${operation}`, resource: "*" };
+    await this.#access.authorize(caller, request);
+  }
+}
+
+/** The condition keys of a request; AWS recommends the first one for rotation functions. */
+function contextOf(secret: StoredSecret | undefined, keys: RequestKeys): Record<string, string> {
+  const all: RequestKeys = {
+    "secretsmanager:resource/AllowRotationLambdaArn": secret?.rotation?.functionArn,
+    "secretsmanager:SecretId": secret?.arn,
+    ...Object.fromEntries(
+      (secret?.settings.Tags ?? []).map(({ Key, Value }) => [`aws:ResourceTag/${Key}`, Value]),
+    ),
+    ...keys,
+  };
+  return Object.fromEntries(
+    Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}

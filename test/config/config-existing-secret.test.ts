@@ -1,0 +1,102 @@
+import { expect, test } from "vitest";
+import { parseConfig } from "../../config/config.ts";
+import { declaredIn, deploymentOf, planOf } from "../../config/declared.ts";
+import { host, problemsOf, sandbox, withDatabase } from "./sample-config.ts";
+
+const ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf";
+const single = { strategy: "single-user", username: "reports", secretArn: ARN };
+const pair = { strategy: "alternating-users", usernames: ["a", "b"], ownerGroup: "shop" };
+const KEEPS =
+  "is of a secret that is made, and secretArn names one that exists; remove it: that secret keeps its own";
+const INCOMPLETE =
+  'is not the complete ARN of a secret; write it with the six characters at its end, as in "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf"';
+
+const withSecrets = (secrets: object, database: object = host) =>
+  withDatabase({ ...database, secrets });
+const withSecret = (change: object) => withSecrets({ one: { ...single, ...change } });
+
+test.each<[string, unknown, string]>([
+  ["a name", withSecret({ secretArn: "reports" }), `one.secretArn: "reports" ${INCOMPLETE}`],
+  [
+    "a partial ARN",
+    withSecret({ secretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db/x" }),
+    `one.secretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db/x" ${INCOMPLETE}`,
+  ],
+  [
+    "a key's ARN",
+    withSecret({ secretArn: "arn:aws:kms:eu-west-1:111122223333:key/0123" }),
+    `one.secretArn: "arn:aws:kms:eu-west-1:111122223333:key/0123" ${INCOMPLETE}`,
+  ],
+  ["no text", withSecret({ secretArn: true }), `one.secretArn: true ${INCOMPLETE}`],
+  [
+    "a secret that RDS manages",
+    withSecret({
+      secretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:rds!db-0-AbCdEf",
+    }),
+    'one.secretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:rds!db-0-AbCdEf" is rotated by RDS, which made it; remove this secret, or let RDS manage the password no longer',
+  ],
+  [
+    "another key",
+    withSecret({ kmsKeyArn: "arn:aws:kms:eu-west-1:111122223333:key/01-23" }),
+    `one.kmsKeyArn: "arn:aws:kms:eu-west-1:111122223333:key/01-23" ${KEEPS}`,
+  ],
+  [
+    "replicas",
+    withSecret({ replicaRegions: ["eu-central-1"] }),
+    `one.replicaRegions: ["eu-central-1"] ${KEEPS}`,
+  ],
+  [
+    "two users without a group",
+    withSecrets({ one: { ...pair, ownerGroup: undefined, secretArn: ARN } }),
+    "one: needs role or ownerGroup, one of the two; name a dynamic role of the database, or a NOLOGIN role of yours",
+  ],
+  [
+    "a sandbox",
+    withSecrets({ one: single }, sandbox),
+    'one.secretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf" is of another server than a sandbox, which is made with the stack; remove it, and a secret is made',
+  ],
+  [
+    "the administrator's secret",
+    withSecrets({ one: single }, { ...host, adminSecret: ARN }),
+    'one.secretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf" is adminSecret, the administrator\'s; write strategy: "master-user" without it, or name another',
+  ],
+  [
+    "one secret twice",
+    withSecrets({ one: single, two: { ...single, username: "other" } }),
+    'two.secretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf" is rotated as "orders/one" already; remove one of the two',
+  ],
+  [
+    "an administrator's key",
+    withSecrets(
+      { one: { strategy: "master-user", username: "postgres", secretArn: ARN } },
+      { ...host, instance: "orders-db", adminSecret: ARN },
+    ),
+    "one.secretArn: unknown key; known are strategy, username, schedule, window, excludeCharacters, passwordLength, testQueries",
+  ],
+])("refuses %s, naming place, value and remedy", (_what, config, problem) => {
+  expect(problemsOf(config)).toEqual([`databases.orders.secrets.${problem}`]);
+});
+
+test("one secret is not rotated by two databases", () => {
+  const orders = { ...host, secrets: { one: single } };
+  expect(problemsOf({ databases: { orders, archive: orders }, consumers: {} })).toEqual([
+    'databases.archive.secrets.one.secretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf" is rotated as "orders/one" already; remove one of the two',
+  ]);
+});
+
+test("the user of an existing secret is made only where it says with whose privileges", () => {
+  const secrets = {
+    alone: single,
+    shop: { ...pair, secretArn: ARN.replace("reports", "shop") },
+  };
+  const declared = declaredIn(parseConfig(withSecrets(secrets)), "orders", "abcd");
+  if (declared === undefined) throw new Error("there is a database orders");
+  expect(declared.secrets.get("alone")).toMatchObject({ secretArn: ARN, replicaRegions: [] });
+  expect(Object.keys(planOf(declared).rotatedUsers ?? {})).toEqual(["shop"]);
+  expect(Object.keys(deploymentOf(declared).rotatedSecrets ?? {})).toEqual([
+    "alone",
+    "issuer",
+    "janitor",
+    "shop",
+  ]);
+});

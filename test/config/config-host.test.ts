@@ -1,0 +1,132 @@
+import { rootCertificates } from "node:tls";
+import { expect, test } from "vitest";
+import { parseConfig } from "../../config/config.ts";
+import { problemsOf, vpc, withHost } from "./sample-config.ts";
+
+const withVpc = (change: object) => withHost({ vpc: { ...vpc, ...change } });
+
+test.each<[string, unknown, string]>([
+  [
+    "an address for a host",
+    withHost({ host: "postgres://db:5432" }),
+    'databases.orders.host: "postgres://db:5432" is not a host name; write the name alone, without protocol or port, e.g. "db.example.com"',
+  ],
+  [
+    "a port in quotes",
+    withHost({ port: "5432" }),
+    'databases.orders.port: "5432" is not a whole number from 1 to 65535; write one',
+  ],
+  [
+    "an incomplete ARN",
+    withHost({ adminSecret: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db" }),
+    'databases.orders.adminSecret: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db" is not a secret; write its name or its complete ARN',
+  ],
+  [
+    "an id with a space",
+    withHost({ serverId: "db ABC" }),
+    'databases.orders.serverId: "db ABC" is not a server\'s id; write 1 to 256 printable characters without spaces, e.g. its DbiResourceId, "db-ABC…"',
+  ],
+  [
+    "a path for a certificate",
+    withHost({ ca: "./ca.pem" }),
+    'databases.orders.ca: "./ca.pem" is not a certificate; give the PEM text of the roots, not a path',
+  ],
+  [
+    "a broken certificate",
+    withHost({ ca: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----" }),
+    'databases.orders.ca: "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----" is not a certificate; give the PEM text of the roots, not a path',
+  ],
+  [
+    "half of TLS",
+    withHost({ tls: "require" }),
+    'databases.orders.tls: "require" is not a way to connect; write "verify-full", or "plaintext" for a server without TLS',
+  ],
+  [
+    "plaintext with a certificate",
+    withHost({ tls: "plaintext", ca: rootCertificates[0] }),
+    'databases.orders.tls: "plaintext" does not go with ca; remove ca, or write verify-full',
+  ],
+  [
+    "a reader's URL",
+    withHost({ readers: ["replica.example.com", "postgres://replica"] }),
+    'databases.orders.readers[1]: "postgres://replica" is not a reader; write its name, with a port if it is another, e.g. "replica.example.com:5433"',
+  ],
+  [
+    "no readers in a list",
+    withHost({ readers: [] }),
+    'databases.orders.readers: [] is not a list of at least one; list them, e.g. ["replica.example.com:5432"]',
+  ],
+  [
+    "a reader's port out of range",
+    withHost({ readers: ["replica.example.com:70000"] }),
+    'databases.orders.readers[0]: "replica.example.com:70000" is not a reader; write its name, with a port if it is another, e.g. "replica.example.com:5433"',
+  ],
+  [
+    "the writer as its reader",
+    withHost({ readers: ["db.example.com"] }),
+    'databases.orders.readers: ["db.example.com"] names the writer; remove it: the writer is looked at anyway',
+  ],
+  [
+    "an endpoint for a cluster",
+    withHost({ cluster: "orders.cluster-abc.eu-west-1.rds.amazonaws.com" }),
+    'databases.orders.cluster: "orders.cluster-abc.eu-west-1.rds.amazonaws.com" is not an identifier; write it as RDS shows it, e.g. "orders-db", without account, Region or endpoint',
+  ],
+  [
+    "a cluster and an instance",
+    withHost({ cluster: "orders", instance: "orders-db" }),
+    'databases.orders.instance: "orders-db" does not go with cluster; remove the one that the writer is not',
+  ],
+  [
+    "no VPC",
+    withHost({ vpc: undefined }),
+    "databases.orders.vpc: missing; give vpcId, availabilityZones, privateSubnetIds, securityGroupId",
+  ],
+  [
+    "a VPC's name",
+    withVpc({ vpcId: "main" }),
+    'databases.orders.vpc.vpcId: "main" is not an id; write an id such as "vpc-0123456789abcdef0"',
+  ],
+  [
+    "a zone's number",
+    withVpc({ availabilityZones: ["eu-west-1a", "1b"] }),
+    'databases.orders.vpc.availabilityZones[1]: "1b" is not one; write it as in "eu-west-1a"',
+  ],
+  [
+    "a zone without a subnet",
+    withVpc({ privateSubnetIds: ["subnet-0123456789abcdef0"] }),
+    'databases.orders.vpc.privateSubnetIds: ["subnet-0123456789abcdef0"] does not divide among 2 zones; list as many subnets for each zone, in the order of the zones',
+  ],
+])("refuses %s, naming place, value and remedy", (_what, config, problem) => {
+  expect(problemsOf(config)).toEqual([problem]);
+});
+
+test("accepts a host with everything said", () => {
+  const ca = rootCertificates.slice(0, 2).join("\n");
+  const config = withHost({ port: 6432, ca, tls: "verify-full", tag: "ab27", shards: 100 });
+  const { target, ...rest } = parseConfig(config).databases.orders ?? {};
+  expect(target).toEqual({
+    host: "db.example.com",
+    port: 6_432,
+    adminSecret: "db/admin",
+    vpc,
+    tls: "verify-full",
+    ca,
+  });
+  expect(rest).toMatchObject({ tag: "ab27", shards: 100 });
+});
+
+test("accepts plaintext where it is said", () => {
+  expect(problemsOf(withHost({ tls: "plaintext" }))).toEqual([]);
+});
+
+test("accepts readers beside those that RDS lists, on the writer's port unless they have their own", () => {
+  const readers = ["one.example.com", "two.example.com:5433"];
+  const config = withHost({ port: 6432, readers, cluster: "orders" });
+  expect(parseConfig(config).databases.orders?.target).toMatchObject({
+    readers: [
+      { host: "one.example.com", port: 6_432 },
+      { host: "two.example.com", port: 5_433 },
+    ],
+    cluster: "orders",
+  });
+});
