@@ -22,7 +22,7 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
 };
 
 /** Bytes. A larger bundle is a slower cold start; the build fails. */
-const MAX_BUNDLE = 500_000;
+const MAX_BUNDLE = 520_000;
 
 /** The roots that new and renewed RDS certificates chain to, and no beta, preview or 2019 root. */
 const CURRENT_ROOT =

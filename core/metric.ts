@@ -27,6 +27,8 @@ export const METRICS = [
   "ServerOutOfMemory",
   "ServerOutOfConnections",
   "SecretAgeSeconds",
+  "ProvisioningChanges",
+  "ProvisioningFailed",
 ] as const;
 
 export type Metric = (typeof METRICS)[number];

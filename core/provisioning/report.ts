@@ -41,3 +41,12 @@ export function changesOf(...steps: readonly Partial<Changes>[]): Changes {
     steps.reduce((total, step) => total + (step[key] ?? 0), 0);
   return { ...NOTHING, ...Object.fromEntries(keys.map((key) => [key, sum(key)])) };
 }
+
+/** What counts leases: they have metrics of their own. */
+const OF_LEASES: readonly string[] = ["leasesRevoked", "leasesQuarantined"];
+
+/** How much a run changed in the database, leases apart. */
+export const totalOf = (changes: Changes): number =>
+  Object.entries(changesOf(changes))
+    .filter(([key]) => !OF_LEASES.includes(key))
+    .reduce((sum, [, count]) => sum + count, 0);

@@ -5,7 +5,8 @@ import { SchedulerClient } from "@aws-sdk/client-scheduler";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { actionIn, fieldsOf, refuseUnknown } from "../../core/leases/requests/lease-request.ts";
 import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
-import type { ConvergeReport } from "../../core/provisioning/report.ts";
+import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import { type Changes, type ConvergeReport, totalOf } from "../../core/provisioning/report.ts";
 import { AWS_BOUNDS } from "../aws/bounds.ts";
 import { scheduleGroup } from "../aws/schedule-group.ts";
 import { secretsManager } from "../aws/secrets.ts";
@@ -22,6 +23,7 @@ import type { CustomResourceEvent } from "./custom-resource.ts";
 import { type Environment, required, rotatedSecretsIn } from "./environment.ts";
 import { placeIn } from "./server-address.ts";
 import { systemTime as time } from "./system-time.ts";
+import type { LambdaTelemetry } from "./telemetry.ts";
 
 /** The provisioner, made from a function's environment. */
 export interface ComposedProvisioner {
@@ -32,7 +34,10 @@ export interface ComposedProvisioner {
 }
 
 /** @throws ConfigError when the environment lacks something. */
-export function composeProvisioner(env: Environment, logger: Logger): ComposedProvisioner {
+export function composeProvisioner(
+  env: Environment,
+  { logger, telemetry }: { readonly logger: Logger; readonly telemetry: LambdaTelemetry },
+): ComposedProvisioner {
   const set = required(env, [
     "ADMIN_SECRET_ARN",
     "ISSUER_SECRET_ARN",
@@ -61,15 +66,31 @@ export function composeProvisioner(env: Environment, logger: Logger): ComposedPr
       }),
     log: (step, facts = {}) => logger.info(step, { ...facts }),
     warn: (step, facts = {}) => logger.warn(step, { ...facts }),
-    // no other metrics: the bundle has no room for them, and each audit line says what was done
-    telemetry: { audit: ({ event, ...details }) => logger.info(event, details), measure: () => {} },
+    telemetry,
+  };
+  const counting = async <T>(
+    { database }: Pick<ProvisionPlan, "database">,
+    run: () => Promise<T>,
+  ): Promise<T> => {
+    telemetry.setDatabase(database);
+    const end = countExhaustion(database);
+    try {
+      return await run();
+    } finally {
+      end();
+    }
+  };
+  const told = <T extends Changes>(changes: T): T => {
+    telemetry.measure("ProvisioningChanges", totalOf(changes));
+    return changes;
   };
   return {
     provision: async (event) => {
       const { RequestType, ResourceProperties, StackId: id, LogicalResourceId: resource } = event;
       const plan = parseProvisionPlan(ResourceProperties.Plan);
-      const run = RequestType === "Delete" ? makeRemove(deps) : makeProvision(deps);
-      await counting<unknown>(plan.database, () => run(plan, { id, resource }));
+      const stack = { id, resource };
+      if (RequestType === "Delete") await counting(plan, () => makeRemove(deps)(plan, stack));
+      else told(await counting(plan, () => makeProvision(deps)(plan, stack)));
     },
     converge: async (event) => {
       const fields = fieldsOf(event);
@@ -77,16 +98,7 @@ export function composeProvisioner(env: Environment, logger: Logger): ComposedPr
       const { STACK_ID, LAMBDA_TASK_ROOT } = required(env, ["STACK_ID", "LAMBDA_TASK_ROOT"]);
       const text = readFileSync(join(LAMBDA_TASK_ROOT, "plan.json"), "utf8");
       const plan = parseProvisionPlan(text, "plan.json");
-      return counting(plan.database, () => makeConverge(deps)(plan, STACK_ID));
+      return told(await counting(plan, () => makeConverge(deps)(plan, STACK_ID)));
     },
   };
-}
-
-async function counting<T>(database: string, run: () => Promise<T>): Promise<T> {
-  const end = countExhaustion(database);
-  try {
-    return await run();
-  } finally {
-    end();
-  }
 }

@@ -4,7 +4,7 @@ import { shown } from "../../core/leases/lease-id.ts";
 import type { LeaseDeps, ScheduleInput } from "../../core/leases/lease-ports.ts";
 import { type RevokeDueOptions, revokeDue } from "../../core/leases/revocation/revoke-due.ts";
 import { parseScheduleInput } from "../../core/leases/revocation/schedules.ts";
-import { type Reporting, reportError } from "./boundary.ts";
+import { type Reporting, reportError } from "./report-error.ts";
 
 /** One message of a queue, as Lambda hands it over: what of it is read here. */
 export interface QueueRecord {

@@ -1,22 +1,21 @@
 import { gunzipSync } from "node:zlib";
 import { Logger } from "@aws-lambda-powertools/logger";
 import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
-import middy from "@middy/core";
 import { busEventsIn } from "../../core/bus-event.ts";
 import { AWS_BOUNDS } from "../aws/bounds.ts";
 import { sendEvents } from "../aws/event-bus.ts";
-import { convertErrors } from "./boundary.ts";
 import { required } from "./environment.ts";
+import { serve } from "./serve.ts";
 
 const { EVENT_BUS_ARN } = required(process.env, ["EVENT_BUS_ARN"]);
 const client = new EventBridgeClient(AWS_BOUNDS);
 
 /** Invoked by CloudWatch Logs with what the other functions have logged: audit lines become events. */
-export const handler = middy<{ awslogs: { data: string } }, { sent: number }>()
-  .use(convertErrors(new Logger()))
-  .handler(async ({ awslogs }) => {
-    const batch = JSON.parse(gunzipSync(Buffer.from(awslogs.data, "base64")).toString());
-    const events = busEventsIn(batch);
-    await sendEvents(client, EVENT_BUS_ARN, events);
-    return { sent: events.length };
-  });
+export const handler = serve<{ awslogs: { data: string } }, { sent: number }>({
+  logger: new Logger(),
+}).handler(async ({ awslogs }) => {
+  const batch = JSON.parse(gunzipSync(Buffer.from(awslogs.data, "base64")).toString());
+  const events = busEventsIn(batch);
+  await sendEvents(client, EVENT_BUS_ARN, events);
+  return { sent: events.length };
+});

@@ -1,13 +1,13 @@
 import { type ConsumerAnswer, serveConsumer } from "../../core/leases/consumer.ts";
 import { grantOf } from "../../core/leases/grants.ts";
 import { parseRequest } from "../../core/leases/requests/lease-request.ts";
-import { serve } from "./boundary.ts";
 import { composeIssuer } from "./compose.ts";
+import { serve } from "./serve.ts";
 
 const { logger, telemetry, deps } = composeIssuer(process.env);
 
 /** Invoked by consumers through their aliases: `issue`, `renew`, `revoke`, `lookup`. */
-export const handler = serve<unknown, ConsumerAnswer>(logger, telemetry).handler(
+export const handler = serve<unknown, ConsumerAnswer>({ logger, telemetry }).handler(
   async (event, { invokedFunctionArn }) => {
     const grant = grantOf(deps.deployment, invokedFunctionArn);
     return serveConsumer(deps, grant, parseRequest(event));

@@ -1,6 +1,6 @@
 import { type OperatorAnswer, operate } from "../../core/leases/operation/operate.ts";
-import { serve } from "./boundary.ts";
 import { composeOperator } from "./compose.ts";
+import { serve } from "./serve.ts";
 
 const { logger, telemetry, deps } = composeOperator(process.env);
 
@@ -14,7 +14,7 @@ const ONE_CALL = 75_000;
  * Invoked by operators, with a permission of its own: `list`, `revoke`, `sweep`, `status`,
  * `converge`.
  */
-export const handler = serve<unknown, OperatorAnswer>(logger, telemetry).handler((event) => {
+export const handler = serve<unknown, OperatorAnswer>({ logger, telemetry }).handler((event) => {
   const start = performance.now();
   return operate(deps, event, {
     actor: "operator",

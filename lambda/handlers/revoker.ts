@@ -1,8 +1,8 @@
 import type { Receipt } from "../../core/leases/receipt.ts";
 import { revokeDue } from "../../core/leases/revocation/revoke-due.ts";
-import { serve } from "./boundary.ts";
 import { compose } from "./compose.ts";
 import { type BatchAnswer, recordsIn, revokeMessages, scheduleInputOf } from "./due-messages.ts";
+import { serve } from "./serve.ts";
 
 const { logger, telemetry, deps } = compose(process.env);
 
@@ -17,10 +17,10 @@ const ENOUGH_FOR_A_BATCH = 45_000;
  * revokes leases if the database says that they are due. By hand it answers a receipt, or for a
  * second look at several a list of them.
  */
-export const handler = serve<unknown, Receipt | readonly Receipt[] | BatchAnswer>(
+export const handler = serve<unknown, Receipt | readonly Receipt[] | BatchAnswer>({
   logger,
   telemetry,
-).handler(async (event, context) => {
+}).handler(async (event, context) => {
   const records = recordsIn(event);
   if (records !== undefined) {
     const { awsRequestId: requestId } = context;

@@ -1,6 +1,6 @@
 import { type SweepReport, sweep } from "../../core/leases/operation/sweep.ts";
-import { serve } from "./boundary.ts";
 import { composeSweeper } from "./compose.ts";
+import { serve } from "./serve.ts";
 
 const { logger, telemetry, deps, secretsOverdue } = composeSweeper(process.env);
 
@@ -8,11 +8,12 @@ const { logger, telemetry, deps, secretsOverdue } = composeSweeper(process.env);
 const ENOUGH_FOR_ONE = 45_000;
 
 /** Invoked every five minutes: finds what the schedules missed, and what should not be there. */
-export const handler = serve<unknown, SweepReport>(logger, telemetry).handler((_event, context) =>
-  sweep(deps, {
-    actor: "sweep",
-    mayContinue: () => context.getRemainingTimeInMillis() > ENOUGH_FOR_ONE,
-    backsOff: true,
-    ...(secretsOverdue && { secretsOverdue }),
-  }),
+export const handler = serve<unknown, SweepReport>({ logger, telemetry }).handler(
+  (_event, context) =>
+    sweep(deps, {
+      actor: "sweep",
+      mayContinue: () => context.getRemainingTimeInMillis() > ENOUGH_FOR_ONE,
+      backsOff: true,
+      ...(secretsOverdue && { secretsOverdue }),
+    }),
 );

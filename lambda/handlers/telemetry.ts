@@ -3,14 +3,26 @@ import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Metric, Telemetry } from "../../core/leases/lease-ports.ts";
 
 export interface LambdaTelemetry extends Telemetry {
-  /** Write the metrics of this invocation as one line of CloudWatch's embedded metric format. */
+  /** Say which database the metrics are of, where that is known only from a call. */
+  setDatabase(name: string): void;
+  /**
+   * Write the metrics of this invocation as one line of CloudWatch's embedded metric format. Those of
+   * no known database are dropped: nobody would find them.
+   */
   publish(): void;
 }
 
 /** Audit lines through the logger, metrics through its output (EMF), by service and database. */
-export function lambdaTelemetry(logger: Logger, database: string): LambdaTelemetry {
-  const metrics = new Metrics({ defaultDimensions: { database } });
+export function lambdaTelemetry(logger: Logger, database?: string): LambdaTelemetry {
+  const metrics = new Metrics();
+  let known = false;
+  const setDatabase = (name: string): void => {
+    metrics.setDefaultDimensions({ database: name });
+    known = true;
+  };
+  if (database !== undefined) setDatabase(database);
   return {
+    setDatabase,
     audit: ({ event, ...details }) => logger.info(event, details),
     measure: (metric, value, secret) => {
       // one that is told apart by more is a line of its own, written at once
@@ -19,7 +31,8 @@ export function lambdaTelemetry(logger: Logger, database: string): LambdaTelemet
       line.addMetric(metric, unitOf(metric), value);
     },
     publish: () => {
-      if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+      if (!known) metrics.clearMetrics();
+      else if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
     },
   };
 }

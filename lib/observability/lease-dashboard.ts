@@ -133,10 +133,12 @@ export class LeaseDashboard extends Construct {
         this.#count("LeasesRenewed"),
         this.#count("LeasesRevoked"),
         this.#count("LeasesQuarantined"),
+        this.#count("ProvisioningChanges"),
       ]),
       this.#graph("What went wrong", [
         this.#count("RequestsRefused"),
         this.#count("RequestsFailed"),
+        this.#count("ProvisioningFailed"),
         this.#count("ServerOutOfMemory"),
         this.#count("ServerOutOfConnections"),
         ...(["issuer", "revoker", "sweeper", "operator"] as const).map((name) =>

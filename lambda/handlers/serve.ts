@@ -1,0 +1,26 @@
+import type { Logger } from "@aws-lambda-powertools/logger";
+import middy from "@middy/core";
+import { type Reporting, reportError } from "./report-error.ts";
+import type { LambdaTelemetry } from "./telemetry.ts";
+
+/** What every function is served with. */
+export interface Serving extends Pick<Reporting, "failureMetric"> {
+  readonly logger: Logger;
+  /** @default - the function has no metrics */
+  readonly telemetry?: LambdaTelemetry;
+}
+
+/**
+ * Wrap a function: every line of its log has the request id, its metrics are published however it
+ * ends, and an error that leaves it has only our own words.
+ */
+export const serve = <Event, Result>({ logger, telemetry, failureMetric }: Serving) =>
+  middy<Event, Result>().use({
+    before: ({ context }) => logger.addContext(context),
+    after: () => telemetry?.publish(),
+    onError: (request) => {
+      const reporting = { logger, telemetry, failureMetric };
+      request.error = reportError(reporting, request.error, request.context.awsRequestId);
+      telemetry?.publish();
+    },
+  });

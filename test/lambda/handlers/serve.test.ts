@@ -1,0 +1,108 @@
+import { Logger } from "@aws-lambda-powertools/logger";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { ConfigError } from "../../../core/errors.ts";
+import { METRIC_NAMESPACE, METRIC_SERVICE } from "../../../core/metric.ts";
+import { serve } from "../../../lambda/handlers/serve.ts";
+import { lambdaTelemetry } from "../../../lambda/handlers/telemetry.ts";
+
+type Line = Readonly<Record<string, unknown>>;
+
+let lines: Line[];
+
+beforeEach(() => {
+  vi.stubEnv("POWERTOOLS_METRICS_NAMESPACE", METRIC_NAMESPACE);
+  vi.stubEnv("POWERTOOLS_SERVICE_NAME", METRIC_SERVICE);
+  vi.stubEnv("EVENT_BUS_ARN", "arn:aws:events:eu-west-1:111122223333:event-bus/audit");
+  for (const name of ["ADMIN", "ISSUER", "JANITOR"])
+    vi.stubEnv(
+      `${name}_SECRET_ARN`,
+      `arn:aws:secretsmanager:eu-west-1:111122223333:secret:${name}`,
+    );
+  for (const name of ["SCHEDULE_GROUP", "SERVER_ID", "DB_HOST", "LAMBDA_TASK_ROOT"])
+    vi.stubEnv(name, "x");
+  vi.stubEnv("POWERTOOLS_LOG_LEVEL", "INFO");
+  vi.stubEnv("AWS_REGION", "eu-west-1");
+  vi.stubEnv("DB_PORT", "5432");
+  lines = [];
+  const keep = (text: unknown): true => {
+    lines.push(
+      ...String(text)
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as Line),
+    );
+    return true;
+  };
+  vi.spyOn(process.stdout, "write").mockImplementation(keep);
+  vi.spyOn(process.stderr, "write").mockImplementation(keep);
+  vi.spyOn(console, "log").mockImplementation(keep);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
+
+type Handler = (event: never, context: never) => Promise<unknown>;
+
+/** What a function throws. */
+const thrownBy = (handler: Handler, event: unknown): Promise<unknown> =>
+  handler(event as never, { awsRequestId: "request-1" } as never).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+const MODULES: Readonly<Record<string, () => Promise<{ handler: unknown }>>> = {
+  provisioner: () => import("../../../lambda/handlers/provisioner.ts"),
+  seeder: () => import("../../../lambda/handlers/seeder.ts"),
+  forwarder: () => import("../../../lambda/handlers/forwarder.ts"),
+};
+
+const unreadable = new Proxy(
+  { RequestType: "Create" },
+  {
+    get: () => {
+      throw new TypeError("a bug");
+    },
+  },
+);
+
+test.each([
+  ["provisioner", unreadable],
+  ["seeder", null],
+  ["forwarder", { awslogs: { data: "bm90IGd6aXA=" } }],
+])(
+  "the %s that fails unexpectedly logs the details under the id that it names",
+  async (name, event) => {
+    const { handler } = (await MODULES[name]?.()) ?? {};
+    const error = await thrownBy(handler as Handler, event);
+    expect(error).toMatchObject({
+      name: "InternalError",
+      message:
+        "request request-1 failed unexpectedly; the function's log has the details under this id",
+    });
+    expect(Object.keys(error as Error)).toEqual([]);
+    const [told] = lines.filter(({ message }) => message === "unexpected failure");
+    expect(told).toMatchObject({ function_request_id: "request-1", level: "ERROR" });
+    expect(told?.frames).toContainEqual(expect.stringMatching(/^\s+at /));
+  },
+);
+
+test("a failing run is counted by its own metric, once its database is known", async () => {
+  const logger = new Logger();
+  const telemetry = lambdaTelemetry(logger);
+  const handler = serve<{ database?: string }, void>({
+    logger,
+    telemetry,
+    failureMetric: "ProvisioningFailed",
+  }).handler(async ({ database }) => {
+    if (database !== undefined) telemetry.setDatabase(database);
+    throw new ConfigError("the plan is odd; deploy again");
+  }) as unknown as Handler;
+  await thrownBy(handler, {});
+  expect(lines.filter((line) => "_aws" in line)).toEqual([]);
+  await thrownBy(handler, { database: "orders" });
+  expect(lines.filter((line) => "_aws" in line)).toEqual([
+    expect.objectContaining({ database: "orders", service: "mayfly", ProvisioningFailed: 1 }),
+  ]);
+  expect(lines.filter(({ message }) => message === "request.refused")).toHaveLength(2);
+});
