@@ -32,7 +32,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "bin/load-config.ts",
   ],
   bin: ["core", "config", "lib", "bin/commands"],
-  local: ["bin", "build.ts"],
+  local: ["bin", "build.ts", "core/aws"],
   demo: ["core", "local", "bin/aws"],
   // an application's own: the constructs, and the types of what it is answered
   examples: ["lib/index.ts", "core/leases/credential.ts"],

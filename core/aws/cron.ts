@@ -1,20 +1,22 @@
-/** When a cron expression fires: UTC hours, and by how many hours it does. */
-export interface CronTimes {
+/** A schedule that can be kept: when it fires, in UTC. */
+export interface Cron {
+  /** The hours of a day that fire, ascending. */
+  readonly hours: readonly number[];
+  readonly isDay: DayTest;
   /** Between two firings; unit: hours. */
   readonly shortest: number;
   readonly longest: number;
-  /** The last hour of a day that fires, 0 to 23. */
-  readonly lastHour: number;
 }
 
-interface Day {
+/** A day of the Gregorian calendar. */
+export interface Day {
   readonly month: number;
   readonly dayOfMonth: number;
   readonly lastOfMonth: number;
   /** 1 is Sunday. */
   readonly dayOfWeek: number;
 }
-type DayTest = (day: Day) => boolean;
+export type DayTest = (day: Day) => boolean;
 
 const MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(" ");
 const WEEKDAYS = "SUN MON TUE WED THU FRI SAT".split(" ");
@@ -28,7 +30,7 @@ interface Field {
   readonly max: number;
   readonly names?: readonly string[];
 }
-const HOUR: Field = { min: 0, max: 23 };
+const LAST_HOUR = 23;
 const DAY_OF_MONTH: Field = { min: 1, max: 31 };
 const MONTH: Field = { min: 1, max: 12, names: MONTHS };
 const DAY_OF_WEEK: Field = { min: 1, max: 7, names: WEEKDAYS };
@@ -39,11 +41,17 @@ function numberIn(text: string, { min, max, names = [] }: Field): number | undef
   return value >= min && value <= max ? value : undefined;
 }
 
+/** How far an increment goes; 1 without one. */
+function stepOf(text: string | undefined): number | undefined {
+  if (text === undefined) return 1;
+  return /^[1-9]\d?$/.test(text) ? Number(text) : undefined;
+}
+
 /** The values of one part of a list: `*`, `3`, `1-5`, `2/10`, or `/8`, which begins at the first. */
 function valuesOf(part: string, field: Field): number[] | undefined {
   const [span = "", stepText, ...more] = part.split("/");
-  const step = stepText === undefined ? 1 : Number(stepText);
-  if (more.length > 0 || !Number.isInteger(step) || step < 1 || stepText === "") return undefined;
+  const step = stepOf(stepText);
+  if (more.length > 0 || step === undefined) return undefined;
   const all = span === "*" || (span === "" && stepText !== undefined);
   const [first = "", last, ...others] = all ? [String(field.min)] : span.split("-");
   const from = numberIn(first, field);
@@ -61,6 +69,19 @@ function setOf(text: string, field: Field): ReadonlySet<number> | undefined {
     for (const value of values) found.add(value);
   }
   return found;
+}
+
+/** One hour, or an increment such as `2/10`, or `/8`, which begins at midnight. Nothing else. */
+function hoursOf(text: string): number[] | undefined {
+  const [, firstText = "", stepText] = /^(\d{0,2})(?:\/(\d+))?$/.exec(text) ?? [];
+  const first = firstText === "" && stepText !== undefined ? 0 : Number(firstText || Number.NaN);
+  const step = stepOf(stepText);
+  if (!(first <= LAST_HOUR) || step === undefined) return undefined;
+  if (stepText === undefined) return [first];
+  return Array.from(
+    { length: Math.floor((LAST_HOUR - first) / step) + 1 },
+    (_, i) => first + i * step,
+  );
 }
 
 function dayOfMonthTest(text: string): DayTest | undefined {
@@ -96,7 +117,7 @@ function daysIn(month: number, year: number): number {
 }
 
 /** Every day that fires, counted from 2000-01-01, in one cycle of the calendar; and its length. */
-function firingDays(months: ReadonlySet<number>, fires: DayTest): [number[], number] {
+function firingDays(isDay: DayTest): [number[], number] {
   const found: number[] = [];
   let count = 0; // 2000-01-01 was a Saturday
   for (let year = 2000; year < 2000 + CYCLE_YEARS; year++)
@@ -104,30 +125,34 @@ function firingDays(months: ReadonlySet<number>, fires: DayTest): [number[], num
       const lastOfMonth = daysIn(month, year);
       for (let dayOfMonth = 1; dayOfMonth <= lastOfMonth; dayOfMonth++, count++) {
         const dayOfWeek = ((count + SATURDAY - 1) % 7) + 1;
-        if (months.has(month) && fires({ month, dayOfMonth, lastOfMonth, dayOfWeek }))
-          found.push(count);
+        if (isDay({ month, dayOfMonth, lastOfMonth, dayOfWeek })) found.push(count);
       }
     }
   return [found, count];
 }
 
+/** Why an expression is no schedule. */
+export type CronFault = "form" | "hours" | "never";
+
 /**
- * When `cron(0 hours day-of-month month day-of-week *)` fires, with what Secrets Manager knows of
- * cron: minutes 0, every year, `? * , - / L #`. `undefined` for anything else.
+ * Read `cron(0 hours day-of-month month day-of-week *)`, with what Secrets Manager's table of
+ * fields has: 0 for the minutes, one hour or an increment of hours, `? * , - / L #` for days and
+ * months, every year.
  *
  * Source: "Rotation schedules" in the user guide of Secrets Manager.
  */
-export function cronTimes(expression: string): CronTimes | "never" | undefined {
+export function parseCron(expression: string): Cron | CronFault {
   const [, body = ""] = /^cron\(([^()]+)\)$/.exec(expression) ?? [];
   const [minutes, hoursText = "", ofMonth = "", monthText = "", ofWeek = "", year, ...rest] =
     body.split(" ");
-  const hours = [...(setOf(hoursText, HOUR) ?? [])].sort((a, b) => a - b);
   const months = setOf(monthText, MONTH);
   const fires = dayTest(ofMonth, ofWeek);
-  const [firstHour, lastHour] = [hours.at(0), hours.at(-1)];
-  if (minutes !== "0" || year !== "*" || rest.length > 0) return undefined;
-  if (firstHour === undefined || lastHour === undefined || !months || !fires) return undefined;
-  const [days, cycle] = firingDays(months, fires);
+  if (minutes !== "0" || year !== "*" || rest.length > 0 || !months || !fires) return "form";
+  const hours = hoursOf(hoursText);
+  const [firstHour, lastHour] = [hours?.at(0), hours?.at(-1)];
+  if (hours === undefined || firstHour === undefined || lastHour === undefined) return "hours";
+  const isDay: DayTest = (day) => months.has(day.month) && fires(day);
+  const [days, cycle] = firingDays(isDay);
   const [firstDay] = days;
   if (firstDay === undefined) return "never";
   const ofDays = days.map((day, i) => (days[i + 1] ?? firstDay + cycle) - day);
@@ -135,5 +160,5 @@ export function cronTimes(expression: string): CronTimes | "never" | undefined {
     ...new Set(ofDays.map((apart) => 24 * apart - lastHour + firstHour)),
     ...hours.slice(1).map((hour, i) => hour - (hours[i] ?? hour)),
   ];
-  return { shortest: Math.min(...gaps), longest: Math.max(...gaps), lastHour };
+  return { hours, isDay, shortest: Math.min(...gaps), longest: Math.max(...gaps) };
 }

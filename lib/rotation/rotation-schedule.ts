@@ -15,7 +15,7 @@ export class RotationSchedule {
     this.text = text;
   }
 
-  /** At least every four hours; whole hours up to a day, or whole days. */
+  /** At least every four hours; whole hours or whole days. */
   static every(length: Duration): RotationSchedule {
     const seconds = length.toSeconds();
     const [unit, size] = UNITS.find(([, each]) => seconds % each === 0) ?? ["s", 1];

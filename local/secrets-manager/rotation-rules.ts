@@ -1,6 +1,12 @@
 import type { RotationRulesType } from "@aws-sdk/client-secrets-manager";
+import type { Day } from "../../core/aws/cron.ts";
+import {
+  type Cadence,
+  isRefused,
+  parseRotationExpression,
+  type RotationExpression,
+} from "../../core/aws/rotation-expression.ts";
 import { AwsError, validationError } from "../http/aws-error.ts";
-import { type Cadence, closest, parseRotationExpression } from "./rotation-expression.ts";
 
 /** When a secret is rotated, as far as its rules say. */
 export interface RotationPlan {
@@ -18,8 +24,6 @@ export interface RotationWindow {
 /** Milliseconds. */
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** Further ahead, a cron expression that never comes is not looked for. Days. */
-const LONGEST_SEARCH = 5 * 366;
 const MOST_DAYS = 1_000;
 
 /**
@@ -32,14 +36,13 @@ export function readRules(rules: RotationRulesType | undefined): RotationPlan | 
   if (AutomaticallyAfterDays !== undefined && ScheduleExpression !== undefined)
     throw invalid("You cannot specify both rotation frequency and schedule expression together.");
   const hours = Duration === undefined ? undefined : durationOf(Duration);
-  const cadence = cadenceOf(AutomaticallyAfterDays, ScheduleExpression);
-  if (cadence === undefined) {
+  const times = timesOf(AutomaticallyAfterDays, ScheduleExpression);
+  if (times === undefined) {
     if (hours === undefined) return undefined;
     throw invalid("Duration needs AutomaticallyAfterDays or ScheduleExpression.");
   }
-  if ("at" in cadence && openingOf(cadence, 0) === undefined)
-    throw invalid(`The schedule ${ScheduleExpression} never comes.`);
-  if (hours !== undefined && hours > longestOf(cadence))
+  const { cadence, longestWindow } = times;
+  if (hours !== undefined && hours > longestWindow)
     throw invalid(
       `The window of ${Duration} extends into the next rotation window or the next UTC day.`,
     );
@@ -62,21 +65,21 @@ function durationOf(duration: string): number {
 }
 
 /** A template may give the days as text. */
-function cadenceOf(days: unknown, expression: string | undefined): Cadence | undefined {
-  if (expression !== undefined) return parseRotationExpression(expression);
+function timesOf(
+  days: unknown,
+  expression: string | undefined,
+): Pick<RotationExpression, "cadence" | "longestWindow"> | undefined {
+  if (expression !== undefined) {
+    const read = parseRotationExpression(expression);
+    if (!isRefused(read)) return read;
+    throw invalid(`Invalid ScheduleExpression ${expression}: it ${read.fault}; ${read.remedy}.`);
+  }
   if (days === undefined) return undefined;
   const member = "automaticallyAfterDays";
   if (!(Number(days) >= 1)) throw constraint(days, member, "have value greater than or equal to 1");
   if (Number(days) > MOST_DAYS)
     throw constraint(days, member, `have value less than or equal to ${MOST_DAYS}`);
-  return { days: Math.floor(Number(days)) };
-}
-
-/** How many hours a window can have. */
-function longestOf(cadence: Cadence): number {
-  if ("days" in cadence) return 24;
-  if ("hours" in cadence) return Math.min(24, cadence.hours);
-  return Math.min(24 - (cadence.at.at(-1) ?? 0), closest(cadence.at));
+  return { cadence: { kind: "days", days: Math.floor(Number(days)) }, longestWindow: 24 };
 }
 
 const midnight = (instant: number): number => Math.floor(instant / DAY) * DAY;
@@ -92,31 +95,42 @@ export function nextWindow({ cadence, hours }: RotationPlan, from: number, now: 
 }
 
 function opensAfter(cadence: Cadence, from: number, now: number): number {
-  if ("days" in cadence) {
-    const opens = midnight(from) + cadence.days * DAY;
-    return opens > now ? opens : midnight(now) + DAY;
+  switch (cadence.kind) {
+    case "days": {
+      const opens = midnight(from) + cadence.days * DAY;
+      return opens > now ? opens : midnight(now) + DAY;
+    }
+    case "hours": {
+      const every = cadence.hours * HOUR;
+      return (Math.floor(now / every) + 1) * every;
+    }
+    case "cron":
+      return cronOpensAfter(cadence, now);
   }
-  if ("hours" in cadence) {
-    const every = cadence.hours * HOUR;
-    return (Math.floor(now / every) + 1) * every;
-  }
-  return openingOf(cadence, now) ?? Number.POSITIVE_INFINITY;
 }
 
-function openingOf(
-  { at, isDay }: Extract<Cadence, { at: readonly number[] }>,
-  now: number,
-): number | undefined {
-  for (let day = midnight(now), last = day + LONGEST_SEARCH * DAY; day < last; day += DAY) {
-    if (!isDay(new Date(day))) continue;
-    const opens = at.map((hour) => day + hour * HOUR).find((each) => each > now);
+/** It comes once a year at least. */
+function cronOpensAfter({ hours, isDay }: Extract<Cadence, { kind: "cron" }>, now: number): number {
+  for (let day = midnight(now); ; day += DAY) {
+    if (!isDay(dayAt(day))) continue;
+    const opens = hours.map((hour) => day + hour * HOUR).find((each) => each > now);
     if (opens !== undefined) return opens;
   }
-  return undefined;
+}
+
+function dayAt(instant: number): Day {
+  const date = new Date(instant);
+  return {
+    month: date.getUTCMonth() + 1,
+    dayOfMonth: date.getUTCDate(),
+    lastOfMonth: new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate(),
+    dayOfWeek: date.getUTCDay() + 1,
+  };
 }
 
 /** An hour for schedules in hours, the rest of the day for others. */
 function endOf(cadence: Cadence, opens: number): number {
-  const isHourly = "hours" in cadence || ("at" in cadence && cadence.at.length > 1);
+  const isHourly =
+    cadence.kind === "hours" || (cadence.kind === "cron" && cadence.hours.length > 1);
   return isHourly ? opens + HOUR : midnight(opens) + DAY;
 }

@@ -13,6 +13,10 @@ test.each<[text: string, expression: string, periodSeconds: number]>([
   ["4h", "rate(4 hours)", 4 * HOUR],
   ["240m", "rate(4 hours)", 4 * HOUR],
   ["999d", "rate(999 days)", 999 * DAY],
+  ["36h", "rate(36 hours)", 36 * HOUR],
+  ["rate(5 days)", "rate(5 days)", 5 * DAY],
+  ["rate(1 days)", "rate(1 day)", DAY],
+  ["rate(36 hours)", "rate(36 hours)", 36 * HOUR],
 ])("%s is %s, at most so many seconds apart", (text, expression, periodSeconds) => {
   expect(parseSchedule(text)).toMatchObject({ expression, periodSeconds });
 });
@@ -35,7 +39,7 @@ test.each<[expression: string, longest: number, longestWindow: number]>([
   ["cron(0 4 1 jan,jul ? *)", 184 * DAY, 20],
   ["cron(0 4 ? JAN MON#1 *)", 371 * DAY, 20],
   ["cron(0 4 31 * ? *)", 61 * DAY, 20], // from March to May
-  ["cron(0 9-17/4 * * ? *)", 16 * HOUR, 4],
+  ["cron(0 2/20 1 * ? *)", 31 * DAY - 20 * HOUR, 2],
 ])("%s has rotations at most so far apart, and this window", (expression, longest, window) => {
   expect(parseSchedule(expression)).toEqual({
     expression,
@@ -46,31 +50,41 @@ test.each<[expression: string, longest: number, longestWindow: number]>([
 
 const LENGTH = /^write a length such as "30d" or "12h", or "cron\(0 4 1 \* \? \*\)"$/;
 const FIELDS = /^write "cron\(0 hours day-of-month month day-of-week \*\)", in UTC and on the hour/;
+const HOURS_FAULT = "has hours that Secrets Manager does not take";
+const INCREMENT = /^write one hour, 0 to 23, or an increment such as "\/8" or "2\/10"$/;
 
 test.each<[text: string, fault: string, remedy: RegExp]>([
   ["3h", "is more often than every four hours", /^write at least "4h"/],
   ["0d", "is more often than every four hours", /^write at least "4h"/],
   ["1000d", "is longer than 999 days", /^write at most "999d"$/],
-  ["36h", "is no rate of Secrets Manager", /^write whole hours up to "23h", or whole days$/],
-  ["290m", "is no rate of Secrets Manager", /^write whole hours up to "23h", or whole days$/],
+  ["290m", "is no rate of Secrets Manager", /^write whole hours or whole days$/],
   ["30 days", "is no schedule", LENGTH],
-  ["rate(30 days)", "is no schedule", LENGTH],
+  ["rate(3 hours)", "is more often than every four hours", /^write at least "4h"/],
+  ["rate(0 days)", "is more often than every four hours", /^write at least "4h"/],
+  ["rate(1000 days)", "is longer than 999 days", /^write at most "999d"$/],
+  ["rate(1 week)", "is no schedule of Secrets Manager", /^write "rate\(30 days\)"/],
   ["", "is no schedule", LENGTH],
-  ["cron(0 */2 * * ? *)", "has rotations 2 hours apart", /^leave at least four hours between two/],
+  ["cron(0 /2 * * ? *)", "has rotations 2 hours apart", /^leave at least four hours between two/],
   ["cron(0 /7 * * ? *)", "has rotations 3 hours apart", /over midnight too$/],
-  ["cron(0 1,23 * * ? *)", "has rotations 2 hours apart", /over midnight too$/],
+  ["cron(0 1,23 1 * ? *)", HOURS_FAULT, INCREMENT],
+  ["cron(0 9-17/4 * * ? *)", HOURS_FAULT, INCREMENT],
+  ["cron(0 */8 * * ? *)", HOURS_FAULT, INCREMENT],
+  ["cron(0 * * * ? *)", HOURS_FAULT, INCREMENT],
+  ["cron(0 4/1e1 * * ? *)", HOURS_FAULT, INCREMENT],
   ["cron(0 4 29 2 ? *)", "has rotations 2921 days apart", /^leave no more than a year/],
   ["cron(30 4 1 * ? *)", "is no schedule of Secrets Manager", FIELDS],
   ["cron(0 4 1 * ? 2030)", "is no schedule of Secrets Manager", FIELDS],
   ["cron(0 4 1 * * *)", "is no schedule of Secrets Manager", FIELDS],
   ["cron(0 4 ? * ? *)", "is no schedule of Secrets Manager", FIELDS],
-  ["cron(0 24 1 * ? *)", "is no schedule of Secrets Manager", FIELDS],
+  ["cron(0 24 1 * ? *)", HOURS_FAULT, INCREMENT],
+  ["cron(0 0 * * SUN *)", "is no schedule of Secrets Manager", FIELDS],
+  ["cron(0 10 ? * 1,2#1 *)", "is no schedule of Secrets Manager", FIELDS],
   ["cron(0 4 32 * ? *)", "is no schedule of Secrets Manager", FIELDS],
   ["cron(0 4 1 FOO ? *)", "is no schedule of Secrets Manager", FIELDS],
   ["cron(0 4 15W * ? *)", "is no schedule of Secrets Manager", FIELDS],
   ["cron(0 4 ? * MON#6 *)", "is no schedule of Secrets Manager", FIELDS],
   ["cron(0 4 5-1 * ? *)", "is no schedule of Secrets Manager", FIELDS],
-  ["cron(0 4/0 1 * ? *)", "is no schedule of Secrets Manager", FIELDS],
+  ["cron(0 4/0 1 * ? *)", HOURS_FAULT, INCREMENT],
   ["cron(0 4 31 2 ? *)", "never comes", /^write a day that one of its months has/],
   ["cron(0 4 1 * ?)", "is no schedule of Secrets Manager", FIELDS],
   ["cron(0 4 1 * ? * *)", "is no schedule of Secrets Manager", FIELDS],
