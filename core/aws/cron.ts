@@ -20,8 +20,8 @@ export type DayTest = (day: Day) => boolean;
 
 const MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(" ");
 const WEEKDAYS = "SUN MON TUE WED THU FRI SAT".split(" ");
-/** Of the Gregorian calendar: after so many years it repeats, weekdays included. */
-const CYCLE_YEARS = 400;
+/** After so many years the calendar repeats, weekdays included, until the year 2100. */
+const CYCLE_YEARS = 28;
 const SATURDAY = 7;
 
 /** What a field may hold; names count from `min`. */

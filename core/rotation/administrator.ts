@@ -1,7 +1,8 @@
+import { namesSecret } from "../aws/secret-id.ts";
 import { ConfigError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import type { SecretObject } from "../secret-store.ts";
-import { AWSCURRENT, AWSPENDING, namesSecret } from "./check-request.ts";
+import { AWSCURRENT, AWSPENDING } from "./check-request.ts";
 import type { DatabaseSecret } from "./database-secret.ts";
 import { type RotationDeps, sameHost } from "./versions.ts";
 

@@ -1,3 +1,4 @@
+import { namesSecret } from "../aws/secret-id.ts";
 import { ConfigError, InvalidRequestError, NotAllowedError } from "../errors.ts";
 import type { SecretDescription } from "./rotation-ports.ts";
 import type { RotationRequest } from "./rotation-request.ts";
@@ -7,24 +8,6 @@ export const [AWSPENDING, AWSCURRENT, AWSPREVIOUS] = [
   "AWSCURRENT",
   "AWSPREVIOUS",
 ] as const;
-
-/** An ARN ends in six random characters, and begins with what a name lacks. */
-const RANDOM_END = /-[A-Za-z0-9]{6}$/;
-const SECRET_ARN = /^arn:[\w-]+:secretsmanager:[\w-]*:\d*:secret:/;
-
-/**
- * Whether an id names the secret of that ARN, and can name no other: the ARN itself, the secret's name,
- * or a partial ARN. Either of the two may be partial, but not one whose name ends as if it were whole:
- * Secrets Manager takes that for another secret's (API reference, CreateSecret, Name).
- */
-export function namesSecret(id: string, arn: string): boolean {
-  if (id === arn) return true;
-  if (!SECRET_ARN.test(arn)) return false;
-  const short = arn.replace(RANDOM_END, "");
-  if (!SECRET_ARN.test(id)) return id === short.replace(SECRET_ARN, "");
-  if (short === arn) return id.replace(RANDOM_END, "") === arn;
-  return id === short && !RANDOM_END.test(short);
-}
 
 /**
  * Refuse any secret but the one that the function was deployed for, before it is touched: who may

@@ -15,8 +15,6 @@ export interface PutEvent {
   readonly resources: readonly string[];
 }
 
-const MOST_ENTRIES = 10;
-
 /** Amazon EventBridge's buses, where events come in and stay, for the runner's owner to see. */
 export class EventBridge {
   readonly #account: Account;
@@ -32,11 +30,6 @@ export class EventBridge {
 
   readonly service: Service = jsonService("events", {
     PutEvents: operation<PutEventsRequest>(async ({ Entries = [] }, caller) => {
-      if (Entries.length < 1 || Entries.length > MOST_ENTRIES)
-        throw new AwsError(
-          "ValidationException",
-          `1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length less than or equal to ${MOST_ENTRIES}`,
-        );
       for (const { EventBusName = "default" } of Entries)
         await this.#access.authorize(caller, {
           action: "events:PutEvents",

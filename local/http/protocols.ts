@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Session } from "../iam/identity.ts";
 import { type AwsError, notImplemented } from "./aws-error.ts";
+import { decodeLabel, parseBody } from "./parse-request.ts";
 
 /** A request whose credentials are known. */
 export interface ApiRequest {
@@ -61,7 +62,7 @@ export function jsonService(
       const [, wanted = ""] = String(headers["x-amz-target"]).split(".");
       const run = operations[wanted];
       if (run === undefined) throw notImplemented(name, wanted);
-      const output = await run(JSON.parse(body.toString() || "{}"), caller);
+      const output = await run(parseBody(body), caller);
       return jsonReply(output, 200, { "content-type": "application/x-amz-json-1.1" });
     },
     refuse: ({ code, message, status, details }) =>
@@ -135,10 +136,7 @@ export function restService(name: string, routes: readonly Route[]): Service {
       const route = routes.find((each) => each.method === method && each.path.test(url.pathname));
       if (route === undefined) throw notImplemented(name, `${method} ${url.pathname}`);
       const { groups = {} } = route.path.exec(url.pathname) ?? {};
-      const variables = Object.entries(groups).map(([key, value]) => [
-        key,
-        decodeURIComponent(value),
-      ]);
+      const variables = Object.entries(groups).map(([key, value]) => [key, decodeLabel(value)]);
       return route.run(Object.fromEntries(variables), request);
     },
     refuse: ({ code, message, status, details }) =>

@@ -10,6 +10,8 @@ import * as sts from "@aws-sdk/client-sts";
 import { NormalizedSchema } from "@smithy/core/schema";
 import type { StaticOperationSchema, StaticStructureSchema } from "@smithy/types";
 import { AwsError } from "./aws-error.ts";
+import { constraintFaults, detected } from "./check-constraints.ts";
+import { decodeLabel, parseBody } from "./parse-request.ts";
 
 /** The SDKs, which carry AWS's own models, by the name that requests are signed for. */
 const MODELS: Readonly<Record<string, object>> = {
@@ -35,6 +37,7 @@ type Members = Readonly<Record<string, unknown>>;
 
 /** What was sent, member by member, and the structure that it must be. */
 interface Sent {
+  readonly operation: string;
   readonly input: NormalizedSchema;
   readonly members: Members;
 }
@@ -48,13 +51,14 @@ interface Sent {
 export function checkRequest(service: string, request: RawRequest): void {
   const sent = readRequest(MODELS[service] ?? {}, request);
   if (sent === undefined) return;
-  const problems = [...faults(sent.input, sent.members, "")];
+  const problems = [
+    ...faults(sent.input, sent.members, ""),
+    ...constraintFaults(service, sent.operation, sent.members),
+  ];
   if (problems.length === 0) return;
-  const many =
-    problems.length === 1 ? "1 validation error" : `${problems.length} validation errors`;
   throw new AwsError(
     isForm(request) ? "ValidationError" : "ValidationException",
-    `${many} detected: ${problems.join("; ")}`,
+    detected(problems),
     { status: 400 },
   );
 }
@@ -66,13 +70,14 @@ function readRequest(model: object, request: RawRequest): Sent | undefined {
   const { headers, body } = request;
   const target = headers["x-amz-target"];
   if (target !== undefined) {
-    const input = inputOf(operationIn(model, String(target).split(".")[1]));
-    return input && { input, members: JSON.parse(body.toString() || "{}") as Members };
+    const [, operation = ""] = String(target).split(".");
+    const input = inputOf(operationIn(model, operation));
+    return input && { operation, input, members: parseBody(body) };
   }
   if (!isForm(request)) return readRest(model, request);
   const { Action, Version: _, ...form } = Object.fromEntries(new URLSearchParams(body.toString()));
   const input = inputOf(operationIn(model, Action));
-  return input && { input, members: nested(form) };
+  return input && { operation: Action ?? "", input, members: nested(form) };
 }
 
 /** The operation that a model exports as `<Name>$`. */
@@ -113,13 +118,15 @@ function readRest(model: object, { method, url, headers, body }: RawRequest): Se
     for (const [name, member] of Object.entries(input.getMemberSchemas())) {
       const { httpQuery, httpHeader, httpPayload } = member.getMergedTraits();
       const header = httpHeader && headers[httpHeader.toLowerCase()];
-      if (httpQuery !== undefined && query.has(httpQuery)) members[name] = NOT_LOOKED_AT;
+      const asked = httpQuery && query.get(httpQuery);
+      if (asked !== undefined) members[name] = member.isListSchema() ? NOT_LOOKED_AT : asked;
       if (httpQuery !== undefined) query.delete(httpQuery);
-      if (header !== undefined) members[name] = NOT_LOOKED_AT;
+      if (header !== undefined) members[name] = header;
       if (httpPayload) hasPayload = true;
     }
-    if (!hasPayload && body.length > 0) Object.assign(members, JSON.parse(body.toString()));
-    return { input, members: { ...members, ...Object.fromEntries(query) } };
+    if (!hasPayload && body.length > 0) Object.assign(members, parseBody(body));
+    const name = String(operation[2]);
+    return { operation: name, input, members: { ...members, ...Object.fromEntries(query) } };
   }
   return undefined;
 }
@@ -127,7 +134,9 @@ function readRest(model: object, { method, url, headers, body }: RawRequest): Se
 function labelsIn(template: string, path: string): Members | undefined {
   const pattern = template.replace(/\{(\w+)\+?\}/g, (_, name: string) => `(?<${name}>[^/]+)`);
   const match = new RegExp(`^${pattern}/?$`).exec(path);
-  return match === null ? undefined : { ...match.groups };
+  if (match === null) return undefined;
+  const labels = Object.entries(match.groups ?? {});
+  return Object.fromEntries(labels.map(([name, text]) => [name, decodeLabel(text)]));
 }
 
 function* faults(schema: NormalizedSchema, value: unknown, where: string): Generator<string> {

@@ -1,6 +1,6 @@
 import { type RequestAnalysis, runSimulation } from "@cloud-copilot/iam-simulate";
 import type { Account } from "../account.ts";
-import { AwsError } from "../http/aws-error.ts";
+import { AwsError, validationError } from "../http/aws-error.ts";
 import type { PolicyDocument, Role, Session } from "./identity.ts";
 import { PolicyUse } from "./policy-use.ts";
 
@@ -32,6 +32,12 @@ interface Verdict {
   readonly identity: AccessDecision["decision"] | undefined;
 }
 
+/** What the simulation says of a resource that no policy of the action can name. */
+const NOT_OF_THE_ACTION: readonly (string | undefined)[] = [
+  "no.resource.types",
+  "multiple.resource.types",
+];
+
 /** Who may do what: the template's policies, evaluated on every call. */
 export class Access {
   readonly #account: Account;
@@ -46,7 +52,8 @@ export class Access {
   /**
    * Let the session do it, or not.
    *
-   * @throws AwsError `AccessDeniedException`, in the words AWS uses.
+   * @throws AwsError `AccessDeniedException`, in the words AWS uses; `ValidationException` for a
+   *   resource that is malformed, or of another kind.
    * @throws Error when the policies cannot be evaluated: a fault of the template or the runner.
    */
   async authorize(session: Session, request: AccessRequest): Promise<void> {
@@ -105,6 +112,8 @@ export class Access {
       },
       {},
     );
+    if (result.resultType === "error" && NOT_OF_THE_ACTION.includes(result.errors.message))
+      throw validationError(`${resource} is no resource of ${action}`);
     if (result.resultType === "error")
       throw new Error(
         `the policies cannot decide ${action} on ${resource} for ${principal}: ${JSON.stringify(result.errors)}`,

@@ -1,5 +1,6 @@
+import type { FilterLogEventsRequest } from "@aws-sdk/client-cloudwatch-logs";
 import { type Account, arnOf } from "../account.ts";
-import { AwsError } from "../http/aws-error.ts";
+import { AwsError, notImplemented } from "../http/aws-error.ts";
 import { jsonService, operation, type Service } from "../http/protocols.ts";
 import type { Access } from "../iam/access.ts";
 
@@ -18,8 +19,10 @@ export type LogEvents = (logGroupName: string) => readonly LogEvent[] | undefine
  * quoted terms that must all occur.
  */
 export function makeLogs(account: Account, access: Access, eventsOf: LogEvents): Service {
-  const filter = operation<{ logGroupName?: string; filterPattern?: string }>(
-    async ({ logGroupName = "", filterPattern = "" }, caller) => {
+  const filter = operation<FilterLogEventsRequest>(
+    async ({ logGroupName = "", filterPattern = "", startTime = 0, endTime, ...rest }, caller) => {
+      const [other] = Object.keys(rest);
+      if (other !== undefined) throw notImplemented("logs", `FilterLogEvents with ${other}`);
       const resource = `${arnOf(account, "logs", `log-group:${logGroupName}`)}:*`;
       await access.authorize(caller, { action: "logs:FilterLogEvents", resource });
       const events = eventsOf(logGroupName);
@@ -27,7 +30,9 @@ export function makeLogs(account: Account, access: Access, eventsOf: LogEvents):
         throw new AwsError("ResourceNotFoundException", "The specified log group does not exist.");
       const terms = quotedTerms(filterPattern);
       return {
-        events: events.filter(({ message }) => terms.every((term) => message.includes(term))),
+        events: events
+          .filter(({ timestamp }) => timestamp >= startTime && timestamp <= (endTime ?? Infinity))
+          .filter(({ message }) => terms.every((term) => message.includes(term))),
       };
     },
   );

@@ -1,3 +1,4 @@
+import { AwsError } from "../http/aws-error.ts";
 import type { EmbeddedPostgres } from "../postgres/postgres.ts";
 
 /** A DB instance: the server, and what it is known by. */
@@ -23,7 +24,10 @@ export function filterOf(input: DescribeInstances): readonly string[] | undefine
   if (fields.length === 0) return undefined;
   const name = input["Filters.Filter.1.Name"];
   if (name !== "db-instance-id" || input["Filters.Filter.2.Name"] !== undefined)
-    throw new Error(`the local runner filters DB instances by db-instance-id; got "${name}"`);
+    throw new AwsError(
+      "InvalidParameterValue",
+      `the local runner filters DB instances by db-instance-id alone; got "${name}"`,
+    );
   return fields.filter(([key]) => key.includes(".Values.")).map(([, value]) => value);
 }
 

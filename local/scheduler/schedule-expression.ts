@@ -1,5 +1,6 @@
 import type { CreateScheduleInput } from "@aws-sdk/client-scheduler";
 import { validationError } from "../http/aws-error.ts";
+import { assertConstraints } from "../http/check-constraints.ts";
 
 /** When a schedule fires. Milliseconds; `at` since the Unix epoch. */
 export type Timing = { readonly at: number } | { readonly every: number };
@@ -17,13 +18,16 @@ export function parseExpression(expression: string | undefined): Timing {
   const [, time] = AT.exec(expression ?? "") ?? [];
   const at = Date.parse(`${time}Z`);
   if (!Number.isNaN(at)) return { at };
+  if (expression?.startsWith("cron("))
+    throw validationError(
+      `the local runner has schedules of at(…) and rate(…), not ${expression}; AWS has cron(…) too`,
+    );
   const [, count, unit] = RATE.exec(expression ?? "") ?? [];
   const every = Number(count) * UNITS[unit as keyof typeof UNITS];
   if (every > 0) return { every };
   throw validationError(`Invalid Schedule Expression ${expression}.`);
 }
 
-const NAME = /^[0-9a-zA-Z-_.]{1,64}$/;
 const IMPLEMENTED = [
   "Name",
   "GroupName",
@@ -43,14 +47,7 @@ const IMPLEMENTED = [
  * @throws AwsError `ValidationException`, also for members that the local runner does not have.
  */
 export function validateSchedule(request: CreateScheduleInput, now: number): Timing {
-  for (const [member, value] of [
-    ["name", request.Name],
-    ["groupName", request.GroupName ?? "default"],
-  ])
-    if (!NAME.test(value ?? ""))
-      throw validationError(
-        `1 validation error detected: Value '${value}' at '${member}' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[0-9a-zA-Z-_.]+$`,
-      );
+  assertConstraints("scheduler", "CreateSchedule", request);
   const unknown = Object.keys(request).filter((each) => !IMPLEMENTED.includes(each));
   const zone = request.ScheduleExpressionTimezone ?? "UTC";
   if (

@@ -2,6 +2,7 @@ import type { CreateScheduleInput, ScheduleSummary } from "@aws-sdk/client-sched
 import { type Account, arnOf } from "../account.ts";
 import type { Created, Resource, ResourceTypes } from "../cloudformation/resource.ts";
 import { AwsError } from "../http/aws-error.ts";
+import { parseBody } from "../http/parse-request.ts";
 import { jsonReply, type Route, restService, type Service } from "../http/protocols.ts";
 import type { Access } from "../iam/access.ts";
 import type { Identities, Session } from "../iam/identity.ts";
@@ -47,7 +48,7 @@ export class Scheduler {
     });
     return restService("scheduler", [
       route("POST", one, async ({ name = "" }, { body, caller }) => {
-        const request = JSON.parse(body.toString()) as CreateScheduleInput;
+        const request = parseBody(body) as unknown as CreateScheduleInput;
         return jsonReply({ ScheduleArn: await this.#create({ ...request, Name: name }, caller) });
       }),
       route("GET", one, async ({ name = "" }, { url, caller }) => {
@@ -222,10 +223,12 @@ export class Scheduler {
   #list(query: URLSearchParams): { Schedules: ScheduleSummary[]; NextToken?: string | undefined } {
     const group = query.get("ScheduleGroup");
     const prefix = query.get("NamePrefix") ?? "";
+    const state = query.get("State");
     const after = Buffer.from(query.get("NextToken") ?? "", "base64").toString();
     if (group !== null) this.#assertGroup(group);
     const found = [...this.#schedules.values()]
       .filter((each) => (group === null || each.group === group) && each.name.startsWith(prefix))
+      .filter(({ request: { State = "ENABLED" } }) => state === null || state === State)
       .sort((a, b) => (a.arn < b.arn ? -1 : 1))
       .filter(({ arn }) => arn > after);
     const page = found.slice(0, Number(query.get("MaxResults") ?? 100));

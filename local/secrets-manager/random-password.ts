@@ -1,26 +1,29 @@
 import { randomInt } from "node:crypto";
 import type { GetRandomPasswordRequest } from "@aws-sdk/client-secrets-manager";
 import { AwsError } from "../http/aws-error.ts";
+import { assertConstraints } from "../http/check-constraints.ts";
 
 /** `GetRandomPassword`, and the part of `GenerateSecretString` that is the same. */
 export function randomPassword(request: GetRandomPasswordRequest): string {
+  assertConstraints("secretsmanager", "GetRandomPassword", request);
   const length = Number(request.PasswordLength ?? 32);
   const kinds = [
     request.ExcludeLowercase ? "" : "abcdefghijklmnopqrstuvwxyz",
     request.ExcludeUppercase ? "" : "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
     request.ExcludeNumbers ? "" : "0123456789",
     request.ExcludePunctuation ? "" : "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
-    request.IncludeSpace ? " " : "",
   ]
     .map((kind) => kind.split("").filter((each) => !request.ExcludeCharacters?.includes(each)))
     .filter((kind) => kind.length > 0);
+  // a space may be among them, and is none of the kinds that are required
+  const space = request.IncludeSpace && !request.ExcludeCharacters?.includes(" ") ? [" "] : [];
   const required = (request.RequireEachIncludedType ?? true) ? kinds : [];
-  if (kinds.length === 0 || length < Math.max(1, required.length) || length > 4_096)
+  const all = [...kinds.flat(), ...space];
+  if (all.length === 0 || length < Math.max(1, required.length))
     throw new AwsError(
       "InvalidParameterException",
       `a password of ${length} characters cannot be made of what is left after the exclusions`,
     );
-  const all = kinds.flat();
   for (;;) {
     const password = Array.from({ length }, () => all[randomInt(all.length)]);
     // Drawn again as a whole until every kind is there: any other way makes some passwords likelier.

@@ -6,7 +6,8 @@ import {
   parseRotationExpression,
   type RotationExpression,
 } from "../../core/aws/rotation-expression.ts";
-import { AwsError, validationError } from "../http/aws-error.ts";
+import { AwsError } from "../http/aws-error.ts";
+import { assertConstraints } from "../http/check-constraints.ts";
 
 /** When a secret is rotated, as far as its rules say. */
 export interface RotationPlan {
@@ -24,7 +25,6 @@ export interface RotationWindow {
 /** Milliseconds. */
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-const MOST_DAYS = 1_000;
 
 /**
  * Read the rules that RotateSecret is given; `undefined` when they say nothing of time.
@@ -33,6 +33,7 @@ const MOST_DAYS = 1_000;
  */
 export function readRules(rules: RotationRulesType | undefined): RotationPlan | undefined {
   const { AutomaticallyAfterDays, Duration, ScheduleExpression } = rules ?? {};
+  assertConstraints("secretsmanager", "RotateSecret", { RotationRules: rules });
   if (AutomaticallyAfterDays !== undefined && ScheduleExpression !== undefined)
     throw invalid("You cannot specify both rotation frequency and schedule expression together.");
   const hours = Duration === undefined ? undefined : durationOf(Duration);
@@ -51,15 +52,8 @@ export function readRules(rules: RotationRulesType | undefined): RotationPlan | 
 
 const invalid = (message: string): AwsError => new AwsError("InvalidParameterException", message);
 
-const constraint = (value: unknown, member: string, what: string): AwsError =>
-  validationError(
-    `1 validation error detected: Value '${String(value)}' at 'rotationRules.${member}' failed to satisfy constraint: Member must ${what}`,
-  );
-
 function durationOf(duration: string): number {
-  if (!/^[0-9h]{2,3}$/.test(duration))
-    throw constraint(duration, "duration", "satisfy regular expression pattern: [0-9h]+");
-  const hours = /^\d+h$/.test(duration) ? Number.parseInt(duration, 10) : 0;
+  const hours = Number.parseInt(duration, 10);
   if (hours >= 1) return hours;
   throw invalid(`The Duration ${duration} is not a number of hours, such as 3h.`);
 }
@@ -75,10 +69,6 @@ function timesOf(
     throw invalid(`Invalid ScheduleExpression ${expression}: it ${read.fault}; ${read.remedy}.`);
   }
   if (days === undefined) return undefined;
-  const member = "automaticallyAfterDays";
-  if (!(Number(days) >= 1)) throw constraint(days, member, "have value greater than or equal to 1");
-  if (Number(days) > MOST_DAYS)
-    throw constraint(days, member, `have value less than or equal to ${MOST_DAYS}`);
   return { cadence: { kind: "days", days: Math.floor(Number(days)) }, longestWindow: 24 };
 }
 

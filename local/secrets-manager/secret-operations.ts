@@ -18,7 +18,7 @@ import { type Operation, operation } from "../http/protocols.ts";
 import type { Session } from "../iam/identity.ts";
 import { randomPassword } from "./random-password.ts";
 import { filtered, pageOf, sorted } from "./secret-filters.ts";
-import { assertStage, assertToken, valueIn } from "./secret-requests.ts";
+import { assertToken, valueIn } from "./secret-requests.ts";
 import type { SecretRotation } from "./secret-rotation.ts";
 import type { SecretStore } from "./secret-store.ts";
 import type { SecretVersion } from "./secret-versions.ts";
@@ -42,7 +42,6 @@ export const secretOperations = (parts: Parts): Readonly<Record<string, Operatio
     const { store } = parts;
     const keys = { "secretsmanager:VersionStage": VersionStage };
     const secret = await store.allowed(caller, "UpdateSecretVersionStage", SecretId, keys);
-    assertStage(input);
     secret.versions.relabel({ label: VersionStage ?? "", to, from });
     store.touch(secret);
     return nameOf(secret);
@@ -133,13 +132,13 @@ async function getBatch(
   const { SecretIdList: ids, Filters: filters } = input;
   if ((ids === undefined) === (filters === undefined))
     throw invalid("You must include Filters or SecretIdList, but not both.");
-  if (ids !== undefined && (ids.length < 1 || ids.length > MOST_IN_A_BATCH))
-    throw invalid(`SecretIdList must have 1-${MOST_IN_A_BATCH} members.`);
+  if (ids !== undefined && input.MaxResults !== undefined)
+    throw invalid("You can use MaxResults with Filters only, not with SecretIdList.");
   if (filters !== undefined) await store.allowedAnywhere(caller, "ListSecrets");
   const found = filters && filtered(store.all, filters).map(({ arn }) => arn);
   const { items, NextToken } = pageOf(ids ?? found ?? [], {
     ...input,
-    MaxResults: Math.min(input.MaxResults ?? MOST_IN_A_BATCH, MOST_IN_A_BATCH),
+    MaxResults: input.MaxResults ?? MOST_IN_A_BATCH,
   });
   const SecretValues: NonNullable<BatchGetSecretValueResponse["SecretValues"]> = [];
   const Errors: NonNullable<BatchGetSecretValueResponse["Errors"]> = [];

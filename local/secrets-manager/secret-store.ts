@@ -1,6 +1,7 @@
+import { isSecretId, namesSecret } from "../../core/aws/secret-id.ts";
 import { type Account, arnOf, randomEnd } from "../account.ts";
 import type { Clock } from "../clock.ts";
-import { AwsError } from "../http/aws-error.ts";
+import { AwsError, validationError } from "../http/aws-error.ts";
 import type { Access } from "../iam/access.ts";
 import type { Session } from "../iam/identity.ts";
 import { SecretVersions } from "./secret-versions.ts";
@@ -45,9 +46,9 @@ export class SecretStore {
     secret.changedAt = new Date(this.clock.now());
   }
 
-  /** By ARN, by ARN without its random end, or by name. */
+  /** By ARN, by ARN without its random end if nothing of the name looks like one, or by name. */
   lookup(id: string): StoredSecret | undefined {
-    return this.#secrets.find(({ arn, name }) => [arn, arn.slice(0, -7), name].includes(id));
+    return this.#secrets.find(({ arn }) => namesSecret(id, arn));
   }
 
   /** As `lookup`. @throws AwsError `ResourceNotFoundException` when there is none. */
@@ -70,6 +71,10 @@ export class SecretStore {
     id = "",
     keys: RequestKeys = {},
   ): Promise<StoredSecret> {
+    if (!isSecretId(id))
+      throw validationError(
+        "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!",
+      );
     const known = this.lookup(id);
     const named = id.startsWith("arn:")
       ? id

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { namesSecret } from "../../core/aws/secret-id.ts";
 import { ConfigError, InvalidRequestError, NotAllowedError } from "../../core/errors.ts";
-import { namesSecret, passGate, refuseOtherSecrets } from "../../core/rotation/check-request.ts";
+import { passGate, refuseOtherSecrets } from "../../core/rotation/check-request.ts";
 import type { SecretDescription } from "../../core/rotation/rotation-ports.ts";
 
 const PREFIX = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:";

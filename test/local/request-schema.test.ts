@@ -25,7 +25,10 @@ const form = (fields: Record<string, string>) => ({
 const schedule = {
   ScheduleExpression: "at(2031-01-01T00:00:00)",
   FlexibleTimeWindow: { Mode: "OFF" },
-  Target: { Arn: "arn:aws:lambda:eu-west-1:1:function:f", RoleArn: "arn:aws:iam::1:role/r" },
+  Target: {
+    Arn: "arn:aws:lambda:eu-west-1:1:function:f",
+    RoleArn: "arn:aws:iam::123456789012:role/r",
+  },
 };
 
 test.each([

@@ -144,7 +144,11 @@ test.each([
   [{ SecretString: "" }, "ValidationException", "greater than or equal to 1"],
   [{}, "InvalidRequestException", "You must provide SecretString."],
   [{ SecretString: "v", VersionStages: [] }, "ValidationException", "'versionStages'"],
-  [{ SecretString: "v", VersionStages: [""] }, "ValidationException", "'versionStages'"],
+  [
+    { SecretString: "v", VersionStages: [""] },
+    "ValidationException",
+    "Value '' at 'versionStages.1.member' failed",
+  ],
   [
     { SecretString: "v", VersionStages: Array.from({ length: 21 }, (_, each) => `L${each}`) },
     "ValidationException",

@@ -1,0 +1,78 @@
+import { randomUUID } from "node:crypto";
+import { type Gateway, startGateway } from "../../local/http/gateway.ts";
+import { makeSts } from "../../local/iam/sts.ts";
+import { makeServices, type Services } from "../../local/services.ts";
+import { type Clients, clientsOf } from "./clients.ts";
+
+const account = { id: "123456789012", region: "eu-west-1" };
+
+/** The services behind one address, without a stack. */
+export interface BareServices extends Services {
+  readonly clients: Clients;
+  /** An administrator's keys, for clients of other kinds. */
+  readonly config: ReturnType<typeof configOf>;
+  stop(): Promise<void>;
+}
+
+const configOf = ({ endpoint }: Gateway, { identities }: Services) => ({
+  endpoint,
+  region: account.region,
+  maxAttempts: 1,
+  credentials: identities.session(identities.role("administrator"), "test").credentials,
+});
+
+/** Serve AWS's APIs with one secret, `db1/small`, and a role that Scheduler may assume. */
+export async function startServices(): Promise<BareServices> {
+  const services = makeServices({
+    account,
+    codeFolder: () => "",
+    duplicateDeliveries: false,
+    rotationRetryDelay: 0,
+    endpoint: () => "",
+    onLine: () => undefined,
+    onFault: (line) => {
+      throw new Error(line);
+    },
+  });
+  const { eventBridge, identities, lambda, rds, scheduler, secrets } = services;
+  const gateway = await startGateway({
+    account,
+    identities,
+    onFault: () => undefined,
+    services: {
+      events: eventBridge.service,
+      lambda: lambda.service,
+      rds: rds.service,
+      scheduler: scheduler.service,
+      secretsmanager: secrets.service,
+      sts: makeSts(account, services.access, identities),
+    },
+  });
+  identities.addRole("delivery", {
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Effect: "Allow",
+        Principal: { Service: "scheduler.amazonaws.com" },
+        Action: "sts:AssumeRole",
+      },
+    ],
+  });
+  await services.resources["AWS::SecretsManager::Secret"]?.create({
+    logicalId: "Small",
+    type: "AWS::SecretsManager::Secret",
+    properties: { Name: "db1/small", SecretString: randomUUID() },
+    physicalName: () => "small",
+  });
+  const config = configOf(gateway, services);
+  const { credentials } = config;
+  return {
+    ...services,
+    config,
+    clients: clientsOf({ ...config, credentialsFor: () => credentials }, "administrator"),
+    stop: async () => {
+      await scheduler.stop();
+      await gateway.stop();
+    },
+  };
+}
