@@ -1,4 +1,4 @@
-import { defineConfig } from "./config/config.ts";
+import { defineConfig } from "mayfly/config";
 
 /** A sandbox: a VPC, a small PostgreSQL with a table to look at, and a service that reads it. */
 export default defineConfig({

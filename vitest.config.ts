@@ -48,7 +48,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "cdk",
-          include: ["test/lib/**/*.test.ts"],
+          include: ["test/{lib,packaging}/**/*.test.ts"],
           globalSetup: ["test/support/build-setup.ts"],
           testTimeout: cdkIsSlowWhenCold,
           hookTimeout: cdkIsSlowWhenCold,

@@ -22,8 +22,9 @@ async function main(): Promise<number> {
   const outdir = process.env.CDK_OUTDIR ?? join(ROOT, "cdk.out");
   const app = new App({ outdir, autoSynth: false, context: cdkContext() });
   const named: unknown = app.node.tryGetContext("config") ?? process.env.MAYFLY_CONFIG;
+  const path = typeof named === "string" ? named : join(ROOT, "mayfly.config.ts");
   try {
-    const config = await loadConfig(configPath(typeof named === "string" ? named : undefined));
+    const config = await loadConfig(configPath(path));
     new MayflyStack(app, "Mayfly", { config });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -1,12 +1,11 @@
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type ParsedConfig, parseConfig } from "../config/config.ts";
 import { ConfigError } from "../core/errors.ts";
 
-/** The configuration's absolute path: the shipped file's, unless another is named. */
-export const configPath = (named: string | undefined): string =>
-  named === undefined ? join(import.meta.dirname, "..", "mayfly.config.ts") : resolve(named);
+/** The configuration's absolute path: `mayfly.config.ts` of this folder, unless another is named. */
+export const configPath = (named = "mayfly.config.ts"): string => resolve(named);
 
 /**
  * The configuration that a file exports, checked.

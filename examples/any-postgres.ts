@@ -5,7 +5,7 @@ import { App, Duration, Stack } from "aws-cdk-lib";
 import { Connections, Peer, Vpc } from "aws-cdk-lib/aws-ec2";
 import { Role } from "aws-cdk-lib/aws-iam";
 import { Secret } from "aws-cdk-lib/aws-secretsmanager";
-import { DynamicDatabase } from "../lib/index.ts";
+import { DynamicDatabase } from "mayfly";
 
 const stack = new Stack(new App(), "Ledger");
 const vpc = Vpc.fromVpcAttributes(stack, "Vpc", {

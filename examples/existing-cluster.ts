@@ -4,7 +4,7 @@ import { SecurityGroup, Vpc } from "aws-cdk-lib/aws-ec2";
 import { Role } from "aws-cdk-lib/aws-iam";
 import { DatabaseCluster } from "aws-cdk-lib/aws-rds";
 import { Secret } from "aws-cdk-lib/aws-secretsmanager";
-import { DynamicDatabase } from "../lib/index.ts";
+import { DynamicDatabase } from "mayfly";
 
 const stack = new Stack(new App(), "Billing");
 const vpc = Vpc.fromVpcAttributes(stack, "Vpc", {

@@ -5,7 +5,7 @@ import { SecurityGroup, Vpc } from "aws-cdk-lib/aws-ec2";
 import { Role } from "aws-cdk-lib/aws-iam";
 import { DatabaseInstance } from "aws-cdk-lib/aws-rds";
 import { Secret } from "aws-cdk-lib/aws-secretsmanager";
-import { RotatedSecret, RotationSchedule } from "../lib/index.ts";
+import { RotatedSecret, RotationSchedule } from "mayfly";
 
 const stack = new Stack(new App(), "Secrets");
 const instance = DatabaseInstance.fromDatabaseInstanceAttributes(stack, "Instance", {

@@ -1,3 +1,4 @@
+export type { Credential } from "../core/leases/credential.ts";
 export { DynamicDatabase } from "./database/dynamic-database.ts";
 export type {
   DatabaseReader,

@@ -214,6 +214,23 @@ test("docs/configuration.md has every key of the configuration", () => {
   expect([...new Set(keys)].filter((key) => !page.includes(`\`${key}\``))).toEqual([]);
 });
 
+test("docs/package.md has everything that the package exports, and its peers", () => {
+  const page = read("docs/package.md");
+  const { exports, peerDependencies } = JSON.parse(read("package.json")) as {
+    readonly exports: Readonly<Record<string, string>>;
+    readonly peerDependencies: Readonly<Record<string, string>>;
+  };
+  const names = Object.values(exports).flatMap((source) =>
+    [...read(source).matchAll(/export (?:type )?{([^}]+)}/g)].flatMap(([, list = ""]) =>
+      list.split(",").map((name) => name.replace("type ", "").trim()),
+    ),
+  );
+  expect(names.length).toBeGreaterThan(20);
+  expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
+  for (const [peer, range] of Object.entries(peerDependencies))
+    expect(page).toContain(`| \`${peer}\` | ${range.slice(1)}`);
+});
+
 test("docs/cli.md has every command, option and exit status, and no other command is named", () => {
   const page = read("docs/cli.md");
   const program = makeProgram({ in: process.stdin, out: process.stdout, err: process.stderr });

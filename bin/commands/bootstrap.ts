@@ -17,7 +17,7 @@ export function addBootstrap(program: Command, io: Io): void {
     .option("--print", "print it; there is nothing else that this command does")
     .requiredOption("--admin <name>", "the login whose secret the stack is given")
     .option("--database <name>", "the database of the configuration, when it has several")
-    .option("--config <file>", "default: MAYFLY_CONFIG, or mayfly.config.ts of this project")
+    .option("--config <file>", "default: MAYFLY_CONFIG, or mayfly.config.ts of this folder")
     .option("--stack <name>", "the stack's name, which a derived tag depends on", "Mayfly")
     .action(async (options: BootstrapOptions) => {
       if (options.print !== true)

@@ -13,7 +13,7 @@ export function addConfig(program: Command, io: Io): void {
     .description("about the configuration")
     .command("check")
     .description("report every problem of a configuration; no AWS account is asked")
-    .argument("[file]", "default: MAYFLY_CONFIG, or mayfly.config.ts of this project")
+    .argument("[file]", "default: MAYFLY_CONFIG, or mayfly.config.ts of this folder")
     .option("--json", "the answer as one JSON document")
     .action(async (named: string | undefined, { json }: { readonly json?: boolean }) => {
       const file = configPath(named ?? process.env.MAYFLY_CONFIG);

@@ -20,7 +20,7 @@ export function addVerbs(program: Command, io: Io): void {
     .description("print the functions that a deployment installs; nobody is connected to")
     .option("--server <number>", "the server's server_version_num", "180000")
     .option("--database <name>", "the database of the configuration, when it has several")
-    .option("--config <file>", "default: MAYFLY_CONFIG, or mayfly.config.ts of this project")
+    .option("--config <file>", "default: MAYFLY_CONFIG, or mayfly.config.ts of this folder")
     .option("--stack <name>", "the stack's name, which a derived tag depends on", "Mayfly")
     .action(async (options: VerbsOptions) => {
       const server = serverIn(options.server);

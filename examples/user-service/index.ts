@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { getCACertificates } from "node:tls";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import type { Credential } from "mayfly";
 import pg from "pg";
-import type { Credential } from "../../core/leases/credential.ts";
 
 const { ISSUER_ALIAS, AWS_REGION } = process.env;
 const lambda = new LambdaClient();

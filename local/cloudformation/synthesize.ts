@@ -22,7 +22,7 @@ export interface SynthesizedStack {
  *   on one machine; also when the signal aborts it.
  */
 export async function synthesizeConfigured(signal?: AbortSignal): Promise<SynthesizedStack> {
-  const MAYFLY_CONFIG = configPath(process.env.MAYFLY_CONFIG);
+  const MAYFLY_CONFIG = configPath(process.env.MAYFLY_CONFIG ?? join(ROOT, "mayfly.config.ts"));
   assertRunsHere(basename(MAYFLY_CONFIG), (await loadConfig(MAYFLY_CONFIG)).databases);
   const { path: folder, remove } = tempFolder("assembly");
   const env = { ...process.env, MAYFLY_CONFIG, CDK_OUTDIR: folder, CDK_VALIDATION: "false" };

