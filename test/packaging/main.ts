@@ -140,7 +140,7 @@ async function checkWith(cdk: string, tarball: string, nodes: readonly string[])
   writeFileSync(join(cwd, "package.json"), '{ "type": "module" }');
   writeFileSync(join(cwd, "mayfly.config.ts"), USERS_CONFIG);
   writeFileSync(join(cwd, "app.ts"), USERS_APP);
-  writeFileSync(join(cwd, "root.pem"), "roots\n");
+  copyFileSync(join(ROOT, "dist/issuer/rds-ca/eu-west-1.pem"), join(cwd, "root.pem"));
   for (const name of EXAMPLES)
     copyFileSync(join(ROOT, "examples", `${name}.ts`), join(cwd, `${name}.ts`));
   const tools = [`typescript@${clone.devDependencies.typescript}`, "@types/node@24"];
