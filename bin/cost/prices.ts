@@ -1,9 +1,12 @@
 import { METRICS } from "../../core/metric.ts";
 
-/** Where the prices come from. */
+/** Where the prices come from, each with the page of AWS's where it can be checked. */
 export const SOURCES = [
-  "list prices of us-east-1 for 730 hours, before free tiers; from documents and blogs, not a bill:",
-  "read on 2026-11-21, those of RDS on 2026-11-24 (infratally.com and usage.ai, both of 2026)",
+  "list prices of us-east-1 for 730 hours, before free tiers; not a bill. Read on 2026-11-21, those",
+  "of RDS on 2026-11-24 as infratally.com/articles/aws-rds-pricing-explained-2026.html and",
+  "usage.ai/blogs/aws/reserved-instances/rds/pricing-calculator quote them. Check them before a",
+  "decision, at aws.amazon.com/<service>/pricing: secrets-manager, privatelink, rds/postgresql,",
+  "cloudwatch, sqs, eventbridge, lambda",
 ];
 
 const HOURS = 730;
