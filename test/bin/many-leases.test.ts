@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { LeaseList } from "../../core/leases/operation/list.ts";
-import { mayfly, shellOf } from "../support/mayfly.ts";
+import { mayfly, mayflyProcess, shellOf } from "../support/mayfly.ts";
 import { type ShippedStack, startShipped } from "../support/stack.ts";
 
 const LEASES = 5_000;
@@ -36,9 +36,9 @@ end $$`;
 
 test("mayfly leases answers for 5,000 leases within 2 seconds", async () => {
   const env = shellOf(stack.runner, "administrator");
-  await mayfly(["status"], env); // an operator function that was just called is warm
+  await mayflyProcess(["status"], env); // an operator function that was just called is warm
   const runs = [];
-  for (let i = 0; i < 3; i++) runs.push(await mayfly(["leases"], env));
+  for (let i = 0; i < 3; i++) runs.push(await mayflyProcess(["leases"], env));
   for (const { status, out, err } of runs) {
     expect({ status, err }).toEqual({ status: 0, err: `${LEASES} leases\n` });
     expect(out.trimEnd().split("\n")).toHaveLength(LEASES + 1);

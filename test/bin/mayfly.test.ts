@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Credential } from "../../core/leases/credential.ts";
-import { mayfly, mayflyHere, type Ran, shellOf } from "../support/mayfly.ts";
+import { mayfly, mayflyHere, mayflyProcess, type Ran, shellOf } from "../support/mayfly.ts";
 import { type ShippedStack, startShipped } from "../support/stack.ts";
 
 let stack: ShippedStack;
@@ -44,7 +44,9 @@ const issueCalls = (): number =>
 
 describe("issue", () => {
   test("prints into a pipe a credential that logs in", async () => {
-    const credential = await issued("--ttl", "30m");
+    const { status, out } = await mayflyProcess([...ISSUE, "--ttl", "30m"], administrator);
+    expect(status).toBe(0);
+    const credential = JSON.parse(out) as Credential;
     const { issuedAt, expiresAt } = credential;
     expect(Date.parse(expiresAt) - Date.parse(issuedAt)).toBe(1_800_000);
     await (await stack.logIn(credential)).end();
