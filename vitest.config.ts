@@ -29,7 +29,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["test/*.test.ts", "test/{core,config,lambda}/**/*.test.ts"],
+          include: ["test/*.test.ts", "test/{core,config,lambda,bin/verify}/**/*.test.ts"],
           env: { POWERTOOLS_LOG_LEVEL: "SILENT" },
           testTimeout: 30_000, // properties take their time on a busy machine
         },
@@ -60,7 +60,7 @@ export default defineConfig({
           ...stack,
           name: "stack",
           include: ["test/{bin,local,stack}/**/*.test.ts"],
-          exclude: TIMED,
+          exclude: [...TIMED, "test/bin/verify/**"],
         },
       },
       {

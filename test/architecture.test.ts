@@ -23,6 +23,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "core/rotation",
   ],
   "bin/aws": [],
+  "bin/verify": ["core", "bin/aws", "bin/cost"],
   "bin/commands": [
     "core",
     "config",
@@ -31,6 +32,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "lambda/postgres/provisioning/wanted-roles.ts",
     "bin/aws",
     "bin/load-config.ts",
+    "bin/verify",
   ],
   bin: ["core", "config", "lib", "bin/commands"],
   local: ["bin", "build.ts", "core/aws"],

@@ -8,6 +8,7 @@ export const Exit = {
   unavailable: 69,
   software: 70,
   tryAgain: 75,
+  differs: 76,
   notAllowed: 77,
   config: 78,
 } as const;
@@ -21,6 +22,7 @@ exit status:
   69  refused, left in quarantine, or no such stack, function or grant
   70  a bug, or a privilege is missing in the database
   75  try again: busy, throttled, out of reach, or unverified
+  76  verify: something is not as documented
   77  not allowed, or no credentials
   78  configuration`;
 

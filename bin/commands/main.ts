@@ -11,6 +11,7 @@ import { addRevoke } from "./revoke.ts";
 import { addStatus } from "./status.ts";
 import { addSweep } from "./sweep.ts";
 import { addVerbs } from "./verbs.ts";
+import { addVerify } from "./verify.ts";
 import { addWhois } from "./whois.ts";
 
 const ABOUT = `Short-lived PostgreSQL users of a deployed stack: ask for one, see them, end
@@ -31,6 +32,7 @@ const COMMANDS = [
   addBootstrap,
   addVerbs,
   addConfig,
+  addVerify,
 ];
 
 /** Every command with its options. Parsing rejects with what a command, or commander, throws. */

@@ -44,5 +44,16 @@ export function makeCloudFormation(access: Access, stack: Stack): Service {
       }));
       return { StackResources: { member: resources } };
     }),
+    ListStackResources: operation<{ StackName?: string }>(async ({ StackName }, caller) => {
+      await allowed(caller, "ListStackResources", StackName);
+      const member = stack.resources.map(({ logicalId, type, ref }) => ({
+        LogicalResourceId: logicalId,
+        PhysicalResourceId: ref,
+        ResourceType: type,
+        LastUpdatedTimestamp: stack.createdAt,
+        ResourceStatus: "CREATE_COMPLETE",
+      }));
+      return { StackResourceSummaries: { member } };
+    }),
   });
 }

@@ -1,7 +1,8 @@
 import { Stack } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
 import { afterAll, expect, test } from "vitest";
-import type { MayflyConfig } from "../../config/config.ts";
+import { SANDBOX, sandboxConfig } from "../../bin/verify/sandbox-app.ts";
+import { type MayflyConfig, parseConfig, pascal } from "../../config/config.ts";
 import shipped from "../../mayfly.config.ts";
 import { ofType, only, resourcesOf, Workbench } from "./synthesized.ts";
 
@@ -257,4 +258,21 @@ test("consumers are roles that exist, or roles that a service assumes", () => {
   expect(worker.Properties.AssumeRolePolicyDocument).toMatchObject({
     Statement: [{ Principal: { Service: "ecs-tasks.amazonaws.com" } }],
   });
+});
+
+test("the sandbox that mayfly verify deploys has what its checks look for", () => {
+  const made = bench.stack(sandboxConfig("first") as MayflyConfig);
+  expect(Object.keys(Template.fromStack(made).findOutputs("*"))).toEqual(
+    expect.arrayContaining([
+      "OrdersIssuerArn",
+      "OrdersOperatorArn",
+      "VerifyRoleArn",
+      "VerifyFunctionName",
+      `Orders${pascal(SANDBOX.userSecret)}SecretArn`,
+      `Orders${pascal(SANDBOX.masterSecret)}SecretArn`,
+    ]),
+  );
+  const ttlOf = (version: "first" | "changed") =>
+    parseConfig(sandboxConfig(version)).databases.orders?.roles.readonly?.ttlSeconds;
+  expect([ttlOf("first"), ttlOf("changed")]).toEqual([3_600, 1_800]);
 });

@@ -1,0 +1,78 @@
+import { wordsOf } from "./account.ts";
+import type { World } from "./check.ts";
+import { LeaseNotMade } from "./evidence.ts";
+import { differs, fine, NotMade, type Outcome } from "./outcome.ts";
+
+const REFUSED_BY_IAM = /^AccessDenied/;
+
+/** A call through the alias is the consumer's; a call of the bare function is nobody's. */
+export async function aliasInArn({ evidence, stack }: World): Promise<Outcome> {
+  try {
+    await evidence.lease();
+  } catch (error) {
+    if (!(error instanceof LeaseNotMade)) throw error;
+    return differs(`the call through the alias was answered ${error.errorType}: ${error.message}`);
+  }
+  const lease = `a lease of ${stack.role} was issued to ${stack.consumer} through its alias`;
+  try {
+    const answer = await evidence.bareCall();
+    const { errorType } = answer;
+    if (errorType === "NotAllowedError")
+      return fine(`${lease}; a call without an alias was answered NotAllowedError`);
+    return differs(
+      `${lease}; a call without an alias was answered ${errorType ?? "as a consumer's"}: ${wordsOf(answer)}`,
+    );
+  } catch (error) {
+    if (!(error instanceof Error && REFUSED_BY_IAM.test(error.name))) throw error;
+    return fine(`${lease}; without an alias your own keys may not call, so that was not tried`);
+  }
+}
+
+/** Whoever may invoke the function may still not use the alias. */
+export async function aliasDeniesOthers({ account, evidence, stack }: World): Promise<Outcome> {
+  const { leaseId } = (await evidence.lease()).credential;
+  try {
+    await evidence.bareCall();
+  } catch (error) {
+    if (!(error instanceof Error && REFUSED_BY_IAM.test(error.name))) throw error;
+    throw new NotMade(
+      "your own keys may not invoke the issuer at all, so that a refusal proves nothing; use keys that may invoke every function",
+    );
+  }
+  try {
+    const { errorType } = await account.invoke("caller", stack.aliasArn, {
+      action: "lookup",
+      leaseId,
+    });
+    return differs(
+      `keys that are not the consumer's were let in through the alias, and the function answered ${errorType ?? "them"}`,
+    );
+  } catch (error) {
+    if (!(error instanceof Error && REFUSED_BY_IAM.test(error.name))) throw error;
+    return fine(
+      `keys that may invoke the function were refused at the alias, ${error.name}: ${error.message}`,
+    );
+  }
+}
+
+/** Lambda's own session of the consumer's role is let through, too. */
+export async function lambdaSession({ evidence }: World): Promise<Outcome> {
+  const answer = await evidence.consumerFunction();
+  if (answer.errorType !== undefined)
+    return differs(`the consumer's function failed with ${answer.errorType}: ${wordsOf(answer)}`);
+  const { rows } = answer.payload;
+  return fine(
+    `the consumer's function asked with the session that Lambda gives its role, and read ${Array.isArray(rows) ? rows.length : "no"} rows`,
+  );
+}
+
+/** What Lambda itself says stands on the alias, asked both ways. */
+export async function aliasPolicy({ account, stack }: World): Promise<Outcome> {
+  const { resourcePolicy, permissionPolicy } = await account.aliasPolicies(stack.aliasArn);
+  const isDeny = (text = ""): boolean => /"Deny"/.test(text) && /aws:PrincipalArn/.test(text);
+  const saw = [
+    `GetResourcePolicy shows ${isDeny(resourcePolicy) ? "the Deny by aws:PrincipalArn" : "no such Deny"}`,
+    `GetPolicy ${permissionPolicy === undefined ? "nothing" : isDeny(permissionPolicy) ? "the same" : "something else"}`,
+  ].join(", ");
+  return isDeny(resourcePolicy) ? fine(saw) : differs(saw);
+}

@@ -1,0 +1,157 @@
+import type { Credential } from "../../core/leases/credential.ts";
+import { type LeaseName, parseLeaseName } from "../../core/leases/lease-name.ts";
+import { type Instant, milliseconds, minutes, type Time } from "../../core/time.ts";
+import { type Account, type Invocation, type StackState, wordsOf } from "./account.ts";
+import type { Cleanup } from "./cleanup.ts";
+import { NotMade } from "./outcome.ts";
+import { logGroupOf, type StackUnderTest } from "./stack-under-test.ts";
+import { waitFor } from "./wait-for.ts";
+
+/** A lease that this run made. */
+export interface MadeLease {
+  readonly credential: Credential;
+  readonly name: LeaseName;
+  /** Of the invocation that issued it. */
+  readonly requestId: string | undefined;
+}
+
+/** How a lease ended, by the revoker's audit line. */
+export interface LeaseEnd {
+  readonly actor: string;
+  readonly state: string;
+  /** From expiry to DROP. Unit: seconds. */
+  readonly lagSeconds: number;
+}
+
+/** The consumer was given no lease: what the function said. */
+export class LeaseNotMade extends Error {
+  readonly errorType: string;
+
+  constructor(errorType: string, message: string) {
+    super(message);
+    this.errorType = errorType;
+  }
+}
+
+/** What several checks look at, seen once. Each is made when it is first asked for. */
+export interface Evidence {
+  /** When this run began. */
+  readonly since: Instant;
+  /** A lease of ten minutes, which is revoked in the end. @throws LeaseNotMade */
+  lease(): Promise<MadeLease>;
+  /** A lease of ten seconds, the shortest that there is. @throws LeaseNotMade */
+  shortLease(): Promise<MadeLease>;
+  /** How the short lease ended. @throws NotMade when no line says so in time. */
+  end(): Promise<LeaseEnd>;
+  /** What the issuer answers to a call without an alias, with the caller's own keys. */
+  bareCall(): Promise<Invocation>;
+  /** What the sandbox's function answers. @throws NotMade where the consumer has none. */
+  consumerFunction(): Promise<Invocation>;
+  stackState(): Promise<StackState>;
+}
+
+/** Unit: seconds. */
+const LONG = 600;
+const SHORTEST = 10;
+
+/** Scheduler's minute, the queue, and the time until a log line can be read. */
+const END_WITHIN = minutes(4);
+
+interface EvidenceDeps {
+  readonly account: Account;
+  readonly time: Time;
+  readonly stack: StackUnderTest;
+  readonly cleanup: Cleanup;
+  /** An idempotency key that nobody has used. */
+  readonly newKey: () => string;
+}
+
+export function collectEvidence(deps: EvidenceDeps): Evidence {
+  const { account, time, stack } = deps;
+  const since = time.now();
+  const shortLease = once(() => makeLease(deps, SHORTEST));
+  const lease = once(() => makeLease(deps, LONG));
+  return {
+    since,
+    lease,
+    shortLease,
+    end: once(async () => findEnd(deps, (await shortLease()).credential, since)),
+    bareCall: once(async () => {
+      const { leaseId } = (await lease()).credential;
+      return account.invoke("caller", stack.issuerArn, { action: "lookup", leaseId });
+    }),
+    consumerFunction: once(() => callConsumerFunction(deps)),
+    stackState: once(() => account.stackState(stack.name)),
+  };
+}
+
+function once<Result>(make: () => Promise<Result>): () => Promise<Result> {
+  let made: Promise<Result> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+async function makeLease(deps: EvidenceDeps, ttlSeconds: number): Promise<MadeLease> {
+  const { account, stack, newKey } = deps;
+  const event = { action: "issue", ttlSeconds, idempotencyKey: newKey() };
+  const answer = await account.invoke("consumer", stack.aliasArn, event);
+  const { payload, errorType, requestId } = answer;
+  if (errorType !== undefined) throw new LeaseNotMade(errorType, wordsOf(answer));
+  const credential = payload as unknown as Credential;
+  const name = parseLeaseName(credential.username);
+  if (name === undefined)
+    throw new LeaseNotMade("no lease", `${stack.aliasArn} answered no credential`);
+  removeLater(deps, credential.leaseId);
+  return { credential, name, requestId };
+}
+
+function removeLater({ cleanup, stack }: EvidenceDeps, leaseId: string): void {
+  cleanup.add({
+    what: `lease ${leaseId}`,
+    byHand: `mayfly revoke ${leaseId} --stack ${stack.name} --assume`,
+    remove: async (account) => {
+      const event = { action: "revoke", leaseId };
+      const answer = await account.invoke("consumer", stack.aliasArn, event);
+      if (answer.errorType !== undefined)
+        throw new Error(`${answer.errorType}: ${wordsOf(answer)}`);
+    },
+  });
+}
+
+async function findEnd(
+  { account, time, stack }: EvidenceDeps,
+  { username, expiresAt }: Credential,
+  since: Instant,
+): Promise<LeaseEnd> {
+  const left = milliseconds(Math.max(0, Date.parse(expiresAt) - time.now()));
+  await time.wait(left);
+  const group = logGroupOf(stack, "revoker");
+  const words = ["lease.revoked", username];
+  const line = await waitFor(time, END_WITHIN, async () => {
+    const [found] = await account.logLines(group, words, since);
+    return found;
+  });
+  if (line === undefined)
+    throw new NotMade(
+      `no line lease.revoked of the short lease came to the revoker's log in ${END_WITHIN / 60_000} minutes after its expiry; look for it with mayfly whois`,
+    );
+  const { actor, receipt } = JSON.parse(line) as {
+    readonly actor?: unknown;
+    readonly receipt?: { readonly state?: unknown; readonly lagSeconds?: unknown };
+  };
+  return {
+    actor: String(actor),
+    state: String(receipt?.state),
+    lagSeconds: Number(receipt?.lagSeconds),
+  };
+}
+
+/** The function keeps its lease, as after any call: it is the function's, not this run's. */
+async function callConsumerFunction({ account, stack }: EvidenceDeps): Promise<Invocation> {
+  const { consumerFunction, consumer } = stack;
+  if (consumerFunction === undefined)
+    throw new NotMade(`the stack made no function for the consumer ${consumer}`);
+  return account.invoke("caller", consumerFunction, {});
+}

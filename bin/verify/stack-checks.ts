@@ -1,0 +1,58 @@
+import { type StackState, wordsOf } from "./account.ts";
+import { aliasDeniesOthers } from "./alias-checks.ts";
+import type { World } from "./check.ts";
+import { differs, fine, NotMade, type Outcome } from "./outcome.ts";
+import type { Deployed } from "./stack-under-test.ts";
+
+const COMPLETE = /^(?:CREATE|UPDATE)_COMPLETE$/;
+
+/** Names, quotas, dependencies, and a resource policy on an alias. */
+export async function stackDeploys({ evidence, stack }: World): Promise<Outcome> {
+  const { status, resources } = await evidence.stackState();
+  const bad = resources.filter((each) => !COMPLETE.test(each.status));
+  const took =
+    stack.deployed === undefined
+      ? ""
+      : `, deployed in ${Math.ceil(stack.deployed.took / 60_000)} minutes`;
+  const saw = `the stack is ${status} with ${resources.length} resources${took}`;
+  if (COMPLETE.test(status) && bad.length === 0) return fine(saw);
+  return differs([saw, ...bad.map((each) => `${each.logicalId} is ${each.status}`)].join(", "));
+}
+
+const provisioned = ({ resources }: StackState) =>
+  resources.filter(({ type }) => type === "Custom::MayflyProvision");
+
+/** The provisioner makes no stack complete before the administrator has passed this on. */
+export async function signalBackend({ evidence }: World): Promise<Outcome> {
+  const found = provisioned(await evidence.stackState());
+  if (found.length === 0) throw new NotMade("the stack has no provisioned database");
+  const bad = found.filter(({ status }) => !COMPLETE.test(status));
+  return bad.length === 0
+    ? fine("the provisioner finished: the administrator could grant pg_signal_backend")
+    : differs(bad.map(({ logicalId, status }) => `${logicalId} is ${status}`).join(", "));
+}
+
+/** @throws NotMade on a stack that this run did not deploy. */
+export function ownStack({ stack }: World): Deployed {
+  if (stack.deployed !== undefined) return stack.deployed;
+  throw new NotMade("it changes the stack, and this one was given: leave out --stack to try it");
+}
+
+/** A new version of the issuer moves the alias, and the policy must stay with it. */
+export async function updateKeepsPolicy(world: World): Promise<Outcome> {
+  await ownStack(world).redeploy();
+  const { verdict, saw } = await aliasDeniesOthers(world);
+  return { verdict, saw: `after an update, ${saw}` };
+}
+
+/** The operator function waits for the provisioner on one connection. */
+export async function converge(world: World): Promise<Outcome> {
+  ownStack(world);
+  const { account, stack, time } = world;
+  const start = time.now();
+  const answer = await account.invoke("caller", stack.operatorArn, { action: "converge" });
+  const seconds = ((time.now() - start) / 1_000).toFixed(1);
+  return answer.errorType === undefined
+    ? fine(`converge was answered after ${seconds} s`)
+    : differs(`converge failed with ${answer.errorType}: ${wordsOf(answer)}`);
+}
