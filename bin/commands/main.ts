@@ -3,6 +3,7 @@ import { addBootstrap } from "./bootstrap.ts";
 import { addConfig } from "./config-check.ts";
 import { addConverge } from "./converge.ts";
 import { EXIT_HELP, statusOf, wordsOf } from "./exit.ts";
+import { addInit } from "./init.ts";
 import { type Io, say } from "./io.ts";
 import { addIssue } from "./issue.ts";
 import { addLeases } from "./leases.ts";
@@ -33,6 +34,7 @@ const COMMANDS = [
   addVerbs,
   addConfig,
   addVerify,
+  addInit,
 ];
 
 /** Every command with its options. Parsing rejects with what a command, or commander, throws. */

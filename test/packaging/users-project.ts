@@ -1,26 +1,7 @@
-/** A `mayfly.config.ts` as a user writes it. */
-export const USERS_CONFIG = `import { defineConfig } from "mayfly/config";
-
-export default defineConfig({
-  databases: {
-    orders: {
-      sandbox: true,
-      databases: ["orders"],
-      owner: "app_owner",
-      roles: { readonly: { select: ["public.*"], ttl: "1h", maxTtl: "24h" } },
-    },
-  },
-  consumers: { "user-service": { sandbox: true, roles: ["orders/readonly"] } },
-});
-`;
-
-/** A CDK app as a user writes it, with a mistake for each type that must hold. */
-export const USERS_APP = `import { App, Duration } from "aws-cdk-lib";
-import { type Credential, type DynamicDatabase, type DynamicRoleProps, MayflyStack } from "mayfly";
-import { parseConfig, type RoleConfig } from "mayfly/config";
-import config from "./mayfly.config.ts";
-
-new MayflyStack(new App(), "Mayfly", { config: parseConfig(config) });
+/** What a user writes with the package's types, with a mistake for each that must hold. */
+export const USERS_TYPES = `import { Duration } from "aws-cdk-lib";
+import type { Credential, DynamicDatabase, DynamicRoleProps } from "mayfly";
+import type { RoleConfig } from "mayfly/config";
 
 export const role: RoleConfig = { select: ["public.*"], ttl: "1h", maxTtl: "24h" };
 // @ts-expect-error a role lives for a while

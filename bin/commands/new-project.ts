@@ -1,0 +1,89 @@
+import cdk from "../../cdk.json" with { type: "json" };
+import type { MayflyConfig } from "../../config/types.ts";
+import clone from "../../package.json" with { type: "json" };
+
+/** A key that needs no quotes. */
+const PLAIN_KEY = /^[A-Za-z_]\w*$/;
+
+/** A value as TypeScript: objects over several lines, arrays on one. */
+export function literal(value: unknown, indent = ""): string {
+  if (Array.isArray(value)) return `[${value.map((each) => literal(each, indent)).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const inner = `${indent}  `;
+  const lines = Object.entries(value).map(([key, each]) => {
+    const name = PLAIN_KEY.test(key) ? key : JSON.stringify(key);
+    return `${inner}${name}: ${literal(each, inner)},\n`;
+  });
+  return `{\n${lines.join("")}${indent}}`;
+}
+
+const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+
+const APP = `import { App } from "aws-cdk-lib";
+import { MayflyStack } from "mayfly";
+import { parseConfig } from "mayfly/config";
+import config from "./mayfly.config.ts";
+
+new MayflyStack(new App(), "Mayfly", { config: parseConfig(config) });
+`;
+
+/** The files of a new project, package.json apart: name to text. */
+export const projectFiles = (config: MayflyConfig): Readonly<Record<string, string>> => ({
+  "mayfly.config.ts": `import { defineConfig } from "mayfly/config";\n\nexport default defineConfig(${literal(config)});\n`,
+  "app.ts": APP,
+  "cdk.json": json({ app: "node app.ts", context: cdk.context }),
+  "tsconfig.json": json({
+    compilerOptions: {
+      target: "es2024",
+      module: "nodenext",
+      strict: true,
+      noEmit: true,
+      allowImportingTsExtensions: true,
+      verbatimModuleSyntax: true,
+      erasableSyntaxOnly: true,
+      skipLibCheck: true,
+      types: ["node"],
+    },
+    include: ["*.ts"],
+  }),
+});
+
+/** A package.json as it may be found: whatever else stands there stays. */
+export interface FoundManifest {
+  readonly type?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+
+const { devDependencies: tested } = clone;
+
+/** What the app imports, and the tools for it: in the versions that Mayfly is tested with. */
+const DEPENDENCIES: Readonly<Record<string, string>> = {
+  "aws-cdk-lib": `^${tested["aws-cdk-lib"]}`,
+  constructs: `^${tested.constructs}`,
+  mayfly: `^${clone.version}`,
+};
+const DEV_DEPENDENCIES: Readonly<Record<string, string>> = {
+  "@types/node": tested["@types/node"],
+  "aws-cdk": `^${tested["aws-cdk"]}`,
+  typescript: `^${tested.typescript}`,
+};
+
+/** A package.json with what the project needs, and the packages that are not installed by it yet. */
+export function completed(found: FoundManifest): {
+  readonly text: string;
+  readonly added: readonly string[];
+} {
+  const { type = "module", dependencies = {}, devDependencies = {}, ...rest } = found;
+  const present = { ...dependencies, ...devDependencies };
+  const missing = (wanted: Readonly<Record<string, string>>) =>
+    Object.entries(wanted).filter(([name]) => present[name] === undefined);
+  const [added, addedTools] = [missing(DEPENDENCIES), missing(DEV_DEPENDENCIES)];
+  const manifest = {
+    ...rest,
+    type,
+    dependencies: { ...dependencies, ...Object.fromEntries(added) },
+    devDependencies: { ...devDependencies, ...Object.fromEntries(addedTools) },
+  };
+  return { text: json(manifest), added: [...added, ...addedTools].map(([name]) => name) };
+}
