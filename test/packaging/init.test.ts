@@ -1,13 +1,16 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { configPath, loadConfig } from "../../bin/load-config.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
 import { mayflyHere } from "../support/mayfly.ts";
 
-// within the project: what a new configuration imports is found here
-const { path: folder, remove } = tempFolder("init", import.meta.dirname);
+const { path: folder, remove } = tempFolder("init");
 afterAll(remove);
+
+// what a new configuration imports: the clone in place of the package
+mkdirSync(join(folder, "node_modules"));
+symlinkSync(join(import.meta.dirname, "..", ".."), join(folder, "node_modules", "mayfly"));
 
 const FILES = ["app.ts", "cdk.json", "mayfly.config.ts", "package.json", "tsconfig.json"];
 const ROLE = "arn:aws:iam::111122223333:role/reporting";
