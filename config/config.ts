@@ -1,159 +1,230 @@
-import { CONSUMER_NAME, DATABASE_NAME } from "../core/names.ts";
-import { readConsumer } from "./consumer.ts";
-import { readDatabase } from "./database.ts";
-import { checkExistingOnce } from "./existing-secret.ts";
-import { finish } from "./finish.ts";
-import type { ParsedConfig } from "./parsed.ts";
-import { isObjectOf, type Place, readBoolean, readNamed, readText, within } from "./place.ts";
-import type { MayflyConfig } from "./types.ts";
+import * as v from "valibot";
+import {
+  CONSUMER_NAME,
+  CONSUMER_NAME_RULE,
+  DATABASE_NAME,
+  DATABASE_NAME_RULE,
+} from "../core/names.ts";
+import { checkAccess } from "./access.ts";
+import {
+  type ConsumerFields,
+  consumerSchema,
+  type ParsedConsumer,
+  toConsumer,
+} from "./consumer.ts";
+import { databaseSchema, type ParsedDatabase, toDatabase } from "./database.ts";
+import { boolean, type IsFine, named, object, type Report, ruled, says, text } from "./fields.ts";
+import { checkOutputs } from "./outputs.ts";
+import { type Key, parse } from "./problems.ts";
+import type { SecretFields } from "./secret.ts";
 
-export type {
-  ParsedConfig,
-  ParsedConsumer,
-  ParsedDatabase,
-  ParsedHost,
-  ParsedRole,
-  ParsedSecret,
-  ParsedSettings,
-  ParsedTrust,
-} from "./parsed.ts";
-export type { RotationTimesConfig, SecretConfig } from "./secret-types.ts";
-export type {
-  AlarmsConfig,
-  AuditEventsConfig,
-  ConsumerConfig,
-  DatabaseConfig,
-  MayflyConfig,
-  RoleConfig,
-  VpcConfig,
-} from "./types.ts";
+export type { ParsedConsumer, ParsedIdentity } from "./consumer.ts";
+export type { ParsedDatabase, ParsedHost, ParsedSettings } from "./database.ts";
+export { pascal } from "./outputs.ts";
+export type { ParsedRole } from "./role.ts";
+export type { ParsedSecret } from "./secret.ts";
+export type { ParsedTrust } from "./trust.ts";
 
-const KEYS = ["databases", "consumers", "alarms", "auditEvents", "dashboard"];
+const arn = (kind: string, pattern: RegExp, example: string) =>
+  text(pattern, `is not the ARN of ${kind}`, `write it as in "${example}"`);
+
+/** What may be written in `mayfly.config.ts`. */
+export const configSchema = ruled(
+  object(
+    {
+      /** Database name (1 to 32 of `[a-z0-9-]`) to what Mayfly does there. */
+      databases: named(databaseSchema, {
+        pattern: DATABASE_NAME,
+        rule: DATABASE_NAME_RULE,
+        remedy: "give at least one database",
+      }),
+      /** Consumer name (1 to 16 of `[a-z0-9-]`) to who it is and what it may ask for. */
+      consumers: named(consumerSchema, {
+        pattern: CONSUMER_NAME,
+        rule: CONSUMER_NAME_RULE,
+        remedy: "give an object of consumers, or {}",
+        mayBeEmpty: true,
+      }),
+      /**
+       * Alarms for each database, about $3 a month.
+       * @default - none
+       */
+      alarms: v.optional(
+        object(
+          {
+            /** ARN of an SNS topic of the stack's Region. */
+            topicArn: arn(
+              "an SNS topic",
+              /^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+$/,
+              "arn:aws:sns:eu-west-1:111122223333:on-call",
+            ),
+          },
+          "give a topicArn",
+        ),
+      ),
+      /**
+       * Every audit line as an event on a bus.
+       * @default - none
+       */
+      auditEvents: v.optional(
+        object(
+          {
+            /** ARN of an EventBridge bus of the stack's Region. */
+            busArn: arn(
+              "an event bus",
+              /^arn:[\w-]+:events:[\w-]+:\d{12}:event-bus\/[\w./-]+$/,
+              "arn:aws:events:eu-west-1:111122223333:event-bus/audit",
+            ),
+          },
+          "give a busArn",
+        ),
+      ),
+      /**
+       * A CloudWatch dashboard for each database, $3 a month.
+       * @default false
+       */
+      dashboard: v.optional(boolean(), false),
+    },
+    "export default defineConfig({ … })",
+  ),
+  (config: ConfigFields, report, isFine) => {
+    if (config.databases !== undefined) checkDatabases(config.databases, report, isFine);
+    const databases = config.databases ?? {};
+    const consumers = config.consumers ?? {};
+    checkOutputs(
+      Object.keys(consumers).map((name) => [["consumers", name], name, name]),
+      report,
+    );
+    for (const [name, consumer] of Object.entries(consumers)) {
+      const at = ["consumers", name];
+      if (isRecord(consumer))
+        checkAccess(
+          consumer,
+          databases,
+          (path, message) => report([...at, ...path], message),
+          (...path) => isFine(...at, ...path),
+        );
+    }
+  },
+);
+
+/** The fields that the rules across databases and consumers look at. */
+interface ConfigFields {
+  readonly databases?: Readonly<Record<string, DatabaseFields>>;
+  readonly consumers?: Readonly<Record<string, ConsumerFields>>;
+}
+
+interface DatabaseFields {
+  readonly tag?: string | undefined;
+  readonly sandbox?: unknown;
+  readonly roles?: unknown;
+  readonly secrets?: Readonly<Record<string, SecretFields>> | undefined;
+}
+
+const isRecord = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function checkDatabases(
+  databases: Readonly<Record<string, DatabaseFields>>,
+  report: Report,
+  isFine: IsFine,
+): void {
+  const all = Object.entries(databases).filter(([, database]) => isRecord(database));
+  const tags = new Map<string, string>();
+  for (const [name, { tag }] of all) {
+    if (tag === undefined || !isFine("databases", name, "tag")) continue;
+    const other = tags.get(tag);
+    if (other !== undefined)
+      report(["databases", name, "tag"], says(`is the tag of "${other}" too`, "write another"));
+    tags.set(tag, name);
+  }
+  const secrets = all.flatMap(([database, { secrets: of }]) =>
+    isRecord(of) ? Object.entries(of).map(([name, each]) => [database, name, each] as const) : [],
+  );
+  const pathOf = (database: string, name: string): readonly Key[] => [
+    "databases",
+    database,
+    "secrets",
+    name,
+  ];
+  checkOutputs(
+    all.map(([name]) => [["databases", name], name, name]),
+    report,
+  );
+  // secrets of all databases share one list of outputs
+  checkOutputs(
+    secrets.map(([database, name]) => [
+      pathOf(database, name),
+      `${database}-${name}`,
+      `${database}/${name}`,
+    ]),
+    report,
+  );
+  // one secret has one function: two would undo each other's rotations
+  const arns = new Map<string, string>();
+  for (const [database, name, secret] of secrets) {
+    const { secretArn } = isRecord(secret) ? secret : {};
+    const path = [...pathOf(database, name), "secretArn"];
+    if (secretArn === undefined || !isFine(...path)) continue;
+    const other = arns.get(secretArn);
+    if (other !== undefined)
+      report(path, says(`is rotated as "${other}" already`, "remove one of the two"));
+    arns.set(secretArn, `${database}/${name}`);
+  }
+}
+
+/** What a user writes in `mayfly.config.ts`. */
+export type MayflyConfig = v.InferInput<typeof configSchema>;
+/** One database: where it is, and which dynamic roles it has. */
+export type DatabaseConfig = MayflyConfig["databases"][string];
+/** A dynamic role. Privileges name `schema.*` or `schema.table`; at least one is needed. */
+export type RoleConfig = DatabaseConfig["roles"][string];
+/** A Secrets Manager secret whose password is rotated. */
+export type SecretConfig = NonNullable<DatabaseConfig["secrets"]>[string];
+/** A VPC that exists, named whole so that synthesis asks AWS nothing. */
+export type VpcConfig = NonNullable<DatabaseConfig["vpc"]>;
+/** Who is told when a promise is broken. */
+export type AlarmsConfig = NonNullable<MayflyConfig["alarms"]>;
+/** Where audit events go. */
+export type AuditEventsConfig = NonNullable<MayflyConfig["auditEvents"]>;
+/** When a secret is rotated. */
+export type RotationTimesConfig = NonNullable<DatabaseConfig["loginRotation"]>;
+/** A workload, its dynamic roles and its secrets. */
+export type ConsumerConfig = MayflyConfig["consumers"][string];
+
+/** A configuration that holds together, with every default filled in. Frozen. */
+export interface ParsedConfig {
+  readonly databases: Readonly<Record<string, ParsedDatabase>>;
+  readonly consumers: Readonly<Record<string, ParsedConsumer>>;
+  readonly alarms?: { readonly topicArn: string };
+  readonly auditEvents?: { readonly busArn: string };
+  readonly dashboard: boolean;
+}
 
 /** The configuration as it is, with its type checked where it is written. */
 export const defineConfig = (config: MayflyConfig): MayflyConfig => config;
 
-/** `user-service` as CloudFormation outputs spell it: `UserService`. */
-export const pascal = (name: string): string =>
-  name
-    .split("-")
-    .map((part) => part.slice(0, 1).toUpperCase() + part.slice(1))
-    .join("");
-
-/** Two names that differ in hyphens alone would share an output. */
-function checkOutputs(place: Place, names: readonly string[]): void {
-  const seen = new Map<string, string>();
-  for (const name of names) {
-    const other = seen.get(pascal(name));
-    if (other !== undefined)
-      place.problems.push(
-        `${within(place, name).path}: "${name}" and "${other}" are both "${pascal(name)}" in the stack's outputs; rename one`,
-      );
-    seen.set(pascal(name), name);
-  }
-}
-
-/** Secrets of all databases share one list of outputs. */
-function checkSecretOutputs(place: Place, databases: ParsedConfig["databases"]): void {
-  const seen = new Map<string, string>();
-  for (const [database, { secrets }] of Object.entries(databases))
-    for (const name of Object.keys(secrets)) {
-      const output = pascal(`${database}-${name}`);
-      const other = seen.get(output);
-      if (other !== undefined)
-        place.problems.push(
-          `${within(within(within(place, database), "secrets"), name).path}: "${database}/${name}" and "${other}" are both "${output}" in the stack's outputs; rename one`,
-        );
-      seen.set(output, `${database}/${name}`);
-    }
-}
-
-function checkTags(place: Place, databases: ParsedConfig["databases"]): void {
-  const seen = new Map<string, string>();
-  for (const [name, { tag }] of Object.entries(databases)) {
-    if (tag === undefined) continue;
-    const other = seen.get(tag);
-    if (other !== undefined)
-      place.problems.push(
-        `${within(within(place, name), "tag").path}: "${tag}" is the tag of "${other}" too; write another`,
-      );
-    seen.set(tag, name);
-  }
-}
-
-/** Read an object whose one key is an ARN. */
-function readArn(place: Place, key: string, kind: string, pattern: RegExp, example: string) {
-  if (place.value === undefined || !isObjectOf(place, [key], `give a ${key}`)) return undefined;
-  return readText(
-    within(place, key),
-    (text) => pattern.test(text),
-    `is not the ARN of ${kind}`,
-    `write it as in "${example}"`,
-  );
-}
-
-function readAlarms(place: Place): ParsedConfig["alarms"] {
-  const topicArn = readArn(
-    place,
-    "topicArn",
-    "an SNS topic",
-    /^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+$/,
-    "arn:aws:sns:eu-west-1:111122223333:on-call",
-  );
-  return topicArn === undefined ? undefined : { topicArn };
-}
-
-function readAuditEvents(place: Place): ParsedConfig["auditEvents"] {
-  const busArn = readArn(
-    place,
-    "busArn",
-    "an event bus",
-    /^arn:[\w-]+:events:[\w-]+:\d{12}:event-bus\/[\w./-]+$/,
-    "arn:aws:events:eu-west-1:111122223333:event-bus/audit",
-  );
-  return busArn === undefined ? undefined : { busArn };
-}
+const toConfig = ({
+  databases,
+  consumers,
+  alarms,
+  auditEvents,
+  dashboard,
+}: v.InferOutput<typeof configSchema>): ParsedConfig => ({
+  databases: Object.fromEntries(
+    Object.entries(databases).map(([name, each]) => [name, toDatabase(each)]),
+  ),
+  consumers: Object.fromEntries(
+    Object.entries(consumers).map(([name, each]) => [name, toConsumer(each)]),
+  ),
+  ...(alarms !== undefined && { alarms }),
+  ...(auditEvents !== undefined && { auditEvents }),
+  dashboard,
+});
 
 /**
  * Check a configuration and fill in its defaults.
  *
  * @throws ConfigError with every problem, one a line: where it is, what stands there, the remedy.
  */
-export function parseConfig(config: unknown): ParsedConfig {
-  const problems: string[] = [];
-  const root: Place = { path: "", value: config, problems };
-  const remedy = "export default defineConfig({ … })";
-  if (!isObjectOf({ ...root, path: "config" }, KEYS, remedy))
-    return finish({ databases: {}, consumers: {}, dashboard: false }, problems);
-  const databasesAt = within(root, "databases");
-  const databases = readNamed(
-    databasesAt,
-    {
-      pattern: DATABASE_NAME,
-      rule: "1 to 32 of a-z, 0-9 and single hyphens, a letter first",
-      remedy: "give at least one database",
-    },
-    readDatabase,
-  );
-  const consumersAt = within(root, "consumers");
-  const consumers = readNamed(
-    consumersAt,
-    {
-      pattern: CONSUMER_NAME,
-      rule: "1 to 16 of a-z, 0-9 and single hyphens, a letter first",
-      remedy: "give an object of consumers, or {}",
-      mayBeEmpty: true,
-    },
-    (entry) => readConsumer(entry, databasesAt),
-  );
-  checkTags(databasesAt, databases);
-  checkOutputs(databasesAt, Object.keys(databases));
-  checkSecretOutputs(databasesAt, databases);
-  checkExistingOnce(databasesAt, databases);
-  checkOutputs(consumersAt, Object.keys(consumers));
-  const alarms = readAlarms(within(root, "alarms"));
-  const auditEvents = readAuditEvents(within(root, "auditEvents"));
-  const dashboard = readBoolean(within(root, "dashboard"), false);
-  const options = { ...(alarms && { alarms }), ...(auditEvents && { auditEvents }), dashboard };
-  return finish({ databases, consumers, ...options }, problems);
-}
+export const parseConfig = (config: unknown): ParsedConfig => parse(configSchema, config, toConfig);

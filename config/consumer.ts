@@ -1,134 +1,156 @@
-import type { ParsedConsumer } from "./parsed.ts";
-import { complain, isObjectOf, orOneOf, type Place, readList, readText, within } from "./place.ts";
+import * as v from "valibot";
+import { type IsFine, list, object, oneOf, type Report, ruled, says, text } from "./fields.ts";
 
 const ROLE_ARN = /^arn:aws[\w-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/;
 const SERVICE = /^[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?$/;
 
-const IDENTITIES = ["roleArn", "newRole", "sandbox"];
-
-function readPrincipal(place: Place): ParsedConsumer["principal"] {
-  const given = IDENTITIES.filter((key) => within(place, key).value !== undefined);
-  if (given.length !== 1) {
-    place.problems.push(
-      `${place.path}: needs roleArn, newRole or sandbox, one of the three; give the ARN of a role, or newRole: { assumedBy: "account" }`,
-    );
-    return { roleArn: "" };
-  }
-  if (given.includes("sandbox")) return readSandbox(within(place, "sandbox"));
-  return given.includes("newRole")
-    ? readNewRole(within(place, "newRole"))
-    : readRoleArn(within(place, "roleArn"));
-}
-
-function readSandbox(place: Place): ParsedConsumer["principal"] {
-  if (place.value !== true)
-    complain(place, "is not true", "write true, or remove it and give roleArn or newRole");
-  return { sandbox: true };
-}
-
-function readRoleArn(place: Place): ParsedConsumer["principal"] {
-  const remedy = "write the role's own ARN, e.g. arn:aws:iam::111122223333:role/reporting";
-  const valid = (text: string): boolean => ROLE_ARN.test(text);
-  return { roleArn: readText(place, valid, "is not a role's ARN", remedy) ?? "" };
-}
-
-function readNewRole(place: Place): ParsedConsumer["principal"] {
-  if (!isObjectOf(place, ["assumedBy"], 'write { assumedBy: "account" }')) return { assumedBy: "" };
-  const assumedBy = readText(
-    within(place, "assumedBy"),
-    (text) => text === "account" || SERVICE.test(text),
-    "cannot assume a role",
-    'write "account" or a service such as "ecs-tasks.amazonaws.com"',
-  );
-  return { assumedBy: assumedBy ?? "" };
-}
-
-/** What a consumer may be given of a database: in which key it is, and what to write. */
-interface Given {
-  readonly key: "roles" | "secrets";
-  readonly what: "role" | "secret";
-  readonly fault: string;
-  readonly example: string;
-}
-const ROLE: Given = {
-  key: "roles",
-  what: "role",
-  fault: "is not a grant",
-  example: "orders/readonly",
-};
-const SECRET: Given = {
-  key: "secrets",
-  what: "secret",
-  fault: "is not a rotated secret",
-  example: "orders/reports",
+/**
+ * The ways to say who a consumer is: a key of the configuration, what stands there, and what it is
+ * read as. lib/identity makes the IAM role of each kind.
+ */
+const IDENTITIES = {
+  /** A role of the stack's account. */
+  roleArn: text(
+    ROLE_ARN,
+    "is not a role's ARN",
+    "write the role's own ARN, e.g. arn:aws:iam::111122223333:role/reporting",
+  ),
+  /** A role that the stack makes. */
+  newRole: object(
+    {
+      /** `account`, or a service principal such as `ecs-tasks.amazonaws.com`. */
+      assumedBy: text(
+        (principal) => principal === "account" || SERVICE.test(principal),
+        "cannot assume a role",
+        'write "account" or a service such as "ecs-tasks.amazonaws.com"',
+      ),
+    },
+    'write { assumedBy: "account" }',
+  ),
+  /**
+   * The stack makes a function in the VPC of the sandbox that the roles are of: it asks for the
+   * first of them and returns rows.
+   */
+  sandbox: v.literal(
+    true,
+    says("is not true", "write true, or remove it and give roleArn or newRole"),
+  ),
 };
 
-function readGiven(place: Place, databases: Place, given: Given): string | undefined {
-  const { key, what, fault, example } = given;
-  const [database = "", name = "", ...rest] =
-    typeof place.value === "string" ? place.value.split("/") : [];
-  if (database === "" || name === "" || rest.length > 0)
-    return complain(place, fault, `write "database/${what}", e.g. "${example}"`);
-  const there = within(databases, database);
-  const all = within(there, key);
-  if (within(all, name).value !== undefined) return `${database}/${name}`;
-  if (there.value === undefined)
-    return complain(
-      place,
-      "names no database of this configuration",
-      "add the database or correct it",
-    );
-  return complain(place, `names no ${what} of that database`, orOneOf(`add the ${what}`, all));
+type Identities = typeof IDENTITIES;
+export type IdentityKind = keyof Identities;
+const IDENTITY_KINDS = Object.keys(IDENTITIES) as readonly IdentityKind[];
+
+/** Who a consumer is: the kind, and what stands under that key. */
+export type ParsedIdentity = {
+  readonly [Kind in IdentityKind]: {
+    readonly kind: Kind;
+    readonly value: v.InferOutput<Identities[Kind]>;
+  };
+}[IdentityKind];
+
+const accessTo = (what: string, key: string, fault: string, example: string) =>
+  list(
+    `list ${key}, e.g. ["${example}"]`,
+    text(/^[^/]+\/[^/]+$/, fault, `write "database/${what}", e.g. "${example}"`),
+  );
+
+const roles = accessTo("role", "grants", "is not a grant", "orders/readonly");
+
+const accessEntries = {
+  /**
+   * What it may ask for, each written `database/role`.
+   * @default - nothing, where there are secrets
+   */
+  roles: v.optional(roles),
+  /**
+   * Rotated secrets that it may read, each written `database/secret`.
+   * @default - none
+   */
+  secrets: v.optional(accessTo("secret", "secrets", "is not a rotated secret", "orders/reports")),
+};
+
+/** The fields of a consumer, whoever it is. */
+export interface ConsumerFields {
+  readonly roles?: readonly string[] | undefined;
+  readonly secrets?: readonly string[] | undefined;
+  readonly sandbox?: true | undefined;
 }
 
-/** A function in a sandbox's VPC reaches that sandbox and nothing else. */
-function checkSandbox(roles: Place, databases: Place, grants: ParsedConsumer["grants"]): void {
-  const elsewhere = grants.find(
-    ({ database }) => within(within(databases, database), "sandbox").value !== true,
-  );
-  if (elsewhere !== undefined)
-    complain(
-      roles,
-      `is not of a sandbox: ${elsewhere.database} is a server that exists`,
-      "name roles of a database with sandbox: true, or give roleArn or newRole",
-    );
-  else if (new Set(grants.map(({ database }) => database)).size > 1)
-    complain(
-      roles,
-      "is of more than one sandbox, and each has a VPC of its own",
-      "name roles of one database",
-    );
+const ROLES_MISSING = says(
+  "is not a list of at least one",
+  'list grants, e.g. ["orders/readonly"]',
+);
+
+/** A function in a sandbox asks for its first role; others may do with a secret. */
+const rules = (consumer: ConsumerFields, report: Report, isFine: IsFine): void => {
+  const { roles: grants, secrets, sandbox } = consumer;
+  if (grants === undefined && isFine("roles") && (secrets === undefined || sandbox === true))
+    report(["roles"], ROLES_MISSING);
+};
+
+const REMEDY = `describe the consumer, with roles and ${IDENTITY_KINDS.slice(0, -1).join(", ")} or ${IDENTITY_KINDS.at(-1)}`;
+
+const consumerOf = <const Entries extends v.ObjectEntries>(entries: Entries) =>
+  ruled(object({ ...entries, ...accessEntries }, REMEDY), rules);
+
+const kinds = {
+  roleArn: consumerOf({ roleArn: IDENTITIES.roleArn }),
+  newRole: consumerOf({ newRole: IDENTITIES.newRole }),
+  sandbox: consumerOf({ sandbox: IDENTITIES.sandbox }),
+} satisfies Readonly<Record<IdentityKind, v.GenericSchema>>;
+
+/** Nobody, or more than one: the rest is checked all the same. */
+const unclear = ruled(
+  object(
+    {
+      ...accessEntries,
+      ...Object.fromEntries(IDENTITY_KINDS.map((key) => [key, v.optional(v.unknown())])),
+    },
+    REMEDY,
+  ),
+  (_, report) =>
+    report(
+      [],
+      `needs exactly one of ${IDENTITY_KINDS.join(", ")}; give the ARN of a role, or newRole: { assumedBy: "account" }`,
+    ),
+);
+
+/** A workload, its dynamic roles and its secrets. */
+export const consumerSchema = oneOf(
+  kinds,
+  (value) => {
+    const given = IDENTITY_KINDS.filter((key) => value[key] !== undefined);
+    return given.length === 1 ? given[0] : undefined;
+  },
+  unclear,
+  says("is not an object", REMEDY),
+);
+
+/** A consumer: who it is, and what it may ask for and read. */
+export interface ParsedConsumer {
+  readonly identity: ParsedIdentity;
+  readonly grants: readonly { readonly database: string; readonly role: string }[];
+  readonly secrets: readonly { readonly database: string; readonly secret: string }[];
 }
 
-/** Read `roles` or `secrets`, each as the two parts of its name. */
-const readAll = (place: Place, databases: Place, given: Given): readonly [string, string][] =>
-  readList(
-    place,
-    given === ROLE
-      ? 'list grants, e.g. ["orders/readonly"]'
-      : `list secrets, e.g. ["${SECRET.example}"]`,
-    (element) => readGiven(element, databases, given),
-  ).map((text) => {
-    const [database = "", name = ""] = text.split("/");
-    return [database, name];
-  });
+/** `orders/readonly` as its two parts. */
+export const splitName = (text: string): readonly [database: string, name: string] => {
+  const [database = "", name = ""] = text.split("/");
+  return [database, name];
+};
 
-/** Read one consumer; `databases` is where its grants must be found. */
-export function readConsumer(place: Place, databases: Place): ParsedConsumer | undefined {
-  const remedy = "describe the consumer, with roles and roleArn, newRole or sandbox";
-  if (!isObjectOf(place, [...IDENTITIES, "roles", "secrets"], remedy)) return undefined;
-  const principal = readPrincipal(place);
-  const [roles, secrets] = [within(place, "roles"), within(place, "secrets")];
-  const hasSecrets = secrets.value !== undefined;
-  // a function in a sandbox asks for its first role; others may do with a secret
-  const mayHaveNone = hasSecrets && !("sandbox" in principal) && roles.value === undefined;
-  const grants = (mayHaveNone ? [] : readAll(roles, databases, ROLE)).map(([database, role]) => ({
-    database,
-    role,
-  }));
-  if ("sandbox" in principal) checkSandbox(roles, databases, grants);
-  const readable = (hasSecrets ? readAll(secrets, databases, SECRET) : []).map(
-    ([database, secret]) => ({ database, secret }),
+/** A consumer whose fields were read. */
+export function toConsumer(fields: v.InferOutput<typeof consumerSchema>): ParsedConsumer {
+  const kind = IDENTITY_KINDS.find(
+    (key) => key in fields && Reflect.get(fields, key) !== undefined,
   );
-  return { principal, grants, secrets: readable };
+  if (kind === undefined) throw new Error("a consumer without identity was accepted");
+  return {
+    identity: { kind, value: Reflect.get(fields, kind) } as ParsedIdentity,
+    grants: (fields.roles ?? []).map(splitName).map(([database, role]) => ({ database, role })),
+    secrets: (fields.secrets ?? [])
+      .map(splitName)
+      .map(([database, secret]) => ({ database, secret })),
+  };
 }

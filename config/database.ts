@@ -1,240 +1,341 @@
-import { X509Certificate } from "node:crypto";
-import { MAINTENANCE_DATABASE, MAX_SHARDS, ROLE_NAME, ROLE_NAME_RULE, TAG } from "../core/names.ts";
-import { isCompleteArn } from "./existing-secret.ts";
-import type { ParsedDatabase, ParsedHost, ParsedSettings, ParsedTrust } from "./parsed.ts";
+import * as v from "valibot";
 import {
-  complain,
-  isObjectOf,
-  type Place,
-  readBoolean,
-  readList,
-  readNamed,
-  readText,
-  readWhole,
-  within,
-} from "./place.ts";
-import { READER_KEYS, readReaders } from "./readers.ts";
-import { readRole } from "./role.ts";
-import { readLoginRotation, readSecrets } from "./secret.ts";
-import { checkSecrets } from "./secret-checks.ts";
-import type { VpcConfig } from "./types.ts";
+  MAINTENANCE_DATABASE,
+  MAX_SHARDS,
+  ROLE_NAME,
+  ROLE_NAME_RULE,
+  SECRET_NAME,
+  SECRET_NAME_RULE,
+  TAG,
+} from "../core/names.ts";
+import type { RotationTimes } from "../core/rotation/schedule.ts";
+import { COMPLETE_ARN } from "./existing-secret.ts";
+import {
+  boolean,
+  type IsFine,
+  list,
+  named,
+  object,
+  oneOf,
+  type Report,
+  ruled,
+  says,
+  text,
+  whole,
+} from "./fields.ts";
+import { writtenLength } from "./length.ts";
+import { type ReaderAddress, readerAddress, readerEntries } from "./readers.ts";
+import { type ParsedRole, roleSchema, toRole } from "./role.ts";
+import { loginRotationSchema, toTimes, WRITTEN_TIMES } from "./rotation-times.ts";
+import { type ParsedSecret, type SecretFields, secretSchema, toSecret } from "./secret.ts";
+import { checkSecrets, type DatabaseOfSecrets } from "./secret-rules.ts";
+import { checkTrust, type ParsedTrust, type TrustFields, toTrust, trustEntries } from "./trust.ts";
+import { vpcSchema } from "./vpc.ts";
 
 const DEFAULT_PORT = 5_432;
 const DEFAULT_SHARDS = 64;
 
 /** Databases that are not an application's, besides Mayfly's own. */
 const RESERVED = ["template0", "template1", "rdsadmin"];
+const RESERVED_FOR_ALL = [...RESERVED, "postgres"];
 
-const SETTINGS = [
-  "databases",
-  "owner",
-  "roles",
-  "secrets",
-  "loginRotation",
-  "tag",
-  "shards",
-  "maintenanceDatabase",
-  "reserveConcurrency",
-];
-const HOST = ["host", "port", "ca", "tls", "adminSecret", "serverId", ...READER_KEYS, "vpc"];
-const VPC = ["vpcId", "availabilityZones", "privateSubnetIds", "securityGroupId"];
-
-const NO_VPC = { vpcId: "", availabilityZones: [], privateSubnetIds: [], securityGroupId: "" };
-
-const isName = (text: string): boolean =>
-  text !== "" && !text.includes("\0") && Buffer.byteLength(text) <= 63;
-
-const isOwner = (text: string): boolean => isName(text) && !/^(?:mf|pg)_/.test(text);
+const isName = (name: string): boolean =>
+  name !== "" && !name.includes("\0") && Buffer.byteLength(name) <= 63;
 
 /** A secret's name, or its complete ARN. */
-const isSecret = (text: string): boolean =>
-  text.startsWith("arn:") ? isCompleteArn(text) : /^[\w/+=.@!-]{1,512}$/.test(text);
+const isSecret = (nameOrArn: string): boolean =>
+  nameOrArn.startsWith("arn:")
+    ? COMPLETE_ARN.test(nameOrArn)
+    : /^[\w/+=.@!-]{1,512}$/.test(nameOrArn);
 
-function isPem(text: string): boolean {
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  try {
-    for (const block of blocks) new X509Certificate(block);
-    return blocks.length > 0;
-  } catch {
-    return false;
-  }
+/** What every database has, wherever it is; its roles and secrets apart. */
+const settingsEntries = {
+  /** The application databases in which roles work; the first is the one credentials name. */
+  databases: list(
+    'list the application databases, e.g. ["orders"]',
+    text(
+      (name) => isName(name) && !RESERVED.includes(name),
+      "is not an application database",
+      `write a name of 1 to 63 bytes other than ${RESERVED.join(", ")}`,
+    ),
+  ),
+  /** Who owns the tables; the administrator must be a member while anything is to be granted. */
+  owner: text(
+    (name) => isName(name) && !/^(?:mf|pg)_/.test(name),
+    "is not an owner of tables",
+    'name the PostgreSQL role that owns them, 1 to 63 bytes, no "mf_" or "pg_" in front',
+  ),
+  /**
+   * Four of `[a-z2-7]`, part of every PostgreSQL role's name; never change it.
+   * @default - derived from the construct's address
+   */
+  tag: v.optional(text(TAG, "is not a tag", "write four of a-z and 2-7")),
+  /**
+   * How many issuer roles share the leases, 1 to 1,024; only ever raise it.
+   * @default 64
+   */
+  shards: v.optional(whole(1, MAX_SHARDS), DEFAULT_SHARDS),
+  /**
+   * The database that Mayfly makes for itself, where its roles are made and nobody else may connect: 1 to
+   * 63 of `[a-z0-9_]`. Never change it.
+   * @default "mayfly"
+   */
+  maintenanceDatabase: v.optional(
+    text(
+      (name) => /^[a-z][a-z0-9_]{0,62}$/.test(name) && !RESERVED_FOR_ALL.includes(name),
+      "is no name for a database of Mayfly's own",
+      `write 1 to 63 of a-z, 0-9 and _, a letter first, and none of ${RESERVED_FOR_ALL.join(", ")}`,
+    ),
+  ),
+  /**
+   * Bound connections by reserved concurrency; new accounts may lack the quota.
+   * @default true
+   */
+  reserveConcurrency: v.optional(boolean(), true),
+};
+
+interface SettingsFields {
+  readonly databases: readonly string[];
+  readonly owner: string;
+  readonly tag?: string | undefined;
+  readonly shards: number;
+  readonly maintenanceDatabase?: string | undefined;
+  readonly reserveConcurrency: boolean;
 }
 
-const matches =
-  (pattern: RegExp) =>
-  (text: string): boolean =>
-    pattern.test(text);
-
-function readVpc(place: Place): VpcConfig | undefined {
-  if (!isObjectOf(place, VPC, `give ${VPC.join(", ")}`)) return undefined;
-  const id = (key: string, prefix: string): string =>
-    readText(
-      within(place, key),
-      matches(new RegExp(`^${prefix}-[0-9a-f]{8,17}$`)),
-      "is not an id",
-      `write an id such as "${prefix}-0123456789abcdef0"`,
-    ) ?? "";
-  const list = (key: string, pattern: RegExp, example: string): readonly string[] =>
-    readList(within(place, key), `list them, e.g. ["${example}"]`, (element) =>
-      readText(element, matches(pattern), "is not one", `write it as in "${example}"`),
+/** Mayfly's own database is nobody else's. */
+function checkSettings(settings: SettingsFields, report: Report, isFine: IsFine): void {
+  if (!isFine("databases")) return;
+  const { databases, maintenanceDatabase } = settings;
+  if (maintenanceDatabase === undefined) {
+    const index = databases.indexOf(MAINTENANCE_DATABASE);
+    if (index >= 0)
+      report(
+        ["databases", index],
+        says(
+          "is Mayfly's own database",
+          'write another, or give Mayfly\'s own another name in "maintenanceDatabase"',
+        ),
+      );
+  } else if (databases.includes(maintenanceDatabase))
+    report(
+      ["maintenanceDatabase"],
+      says("is an application database", "name one that is nobody else's"),
     );
-  const availabilityZones = list("availabilityZones", /^[a-z]{2}-[a-z0-9-]+[a-z]$/, "eu-west-1a");
-  const privateSubnetIds = list("privateSubnetIds", /^subnet-[0-9a-f]{8,17}$/, "subnet-0123abcd");
-  if (privateSubnetIds.length % Math.max(1, availabilityZones.length) !== 0)
-    complain(
-      within(place, "privateSubnetIds"),
-      `does not divide among ${availabilityZones.length} zones`,
-      "list as many subnets for each zone, in the order of the zones",
-    );
-  return {
-    vpcId: id("vpcId", "vpc"),
-    availabilityZones,
-    privateSubnetIds,
-    securityGroupId: id("securityGroupId", "sg"),
-  };
 }
 
-/** Read how the functions trust the server: `tls` and `ca`. */
-export function readTrust(place: Place): ParsedTrust {
-  const [tls, ca] = [within(place, "tls"), within(place, "ca")];
-  if (ca.value !== undefined)
-    readText(ca, isPem, "is not a certificate", "give the PEM text of the roots, not a path");
-  if (tls.value !== undefined)
-    readText(
-      tls,
-      (text) => text === "verify-full" || text === "plaintext",
-      "is not a way to connect",
-      'write "verify-full", or "plaintext" for a server without TLS',
-    );
-  if (tls.value === "plaintext" && ca.value !== undefined)
-    complain(tls, "does not go with ca", "remove ca, or write verify-full");
-  return {
-    tls: tls.value === "plaintext" ? "plaintext" : "verify-full",
-    ...(typeof ca.value === "string" && { ca: ca.value }),
-  };
+/** What every database has, with every default filled in. */
+export interface ParsedSettings {
+  readonly databases: readonly string[];
+  readonly maintenanceDatabase: string;
+  readonly owner: string;
+  readonly tag?: string;
+  readonly shards: number;
+  readonly reserveConcurrency: boolean;
 }
 
-function readHost(place: Place): ParsedHost | undefined {
-  if (!HOST.some((key) => within(place, key).value !== undefined)) {
-    const remedy = "write sandbox: true, or a host with adminSecret and vpc";
-    place.problems.push(`${place.path}: neither a sandbox nor a host; ${remedy}`);
-    return undefined;
-  }
-  const vpc = readVpc(within(place, "vpc")) ?? NO_VPC;
-  const host =
-    readText(
-      within(place, "host"),
-      matches(/^[A-Za-z0-9.-]{1,253}$/),
-      "is not a host name",
-      'write the name alone, without protocol or port, e.g. "db.example.com"',
-    ) ?? "";
-  const port = readWhole(within(place, "port"), 1, 65_535, DEFAULT_PORT);
-  const serverId = within(place, "serverId");
+const toSettings = (fields: SettingsFields): ParsedSettings => ({
+  databases: fields.databases,
+  maintenanceDatabase: fields.maintenanceDatabase ?? MAINTENANCE_DATABASE,
+  owner: fields.owner,
+  shards: fields.shards,
+  reserveConcurrency: fields.reserveConcurrency,
+  ...(fields.tag !== undefined && { tag: fields.tag }),
+});
+
+/** The settings of a database, and how its server is trusted: what a construct is given. */
+export const settingsSchema = ruled(
+  object({ ...settingsEntries, ...trustEntries }, "give databases and owner"),
+  (fields: SettingsFields & TrustFields, report, isFine) => {
+    checkSettings(fields, report, isFine);
+    if (isFine("tls") && isFine("ca")) checkTrust(fields, report);
+  },
+);
+
+export const toSettingsAndTrust = (
+  fields: v.InferOutput<typeof settingsSchema>,
+): ParsedSettings & ParsedTrust => ({ ...toSettings(fields), ...toTrust(fields) });
+
+/** What a database has besides its settings. */
+const contentEntries = {
+  /** Role name (1 to 14 of `[a-z0-9-]`) to what it may do and for how long. */
+  roles: named(roleSchema(writtenLength), {
+    pattern: ROLE_NAME,
+    rule: ROLE_NAME_RULE,
+    remedy: "give at least one role",
+  }),
+  /**
+   * Secret name (1 to 16 of `[a-z0-9-]`) to a Secrets Manager secret whose password is rotated, for
+   * applications that cannot ask.
+   * @default - none
+   */
+  secrets: v.optional(
+    named(secretSchema(WRITTEN_TIMES, { usersAreMade: true, cluster: false }), {
+      pattern: SECRET_NAME,
+      rule: SECRET_NAME_RULE,
+      remedy: "give an object of secrets, or leave it out",
+      mayBeEmpty: true,
+    }),
+  ),
+  /**
+   * When the passwords of Mayfly's own logins are rotated: the issuer's two, and the janitor's.
+   * @default - every 30 days
+   */
+  loginRotation: v.optional(loginRotationSchema(WRITTEN_TIMES), {}),
+};
+
+/** A PostgreSQL server that exists. */
+const hostEntries = {
+  host: text(
+    /^[A-Za-z0-9.-]{1,253}$/,
+    "is not a host name",
+    'write the name alone, without protocol or port, e.g. "db.example.com"',
+  ),
+  /** @default 5432 */
+  port: v.optional(whole(1, 65_535), DEFAULT_PORT),
+  ...trustEntries,
+  /** Name or complete ARN of the administrator's secret, an AWS database secret. */
+  adminSecret: text(isSecret, "is not a secret", "write its name or its complete ARN"),
+  /**
+   * What tells this server from a copy of it, e.g. its `DbiResourceId`; when it changes, every lease
+   * is revoked.
+   * @default - host and port
+   */
+  serverId: v.optional(
+    text(
+      /^[\x21-\x7e]{1,256}$/,
+      "is not a server's id",
+      'write 1 to 256 printable characters without spaces, e.g. its DbiResourceId, "db-ABC…"',
+    ),
+  ),
+  ...readerEntries,
+  /** Where the functions run. */
+  vpc: vpcSchema,
+};
+
+type HostKey = keyof typeof hostEntries;
+
+/** The stack makes the sandbox's server: nothing is left to say about it. */
+const ofHost = v.optional(
+  v.never(says("belongs to a server that exists", "remove it, or remove sandbox")),
+);
+const noHostEntries = Object.fromEntries(
+  Object.keys(hostEntries).map((key) => [key, ofHost]),
+) as Readonly<Record<HostKey, typeof ofHost>>;
+
+/** The stack makes a VPC and an RDS PostgreSQL with a seeded table, to try Mayfly on. */
+const sandboxEntries = {
+  sandbox: v.literal(true, says("is not true", "write true, or remove it and give a host")),
+};
+
+const remedy = "describe the database, with sandbox: true or a host";
+
+type DatabaseFields = SettingsFields &
+  DatabaseOfSecrets &
+  Partial<Omit<v.InferOutput<ReturnType<typeof hostObject>>, keyof SettingsFields>>;
+
+const hostObject = () =>
+  object(
+    { sandbox: v.optional(v.never()), ...hostEntries, ...settingsEntries, ...contentEntries },
+    remedy,
+  );
+
+function checkHost(fields: DatabaseFields, report: Report, isFine: IsFine): void {
+  const { host, port, tls, ca, readers = [], cluster, instance } = fields;
+  if (tls !== undefined && isFine("tls") && isFine("ca")) checkTrust({ tls, ca }, report);
+  if (cluster !== undefined && instance !== undefined)
+    report(["instance"], says("does not go with cluster", "remove the one that the writer is not"));
+  if (!isFine("host") || !isFine("port") || !isFine("readers") || port === undefined) return;
+  const addresses = readers.map((reader) => readerAddress(reader, port));
+  if (addresses.some((each) => each.host === host && each.port === port))
+    report(["readers"], says("names the writer", "remove it: the writer is looked at anyway"));
+}
+
+const rules = (fields: DatabaseFields, report: Report, isFine: IsFine): void => {
+  checkSettings(fields, report, isFine);
+  checkSecrets(fields, report, isFine);
+  if (fields.sandbox !== true) checkHost(fields, report, isFine);
+  else if (isFine("databases") && fields.databases.length > 1)
+    report(["databases"], says("is more than a sandbox makes", "list one database"));
+};
+
+const kinds = {
+  sandbox: ruled(
+    object({ ...sandboxEntries, ...noHostEntries, ...settingsEntries, ...contentEntries }, remedy),
+    rules,
+  ),
+  host: ruled(hostObject(), rules),
+};
+
+/** Neither of the two: the rest is checked all the same. */
+const neither = ruled(object({ ...settingsEntries, ...contentEntries }, remedy), (_, report) =>
+  report(
+    [],
+    "neither a sandbox nor a host; write sandbox: true, or a host with adminSecret and vpc",
+  ),
+);
+
+/** One database: where it is, and which dynamic roles it has. */
+export const databaseSchema = oneOf(
+  kinds,
+  (value) => {
+    if (value.sandbox !== undefined) return "sandbox";
+    const isHost = Object.keys(hostEntries).some((key) => value[key] !== undefined);
+    return isHost ? "host" : undefined;
+  },
+  neither,
+  says("is not an object", remedy),
+);
+
+/** A server that exists, with every default filled in. */
+export interface ParsedHost extends ParsedTrust {
+  readonly host: string;
+  readonly port: number;
+  readonly adminSecret: string;
+  readonly serverId?: string;
+  /** Which readers it has, as far as the configuration says. */
+  readonly readers?: readonly ReaderAddress[];
+  readonly cluster?: string;
+  readonly instance?: string;
+  readonly vpc: v.InferOutput<typeof vpcSchema>;
+}
+
+/** A database with every default filled in. `target` is undefined for the sandbox. */
+export interface ParsedDatabase extends ParsedSettings {
+  readonly target: ParsedHost | undefined;
+  readonly roles: Readonly<Record<string, ParsedRole>>;
+  readonly secrets: Readonly<Record<string, ParsedSecret>>;
+  readonly loginRotation: RotationTimes;
+}
+
+type DatabaseOutput = v.InferOutput<typeof databaseSchema>;
+
+function toHost(fields: Extract<DatabaseOutput, { readonly host: string }>): ParsedHost {
+  const { host, port, adminSecret, serverId, readers, cluster, instance, vpc } = fields;
   return {
     host,
     port,
-    ...readReaders(place, host, port),
-    adminSecret:
-      readText(
-        within(place, "adminSecret"),
-        isSecret,
-        "is not a secret",
-        "write its name or its complete ARN",
-      ) ?? "",
-    ...(serverId.value !== undefined && {
-      serverId:
-        readText(
-          serverId,
-          matches(/^[\x21-\x7e]{1,256}$/),
-          "is not a server's id",
-          'write 1 to 256 printable characters without spaces, e.g. its DbiResourceId, "db-ABC…"',
-        ) ?? "",
-    }),
+    ...(readers !== undefined && { readers: readers.map((each) => readerAddress(each, port)) }),
+    ...(cluster !== undefined && { cluster }),
+    ...(instance !== undefined && { instance }),
+    adminSecret,
+    ...(serverId !== undefined && { serverId }),
     vpc,
-    ...readTrust(place),
+    ...toTrust(fields),
   };
 }
 
-/** Read what every database has, wherever it is; its roles apart. */
-export function readSettings(place: Place): ParsedSettings {
-  const tag = within(place, "tag");
-  const own = within(place, "maintenanceDatabase");
-  const maintenanceDatabase =
-    own.value === undefined
-      ? MAINTENANCE_DATABASE
-      : (readText(
-          own,
-          (text) =>
-            /^[a-z][a-z0-9_]{0,62}$/.test(text) && ![...RESERVED, "postgres"].includes(text),
-          "is no name for a database of Mayfly's own",
-          `write 1 to 63 of a-z, 0-9 and _, a letter first, and none of ${RESERVED.join(", ")}, postgres`,
-        ) ?? "");
-  const isOwn = own.value !== undefined;
-  const reserved = isOwn ? RESERVED : [maintenanceDatabase, ...RESERVED];
-  const elsewhere = isOwn ? "" : `; "maintenanceDatabase" gives Mayfly's own another name`;
-  const databases = within(place, "databases");
-  if (isOwn && Array.isArray(databases.value) && databases.value.includes(maintenanceDatabase))
-    complain(own, "is an application database", "name one that is nobody else's");
-  return {
-    maintenanceDatabase,
-    databases: readList(databases, 'list the application databases, e.g. ["orders"]', (element) =>
-      readText(
-        element,
-        (text) => isName(text) && !reserved.includes(text),
-        "is not an application database",
-        `write a name of 1 to 63 bytes other than ${reserved.join(", ")}${elsewhere}`,
-      ),
-    ),
-    owner:
-      readText(
-        within(place, "owner"),
-        isOwner,
-        "is not an owner of tables",
-        'name the PostgreSQL role that owns them, 1 to 63 bytes, no "mf_" or "pg_" in front',
-      ) ?? "",
-    shards: readWhole(within(place, "shards"), 1, MAX_SHARDS, DEFAULT_SHARDS),
-    reserveConcurrency: readBoolean(within(place, "reserveConcurrency"), true),
-    ...(tag.value !== undefined && {
-      tag: readText(tag, matches(TAG), "is not a tag", "write four of a-z and 2-7") ?? "",
-    }),
-  };
-}
+const mapValues = <From, To>(
+  record: Readonly<Record<string, From>>,
+  convert: (each: From) => To,
+): Readonly<Record<string, To>> =>
+  Object.fromEntries(Object.entries(record).map(([name, each]) => [name, convert(each)]));
 
-/** The stack makes the sandbox's server: nothing is left to say about it, and it holds one database. */
-function checkSandbox(place: Place, { databases }: ParsedSettings): void {
-  for (const key of HOST.map((name) => within(place, name)))
-    if (key.value !== undefined)
-      complain(key, "belongs to a server that exists", "remove it, or remove sandbox");
-  if (databases.length > 1)
-    complain(within(place, "databases"), "is more than a sandbox makes", "list one database");
-}
-
-/** Read one database. */
-export function readDatabase(place: Place): ParsedDatabase | undefined {
-  const sandbox = within(place, "sandbox");
-  const remedy = "describe the database, with sandbox: true or a host";
-  if (!isObjectOf(place, ["sandbox", ...HOST, ...SETTINGS], remedy)) return undefined;
-  if (sandbox.value !== undefined && sandbox.value !== true)
-    complain(sandbox, "is not true", "write true, or remove it and give a host");
-  const settings = readSettings(place);
-  if (sandbox.value === true) checkSandbox(place, settings);
-  const target = sandbox.value === undefined ? readHost(place) : undefined;
-  const context = { usersAreMade: true, cluster: target?.cluster !== undefined };
-  const secrets = readSecrets(within(place, "secrets"), context);
-  checkSecrets(place, secrets, { owner: settings.owner, target });
-  return {
-    target,
-    ...settings,
-    secrets,
-    loginRotation: readLoginRotation(within(place, "loginRotation")),
-    roles: readNamed(
-      within(place, "roles"),
-      {
-        pattern: ROLE_NAME,
-        rule: ROLE_NAME_RULE,
-        remedy: "give at least one role",
-      },
-      readRole,
-    ),
-  };
-}
+/** A database whose fields were read. */
+export const toDatabase = (fields: DatabaseOutput): ParsedDatabase => ({
+  target: fields.host === undefined ? undefined : toHost(fields),
+  ...toSettings(fields),
+  roles: mapValues(fields.roles, toRole),
+  secrets: mapValues<SecretFields, ParsedSecret>(fields.secrets ?? {}, toSecret),
+  loginRotation: toTimes(fields.loginRotation),
+});

@@ -1,15 +1,15 @@
 export { ConfigError } from "../core/errors.ts";
-export { defineConfig, type ParsedConfig, parseConfig } from "./config.ts";
-export type {
-  RotationTimesConfig,
-  SecretConfig,
-} from "./secret-types.ts";
-export type {
-  AlarmsConfig,
-  AuditEventsConfig,
-  ConsumerConfig,
-  DatabaseConfig,
-  MayflyConfig,
-  RoleConfig,
-  VpcConfig,
-} from "./types.ts";
+export {
+  type AlarmsConfig,
+  type AuditEventsConfig,
+  type ConsumerConfig,
+  type DatabaseConfig,
+  defineConfig,
+  type MayflyConfig,
+  type ParsedConfig,
+  parseConfig,
+  type RoleConfig,
+  type RotationTimesConfig,
+  type SecretConfig,
+  type VpcConfig,
+} from "./config.ts";

@@ -1,5 +1,6 @@
+import * as v from "valibot";
 import { DEFAULT_PASSWORD_POLICY, type PasswordPolicy } from "../core/rotation/settings.ts";
-import { complain, type Place, readText, readWhole, within } from "./place.ts";
+import { notWhole, says, text, whole } from "./fields.ts";
 
 const PRINTABLE = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i));
 const SHORTEST = 20;
@@ -10,40 +11,58 @@ const LONGEST_OF_CLUSTER = 41;
 const NOT_FOR_MASTERS = "/@\"' ";
 const LEAST_BITS = 128;
 
-/** Whose passwords they are, as far as it bounds them. */
-export interface PasswordUse {
-  readonly master: boolean;
-  readonly cluster: boolean;
+/** Of what new passwords are made. */
+export const passwordEntries = {
+  /**
+   * Printable ASCII that no password holds.
+   * @default - all but letters, digits, `-` and `_`
+   */
+  excludeCharacters: v.optional(
+    text(
+      /^[ -~]*$/,
+      "is not printable ASCII",
+      "write the characters one after the other; passwords hold no other",
+    ),
+  ),
+  /**
+   * Characters, 20 to 128; for the administrator of a cluster, to 41.
+   * @default 32
+   */
+  passwordLength: v.optional(whole(SHORTEST, LONGEST), DEFAULT_PASSWORD_POLICY.length),
+};
+
+/** What a configuration or a construct says of passwords. */
+interface PasswordFields {
+  readonly strategy: string;
+  readonly passwordLength: number;
+  readonly excludeCharacters?: string | undefined;
 }
 
-/** The characters that remain. */
-const alphabetOf = (excluded: string): number =>
-  PRINTABLE.filter((character) => !excluded.includes(character)).length;
-
-/** Read `passwordLength` and `excludeCharacters`. */
-export function readPasswordPolicy(place: Place, { master, cluster }: PasswordUse): PasswordPolicy {
-  const longest = master && cluster ? LONGEST_OF_CLUSTER : LONGEST;
-  const fallback = DEFAULT_PASSWORD_POLICY.length;
-  const length = readWhole(within(place, "passwordLength"), SHORTEST, longest, fallback);
-  const excludedAt = within(place, "excludeCharacters");
-  if (excludedAt.value === undefined) return { ...DEFAULT_PASSWORD_POLICY, length };
-  const given = readText(
-    excludedAt,
-    (text) => /^[ -~]*$/.test(text),
-    "is not printable ASCII",
-    "write the characters one after the other; passwords hold no other",
-  );
+/** The policy that was asked for. A master's leaves out what RDS refuses. */
+export function passwordPolicyOf(fields: PasswordFields): PasswordPolicy {
+  const { strategy, passwordLength: length, excludeCharacters: given } = fields;
   if (given === undefined) return { ...DEFAULT_PASSWORD_POLICY, length };
   // Secrets Manager makes no password with a space unless it is asked to
-  const all = ` ${master ? NOT_FOR_MASTERS : ""}${given}`;
-  const excludeCharacters = PRINTABLE.filter((character) => all.includes(character)).join("");
-  const alphabet = alphabetOf(excludeCharacters);
-  const bits = length * Math.log2(Math.max(1, alphabet));
-  if (bits < LEAST_BITS)
-    complain(
-      excludedAt,
-      `leaves ${alphabet} characters, of which ${length} are easier to guess than ${LEAST_BITS} random bits`,
-      "exclude fewer, or raise passwordLength",
-    );
-  return { length, excludeCharacters };
+  const all = ` ${strategy === "master-user" ? NOT_FOR_MASTERS : ""}${given}`;
+  return {
+    length,
+    excludeCharacters: PRINTABLE.filter((character) => all.includes(character)).join(""),
+  };
 }
+
+/** What is wrong with the characters that are left, `undefined` when nothing is. */
+export function faultOfAlphabet(fields: PasswordFields): string | undefined {
+  const { length, excludeCharacters } = passwordPolicyOf(fields);
+  const alphabet = PRINTABLE.filter((each) => !excludeCharacters.includes(each)).length;
+  if (length * Math.log2(Math.max(1, alphabet)) >= LEAST_BITS) return undefined;
+  return says(
+    `leaves ${alphabet} characters, of which ${length} are easier to guess than ${LEAST_BITS} random bits`,
+    "exclude fewer, or raise passwordLength",
+  );
+}
+
+/** What is wrong with the length for the administrator of a cluster. */
+export const faultInCluster = ({ strategy, passwordLength }: PasswordFields): string | undefined =>
+  strategy === "master-user" && passwordLength > LONGEST_OF_CLUSTER
+    ? notWhole(SHORTEST, LONGEST_OF_CLUSTER)
+    : undefined;

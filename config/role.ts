@@ -1,19 +1,10 @@
-import type { Privileges } from "../core/provisioning/plan.ts";
-import type { ParsedRole } from "./parsed.ts";
+import * as v from "valibot";
 import {
-  complain,
-  isObjectOf,
-  type Place,
-  readBoolean,
-  readList,
-  readSeconds,
-  readText,
-  readWhole,
-  within,
-} from "./place.ts";
-
-const PRIVILEGES = ["select", "insert", "update", "delete", "usage"] as const;
-const LIMITS = ["ttl", "maxTtl", "maxLeases", "maxLeasesPerConsumer", "connectionLimit"];
+  PRIVILEGE_NAMES,
+  type PrivilegeKind,
+  type Privileges,
+} from "../core/provisioning/privilege-kinds.ts";
+import { boolean, type Field, list, object, ruled, says, whole } from "./fields.ts";
 
 /** Seconds. Below it the schedule's precision and a slow caller eat the lease. */
 const SHORTEST_TTL = 10;
@@ -30,113 +21,161 @@ const fits = (name: string): boolean => name !== "" && Buffer.byteLength(name) <
 
 const FORM = 'write "schema.*" or "schema.table", e.g. "public.*"';
 
-/** What is wrong with a target, `schema.*` or `schema.table`, and what to write instead. */
-function faultOf(text: string): readonly [fault: string, remedy: string] | undefined {
+/** What is wrong with a target, `schema.*` or `schema.table`. */
+function faultOf(text: string): string | undefined {
   if (/["'`]/.test(text))
-    return [
+    return says(
       "is quoted",
       'write names as PostgreSQL stores them, without quotes, e.g. "public.Orders"; what has a quote or a dot in its name is only in "schema.*"',
-    ];
+    );
   const [schema = "", name = "", ...rest] = text.split(".");
   if (/\p{Cc}/u.test(text) || [schema, name].some((part) => part !== part.trim()))
-    return ["begins or ends with a space, or has a control character", FORM];
-  if (rest.length > 0 || !fits(schema) || !fits(name)) return ["is not a target", FORM];
+    return says("begins or ends with a space, or has a control character", FORM);
+  if (rest.length > 0 || !fits(schema) || !fits(name)) return says("is not a target", FORM);
   if (schema.includes("*"))
-    return ["names no schema", 'write a target for each schema, e.g. "public.*", "billing.*"'];
+    return says("names no schema", 'write a target for each schema, e.g. "public.*", "billing.*"');
   if (schema.startsWith("pg_") || schema === "information_schema")
-    return [
+    return says(
       "is in a schema of PostgreSQL's own",
       "take it out: what is meant for everybody there can be read without a privilege, and nothing else is to be lent",
-    ];
+    );
   if (name.includes("*") && name !== "*")
-    return ["is a pattern", 'write "schema.*", or each table by its whole name'];
+    return says("is a pattern", 'write "schema.*", or each table by its whole name');
   return undefined;
 }
 
-const readTargets = (list: Place, remedy: string): readonly string[] =>
-  readList(list, remedy, (element) => {
-    const { value } = element;
-    const [fault, instead] = (typeof value === "string" ? faultOf(value) : undefined) ?? [];
-    return readText(
-      element,
-      () => fault === undefined,
-      fault ?? "is not a target",
-      instead ?? FORM,
-    );
-  });
+const notTarget = says("is not a target", FORM);
+const target: Field<string> = v.pipe(
+  v.string(notTarget),
+  v.check(
+    (text) => faultOf(text) === undefined,
+    ({ input }) => faultOf(input) ?? notTarget,
+  ),
+);
+const targets = v.optional(list('list targets, e.g. ["public.*"]', target));
 
-function readPrivileges(place: Place): Privileges {
-  const found: [string, readonly string[]][] = [];
-  for (const privilege of PRIVILEGES) {
-    const list = within(place, privilege);
-    if (list.value === undefined) continue;
-    found.push([privilege, readTargets(list, 'list targets, e.g. ["public.*"]')]);
-  }
-  if (found.length === 0)
-    place.problems.push(
-      `${place.path}: no privilege; add at least one of ${PRIVILEGES.join(", ")}, e.g. select: ["public.*"]`,
-    );
-  const except = readExcept(within(place, "except"), found);
-  return { ...Object.fromEntries(found), ...(except.length > 0 && { except }) };
+/** One list of targets for each kind of privilege. */
+const privilegeEntries = Object.fromEntries(
+  PRIVILEGE_NAMES.map((name) => [name, targets]),
+) as Readonly<Record<PrivilegeKind, typeof targets>>;
+
+/** What is left out must be in something, and no other privilege may name it. */
+function faultOfException(excepted: string, privileges: Privileges): string | undefined {
+  const all = excepted.replace(/\..*$/, ".*");
+  if (excepted === all)
+    return says("is a pattern", `list single tables, or take ${all} out of the privileges`);
+  const covering = PRIVILEGE_NAMES.filter((name) => privileges[name]?.includes(all));
+  if (covering.length === 0)
+    return says("is in no target of this role", `remove it, or grant "${all}"`);
+  const both = covering.find((name) => privileges[name]?.includes(excepted));
+  return both && says(`is also named in ${both}`, "remove it from one of the two");
 }
 
-/** What is left out must be in something, and nothing may ask for it in the same breath. */
-function readExcept(
-  place: Place,
-  privileges: readonly (readonly [string, readonly string[]])[],
-): readonly string[] {
-  if (place.value === undefined) return [];
-  const left = readTargets(place, 'list tables, e.g. ["public.audit"], or remove it');
-  for (const target of left) {
-    const at = within(place, Array.isArray(place.value) ? place.value.indexOf(target) : 0);
-    const all = target.replace(/\..*$/, ".*");
-    const covering = privileges.filter(([, targets]) => targets.includes(all));
-    const [named] = covering.find(([, targets]) => targets.includes(target)) ?? [];
-    if (target === all)
-      complain(at, "is a pattern", `list single tables, or take ${all} out of the privileges`);
-    else if (covering.length === 0)
-      complain(at, "is in no target of this role", `remove it, or grant "${all}"`);
-    else if (named !== undefined)
-      complain(at, `is also named in ${named}`, "remove it from one of the two");
-  }
-  return left;
+interface RoleFields extends Privileges {
+  readonly ttl: number;
+  readonly maxTtl: number;
+  readonly allowCreate: boolean;
+  readonly maxLeases: number;
+  readonly maxLeasesPerConsumer?: number | undefined;
+  readonly connectionLimit: number;
 }
 
-function readTtls(place: Place): { readonly ttlSeconds: number; readonly maxTtlSeconds: number } {
-  const [ttl, maxTtl] = [within(place, "ttl"), within(place, "maxTtl")];
-  const [ttlSeconds, maxTtlSeconds] = [readSeconds(ttl), readSeconds(maxTtl)];
-  if (ttlSeconds !== undefined && ttlSeconds < SHORTEST_TTL)
-    complain(ttl, "is shorter than 10 seconds", 'write at least "10s"');
-  if (maxTtlSeconds !== undefined && maxTtlSeconds > LONGEST_TTL)
-    complain(maxTtl, "is longer than 32 days", 'write at most "32d"');
-  if (ttlSeconds !== undefined && maxTtlSeconds !== undefined && ttlSeconds > maxTtlSeconds)
-    complain(ttl, `is longer than maxTtl ("${String(maxTtl.value)}")`, "lower ttl or raise maxTtl");
-  return { ttlSeconds: ttlSeconds ?? SHORTEST_TTL, maxTtlSeconds: maxTtlSeconds ?? LONGEST_TTL };
-}
+const isKnown = (name: string): boolean => PRIVILEGE_NAMES.some((each) => each === name);
 
-/** Read one dynamic role. */
-export function readRole(place: Place): ParsedRole | undefined {
-  if (
-    !isObjectOf(
-      place,
-      [...PRIVILEGES, "except", "allowCreate", ...LIMITS],
+/**
+ * A dynamic role. Privileges name `schema.*` or `schema.table`; at least one is needed.
+ *
+ * @param length how a length of time is given; read as seconds.
+ */
+export const roleSchema = <Length>(length: Field<Length, number>) =>
+  ruled(
+    object(
+      {
+        ...privilegeEntries,
+        /** What no `schema.*` means, each `schema.name`. */
+        except: v.optional(list('list tables, e.g. ["public.audit"], or remove it', target)),
+        /**
+         * Deploy a role that writes although its leases may create objects somewhere in its databases.
+         * @default false
+         */
+        allowCreate: v.optional(boolean(), false),
+        /** Default life of a lease, e.g. `"1h"`; at least 10 seconds. */
+        ttl: v.pipe(
+          length,
+          v.minValue(SHORTEST_TTL, says("is shorter than 10 seconds", 'write at least "10s"')),
+        ),
+        /** Longest life of a lease, renewals included; at most 32 days. */
+        maxTtl: v.pipe(
+          length,
+          v.maxValue(LONGEST_TTL, says("is longer than 32 days", 'write at most "32d"')),
+        ),
+        /**
+         * Most live leases at one time, all consumers together.
+         * @default 1000
+         */
+        maxLeases: v.optional(whole(1, MOST_LEASES), DEFAULT_MAX_LEASES),
+        /**
+         * Most live leases of one consumer.
+         * @default - as maxLeases
+         */
+        maxLeasesPerConsumer: v.optional(whole(1, MOST_LEASES)),
+        /**
+         * `CONNECTION LIMIT` of each lease.
+         * @default 20
+         */
+        connectionLimit: v.optional(whole(1, MOST_CONNECTIONS), DEFAULT_CONNECTION_LIMIT),
+      },
       "describe the role, with ttl and maxTtl",
-    )
-  )
-    return undefined;
-  const maxLeases = readWhole(within(place, "maxLeases"), 1, MOST_LEASES, DEFAULT_MAX_LEASES);
-  const perConsumer = within(place, "maxLeasesPerConsumer");
-  return {
-    privileges: readPrivileges(place),
-    ...(readBoolean(within(place, "allowCreate"), false) && { allowCreate: true }),
-    ...readTtls(place),
-    maxLeases,
-    maxLeasesPerConsumer: readWhole(perConsumer, 1, maxLeases, maxLeases),
-    connectionLimit: readWhole(
-      within(place, "connectionLimit"),
-      1,
-      MOST_CONNECTIONS,
-      DEFAULT_CONNECTION_LIMIT,
     ),
+    (role: RoleFields, report, isFine) => {
+      const named = Object.keys(role).filter(
+        (key) => isKnown(key) && role[key as PrivilegeKind] !== undefined,
+      );
+      if (named.length === 0)
+        report(
+          [],
+          `no privilege; add at least one of ${PRIVILEGE_NAMES.join(", ")}, e.g. select: ["public.*"]`,
+        );
+      for (const [index, excepted] of (isFine("except") ? (role.except ?? []) : []).entries()) {
+        const fault = faultOfException(excepted, role);
+        if (fault !== undefined) report(["except", index], fault);
+      }
+      if (isFine("ttl") && isFine("maxTtl") && role.ttl > role.maxTtl)
+        report(["ttl"], says("is longer than maxTtl ({maxTtl})", "lower ttl or raise maxTtl"));
+      const { maxLeases, maxLeasesPerConsumer: one = 1 } = role;
+      if (isFine("maxLeases") && isFine("maxLeasesPerConsumer") && one > maxLeases)
+        report(
+          ["maxLeasesPerConsumer"],
+          says(`is not a whole number from 1 to ${maxLeases}`, "write one"),
+        );
+    },
+  );
+
+/** A dynamic role with every default filled in. Lengths are in seconds. */
+export interface ParsedRole {
+  readonly privileges: Privileges;
+  /** Absent is false. */
+  readonly allowCreate?: boolean;
+  readonly ttlSeconds: number;
+  readonly maxTtlSeconds: number;
+  readonly maxLeases: number;
+  readonly maxLeasesPerConsumer: number;
+  readonly connectionLimit: number;
+}
+
+/** A role whose fields were read. */
+export function toRole(fields: RoleFields): ParsedRole {
+  const { ttl, maxTtl, maxLeases, maxLeasesPerConsumer, connectionLimit, allowCreate } = fields;
+  const given = [...PRIVILEGE_NAMES, "except" as const].flatMap((name) =>
+    fields[name] === undefined ? [] : [[name, fields[name]] as const],
+  );
+  return {
+    privileges: Object.fromEntries(given),
+    ...(allowCreate && { allowCreate }),
+    ttlSeconds: ttl,
+    maxTtlSeconds: maxTtl,
+    maxLeases,
+    maxLeasesPerConsumer: maxLeasesPerConsumer ?? maxLeases,
+    connectionLimit,
   };
 }

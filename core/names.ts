@@ -25,8 +25,17 @@ export const JANITOR_SECRET = "janitor";
 /** What rotated secrets may be called: as consumers, and not as Mayfly's own. */
 export const SECRET_NAME = /^(?!(?:issuer|janitor)$)(?=.{1,16}$)[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
 
+/** {@link SECRET_NAME} in words, for errors. */
+export const SECRET_NAME_RULE = `1 to 16 of a-z, 0-9 and single hyphens, a letter first, and not "${ISSUER_SECRET}" or "${JANITOR_SECRET}"`;
+
+/** {@link CONSUMER_NAME} in words, for errors. */
+export const CONSUMER_NAME_RULE = "1 to 16 of a-z, 0-9 and single hyphens, a letter first";
+
 /** What the configuration may call a database: as consumers, up to 32. */
 export const DATABASE_NAME = /^(?=.{1,32}$)[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
+
+/** {@link DATABASE_NAME} in words, for errors. */
+export const DATABASE_NAME_RULE = "1 to 32 of a-z, 0-9 and single hyphens, a letter first";
 
 /** Four base32 characters that keep two stacks on one cluster apart. */
 export const TAG = /^[a-z2-7]{4}$/;

@@ -1,7 +1,7 @@
-import { Annotations, CfnOutput, Duration, Stack, type StackProps } from "aws-cdk-lib";
+import { Annotations, CfnOutput, Stack, type StackProps } from "aws-cdk-lib";
 import { SecurityGroup, Vpc } from "aws-cdk-lib/aws-ec2";
 import { EventBus } from "aws-cdk-lib/aws-events";
-import { AccountRootPrincipal, type IRole, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import type { IRole } from "aws-cdk-lib/aws-iam";
 import { Key } from "aws-cdk-lib/aws-kms";
 import { type ISecret, Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { Topic } from "aws-cdk-lib/aws-sns";
@@ -13,16 +13,20 @@ import {
   type ParsedHost,
   pascal,
 } from "../config/config.ts";
+import { toTrust } from "../config/trust.ts";
 import { DynamicDatabase } from "./database/dynamic-database.ts";
-import type { DynamicDatabaseProps } from "./database/dynamic-database-props.ts";
+import type { DatabaseLocation } from "./database/dynamic-database-props.ts";
 import { BUILT_FUNCTIONS } from "./functions/function-code.ts";
+import { consumerRole } from "./identity/consumer-role.ts";
 import type { ConsumerGrant, DynamicRole } from "./roles/dynamic-role.ts";
 import type { RotatedSecret } from "./rotation/rotated-secret.ts";
-import { secretOptionsOf, timesOf } from "./rotation/secret-options.ts";
 import { SandboxConsumer } from "./sandbox/sandbox-consumer.ts";
 import { SANDBOX_ADMINISTRATOR, SandboxDatabase } from "./sandbox/sandbox-database.ts";
 
 const NO_ROUTE_TABLE = "@aws-cdk/aws-ec2:noSubnetRouteTableId";
+
+/** How a sandbox's server is trusted. */
+const UNSAID = { tls: "verify-full" } as const;
 
 /** Properties of a MayflyStack. */
 export interface MayflyStackProps extends StackProps {
@@ -63,32 +67,29 @@ export class MayflyStack extends Stack {
       new CfnOutput(this, `${pascal(name)}RevokerLogGroup`, { value: made.revokerLogGroupName });
     }
     for (const [name, consumer] of Object.entries(props.config.consumers))
-      if ("sandbox" in consumer.principal) this.#addSandboxConsumer(name, consumer, assets);
-      else this.#addGrants(name, consumer, this.#consumerRole(name, consumer.principal));
+      if (consumer.identity.kind === "sandbox") this.#addSandboxConsumer(name, consumer, assets);
+      else this.#addGrants(name, consumer, consumerRole(this, name, consumer.identity));
   }
 
   #database(name: string, database: ParsedDatabase, assets: string): DynamicDatabase {
-    const { target, tag, shards, maintenanceDatabase, reserveConcurrency, owner } = database;
-    const databases = [...database.databases];
-    const loginRotation = timesOf(database.loginRotation);
-    const bounds = { shards, maintenanceDatabase, reserveConcurrency, loginRotation };
-    const settings = { database: name, databases, owner, ...bounds, assets };
-    const tagged = { ...settings, ...(tag !== undefined && { tag }) };
+    const { target, roles: _roles, secrets: _secrets, loginRotation, ...settings } = database;
+    const checked = { settings: { ...settings, ...toTrust(target ?? UNSAID) }, loginRotation };
+    const common = { database: name, assets };
     if (target !== undefined)
-      return new DynamicDatabase(this, name, { ...tagged, ...this.#host(name, target) });
+      return new DynamicDatabase(this, name, { ...common, ...this.#host(name, target) }, checked);
     const sandbox = new SandboxDatabase(this, `${name}-sandbox`, {
-      databaseName: databases[0] ?? "",
-      owner,
+      databaseName: settings.databases[0] ?? "",
+      owner: settings.owner,
       assets,
     });
     this.#sandboxes.set(name, sandbox);
-    const made = new DynamicDatabase(this, name, { ...tagged, ...sandbox.address });
+    const made = new DynamicDatabase(this, name, { ...common, ...sandbox.address }, checked);
     made.provisionAfter(...sandbox.ready);
     return made;
   }
 
   #host(name: string, target: ParsedHost): HostProps {
-    const { host, port, tls, ca, serverId, readers, cluster, instance } = target;
+    const { host, port, serverId, readers, cluster, instance } = target;
     const vpc = Vpc.fromVpcAttributes(this, `${name}-vpc`, {
       vpcId: target.vpc.vpcId,
       availabilityZones: [...target.vpc.availabilityZones],
@@ -98,8 +99,6 @@ export class MayflyStack extends Stack {
     return {
       host,
       port,
-      tls,
-      ...(ca !== undefined && { ca }),
       ...(serverId !== undefined && { serverId }),
       ...(readers !== undefined && { readers: [...readers] }),
       ...(cluster !== undefined && { clusterIdentifier: cluster }),
@@ -122,37 +121,30 @@ export class MayflyStack extends Stack {
   }
 
   #addRoles(name: string, database: ParsedDatabase, made: DynamicDatabase): void {
-    for (const [role, { privileges, ttlSeconds, maxTtlSeconds, ...limits }] of Object.entries(
-      database.roles,
-    ))
-      this.#roles.set(
-        `${name}/${role}`,
-        made.addRole(role, {
-          ...privileges,
-          ...limits,
-          ttl: Duration.seconds(ttlSeconds),
-          maxTtl: Duration.seconds(maxTtlSeconds),
-        }),
-      );
+    for (const [role, parsed] of Object.entries(database.roles))
+      this.#roles.set(`${name}/${role}`, made.addCheckedRole(role, parsed));
   }
 
   #addSecrets(name: string, database: ParsedDatabase, made: DynamicDatabase): void {
     const sandbox = this.#sandboxes.get(name);
     for (const [secret, parsed] of Object.entries(database.secrets)) {
-      const { kmsKeyArn: key, secretArn: arn } = parsed;
+      const { kmsKeyArn: key, secretArn: arn, replicaRegions } = parsed;
       const master = parsed.strategy === "master-user" ? sandbox : undefined;
-      const rotated = made.addRotatedSecret(secret, {
-        ...secretOptionsOf(parsed),
+      const storage = {
         ...(arn !== undefined && {
           secret: Secret.fromSecretCompleteArn(this, `${name}-${secret}-existing`, arn),
         }),
         ...(key !== undefined && {
           encryptionKey: Key.fromKeyArn(this, `${name}-${secret}-key`, key),
         }),
-        ...(master !== undefined && {
-          username: SANDBOX_ADMINISTRATOR,
-          instanceIdentifier: master.instance.instanceIdentifier,
+        ...(replicaRegions.length > 0 && {
+          replicaRegions: replicaRegions.map((region) => ({ region })),
         }),
+        ...(master !== undefined && { instanceIdentifier: master.instance.instanceIdentifier }),
+      };
+      const rotated = made.addCheckedSecret(secret, storage, {
+        ...parsed,
+        ...(master !== undefined && { usernames: [SANDBOX_ADMINISTRATOR] }),
       });
       if (master !== undefined) rotated.rotateAfter(master.rdsEndpoint);
       this.#secrets.set(`${name}/${secret}`, rotated);
@@ -180,31 +172,13 @@ export class MayflyStack extends Stack {
     new CfnOutput(this, `${pascal(name)}FunctionName`, { value: made.functionName });
     new CfnOutput(this, `${pascal(name)}RoleArn`, { value: made.role.roleArn });
   }
-
-  #consumerRole(name: string, principal: RolePrincipal): IRole {
-    const id = `consumer-${name}`;
-    if ("roleArn" in principal) return Role.fromRoleArn(this, id, principal.roleArn);
-    const role = new Role(this, id, {
-      description: `Mayfly: consumer ${name}`,
-      assumedBy:
-        principal.assumedBy === "account"
-          ? new AccountRootPrincipal()
-          : new ServicePrincipal(principal.assumedBy),
-    });
-    new CfnOutput(this, `${pascal(name)}RoleArn`, { value: role.roleArn });
-    return role;
-  }
 }
 
-type RolePrincipal = Exclude<ParsedConsumer["principal"], { readonly sandbox: true }>;
-
 type HostProps = Pick<
-  DynamicDatabaseProps,
+  DatabaseLocation,
   | "host"
   | "port"
   | "serverId"
-  | "tls"
-  | "ca"
   | "readers"
   | "clusterIdentifier"
   | "instanceIdentifier"

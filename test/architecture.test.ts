@@ -15,6 +15,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "core/concurrency.ts",
     "config",
     "core/provisioning/plan.ts",
+    "core/provisioning/privilege-kinds.ts",
     "core/names.ts",
     "core/leases/deployment.ts",
     "core/leases/credential.ts",

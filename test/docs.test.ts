@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { Exit } from "../bin/commands/exit.ts";
 import { makeProgram } from "../bin/commands/main.ts";
+import { editorSchema } from "../build-schema.ts";
 import * as errors from "../core/errors.ts";
 import { METRICS } from "../core/metric.ts";
 import { VERBS } from "../lambda/postgres/leases/verbs.ts";
@@ -201,15 +202,18 @@ test("docs/security.md has every attack that a test is titled by", () => {
   expect([...new Set(numbers)].filter((number) => !page.includes(`| ${number} |`))).toEqual([]);
 });
 
+/** The names of all properties, at any depth. */
+const keysIn = (schema: unknown): readonly string[] =>
+  typeof schema !== "object" || schema === null
+    ? []
+    : Object.entries(schema).flatMap(([key, value]) => [
+        ...(key === "properties" && typeof value === "object" ? Object.keys(value ?? {}) : []),
+        ...keysIn(value),
+      ]);
+
 test("docs/configuration.md has every key of the configuration", () => {
   const page = read("docs/configuration.md");
-  const written = ["types", "secret-types"].map((name) => read(`config/${name}.ts`)).join("\n");
-  const privileges = /export interface Privileges {([\s\S]*?)^}/m.exec(
-    read("core/provisioning/plan.ts"),
-  );
-  const keys = [...`${written}${privileges?.[1]}`.matchAll(/readonly (\w+)\??:/g)].map(
-    ([, key = ""]) => key,
-  );
+  const keys = keysIn(editorSchema());
   expect(keys.length).toBeGreaterThan(25);
   expect([...new Set(keys)].filter((key) => !page.includes(`\`${key}\``))).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { ParsedConfig } from "../../config/parsed.ts";
+import type { ParsedConfig } from "../../config/config.ts";
 import { ConfigError } from "../../core/errors.ts";
 import { configPath, loadConfig } from "../load-config.ts";
 import { Exit, Failure } from "./exit.ts";

@@ -1,5 +1,5 @@
-import { declaredIn, planOf } from "../../config/declared.ts";
-import type { ParsedConfig } from "../../config/parsed.ts";
+import type { ParsedConfig } from "../../config/config.ts";
+import { modelOf, toPlan } from "../../config/plan.ts";
 import { addressOf, tagOf } from "../../core/names.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { configPath, loadConfig } from "../load-config.ts";
@@ -34,8 +34,8 @@ function planIn(
   const name = database ?? only ?? "";
   // where lib/mayfly-stack.ts puts the construct: under the stack, by its name
   const tag = config.databases[name]?.tag ?? tagOf(addressOf(stack, `${stack}/${name}`));
-  const declared = declaredIn(config, name, tag);
-  if (declared !== undefined) return planOf(declared);
+  const model = modelOf(config, name, tag);
+  if (model !== undefined) return toPlan(model);
   throw new Failure(
     Exit.usage,
     `the configuration has no database ${name}; it has ${names.join(", ")}`,

@@ -1,13 +1,17 @@
-import { readSeconds } from "../../config/place.ts";
+import { writtenLength } from "../../config/length.ts";
+import { parse } from "../../config/problems.ts";
+import { ConfigError } from "../../core/errors.ts";
 import { Exit, Failure } from "./exit.ts";
 
 /** The seconds that an option such as `--ttl 15m` stands for; `undefined` when it was left out. */
 export function secondsIn(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const problems: string[] = [];
-  const found = readSeconds({ path: option, value: text, problems });
-  if (found === undefined) throw new Failure(Exit.usage, problems.join("\n"));
-  return found;
+  try {
+    return parse(writtenLength, text, (seconds) => seconds, { path: [option] });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new Failure(Exit.usage, error.message, { cause: error });
+  }
 }
 
 /** The field of a request that `--ttl 15m` stands for; none when it was left out. */

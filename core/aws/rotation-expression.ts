@@ -23,7 +23,8 @@ export interface Refused {
 }
 
 /** Tell what was refused from what was read. */
-export const isRefused = (result: object): result is Refused => "fault" in result;
+export const isRefused = (result: unknown): result is Refused =>
+  typeof result === "object" && result !== null && "fault" in result;
 
 /** Hours: "You can rotate a secret as often as every four hours". */
 export const SHORTEST_ROTATION = 4;

@@ -1,16 +1,5 @@
 import type { RotatedUser } from "../rotation/settings.ts";
-
-/** Privileges of a group role. A target is `schema.*` or `schema.name`, names as PostgreSQL stores them. */
-export interface Privileges {
-  readonly select?: readonly string[];
-  readonly insert?: readonly string[];
-  readonly update?: readonly string[];
-  readonly delete?: readonly string[];
-  /** USAGE and SELECT on sequences, for serial columns. */
-  readonly usage?: readonly string[];
-  /** What no `schema.*` means, each `schema.name`. */
-  readonly except?: readonly string[];
-}
+import type { Privileges } from "./privilege-kinds.ts";
 
 /** A dynamic role: its group, and what may be issued of it. Lengths are in seconds. */
 export interface PlannedRole {

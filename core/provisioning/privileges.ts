@@ -1,4 +1,5 @@
-import type { Privileges, ProvisionPlan } from "./plan.ts";
+import type { ProvisionPlan } from "./plan.ts";
+import { PRIVILEGE_KINDS, PRIVILEGE_NAMES, type Privileges } from "./privilege-kinds.ts";
 
 /** One privilege that a group role is to have on one relation, or on all of a schema. */
 export interface WantedPrivilege {
@@ -18,26 +19,12 @@ export interface WantedPrivilege {
 /** What a target of the configuration looks like: `schema.*` or `schema.name`. */
 export const TARGET = /^([^.]+)\.(\*|[^.]+)$/;
 
-const GRANTS: readonly {
-  readonly key: Exclude<keyof Privileges, "except">;
-  readonly kind: WantedPrivilege["kind"];
-  readonly privileges: readonly string[];
-}[] = [
-  { key: "select", kind: "table", privileges: ["SELECT"] },
-  { key: "insert", kind: "table", privileges: ["INSERT"] },
-  { key: "update", kind: "table", privileges: ["UPDATE"] },
-  { key: "delete", kind: "table", privileges: ["DELETE"] },
-  { key: "usage", kind: "sequence", privileges: ["USAGE", "SELECT"] },
-];
-
-/** The keys of {@link Privileges}, in the order in which they are granted. */
-export const PRIVILEGE_KEYS = GRANTS.map(({ key }) => key);
-
 /** A plan's privileges, one by one. The plan's targets must match {@link TARGET}. */
 export const wantedPrivileges = (plan: ProvisionPlan): readonly WantedPrivilege[] =>
   Object.values(plan.roles).flatMap(({ groupRole, privileges, allowCreate }) =>
-    GRANTS.flatMap(({ key, kind, privileges: names }) =>
+    PRIVILEGE_NAMES.flatMap((key) =>
       (privileges[key] ?? []).flatMap((target) => {
+        const { on: kind, privileges: names } = PRIVILEGE_KINDS[key];
         const [, schema = "", name = ""] = TARGET.exec(target) ?? [];
         const without = name === "*" ? exceptedIn(privileges, schema) : [];
         return names.map((privilege) => ({

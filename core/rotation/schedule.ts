@@ -41,29 +41,41 @@ function rateOf(hours: number): RotationExpression | Refused {
   return refuse("is no rate of Secrets Manager", "write whole hours or whole days");
 }
 
+/** A rotation every so many hours, by the rules of Secrets Manager. */
+export const scheduleEvery = (hours: number): ParsedSchedule | Refused => scheduleOf(rateOf(hours));
+
 /** Read `30d`, `12h`, or an expression of Secrets Manager, by its rules. */
 export function parseSchedule(text: string): ParsedSchedule | Refused {
   const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
-  const isExpression = /^(?:cron|rate)\(/.test(text);
-  if (count === undefined && !isExpression) return refuse("is no schedule", FORMS);
-  const read =
-    count === undefined
-      ? parseRotationExpression(text)
-      : rateOf(Number(count) * HOURS[unit as keyof typeof HOURS]);
+  if (count !== undefined) return scheduleEvery(Number(count) * HOURS[unit as keyof typeof HOURS]);
+  return /^(?:cron|rate)\(/.test(text)
+    ? scheduleOf(parseRotationExpression(text))
+    : refuse("is no schedule", FORMS);
+}
+
+function scheduleOf(read: RotationExpression | Refused): ParsedSchedule | Refused {
   if (isRefused(read)) return read;
   const { expression, longest, longestWindow } = read;
   return { expression, periodSeconds: longest * 3_600, longestWindow };
 }
 
-/** Read a window such as `2h` for a schedule. */
-export function parseWindow(text: string, schedule: ParsedSchedule): string | Refused {
+/** The hours of a window such as `2h`. */
+export function parseWindow(text: string): number | Refused {
   const [, hours] = /^(\d{1,2})h$/.exec(text) ?? [];
-  if (hours === undefined || Number(hours) < 1 || Number(hours) > DAY)
-    return refuse("is no window", 'write whole hours, "1h" to "24h"');
-  const { longestWindow, expression } = schedule;
-  if (Number(hours) <= longestWindow) return `${Number(hours)}h`;
-  return refuse(
-    `does not end on its day, or before the next of ${expression}`,
-    `write at most "${longestWindow}h"`,
-  );
+  return hours === undefined ? refuseWindow() : windowOf(Number(hours));
 }
+
+/** A window of so many hours, where there can be one: whole hours up to a day. */
+export const windowOf = (hours: number): number | Refused =>
+  Number.isInteger(hours) && hours >= 1 && hours <= DAY ? hours : refuseWindow();
+
+const refuseWindow = (): Refused => refuse("is no window", 'write whole hours, "1h" to "24h"');
+
+/** What is wrong with a window, in hours, for a schedule; `undefined` when nothing is. */
+export const faultOfWindow = (hours: number, schedule: ParsedSchedule): Refused | undefined =>
+  hours <= schedule.longestWindow
+    ? undefined
+    : refuse(
+        `does not end on its day, or before the next of ${schedule.expression}`,
+        `write at most "${schedule.longestWindow}h"`,
+      );

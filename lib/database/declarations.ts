@@ -1,24 +1,25 @@
 import type { IRole } from "aws-cdk-lib/aws-iam";
 import type { ParsedRole, ParsedSecret } from "../../config/config.ts";
-import type { Declared } from "../../config/declared.ts";
-import { clashOf } from "../../config/secret-checks.ts";
+import type { DatabaseModel } from "../../config/plan.ts";
+import { clashOf } from "../../config/secret-rules.ts";
 import type { Grant } from "../../core/leases/deployment.ts";
 
-type Settled = Pick<Declared, "database" | "tag" | "settings" | "loginRotation">;
+/** What is said of a database when it is made. */
+export type DatabaseBasics = Pick<DatabaseModel, "database" | "tag" | "settings" | "loginRotation">;
 
 /** What is said about one database, until its app is synthesized. */
 export class Declarations {
   readonly #path: string;
-  readonly #settled: Settled;
+  readonly #basics: DatabaseBasics;
   readonly #roles = new Map<string, ParsedRole>();
   readonly #grants = new Map<string, Grant>();
   readonly #secrets = new Map<string, ParsedSecret>();
   readonly #consumers = new Map<string, string>();
   #finished = false;
 
-  constructor(path: string, settled: Settled) {
+  constructor(path: string, basics: DatabaseBasics) {
     this.#path = path;
-    this.#settled = settled;
+    this.#basics = basics;
   }
 
   addRole(name: string, role: ParsedRole): void {
@@ -31,7 +32,7 @@ export class Declarations {
     this.#refuseWhenFinished(`secret "${name}"`);
     if (this.#secrets.has(name))
       throw new Error(`${this.#database} has a secret "${name}" already`);
-    const clash = clashOf(secret, this.#secrets, this.#settled.settings.owner);
+    const clash = clashOf(secret, this.#secrets, this.#basics.settings.owner);
     if (clash !== undefined) throw new Error(`secret "${name}" of ${this.#database}: ${clash}`);
     this.#secrets.set(name, secret);
   }
@@ -55,9 +56,9 @@ export class Declarations {
   }
 
   /** All of it, as far as it is said. */
-  get all(): Declared {
+  get all(): DatabaseModel {
     const said = { roles: this.#roles, grants: this.#grants, secrets: this.#secrets };
-    return { ...this.#settled, ...said };
+    return { ...this.#basics, ...said };
   }
 
   /**
@@ -65,7 +66,7 @@ export class Declarations {
    *
    * @throws Error for a secret's role that was never added.
    */
-  finish(): Declared {
+  finish(): DatabaseModel {
     this.#finished = true;
     for (const [name, { role }] of this.#secrets)
       if (role !== undefined && !this.#roles.has(role))
@@ -76,7 +77,7 @@ export class Declarations {
   }
 
   get #database(): string {
-    return this.#settled.database;
+    return this.#basics.database;
   }
 
   #refuseWhenFinished(what: string): void {

@@ -1,7 +1,9 @@
 import type { Duration } from "aws-cdk-lib";
 import type { IConnectable, IVpc, SubnetSelection } from "aws-cdk-lib/aws-ec2";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
-import type { Privileges } from "../../core/provisioning/plan.ts";
+import type { ParsedSettings, ParsedTrust } from "../../config/config.ts";
+import type { Privileges } from "../../core/provisioning/privilege-kinds.ts";
+import type { RotationTimes } from "../../core/rotation/schedule.ts";
 import type { RotationTimesProps } from "../rotation/rotated-secret-props.ts";
 
 /** A server that replays the writer and takes logins of its own. */
@@ -12,8 +14,8 @@ export interface DatabaseReader {
   readonly port?: number;
 }
 
-/** Properties of a DynamicDatabase. */
-export interface DynamicDatabaseProps {
+/** Where a database is, and from where it is reached. */
+export interface DatabaseLocation {
   /** Name of the database in lease ids, 1 to 32 of `[a-z0-9-]`. */
   readonly database: string;
   readonly vpc: IVpc;
@@ -52,6 +54,21 @@ export interface DynamicDatabaseProps {
   readonly instanceIdentifier?: string;
   /** The administrator's secret, an AWS database secret. Read by the provisioner alone. */
   readonly adminSecret: ISecret;
+  /**
+   * Folder of the built functions.
+   * @default - where `npm run build` leaves them
+   */
+  readonly assets?: string;
+}
+
+/** What a configuration says about a database, checked. */
+export interface CheckedDatabase {
+  readonly settings: ParsedSettings & ParsedTrust;
+  readonly loginRotation: RotationTimes;
+}
+
+/** Properties of a DynamicDatabase. */
+export interface DynamicDatabaseProps extends DatabaseLocation {
   /** The application databases in which roles work; the first is the one credentials name. */
   readonly databases: string[];
   /** Who owns the tables; the administrator must be a member while anything is to be granted. */
@@ -92,11 +109,6 @@ export interface DynamicDatabaseProps {
    * @default true
    */
   readonly reserveConcurrency?: boolean;
-  /**
-   * Folder of the built functions.
-   * @default - where `npm run build` leaves them
-   */
-  readonly assets?: string;
 }
 
 /** Properties of a dynamic role. Privileges name `schema.*` or `schema.table`; one is needed. */

@@ -2,8 +2,9 @@ import { Aspects } from "aws-cdk-lib";
 import { Grant, type IGrantable } from "aws-cdk-lib/aws-iam";
 import type { ILogSubscriptionDestination } from "aws-cdk-lib/aws-logs";
 import { Construct, type IDependable } from "constructs";
-import { deploymentOf, planOf } from "../../config/declared.ts";
-import { parseLoginRotation, parseRole, parseSettings } from "../../config/pieces.ts";
+import type { ParsedRole, ParsedSecret } from "../../config/config.ts";
+import { parseLoginRotation, parseRole, parseSettings } from "../../config/parts.ts";
+import { toDeployment, toPlan } from "../../config/plan.ts";
 import { tagOf } from "../../core/names.ts";
 import { BUILT_FUNCTIONS } from "../functions/function-code.ts";
 import { makeFunctionNetwork } from "../functions/function-network.ts";
@@ -18,12 +19,18 @@ import { LeaseDashboard } from "../observability/lease-dashboard.ts";
 import { LogQueries } from "../observability/log-queries.ts";
 import { Watched } from "../observability/watched.ts";
 import { DynamicRole } from "../roles/dynamic-role.ts";
+import { CONSTRUCT_TIMES, DURATION } from "../rotation/construct-times.ts";
 import { DatabaseRotations } from "../rotation/database-rotations.ts";
-import { type RotatedSecret, timesConfigOf } from "../rotation/rotated-secret.ts";
-import type { AddRotatedSecretProps } from "../rotation/rotated-secret-props.ts";
+import type { RotatedSecret } from "../rotation/rotated-secret.ts";
+import type { AddRotatedSecretProps, SecretStorage } from "../rotation/rotated-secret-props.ts";
 import { RotatedSecrets } from "../rotation/rotated-secrets.ts";
 import { Declarations } from "./declarations.ts";
-import type { DynamicDatabaseProps, DynamicRoleProps } from "./dynamic-database-props.ts";
+import type {
+  CheckedDatabase,
+  DatabaseLocation,
+  DynamicDatabaseProps,
+  DynamicRoleProps,
+} from "./dynamic-database-props.ts";
 import { LeaseSecrets } from "./lease-secrets.ts";
 import { Provisioning } from "./provisioning.ts";
 import { portText, ReaderAccess } from "./reader-access.ts";
@@ -54,18 +61,22 @@ export class DynamicDatabase extends Construct {
   #alarms?: Alarms;
   #subscriptions = 0;
 
-  constructor(scope: Construct, id: string, props: DynamicDatabaseProps) {
+  constructor(scope: Construct, id: string, props: DynamicDatabaseProps);
+  /** @param checked passed by MayflyStack, which has it from the configuration. */
+  constructor(scope: Construct, id: string, props: DatabaseLocation, checked: CheckedDatabase);
+  constructor(
+    scope: Construct,
+    id: string,
+    props: DynamicDatabaseProps | DatabaseLocation,
+    checked: CheckedDatabase = check(props as DynamicDatabaseProps),
+  ) {
     super(scope, id);
-    const { database, databases, maintenanceDatabase, owner, ca, tls, tag } = props;
-    const { shards, reserveConcurrency } = props;
-    const given = { databases, maintenanceDatabase, owner, ca, tls, tag, shards };
-    const settings = parseSettings(database, { ...given, reserveConcurrency });
-    const times = timesConfigOf(props.loginRotation ?? {});
-    const loginRotation = parseLoginRotation(database, times);
+    const { database } = props;
+    const { settings, loginRotation } = checked;
     this.#name = database;
     this.tag = settings.tag ?? tagOf(addressIn(this));
-    const settled = { database, tag: this.tag, settings, loginRotation };
-    this.#declarations = new Declarations(this.node.path, settled);
+    const basics = { database, tag: this.tag, settings, loginRotation };
+    this.#declarations = new Declarations(this.node.path, basics);
     const { port = 5_432, host, assets = BUILT_FUNCTIONS } = props;
     this.#assets = assets;
     settleTrust(this, database, assets, settings);
@@ -95,7 +106,7 @@ export class DynamicDatabase extends Construct {
     this.#provisioning = new Provisioning(this, "Provisioning", {
       ...shared,
       adminSecret: props.adminSecret,
-      plan: () => planOf(this.#declarations.all),
+      plan: () => toPlan(this.#declarations.all),
       rotatedSecrets: this.#rotatedSecrets,
     });
     this.#watched = new Watched({
@@ -107,7 +118,7 @@ export class DynamicDatabase extends Construct {
     this.#rotations = new DatabaseRotations(this, {
       ...shared,
       props: { ...props, port, assets },
-      settled,
+      basics,
       registry: this.#rotatedSecrets,
       watched: this.#watched,
       provisioned: this.#provisioning,
@@ -136,10 +147,16 @@ export class DynamicDatabase extends Construct {
    * @throws ConfigError with all that is wrong with it.
    */
   addRole(name: string, props: DynamicRoleProps): DynamicRole {
-    const { ttl, maxTtl, ...rest } = props;
-    const lengths = { ttl: `${ttl.toSeconds()}s`, maxTtl: `${maxTtl.toSeconds()}s` };
-    const settings = parseRole(name, { ...rest, ...lengths });
-    this.#declarations.addRole(name, settings);
+    return this.addCheckedRole(name, parseRole(name, DURATION, props));
+  }
+
+  /**
+   * Add a dynamic role that was checked with the configuration.
+   *
+   * @internal
+   */
+  addCheckedRole(name: string, role: ParsedRole): DynamicRole {
+    this.#declarations.addRole(name, role);
     return new DynamicRole(this, {
       roleName: name,
       issuer: this.#functions.issuer,
@@ -157,9 +174,17 @@ export class DynamicDatabase extends Construct {
    * @throws ConfigError with all that is wrong with it.
    */
   addRotatedSecret(name: string, props: AddRotatedSecretProps): RotatedSecret {
-    const settings = this.#rotations.parse(name, props);
-    this.#declarations.addSecret(name, settings);
-    return this.#rotations.add(name, props, settings);
+    return this.addCheckedSecret(name, props, this.#rotations.check(name, props));
+  }
+
+  /**
+   * Add a rotated secret that was checked with the configuration.
+   *
+   * @internal
+   */
+  addCheckedSecret(name: string, storage: SecretStorage, secret: ParsedSecret): RotatedSecret {
+    this.#declarations.addSecret(name, secret);
+    return this.#rotations.add(name, storage, secret);
   }
 
   /** Let people list and revoke leases, by invoking the operator function. */
@@ -230,8 +255,19 @@ export class DynamicDatabase extends Construct {
   }
 
   #finish(): void {
-    this.#functions.complete(deploymentOf(this.#declarations.finish()));
+    this.#functions.complete(toDeployment(this.#declarations.finish()));
     this.#provisioning.complete();
     this.#rotatedSecrets.watch(this.#functions.sweeper);
   }
+}
+
+/** @throws ConfigError with all that is wrong with the properties. */
+function check(props: DynamicDatabaseProps): CheckedDatabase {
+  const { database, databases, maintenanceDatabase, owner, ca, tls, tag } = props;
+  const { shards, reserveConcurrency, loginRotation = {} } = props;
+  const given = { databases, maintenanceDatabase, owner, ca, tls, tag, shards };
+  return {
+    settings: parseSettings(database, { ...given, reserveConcurrency }),
+    loginRotation: parseLoginRotation(database, CONSTRUCT_TIMES, loginRotation),
+  };
 }

@@ -1,23 +1,23 @@
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import type { Construct, IDependable } from "constructs";
 import type { ParsedSecret } from "../../config/config.ts";
-import { type Declared, groupOf } from "../../config/declared.ts";
-import { parseSecret } from "../../config/pieces.ts";
+import { groupOf } from "../../config/plan.ts";
 import { ISSUER_SECRET, issuerLoginName, JANITOR_SECRET, janitorName } from "../../core/names.ts";
 import { DEFAULT_PASSWORD_POLICY, type RotationSettings } from "../../core/rotation/settings.ts";
-import type { DynamicDatabaseProps } from "../database/dynamic-database-props.ts";
+import type { DatabaseBasics } from "../database/declarations.ts";
+import type { DatabaseLocation } from "../database/dynamic-database-props.ts";
 import type { LeaseSecrets } from "../database/lease-secrets.ts";
 import type { FunctionNetwork } from "../functions/function-network.ts";
 import type { Watched } from "../observability/watched.ts";
-import { RotatedSecret, secretConfigOf } from "./rotated-secret.ts";
-import type { AddRotatedSecretProps } from "./rotated-secret-props.ts";
+import { checkSecret, RotatedSecret } from "./rotated-secret.ts";
+import type { AddRotatedSecretProps, SecretStorage } from "./rotated-secret-props.ts";
 import type { RotatedSecrets } from "./rotated-secrets.ts";
 import { Rotation } from "./rotation.ts";
 
 /** What a database gives to the rotations of its secrets. */
 export interface DatabaseRotationsProps {
-  readonly props: DynamicDatabaseProps & { readonly port: number; readonly assets: string };
-  readonly settled: Pick<Declared, "database" | "tag" | "settings" | "loginRotation">;
+  readonly props: DatabaseLocation & { readonly port: number; readonly assets: string };
+  readonly basics: DatabaseBasics;
   readonly network: FunctionNetwork;
   /** Where readers are, among others. */
   readonly address: Readonly<Record<string, string>>;
@@ -29,7 +29,7 @@ export interface DatabaseRotationsProps {
   readonly nameOf: (name: string) => string;
 }
 
-type Identifiers = Pick<DynamicDatabaseProps, "instanceIdentifier" | "clusterIdentifier">;
+type Identifiers = Pick<DatabaseLocation, "instanceIdentifier" | "clusterIdentifier">;
 
 /** The rotations of one database: of its issuer's logins, and of every secret that is added. */
 export class DatabaseRotations {
@@ -47,36 +47,36 @@ export class DatabaseRotations {
    *
    * @throws ConfigError with all that is wrong with them.
    */
-  parse(name: string, props: AddRotatedSecretProps): ParsedSecret {
-    return parseSecret(name, secretConfigOf(props), {
+  check(name: string, props: AddRotatedSecretProps): ParsedSecret {
+    return checkSecret(name, props, {
       usersAreMade: props.secret === undefined,
       cluster: this.#identifiers(props).clusterIdentifier !== undefined,
     });
   }
 
   /** Make a secret that was checked. */
-  add(name: string, options: AddRotatedSecretProps, parsed: ParsedSecret): RotatedSecret {
-    const { props, settled, network, registry, watched, provisioned, nameOf } = this.#parts;
+  add(name: string, storage: SecretStorage, parsed: ParsedSecret): RotatedSecret {
+    const { props, basics, network, registry, watched, provisioned, nameOf } = this.#parts;
     const { vpc, databaseConnections, host, port, assets, adminSecret } = props;
     const place = { vpc, databaseConnections, host, port, assets, adminSecret };
     const made = new RotatedSecret(
       this.#scope,
       `secret-${name}`,
       {
-        ...options,
+        ...storage,
         ...place,
-        ...this.#identifiers(options),
-        database: settled.database,
-        databaseName: settled.settings.databases[0] ?? "",
+        ...this.#identifiers(storage),
+        database: basics.database,
+        databaseName: basics.settings.databases[0] ?? "",
         name,
       },
       {
         parsed,
-        tag: settled.tag,
+        tag: basics.tag,
         trust: this.#trust,
         network,
-        group: groupOf(settled.tag, parsed),
-        owner: settled.settings.owner,
+        group: groupOf(basics.tag, parsed),
+        owner: basics.settings.owner,
         functionName: nameOf(`rotate-${name}`),
         readerHosts: this.#parts.address.DB_READERS,
       },
@@ -89,8 +89,8 @@ export class DatabaseRotations {
 
   /** Mayfly's own logins: the issuer's take turns, and the janitor changes its own password. */
   #rotateLogins(): void {
-    const { secrets, settled } = this.#parts;
-    const { tag } = settled;
+    const { secrets, basics } = this.#parts;
+    const { tag } = basics;
     this.#rotateOwn("LoginRotation", ISSUER_SECRET, secrets.issuer, {
       strategy: "issuer-login",
       usernames: [issuerLoginName(tag, "a"), issuerLoginName(tag, "b")],
@@ -107,9 +107,9 @@ export class DatabaseRotations {
     secret: ISecret,
     who: Pick<RotationSettings, "strategy" | "usernames">,
   ): void {
-    const { props, settled, network, registry, watched, provisioned } = this.#parts;
+    const { props, basics, network, registry, watched, provisioned } = this.#parts;
     const { assets, host, port } = props;
-    const { database, tag, loginRotation: times } = settled;
+    const { database, tag, loginRotation: times } = basics;
     const rotation = new Rotation(this.#scope, id, {
       settings: {
         database,
@@ -139,7 +139,7 @@ export class DatabaseRotations {
   }
 
   get #trust() {
-    const { tls, ca } = this.#parts.settled.settings;
+    const { tls, ca } = this.#parts.basics.settings;
     return { tls, ...(ca !== undefined && { ca }) };
   }
 }

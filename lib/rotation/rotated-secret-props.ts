@@ -15,8 +15,45 @@ export interface RotationTimesProps {
   readonly window?: Duration;
 }
 
+/** Which secret is rotated, or how the one that is made is kept. */
+export interface SecretStorage {
+  /**
+   * A secret that exists, to rotate in place: none is made, and nothing of it is overwritten until
+   * its first rotation. Not one that RDS manages (`rds!…`).
+   * @default - one is made; for `master-user`, the administrator's
+   */
+  readonly secret?: ISecret;
+  /**
+   * What encrypts the secret that is made.
+   * @default - the account's key for Secrets Manager
+   */
+  readonly encryptionKey?: IKey;
+  /**
+   * Where the secret that is made is replicated to.
+   * @default - nowhere
+   */
+  readonly replicaRegions?: ReplicaRegion[];
+  /**
+   * Name the secret in the function's own policy, as `aws:SourceArn`, besides the account. Whether
+   * Secrets Manager says it has not been seen in an account yet. The function refuses other secrets
+   * in either case.
+   * @default false
+   */
+  readonly sourceArn?: boolean;
+  /**
+   * The instance on which RDS sets the administrator's password.
+   * @default - the database's instanceIdentifier
+   */
+  readonly instanceIdentifier?: string;
+  /**
+   * The cluster on which RDS sets the administrator's password.
+   * @default - the database's clusterIdentifier
+   */
+  readonly clusterIdentifier?: string;
+}
+
 /** What every rotated secret may have, wherever it is. */
-export interface RotatedSecretOptions extends RotationTimesProps {
+export interface RotatedSecretOptions extends RotationTimesProps, SecretStorage {
   /**
    * `single-user`: the user changes its own password. `alternating-users`: two users take turns, so
    * that the former password works until the next rotation; the administrator sets them.
@@ -41,12 +78,6 @@ export interface RotatedSecretOptions extends RotationTimesProps {
    */
   readonly ownerGroup?: string;
   /**
-   * A secret that exists, to rotate in place: none is made, and nothing of it is overwritten until
-   * its first rotation. Not one that RDS manages (`rds!…`).
-   * @default - one is made; for `master-user`, the administrator's
-   */
-  readonly secret?: ISecret;
-  /**
    * Printable ASCII that no password holds.
    * @default - all but letters, digits, `-` and `_`
    */
@@ -62,27 +93,10 @@ export interface RotatedSecretOptions extends RotationTimesProps {
    */
   readonly testQueries?: string[];
   /**
-   * What encrypts the secret that is made.
-   * @default - the account's key for Secrets Manager
-   */
-  readonly encryptionKey?: IKey;
-  /**
-   * Where the secret that is made is replicated to.
-   * @default - nowhere
-   */
-  readonly replicaRegions?: ReplicaRegion[];
-  /**
    * Rotate when the schedule is made, and whenever it changes.
    * @default true
    */
   readonly rotateImmediatelyOnUpdate?: boolean;
-  /**
-   * Name the secret in the function's own policy, as `aws:SourceArn`, besides the account. Whether
-   * Secrets Manager says it has not been seen in an account yet. The function refuses other secrets
-   * in either case.
-   * @default false
-   */
-  readonly sourceArn?: boolean;
 }
 
 /** What `DynamicDatabase.addRotatedSecret` takes. Everything else is the database's. */
@@ -93,23 +107,27 @@ export interface AddRotatedSecretProps extends RotatedSecretOptions {
    * @default - ownerGroup
    */
   readonly role?: string;
-  /**
-   * The instance on which RDS sets the administrator's password.
-   * @default - the database's instanceIdentifier
-   */
-  readonly instanceIdentifier?: string;
-  /**
-   * The cluster on which RDS sets the administrator's password.
-   * @default - the database's clusterIdentifier
-   */
-  readonly clusterIdentifier?: string;
 }
 
 /**
  * Properties of a RotatedSecret that stands alone. Its users exist: nobody makes them. Nor does anybody
  * set the random password of a secret that is made: put theirs into it, and rotate.
  */
-export interface RotatedSecretProps extends RotatedSecretOptions {
+export interface RotatedSecretProps extends RotatedSecretOptions, SecretLocation {
+  /**
+   * PEM text of the roots to trust.
+   * @default - the RDS roots of the stack's Region
+   */
+  readonly ca?: string;
+  /**
+   * `plaintext` only for a server without TLS.
+   * @default "verify-full"
+   */
+  readonly tls?: "verify-full" | "plaintext";
+}
+
+/** Where a rotated secret's server is, and from where it is reached. */
+export interface SecretLocation {
   /** Name of the database in logs, 1 to 32 of `[a-z0-9-]`. */
   readonly database: string;
   /** Name of the secret in logs, 1 to 16 of `[a-z0-9-]`. */
@@ -143,16 +161,6 @@ export interface RotatedSecretProps extends RotatedSecretOptions {
    * @default - RDS is not asked
    */
   readonly clusterIdentifier?: string;
-  /**
-   * PEM text of the roots to trust.
-   * @default - the RDS roots of the stack's Region
-   */
-  readonly ca?: string;
-  /**
-   * `plaintext` only for a server without TLS.
-   * @default "verify-full"
-   */
-  readonly tls?: "verify-full" | "plaintext";
   /**
    * Folder of the built functions.
    * @default - where `npm run build` leaves them

@@ -5,28 +5,31 @@ import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import { Construct, type IDependable } from "constructs";
 import type { ParsedSecret, ParsedTrust } from "../../config/config.ts";
 import { isManagedByRds } from "../../config/existing-secret.ts";
-import { parseSecret, parseTrust } from "../../config/pieces.ts";
+import { parseSecret, parseTrust } from "../../config/parts.ts";
+import type { SecretContext } from "../../config/secret.ts";
 import type { RotationSettings } from "../../core/rotation/settings.ts";
 import { makeDatabaseSecret } from "../database/generated-secret.ts";
 import { grantReadOf } from "../database/secret-access.ts";
 import { BUILT_FUNCTIONS } from "../functions/function-code.ts";
 import { type FunctionNetwork, makeFunctionNetwork } from "../functions/function-network.ts";
 import { settleTrust } from "../identity/trust.ts";
+import { CONSTRUCT_TIMES } from "./construct-times.ts";
 import type {
   AddRotatedSecretProps,
   RotatedSecretProps,
-  RotationTimesProps,
+  SecretLocation,
+  SecretStorage,
 } from "./rotated-secret-props.ts";
 import { Rotation } from "./rotation.ts";
 
-/** What a DynamicDatabase has settled for its secrets already. */
-export interface SettledSecret {
+/** What a DynamicDatabase knows of one of its secrets already. */
+export interface CheckedSecret {
   /** Part of the comments by which the provisioner knows the users. */
   readonly tag: string;
   readonly parsed: ParsedSecret;
   readonly trust: ParsedTrust;
   readonly network: FunctionNetwork;
-  /** The NOLOGIN role of whose privileges the users are. */
+  /** The NOLOGIN role whose privileges the users have. */
   readonly group: string | undefined;
   /** Of the application's tables. */
   readonly owner: string;
@@ -34,25 +37,35 @@ export interface SettledSecret {
   readonly readerHosts: string | undefined;
 }
 
-/** Without what nobody gave: a key that is there counts as given. */
-const given = (record: Readonly<Record<string, unknown>>): object =>
-  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));
-
-/** Times in the configuration's words. */
-export const timesConfigOf = ({ schedule, window }: RotationTimesProps): object =>
-  given({
-    schedule: schedule?.text,
-    window: window && `${window.toHours({ integral: false })}h`,
-  });
-
-/** A secret in the configuration's words. */
-export const secretConfigOf = (props: AddRotatedSecretProps): object => {
-  const { strategy, username, usernames, role, ownerGroup } = props;
+/**
+ * Check the properties of a secret.
+ *
+ * @throws ConfigError with all that is wrong with them.
+ */
+export const checkSecret = (
+  name: string,
+  props: AddRotatedSecretProps,
+  context: SecretContext,
+): ParsedSecret => {
+  const { strategy, username, usernames, role, ownerGroup, schedule, window } = props;
   const { excludeCharacters, passwordLength, testQueries } = props;
   const who = { strategy, username, usernames, role, ownerGroup };
-  const what = { excludeCharacters, passwordLength, testQueries };
-  return given({ ...who, ...what, ...timesConfigOf(props) });
+  const what = { schedule, window, excludeCharacters, passwordLength, testQueries };
+  const rotateImmediately = props.rotateImmediatelyOnUpdate;
+  return parseSecret(name, CONSTRUCT_TIMES, { ...who, ...what, rotateImmediately }, context);
 };
+
+/** What a secret that stands alone is, and how its server is trusted. */
+const checkAlone = (props: RotatedSecretProps): Pick<CheckedSecret, "parsed" | "trust"> => ({
+  parsed: checkSecret(props.name, props, {
+    usersAreMade: false,
+    cluster: props.clusterIdentifier !== undefined,
+  }),
+  trust: parseTrust(props.database, { tls: props.tls, ca: props.ca }),
+});
+
+/** A secret's server, and the secret. */
+type SecretParts = SecretLocation & SecretStorage;
 
 /** What the function is told of a secret; two users act as their owner group. */
 const settingsOf = (
@@ -78,27 +91,27 @@ export class RotatedSecret extends Construct {
   readonly rotator: LambdaFunction;
   readonly #rotation: Rotation;
 
-  /** @param settled passed by `DynamicDatabase.addRotatedSecret`. */
-  constructor(scope: Construct, id: string, props: RotatedSecretProps, settled?: SettledSecret) {
+  constructor(scope: Construct, id: string, props: RotatedSecretProps);
+  /** @param checked passed by DynamicDatabase. */
+  constructor(scope: Construct, id: string, props: SecretParts, checked: CheckedSecret);
+  constructor(
+    scope: Construct,
+    id: string,
+    props: RotatedSecretProps | SecretParts,
+    checked?: CheckedSecret,
+  ) {
     super(scope, id);
-    const { database, name, port = 5_432, assets = BUILT_FUNCTIONS, ...rest } = props;
-    const parsed =
-      settled?.parsed ??
-      parseSecret(name, secretConfigOf(rest), {
-        usersAreMade: false,
-        cluster: props.clusterIdentifier !== undefined,
-      });
-    const { tls, ca } = props;
-    const trust = settled?.trust ?? parseTrust(database, given({ tls, ca }));
-    if (settled === undefined) settleTrust(this, database, assets, trust);
-    const adminSecret = this.#administrator(props);
-    this.secret = this.#adopted(props) ?? this.#make(props, parsed, adminSecret);
-    const group = settled === undefined ? parsed.ownerGroup : settled.group;
+    const { database, name, port = 5_432, assets = BUILT_FUNCTIONS } = props;
+    const { parsed, trust } = checked ?? checkAlone(props as RotatedSecretProps);
+    if (checked === undefined) settleTrust(this, database, assets, trust);
+    const adminSecret = this.#administrator(props, parsed);
+    this.secret = this.#adopted(props, parsed) ?? this.#make(props, parsed, adminSecret);
+    const group = checked === undefined ? parsed.ownerGroup : checked.group;
     const { instanceIdentifier, clusterIdentifier } = props;
     this.#rotation = new Rotation(this, "Rotation", {
       settings: {
         database,
-        ...(settled && { tag: settled.tag, owner: settled.owner }),
+        ...(checked && { tag: checked.tag, owner: checked.owner }),
         secret: name,
         ...settingsOf(parsed, group),
         ...trust,
@@ -108,15 +121,15 @@ export class RotatedSecret extends Construct {
       times: parsed.times,
       place: {
         assets,
-        network: settled?.network ?? this.#network({ ...props, port }),
+        network: checked?.network ?? this.#network({ ...props, port }),
         host: props.host,
         port,
-        readerHosts: settled?.readerHosts,
+        readerHosts: checked?.readerHosts,
         instanceIdentifier,
         clusterIdentifier,
       },
-      functionName: settled?.functionName,
-      rotateImmediatelyOnUpdate: props.rotateImmediatelyOnUpdate,
+      functionName: checked?.functionName,
+      rotateImmediately: parsed.rotateImmediately,
       sourceArn: props.sourceArn,
     });
     this.rotateAfter(...props.databaseConnections.connections.securityGroups);
@@ -138,7 +151,7 @@ export class RotatedSecret extends Construct {
   }
 
   /** Whose login sets the passwords of `alternating-users`. */
-  #administrator({ strategy, adminSecret }: RotatedSecretProps): ISecret | undefined {
+  #administrator({ adminSecret }: SecretParts, { strategy }: ParsedSecret): ISecret | undefined {
     if (strategy !== "alternating-users") return undefined;
     if (adminSecret === undefined)
       throw new Error(
@@ -148,15 +161,15 @@ export class RotatedSecret extends Construct {
   }
 
   /** The secret that exists already, if one is to be rotated. */
-  #adopted(props: RotatedSecretProps): ISecret | undefined {
-    const master = props.strategy === "master-user";
+  #adopted(props: SecretParts, { strategy, usernames }: ParsedSecret): ISecret | undefined {
+    const master = strategy === "master-user";
     const secret = props.secret ?? (master ? props.adminSecret : undefined);
     const { path } = this.node;
     if (master && secret === undefined)
       throw new Error(
         `${path}: master-user needs the secret to rotate; pass secret or adminSecret`,
       );
-    if (master && props.username === undefined)
+    if (master && usernames.length === 0)
       throw new Error(
         `${path}: master-user needs username, the administrator who is in the secret; its function refuses any other`,
       );
@@ -182,7 +195,7 @@ export class RotatedSecret extends Construct {
     return secret;
   }
 
-  #make(props: RotatedSecretProps, parsed: ParsedSecret, adminSecret: ISecret | undefined) {
+  #make(props: SecretParts, parsed: ParsedSecret, adminSecret: ISecret | undefined) {
     return makeDatabaseSecret(this, "Secret", {
       description: `Mayfly: rotated secret ${props.name} of ${props.database}`,
       host: props.host,
@@ -196,7 +209,7 @@ export class RotatedSecret extends Construct {
     });
   }
 
-  #network(props: RotatedSecretProps & { readonly port: number }): FunctionNetwork {
+  #network(props: SecretParts & { readonly port: number }): FunctionNetwork {
     const whose = `Mayfly rotation of ${props.database}/${props.name}`;
     return makeFunctionNetwork(this, "SecurityGroup", { ...props, whose });
   }

@@ -1,31 +1,36 @@
 import type { Duration } from "aws-cdk-lib";
-
-const UNITS = [
-  ["d", 86_400],
-  ["h", 3_600],
-  ["m", 60],
-] as const;
+import {
+  type ParsedSchedule,
+  parseSchedule,
+  type Refused,
+  scheduleEvery,
+} from "../../core/rotation/schedule.ts";
 
 /** When a secret is rotated. It is checked where it is used, with the window. */
 export class RotationSchedule {
-  /** In the configuration's words: `30d`, or `cron(…)`. */
-  readonly text: string;
+  readonly #text: string;
+  /** What Secrets Manager is told, or why it would not take it. */
+  readonly parsed: ParsedSchedule | Refused;
 
-  private constructor(text: string) {
-    this.text = text;
+  private constructor(text: string, parsed: ParsedSchedule | Refused) {
+    this.#text = text;
+    this.parsed = parsed;
   }
 
   /** At least every four hours; whole hours or whole days. */
   static every(length: Duration): RotationSchedule {
-    const seconds = length.toSeconds();
-    const [unit, size] = UNITS.find(([, each]) => seconds % each === 0) ?? ["s", 1];
-    return new RotationSchedule(`${seconds / size}${unit}`);
+    const hours = length.toHours({ integral: false });
+    return new RotationSchedule(length.toHumanString(), scheduleEvery(hours));
   }
 
   /** An expression of Secrets Manager, e.g. `cron(0 4 1 * ? *)`: in UTC, on the hour, every year. */
   static cron(expression: string): RotationSchedule {
-    return new RotationSchedule(
-      expression.startsWith("cron(") ? expression : `cron(${expression})`,
-    );
+    const text = expression.startsWith("cron(") ? expression : `cron(${expression})`;
+    return new RotationSchedule(text, parseSchedule(text));
+  }
+
+  /** How errors show it. */
+  toHumanString(): string {
+    return this.#text;
   }
 }

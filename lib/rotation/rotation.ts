@@ -36,7 +36,8 @@ export interface RotationProps {
   readonly times: RotationTimes;
   readonly place: RotationPlace;
   readonly functionName?: string | undefined;
-  readonly rotateImmediatelyOnUpdate?: boolean | undefined;
+  /** @default true */
+  readonly rotateImmediately?: boolean | undefined;
   readonly sourceArn?: boolean | undefined;
 }
 
@@ -61,7 +62,7 @@ export class Rotation extends Construct {
     this.#schedule = new CfnRotationSchedule(this, "Schedule", {
       secretId: secret.secretArn,
       rotationLambdaArn: lambda.functionArn,
-      rotateImmediatelyOnUpdate: props.rotateImmediatelyOnUpdate ?? true,
+      rotateImmediatelyOnUpdate: props.rotateImmediately ?? true,
       rotationRules: {
         scheduleExpression: times.expression,
         ...(times.window !== undefined && { duration: times.window }),

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { parseConfig } from "../../config/config.ts";
-import { declaredIn, deploymentOf, planOf } from "../../config/declared.ts";
+import { modelOf, toDeployment, toPlan } from "../../config/plan.ts";
 import { host, problemsOf, sandbox, withDatabase } from "./sample-config.ts";
 
 const ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf";
@@ -71,7 +71,7 @@ test.each<[string, unknown, string]>([
       { one: { strategy: "master-user", username: "postgres", secretArn: ARN } },
       { ...host, instance: "orders-db", adminSecret: ARN },
     ),
-    "one.secretArn: unknown key; known are strategy, username, schedule, window, excludeCharacters, passwordLength, testQueries",
+    "one.secretArn: unknown key; known are strategy, username, schedule, window, rotateImmediately, excludeCharacters, passwordLength, testQueries",
   ],
 ])("refuses %s, naming place, value and remedy", (_what, config, problem) => {
   expect(problemsOf(config)).toEqual([`databases.orders.secrets.${problem}`]);
@@ -89,11 +89,11 @@ test("the user of an existing secret is made only where it says with whose privi
     alone: single,
     shop: { ...pair, secretArn: ARN.replace("reports", "shop") },
   };
-  const declared = declaredIn(parseConfig(withSecrets(secrets)), "orders", "abcd");
-  if (declared === undefined) throw new Error("there is a database orders");
-  expect(declared.secrets.get("alone")).toMatchObject({ secretArn: ARN, replicaRegions: [] });
-  expect(Object.keys(planOf(declared).rotatedUsers ?? {})).toEqual(["shop"]);
-  expect(Object.keys(deploymentOf(declared).rotatedSecrets ?? {})).toEqual([
+  const model = modelOf(parseConfig(withSecrets(secrets)), "orders", "abcd");
+  if (model === undefined) throw new Error("there is a database orders");
+  expect(model.secrets.get("alone")).toMatchObject({ secretArn: ARN, replicaRegions: [] });
+  expect(Object.keys(toPlan(model).rotatedUsers ?? {})).toEqual(["shop"]);
+  expect(Object.keys(toDeployment(model).rotatedSecrets ?? {})).toEqual([
     "alone",
     "issuer",
     "janitor",

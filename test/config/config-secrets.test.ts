@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { parseConfig } from "../../config/config.ts";
-import { declaredIn, deploymentOf, planOf } from "../../config/declared.ts";
+import { modelOf, toDeployment, toPlan } from "../../config/plan.ts";
 import shipped from "../../mayfly.config.ts";
 import { consumer, host, problemsOf, sandbox, withDatabase } from "./sample-config.ts";
 
@@ -43,7 +43,7 @@ test.each<[string, unknown, string]>([
   [
     "another strategy's key",
     withSecret({ usernames: ["a", "b"] }),
-    "secrets.one.usernames: unknown key; known are strategy, username, role, ownerGroup, secretArn, kmsKeyArn, replicaRegions, schedule, window, excludeCharacters, passwordLength, testQueries",
+    "secrets.one.usernames: unknown key; known are strategy, username, role, ownerGroup, secretArn, kmsKeyArn, replicaRegions, schedule, window, rotateImmediately, excludeCharacters, passwordLength, testQueries",
   ],
   [
     "no user",
@@ -152,7 +152,7 @@ test.each<[string, unknown, string]>([
   [
     "a key for the administrator's",
     withSecrets({ admin: { ...master, kmsKeyArn: "x" } }, instance),
-    "secrets.admin.kmsKeyArn: unknown key; known are strategy, username, schedule, window, excludeCharacters, passwordLength, testQueries",
+    "secrets.admin.kmsKeyArn: unknown key; known are strategy, username, schedule, window, rotateImmediately, excludeCharacters, passwordLength, testQueries",
   ],
   [
     "a sandbox's administrator",
@@ -192,7 +192,7 @@ test.each<[string, unknown, string]>([
   [
     "an administrator's secret that RDS rotates",
     withSecrets({ admin: master }, { ...instance, adminSecret: "rds!db-0123" }),
-    'adminSecret: "rds!db-0123" is rotated by RDS, which made it; remove databases.orders.secrets.admin, or let RDS manage the password no longer',
+    'adminSecret: "rds!db-0123" is rotated by RDS, which made it; remove the secret "admin", or let RDS manage the password no longer',
   ],
   [
     "an administrator's secret that is known by name",
@@ -323,6 +323,7 @@ test("a secret is filled in with its defaults", () => {
     usernames: ["reports"],
     role: "ro",
     times: { expression: "rate(30 days)", periodSeconds: 2_592_000 },
+    rotateImmediately: true,
     password: { length: 32, excludeCharacters: " !\"#$%&'()*+,./:;<=>?@[\\]^`{|}~" },
     testQueries: [],
     replicaRegions: [],
@@ -350,13 +351,13 @@ test("an administrator's secret of an instance, by its complete ARN, is accepted
 });
 
 test("the plan has the users that are made, and the deployment every secret", () => {
-  const declared = declaredIn(parseConfig(shipped), "orders", "abcd");
-  if (declared === undefined) throw new Error("the shipped configuration has no database orders");
-  expect(planOf(declared).rotatedUsers).toEqual({
+  const model = modelOf(parseConfig(shipped), "orders", "abcd");
+  if (model === undefined) throw new Error("the shipped configuration has no database orders");
+  expect(toPlan(model).rotatedUsers).toEqual({
     reports: { strategy: "single-user", usernames: ["reports"], group: "mf_abcd_group_readonly" },
     shop: { strategy: "alternating-users", usernames: ["shop_a", "shop_b"], group: "app_owner" },
   });
-  expect(Object.keys(deploymentOf(declared).rotatedSecrets ?? {})).toEqual([
+  expect(Object.keys(toDeployment(model).rotatedSecrets ?? {})).toEqual([
     "admin",
     "issuer",
     "janitor",
@@ -366,9 +367,9 @@ test("the plan has the users that are made, and the deployment every secret", ()
 });
 
 test("without secrets the plan says nothing of them, and Mayfly's own are rotated all the same", () => {
-  const declared = declaredIn(parseConfig(withDatabase(sandbox)), "orders", "abcd");
-  if (declared === undefined) throw new Error("there is a database orders");
-  expect(planOf(declared)).not.toHaveProperty("rotatedUsers");
+  const model = modelOf(parseConfig(withDatabase(sandbox)), "orders", "abcd");
+  if (model === undefined) throw new Error("there is a database orders");
+  expect(toPlan(model)).not.toHaveProperty("rotatedUsers");
   const month = { periodSeconds: 2_592_000 };
-  expect(deploymentOf(declared).rotatedSecrets).toEqual({ issuer: month, janitor: month });
+  expect(toDeployment(model).rotatedSecrets).toEqual({ issuer: month, janitor: month });
 });

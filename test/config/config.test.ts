@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { defineConfig, parseConfig } from "../../config/config.ts";
-import { parseRole, parseSettings } from "../../config/pieces.ts";
+import { writtenLength } from "../../config/length.ts";
+import { parseRole, parseSettings } from "../../config/parts.ts";
 import shipped from "../../mayfly.config.ts";
 import {
   consumer,
@@ -32,7 +33,7 @@ test.each<[string, unknown, string]>([
   [
     "an unknown key at the top",
     { ...withDatabase(sandbox), server: {} },
-    "config.server: unknown key; known are databases, consumers, alarms, auditEvents, dashboard",
+    "server: unknown key; known are databases, consumers, alarms, auditEvents, dashboard",
   ],
   [
     "events for a topic",
@@ -56,7 +57,7 @@ test.each<[string, unknown, string]>([
   [
     "an unknown key in a database",
     withDatabase({ ...sandbox, rolez: {} }),
-    "databases.orders.rolez: unknown key; known are sandbox, host, port, ca, tls, adminSecret, serverId, readers, cluster, instance, vpc, databases, owner, roles, secrets, loginRotation, tag, shards, maintenanceDatabase, reserveConcurrency",
+    "databases.orders.rolez: unknown key; known are sandbox, host, port, ca, tls, adminSecret, serverId, readers, cluster, instance, vpc, databases, owner, tag, shards, maintenanceDatabase, reserveConcurrency, roles, secrets, loginRotation",
   ],
   [
     "a database's name",
@@ -96,7 +97,7 @@ test.each<[string, unknown, string]>([
   [
     "the maintenance database",
     withDatabase({ ...sandbox, databases: ["mayfly"] }),
-    'databases.orders.databases[0]: "mayfly" is not an application database; write a name of 1 to 63 bytes other than mayfly, template0, template1, rdsadmin; "maintenanceDatabase" gives Mayfly\'s own another name',
+    'databases.orders.databases[0]: "mayfly" is Mayfly\'s own database; write another, or give Mayfly\'s own another name in "maintenanceDatabase"',
   ],
   [
     "two databases of a sandbox",
@@ -146,17 +147,17 @@ test.each<[string, unknown, string]>([
   [
     "a consumer without identity",
     withConsumer({ newRole: undefined }),
-    'consumers.app: needs roleArn, newRole or sandbox, one of the three; give the ARN of a role, or newRole: { assumedBy: "account" }',
+    'consumers.app: needs exactly one of roleArn, newRole, sandbox; give the ARN of a role, or newRole: { assumedBy: "account" }',
   ],
   [
     "a consumer with two",
     withConsumer({ roleArn: "arn:aws:iam::111122223333:role/x" }),
-    'consumers.app: needs roleArn, newRole or sandbox, one of the three; give the ARN of a role, or newRole: { assumedBy: "account" }',
+    'consumers.app: needs exactly one of roleArn, newRole, sandbox; give the ARN of a role, or newRole: { assumedBy: "account" }',
   ],
   [
     "a consumer that is a role and a sandbox's",
     withConsumer({ sandbox: true }),
-    'consumers.app: needs roleArn, newRole or sandbox, one of the three; give the ARN of a role, or newRole: { assumedBy: "account" }',
+    'consumers.app: needs exactly one of roleArn, newRole, sandbox; give the ARN of a role, or newRole: { assumedBy: "account" }',
   ],
   [
     "a consumer with sandbox: false",
@@ -292,7 +293,7 @@ test("accepts the shipped configuration and fills in the defaults", () => {
     loginRotation: { expression: "rate(30 days)", periodSeconds: 30 * 86_400 },
   });
   expect(consumers["user-service"]).toEqual({
-    principal: { sandbox: true },
+    identity: { kind: "sandbox", value: true },
     grants: [
       { database: "orders", role: "readonly" },
       { database: "orders", role: "readwrite" },
@@ -300,7 +301,7 @@ test("accepts the shipped configuration and fills in the defaults", () => {
     secrets: [],
   });
   expect(consumers.reporting).toEqual({
-    principal: { assumedBy: "account" },
+    identity: { kind: "newRole", value: { assumedBy: "account" } },
     grants: [{ database: "orders", role: "readonly" }],
     secrets: [{ database: "orders", secret: "reports" }],
   });
@@ -309,6 +310,21 @@ test("accepts the shipped configuration and fills in the defaults", () => {
 test("accepts a role that exists", () => {
   const roleArn = "arn:aws-cn:iam::111122223333:role/team/reporting";
   expect(problemsOf(withConsumer({ newRole: undefined, roleArn }))).toEqual([]);
+});
+
+test("refuses a name that JavaScript keeps to itself", () => {
+  const roles = { ro: role, constructor: role };
+  expect(problemsOf(withDatabase({ ...sandbox, roles }))).toEqual([
+    'databases.orders.roles: "constructor" is not a name that can be used; write another',
+  ]);
+});
+
+test("names every unknown key", () => {
+  expect(problemsOf({ ...withDatabase({ ...sandbox, a: 1, b: 2 }), c: undefined, d: 3 })).toEqual([
+    expect.stringMatching(/^databases\.orders\.a: unknown key/),
+    expect.stringMatching(/^databases\.orders\.b: unknown key/),
+    expect.stringMatching(/^d: unknown key/),
+  ]);
 });
 
 test("returns a configuration that nobody can change", () => {
@@ -323,16 +339,16 @@ test("gives back the very object it was given to type", () => {
 });
 
 test("checks a role and settings for constructs in the same words", () => {
-  expect(() => parseRole("read_only", { ttl: "1h", maxTtl: "1h" })).toThrow(
+  expect(() => parseRole("read_only", writtenLength, { ttl: "1h", maxTtl: "1h" })).toThrow(
     '"read_only" is not a role name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first, and none of issuer, login, group, janitor, ender\n' +
       "read_only: no privilege",
   );
   const readonly = { select: ["public.*"], ttl: "1h", maxTtl: "1h" };
-  expect(() => parseRole("group", readonly)).toThrow(
+  expect(() => parseRole("group", writtenLength, readonly)).toThrow(
     '"group" is not a role name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first, and none of issuer, login, group, janitor, ender',
   );
   for (const near of ["groups", "issuer-2", "my-login"])
-    expect(parseRole(near, readonly).ttlSeconds).toBe(3_600);
+    expect(parseRole(near, writtenLength, readonly).ttlSeconds).toBe(3_600);
   expect(() => parseSettings("orders", { databases: ["orders"], owner: "o", shards: 0 })).toThrow(
     "orders.shards: 0 is not a whole number from 1 to 1024; write one",
   );

@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
-import { isRefused, parseSchedule, parseWindow } from "../../core/rotation/schedule.ts";
+import {
+  faultOfWindow,
+  isRefused,
+  parseSchedule,
+  parseWindow,
+} from "../../core/rotation/schedule.ts";
 
 const HOUR = 3_600;
 const DAY = 24 * HOUR;
@@ -96,7 +101,9 @@ test.each<[text: string, fault: string, remedy: RegExp]>([
 function windowOf(text: string, schedule: string): unknown {
   const parsed = parseSchedule(schedule);
   if (isRefused(parsed)) throw new Error(parsed.fault);
-  return parseWindow(text, parsed);
+  const hours = parseWindow(text);
+  if (typeof hours !== "number") return hours;
+  return faultOfWindow(hours, parsed) ?? `${hours}h`;
 }
 
 test.each([

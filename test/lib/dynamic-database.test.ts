@@ -43,7 +43,7 @@ test.each<[string, string, Partial<DynamicRoleProps>, string]>([
     "a ttl",
     "ro",
     { ttl: Duration.days(2) },
-    'ro.ttl: "172800s" is longer than maxTtl ("86400s"); lower ttl or raise maxTtl',
+    'ro.ttl: "2 days" is longer than maxTtl ("1 day"); lower ttl or raise maxTtl',
   ],
   ["no privilege", "ro", { select: [] }, "ro.select: [] is not a list of at least one"],
 ])("refuses %s in addRole, with the value and the remedy", (_what, name, props, message) => {

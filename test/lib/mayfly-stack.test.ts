@@ -240,7 +240,7 @@ test("a database is provisioned again when it moves, or is another server by its
 
 test("a secret known by name is read under any of the ARNs it may have", () => {
   const { orders } = elsewhere.databases;
-  if (orders === undefined) throw new Error("this configuration has a database orders");
+  if (orders?.host === undefined) throw new Error("this configuration has a server orders");
   const named = { ...elsewhere, databases: { orders: { ...orders, adminSecret: "db/admin" } } };
   const found = resourcesOf(bench.stack(named));
   const [, { Properties }] = only(found, "AWS::IAM::Policy", "ProvisionerRole");

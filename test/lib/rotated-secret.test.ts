@@ -60,12 +60,12 @@ test.each<[string, Parameters<typeof rotated>[0], string]>([
   [
     "a schedule",
     { schedule: RotationSchedule.every(Duration.hours(3)) },
-    'reports.schedule: "3h" is more often than every four hours; write at least "4h"',
+    'reports.schedule: "3 hours" is more often than every four hours; write at least "4h"',
   ],
   [
     "seconds",
     { schedule: RotationSchedule.every(Duration.seconds(14_401)) },
-    'reports.schedule: "14401s" is no rate of Secrets Manager; write whole hours',
+    'reports.schedule: "4 hours 1 second" is no rate of Secrets Manager; write whole hours',
   ],
   [
     "a cron expression",
@@ -75,7 +75,7 @@ test.each<[string, Parameters<typeof rotated>[0], string]>([
   [
     "a window",
     { window: Duration.minutes(90) },
-    'reports.window: "1.5h" is no window; write whole hours, "1h" to "24h"',
+    'reports.window: "1 hour 30 minutes" is no window; write whole hours, "1h" to "24h"',
   ],
   ["no bundles", { assets: "/nowhere", tls: "plaintext" }, "/nowhere/rotator/index.mjs does not"],
   ["a certificate", { ca: "ca.pem" }, 'orders.ca: "ca.pem" is not a certificate; give the PEM'],
@@ -332,12 +332,15 @@ test("refuses a Region without roots, and warns of plaintext", () => {
   expect(plain.node.metadata.map(({ type }) => type)).toContain("aws:cdk:warning");
 });
 
-test("a schedule is said in the longest unit that fits", () => {
-  const texts = [Duration.days(30), Duration.hours(48), Duration.hours(12), Duration.minutes(250)];
-  expect(texts.map((each) => RotationSchedule.every(each).text)).toEqual([
-    "30d",
-    "2d",
-    "12h",
-    "250m",
+test("a length is a rate of Secrets Manager, and one that is not is shown as it was given", () => {
+  const schedules = [Duration.days(30), Duration.hours(48), Duration.hours(12)];
+  expect(schedules.map((each) => RotationSchedule.every(each).parsed)).toMatchObject([
+    { expression: "rate(30 days)" },
+    { expression: "rate(2 days)" },
+    { expression: "rate(12 hours)" },
   ]);
+  const schedule = RotationSchedule.every(Duration.minutes(250));
+  expect(() => rotated({ schedule })).toThrow(
+    'schedule: "4 hours 10 minutes" is no rate of Secrets Manager; write whole hours',
+  );
 });

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { NotAllowedError } from "../../core/errors.ts";
 import { groupRoleName, issuerRoleName } from "../../core/names.ts";
-import type { Privileges, ProvisionPlan } from "../../core/provisioning/plan.ts";
+import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import type { Privileges } from "../../core/provisioning/privilege-kinds.ts";
 import { issuerOn, logIn, sqlStateFrom } from "../support/leases.ts";
 import { rolesOf, tracesOf } from "../support/provision-traces.ts";
 import { LIMITS, provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";

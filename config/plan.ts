@@ -1,36 +1,34 @@
-import type {
-  ParsedConfig,
-  ParsedRole,
-  ParsedSecret,
-  ParsedSettings,
-  ParsedTrust,
-} from "../config/parsed.ts";
 import { connectionsOfLogin } from "../core/concurrency.ts";
 import type { Deployment, Grant } from "../core/leases/deployment.ts";
 import { aliasName, groupRoleName, ISSUER_SECRET, JANITOR_SECRET } from "../core/names.ts";
 import type { ProvisionPlan } from "../core/provisioning/plan.ts";
 import type { RotationTimes } from "../core/rotation/schedule.ts";
 import type { RotatedUser } from "../core/rotation/settings.ts";
+import type { ParsedConfig } from "./config.ts";
+import type { ParsedSettings } from "./database.ts";
+import type { ParsedRole } from "./role.ts";
+import type { ParsedSecret } from "./secret.ts";
+import { type ParsedTrust, toTrust } from "./trust.ts";
 
-/** All that a stack has said about one database, once everything has been added. */
-export interface Declared {
+/** All that is said about one database, by a configuration or by constructs. */
+export interface DatabaseModel {
   readonly database: string;
   readonly tag: string;
   readonly settings: ParsedSettings & ParsedTrust;
   readonly roles: ReadonlyMap<string, ParsedRole>;
   /** By alias. */
   readonly grants: ReadonlyMap<string, Grant>;
-  /** Rotated secrets, the issuer's apart. */
+  /** Rotated secrets, Mayfly's own apart. */
   readonly secrets: ReadonlyMap<string, ParsedSecret>;
   readonly loginRotation: RotationTimes;
 }
 
-/** All that a configuration says about one of its databases; `undefined` when it has none such. */
-export function declaredIn(
+/** All that a configuration says about one of its databases; `undefined` if it has no such one. */
+export function modelOf(
   { databases, consumers }: ParsedConfig,
   database: string,
   tag: string,
-): Declared | undefined {
+): DatabaseModel | undefined {
   const found = databases[database];
   if (found === undefined) return undefined;
   const grants = Object.entries(consumers).flatMap(([consumer, each]) =>
@@ -41,7 +39,7 @@ export function declaredIn(
   return {
     database,
     tag,
-    settings: { ...found, ...trustOf(found.target ?? { tls: "verify-full" }) },
+    settings: { ...found, ...toTrust(found.target ?? { tls: "verify-full" }) },
     roles: new Map(Object.entries(found.roles)),
     grants: new Map(grants),
     secrets: new Map(Object.entries(found.secrets)),
@@ -49,7 +47,7 @@ export function declaredIn(
   };
 }
 
-/** The NOLOGIN role of whose privileges a secret's users are; none where nobody makes them. */
+/** The role whose privileges a secret's users have; `undefined` when nobody makes them. */
 export const groupOf = (
   tag: string,
   { role, ownerGroup }: Pick<ParsedSecret, "role" | "ownerGroup">,
@@ -62,26 +60,26 @@ function rotatedUser(tag: string, secret: ParsedSecret): RotatedUser | undefined
   return { strategy, usernames, group };
 }
 
-function rotatedUsersOf({ tag, secrets }: Declared): ProvisionPlan["rotatedUsers"] {
+function rotatedUsersOf({ tag, secrets }: DatabaseModel): ProvisionPlan["rotatedUsers"] {
   const users = Object.entries(sorted(secrets, (_, secret) => rotatedUser(tag, secret)));
   const made = users.flatMap(([name, user]) => (user === undefined ? [] : [[name, user] as const]));
   return made.length === 0 ? undefined : Object.fromEntries(made);
 }
 
 /** What the functions read: `deployment.json`. `rotatedSecrets` is the sweeper's alone. */
-export const deploymentOf = ({
+export const toDeployment = ({
   database,
   tag,
   settings,
   grants,
   secrets,
   loginRotation,
-}: Declared): Deployment => ({
+}: DatabaseModel): Deployment => ({
   database,
   tag,
   maintenanceDatabase: settings.maintenanceDatabase,
   shards: settings.shards,
-  ...trustOf(settings),
+  ...toTrust(settings),
   grants: sorted(grants, (_, grant) => grant),
   rotatedSecrets: sorted(
     new Map([
@@ -94,37 +92,27 @@ export const deploymentOf = ({
 });
 
 /** What the provisioner makes true. */
-export const planOf = (declared: Declared): ProvisionPlan => {
-  const { database, tag, settings, roles, grants } = declared;
-  const rotatedUsers = rotatedUsersOf(declared);
+export const toPlan = (model: DatabaseModel): ProvisionPlan => {
+  const { database, tag, settings, roles, grants } = model;
+  const rotatedUsers = rotatedUsersOf(model);
   return {
     database,
     tag,
     shards: settings.shards,
-    ...trustOf(settings),
+    ...toTrust(settings),
     owner: settings.owner,
     databases: settings.databases,
     maintenanceDatabase: settings.maintenanceDatabase,
     loginConnectionLimit: connectionsOfLogin(settings.reserveConcurrency),
-    roles: sorted(roles, (name, role) => ({
+    roles: sorted(roles, (name, { privileges, ...limits }) => ({
       groupRole: groupRoleName(tag, name),
-      privileges: role.privileges,
-      ...(role.allowCreate === true && { allowCreate: true }),
-      ttlSeconds: role.ttlSeconds,
-      maxTtlSeconds: role.maxTtlSeconds,
-      maxLeases: role.maxLeases,
-      maxLeasesPerConsumer: role.maxLeasesPerConsumer,
-      connectionLimit: role.connectionLimit,
+      privileges,
+      ...limits,
     })),
     ...(rotatedUsers !== undefined && { rotatedUsers }),
     grants: Object.values(sorted(grants, (_, grant) => grant)),
   };
 };
-
-const trustOf = ({ tls, ca }: ParsedTrust): ParsedTrust => ({
-  tls,
-  ...(ca !== undefined && { ca }),
-});
 
 /** By name, so that the order of the calls changes nothing. */
 const sorted = <From, To>(

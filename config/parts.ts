@@ -1,0 +1,102 @@
+import {
+  DATABASE_NAME,
+  DATABASE_NAME_RULE,
+  ROLE_NAME,
+  ROLE_NAME_RULE,
+  SECRET_NAME,
+  SECRET_NAME_RULE,
+} from "../core/names.ts";
+import type { RotationTimes } from "../core/rotation/schedule.ts";
+import { type ParsedSettings, settingsSchema, toSettingsAndTrust } from "./database.ts";
+import type { Field } from "./fields.ts";
+import { parse } from "./problems.ts";
+import { type ParsedRole, roleSchema, toRole } from "./role.ts";
+import {
+  loginRotationSchema,
+  type TimeFields,
+  type TimesFields,
+  toTimes,
+} from "./rotation-times.ts";
+import {
+  type ParsedSecret,
+  type SecretContext,
+  type SecretFields,
+  secretSchema,
+  toSecret,
+} from "./secret.ts";
+import { type ParsedTrust, toTrust, trustSchema } from "./trust.ts";
+
+// what a construct is given for itself, by the rules of the configuration
+
+const nameProblems = (name: string, pattern: RegExp, what: string, rule: string): string[] =>
+  pattern.test(name) ? [] : [`"${name}" is not ${what}; write ${rule}`];
+
+const databaseProblems = (name: string): string[] =>
+  nameProblems(name, DATABASE_NAME, "a database name", DATABASE_NAME_RULE);
+
+/**
+ * Check one dynamic role.
+ *
+ * @param length how its TTLs are given.
+ * @throws ConfigError as parseConfig.
+ */
+export const parseRole = <Length>(
+  name: string,
+  length: Field<Length, number>,
+  value: unknown,
+): ParsedRole =>
+  parse(roleSchema(length), value, toRole, {
+    path: [name],
+    problems: nameProblems(name, ROLE_NAME, "a role name", ROLE_NAME_RULE),
+  });
+
+/**
+ * Check one database's settings, and how its server is trusted.
+ *
+ * @throws ConfigError as parseConfig.
+ */
+export const parseSettings = (name: string, value: unknown): ParsedSettings & ParsedTrust =>
+  parse(settingsSchema, value, toSettingsAndTrust, {
+    path: [name],
+    problems: databaseProblems(name),
+  });
+
+/**
+ * Check how functions trust a server.
+ *
+ * @throws ConfigError as parseConfig.
+ */
+export const parseTrust = (database: string, value: unknown): ParsedTrust =>
+  parse(trustSchema, value, toTrust, { path: [database], problems: databaseProblems(database) });
+
+/**
+ * Check one rotated secret.
+ *
+ * @param times how its times are given.
+ * @throws ConfigError as parseConfig.
+ */
+export const parseSecret = <Schedule, Window>(
+  name: string,
+  times: TimeFields<Schedule, Window>,
+  value: unknown,
+  context: SecretContext,
+): ParsedSecret =>
+  parse(secretSchema(times, context) as Field<unknown, SecretFields>, value, toSecret, {
+    path: [name],
+    problems: nameProblems(name, SECRET_NAME, "a secret's name", SECRET_NAME_RULE),
+  });
+
+/**
+ * Check when the passwords of Mayfly's own logins are rotated.
+ *
+ * @param times how they are given.
+ * @throws ConfigError as parseConfig.
+ */
+export const parseLoginRotation = <Schedule, Window>(
+  name: string,
+  times: TimeFields<Schedule, Window>,
+  value: unknown,
+): RotationTimes =>
+  parse(loginRotationSchema(times) as Field<unknown, TimesFields>, value, toTimes, {
+    path: [name, "loginRotation"],
+  });

@@ -1,0 +1,90 @@
+import { type BaseIssue, type GenericSchema, type InferOutput, safeParse } from "valibot";
+import { ConfigError } from "../core/errors.ts";
+
+/** A key of an object, or an index of a list. */
+export type Key = string | number;
+
+/** Characters; an ARN, which ends in what tells it from others, is shown whole. */
+const LONGEST_SHOWN = 120;
+
+const isRecord = (value: unknown): value is Readonly<Record<Key, unknown>> =>
+  typeof value === "object" && value !== null;
+
+/** A length of time of the CDK says itself how long it is. */
+const inWords = (value: unknown): unknown =>
+  isRecord(value) && typeof value.toHumanString === "function" ? value.toHumanString() : value;
+
+function show(value: unknown): string {
+  const text =
+    typeof value === "function" ? "a function" : (JSON.stringify(inWords(value)) ?? String(value));
+  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+}
+
+/** `databases.orders.roles[0]`; keys that are no plain words are shown quoted. */
+export const formatPath = (keys: readonly Key[]): string =>
+  keys
+    .map((key) =>
+      typeof key === "number" || !/^[\w-]+$/.test(key) ? `[${JSON.stringify(key)}]` : `.${key}`,
+    )
+    .join("")
+    .replace(/^\./, "");
+
+const valueAt = (input: unknown, keys: readonly Key[]): unknown =>
+  keys.reduce<unknown>(
+    (value, key) => (isRecord(value) && Object.hasOwn(value, key) ? value[key] : undefined),
+    input,
+  );
+
+/** `{value}` stands for the value with the problem, `{name}` for the field `name` beside it. */
+const PLACEHOLDER = /\{(\w+)\}/g;
+
+/**
+ * One problem as a line: `path: value fault; remedy`, or `path: missing; remedy` where nothing
+ * stands.
+ */
+function lineOf(input: unknown, issue: BaseIssue<unknown>, root: readonly Key[]): string {
+  const items = issue.path ?? [];
+  const keys = items.map(({ key }) => key as Key);
+  const parents = keys.slice(0, -1);
+  const last = items.at(-1);
+  const isName = last?.origin === "key" && valueAt(input, keys) !== undefined;
+  const value = isName ? last?.key : valueAt(input, keys);
+  const remedy = issue.message.replace(/^\{value\}.*?; /, "missing; ");
+  const text = value === undefined ? remedy : issue.message;
+  const filled = text.replaceAll(PLACEHOLDER, (_, word: string) =>
+    show(word === "value" ? value : valueAt(input, [...parents, word])),
+  );
+  return `${formatPath([...root, ...keys]) || "config"}: ${filled}`;
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null)
+    for (const inner of Object.values(Object.freeze(value))) freeze(inner);
+  return value;
+}
+
+/** What {@link parse} is told besides the schema and the value. */
+export interface ParseOptions {
+  /** Where the value is, in front of every path. Default: nowhere, the value is the configuration. */
+  readonly path?: readonly Key[];
+  /** Problems that were found before. */
+  readonly problems?: readonly string[];
+}
+
+/**
+ * Check a value against a schema, and convert it.
+ *
+ * @returns what `convert` makes of it, frozen.
+ * @throws ConfigError with every problem, one a line: path, value, remedy.
+ */
+export function parse<Schema extends GenericSchema<unknown, unknown>, Result>(
+  schema: Schema,
+  value: unknown,
+  convert: (output: InferOutput<Schema>) => Result,
+  { path = [], problems = [] }: ParseOptions = {},
+): Result {
+  const { issues = [], output, success } = safeParse(schema, value);
+  const all = [...problems, ...issues.map((issue) => lineOf(value, issue, path))];
+  if (!success || all.length > 0) throw new ConfigError(all.join("\n"));
+  return freeze(convert(output));
+}

@@ -1,0 +1,41 @@
+import { CfnOutput } from "aws-cdk-lib";
+import {
+  AccountRootPrincipal,
+  type IPrincipal,
+  type IRole,
+  Role,
+  ServicePrincipal,
+} from "aws-cdk-lib/aws-iam";
+import type { Construct } from "constructs";
+import { type ParsedIdentity, pascal } from "../../config/config.ts";
+
+/** Who a consumer is whose role is not a sandbox's function's. */
+export type RoleIdentity = Exclude<ParsedIdentity, { readonly kind: "sandbox" }>;
+
+/** The service that lets pods of EKS assume roles; it also tags their sessions. */
+const EKS_PODS = /^pods\.eks\.amazonaws\.com(?:\.cn)?$/;
+
+function trusted(assumedBy: string): IPrincipal {
+  if (assumedBy === "account") return new AccountRootPrincipal();
+  const service = new ServicePrincipal(assumedBy);
+  return EKS_PODS.test(assumedBy) ? service.withSessionTags() : service;
+}
+
+/** The IAM role of a consumer: the one that exists, or a new one, whose ARN is an output. */
+export function consumerRole(scope: Construct, consumer: string, identity: RoleIdentity): IRole {
+  const id = `consumer-${consumer}`;
+  switch (identity.kind) {
+    case "roleArn":
+      return Role.fromRoleArn(scope, id, identity.value);
+    case "newRole": {
+      const role = new Role(scope, id, {
+        description: `Mayfly: consumer ${consumer}`,
+        assumedBy: trusted(identity.value.assumedBy),
+      });
+      new CfnOutput(scope, `${pascal(consumer)}RoleArn`, { value: role.roleArn });
+      return role;
+    }
+    default:
+      throw new Error(`${JSON.stringify(identity satisfies never)} is no identity`);
+  }
+}

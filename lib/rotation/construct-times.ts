@@ -1,0 +1,30 @@
+import { Duration } from "aws-cdk-lib";
+import { custom, pipe, transform } from "valibot";
+import { type Field, says } from "../../config/fields.ts";
+import { readBy, type TimeFields } from "../../config/rotation-times.ts";
+import { windowOf } from "../../core/rotation/schedule.ts";
+import { RotationSchedule } from "./rotation-schedule.ts";
+
+const duration: Field<Duration> = custom<Duration>(
+  (value) => value instanceof Duration,
+  says("is not a Duration", "pass one, e.g. Duration.hours(1)"),
+);
+
+/** A length of time as constructs take it. Gives seconds. */
+export const DURATION: Field<Duration, number> = pipe(
+  duration,
+  transform((length) => length.toSeconds()),
+);
+
+/** Times of rotation as constructs take them. */
+export const CONSTRUCT_TIMES: TimeFields<RotationSchedule, Duration> = {
+  schedule: readBy(
+    custom<RotationSchedule>(
+      (value) => value instanceof RotationSchedule,
+      says("is not a RotationSchedule", "pass one, e.g. RotationSchedule.every(Duration.days(7))"),
+    ),
+    ({ parsed }) => parsed,
+  ),
+  everyMonth: RotationSchedule.every(Duration.days(30)),
+  window: readBy(duration, (length) => windowOf(length.toHours({ integral: false }))),
+};
