@@ -298,9 +298,16 @@ test("a configuration's secrets have their keys, Regions, users and readers", ()
 test("a configuration's secret that exists is rotated where it is, and read by its readers", () => {
   const secretArn = `${ARN}reports-AbCdEf`;
   const alone = { strategy: "single-user", username: "reports", secretArn } as const;
+  const inUse = {
+    ...alone,
+    username: "shop",
+    secretArn: `${ARN}shop-AbCdEf`,
+    schedule: "cron(0 3 ? * SUN *)",
+    rotateImmediately: false,
+  } as const;
   const roles = { ro: { select: ["public.*"], ttl: "1h", maxTtl: "24h" } };
   const stack = bench.stack({
-    databases: { orders: { ...host, roles, secrets: { reports: alone } } },
+    databases: { orders: { ...host, roles, secrets: { reports: alone, shop: inUse } } },
     consumers: {
       reader: {
         roleArn: "arn:aws:iam::111122223333:role/reader",
@@ -311,7 +318,15 @@ test("a configuration's secret that exists is rotated where it is, and read by i
   const resources = resourcesOf(stack);
   expect(ofType(resources, "AWS::SecretsManager::Secret")).toHaveLength(3); // Mayfly's own
   const [, schedule] = only(resources, "AWS::SecretsManager::RotationSchedule", "secretreports");
-  expect(schedule.Properties).toMatchObject({ SecretId: secretArn });
+  expect(schedule.Properties).toMatchObject({
+    SecretId: secretArn,
+    RotateImmediatelyOnUpdate: true,
+  });
+  const [, later] = only(resources, "AWS::SecretsManager::RotationSchedule", "secretshop");
+  expect(later.Properties).toMatchObject({
+    SecretId: inUse.secretArn,
+    RotateImmediatelyOnUpdate: false,
+  });
   expect(planIn(stack).rotatedUsers).toBeUndefined();
   const [, policy] = only(resources, "AWS::IAM::Policy", "consumerreader");
   expect(JSON.stringify(policy.Properties)).toContain(secretArn);

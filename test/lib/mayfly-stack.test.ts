@@ -247,6 +247,16 @@ test("a secret known by name is read under any of the ARNs it may have", () => {
   expect(JSON.stringify(Properties.PolicyDocument)).toContain(":secret:db/admin-??????");
 });
 
+test("a new role for EKS Pod Identity lets the service tag its sessions", () => {
+  const worker = { newRole: { assumedBy: "pods.eks.amazonaws.com" }, roles: ["orders/readonly"] };
+  const found = resourcesOf(bench.stack({ ...elsewhere, consumers: { worker } }));
+  const [, { Properties }] = only(found, "AWS::IAM::Role", "consumerworker");
+  const Principal = { Service: "pods.eks.amazonaws.com" };
+  expect(Properties.AssumeRolePolicyDocument).toMatchObject({
+    Statement: [{ Action: ["sts:AssumeRole", "sts:TagSession"], Principal }],
+  });
+});
+
 test("consumers are roles that exist, or roles that a service assumes", () => {
   const found = resourcesOf(bench.stack(elsewhere));
   const policies = ofType(found, "AWS::IAM::Policy").filter(([id]) => id.includes("rolereadonly"));
