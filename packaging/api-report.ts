@@ -3,12 +3,15 @@ import { dirname, join } from "node:path";
 
 /** What constructs and `parseConfig` hand to each other: nobody outside is promised anything of them. */
 const OPAQUE: ReadonlySet<string> = new Set([
+  "CheckedDatabase",
   "DynamicRoleContext",
   "FunctionNetwork",
   "LeaseFunctions",
   "ParsedConfig",
+  "ParsedRole",
+  "ParsedSecret",
   "ParsedTrust",
-  "SettledSecret",
+  "CheckedSecret",
   "Watched",
 ]);
 

@@ -8,6 +8,7 @@ export interface CloneManifest {
   readonly license: string;
   /** Entry to its source, e.g. `./config` to `./config/index.ts`. */
   readonly exports: Readonly<Record<string, string>>;
+  readonly dependencies: Readonly<Record<string, string>>;
   readonly peerDependencies: Readonly<Record<string, string>>;
   readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional?: boolean }>>;
 }
@@ -32,7 +33,10 @@ export const CONTENTS = [
 const compiled = (source: string, extension: string): string =>
   source.replace(/\.ts$/, `.${extension}`);
 
-/** The package.json that is published. It has no dependency but the user's own, as peers. */
+/**
+ * The package.json that is published. What compiled files import at run time, and declarations name,
+ * is a dependency; the rest is compiled in, or the user's own, as peers.
+ */
 export function manifestOf(clone: CloneManifest): Readonly<Record<string, unknown>> {
   const main = clone.exports["."];
   if (main === undefined) throw new Error('package.json: exports: "." is missing; name its source');
@@ -60,6 +64,7 @@ export function manifestOf(clone: CloneManifest): Readonly<Record<string, unknow
     bin: Object.fromEntries(Object.keys(PROGRAMS).map((name) => [name, `bin/${name}.js`])),
     files: CONTENTS,
     engines: { node: `>=${OLDEST_NODE}` },
+    dependencies: clone.dependencies,
     peerDependencies: clone.peerDependencies,
     peerDependenciesMeta: clone.peerDependenciesMeta,
   };

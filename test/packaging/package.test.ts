@@ -41,7 +41,7 @@ beforeAll(async () => {
   tarball = join(folder, filename);
   mkdirSync(installed, { recursive: true });
   execFileSync("tar", ["-xzf", tarball, "--strip-components=1", "-C", installed]);
-  for (const name of ["aws-cdk-lib", "constructs", "@types"])
+  for (const name of ["aws-cdk-lib", "constructs", "@types", "valibot"])
     symlinkSync(join(root, "node_modules", name), join(project, "node_modules", name));
   writeFileSync(join(project, "types.ts"), USERS_TYPES);
   copyFileSync(join(root, "examples/existing-instance.ts"), join(project, "existing-instance.ts"));
@@ -68,12 +68,17 @@ test("the package is small, and holds no source, no test and no tool of the clon
   expect(files.filter((name) => /(?<!\.d)\.ts$|\.map$|\.tsbuildinfo$/.test(name))).toEqual([]);
 });
 
-test("npm i installs the package alone: what a user has already are its only peers", () => {
+test("npm i installs the package and the schema library, which needs nothing; the rest are the user's own", () => {
   const manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
   const keys = Object.keys(manifest);
   expect(keys.filter((key) => /^(?:private|scripts|.*dependencies)$/i.test(key))).toEqual([
+    "dependencies",
     "peerDependencies",
   ]);
+  expect(Object.keys(manifest.dependencies)).toEqual(["valibot"]);
+  const valibot = JSON.parse(readFileSync(join(root, "node_modules/valibot/package.json"), "utf8"));
+  expect(valibot).toMatchObject({ version: manifest.dependencies.valibot, license: "MIT" });
+  expect(valibot).not.toHaveProperty("dependencies");
   const peers = Object.keys(manifest.peerDependencies);
   expect(peers).toEqual(["aws-cdk-lib", "constructs", "pg"]);
   for (const peer of peers) expect(manifest.peerDependenciesMeta[peer].optional).toBe(true);
