@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { parseConfig } from "../../config/config.ts";
-import type { ConsumerConfig, DatabaseConfig, MayflyConfig } from "../../config/types.ts";
+import type { ConsumerConfig, DatabaseConfig, MayflyConfig } from "../../config/config.ts";
 import { Exit, Failure } from "./exit.ts";
 import { type Io, say } from "./io.ts";
 import { completed, type FoundManifest, projectFiles } from "./new-project.ts";

@@ -1,5 +1,5 @@
 import cdk from "../../cdk.json" with { type: "json" };
-import type { MayflyConfig } from "../../config/types.ts";
+import type { MayflyConfig } from "../../config/config.ts";
 import clone from "../../package.json" with { type: "json" };
 
 /** A key that needs no quotes. */
