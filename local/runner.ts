@@ -15,6 +15,9 @@ import { makeServices, type Services } from "./services.ts";
 
 export type { LogLine } from "./http/serve.ts";
 
+/** What a laptop bears, beside PostgreSQL. */
+const MOST_PROCESSES = 32;
+
 /** What to run. */
 export interface RunnerOptions {
   /** A synthesized cloud assembly: the `cdk.out` folder. */
@@ -29,6 +32,10 @@ export interface RunnerOptions {
   readonly duplicateDeliveries?: boolean;
   /** How long after a failed rotation of a secret it is attempted again. @default 5 */
   readonly rotationRetrySeconds?: number;
+  /** Calls that the account's functions work at, at the same time. @default 1000 */
+  readonly accountConcurrency?: number;
+  /** Processes that the functions have at the same time; further calls wait. @default 32 */
+  readonly processes?: number;
   /** Decides what becomes of each event of a function. @default - all of them run */
   readonly onInvoke?: OnInvoke;
   /** Ends the start before the next resource. @default - nothing does */
@@ -122,6 +129,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     codeFolder,
     duplicateDeliveries,
     rotationRetryDelay: (options.rotationRetrySeconds ?? 5) * 1_000,
+    accountConcurrency: options.accountConcurrency,
+    processes: options.processes ?? MOST_PROCESSES,
     onInvoke: options.onInvoke,
     endpoint: () => gateway?.endpoint ?? "",
     onFault,

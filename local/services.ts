@@ -5,9 +5,11 @@ import type { ResourceTypes } from "./cloudformation/resource.ts";
 import { EventBridge } from "./events/event-bridge.ts";
 import { Access } from "./iam/access.ts";
 import { Identities } from "./iam/identity.ts";
+import { AccountConcurrency } from "./lambda/account-concurrency.ts";
 import { Lambda } from "./lambda/lambda.ts";
 import { LambdaFunctions } from "./lambda/lambda-functions.ts";
 import type { OnInvoke } from "./lambda/lambda-pool.ts";
+import { ProcessLimit } from "./lambda/process-limit.ts";
 import { LogSubscriptions } from "./logs/log-subscriptions.ts";
 import { Rds } from "./rds/rds.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
@@ -24,6 +26,10 @@ interface ServicesOptions {
   readonly duplicateDeliveries: boolean;
   /** How long after a failed rotation it is attempted again. Milliseconds. */
   readonly rotationRetryDelay: number;
+  /** The account's concurrency. */
+  readonly accountConcurrency?: number | undefined;
+  /** Processes of all functions together. */
+  readonly processes: number;
   readonly onInvoke?: OnInvoke | undefined;
   readonly endpoint: () => string;
   readonly onLine: (functionName: string, line: string) => void;
@@ -67,6 +73,10 @@ export function makeServices(options: ServicesOptions): Services {
     access,
     identities,
     environment,
+    limits: {
+      account: new AccountConcurrency(options.accountConcurrency),
+      processes: new ProcessLimit(options.processes),
+    },
     onInvoke: options.onInvoke,
     onLine: (functionName, line) => {
       onLine(functionName, line);

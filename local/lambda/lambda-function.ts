@@ -10,7 +10,7 @@ import {
   type Session,
 } from "../iam/identity.ts";
 import type { InstanceOptions } from "./lambda-instance.ts";
-import { LambdaPool, type OnInvoke } from "./lambda-pool.ts";
+import { LambdaPool, type OnInvoke, type SharedLimits } from "./lambda-pool.ts";
 
 /** How asynchronous events of one qualifier are handled. */
 export interface EventInvokeConfig {
@@ -69,6 +69,7 @@ export interface FunctionsOptions {
   readonly codeFolder: (s3Key: string) => string;
   readonly access: Access;
   readonly identities: Identities;
+  readonly limits: SharedLimits;
   /** What the runner adds to every function's environment. */
   readonly environment: () => Readonly<Record<string, string>>;
   readonly onInvoke?: OnInvoke | undefined;
@@ -94,7 +95,7 @@ const UNSUPPORTED = ["Layers", "FileSystemConfigs", "ImageConfig", "DeadLetterCo
 /**
  * A function as the template wants it.
  *
- * @throws Error as `stateOf`.
+ * @throws Error as `stateOf`, or when the account cannot reserve so much.
  */
 export async function makeFunction(
   resource: Resource,
@@ -104,16 +105,19 @@ export async function makeFunction(
   const { FunctionName: name = physicalName(64) } = properties as { FunctionName?: string };
   const state = await stateOf(name, resource, options);
   const states = new Map([["$LATEST", state]]);
+  const reserved = reservedOf(properties);
+  options.limits.account.reserve(name, reserved);
   return {
     ...state,
     name,
     arn: arnOf(options.account, "lambda", `function:${name}`),
     logicalId,
-    pool: new LambdaPool(
-      concurrencyOf(properties),
-      (version) => (states.get(version) ?? state).instance(version),
-      (payload) => options.onInvoke?.(name, payload) ?? "run",
-    ),
+    pool: new LambdaPool({
+      reserved,
+      limits: options.limits,
+      optionsOf: (version) => (states.get(version) ?? state).instance(version),
+      fateOf: (payload) => options.onInvoke?.(name, payload) ?? "run",
+    }),
     states,
     published: 0,
     qualifiers: new Map([["$LATEST", "$LATEST"]]),
@@ -125,7 +129,7 @@ export async function makeFunction(
 /**
  * Change a function in place: `$LATEST` is another from now on, published versions are not.
  *
- * @throws Error as `stateOf`.
+ * @throws Error as `makeFunction`.
  */
 export async function changeFunction(
   lambda: LambdaFunction,
@@ -133,14 +137,16 @@ export async function changeFunction(
   options: FunctionsOptions,
 ): Promise<void> {
   const state = await stateOf(lambda.name, resource, options);
+  const reserved = reservedOf(resource.properties);
+  options.limits.account.reserve(lambda.name, reserved);
   Object.assign(lambda, state);
   lambda.states.set("$LATEST", state);
-  lambda.pool.limit = concurrencyOf(resource.properties);
+  lambda.pool.reserved = reserved;
   await lambda.pool.retire("$LATEST");
 }
 
-const concurrencyOf = ({ ReservedConcurrentExecutions: reserved }: Json): number =>
-  Number(reserved ?? Number.POSITIVE_INFINITY);
+const reservedOf = ({ ReservedConcurrentExecutions: reserved }: Json): number | undefined =>
+  reserved === undefined ? undefined : Number(reserved);
 
 /** @throws Error for what the runner does not have, and for a role that Lambda cannot assume. */
 async function stateOf(

@@ -60,6 +60,7 @@ export class LambdaFunctions {
       remove: async ({ ref }) => {
         const { lambda } = this.target(ref);
         this.#functions = this.#functions.filter((each) => each !== lambda);
+        this.#options.limits.account.reserve(lambda.name, undefined);
         await lambda.pool.stop();
       },
     },

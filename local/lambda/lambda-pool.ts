@@ -1,4 +1,4 @@
-import { AwsError } from "../http/aws-error.ts";
+import type { AccountConcurrency } from "./account-concurrency.ts";
 import {
   type InstanceOptions,
   type Invocation,
@@ -6,6 +6,7 @@ import {
   LambdaInstance,
   type Outcome,
 } from "./lambda-instance.ts";
+import { type ProcessLimit, throttled } from "./process-limit.ts";
 
 /** What becomes of an environment that gets an event: it may be killed before or after its work. */
 export type Fate = "run" | "kill-before" | "kill-after";
@@ -16,76 +17,101 @@ export type OnInvoke = (functionName: string, payload: string) => Fate | Promise
 /** What an environment serves once its version is another, or gone. */
 const RETIRED = "";
 
-/** The execution environments of one function: re-used when idle, limited by reserved concurrency. */
+/** What all functions share. */
+export interface SharedLimits {
+  readonly account: AccountConcurrency;
+  readonly processes: ProcessLimit;
+}
+
+interface PoolOptions {
+  /** The reserved concurrency. */
+  readonly reserved: number | undefined;
+  readonly limits: SharedLimits;
+  /** How to start a process of a version. */
+  readonly optionsOf: (version: string) => InstanceOptions;
+  /** @default - all events run */
+  readonly fateOf?: (payload: string) => Fate | Promise<Fate>;
+}
+
+/** The execution environments of one function: re-used when idle, limited by concurrency. */
 export class LambdaPool {
-  /** The reserved concurrency; `Infinity` without one. */
-  limit: number;
-  readonly #optionsOf: (version: string) => InstanceOptions;
-  readonly #fateOf: (payload: string) => Fate | Promise<Fate>;
+  /** The reserved concurrency; without one, the function shares the account's. */
+  reserved: number | undefined;
+  readonly #options: PoolOptions;
   /** Each with the version that it serves, whatever alias it served before. */
   readonly #all = new Map<LambdaInstance, string>();
   readonly #idle = new Set<LambdaInstance>();
   #running = 0;
   #stopped = false;
 
-  constructor(
-    limit: number,
-    optionsOf: (version: string) => InstanceOptions,
-    fateOf: (payload: string) => Fate | Promise<Fate> = () => "run",
-  ) {
-    this.limit = limit;
-    this.#optionsOf = optionsOf;
-    this.#fateOf = fateOf;
+  constructor(options: PoolOptions) {
+    this.reserved = options.reserved;
+    this.#options = options;
   }
 
   /**
    * Run one event on an idle environment of this version, or on a new one.
    *
-   * @throws AwsError `TooManyRequestsException` when the reserved concurrency is used up.
+   * @throws AwsError `TooManyRequestsException` when the function's reserved concurrency is used
+   *   up, or the account's, or the machine's for a minute.
    */
   async run(version: string, invocation: Invocation): Promise<Outcome> {
-    if (this.#running >= this.limit)
-      throw new AwsError("TooManyRequestsException", "Rate Exceeded.", {
-        status: 429,
-        details: { Reason: "ReservedFunctionConcurrentInvocationLimitExceeded", Type: "User" },
-      });
+    const { account } = this.#options.limits;
+    const task = (): Promise<Outcome> => this.#run(version, invocation);
+    if (this.reserved === undefined) return account.runUnreserved(task);
+    if (this.#running >= this.reserved)
+      throw throttled("ReservedFunctionConcurrentInvocationLimitExceeded");
+    return task();
+  }
+
+  async #run(version: string, invocation: Invocation): Promise<Outcome> {
     this.#running++;
     try {
-      const fate = await this.#fateOf(invocation.payload);
-      const instance = this.#takeIdle(version) ?? (await this.#start(version));
-      const outcome =
-        fate === "kill-before" ? killed(invocation) : await instance.invoke(invocation);
-      const isFit = instance.alive && this.#all.get(instance) === version;
-      if (fate === "run" && isFit) this.#idle.add(instance);
-      else await this.#end(instance);
-      return fate === "run" ? outcome : killed(invocation);
+      const fate = (await this.#options.fateOf?.(invocation.payload)) ?? "run";
+      const { processes } = this.#options.limits;
+      return await processes.run(() => this.#execute(version, invocation, fate));
     } finally {
       this.#running--;
     }
   }
 
-  #takeIdle(version: string): LambdaInstance | undefined {
+  async #execute(version: string, invocation: Invocation, fate: Fate): Promise<Outcome> {
+    const instance = (await this.#takeIdle(version)) ?? (await this.#start(version));
+    const outcome = fate === "kill-before" ? killed(invocation) : await instance.invoke(invocation);
+    const isFit = instance.alive && this.#all.get(instance) === version;
+    if (fate === "run" && isFit) this.#rest(instance);
+    else await this.#end(instance);
+    return fate === "run" ? outcome : killed(invocation);
+  }
+
+  #rest(instance: LambdaInstance): void {
+    this.#idle.add(instance);
+    this.#options.limits.processes.rest(instance, () => this.#end(instance));
+  }
+
+  async #takeIdle(version: string): Promise<LambdaInstance | undefined> {
     for (const instance of this.#idle) {
       if (this.#all.get(instance) !== version) continue;
       this.#idle.delete(instance);
+      this.#options.limits.processes.wake(instance);
       if (instance.alive) return instance;
-      this.#all.delete(instance);
+      await this.#end(instance);
     }
     return undefined;
   }
 
   async #start(version: string): Promise<LambdaInstance> {
     if (this.#stopped) throw new Error("the function is gone, or the local runner is stopping");
-    const instance = new LambdaInstance(this.#optionsOf(version));
+    const instance = new LambdaInstance(this.#options.optionsOf(version));
     this.#all.set(instance, version);
-    await instance.start();
+    await this.#options.limits.processes.start(instance);
     return instance;
   }
 
   async #end(instance: LambdaInstance): Promise<void> {
     this.#all.delete(instance);
     this.#idle.delete(instance);
-    await instance.stop();
+    await this.#options.limits.processes.end(instance);
   }
 
   /** Use no environment of this version any more; one that is at work ends after its event. */
@@ -98,6 +124,7 @@ export class LambdaPool {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all([...this.#all.keys()].map((instance) => instance.stop()));
+    const { processes } = this.#options.limits;
+    await Promise.all([...this.#all.keys()].map((instance) => processes.end(instance)));
   }
 }

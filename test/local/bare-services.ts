@@ -28,6 +28,7 @@ export async function startServices(): Promise<BareServices> {
     codeFolder: () => "",
     duplicateDeliveries: false,
     rotationRetryDelay: 0,
+    processes: 1,
     endpoint: () => "",
     onLine: () => undefined,
     onFault: (line) => {

@@ -1,0 +1,62 @@
+import { AwsError } from "../http/aws-error.ts";
+import { throttled } from "./process-limit.ts";
+
+/** What an account has by default. */
+export const DEFAULT_QUOTA = 1_000;
+/**
+ * What reservations must leave to the functions without one: "at least 100 simultaneous executions
+ * unreserved". An account with a smaller quota can reserve nothing.
+ *
+ * Source: "Configuring reserved concurrency", AWS Lambda Developer Guide.
+ */
+const LEAST_UNRESERVED = 100;
+
+/** How many calls the functions of an account work at, at the same time. */
+export class AccountConcurrency {
+  readonly #quota: number;
+  readonly #reserved = new Map<string, number>();
+  #unreservedCalls = 0;
+
+  constructor(quota: number = DEFAULT_QUOTA) {
+    this.#quota = quota;
+  }
+
+  /**
+   * Reserve for a function, or nothing any more.
+   *
+   * @throws AwsError `InvalidParameterValueException` when too little were left for others; the
+   *   function keeps what it had.
+   */
+  reserve(functionName: string, executions: number | undefined): void {
+    const others = this.#sum() - (this.#reserved.get(functionName) ?? 0);
+    const least = Math.min(LEAST_UNRESERVED, this.#quota);
+    if (executions !== undefined && executions > 0 && this.#quota - others - executions < least)
+      throw new AwsError(
+        "InvalidParameterValueException",
+        `Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [${least}].`,
+        { status: 400 },
+      );
+    if (executions === undefined) this.#reserved.delete(functionName);
+    else this.#reserved.set(functionName, executions);
+  }
+
+  /**
+   * Work at a call of a function without a reservation.
+   *
+   * @throws AwsError `TooManyRequestsException` when all such functions together are at the limit.
+   */
+  async runUnreserved<Result>(task: () => Promise<Result>): Promise<Result> {
+    if (this.#unreservedCalls >= this.#quota - this.#sum())
+      throw throttled("ConcurrentInvocationLimitExceeded");
+    this.#unreservedCalls++;
+    try {
+      return await task();
+    } finally {
+      this.#unreservedCalls--;
+    }
+  }
+
+  #sum(): number {
+    return [...this.#reserved.values()].reduce((sum, each) => sum + each, 0);
+  }
+}
