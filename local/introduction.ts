@@ -11,12 +11,17 @@ const exportLine = (variables: Readonly<Record<string, string>>): string =>
 const quoted = (value: string): string =>
   /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
 
-/** `UserServiceRoleArn` is USER_SERVICE_ROLE_ARN; the one database's own lose its name. */
+const OF_A_DATABASE = /^.+(?=(?:IssuerArn|OperatorArn|RevokerLogGroup)$)/;
+
+/** `OrdersIssuerArn` is ISSUER_ARN where there is one database, else ORDERS_ISSUER_ARN. */
+const shortened = (output: string, { outputs }: Runner): string => {
+  const issuers = Object.keys(outputs).filter((each) => each.endsWith("IssuerArn"));
+  return issuers.length > 1 ? output : output.replace(OF_A_DATABASE, "");
+};
+
+/** `UserServiceRoleArn` is USER_SERVICE_ROLE_ARN. */
 const variableOf = (output: string): string =>
-  output
-    .replace(/^.+(?=(?:IssuerArn|OperatorArn|RevokerLogGroup)$)/, "")
-    .replaceAll(/(?<=[a-z0-9])(?=[A-Z])/g, "_")
-    .toUpperCase();
+  output.replaceAll(/(?<=[a-z0-9])(?=[A-Z])/g, "_").toUpperCase();
 
 const keysOf = (runner: Runner, principal: string): string => {
   const { accessKeyId, secretAccessKey, sessionToken } = runner.credentialsFor(principal);
@@ -76,11 +81,14 @@ export async function introduction(runner: Runner): Promise<string> {
       PGSSLROOTCERT: caFile,
     }),
     exportLine(
-      Object.fromEntries(Object.entries(outputs).map(([key, value]) => [variableOf(key), value])),
+      Object.fromEntries(
+        Object.entries(outputs).map(([key, value]) => [variableOf(shortened(key, runner)), value]),
+      ),
     ),
   ];
-  for (const [output, principal] of Object.entries(outputs)) {
-    if (!output.endsWith("RoleArn")) continue;
+  const made = Object.keys(outputs).filter((output) => output.endsWith("RoleArn"));
+  const principals = [...made.map((output) => outputs[output] ?? ""), ...runner.existingRoles];
+  for (const principal of principals) {
     const aliases = await aliasesOf(runner, principal);
     const secrets = await secretsOf(runner, principal);
     lines.push("", `# as ${consumerOf(aliases[0]) ?? principal}:`, keysOf(runner, principal));

@@ -3,6 +3,7 @@ import { codeOf, readAssembly, type Template } from "./cloudformation/assembly.t
 import { customResource, isCustomResource } from "./cloudformation/custom-resource.ts";
 import { Stack } from "./cloudformation/stack.ts";
 import type { PutEvent } from "./events/event-bridge.ts";
+import type { ExistingDatabase } from "./existing/existing-database.ts";
 import type { Gateway } from "./http/gateway.ts";
 import { type LogLine, serve } from "./http/serve.ts";
 import type { AccessDecision } from "./iam/access.ts";
@@ -36,6 +37,10 @@ export interface RunnerOptions {
   readonly accountConcurrency?: number;
   /** Processes that the functions have at the same time; further calls wait. @default 32 */
   readonly processes?: number;
+  /** Databases that were there before the stack. @default - none */
+  readonly existing?: readonly ExistingDatabase[];
+  /** ARNs of event buses that were there before the stack. @default - none */
+  readonly buses?: readonly string[];
   /** Decides what becomes of each event of a function. @default - all of them run */
   readonly onInvoke?: OnInvoke;
   /** Ends the start before the next resource. @default - nothing does */
@@ -54,9 +59,9 @@ export interface Runner {
   readonly accountId: string;
   readonly stackName: string;
   readonly outputs: Readonly<Record<string, string>>;
-  /** PEM file of the authority that signed the database server's certificate. */
+  /** PEM file of the authorities that signed the database servers' certificates. */
   readonly caFile: string;
-  /** The embedded server. @throws Error when the stack has no database. */
+  /** The first DB instance of the template. @throws Error when the stack has no database. */
   readonly database: EmbeddedPostgres;
   /** Every decision the policies took. */
   readonly calls: readonly AccessDecision[];
@@ -64,6 +69,8 @@ export interface Runner {
   readonly unusedStatements: readonly UnusedStatement[];
   /** Keys of `administrator`, or of a role by name, ARN or logical id. @throws Error for others. */
   readonly credentialsFor: (principal: string) => Credentials;
+  /** ARNs of the roles that the template names and does not make. */
+  readonly existingRoles: readonly string[];
   /** ARNs of all aliases of functions. */
   readonly aliasArns: readonly string[];
   /** What the functions printed; of one function, by name or logical id, when it is given. */
@@ -131,6 +138,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     rotationRetryDelay: (options.rotationRetrySeconds ?? 5) * 1_000,
     accountConcurrency: options.accountConcurrency,
     processes: options.processes ?? MOST_PROCESSES,
+    existing: options.existing,
+    buses: options.buses,
     onInvoke: options.onInvoke,
     endpoint: () => gateway?.endpoint ?? "",
     onFault,
@@ -152,6 +161,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     services.sqs.stop();
     await rotationsEnd;
     await services.rds.stop();
+    services.authorities.remove();
   });
   try {
     await stack.create(first.template, signal);
@@ -192,7 +202,8 @@ function view(run: Run, endpoint: string, stop: () => Promise<void>): Runner {
   const { account, stack, services, logs, read } = run;
   const { access, functions, identities, rds, sqs } = services;
   const database = (): EmbeddedPostgres => {
-    if (rds.server !== undefined) return rds.server;
+    const [first] = rds.ownServers;
+    if (first !== undefined) return first;
     throw new Error(`stack ${stack.name} has no AWS::RDS::DBInstance`);
   };
   return {
@@ -215,7 +226,10 @@ function view(run: Run, endpoint: string, stop: () => Promise<void>): Runner {
       return access.use.unused([...identities.policies, ...functions.policies, ...sqs.policies]);
     },
     get caFile() {
-      return database().caFile;
+      return services.caFile() ?? database().caFile;
+    },
+    get existingRoles() {
+      return identities.existingRoles;
     },
     get aliasArns() {
       return functions.aliasArns;

@@ -3,6 +3,7 @@ import { MovableClock } from "./clock.ts";
 import { inertResources } from "./cloudformation/inert-resources.ts";
 import type { ResourceTypes } from "./cloudformation/resource.ts";
 import { EventBridge } from "./events/event-bridge.ts";
+import type { ExistingDatabase } from "./existing/existing-database.ts";
 import { Access } from "./iam/access.ts";
 import { Identities } from "./iam/identity.ts";
 import { AccountConcurrency } from "./lambda/account-concurrency.ts";
@@ -11,6 +12,7 @@ import { LambdaFunctions } from "./lambda/lambda-functions.ts";
 import type { OnInvoke } from "./lambda/lambda-pool.ts";
 import { ProcessLimit } from "./lambda/process-limit.ts";
 import { LogSubscriptions } from "./logs/log-subscriptions.ts";
+import { Authorities } from "./postgres/authorities.ts";
 import { Rds } from "./rds/rds.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 import { SecretRotation } from "./secrets-manager/secret-rotation.ts";
@@ -30,6 +32,9 @@ interface ServicesOptions {
   readonly accountConcurrency?: number | undefined;
   /** Processes of all functions together. */
   readonly processes: number;
+  /** Databases that were there before the stack, and event buses by ARN. */
+  readonly existing?: readonly ExistingDatabase[] | undefined;
+  readonly buses?: readonly string[] | undefined;
   readonly onInvoke?: OnInvoke | undefined;
   readonly endpoint: () => string;
   readonly onLine: (functionName: string, line: string) => void;
@@ -39,6 +44,9 @@ interface ServicesOptions {
 /** One of each service, wired together. */
 export interface Services {
   readonly access: Access;
+  readonly authorities: Authorities;
+  /** PEM file of the authorities of all servers; `undefined` without a server. */
+  readonly caFile: () => string | undefined;
   /** Of Secrets Manager and SQS. */
   readonly clock: MovableClock;
   readonly eventBridge: EventBridge;
@@ -63,9 +71,13 @@ export function makeServices(options: ServicesOptions): Services {
   const clock = new MovableClock();
   const sqs = new Sqs(account, access, clock);
   const rds = new Rds(account, access, onFault);
+  const { existing = [], buses = [] } = options;
+  const authorities = new Authorities();
+  const caFile = (): string | undefined =>
+    authorities.fileFor([...existing.map(({ server }) => server), ...rds.ownServers]);
   const environment = (): Record<string, string> => ({
     AWS_ENDPOINT_URL: endpoint(),
-    ...(rds.server && { NODE_EXTRA_CA_CERTS: rds.server.caFile }),
+    ...withAuthorities(caFile()),
   });
   const functions = new LambdaFunctions({
     account,
@@ -105,8 +117,14 @@ export function makeServices(options: ServicesOptions): Services {
   });
   const { rotationRetryDelay: retryDelay } = options;
   const rotation = new SecretRotation({ lambda, clock, retryDelay, onFault });
+  const store = new SecretStore(account, access, clock);
+  for (const database of existing) {
+    rds.adopt(database);
+    adoptSecrets(store, database);
+  }
+  for (const arn of buses) eventBridge.adopt(arn);
   const secrets = new SecretsManager({
-    store: new SecretStore(account, access, clock),
+    store,
     rotation,
     databaseFacts: (id) => rds.facts(id),
   });
@@ -124,6 +142,8 @@ export function makeServices(options: ServicesOptions): Services {
   };
   return {
     access,
+    authorities,
+    caFile,
     clock,
     eventBridge,
     eventSourceMappings,
@@ -137,4 +157,14 @@ export function makeServices(options: ServicesOptions): Services {
     sqs,
     resources,
   };
+}
+
+const withAuthorities = (file: string | undefined): Record<string, string> =>
+  file === undefined ? {} : { NODE_EXTRA_CA_CERTS: file };
+
+function adoptSecrets(store: SecretStore, { secrets }: ExistingDatabase): void {
+  for (const { id, value, administrator } of secrets) {
+    const masterarn = administrator && store.find(administrator).arn;
+    store.adopt(id, JSON.stringify({ ...value, ...(masterarn && { masterarn }) }));
+  }
 }

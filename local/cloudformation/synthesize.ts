@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { configPath, loadConfig } from "../../bin/load-config.ts";
+import { HOST } from "../postgres/postgres-server.ts";
 import { tempFolder } from "../temp-folder.ts";
 
 const run = promisify(execFile);
@@ -15,15 +16,20 @@ export interface SynthesizedStack {
 }
 
 /**
- * Bundle the functions and synthesize the stack of `mayfly.config.ts`, or of the file that
- * `MAYFLY_CONFIG` names, as `npm run synth` does.
+ * Bundle the functions and synthesize the stack of a configuration, as `npm run synth` does: of
+ * `configFile`, or of the file that `MAYFLY_CONFIG` names, or of `mayfly.config.ts`.
  *
- * @throws Error with the configuration's problems when it has any, or with what of it does not run
- *   on one machine; also when the signal aborts it.
+ * @throws Error with the configuration's problems when it has any, or for a host that is not this
+ *   machine; also when the signal aborts it.
  */
-export async function synthesizeConfigured(signal?: AbortSignal): Promise<SynthesizedStack> {
-  const MAYFLY_CONFIG = configPath(process.env.MAYFLY_CONFIG ?? join(ROOT, "mayfly.config.ts"));
-  assertRunsHere(basename(MAYFLY_CONFIG), (await loadConfig(MAYFLY_CONFIG)).databases);
+export async function synthesizeConfigured(
+  signal?: AbortSignal,
+  configFile?: string,
+): Promise<SynthesizedStack> {
+  const MAYFLY_CONFIG = configPath(
+    configFile ?? process.env.MAYFLY_CONFIG ?? join(ROOT, "mayfly.config.ts"),
+  );
+  assertRunsHere((await loadConfig(MAYFLY_CONFIG)).databases);
   const { path: folder, remove } = tempFolder("assembly");
   const env = { ...process.env, MAYFLY_CONFIG, CDK_OUTDIR: folder, CDK_VALIDATION: "false" };
   const options = { cwd: ROOT, env, ...(signal && { signal }) };
@@ -40,12 +46,11 @@ export async function synthesizeConfigured(signal?: AbortSignal): Promise<Synthe
 
 type Databases = Awaited<ReturnType<typeof loadConfig>>["databases"];
 
-/** There is one PostgreSQL here, and a host of the configuration's would be a real one. */
-function assertRunsHere(file: string, databases: Databases): void {
-  const rule = "the local runner runs a configuration with one sandbox";
+/** What runs here must not reach a real server. */
+function assertRunsHere(databases: Databases): void {
   for (const [name, { target }] of Object.entries(databases))
-    if (target !== undefined) throw new Error(`${rule}; database ${name} has a host`);
-  const names = Object.keys(databases);
-  if (names.length > 1)
-    throw new Error(`${rule}; ${file} has ${names.length} sandboxes: ${names.join(", ")}`);
+    if (target !== undefined && target.host !== HOST)
+      throw new Error(
+        `database ${name} has the host ${target.host}, which is not this machine; give prepareConfiguration the configuration first`,
+      );
 }

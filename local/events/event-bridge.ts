@@ -47,6 +47,11 @@ export class EventBridge {
     }),
   });
 
+  /** Know a bus that somebody made before the stack. */
+  adopt(arn: string): void {
+    this.#buses.add(arn);
+  }
+
   readonly resources: ResourceTypes = {
     "AWS::Events::EventBus": {
       changes: { Name: "replace", "*": "update" },

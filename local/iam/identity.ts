@@ -118,6 +118,13 @@ export class Identities {
     throw new Error(`no role ${principal}; there are ${[...this.#roles.keys()].join(", ")}`);
   }
 
+  /** ARNs of the roles that the template names and does not make. */
+  get existingRoles(): readonly string[] {
+    return [...this.#roles.values()]
+      .filter(({ name, logicalId }) => logicalId === undefined && name !== ADMINISTRATOR)
+      .map(({ arn }) => arn);
+  }
+
   /** The policies that the template states: those of roles, and who may assume them. */
   get policies(): readonly HeldPolicy[] {
     return [...this.#roles.values()]

@@ -96,8 +96,9 @@ export async function newCluster({
   return password;
 }
 
+/** With a name of its own: among authorities of one name, OpenSSL looks at the first alone. */
 const makeCertificate = () =>
-  generate([{ name: "commonName", value: "Mayfly local database" }], {
+  generate([{ name: "commonName", value: `Mayfly local database ${randomBytes(4).toString("hex")}` }], {
     keyType: "ec",
     algorithm: "sha256",
     extensions: [

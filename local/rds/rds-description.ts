@@ -1,5 +1,6 @@
 import { AwsError } from "../http/aws-error.ts";
 import type { EmbeddedPostgres } from "../postgres/postgres.ts";
+import type { MasterPassword } from "./rds-password.ts";
 
 /** A DB instance: the server, and what it is known by. */
 export interface Instance {
@@ -9,6 +10,17 @@ export interface Instance {
   readonly dbname: string;
   readonly server: EmbeddedPostgres;
   readonly createdAt: Date;
+  readonly password: MasterPassword;
+  /** Somebody else started it, and stops it. */
+  readonly isAdopted?: boolean;
+}
+
+/** A DB cluster: its writer, and its readers. */
+export interface Cluster {
+  readonly id: string;
+  readonly arn: string;
+  readonly writerId: string;
+  readonly readerIds: readonly string[];
 }
 
 /** What DescribeDBInstances is asked. */
@@ -38,7 +50,7 @@ interface Relations {
 
 /** What DescribeDBInstances answers of an instance that is there. */
 export const described = (
-  { id, arn, resourceId, dbname, server, createdAt }: Instance,
+  { id, arn, resourceId, dbname, server, createdAt }: Omit<Instance, "password">,
   { replicas = [], source }: Relations,
 ) => ({
   DBInstanceIdentifier: id,
@@ -52,4 +64,18 @@ export const described = (
   Endpoint: { Address: server.host, Port: server.port },
   ReadReplicaDBInstanceIdentifiers: { ReadReplicaDBInstanceIdentifier: replicas },
   ReadReplicaSourceDBInstanceIdentifier: source,
+});
+
+/** What DescribeDBClusters answers of a cluster that is there. */
+export const describedCluster = ({ id, arn, writerId, readerIds }: Cluster) => ({
+  DBClusterIdentifier: id,
+  DBClusterArn: arn,
+  Status: "available",
+  Engine: "aurora-postgresql",
+  DBClusterMembers: {
+    DBClusterMember: [
+      { DBInstanceIdentifier: writerId, IsClusterWriter: true },
+      ...readerIds.map((each) => ({ DBInstanceIdentifier: each, IsClusterWriter: false })),
+    ],
+  },
 });

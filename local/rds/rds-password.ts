@@ -27,7 +27,7 @@ export function assertPassword(password: string): void {
   if (password.length > MOST) throw refuse(` because it is longer than ${MOST} characters.`);
 }
 
-/** The master password of the one instance, which changes a while after it was told to. */
+/** The master password of an instance, which changes a while after it was told to. */
 export class MasterPassword {
   readonly #onFault: (line: string) => void;
   readonly #stopping = new AbortController();

@@ -2,11 +2,15 @@ import type { Resource } from "../cloudformation/resource.ts";
 import type { EmbeddedPostgres } from "../postgres/postgres.ts";
 import { startStandby } from "../postgres/postgres-standby.ts";
 
-/** A read replica: a streaming standby of the one server. */
+/** A read replica: a streaming standby of another instance's server. */
 export interface Replica {
   readonly id: string;
+  /** `undefined` for a cluster's reader. */
+  readonly sourceId: string | undefined;
   readonly server: EmbeddedPostgres;
   readonly createdAt: Date;
+  /** Somebody else started it, and stops it. */
+  readonly isAdopted?: boolean;
 }
 
 interface ReplicaProperties {
@@ -17,18 +21,24 @@ interface ReplicaProperties {
 export const isReplica = (properties: unknown): boolean =>
   (properties as ReplicaProperties | undefined)?.SourceDBInstanceIdentifier !== undefined;
 
-/** Start a read replica of `source`. @throws Error when the template names another. */
+interface Source {
+  readonly id: string;
+  readonly arn: string;
+  readonly server: EmbeddedPostgres;
+}
+
+/** Start a read replica of one of `sources`. @throws Error when the template names another. */
 export async function startReplica(
   { properties, logicalId }: Resource,
-  source:
-    | { readonly id: string; readonly arn: string; readonly server: EmbeddedPostgres }
-    | undefined,
+  sources: readonly Source[],
   { id, onDeath }: { readonly id: string; readonly onDeath: (line: string) => void },
 ): Promise<Replica> {
   const { SourceDBInstanceIdentifier: wanted } = properties as ReplicaProperties;
-  if (source === undefined || (wanted !== source.id && wanted !== source.arn))
+  const source = sources.find((each) => each.id === wanted || each.arn === wanted);
+  if (source === undefined)
     throw new Error(
       `${logicalId}: the local runner replicates the stack's own DBInstance; got "${wanted}"`,
     );
-  return { id, server: await startStandby(source.server, { onDeath }), createdAt: new Date() };
+  const server = await startStandby(source.server, { onDeath });
+  return { id, sourceId: source.id, server, createdAt: new Date() };
 }

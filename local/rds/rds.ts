@@ -5,7 +5,14 @@ import { operation, queryService, type Service } from "../http/protocols.ts";
 import type { Access } from "../iam/access.ts";
 import type { Session } from "../iam/identity.ts";
 import { type EmbeddedPostgres, startPostgres } from "../postgres/postgres.ts";
-import { type DescribeInstances, described, filterOf, type Instance } from "./rds-description.ts";
+import {
+  type Cluster,
+  type DescribeInstances,
+  described,
+  describedCluster,
+  filterOf,
+  type Instance,
+} from "./rds-description.ts";
 import { assertPassword, MasterPassword } from "./rds-password.ts";
 import { isReplica, type Replica, startReplica } from "./rds-replica.ts";
 
@@ -31,31 +38,41 @@ interface ModifyInstance {
   readonly ApplyImmediately?: string;
 }
 
-/** Amazon RDS: one PostgreSQL instance, which is the embedded server, and its read replicas. */
+/** A server that was there before the stack, as RDS would know it. */
+export interface AdoptedServer {
+  readonly server: EmbeddedPostgres;
+  readonly dbname: string;
+  /** Its name as a DB instance, if RDS is to know it as one. */
+  readonly instance?: string | undefined;
+  /** Its name as a DB cluster, whose readers these are. */
+  readonly cluster?: { readonly id: string; readonly readers: readonly EmbeddedPostgres[] };
+}
+
+/** Amazon RDS: PostgreSQL instances, each an embedded server, and their read replicas. */
 export class Rds {
   readonly #account: Account;
   readonly #access: Access;
   readonly #parameters = new Map<string, Readonly<Record<string, string>>>();
   readonly #onFault: (line: string) => void;
   #replicas: readonly (Replica & { readonly resourceId: string })[] = [];
-  #instance: Instance | undefined;
-  readonly #password: MasterPassword;
+  #instances: readonly Instance[] = [];
+  #clusters: readonly Cluster[] = [];
 
   constructor(account: Account, access: Access, onFault: (line: string) => void) {
     this.#account = account;
     this.#access = access;
     this.#onFault = onFault;
-    this.#password = new MasterPassword(onFault);
   }
 
   readonly service: Service = queryService("rds", "http://rds.amazonaws.com/doc/2014-10-31/", {
     DescribeDBClusters: operation<{ DBClusterIdentifier?: string }>(async (input, caller) => {
-      await this.#noCluster(caller, "DescribeDBClusters", input.DBClusterIdentifier);
-      return { DBClusters: {} };
+      const found = await this.#clustersFor(caller, "DescribeDBClusters", input);
+      return { DBClusters: { DBCluster: found.map(describedCluster) } };
     }),
-    ModifyDBCluster: operation<{ DBClusterIdentifier: string }>((input, caller) =>
-      this.#noCluster(caller, "ModifyDBCluster", input.DBClusterIdentifier),
-    ),
+    ModifyDBCluster: operation<{ DBClusterIdentifier: string }>(async (input, caller) => {
+      await this.#clustersFor(caller, "ModifyDBCluster", input);
+      throw notImplemented("rds", "ModifyDBCluster");
+    }),
     ModifyDBInstance: operation<ModifyInstance>((input, caller) => this.#modify(input, caller)),
     DescribeDBInstances: operation<DescribeInstances>(async (input, caller) => {
       const wanted = input.DBInstanceIdentifier;
@@ -93,26 +110,61 @@ export class Rds {
     },
   };
 
-  /** The running server, if the template has an instance. */
-  get server(): EmbeddedPostgres | undefined {
-    return this.#instance?.server;
+  /** The servers of the template's instances, in the order in which they were made. */
+  get ownServers(): readonly EmbeddedPostgres[] {
+    return this.#instances.flatMap(({ server, isAdopted }) => (isAdopted ? [] : [server]));
   }
 
-  /** What Secrets Manager adds to a secret that is attached to the instance. */
+  /** Know a server that somebody else started, and stops. */
+  adopt({ server, dbname, instance, cluster }: AdoptedServer): void {
+    const about = { dbname, createdAt: new Date() };
+    const known = (id: string): Instance => ({
+      ...about,
+      ...this.#named(id),
+      server,
+      isAdopted: true,
+      password: new MasterPassword(this.#onFault),
+    });
+    if (instance !== undefined) this.#instances = [...this.#instances, known(instance)];
+    if (cluster === undefined) return;
+    const writerId = `${cluster.id}-1`;
+    this.#instances = [...this.#instances, known(writerId)];
+    const readers = cluster.readers.map((reader, at) => ({
+      ...about,
+      ...this.#named(`${cluster.id}-${at + 2}`),
+      sourceId: undefined,
+      server: reader,
+      isAdopted: true,
+    }));
+    this.#replicas = [...this.#replicas, ...readers];
+    const arn = arnOf(this.#account, "rds", `cluster:${cluster.id}`);
+    const readerIds = readers.map(({ id }) => id);
+    this.#clusters = [...this.#clusters, { id: cluster.id, arn, writerId, readerIds }];
+  }
+
+  #named = (id: string) => ({ id, arn: this.#arn(id), resourceId: newResourceId() });
+
+  /** What Secrets Manager adds to a secret that is attached to an instance. */
   facts(id: string): Record<string, unknown> {
-    if (this.#instance?.id !== id) throw new Error(`no DBInstance ${id} to attach a secret to`);
-    const { dbname, server } = this.#instance;
+    const instance = this.#instances.find((each) => each.id === id);
+    if (instance === undefined) throw new Error(`no DBInstance ${id} to attach a secret to`);
+    const { dbname, server } = instance;
     const { host, port } = server;
     return { engine: "postgres", host, port, dbname, dbInstanceIdentifier: id };
   }
 
-  /** @throws AwsError for every name: there are no clusters. */
-  async #noCluster(caller: Session, what: string, wanted: string | undefined): Promise<void> {
+  /** @throws AwsError for a name that no cluster has. */
+  async #clustersFor(
+    caller: Session,
+    what: string,
+    { DBClusterIdentifier: wanted }: { readonly DBClusterIdentifier?: string },
+  ): Promise<readonly Cluster[]> {
     await this.#access.authorize(caller, {
       action: `rds:${what}`,
       resource: arnOf(this.#account, "rds", `cluster:${wanted ?? "*"}`),
     });
-    if (wanted === undefined) return;
+    const found = this.#clusters.filter(({ id }) => wanted === undefined || id === wanted);
+    if (wanted === undefined || found.length > 0) return found;
     throw new AwsError("DBClusterNotFoundFault", `DBCluster ${wanted} not found.`, { status: 404 });
   }
 
@@ -128,22 +180,23 @@ export class Rds {
       action: "rds:ModifyDBInstance",
       resource: wanted.startsWith("arn:") ? wanted : this.#arn(wanted),
     });
-    const instance = this.#described().find(
+    const shown = this.#described().find(
       ({ DBInstanceIdentifier: id, DBInstanceArn: arn }) => id === wanted || arn === wanted,
     );
-    if (instance === undefined || this.#instance === undefined) throw notFound(wanted);
+    if (shown === undefined) throw notFound(wanted);
     const [other] = Object.keys(rest);
     if (other !== undefined) throw notImplemented("rds", `ModifyDBInstance with ${other}`);
-    if (MasterUserPassword === undefined) return { DBInstance: instance };
-    if (instance.DBInstanceIdentifier !== this.#instance.id)
+    if (MasterUserPassword === undefined) return { DBInstance: shown };
+    const instance = this.#instances.find(({ id }) => id === shown.DBInstanceIdentifier);
+    if (instance === undefined)
       throw new AwsError(
         "InvalidParameterCombination",
         "The master password of a read replica is that of its source.",
       );
     assertPassword(MasterUserPassword);
-    this.#password.set(this.#instance.server, MasterUserPassword);
+    instance.password.set(instance.server, MasterUserPassword);
     const PendingModifiedValues = { MasterUserPassword: "****" };
-    return { DBInstance: { ...instance, PendingModifiedValues } };
+    return { DBInstance: { ...shown, PendingModifiedValues } };
   }
 
   async #create({ properties, physicalName, logicalId }: Resource): Promise<Created> {
@@ -163,28 +216,33 @@ export class Rds {
       forceTls: String(parameters["rds.force_ssl"]) !== "0",
       onDeath: this.#onFault,
     });
-    const resourceId = newResourceId();
-    this.#instance = { id, arn: this.#arn(id), resourceId, dbname, server, createdAt: new Date() };
-    return this.#created(this.#instance);
+    const password = new MasterPassword(this.#onFault);
+    const made = { ...this.#named(id), dbname, server, createdAt: new Date(), password };
+    this.#instances = [...this.#instances, made];
+    return this.#created(made);
   }
 
   async #replicate(resource: Resource): Promise<Created> {
     const { DBInstanceIdentifier } = resource.properties as unknown as InstanceProperties;
     const id = DBInstanceIdentifier ?? resource.physicalName(63).toLowerCase();
-    const replica = await startReplica(resource, this.#instance, { id, onDeath: this.#onFault });
+    const replica = await startReplica(resource, this.#instances, { id, onDeath: this.#onFault });
     const made = { ...replica, resourceId: newResourceId() };
     this.#replicas = [...this.#replicas, made];
     return this.#created(made);
   }
 
-  async #remove(id: string): Promise<void> {
-    const replica = this.#replicas.find((each) => each.id === id);
-    this.#replicas = this.#replicas.filter((each) => each !== replica);
-    await (replica ?? this.#instance)?.server.stop();
-    if (replica === undefined) this.#instance = undefined;
+  async #remove(wanted: string): Promise<void> {
+    const gone = [...this.#replicas, ...this.#instances].find(({ id }) => id === wanted);
+    this.#replicas = this.#replicas.filter((each) => each !== gone);
+    this.#instances = this.#instances.filter((each) => each !== gone);
+    await gone?.server.stop();
   }
 
-  #created({ id, resourceId, server: { host, port } }: Omit<Instance, "arn" | "dbname">): Created {
+  #created({
+    id,
+    resourceId,
+    server: { host, port },
+  }: Omit<Instance, "arn" | "dbname" | "password">): Created {
     return {
       ref: id,
       attributes: {
@@ -197,14 +255,17 @@ export class Rds {
   }
 
   #described() {
-    const { id: source, dbname = "" } = this.#instance ?? {};
-    const ids = this.#replicas.map(({ id }) => id);
-    const about = (id: string) => ({ id, arn: this.#arn(id), dbname });
     return [
-      ...(this.#instance === undefined
-        ? []
-        : [{ ...described(this.#instance, { replicas: ids }), ...this.#password.state }]),
-      ...this.#replicas.map((each) => described({ ...about(each.id), ...each }, { source })),
+      ...this.#instances.map((instance) => {
+        const replicas = this.#replicas.filter(({ sourceId }) => sourceId === instance.id);
+        const ids = replicas.map(({ id }) => id);
+        return { ...described(instance, { replicas: ids }), ...instance.password.state };
+      }),
+      ...this.#replicas.map((replica) => {
+        const { id, sourceId: source } = replica;
+        const { dbname = "" } = this.#instances.find((each) => each.id === source) ?? {};
+        return described({ dbname, arn: this.#arn(id), ...replica }, { source });
+      }),
     ];
   }
 
@@ -213,9 +274,9 @@ export class Rds {
   }
 
   async stop(): Promise<void> {
-    await this.#password.stop();
-    for (const { server } of this.#replicas) await server.stop();
-    await this.#instance?.server.stop();
+    for (const { password } of this.#instances) await password.stop();
+    const own = [...this.#replicas, ...this.#instances].filter(({ isAdopted }) => !isAdopted);
+    for (const { server } of own) await server.stop();
   }
 }
 

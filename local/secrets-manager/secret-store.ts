@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { isSecretId, namesSecret } from "../../core/aws/secret-id.ts";
 import { type Account, arnOf, randomEnd } from "../account.ts";
 import type { Clock } from "../clock.ts";
@@ -28,12 +29,24 @@ export class SecretStore {
     return this.#secrets;
   }
 
-  add(name: string, settings: SecretSettings): StoredSecret {
-    const arn = arnOf(this.account, "secretsmanager", `secret:${name}-${randomEnd(6)}`);
+  add(
+    name: string,
+    settings: SecretSettings,
+    arn = arnOf(this.account, "secretsmanager", `secret:${name}-${randomEnd(6)}`),
+  ): StoredSecret {
     const createdAt = new Date(this.clock.now());
     const versions = new SecretVersions(arn, this.clock);
     const secret = { arn, name, createdAt, changedAt: createdAt, versions, settings };
     this.#secrets = [...this.#secrets, secret];
+    return secret;
+  }
+
+  /** Add a secret that somebody made before the stack. `id` is its name or its complete ARN. */
+  adopt(id: string, value: string): StoredSecret {
+    const isArn = id.startsWith("arn:");
+    const name = isArn ? id.replace(/^(?:[^:]*:){6}/, "").replace(/-[A-Za-z0-9]{6}$/, "") : id;
+    const secret = this.add(name, {}, isArn ? id : undefined);
+    secret.versions.put(randomUUID(), value, ["AWSCURRENT"]);
     return secret;
   }
 

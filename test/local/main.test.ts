@@ -3,7 +3,7 @@ import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { tempFolder } from "../../local/temp-folder.ts";
-import { host, sandbox } from "../config/sample-config.ts";
+import { sandbox } from "../config/sample-config.ts";
 import { eventually } from "../support/eventually.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -20,8 +20,8 @@ afterEach(() => {
  * `npm run local -- --quiet`, with a folder of the test's own for temp files. In a process group of
  * its own, so that `interrupt` reaches all of it, as a terminal's Ctrl-C does.
  */
-function local(env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ["local/main.ts", "--quiet"], {
+function local(env: Record<string, string> = {}, args: readonly string[] = []) {
+  const child = spawn(process.execPath, ["local/main.ts", "--quiet", ...args], {
     cwd: ROOT,
     detached: true,
     env: { ...process.env, TMPDIR: scratch.path, ...env },
@@ -108,19 +108,23 @@ describe("npm run local", () => {
     await nothingLeft();
   });
 
-  test.each<[string, object, string]>([
-    ["a host", { orders: host }, "database orders has a host"],
-    [
-      "two sandboxes",
-      { orders: sandbox, billing: sandbox },
-      "other.config.ts has 2 sandboxes: orders, billing",
-    ],
-  ])("refuses %s before it builds or creates anything", async (_, databases, words) => {
-    const { printed, ended } = local(configured(databases));
+  test.each<[args: string[], words: string]>([
+    [["--schema", "orders"], '--schema must be DATABASE=FILE, got "orders"'],
+    [["--loud"], "Unknown option '--loud'"],
+    [["all"], "Unexpected argument 'all'"],
+  ])("%j is refused with the usage", async (args, words) => {
+    const { printed, ended } = local({}, args);
+    expect(await ended).toBe(64);
+    expect(printed.out).toBe("");
+    expect(printed.err).toContain(words);
+    expect(printed.err).toContain("usage: npm run local");
+  });
+
+  test("a schema of no existing database is refused before anything is made", async () => {
+    const { printed, ended } = local(configured({ orders: sandbox }), ["--schema", "orders=a.sql"]);
     expect(await ended).toBe(1);
-    expect(printed).toEqual({
-      out: "",
-      err: `building and synthesizing\ndid not start: the local runner runs a configuration with one sandbox; ${words}\n`,
-    });
+    expect(printed.err).toMatch(
+      /^did not start: --schema orders: \S+other\.config\.ts has no existing database of that name\n$/,
+    );
   });
 });

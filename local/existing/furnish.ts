@@ -1,0 +1,98 @@
+import { readFileSync } from "node:fs";
+import pg from "pg";
+import type { EmbeddedPostgres } from "../postgres/postgres.ts";
+
+/** What an existing server is to have. */
+export interface Furniture {
+  /** The first is there already. */
+  readonly databases: readonly string[];
+  /** Owner of the tables; the administrator is a member. */
+  readonly owner: string;
+  /** Logins that nobody else makes, with their passwords. */
+  readonly users: ReadonlyMap<string, string>;
+  /** Database to SQL files, which run there as the owner. */
+  readonly schemas: ReadonlyMap<string, readonly string[]>;
+}
+
+/**
+ * Give a server what a configuration takes for granted.
+ *
+ * @throws Error naming a file that PostgreSQL does not take, with its reason.
+ */
+export async function furnish(server: EmbeddedPostgres, furniture: Furniture): Promise<void> {
+  const { databases, owner, users, schemas } = furniture;
+  const [name, master] = [pg.escapeIdentifier(owner), pg.escapeIdentifier(server.masterUsername)];
+  await asSuperuser(server, "postgres", async (client) => {
+    await client.query(`create role ${name} nologin`);
+    await client.query(`grant ${name} to ${master} with admin option`);
+    for (const database of databases.slice(1))
+      await client.query(`create database ${pg.escapeIdentifier(database)} owner ${master}`);
+  });
+  for (const database of databases)
+    await asSuperuser(server, database, async (client) => {
+      await client.query(`grant create on database ${pg.escapeIdentifier(database)} to ${name}`);
+      await client.query(`grant usage, create on schema public to ${name}`);
+      for (const file of schemas.get(database) ?? []) await runFile(client, owner, file);
+    });
+  await asSuperuser(server, "postgres", async (client) => {
+    for (const [user, password] of users) await makeUser(client, { user, password, master });
+  });
+}
+
+async function asSuperuser(
+  server: EmbeddedPostgres,
+  database: string,
+  task: (client: pg.Client) => Promise<void>,
+): Promise<void> {
+  const client = new pg.Client(server.superuser(database));
+  await client.connect();
+  try {
+    await task(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** As the owner, until the file says `reset role`. */
+async function runFile(client: pg.Client, owner: string, file: string): Promise<void> {
+  const text = readSql(file);
+  await client.query(`set role ${pg.escapeIdentifier(owner)}`);
+  try {
+    await client.query(text);
+  } catch (error) {
+    const { message, position } = error as { message: string; position?: string };
+    const line = position && text.slice(0, Number(position)).split("\n").length;
+    throw new Error(`${file}${line ? `:${line}` : ""} failed: ${message}`, { cause: error });
+  }
+  await client.query("reset all");
+  await client.query("reset role");
+}
+
+/** What pg_dump writes for psql alone is left out. */
+const FOR_PSQL = /^\\(?:un)?restrict\b.*$/gm;
+
+/** @throws Error for a file that is not there, or is for psql. */
+function readSql(file: string): string {
+  const text = readFileSync(file, "utf8").replace(FOR_PSQL, "");
+  const at = text.split("\n").findIndex((line) => line.startsWith("\\"));
+  if (at < 0) return text;
+  throw new Error(
+    `${file}:${at + 1} has a command of psql; write SQL alone, e.g. with pg_dump --schema-only`,
+  );
+}
+
+interface NewUser {
+  readonly user: string;
+  readonly password: string;
+  /** Quoted. */
+  readonly master: string;
+}
+
+/** A file may have made it, with grants of its own. */
+async function makeUser(client: pg.Client, { user, password, master }: NewUser): Promise<void> {
+  const name = pg.escapeIdentifier(user);
+  const { rowCount } = await client.query("select from pg_roles where rolname = $1", [user]);
+  const verb = rowCount === 0 ? "create" : "alter";
+  await client.query(`${verb} role ${name} login password ${pg.escapeLiteral(password)}`);
+  await client.query(`grant ${name} to ${master} with admin option`);
+}

@@ -1,0 +1,147 @@
+import { writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { configPath, loadConfig } from "../../bin/load-config.ts";
+import { type TempFolder, tempFolder } from "../temp-folder.ts";
+import { type StartedDatabase, startExisting } from "./start-existing.ts";
+
+/** A SQL file for a database of the configuration. */
+export interface SchemaFile {
+  /** As the configuration calls it. */
+  readonly database: string;
+  /** The database on its server. @default - the first that the configuration names */
+  readonly dbname?: string | undefined;
+  readonly file: string;
+}
+
+export interface ConfigurationToRun {
+  /** @default - what MAYFLY_CONFIG names, or mayfly.config.ts */
+  readonly config?: string | undefined;
+  readonly schemas?: readonly SchemaFile[];
+  /** Told when a server ends and was not told to. */
+  readonly onDeath: (line: string) => void;
+}
+
+/** A configuration whose existing databases are servers of this machine. */
+export interface PreparedConfiguration {
+  /** The file to synthesize: the configuration with those servers' addresses. */
+  readonly configFile: string;
+  readonly existing: readonly StartedDatabase[];
+  /** Those that the configuration's ARNs name, if any does. */
+  readonly accountId: string | undefined;
+  readonly region: string | undefined;
+  /** ARNs of the event buses that the configuration names. */
+  readonly buses: readonly string[];
+  /** Stop the servers. Safe to repeat. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Start a server for each database of a configuration that exists, so that the configuration can be
+ * run without reaching any of them.
+ *
+ * @throws ConfigError when the configuration has problems; Error when a schema names no existing
+ *   database, a file is refused, or the configuration is of several accounts or Regions.
+ */
+export async function prepareConfiguration(
+  options: ConfigurationToRun,
+): Promise<PreparedConfiguration> {
+  const file = configPath(options.config ?? process.env.MAYFLY_CONFIG);
+  const { databases, auditEvents } = await loadConfig(file);
+  const { default: written } = (await import(pathToFileURL(file).href)) as {
+    readonly default: { readonly databases: Readonly<Record<string, object>> };
+  };
+  const schemas = options.schemas ?? [];
+  for (const { database, dbname } of schemas) {
+    const known = databases[database];
+    if (known?.target === undefined)
+      throw new Error(`--schema ${database}: ${file} has no existing database of that name`);
+    if (dbname !== undefined && !known.databases.includes(dbname))
+      throw new Error(
+        `--schema ${database}/${dbname}: ${database} has the databases ${known.databases.join(", ")}`,
+      );
+  }
+  assertOwnSecrets(databases);
+  const text = JSON.stringify(written);
+  const existing: StartedDatabase[] = [];
+  let folder: TempFolder | undefined;
+  const stop = async (): Promise<void> => {
+    for (const each of existing.splice(0)) await each.stop();
+    folder?.remove();
+  };
+  try {
+    const named = {
+      accountId: only("account", text, /arn:[\w-]+:[\w-]+:[\w-]*:(\d{12}):/g),
+      region: only("Region", text, /arn:[\w-]+:[\w-]+:([a-z]+-[\w-]+-\d):/g),
+      buses: auditEvents === undefined ? [] : [auditEvents.busArn],
+    };
+    for (const [name, database] of Object.entries(databases)) {
+      const { target, databases: dbnames } = database;
+      if (target === undefined) continue;
+      const files = new Map(
+        dbnames.map((dbname, at) => [
+          dbname,
+          schemas
+            .filter((each) => each.database === name)
+            .filter((each) => each.dbname === dbname || (each.dbname === undefined && at === 0))
+            .map((each) => resolve(each.file)),
+        ]),
+      );
+      const { onDeath } = options;
+      existing.push(
+        await startExisting(name, { ...database, target }, { schemas: files, onDeath }),
+      );
+    }
+    if (existing.length === 0) return { configFile: file, existing, ...named, stop };
+    folder = tempFolder("config");
+    const configFile = join(folder.path, "mayfly.config.mjs");
+    const rewritten = { ...written, databases: addressed(written.databases, existing) };
+    writeFileSync(configFile, `export default ${JSON.stringify(rewritten)};`);
+    return { configFile, existing, ...named, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The databases as they are written, but for where their servers are. */
+function addressed(
+  databases: Readonly<Record<string, object>>,
+  existing: readonly StartedDatabase[],
+): Readonly<Record<string, object>> {
+  const addresses = existing.map(({ name, server, readers }) => {
+    const list = readers.map(({ host, port }) => `${host}:${port}`);
+    const isPlain = Reflect.get(databases[name] ?? {}, "tls") === "plaintext";
+    const address = {
+      host: server.host,
+      port: server.port,
+      ...(!isPlain && { ca: server.ca }),
+      ...(list.length > 0 && { readers: list }),
+    };
+    return [name, { ...databases[name], ...address }] as const;
+  });
+  return { ...databases, ...Object.fromEntries(addresses) };
+}
+
+/** @throws Error for one administrator's secret of several databases: each has a server here. */
+function assertOwnSecrets(databases: Awaited<ReturnType<typeof loadConfig>>["databases"]): void {
+  const seen = new Map<string, string>();
+  for (const [name, { target }] of Object.entries(databases)) {
+    if (target === undefined) continue;
+    const other = seen.get(target.adminSecret);
+    if (other !== undefined)
+      throw new Error(
+        `databases ${other} and ${name} have one adminSecret, ${target.adminSecret}; the local runner gives each a server of its own: name another secret for one of them`,
+      );
+    seen.set(target.adminSecret, name);
+  }
+}
+
+/** @throws Error when ARNs name several. */
+function only(what: string, text: string, pattern: RegExp): string | undefined {
+  const found = [...new Set([...text.matchAll(pattern)].map(([, each]) => each))];
+  if (found.length < 2) return found[0];
+  throw new Error(
+    `the configuration's ARNs name more than one ${what}: ${found.join(", ")}; the local runner has one`,
+  );
+}
