@@ -23,8 +23,9 @@ const billing = new DynamicDatabase(stack, "Database", {
   database: "billing",
   vpc,
   databaseConnections: cluster,
-  host: cluster.clusterEndpoint.hostname, // the writer's; sessions on readers are not ended yet
+  host: cluster.clusterEndpoint.hostname, // the writer's; RDS is asked for the readers
   port: cluster.clusterEndpoint.port,
+  clusterIdentifier: cluster.clusterIdentifier,
   adminSecret: Secret.fromSecretNameV2(stack, "Admin", "billing-admin"),
   databases: ["billing"],
   owner: "app_owner",

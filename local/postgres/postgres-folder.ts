@@ -98,17 +98,20 @@ export async function newCluster({
 
 /** With a name of its own: among authorities of one name, OpenSSL looks at the first alone. */
 const makeCertificate = () =>
-  generate([{ name: "commonName", value: `Mayfly local database ${randomBytes(4).toString("hex")}` }], {
-    keyType: "ec",
-    algorithm: "sha256",
-    extensions: [
-      { name: "basicConstraints", cA: true },
-      {
-        name: "subjectAltName",
-        altNames: [
-          { type: 7, ip: HOST },
-          { type: 2, value: "localhost" },
-        ],
-      },
-    ],
-  });
+  generate(
+    [{ name: "commonName", value: `Mayfly local database ${randomBytes(4).toString("hex")}` }],
+    {
+      keyType: "ec",
+      algorithm: "sha256",
+      extensions: [
+        { name: "basicConstraints", cA: true },
+        {
+          name: "subjectAltName",
+          altNames: [
+            { type: 7, ip: HOST },
+            { type: 2, value: "localhost" },
+          ],
+        },
+      ],
+    },
+  );

@@ -3,7 +3,10 @@ import { join } from "node:path";
 import { GetSecretValueCommand } from "@aws-sdk/client-secrets-manager";
 import pg from "pg";
 import { afterAll, describe, expect, test } from "vitest";
-import { type SynthesizedStack, synthesizeConfigured } from "../../local/cloudformation/synthesize.ts";
+import {
+  type SynthesizedStack,
+  synthesizeConfigured,
+} from "../../local/cloudformation/synthesize.ts";
 import {
   type PreparedConfiguration,
   prepareConfiguration,
@@ -84,7 +87,13 @@ test("a configuration of an existing cluster and a sandbox runs, each with a ser
   const runner = await run(
     configured(
       { orders, trial: { ...sandbox, reserveConcurrency: false } },
-      { reporting: { roleArn: reporting, roles: ["orders/ro", "trial/ro"], secrets: ["orders/reports"] } },
+      {
+        reporting: {
+          roleArn: reporting,
+          roles: ["orders/ro", "trial/ro"],
+          secrets: ["orders/reports"],
+        },
+      },
     ),
     [{ database: "orders", file: written("schema.sql", DUMP) }],
   );
@@ -110,9 +119,13 @@ test("a configuration of an existing cluster and a sandbox runs, each with a ser
     }
   };
 
-  const lease = await invoke(clients, `${outputs.OrdersIssuerArn}:reporting--ro`, { action: "issue" });
+  const lease = await invoke(clients, `${outputs.OrdersIssuerArn}:reporting--ro`, {
+    action: "issue",
+  });
   expect(await rows(lease.answer ?? {}, "select id from shop.items")).toEqual([{ id: "7" }]);
-  const other = await invoke(clients, `${outputs.TrialIssuerArn}:reporting--ro`, { action: "issue" });
+  const other = await invoke(clients, `${outputs.TrialIssuerArn}:reporting--ro`, {
+    action: "issue",
+  });
   expect(other.answer?.port).not.toBe(lease.answer?.port);
   expect(await rows(other.answer ?? {}, "select count(*) from orders")).toEqual([{ count: "5" }]);
 
@@ -127,7 +140,7 @@ test("a configuration of an existing cluster and a sandbox runs, each with a ser
     action: "revoke",
     leaseId: lease.answer?.leaseId,
   });
-  expect(answer).toMatchObject({ receipt: { state: "revoked" } });
+  expect(answer).toMatchObject({ state: "revoked", servers: [{}, { latchSeen: true }] });
   const calls = runner.calls.filter(({ action }) => action === "rds:DescribeDBClusters");
   expect(calls.map(({ decision }) => decision)).toContain("Allowed");
 });
@@ -163,16 +176,16 @@ describe("is refused before any server is started", () => {
 
   test("a schema with what only psql can do, and nothing stays behind", async () => {
     const file = written("schema.sql", "select 1;\n\\connect other\n");
-    await expect(refusal(configured({ orders: host }), [{ database: "orders", file }])).rejects.toThrow(
-      `${file}:2 has a command of psql`,
-    );
+    await expect(
+      refusal(configured({ orders: host }), [{ database: "orders", file }]),
+    ).rejects.toThrow(`${file}:2 has a command of psql`);
   });
 
   test("a schema that PostgreSQL does not take, with its line", async () => {
     const file = written("schema.sql", "select 1;\nselect nothing;\n");
-    await expect(refusal(configured({ orders: host }), [{ database: "orders", file }])).rejects.toThrow(
-      `${file}:2 failed: column "nothing" does not exist`,
-    );
+    await expect(
+      refusal(configured({ orders: host }), [{ database: "orders", file }]),
+    ).rejects.toThrow(`${file}:2 failed: column "nothing" does not exist`);
   });
 });
 
