@@ -15,6 +15,10 @@ export interface SynthesizedStack {
   readonly remove: () => void;
 }
 
+/** The path of what is run: what is named, or `MAYFLY_CONFIG` names, or the shipped configuration. */
+export const configToRun = (named: string | undefined): string =>
+  configPath(named ?? process.env.MAYFLY_CONFIG ?? join(ROOT, "mayfly.config.ts"));
+
 /**
  * Bundle the functions and synthesize the stack of a configuration, as `npm run synth` does: of
  * `configFile`, or of the file that `MAYFLY_CONFIG` names, or of `mayfly.config.ts`.
@@ -26,9 +30,7 @@ export async function synthesizeConfigured(
   signal?: AbortSignal,
   configFile?: string,
 ): Promise<SynthesizedStack> {
-  const MAYFLY_CONFIG = configPath(
-    configFile ?? process.env.MAYFLY_CONFIG ?? join(ROOT, "mayfly.config.ts"),
-  );
+  const MAYFLY_CONFIG = configToRun(configFile);
   assertRunsHere((await loadConfig(MAYFLY_CONFIG)).databases);
   const { path: folder, remove } = tempFolder("assembly");
   const env = { ...process.env, MAYFLY_CONFIG, CDK_OUTDIR: folder, CDK_VALIDATION: "false" };

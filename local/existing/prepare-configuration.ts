@@ -1,7 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { configPath, loadConfig } from "../../bin/load-config.ts";
+import { loadConfig } from "../../bin/load-config.ts";
+import { configToRun } from "../cloudformation/synthesize.ts";
 import { type TempFolder, tempFolder } from "../temp-folder.ts";
 import { type StartedDatabase, startExisting } from "./start-existing.ts";
 
@@ -46,7 +47,7 @@ export interface PreparedConfiguration {
 export async function prepareConfiguration(
   options: ConfigurationToRun,
 ): Promise<PreparedConfiguration> {
-  const file = configPath(options.config ?? process.env.MAYFLY_CONFIG);
+  const file = configToRun(options.config);
   const { databases, auditEvents } = await loadConfig(file);
   const { default: written } = (await import(pathToFileURL(file).href)) as {
     readonly default: { readonly databases: Readonly<Record<string, object>> };

@@ -55,7 +55,7 @@ async function run(config: string, schemas: readonly SchemaFile[]): Promise<Runn
     schemas,
     onDeath: () => undefined,
   });
-  endings.push(prepared.stop);
+  endings.push(() => prepared.stop());
   const { accountId, region, existing, configFile } = prepared;
   const assembly: SynthesizedStack = await synthesizeConfigured(undefined, configFile);
   endings.push(assembly.remove);
@@ -143,7 +143,7 @@ test("a configuration of an existing cluster and a sandbox runs, each with a ser
   expect(answer).toMatchObject({ state: "revoked", servers: [{}, { latchSeen: true }] });
   const calls = runner.calls.filter(({ action }) => action === "rds:DescribeDBClusters");
   expect(calls.map(({ decision }) => decision)).toContain("Allowed");
-});
+}, 240_000);
 
 describe("is refused before any server is started", () => {
   const refusal = (config: string, schemas: readonly SchemaFile[] = []) =>
