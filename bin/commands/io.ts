@@ -28,9 +28,9 @@ export function print(io: Io, asJson: boolean | undefined, document: unknown, te
   if (shown !== "") io.out.write(`${visible(shown)}\n`);
 }
 
-/** Ask a question that only `yes` answers with yes. The end of the input is a no. */
-export async function confirm(io: Io, question: string): Promise<boolean> {
-  const lines = createInterface({ input: io.in });
+/** Ask a question that only `yes` answers with yes. The end of the input, and an abort, are a no. */
+export async function confirm(io: Io, question: string, signal?: AbortSignal): Promise<boolean> {
+  const lines = createInterface({ input: io.in, ...(signal !== undefined && { signal }) });
   io.err.write(`${question} Type yes to go on: `);
   try {
     for await (const line of lines) return line.trim().toLowerCase() === "yes";

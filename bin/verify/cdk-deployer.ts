@@ -45,7 +45,7 @@ export function cdkDeployer(
   const assembly = join(folder, "cdk.out");
   const run = (args: readonly string[], signal?: AbortSignal): Promise<void> =>
     runCdk({ cdk, project, onOutput }, args, signal);
-  const synthesize = async (version: SandboxVersion, signal?: AbortSignal): Promise<void> => {
+  const synthesize = async (version: SandboxVersion, signal: AbortSignal): Promise<void> => {
     const name = `${version}.mjs`;
     writeFileSync(join(folder, name), sandboxApp(stackName, version));
     rmSync(assembly, { recursive: true, force: true });
@@ -60,8 +60,8 @@ export function cdkDeployer(
     stackName,
     consumer: SANDBOX.consumer,
     role: SANDBOX.role,
-    synthesize: async () => {
-      await synthesize("first");
+    synthesize: async (signal) => {
+      await synthesize("first", signal);
       return templatesIn(assembly);
     },
     deploy: async (signal) => {

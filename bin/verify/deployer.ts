@@ -6,7 +6,7 @@ export interface Deployer {
   readonly consumer: string;
   readonly role: string;
   /** Write the stack's templates. Nothing is deployed. */
-  synthesize(): Promise<readonly PricedTemplate[]>;
+  synthesize(signal: AbortSignal): Promise<readonly PricedTemplate[]>;
   /** The first time as it was synthesized; then with a changed configuration. */
   deploy(signal: AbortSignal): Promise<void>;
   destroy(): Promise<void>;

@@ -1,4 +1,4 @@
-import { type Instant, minutes } from "../../core/time.ts";
+import { type Instant, minutes, seconds } from "../../core/time.ts";
 import type { SecretState } from "./account.ts";
 import type { World } from "./check.ts";
 import { differs, fine, NotMade, type Outcome } from "./outcome.ts";
@@ -63,10 +63,13 @@ async function rotate({ account, time }: World, arn: string): Promise<number | u
 const currentOf = ({ labels }: SecretState): string | undefined =>
   [...labels].find(([, each]) => each.includes("AWSCURRENT"))?.[0];
 
+/** Until a permission that was taken away is gone everywhere. */
+const PROPAGATION = seconds(30);
+
 /** The function's only permission names the secret: without a SourceArn nobody could call it. */
 export async function sourceArn(world: World): Promise<Outcome> {
   const { userSecretArn } = ownStack(world);
-  const { account, cleanup } = world;
+  const { account, cleanup, time } = world;
   const { rotatorArn } = await account.secretState(userSecretArn);
   if (rotatorArn === undefined) return differs("the secret has no rotation function");
   const restore = await account.allowOnlySecret(rotatorArn, userSecretArn);
@@ -75,26 +78,27 @@ export async function sourceArn(world: World): Promise<Outcome> {
     byHand: "delete the stack, or deploy it anew",
     remove: restore,
   });
-  const seconds = await rotate(world, userSecretArn).catch((error: Error) => {
+  await time.wait(PROPAGATION);
+  const took = await rotate(world, userSecretArn).catch((error: Error) => {
     if (error.name === "AccessDeniedException") return error;
     throw error;
   });
   await restore();
   forget();
-  if (typeof seconds === "number")
-    return fine(`a rotation that only aws:SourceArn allows took ${seconds.toFixed(0)} s`);
+  if (typeof took === "number")
+    return fine(`a rotation that only aws:SourceArn allows took ${took.toFixed(0)} s`);
   return differs(
-    seconds === undefined
+    took === undefined
       ? "with a permission for this SourceArn alone, the rotation did not end in ten minutes"
-      : `with a permission for this SourceArn alone, the rotation was refused: ${seconds.message}`,
+      : `with a permission for this SourceArn alone, the rotation was refused: ${took.message}`,
   );
 }
 
 /** RDS takes the new master password, and the function logs in with it. */
 export async function masterPassword(world: World): Promise<Outcome> {
   const { masterSecretArn } = ownStack(world);
-  const seconds = await rotate(world, masterSecretArn);
-  return seconds === undefined
+  const took = await rotate(world, masterSecretArn);
+  return took === undefined
     ? differs("the rotation of the master password did not end in ten minutes")
-    : fine(`the rotation of the master password took ${seconds.toFixed(0)} s in all`);
+    : fine(`the rotation of the master password took ${took.toFixed(0)} s in all`);
 }

@@ -38,7 +38,7 @@ const never = new AbortController().signal;
 test("synthesizes an app of its own, deploys, deploys a change, destroys, and leaves no file", async () => {
   const project = fakeCdk("whole", SYNTHESIZES);
   const deployer = deployerOf(project);
-  expect(await deployer.synthesize()).toEqual([{ Resources: {} }]);
+  expect(await deployer.synthesize(never)).toEqual([{ Resources: {} }]);
   const [own = ""] = readdirSync(project.folder).filter((name) => name.startsWith("."));
   const app = readFileSync(join(project.folder, own, "first.mjs"), "utf8");
   expect(app).toContain('new MayflyStack(app, "MayflyVerify-abc123", { config })');

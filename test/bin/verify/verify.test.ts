@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, test } from "vitest";
-import { runVerify, type VerifyDeps } from "../../../bin/commands/verify.ts";
+import { runVerify, type VerifyDeps } from "../../../bin/commands/verify-run.ts";
 import type { Account } from "../../../bin/verify/account.ts";
 import { CHECKS } from "../../../bin/verify/checks.ts";
 import type { Deployer } from "../../../bin/verify/deployer.ts";
@@ -40,7 +40,7 @@ async function run(options: object, { change, deployer, typed, onCall }: Setting
   const text = { out: "", err: "" };
   const done: string[] = [];
   const reports: string[] = [];
-  const assumed = new Set<string>();
+  const assumed: string[] = [];
   const stopping = new AbortController();
   const time = jumpingTime();
   const account = fakeAccount(time, change);
@@ -61,7 +61,7 @@ async function run(options: object, { change, deployer, typed, onCall }: Setting
     whereAmI: async () => ({ account: "123456789012", region: "eu-west-1" }),
     outputsOf: async () => OUTPUTS,
     makeAccount: async (roleArn) => {
-      assumed.add(roleArn);
+      if (roleArn !== undefined) assumed.push(roleArn);
       return watched;
     },
     makeDeployer: () => ({
@@ -102,7 +102,7 @@ async function run(options: object, { change, deployer, typed, onCall }: Setting
     done,
     account,
     report: reports.join(""),
-    assumed: [...assumed],
+    assumed,
   };
 }
 
@@ -182,6 +182,18 @@ describe("without a stack", () => {
     expect({ status, done }).toEqual({ status: 69, done: ["deploy", "destroy", ...FILES] });
   });
 
+  test("Ctrl-C before it was confirmed leaves nothing, and asks no second time", async () => {
+    const deployer = (stop: () => void) => ({
+      synthesize: async () => {
+        stop();
+        return [TEMPLATE];
+      },
+    });
+    const ran = await run({}, { deployer, typed: "yes\n" });
+    expect(ran).toMatchObject({ status: 75, done: FILES, out: "" });
+    expect(ran.message).toBe("interrupted: nothing was made");
+  });
+
   test("Ctrl-C while it deploys ends the deployment and removes what there is", async () => {
     const ran = await run(
       { yes: true },
@@ -224,6 +236,15 @@ describe("with a stack of somebody's", () => {
     ]);
     expect(err).toContain("It makes and ends two leases of verify for readonly");
     expect(err).toMatch(/20 as documented, 0 differ, 15 skipped/);
+  });
+
+  test("its leases are ended even when the program itself fails", async () => {
+    const onCall = (_: () => void, name: string): void => {
+      if (name === "schedulesNamed") throw "not an error";
+    };
+    const { account, message } = await run(GIVEN, { onCall });
+    expect(message).toBe("");
+    expect(account.done).toHaveLength(2);
   });
 
   test("what differs decides the status, and is named", async () => {

@@ -1,0 +1,331 @@
+import { randomUUID } from "node:crypto";
+import { pascal } from "../../config/config.ts";
+import { aliasName } from "../../core/names.ts";
+import type { Time } from "../../core/time.ts";
+import type { Account } from "../verify/account.ts";
+import type { Check } from "../verify/check.ts";
+import { Cleanup, type Leftover } from "../verify/cleanup.ts";
+import { costFor, dollars } from "../verify/cost.ts";
+import type { Deployer } from "../verify/deployer.ts";
+import type { Interruption, listenForInterruption } from "../verify/interruption.ts";
+import { type Mask, makeMask } from "../verify/mask.ts";
+import { differs, skipped } from "../verify/outcome.ts";
+import { reportOf, tally } from "../verify/report.ts";
+import type { Result } from "../verify/run-checks.ts";
+import { SANDBOX } from "../verify/sandbox-app.ts";
+import type { StackUnderTest } from "../verify/stack-under-test.ts";
+import { verifyStack } from "../verify/verify-stack.ts";
+import { Exit, Failure, wordsOf } from "./exit.ts";
+import { chosen } from "./find.ts";
+import { confirm, type Io, print, say } from "./io.ts";
+import { table } from "./table.ts";
+
+/** What `mayfly verify` was told. */
+export interface VerifyOptions {
+  readonly stack?: string;
+  readonly database?: string;
+  readonly consumer?: string;
+  readonly role?: string;
+  readonly trailLogGroup?: string;
+  readonly report: string;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+/** What a run needs from outside; a test has its own. */
+export interface VerifyDeps {
+  readonly checks: readonly Check[];
+  readonly isAws: boolean;
+  /** The account and Region of the caller's keys. */
+  readonly whereAmI: () => Promise<{ readonly account: string; readonly region: string }>;
+  readonly outputsOf: (stack: string) => Promise<ReadonlyMap<string, string>>;
+  readonly makeAccount: (consumerRoleArn: string | undefined, time: Time) => Promise<Account>;
+  /** @throws Failure when nothing here can deploy. */
+  readonly makeDeployer: (onOutput: (text: string) => void) => Deployer;
+  readonly makeTime: (signal: AbortSignal) => Time;
+  readonly listen: typeof listenForInterruption;
+  readonly writeReport: (path: string, text: string) => void;
+}
+
+/** An hour and a half is what a deployment, the checks and the end of a sandbox may take. */
+const HOURS = 2;
+
+/** @throws Failure when something differs from the documents, was left behind, or is missing. */
+export async function runVerify(io: Io, options: VerifyOptions, deps: VerifyDeps): Promise<void> {
+  checkOptions(options);
+  const cleanup = new Cleanup();
+  const interruption = deps.listen({
+    onFirst: () => say(io, "stopping: what was made is removed; again to leave it"),
+    onSecond: () => sayLeft(io, cleanup.pending),
+  });
+  try {
+    await run({ io, options, deps, cleanup, interruption });
+  } finally {
+    interruption.end();
+  }
+}
+
+function checkOptions({ stack, consumer, role, database }: VerifyOptions): void {
+  if (stack !== undefined && (consumer === undefined || role === undefined))
+    throw new Failure(
+      Exit.usage,
+      "--stack needs --consumer and --role: leases of that grant are made and ended, and no others; a grant of its own is best",
+    );
+  if (stack === undefined && (consumer ?? role ?? database) !== undefined)
+    throw new Failure(
+      Exit.usage,
+      "--consumer, --role and --database are about a stack of yours; name it with --stack",
+    );
+}
+
+interface Run {
+  readonly io: Io;
+  readonly options: VerifyOptions;
+  readonly deps: VerifyDeps;
+  readonly cleanup: Cleanup;
+  readonly interruption: Interruption;
+}
+
+async function run(all: Run): Promise<void> {
+  const { io, options, deps, interruption } = all;
+  const { region, account: accountId } = await deps.whereAmI();
+  const place = `account ${accountId}, Region ${region}`;
+  const time = deps.makeTime(interruption.signal);
+  const { results, mask, leftovers } =
+    options.stack === undefined
+      ? await verifyOwn(all, time, place)
+      : await verifyGiven(all, options.stack, time, place);
+  const masked = leftovers.map((each) => ({ ...each, what: mask(each.what), why: mask(each.why) }));
+  const report = reportOf(results, masked, {
+    at: new Date(time.now()).toISOString(),
+    region,
+    isAws: deps.isAws,
+    stack: options.stack === undefined ? "deployed by this run" : "given",
+    node: process.version,
+  });
+  printResults(all, results, masked);
+  sayLeft(io, leftovers);
+  deps.writeReport(options.report, report);
+  say(io, `${tally(results)}; the report is in ${options.report}`);
+  if (interruption.signal.aborted)
+    throw new Failure(Exit.tryAgain, "interrupted: the report has what was checked until then");
+  const bad = results.filter(({ verdict }) => verdict === "differs");
+  if (bad.length > 0)
+    throw new Failure(
+      Exit.differs,
+      `not as documented: ${bad.map(({ check }) => check.id).join(", ")}; please open an issue with the report`,
+    );
+  if (leftovers.length > 0)
+    throw new Failure(Exit.unavailable, "something was left behind; remove it as said above");
+}
+
+interface Finished {
+  readonly results: readonly Result[];
+  readonly mask: Mask;
+  readonly leftovers: readonly Leftover[];
+}
+
+async function verifyGiven(all: Run, name: string, time: Time, place: string): Promise<Finished> {
+  const { io, options, deps, cleanup } = all;
+  const { consumer = "", role = "" } = options;
+  const outputs = await deps.outputsOf(name);
+  const { stack, roleArn } = underTest(outputs, { ...options, stack: name, consumer, role });
+  await askFirst(
+    all,
+    `This looks at stack ${name} in ${place}. It makes and ends two leases of ${consumer} for ${role}, and a schedule that is refused. It costs less than $0.01.`,
+  );
+  const account = await deps.makeAccount(roleArn, time);
+  const remove = () => cleanup.run(account, (what) => say(io, `removing ${what}`));
+  const { results, mask } = await check(all, { account, time, stack }).catch(async (error) => {
+    sayLeft(io, await remove());
+    throw error;
+  });
+  return { results, mask, leftovers: await remove() };
+}
+
+async function verifyOwn(all: Run, time: Time, place: string): Promise<Finished> {
+  const { io, deps, cleanup, interruption } = all;
+  const deployer = deps.makeDeployer((text) => void io.err.write(text));
+  try {
+    const { stackName } = deployer;
+    const cost = costFor(await deployer.synthesize(interruption.signal), HOURS);
+    await askFirst(
+      all,
+      `This deploys the stack ${stackName} into ${place}, checks it, and destroys it. It takes about an hour, and costs ${dollars(cost)} for ${HOURS} hours by list prices of us-east-1.`,
+    );
+    // of nobody's role yet: what it takes to clean up must be there before there is anything to
+    let account = await deps.makeAccount(undefined, time);
+    cleanup.add({
+      what: `stack ${stackName}`,
+      byHand: `aws cloudformation delete-stack --stack-name ${stackName}`,
+      remove: () => deployer.destroy(),
+    });
+    const start = time.now();
+    const finish = async (results: readonly Result[], mask: Mask): Promise<Finished> => {
+      const left = await cleanup.run(account, (what) => say(io, `removing ${what}`));
+      const kept = left.length > 0 ? [] : await remainders(account, stackName);
+      return { results, mask, leftovers: [...left, ...kept] };
+    };
+    try {
+      await deployer.deploy(interruption.signal);
+    } catch (error) {
+      const mask = makeMask(new Map([[stackName, "stack"]]));
+      return await finish(notDeployed(deps.checks, mask(wordsOf(error)), interruption), mask);
+    }
+    const took = time.now() - start;
+    try {
+      const outputs = await deps.outputsOf(stackName);
+      const { consumer, role } = deployer;
+      const named = { stack: stackName, consumer, role };
+      const { stack, roleArn } = underTest(outputs, named);
+      account = await deps.makeAccount(roleArn, time);
+      const secretArn = (name: string): string =>
+        outputs.get(`${pascal(SANDBOX.database)}${pascal(name)}SecretArn`) ?? "";
+      const deployed = {
+        took,
+        userSecretArn: secretArn(SANDBOX.userSecret),
+        masterSecretArn: secretArn(SANDBOX.masterSecret),
+        redeploy: () => deployer.deploy(interruption.signal),
+      };
+      const verified = await check(all, { account, time, stack: { ...stack, deployed } });
+      return await finish(verified.results, verified.mask);
+    } catch (error) {
+      const { leftovers } = await finish([], makeMask());
+      sayLeft(io, leftovers);
+      throw error;
+    }
+  } finally {
+    deployer.removeFiles();
+  }
+}
+
+/** What a failed deployment says of each check. */
+const notDeployed = (
+  checks: readonly Check[],
+  words: string,
+  { signal }: Interruption,
+): readonly Result[] =>
+  checks.map((each) => ({
+    check: each,
+    ...(each.id === "stack-deploys" && !signal.aborted
+      ? differs(words)
+      : skipped(signal.aborted ? "interrupted" : "the stack was not deployed")),
+  }));
+
+async function remainders(account: Account, stackName: string): Promise<readonly Leftover[]> {
+  try {
+    const found = await account.remaindersOf(stackName);
+    return found.map((each) => ({ ...each, why: "the stack's deletion kept it" }));
+  } catch (error) {
+    return [
+      {
+        what: `whatever the deletion of stack ${stackName} kept`,
+        byHand: `look for log groups and schedule groups whose names hold ${stackName}`,
+        why: `it could not be listed: ${wordsOf(error)}`,
+      },
+    ];
+  }
+}
+
+interface Named {
+  readonly stack: string;
+  readonly database?: string;
+  readonly consumer: string;
+  readonly role: string;
+}
+
+/** @throws Failure when the stack does not say what is needed. */
+function underTest(
+  outputs: ReadonlyMap<string, string>,
+  named: Named,
+): { readonly stack: StackUnderTest; readonly roleArn: string } {
+  const { consumer, role } = named;
+  const { issuer, operator } = chosen(outputs, named);
+  const roleArn = outputs.get(`${pascal(consumer)}RoleArn`);
+  if (roleArn === undefined)
+    throw new Failure(
+      Exit.unavailable,
+      `stack ${named.stack} has no output ${pascal(consumer)}RoleArn: it did not make the role of ${consumer}, which must be assumed; name a consumer with newRole and assumedBy "account"`,
+    );
+  const consumerFunction = outputs.get(`${pascal(consumer)}FunctionName`);
+  const stack = {
+    name: named.stack,
+    issuerArn: issuer,
+    operatorArn: operator,
+    consumer,
+    role,
+    aliasArn: `${issuer}:${aliasName(consumer, role)}`,
+    ...(consumerFunction !== undefined && { consumerFunction }),
+  };
+  return { stack, roleArn };
+}
+
+interface Subject {
+  readonly account: Account;
+  readonly time: Time;
+  readonly stack: StackUnderTest;
+}
+
+const check = ({ io, options, deps, cleanup, interruption }: Run, subject: Subject) =>
+  verifyStack({
+    ...subject,
+    checks: deps.checks,
+    cleanup,
+    trailLogGroup: options.trailLogGroup,
+    newKey: randomUUID,
+    signal: interruption.signal,
+    onResult: ({ check: { id }, verdict }) => say(io, `${id}: ${verdict}`),
+  });
+
+async function askFirst(
+  { io, options, interruption: { signal } }: Run,
+  question: string,
+): Promise<void> {
+  if (options.yes !== true && (io.in.isTTY !== true || io.err.isTTY !== true))
+    throw new Failure(
+      Exit.usage,
+      `${question} There is no terminal to ask on, so nothing was made; say --yes`,
+    );
+  if (options.yes === true) say(io, question);
+  const confirmed = options.yes === true || (await confirm(io, question, signal));
+  if (signal.aborted) throw new Failure(Exit.tryAgain, "interrupted: nothing was made");
+  if (!confirmed) throw new Failure(Exit.usage, "not confirmed: nothing was made");
+}
+
+/** A cell of the table; the report has the rest. */
+const WIDEST = 90;
+
+const shortened = (text: string): string =>
+  text.length <= WIDEST ? text : `${text.slice(0, WIDEST - 1)}…`;
+
+function printResults(
+  { io, options }: Run,
+  results: readonly Result[],
+  leftovers: readonly Leftover[],
+): void {
+  const document = {
+    checks: results.map(({ check: { id, documents, does }, verdict, saw }) => ({
+      id,
+      verdict,
+      documents,
+      does,
+      saw,
+    })),
+    leftovers: leftovers.map(({ what, why }) => ({ what, why })),
+    report: options.report,
+  };
+  const rows = results.map((each) => [each.check.id, each.verdict, shortened(each.saw)]);
+  print(io, options.json, document, table(["CHECK", "VERDICT", "SAW, OR WHY NOT"], rows));
+}
+
+/** With their real names: this is for whoever removes them. */
+function sayLeft(
+  io: Io,
+  left: readonly (Pick<Leftover, "what" | "byHand"> & Partial<Pick<Leftover, "why">>)[],
+): void {
+  for (const { what, byHand, why } of left)
+    say(
+      io,
+      `left behind: ${what}${why === undefined ? "" : ` (${why})`}; remove it with: ${byHand}`,
+    );
+}
