@@ -238,6 +238,19 @@ describe("with a stack of somebody's", () => {
     expect(err).toMatch(/20 as documented, 0 differ, 15 skipped/);
   });
 
+  test("after Ctrl-C nothing more is made", async () => {
+    const created: string[] = [];
+    const change: Change = () => ({
+      createSchedule: async ({ name }) => void created.push(name),
+    });
+    const onCall = (stop: () => void, name: string): void => {
+      if (name === "scheduleTarget") stop();
+    };
+    const { status, account } = await run(GIVEN, { change, onCall });
+    expect({ status, created }).toEqual({ status: 75, created: [] });
+    expect(account.done.filter((each) => each.startsWith("revoke"))).toHaveLength(2);
+  });
+
   test("its leases are ended even when the program itself fails", async () => {
     const onCall = (_: () => void, name: string): void => {
       if (name === "schedulesNamed") throw "not an error";
