@@ -2,6 +2,7 @@ import type { Credential } from "../../core/leases/credential.ts";
 import { type LeaseName, parseLeaseName } from "../../core/leases/lease-name.ts";
 import { type Instant, milliseconds, minutes, type Time } from "../../core/time.ts";
 import { type Account, type Invocation, type StackState, wordsOf } from "./account.ts";
+import { auditWords } from "./audit-words.ts";
 import type { Cleanup } from "./cleanup.ts";
 import { NotMade } from "./outcome.ts";
 import { logGroupOf, type StackUnderTest } from "./stack-under-test.ts";
@@ -128,7 +129,7 @@ async function findEnd(
   const left = milliseconds(Math.max(0, Date.parse(expiresAt) - time.now()));
   await time.wait(left);
   const group = logGroupOf(stack, "revoker");
-  const words = ["lease.revoked", username];
+  const words = auditWords("lease.revoked", username);
   const line = await waitFor(time, END_WITHIN, async () => {
     const [found] = await account.logLines(group, words, since);
     return found;

@@ -1,4 +1,5 @@
 import { minutes } from "../../core/time.ts";
+import { auditWords } from "./audit-words.ts";
 import type { World } from "./check.ts";
 import { differs, fine, NotMade, type Outcome } from "./outcome.ts";
 import { logGroupOf } from "./stack-under-test.ts";
@@ -12,7 +13,7 @@ const DELIVERY = minutes(15);
 /** The request id that a caller sees is the one in the audit line. */
 export async function requestId({ account, evidence, stack, time }: World): Promise<Outcome> {
   const { credential, requestId: seen } = await evidence.lease();
-  const words = ["lease.issued", credential.username];
+  const words = auditWords("lease.issued", credential.username);
   const line = await waitFor(time, INGESTION, async () => {
     const [found] = await account.logLines(logGroupOf(stack, "issuer"), words, evidence.since);
     return found;

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { minutes, plus, seconds } from "../../core/time.ts";
+import { auditWords } from "./audit-words.ts";
 import type { World } from "./check.ts";
 import type { MadeLease } from "./evidence.ts";
 import { differs, fine, NotMade, type Outcome } from "./outcome.ts";
@@ -23,7 +24,7 @@ async function scheduledOf(
 ): Promise<Outcome> {
   if (credential.revocationScheduled)
     return fine("CreateSchedule was accepted, and the answer says revocationScheduled");
-  const words = ["lease.unscheduled", credential.username];
+  const words = auditWords("lease.unscheduled", credential.username);
   const [line] = await account.logLines(logGroupOf(stack, "issuer"), words, evidence.since);
   const reason = line === undefined ? "no line says why" : JSON.parse(line).reason;
   return differs(`the lease was issued without its schedule: ${reason}`);
@@ -86,7 +87,7 @@ export async function sweepRuns({ account, evidence, stack, time }: World): Prom
   const line = await waitFor(time, minutes(7), async () => {
     const [found] = await account.logLines(
       group,
-      ["sweep.finished"],
+      auditWords("sweep.finished"),
       plus(evidence.since, minutes(-10)),
     );
     return found;

@@ -74,7 +74,7 @@ const unscheduled: Change = (right) => ({
       : answer;
   },
   logLines: async (group, words, since) =>
-    words.includes("lease.unscheduled")
+    words.some((word) => word.includes("schedule"))
       ? [JSON.stringify({ reason: "AccessDenied: iam:PassRole" })]
       : right.logLines(group, words, since),
 });
