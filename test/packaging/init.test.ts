@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import { configPath, loadConfig } from "../../bin/load-config.ts";
+import type { MayflyConfig } from "../../config/index.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
 import { mayflyHere } from "../support/mayfly.ts";
 
@@ -25,7 +26,12 @@ const SERVER = [
 
 const init = (name: string, ...options: readonly string[]) =>
   mayflyHere(["init", join(folder, name), ...options], {});
-const configIn = (name: string) => loadConfig(configPath(join(folder, name, "mayfly.config.ts")));
+/** What the new configuration exports, as written: `init` has checked it. */
+async function configIn(name: string): Promise<MayflyConfig> {
+  const { href } = pathToFileURL(join(folder, name, "mayfly.config.ts"));
+  const module = (await import(href)) as { readonly default: MayflyConfig };
+  return module.default;
+}
 
 test("without options, a sandbox with a service that may read it", async () => {
   const { status, out, err } = await init("sandbox");
@@ -33,8 +39,8 @@ test("without options, a sandbox with a service that may read it", async () => {
   expect(out.trim().split("\n").sort()).toEqual(FILES.map((name) => join(folder, "sandbox", name)));
   expect(err).toMatch(/^next, in .*: npm install, which fetches aws-cdk-lib, .*; npx cdk synth\n$/);
   const { databases, consumers } = await configIn("sandbox");
-  expect(databases.orders).toMatchObject({ target: undefined, owner: "app_owner" });
-  expect(consumers["user-service"]).toMatchObject({ principal: { sandbox: true } });
+  expect(databases.orders).toMatchObject({ sandbox: true, owner: "app_owner" });
+  expect(consumers).toEqual({ "user-service": { sandbox: true, roles: ["orders/readonly"] } });
 });
 
 test("with a server that exists, its address and a role that exists", async () => {
@@ -44,12 +50,16 @@ test("with a server that exists, its address and a role that exists", async () =
   const { databases, consumers } = await configIn("server");
   expect(databases.bills).toMatchObject({
     owner: "bills_owner",
-    target: { host: "db.example.com", vpc: { availabilityZones: ["eu-west-1a", "eu-west-1b"] } },
+    host: "db.example.com",
+    adminSecret: "orders-admin",
+    vpc: {
+      vpcId: "vpc-0123456789abcdef0",
+      availabilityZones: ["eu-west-1a", "eu-west-1b"],
+      privateSubnetIds: ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+      securityGroupId: "sg-0123456789abcdef0",
+    },
   });
-  expect(consumers.reporting).toMatchObject({
-    principal: { roleArn: ROLE },
-    grants: [{ database: "bills", role: "readonly" }],
-  });
+  expect(consumers).toEqual({ reporting: { roleArn: ROLE, roles: ["bills/readonly"] } });
 });
 
 /** A folder with a package.json. */
