@@ -13,7 +13,8 @@ export interface AuditEvent {
     | "lease.quarantined"
     | "lease.unverified"
     | "lease.rescheduled"
-    | "lease.unscheduled"
+    | "lease.failed"
+    | "schedule.failed"
     | "role.foreign"
     | "role.owns"
     | "request.refused"
@@ -35,6 +36,7 @@ export interface AuditEvent {
 /** What the names of audit events begin with; no other line of a log does. */
 export const AUDIT_STARTS = [
   "lease.",
+  "schedule.",
   "role.",
   "request.",
   "sweep.",

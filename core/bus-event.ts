@@ -37,8 +37,9 @@ export function busEventsIn({ messageType, logEvents }: LogBatch): readonly BusE
 function fieldsIn(line: string): Readonly<Record<string, unknown>> {
   try {
     return Object(JSON.parse(line));
-  } catch {
-    return {}; // a platform's line
+  } catch (error) {
+    if (error instanceof SyntaxError) return {}; // a platform's line
+    throw error;
   }
 }
 

@@ -1,58 +1,102 @@
+/** What Mayfly calls and may have to wait for. */
+export const SERVICES = [
+  "Database",
+  "EventBridge",
+  "Lambda",
+  "Provisioner",
+  "Rds",
+  "Scheduler",
+  "SecretsManager",
+] as const;
+export type Service = (typeof SERVICES)[number];
+
+/**
+ * What an error is called wherever it is told, one name for each remedy: programs decide by it alone.
+ * `InternalError` is the name of everything that is no {@link MayflyError}.
+ */
+export type ErrorType =
+  | "InvalidRequestError"
+  | "NotAllowedError"
+  | "LeaseEndedError"
+  | "LimitReachedError"
+  | "ForeignRoleError"
+  | "StatementRejectedError"
+  | "AwsRefusedError"
+  | "ConfigError"
+  | "OutOfTimeError"
+  | "InternalError"
+  | `${Service}UnavailableError`;
+
 /** What the person or program that sees the error can do about it. One class per remedy. */
 export abstract class MayflyError extends Error {
-  /** Stable name for programs, e.g. `LEASE_REFUSED`. */
-  abstract readonly code: string;
   /** True when the same call may succeed later with nothing changed. */
   readonly retryable: boolean = false;
 
   /** The class's own name, written out: bundling shortens the names of classes. */
   abstract override readonly name: string;
-}
 
-/** Remedy: the operator fixes the configuration and deploys again. */
-export class ConfigError extends MayflyError {
-  override readonly name = "ConfigError";
-  readonly code = "CONFIG_INVALID";
+  /** Say what the error is about, where whoever threw it did not know. */
+  about(subject: string): this {
+    this.message = `${subject}: ${this.message}`;
+    return this;
+  }
 }
 
 /** Remedy: the caller fixes the request. Nothing was done. */
 export class InvalidRequestError extends MayflyError {
-  override readonly name = "InvalidRequestError";
-  readonly code = "INVALID_REQUEST";
+  override readonly name = "InvalidRequestError" satisfies ErrorType;
 }
 
 /** Remedy: whoever owns the caller changes its grants. Nothing was done. */
 export class NotAllowedError extends MayflyError {
-  override readonly name = "NotAllowedError";
-  readonly code = "NOT_ALLOWED";
+  override readonly name = "NotAllowedError" satisfies ErrorType;
 }
 
-/** Why a lease was refused; part of the message, and a field for programs. */
-export type RefusalReason = "not found" | "revoked" | "expired" | "limit reached";
+/** Remedy: the caller asks for a new credential, now. The lease is over, or never was. */
+export class LeaseEndedError extends MayflyError {
+  override readonly name = "LeaseEndedError" satisfies ErrorType;
+}
 
-/** Remedy: the caller asks for a new credential, or for fewer of them. */
-export class LeaseRefusedError extends MayflyError {
-  override readonly name = "LeaseRefusedError";
-  readonly code = "LEASE_REFUSED";
-  readonly reason: RefusalReason;
+/**
+ * Remedy: somebody revokes leases that are not used, or raises the limit. Asking again at once meets
+ * the same limit.
+ */
+export class LimitReachedError extends MayflyError {
+  override readonly name = "LimitReachedError" satisfies ErrorType;
+}
 
-  constructor(reason: RefusalReason, message: string) {
-    super(message);
-    this.reason = reason;
+/** Remedy: a DBA looks at a role that has a lease's name and is none. It was not touched. */
+export class ForeignRoleError extends MayflyError {
+  override readonly name = "ForeignRoleError" satisfies ErrorType;
+}
+
+/** Remedy: wait and retry. */
+export class UnavailableError extends MayflyError {
+  override readonly name: `${Service}UnavailableError`;
+  override readonly retryable: boolean = true;
+
+  constructor(service: Service, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = `${service}UnavailableError`;
   }
 }
 
-/** Remedy: none needed but to wait and retry. */
-export class DatabaseUnavailableError extends MayflyError {
-  override readonly name = "DatabaseUnavailableError";
-  readonly code = "DATABASE_UNAVAILABLE";
+/** Remedy: wait and retry; it is the database that is busy or away. */
+export class DatabaseUnavailableError extends UnavailableError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("Database", message, options);
+  }
+}
+
+/** Remedy: none; what there was no time for is done by the next message or sweep. */
+export class OutOfTimeError extends MayflyError {
+  override readonly name = "OutOfTimeError" satisfies ErrorType;
   override readonly retryable: boolean = true;
 }
 
 /** Remedy: the operator fixes what the database refuses: a missing privilege, a missing role. */
 export class StatementRejectedError extends MayflyError {
-  override readonly name = "StatementRejectedError";
-  readonly code = "STATEMENT_REJECTED";
+  override readonly name = "StatementRejectedError" satisfies ErrorType;
   /** The engine's own code of what it was: opaque to everybody else. */
   readonly engineCode: string;
   /** Our name for the statement, never its text. */
@@ -71,3 +115,22 @@ export class StatementRejectedError extends MayflyError {
     this.engineCode = engineCode;
   }
 }
+
+/** Remedy: the operator changes what AWS refuses: a permission, a policy, a key, a quota. */
+export class AwsRefusedError extends MayflyError {
+  override readonly name = "AwsRefusedError" satisfies ErrorType;
+}
+
+/** Remedy: the operator fixes the configuration, or what it names, and deploys again. */
+export class ConfigError extends MayflyError {
+  override readonly name = "ConfigError" satisfies ErrorType;
+}
+
+/** Lambda's own: the function's time was up, or its process died. */
+const OF_LAMBDA = ["Sandbox.Timedout", "Runtime.ExitError"];
+
+/** Whether the same call may succeed later with nothing changed, by the error's name alone. */
+export const isRetryable = (errorType: string): boolean =>
+  /UnavailableError$/.test(errorType) ||
+  errorType === "OutOfTimeError" ||
+  OF_LAMBDA.includes(errorType);

@@ -29,8 +29,9 @@ export function parseSecretText(text: string): SecretObject | undefined {
       if (typeof members[key] === "string") members[key] = new Secret(members[key]);
     const source: Source = { text: new Secret(text), members };
     return { ...members, [SOURCE]: source };
-  } catch {
-    return undefined; // the parser's message quotes the text
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined; // its message quotes the text
+    throw error;
   }
 }
 

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import type { Command } from "commander";
 import { expect, test } from "vitest";
-import { Exit } from "../bin/commands/exit.ts";
+import { Exit, statusOfType } from "../bin/commands/exit.ts";
 import { makeProgram } from "../bin/commands/main.ts";
 import { editorSchema } from "../build-schema.ts";
 import * as errors from "../core/errors.ts";
@@ -140,13 +140,34 @@ test("no page names a path of a machine", () => {
   expect(found).toEqual([]);
 });
 
-test("docs/errors.md has every error class with its code", () => {
-  const page = read("docs/errors.md");
-  for (const [name, made] of Object.entries(errors)) {
-    if (name === "MayflyError") continue;
-    const { code } = Reflect.construct(made, ["x", "y"]) as errors.MayflyError;
-    expect(page).toContain(`### ${name}`);
-    expect(page).toContain(`\`${code}\``);
+/** The rows of the table of docs/errors.md that begin with an `errorType`. */
+const errorRows = (): readonly (readonly string[])[] =>
+  [...read("docs/errors.md").matchAll(/^\| `(\w+Error)` \| (.+) \|$/gm)].map(([, name, rest]) => [
+    name ?? "",
+    ...(rest ?? "").split(" | "),
+  ]);
+
+test("the table of docs/errors.md has every errorType, whether to retry it, and its exit status", () => {
+  const classes = Object.values(errors).filter(
+    (each): each is typeof errors.ConfigError =>
+      typeof each === "function" && each.prototype instanceof errors.MayflyError,
+  );
+  const made = [
+    ...classes
+      .filter((each) => ![errors.UnavailableError].some((base) => base === (each as unknown)))
+      .map((each) => Reflect.construct(each, ["x", "y"]) as errors.MayflyError),
+    ...errors.SERVICES.map((service) => new errors.UnavailableError(service, "x")),
+  ];
+  const expected = new Map([
+    ...made.map(({ name, retryable }) => [name, retryable] as const),
+    ["InternalError", false] as const,
+  ]);
+  const rows = errorRows();
+  expect(rows.map(([name]) => name).toSorted()).toEqual([...expected.keys()].toSorted());
+  for (const [name = "", , , retry, exit] of rows) {
+    expect(`${name} ${retry}`).toMatch(expected.get(name) ? / \*\*yes\*\*/ : / no/);
+    expect(errors.isRetryable(name)).toBe(expected.get(name));
+    expect(`${name} ${exit}`).toBe(`${name} ${statusOfType(name)}`);
   }
 });
 

@@ -1,6 +1,7 @@
 import type { Revocations } from "../../core/leases/operation/operate.ts";
 import type { LeaseView } from "../../core/leases/requests/lookup.ts";
 import { Exit, Failure } from "./exit.ts";
+import { sayFailures, statusOfFailures } from "./failures.ts";
 import { type Ask, findOperator, operatorAt, type PlaceOptions } from "./find.ts";
 import { confirm, type Io, print, say } from "./io.ts";
 import { allLeases } from "./lease-pages.ts";
@@ -34,11 +35,12 @@ export async function revokeMany(
   if (options.yes !== true) await makeSure(io, ask, selector);
   const done = await untilDone(io, ask, selector);
   const { revoked, quarantined, unverified, failed } = done;
+  sayFailures(io, failed);
   print(io, options.json, done, facts({ revoked, quarantined, unverified, failed: failed.length }));
   if (failed.length > 0)
     throw new Failure(
-      Exit.tryAgain,
-      `${count(failed.length, "lease")} could not be revoked now; the next call or sweep takes them`,
+      statusOfFailures(failed),
+      `${count(failed.length, "lease")} could not be revoked; the reasons stand above, and the next call or sweep tries again`,
     );
   if (unverified > 0)
     throw new Failure(

@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { MayflyError } from "../../core/errors.ts";
+import { type ErrorType, isRetryable, MayflyError } from "../../core/errors.ts";
 
 /** Exit statuses, those of sysexits.h where it has one. */
 export const Exit = {
@@ -7,6 +7,7 @@ export const Exit = {
   usage: 64,
   unavailable: 69,
   software: 70,
+  limit: 73,
   tryAgain: 75,
   differs: 76,
   notAllowed: 77,
@@ -21,6 +22,7 @@ exit status:
   64  usage, an invalid request, or not confirmed
   69  refused, left in quarantine, or no such stack, function or grant
   70  a bug, or a privilege is missing in the database
+  73  a limit is reached: no lease was made, and asking again at once is of no use
   75  try again: busy, throttled, out of reach, or unverified
   76  verify: something is not as documented
   77  not allowed, or no credentials
@@ -46,17 +48,26 @@ export class FunctionFailure extends Error {
   }
 }
 
-const OF_FUNCTIONS: Readonly<Record<string, Exit>> = {
+const OF_ERRORS: Readonly<Record<Exclude<ErrorType, RetryableType>, Exit>> = {
   InvalidRequestError: Exit.usage,
   NotAllowedError: Exit.notAllowed,
-  LeaseRefusedError: Exit.unavailable,
-  DatabaseUnavailableError: Exit.tryAgain,
+  LeaseEndedError: Exit.unavailable,
+  LimitReachedError: Exit.limit,
+  ForeignRoleError: Exit.unavailable,
   StatementRejectedError: Exit.software,
+  AwsRefusedError: Exit.config,
   ConfigError: Exit.config,
-  // Lambda's own: the function's time was up, or its process died
-  "Sandbox.Timedout": Exit.tryAgain,
-  "Runtime.ExitError": Exit.tryAgain,
+  InternalError: Exit.software,
 };
+
+type RetryableType = Extract<ErrorType, `${string}UnavailableError` | "OutOfTimeError">;
+
+/** The exit status that an `errorType` stands for. */
+export function statusOfType(errorType: string): Exit {
+  if (isRetryable(errorType)) return Exit.tryAgain;
+  const statuses: Readonly<Record<string, Exit>> = OF_ERRORS;
+  return statuses[errorType] ?? Exit.software;
+}
 
 const OF_AWS: Readonly<Record<string, Exit>> = {
   AccessDenied: Exit.notAllowed,
@@ -92,8 +103,8 @@ interface AwsError {
 export function statusOf(error: unknown): Exit {
   if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.ok : Exit.usage;
   if (error instanceof Failure) return error.status;
-  if (error instanceof FunctionFailure) return OF_FUNCTIONS[error.errorType] ?? Exit.software;
-  if (error instanceof MayflyError) return OF_FUNCTIONS[error.name] ?? Exit.software;
+  if (error instanceof FunctionFailure) return statusOfType(error.errorType);
+  if (error instanceof MayflyError) return statusOfType(error.name);
   if (!(error instanceof Error)) return Exit.software;
   if (error.message === NO_REGION) return Exit.config;
   const { name, code, $fault }: AwsError = error;

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { SweepReport } from "../../core/leases/operation/sweep.ts";
+import { sayFailures } from "./failures.ts";
 import { findOperator, operatorAt, type PlaceOptions, withPlace } from "./find.ts";
 import { type Io, print, say } from "./io.ts";
 import { sayForeign } from "./leases.ts";
@@ -19,16 +20,19 @@ export function addSweep(program: Command, io: Io): void {
       "in quarantine": report.quarantined,
       unverified: report.unverified,
       "left for the next sweep": report.left,
+      failed: report.failed.length,
       "schedules made": report.schedulesMade,
       "schedules removed": report.schedulesRemoved,
       "stragglers ended": report.stragglersEnded,
       "unknown sessions": report.unknownSessions,
       "unknown members": report.unknownMembers.length,
       "stray objects": report.strays.reduce((sum, { count }) => sum + count, 0),
-      "readers out of reach": report.unseen?.join(", "),
+      "readers out of reach": report.unseen?.map(({ server }) => server).join(", "),
       server: report.server,
     });
     print(io, options.json, report, text);
+    sayFailures(io, report.failed);
+    for (const { server, reason } of report.unseen ?? []) say(io, `${server}: ${reason}`);
     sayForeign(io, report.foreign);
     for (const { role, member } of report.unknownMembers)
       say(

@@ -62,6 +62,17 @@ export type RenewOutcome =
     }
   | { readonly kind: "not found" | "revoked" | "expired" };
 
+/** What an engine could not do with one lease among several. */
+export interface EngineFailure {
+  readonly kind: "failed";
+  /** Our name of what was tried. */
+  readonly step: string;
+  /** The engine's own code: opaque to everybody else. */
+  readonly code: string;
+  /** Whether the same may succeed later with nothing changed. */
+  readonly passes: boolean;
+}
+
 /** What a latch found of one lease, or made of it. */
 export type LatchOutcome =
   | {
@@ -88,7 +99,7 @@ export type LatchOutcome =
   | { readonly kind: "foreign"; readonly why: string }
   /** Its incarnation is none that this engine could have given. */
   | { readonly kind: "invalid"; readonly why: string }
-  | { readonly kind: "failed"; readonly code: string };
+  | EngineFailure;
 
 /** Something that keeps a role from being dropped. */
 export interface Blocker {
@@ -124,13 +135,13 @@ export type DropOutcome =
       /** Those of them that carry no code: a janitor may clear them. */
       readonly litter: readonly Blocker[];
     }
-  | { readonly kind: "failed"; readonly code: string };
+  | EngineFailure;
 
 export type LendOutcome =
   | { readonly kind: "lent" | "taken back" | "gone" }
   /** It can log in, or it has a session. */
   | { readonly kind: "in use" }
-  | { readonly kind: "failed"; readonly code: string };
+  | EngineFailure;
 
 /** A lease that is lent, and the databases where it has left litter. */
 export interface Littered {

@@ -1,4 +1,4 @@
-import { MayflyError } from "../errors.ts";
+import { reasonOf } from "../reason.ts";
 import { milliseconds, plus, seconds } from "../time.ts";
 import type {
   Incarnate,
@@ -156,9 +156,7 @@ const NO_READER: ReaderFault = {
 };
 
 function unreachable(error: unknown): ReaderFault {
-  // only our own words: a driver's message may quote what it sent
-  const why = error instanceof MayflyError ? error.message : "it failed unexpectedly";
-  return { kind: "unreachable", why };
+  return { kind: "unreachable", why: reasonOf(error) };
 }
 
 /**
@@ -170,25 +168,33 @@ export const forOnePass = <Deps extends Pick<LeaseDeps, "readers">>(deps: Deps):
   readers: { list: () => deps.readers.list(), faults: new Map() },
 });
 
-/** What all readers answer to one question, and the names of those that did not. */
+/** A reader that could not be asked, and why. */
+export interface UnseenReader {
+  readonly server: string;
+  readonly reason: string;
+}
+
+/** What all readers answer to one question, and those that did not. */
 export async function askReaders<T>(
   { readers }: Pick<LeaseDeps, "readers">,
   ask: (reader: Reader) => Promise<T>,
-): Promise<{ readonly answers: readonly T[]; readonly unseen: readonly string[] }> {
+): Promise<{ readonly answers: readonly T[]; readonly unseen: readonly UnseenReader[] }> {
   const answers: T[] = [];
-  const unseen: string[] = [];
+  const unseen: UnseenReader[] = [];
   const one = async (reader: Reader): Promise<void> => {
     const known = readers.faults?.get(reader.server);
-    if (known?.kind === "unreachable") unseen.push(reader.server);
+    const { server } = reader;
+    if (known?.kind === "unreachable") unseen.push({ server, reason: known.why });
     else
       await ask(reader).then(
         (answer) => answers.push(answer),
         (error: unknown) => {
-          readers.faults?.set(reader.server, unreachable(error));
-          unseen.push(reader.server);
+          const fault = unreachable(error);
+          readers.faults?.set(server, fault);
+          unseen.push({ server, reason: fault.why });
         },
       );
   };
   await Promise.all((await readers.list()).map(one));
-  return { answers, unseen: unseen.toSorted() };
+  return { answers, unseen: unseen.toSorted((a, b) => (a.server < b.server ? -1 : 1)) };
 }

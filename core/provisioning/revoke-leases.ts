@@ -4,7 +4,7 @@ import { parseLeaseId } from "../leases/lease-id.ts";
 import type { LeaseDeps, ScheduleInput, Scheduler } from "../leases/lease-ports.ts";
 import { allPages } from "../leases/operation/list.ts";
 import { endEverywhere, forOnePass, unseenIn } from "../leases/readers.ts";
-import { revokeMany } from "../leases/revocation/revoke.ts";
+import { type Revocation, revokeMany } from "../leases/revocation/revoke.ts";
 import type { ProvisionPlan } from "./plan.ts";
 
 /** Names of leases, by what came of them. */
@@ -16,11 +16,13 @@ export interface RevokedLeases {
   readonly unverified: readonly string[];
   /** Readers that could not be looked at, or where sessions did not end. */
   readonly unseen: readonly string[];
-  /** Still alive, as far as is known. */
-  readonly failed: readonly string[];
+  /** Still alive, as far as is known, and why. */
+  readonly failed: readonly FailedRevocation[];
   /** Named like leases, but none: never touched. */
   readonly foreign: readonly string[];
 }
+
+type FailedRevocation = Extract<Revocation, { readonly error: unknown }>;
 
 /** Whether a plan lets somebody hold this lease. */
 export const isGranted =
@@ -45,17 +47,18 @@ export async function revokeLeases(
     revoked: [] as string[],
     quarantined: [] as string[],
     unverified: [] as string[],
-    failed: [] as string[],
+    failed: [] as FailedRevocation[],
     foreign: [] as string[],
   };
   const unseen = new Set<string>();
   for await (const page of allPages(deps)) {
     outcome.foreign.push(...page.foreign.map(({ username }) => username));
     const chosen = page.leases.filter(selected);
-    const done = await revokeMany(all, chosen, { onlyIfDue: false, actor }).catch(() => []);
+    const done = await revokeMany(all, chosen, { onlyIfDue: false, actor });
     for (const [i, { username }] of chosen.entries()) {
       const each = done[i];
-      if (each === undefined || "error" in each) outcome.failed.push(username);
+      if (each === undefined) continue;
+      if ("error" in each) outcome.failed.push(each);
       else {
         const { state, servers } = each.receipt;
         const isKept = state === "quarantined" || state === "unverified";

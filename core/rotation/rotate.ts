@@ -1,9 +1,4 @@
-import {
-  ConfigError,
-  DatabaseUnavailableError,
-  type MayflyError,
-  StatementRejectedError,
-} from "../errors.ts";
+import { MayflyError } from "../errors.ts";
 import { passGate, refuseOtherSecrets } from "./check-request.ts";
 import { createSecret } from "./create-secret.ts";
 import { dropPendingLabel, finishSecret } from "./finish-secret.ts";
@@ -90,14 +85,6 @@ export async function rotate(
 
 /** Errors of adapters do not know which secret they are about. */
 function about(id: string, step: RotationStep, error: unknown): unknown {
-  if (!isOurs(error) || error.message.includes(id)) return error;
-  const text = `secret ${id}, ${step}: ${error.message}`;
-  return error instanceof DatabaseUnavailableError
-    ? new DatabaseUnavailableError(text, { cause: error })
-    : new ConfigError(text, { cause: error });
+  if (!(error instanceof MayflyError) || error.message.includes(id)) return error;
+  return error.about(`secret ${id}, ${step}`);
 }
-
-const isOurs = (error: unknown): error is MayflyError =>
-  error instanceof DatabaseUnavailableError ||
-  error instanceof StatementRejectedError ||
-  error instanceof ConfigError;

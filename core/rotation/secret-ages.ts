@@ -1,6 +1,6 @@
-import { MayflyError } from "../errors.ts";
 import type { Deployment } from "../leases/deployment.ts";
 import type { Telemetry } from "../leases/lease-ports.ts";
+import { auditedFacts } from "../reason.ts";
 import { between, type Duration, type Instant, seconds, type Time, toSeconds } from "../time.ts";
 
 /** So much of its period may pass before a secret is overdue: a rotation that failed is tried again. */
@@ -16,7 +16,7 @@ export interface SecretAgesDeps {
   readonly telemetry: Pick<Telemetry, "measure">;
   readonly time: Pick<Time, "now">;
   /** Told of each secret that could not be asked for. */
-  readonly warn: (message: string, facts: Readonly<Record<string, string>>) => void;
+  readonly warn: (message: string, facts: Readonly<Record<string, unknown>>) => void;
 }
 
 /**
@@ -43,8 +43,7 @@ async function ageOf(
   try {
     return between(await rotatedAt(arn), time.now());
   } catch (error) {
-    const reason = error instanceof MayflyError ? error.message : "it failed unexpectedly";
-    warn("the age of a rotated secret is not known", { secret: name, reason });
+    warn("the age of a rotated secret is not known", { secret: name, ...auditedFacts(error) });
     return undefined;
   }
 }

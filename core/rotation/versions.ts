@@ -1,4 +1,4 @@
-import { ConfigError, InvalidRequestError } from "../errors.ts";
+import { AwsRefusedError, ConfigError, InvalidRequestError } from "../errors.ts";
 import type { RandomBytes, Telemetry } from "../leases/lease-ports.ts";
 import { JANITOR_SECRET } from "../names.ts";
 import type { Time } from "../time.ts";
@@ -129,7 +129,7 @@ export async function readPrevious(
     return previous.username === username ? previous : undefined;
   } catch (error) {
     // it may be of a time when the secret held something else: then it is no help, and no harm
-    if (error instanceof ConfigError) return undefined;
+    if (error instanceof ConfigError || error instanceof AwsRefusedError) return undefined;
     throw error;
   }
 }

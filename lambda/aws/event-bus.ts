@@ -1,6 +1,6 @@
 import { type EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import { BUS_SOURCE, type BusEvent, batchesOf } from "../../core/bus-event.ts";
-import { DatabaseUnavailableError } from "../../core/errors.ts";
+import { UnavailableError } from "../../core/errors.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 
 /** Entries that were not taken are sent once more each time, and no others. */
@@ -9,7 +9,7 @@ const ATTEMPTS = 3;
 /**
  * Send events to a bus, at least once each, in their order but for those that are repeated.
  *
- * @throws DatabaseUnavailableError when some were not taken: send all of them again.
+ * @throws UnavailableError when some were not taken: send all of them again.
  */
 export async function sendEvents(
   client: Pick<EventBridgeClient, "send">,
@@ -20,7 +20,8 @@ export async function sendEvents(
     let left = batch;
     for (let attempt = 1; left.length > 0; attempt++) {
       if (attempt > ATTEMPTS)
-        throw new DatabaseUnavailableError(
+        throw new UnavailableError(
+          "EventBridge",
           `${left.length} audit events were not taken by ${busArn}; wait and retry`,
         );
       left = await refusedOf(client, busArn, left);
@@ -42,7 +43,11 @@ async function refusedOf(
     Resources: [...resources],
   }));
   const reply = await client.send(new PutEventsCommand({ Entries })).catch((error: unknown) => {
-    throw fromAwsError(`audit events could not be put on ${EventBusName}`, error);
+    throw fromAwsError(
+      `audit events could not be put on ${EventBusName}`,
+      "events:PutEvents",
+      error,
+    );
   });
   return events.filter((_, each) => reply.Entries?.[each]?.ErrorCode !== undefined);
 }

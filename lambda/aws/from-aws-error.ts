@@ -1,20 +1,52 @@
-import { ConfigError, DatabaseUnavailableError, MayflyError } from "../../core/errors.ts";
+import { AwsRefusedError, MayflyError, type Service, UnavailableError } from "../../core/errors.ts";
 
 /** Faults that a later attempt meets again: somebody must change a policy or a resource. */
 const LASTING =
   /^(AccessDenied|DB(?:Cluster|Instance)NotFound|Decryption|Encryption|InvalidParameter|InvalidRequest|Validation|LimitExceeded|UnrecognizedClient|MalformedPolicy|ResourceExists|ResourceNotFound|ServiceQuotaExceeded|KMS(?!Internal))/;
 
+/** The services that are called, by the prefix of their IAM actions. */
+const SERVICE_OF = {
+  events: "EventBridge",
+  lambda: "Lambda",
+  rds: "Rds",
+  scheduler: "Scheduler",
+  secretsmanager: "SecretsManager",
+} as const satisfies Readonly<Record<string, Service>>;
+
+/** An IAM action, e.g. `scheduler:CreateSchedule`. */
+export type AwsAction = `${keyof typeof SERVICE_OF}:${string}`;
+
 /**
- * Turn an AWS SDK error into ours: ConfigError when a policy or resource must change,
- * DatabaseUnavailableError (wait and retry) for throttling, server and network errors. Of the
- * error itself only its name is kept: messages may quote what was sent.
+ * Turn an AWS SDK error into ours: AwsRefusedError when a policy or resource must change,
+ * UnavailableError (wait and retry) for throttling, server and network errors. Of the error itself
+ * only its name is kept: messages may quote what was sent.
+ *
+ * @param what what could not be done, e.g. `schedule x could not be made`.
  */
-export function fromAwsError(what: string, error: unknown): MayflyError {
+export function fromAwsError(what: string, action: AwsAction, error: unknown): MayflyError {
   if (error instanceof MayflyError) return error;
   const name = error instanceof Error ? error.name : "unknown error";
+  const text = `${what} (${name} on ${action})`;
   if (LASTING.test(name))
-    return new ConfigError(
-      `${what} (${name}); check the function's permissions, and the policy and key of what it called`,
+    return new AwsRefusedError(
+      `${text}; check the function's permission ${action}, and the policy, key and quota of what it called`,
     );
-  return new DatabaseUnavailableError(`${what} (${name}); wait and retry`);
+  const [prefix] = action.split(":");
+  return new UnavailableError(
+    SERVICE_OF[prefix as keyof typeof SERVICE_OF],
+    `${text}; wait and retry`,
+  );
+}
+
+/** Call AWS. @throws what {@link fromAwsError} makes of its error. */
+export async function callAws<T>(
+  what: string,
+  action: AwsAction,
+  call: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw fromAwsError(what, action, error);
+  }
 }

@@ -1,5 +1,5 @@
 import { InvokeCommand, type LambdaClient } from "@aws-sdk/client-lambda";
-import { ConfigError, DatabaseUnavailableError, MayflyError } from "../../core/errors.ts";
+import { ConfigError, isRetryable, MayflyError, UnavailableError } from "../../core/errors.ts";
 import type { Provisioner } from "../../core/leases/lease-ports.ts";
 import type { ConvergeReport } from "../../core/provisioning/report.ts";
 import { fromAwsError } from "./from-aws-error.ts";
@@ -15,26 +15,22 @@ export interface ProvisionerPlace {
 /** Without a route to an API, a connection is never made; an answer that is late has one. */
 const NO_ROUTE = /^(?:TimeoutError|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ECONNREFUSED)$/;
 
-/** Errors that a later call meets again. */
-const LASTING = ["ConfigError", "StatementRejectedError", "InvalidRequestError"];
-
 /** What the provisioner refused with, in its own words: nobody else has the SQL. */
 class Relayed extends MayflyError {
   override readonly name: string;
-  readonly code = "RELAYED";
   override readonly retryable: boolean;
 
   constructor(errorType: string, message: string) {
     super(message);
     this.name = errorType;
-    this.retryable = !LASTING.includes(errorType);
+    this.retryable = isRetryable(errorType);
   }
 }
 
 /**
  * The provisioner function as a {@link Provisioner}.
  *
- * @throws DatabaseUnavailableError when it is busy, or has not answered in time; ConfigError when
+ * @throws UnavailableError when it is busy, or has not answered in time; ConfigError when
  *   there is no way to it; and what it throws itself, under its own name.
  */
 export const provisionerFunction = (
@@ -62,16 +58,18 @@ export const provisionerFunction = (
 function fromFailedCall(error: unknown, region: string): MayflyError {
   const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown };
   if (name === "TooManyRequestsException")
-    return new DatabaseUnavailableError(
+    return new UnavailableError(
+      "Provisioner",
       "the provisioner is busy: a deployment runs it, or another converge; try again when that is over",
     );
   if (name === "AbortError")
-    return new DatabaseUnavailableError(
+    return new UnavailableError(
+      "Provisioner",
       "the provisioner has not answered yet and goes on; its log has what it does, and a later converge what is left",
     );
   if ([name, code].some((each) => NO_ROUTE.test(String(each))))
     return new ConfigError(
       `the Lambda API could not be reached, and with it the provisioner; give the functions' subnets an interface endpoint for com.amazonaws.${region}.lambda, or a NAT`,
     );
-  return fromAwsError("the provisioner could not be called", error);
+  return fromAwsError("the provisioner could not be called", "lambda:InvokeFunction", error);
 }

@@ -4,7 +4,7 @@ import {
   DescribeDBInstancesCommand,
   type RDSClient,
 } from "@aws-sdk/client-rds";
-import { DatabaseUnavailableError } from "../../core/errors.ts";
+import { ConfigError, UnavailableError } from "../../core/errors.ts";
 import type { ReaderPlace } from "../../core/leases/lease-ports.ts";
 import { type Instant, plus, seconds, type Time } from "../../core/time.ts";
 import { fromAwsError } from "./from-aws-error.ts";
@@ -46,7 +46,12 @@ async function listed(deps: RdsReadersDeps): Promise<readonly ReaderPlace[]> {
     return await findReaders(deps);
   } catch (error) {
     const server = `readers of ${nameOf(deps.source)}`;
-    return [{ server, error: fromAwsError(`RDS did not list the ${server}`, error) }];
+    return [
+      {
+        server,
+        error: fromAwsError(`RDS did not list the ${server}`, "rds:DescribeDBInstances", error),
+      },
+    ];
   }
 }
 
@@ -131,7 +136,8 @@ function readerOf(instance: DBInstance): ReaderPlace {
     return { host, port, ...(status !== undefined && status !== AVAILABLE && { status }) };
   return {
     server: name,
-    error: new DatabaseUnavailableError(
+    error: new UnavailableError(
+      "Rds",
       `reader ${name} has no endpoint, its status is ${status}; wait until RDS says available, or delete it`,
     ),
   };
@@ -139,7 +145,7 @@ function readerOf(instance: DBInstance): ReaderPlace {
 
 const notShown = (nameOrArn: string): ReaderPlace => ({
   server: nameIn(nameOrArn),
-  error: new DatabaseUnavailableError(
+  error: new ConfigError(
     `reader ${nameOrArn} is not shown by RDS as an instance of this Region; name its endpoint in the database's readers`,
   ),
 });

@@ -5,12 +5,12 @@ import {
   ModifyDBInstanceCommand,
   type RDSClient,
 } from "@aws-sdk/client-rds";
-import { ConfigError, DatabaseUnavailableError } from "../../core/errors.ts";
+import { ConfigError, UnavailableError } from "../../core/errors.ts";
 import type { RotationRds } from "../../core/rotation/rotation-ports.ts";
 import { sameHost } from "../../core/rotation/versions.ts";
 import type { Secret } from "../../core/secret.ts";
 import { type Duration, plus, seconds, type Time } from "../../core/time.ts";
-import { fromAwsError } from "./from-aws-error.ts";
+import { type AwsAction, callAws } from "./from-aws-error.ts";
 import { findReaders, nameOf, type ReaderSource } from "./rds.ts";
 
 export interface RotationRdsDeps {
@@ -72,25 +72,33 @@ async function setMasterPassword(
     const { pending, status } = await describeMaster(deps, source);
     if (!pending && status === "available") return;
     if (time.now() >= until)
-      throw new DatabaseUnavailableError(
+      throw new UnavailableError(
+        "Rds",
         `RDS has not applied the master user's password of ${name} in time, its status is ${status}; wait and retry`,
       );
   }
 }
 
+const describing = (source: ReaderSource): AwsAction =>
+  "cluster" in source ? "rds:DescribeDBClusters" : "rds:DescribeDBInstances";
+
 async function describeMaster({ client }: RotationRdsDeps, source: ReaderSource): Promise<Master> {
-  const found = await asked(`${nameOf(source)} could not be described`, async () => {
-    if ("cluster" in source) {
-      const { DBClusters: [cluster] = [] } = await client.send(
-        new DescribeDBClustersCommand({ DBClusterIdentifier: source.cluster }),
+  const found = await callAws(
+    `${nameOf(source)} could not be described`,
+    describing(source),
+    async () => {
+      if ("cluster" in source) {
+        const { DBClusters: [cluster] = [] } = await client.send(
+          new DescribeDBClustersCommand({ DBClusterIdentifier: source.cluster }),
+        );
+        return cluster && { ...cluster, status: cluster.Status };
+      }
+      const { DBInstances: [instance] = [] } = await client.send(
+        new DescribeDBInstancesCommand({ DBInstanceIdentifier: source.instance }),
       );
-      return cluster && { ...cluster, status: cluster.Status };
-    }
-    const { DBInstances: [instance] = [] } = await client.send(
-      new DescribeDBInstancesCommand({ DBInstanceIdentifier: source.instance }),
-    );
-    return instance && { ...instance, status: instance.DBInstanceStatus };
-  });
+      return instance && { ...instance, status: instance.DBInstanceStatus };
+    },
+  );
   return {
     username: found?.MasterUsername,
     status: found?.status,
@@ -100,14 +108,20 @@ async function describeMaster({ client }: RotationRdsDeps, source: ReaderSource)
 }
 
 const modify = ({ client }: RotationRdsDeps, source: ReaderSource, password: Secret) =>
-  asked(`the master user's password of ${nameOf(source)} could not be set`, async () => {
-    const change = { MasterUserPassword: password.reveal(), ApplyImmediately: true };
-    await ("cluster" in source
-      ? client.send(new ModifyDBClusterCommand({ DBClusterIdentifier: source.cluster, ...change }))
-      : client.send(
-          new ModifyDBInstanceCommand({ DBInstanceIdentifier: source.instance, ...change }),
-        ));
-  });
+  callAws(
+    `the master user's password of ${nameOf(source)} could not be set`,
+    "cluster" in source ? "rds:ModifyDBCluster" : "rds:ModifyDBInstance",
+    async () => {
+      const change = { MasterUserPassword: password.reveal(), ApplyImmediately: true };
+      await ("cluster" in source
+        ? client.send(
+            new ModifyDBClusterCommand({ DBClusterIdentifier: source.cluster, ...change }),
+          )
+        : client.send(
+            new ModifyDBInstanceCommand({ DBInstanceIdentifier: source.instance, ...change }),
+          ));
+    },
+  );
 
 /** The server's own addresses by RDS, and those of its readers. */
 async function belongs(deps: RotationRdsDeps, host: string): Promise<boolean> {
@@ -115,12 +129,16 @@ async function belongs(deps: RotationRdsDeps, host: string): Promise<boolean> {
   const isIt = (each: string | undefined): boolean => each !== undefined && sameHost(each, host);
   if (fixedHosts.some(isIt)) return true;
   if (source === undefined) return false;
-  return asked(`the addresses of ${nameOf(source)} could not be listed`, async () => {
-    if ((await endpointsOf(deps, source)).some(isIt)) return true;
-    // none is left out for having a configured address as well
-    const readers = await findReaders({ client: deps.client, source, fixedHosts: [] });
-    return readers.some((each) => "host" in each && isIt(each.host));
-  });
+  return callAws(
+    `the addresses of ${nameOf(source)} could not be listed`,
+    "rds:DescribeDBInstances",
+    async () => {
+      if ((await endpointsOf(deps, source)).some(isIt)) return true;
+      // none is left out for having a configured address as well
+      const readers = await findReaders({ client: deps.client, source, fixedHosts: [] });
+      return readers.some((each) => "host" in each && isIt(each.host));
+    },
+  );
 }
 
 /** Of a cluster every member's too: whichever the writer is, after a failover it is another. */
@@ -147,20 +165,20 @@ async function endpointsOf(
 /** `arn:aws:rds:<region>:<account>:db:<name>` or `:cluster:<name>`. */
 async function addressOf({ client }: RotationRdsDeps, arn: string): Promise<string | undefined> {
   const [, , , , , kind] = arn.split(":");
-  return asked(`${arn} could not be described`, async () => {
-    if (kind === "cluster") {
-      const reply = await client.send(new DescribeDBClustersCommand({ DBClusterIdentifier: arn }));
-      return reply.DBClusters?.[0]?.Endpoint;
-    }
-    const reply = await client.send(new DescribeDBInstancesCommand({ DBInstanceIdentifier: arn }));
-    return reply.DBInstances?.[0]?.Endpoint?.Address;
-  });
-}
-
-async function asked<T>(what: string, call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    throw fromAwsError(what, error);
-  }
+  return callAws(
+    `${arn} could not be described`,
+    kind === "cluster" ? "rds:DescribeDBClusters" : "rds:DescribeDBInstances",
+    async () => {
+      if (kind === "cluster") {
+        const reply = await client.send(
+          new DescribeDBClustersCommand({ DBClusterIdentifier: arn }),
+        );
+        return reply.DBClusters?.[0]?.Endpoint;
+      }
+      const reply = await client.send(
+        new DescribeDBInstancesCommand({ DBInstanceIdentifier: arn }),
+      );
+      return reply.DBInstances?.[0]?.Endpoint?.Address;
+    },
+  );
 }

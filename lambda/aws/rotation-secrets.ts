@@ -8,20 +8,23 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import type { RotationSecrets } from "../../core/rotation/rotation-ports.ts";
 import { renderSecret } from "../../core/secret-text.ts";
-import { fromAwsError } from "./from-aws-error.ts";
+import { callAws, fromAwsError } from "./from-aws-error.ts";
 import { parseSecret } from "./secrets.ts";
 
 /**
  * Secrets Manager as {@link RotationSecrets}.
  *
- * @throws ConfigError when access is refused, or a value is no JSON object; DatabaseUnavailableError
- *   (wait and retry) for throttling, server and network errors. No message holds any part of a value.
+ * @throws AwsRefusedError when access is refused, ConfigError when a value is no JSON object,
+ *   UnavailableError (wait and retry) for throttling, server and network errors. No message holds
+ *   any part of a value.
  */
 export function rotationSecrets(client: Pick<SecretsManagerClient, "send">): RotationSecrets {
   return {
     describe: async (id) => {
-      const reply = await told(`secret ${id} could not be described`, () =>
-        client.send(new DescribeSecretCommand({ SecretId: id })),
+      const reply = await callAws(
+        `secret ${id} could not be described`,
+        "secretsmanager:DescribeSecret",
+        () => client.send(new DescribeSecretCommand({ SecretId: id })),
       );
       const {
         ARN = id,
@@ -46,7 +49,11 @@ export function rotationSecrets(client: Pick<SecretsManagerClient, "send">): Rot
         return { value: parseSecret(id, reply.SecretString), versionId: reply.VersionId ?? "" };
       } catch (error) {
         if (error instanceof ResourceNotFoundException) return undefined;
-        throw fromAwsError(`secret ${id} could not be read`, error);
+        throw fromAwsError(
+          `secret ${id} could not be read`,
+          "secretsmanager:GetSecretValue",
+          error,
+        );
       }
     },
     putPending: async (id, value, { token, rotationToken }) => {
@@ -57,8 +64,10 @@ export function rotationSecrets(client: Pick<SecretsManagerClient, "send">): Rot
         VersionStages: ["AWSPENDING"],
         ...(rotationToken !== undefined && { RotationToken: rotationToken.reveal() }),
       });
-      await told(`the pending version of secret ${id} could not be put`, () =>
-        client.send(command),
+      await callAws(
+        `the pending version of secret ${id} could not be put`,
+        "secretsmanager:PutSecretValue",
+        () => client.send(command),
       );
     },
     moveLabel: async (id, label, { from, to }) => {
@@ -68,17 +77,11 @@ export function rotationSecrets(client: Pick<SecretsManagerClient, "send">): Rot
         ...(from !== undefined && { RemoveFromVersionId: from }),
         ...(to !== undefined && { MoveToVersionId: to }),
       });
-      await told(`the label ${label} of secret ${id} could not be moved`, () =>
-        client.send(command),
+      await callAws(
+        `the label ${label} of secret ${id} could not be moved`,
+        "secretsmanager:UpdateSecretVersionStage",
+        () => client.send(command),
       );
     },
   };
-}
-
-async function told<T>(what: string, call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    throw fromAwsError(what, error);
-  }
 }

@@ -17,7 +17,11 @@ export const scheduleGroup = (
       await client.send(new DeleteScheduleGroupCommand({ Name: name }));
     } catch (error) {
       if (error instanceof ResourceNotFoundException) return;
-      throw fromAwsError(`schedule group ${name} could not be deleted`, error);
+      throw fromAwsError(
+        `schedule group ${name} could not be deleted`,
+        "scheduler:DeleteScheduleGroup",
+        error,
+      );
     }
   },
 });

@@ -36,7 +36,7 @@ export function eventBridgeScheduler(
         return "made";
       } catch (error) {
         if (error instanceof ConflictException) return "exists";
-        throw fromAwsError(`schedule ${name} could not be made`, error);
+        throw fromAwsError(`schedule ${name} could not be made`, "scheduler:CreateSchedule", error);
       }
     },
     names: async () => {
@@ -46,7 +46,11 @@ export function eventBridgeScheduler(
         const page = await client
           .send(new ListSchedulesCommand({ GroupName, MaxResults: MAX_RESULTS, NextToken }))
           .catch((error: unknown) => {
-            throw fromAwsError(`the schedules of group ${GroupName} could not be listed`, error);
+            throw fromAwsError(
+              `the schedules of group ${GroupName} could not be listed`,
+              "scheduler:ListSchedules",
+              error,
+            );
           });
         names.push(...(page.Schedules ?? []).flatMap(({ Name }) => Name ?? []));
         NextToken = page.NextToken;
@@ -60,7 +64,7 @@ export function eventBridgeScheduler(
       } catch (error) {
         if (error instanceof ResourceNotFoundException || error instanceof SyntaxError)
           return undefined;
-        throw fromAwsError(`schedule ${name} could not be read`, error);
+        throw fromAwsError(`schedule ${name} could not be read`, "scheduler:GetSchedule", error);
       }
     },
     remove: async (name) => {
@@ -68,7 +72,11 @@ export function eventBridgeScheduler(
         await client.send(new DeleteScheduleCommand({ GroupName, Name: name }));
       } catch (error) {
         if (error instanceof ResourceNotFoundException) return;
-        throw fromAwsError(`schedule ${name} could not be removed`, error);
+        throw fromAwsError(
+          `schedule ${name} could not be removed`,
+          "scheduler:DeleteSchedule",
+          error,
+        );
       }
     },
   };

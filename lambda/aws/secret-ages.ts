@@ -5,7 +5,7 @@ import { fromAwsError } from "./from-aws-error.ts";
 /**
  * When a secret was rotated last, or made if it never was.
  *
- * @throws ConfigError or DatabaseUnavailableError, as {@link fromAwsError} tells them apart.
+ * @throws AwsRefusedError or UnavailableError, as {@link fromAwsError} tells them apart.
  */
 export const rotatedAt =
   (client: Pick<SecretsManagerClient, "send">) =>
@@ -16,6 +16,10 @@ export const rotatedAt =
       if (at === undefined) throw new Error("a secret has one of them");
       return at.getTime() as Instant;
     } catch (error) {
-      throw fromAwsError(`secret ${arn} could not be described`, error);
+      throw fromAwsError(
+        `secret ${arn} could not be described`,
+        "secretsmanager:DescribeSecret",
+        error,
+      );
     }
   };

@@ -12,9 +12,9 @@ import { fromAwsError } from "./from-aws-error.ts";
 /**
  * Secrets Manager as a {@link SecretStore}.
  *
- * @throws ConfigError when access is refused, or the value is no JSON object;
- *   DatabaseUnavailableError (wait and retry) for throttling, server and network errors.
- *   No message holds any part of a value.
+ * @throws AwsRefusedError when access is refused, ConfigError when the value is no JSON object,
+ *   UnavailableError (wait and retry) for throttling, server and network errors. No message holds
+ *   any part of a value.
  */
 export function secretsManager(client: Pick<SecretsManagerClient, "send">): SecretStore {
   return {
@@ -26,7 +26,11 @@ export function secretsManager(client: Pick<SecretsManagerClient, "send">): Secr
         return { value: parseSecret(arn, reply.SecretString), versionId: reply.VersionId ?? "" };
       } catch (error) {
         if (error instanceof ResourceNotFoundException) return undefined;
-        throw fromAwsError(`secret ${arn} could not be read`, error);
+        throw fromAwsError(
+          `secret ${arn} could not be read`,
+          "secretsmanager:GetSecretValue",
+          error,
+        );
       }
     },
     putSecret: async (arn, value, { clientRequestToken }) => {
@@ -39,7 +43,11 @@ export function secretsManager(client: Pick<SecretsManagerClient, "send">): Secr
           }),
         );
       } catch (error) {
-        throw fromAwsError(`a new version of secret ${arn} could not be put`, error);
+        throw fromAwsError(
+          `a new version of secret ${arn} could not be put`,
+          "secretsmanager:PutSecretValue",
+          error,
+        );
       }
     },
   };

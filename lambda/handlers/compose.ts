@@ -157,7 +157,8 @@ export function composeSweeper(
     rotatedAt: rotatedAt(new SecretsManagerClient(AWS_BOUNDS)),
     telemetry,
     time,
-    warn: (message: string, facts: Readonly<Record<string, string>>) => logger.warn(message, facts),
+    warn: (message: string, facts: Readonly<Record<string, unknown>>) =>
+      logger.warn(message, { ...facts }),
   };
   return { ...composition, secretsOverdue: () => measureSecretAges(ages) };
 }

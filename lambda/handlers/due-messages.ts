@@ -1,10 +1,10 @@
 import { MESSAGES_AT_ONCE } from "../../core/concurrency.ts";
-import { InvalidRequestError, MayflyError } from "../../core/errors.ts";
+import { ForeignRoleError, InvalidRequestError } from "../../core/errors.ts";
 import { shown } from "../../core/leases/lease-id.ts";
 import type { LeaseDeps, ScheduleInput } from "../../core/leases/lease-ports.ts";
 import { type RevokeDueOptions, revokeDue } from "../../core/leases/revocation/revoke-due.ts";
 import { parseScheduleInput } from "../../core/leases/revocation/schedules.ts";
-import { type Reporting, reportError } from "./report-error.ts";
+import { metricOf, type Reporting, reportError } from "./report-error.ts";
 
 /** One message of a queue, as Lambda hands it over: what of it is read here. */
 export interface QueueRecord {
@@ -63,14 +63,16 @@ export async function revokeMessages(
   );
   const batchItemFailures = due.flatMap(({ messageId }, index) => {
     const failed = (outcomes[index]?.revocations ?? []).filter((each) => "error" in each);
-    for (const { error, leaseId } of failed)
-      reportError(reporting, error, requestId, { messageId, leaseId });
-    // what is refused now would be refused every time it came
-    const again = failed.some(({ error }) => !(error instanceof MayflyError) || error.retryable);
-    return again ? [{ itemIdentifier: messageId }] : [];
+    // why stands in the lease's own line, lease.failed
+    for (const { error } of failed) reporting.telemetry?.measure(metricOf(error), 1);
+    return failed.some(({ error }) => mayPass(error)) ? [{ itemIdentifier: messageId }] : [];
   });
   return { batchItemFailures };
 }
+
+/** A message that is wrong itself would be refused every time it came. */
+const mayPass = (error: unknown): boolean =>
+  !(error instanceof InvalidRequestError || error instanceof ForeignRoleError);
 
 /** The value of a body, or the body itself where it is no JSON: an error may show either. */
 function parsed(body: string): unknown {

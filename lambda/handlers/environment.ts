@@ -28,13 +28,21 @@ export function required<Name extends string>(
 export function rotatedSecretsIn({
   ROTATED_SECRETS = "{}",
 }: Environment): Readonly<Record<string, string>> {
-  try {
-    const value: unknown = JSON.parse(ROTATED_SECRETS);
-    if (isTexts(value)) return value;
-  } catch {} // said below
+  const value = parsed(ROTATED_SECRETS);
+  if (isTexts(value)) return value;
   throw new ConfigError(
     "the function's environment has no names and ARNs in ROTATED_SECRETS; deploy the stack again",
   );
+}
+
+/** `undefined` for what is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 const isTexts = (value: unknown): value is Readonly<Record<string, string>> =>

@@ -1,6 +1,8 @@
 import type { Logger } from "@aws-lambda-powertools/logger";
+import type { AuditEvent } from "../../core/audit.ts";
 import { MayflyError } from "../../core/errors.ts";
 import type { Metric } from "../../core/metric.ts";
+import { framesOf } from "../../core/reason.ts";
 import type { LambdaTelemetry } from "./telemetry.ts";
 
 /** Where a failure is told. */
@@ -32,27 +34,33 @@ export function reportError(
   facts: Readonly<Record<string, string>> = {},
 ): Error {
   if (error instanceof MayflyError) {
-    logger.warn(error.retryable ? "request.failed" : "request.refused", {
+    logger.warn(EVENT_OF[metricOf(error)], {
       errorType: error.name,
       reason: error.message,
       ...facts,
     });
-    const metric = error.retryable ? "RequestsFailed" : "RequestsRefused";
-    telemetry?.measure(failureMetric ?? metric, 1);
+    telemetry?.measure(failureMetric ?? metricOf(error), 1);
     return bare(error.name, error.message);
   }
-  const thrown = error instanceof Error ? error : undefined;
-  logger.error("unexpected failure", { errorType: thrown?.name, frames: frames(thrown), ...facts });
-  telemetry?.measure(failureMetric ?? "RequestsFailed", 1);
+  const { name } = error instanceof Error ? error : { name: typeof error };
+  logger.error("unexpected failure", { errorType: name, frames: framesOf(error), ...facts });
+  telemetry?.measure(failureMetric ?? metricOf(error), 1);
   return bare(
     "InternalError",
     `request ${requestId} failed unexpectedly; the function's log has the details under this id`,
   );
 }
 
-/** The stack without its first lines, which hold the message. */
-const frames = (error: Error | undefined): readonly string[] =>
-  (error?.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
+/** What counts an error: a refusal is somebody's to mend, unless it tells of a bug elsewhere. */
+export const metricOf = (error: unknown): keyof typeof EVENT_OF =>
+  error instanceof MayflyError && !error.retryable && error.name !== "InternalError"
+    ? "RequestsRefused"
+    : "RequestsFailed";
+
+const EVENT_OF = {
+  RequestsRefused: "request.refused",
+  RequestsFailed: "request.failed",
+} as const satisfies { readonly [each in Metric]?: AuditEvent["event"] };
 
 function bare(name: string, message: string): Error {
   const error = new Error(message);

@@ -14,13 +14,18 @@ const LEASE = "orders/readonly/mf_qdoi_readonly_user-service_mzxw6ytbahabcdefghi
 describe("the exit status says who must act", () => {
   test.each<[string, number, number]>([
     ["InvalidRequestError", 200, 64],
-    ["LeaseRefusedError", 200, 69],
+    ["LeaseEndedError", 200, 69],
+    ["ForeignRoleError", 200, 69],
     ["StatementRejectedError", 200, 70],
     ["InternalError", 200, 70],
+    ["LimitReachedError", 200, 73],
     ["DatabaseUnavailableError", 200, 75],
+    ["SchedulerUnavailableError", 200, 75],
+    ["OutOfTimeError", 200, 75],
     ["Sandbox.Timedout", 200, 75],
     ["Runtime.ExitError", 200, 75],
     ["NotAllowedError", 200, 77],
+    ["AwsRefusedError", 200, 78],
     ["ConfigError", 200, 78],
     ["TooManyRequestsException", 429, 75],
     ["ServiceException", 500, 75],
@@ -39,6 +44,7 @@ describe("the exit status says who must act", () => {
 });
 
 describe("break-glass", () => {
+  const LOCKED = { errorType: "DatabaseUnavailableError", reason: "it is locked; wait" };
   const next = "mf_qdoi_readonly_user-service_mzxw6ytbahabcdefghijkl";
   const part = (more: object): object => ({
     body: { revoked: 0, quarantined: 0, unverified: 0, failed: [], ...more },
@@ -66,13 +72,37 @@ describe("break-glass", () => {
   test.each<[string, object, number, RegExp]>([
     ["unverified", { unverified: 2, quarantined: 1 }, 75, /^mayfly: 2 leases unverified/],
     ["in quarantine", { quarantined: 2 }, 69, /^mayfly: 2 leases in quarantine/],
-    ["not revoked", { quarantined: 1, failed: [LEASE] }, 75, /^mayfly: 1 lease could not be/],
+    [
+      "not revoked now",
+      { quarantined: 1, failed: [{ leaseId: LEASE, ...LOCKED }] },
+      75,
+      new RegExp(
+        `^${LEASE}: DatabaseUnavailableError: it is locked; wait\nmayfly: 1 lease could not`,
+      ),
+    ],
+    [
+      "not revoked, for want of a privilege",
+      {
+        quarantined: 1,
+        failed: [
+          { leaseId: "a", ...LOCKED },
+          { leaseId: "b", ...LOCKED },
+          {
+            leaseId: "c",
+            errorType: "StatementRejectedError",
+            reason: 'step "latch" (code 42501)',
+          },
+        ],
+      },
+      70,
+      /^a and 1 more: Data.*\nc: StatementRejectedError: step "latch" \(code 42501\)\nmayfly: 3 leases could/,
+    ],
   ])("a lease that is left %s shows in the exit status", async (_, more, expected, words) => {
     fake.script(part(more));
     const ran = await mayfly(["revoke", "--prefix", "mf_", "--yes", ...OPERATOR], fake.env);
     expect(ran.status).toBe(expected);
     expect(ran.out).toMatch(
-      /^revoked {6}0\nquarantined {2}[12]\nunverified {3}[02]\nfailed {7}[01]\n$/,
+      /^revoked {6}0\nquarantined {2}[12]\nunverified {3}[02]\nfailed {7}[013]\n$/,
     );
     expect(ran.err).toMatch(words);
   });

@@ -189,7 +189,7 @@ describe("one lease", () => {
     expect((await run(own, userService)).out).toMatch(/^state +gone\n/);
     const late = await run(["renew", leaseId, "--assume"]);
     expect(late).toMatchObject({ status: 69, out: "" });
-    expect(late.err).toMatch(/^mayfly: LeaseRefusedError: lease .* cannot be renewed: not found/);
+    expect(late.err).toMatch(/^mayfly: LeaseEndedError: lease .* cannot be renewed: not found/);
   });
 
   test("is ended by an operator, who is no consumer", async () => {

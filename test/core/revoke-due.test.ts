@@ -127,6 +127,7 @@ test("what fails with the others fails no message, and is told", async () => {
   expect(audit).toContainEqual({
     event: "request.failed",
     actor: "schedule",
+    errorType: "DatabaseUnavailableError",
     reason: away.message,
   });
 });

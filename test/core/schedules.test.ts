@@ -139,7 +139,7 @@ describe("what a schedule carries", () => {
 describe("the schedule of a revocation", () => {
   test("stands at the first whole second at or after the expiry", async () => {
     const { given, scheduler } = deps();
-    expect(await scheduleRevocation(given, lease, AT)).toBe(true);
+    expect(await scheduleRevocation(given, lease, AT)).toBeUndefined();
     expect([...scheduler.schedules]).toEqual([
       ["aaaabbbbcccc-1700000001", { leaseId, incarnation: "16500" }],
     ]);
@@ -148,7 +148,7 @@ describe("the schedule of a revocation", () => {
   test("that stands already is fine: it was made by an earlier attempt", async () => {
     const { given, scheduler } = deps();
     await scheduleRevocation(given, lease, AT);
-    expect(await scheduleRevocation(given, lease, AT)).toBe(true);
+    expect(await scheduleRevocation(given, lease, AT)).toBeUndefined();
     expect(scheduler.schedules.size).toBe(1);
   });
 
@@ -158,13 +158,16 @@ describe("the schedule of a revocation", () => {
   ])("that fails %i times is made: %s", async (failures, made, tries) => {
     const { given, scheduler, waits, measured, audit } = deps();
     scheduler.failNext(failures);
-    expect(await scheduleRevocation(given, lease, AT)).toBe(made);
+    const told = {
+      errorType: "SchedulerUnavailableError",
+      reason: "the scheduler is down; wait and retry",
+    };
+    expect(await scheduleRevocation(given, lease, AT)).toEqual(made ? undefined : told);
     expect(scheduler.creates()).toBe(tries);
     expect(waits).toEqual([100, 100]);
     expect(measured).toEqual(made ? [] : ["SchedulesFailed"]);
     const schedule = "aaaabbbbcccc-1700000001";
-    const reason = "the scheduler is down; wait and retry";
-    expect(audit).toEqual(made ? [] : [{ event: "lease.unscheduled", leaseId, schedule, reason }]);
+    expect(audit).toEqual(made ? [] : [{ event: "schedule.failed", leaseId, schedule, ...told }]);
   });
 
   test("after one that has fired takes the next second when its name is still taken", async () => {
@@ -188,7 +191,7 @@ describe("the schedule of a revocation", () => {
 
   test("is looked at once more a minute after the latch, under a name of its own", async () => {
     const { given, scheduler } = deps();
-    expect(await scheduleRecheck(given, [lease], AT)).toBe(true);
+    expect(await scheduleRecheck(given, [lease], AT)).toBeUndefined();
     expect([...scheduler.schedules.keys()]).toEqual(["aaaabbbbcccc-1700000061-recheck"]);
     const [name = ""] = scheduler.schedules.keys();
     expect(parseScheduleName(name)).toMatchObject({ random: "aaaabbbbcccc", recheck: true });
@@ -198,9 +201,13 @@ describe("the schedule of a revocation", () => {
     const { given, audit } = deps();
     const create = () => Promise.reject(new TypeError("with some secret text"));
     const broken = { ...given, scheduler: { ...given.scheduler, create } };
-    expect(await scheduleRecheck(broken, [lease], AT)).toBe(false);
+    const told = { errorType: "InternalError", reason: expect.stringMatching(/\(TypeError\)/) };
+    expect(await scheduleRecheck(broken, [lease], AT)).toEqual(told);
     const schedule = "aaaabbbbcccc-1700000061-recheck";
-    expect(audit).toEqual([{ event: "lease.unscheduled", schedule, reason: "TypeError" }]);
+    expect(audit).toEqual([
+      { event: "schedule.failed", schedule, ...told, frames: expect.arrayContaining([]) },
+    ]);
+    expect(JSON.stringify(audit)).not.toContain("secret text");
   });
 
   test("looks again at all leases that were dropped together, by one schedule that carries them", async () => {

@@ -55,8 +55,23 @@ test("a secret that cannot be asked for is warned of, and keeps none of the othe
   expect(values).toHaveLength(2);
   const message = "the age of a rotated secret is not known";
   expect(warnings).toEqual([
-    [message, { secret: "reports", reason: "secret arn:reports could not be described (X)" }],
-    [message, { secret: "master", reason: "it failed unexpectedly" }],
+    [
+      message,
+      {
+        secret: "reports",
+        errorType: "DatabaseUnavailableError",
+        reason: "secret arn:reports could not be described (X)",
+      },
+    ],
+    [
+      message,
+      {
+        secret: "master",
+        errorType: "InternalError",
+        reason: expect.stringMatching(/^it failed unexpectedly \(TypeError\)/),
+        frames: expect.any(Array),
+      },
+    ],
   ]);
 });
 

@@ -211,14 +211,20 @@ describe("the function", () => {
   });
 
   test.each([
-    ["AccessDeniedException", "ConfigError", /check the function's permissions/],
-    ["ThrottlingException", "DatabaseUnavailableError", /wait and retry$/],
+    [
+      "AccessDeniedException",
+      "AwsRefusedError",
+      /check the function's permission secretsmanager:DescribeSecret, /,
+    ],
+    ["ThrottlingException", "SecretsManagerUnavailableError", /wait and retry$/],
   ])("that meets %s fails with a %s", async (fault, name, text) => {
     failure = fault;
     const error: unknown = await call(event()).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({
       name,
-      message: expect.stringMatching(`secret ${ARN} could not be described \\(${fault}\\)`),
+      message: expect.stringMatching(
+        `secret ${ARN} could not be described \\(${fault} on secretsmanager:DescribeSecret\\)`,
+      ),
     });
     expect((error as Error).message).toMatch(text);
     expect(Object.keys(error as Error)).toEqual([]);

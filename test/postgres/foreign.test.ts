@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { LeaseRefusedError } from "../../core/errors.ts";
+import { ForeignRoleError, LeaseEndedError } from "../../core/errors.ts";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
 import { operate, type Status } from "../../core/leases/operation/operate.ts";
 import { sweep } from "../../core/leases/operation/sweep.ts";
@@ -72,8 +72,12 @@ describe("a role of a DBA's that is named like a lease", () => {
       await expect(revocation).rejects.toThrow(
         /named like a lease but is none.*nothing was touched/,
       );
-    for (const action of ["renew", "revoke", "lookup"])
-      await expect(lease.ask(ALIAS, { action, leaseId })).rejects.toBeInstanceOf(LeaseRefusedError);
+    for (const [action, refusal] of [
+      ["renew", LeaseEndedError],
+      ["revoke", ForeignRoleError],
+      ["lookup", LeaseEndedError],
+    ] as const)
+      await expect(lease.ask(ALIAS, { action, leaseId })).rejects.toBeInstanceOf(refusal);
     for (const selector of [
       { everything: true },
       { consumer: "user-service" },

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { LeaseRefusedError } from "../../core/errors.ts";
+import { LeaseEndedError } from "../../core/errors.ts";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
 import { revokeLease } from "../../core/leases/revocation/revoke.ts";
 import { type Issuer, issuer, logIn, loginRefusal, sqlStateFrom } from "../support/leases.ts";
@@ -100,7 +100,7 @@ describe("a lease", () => {
     );
     expect(left).toEqual([]);
     await expect(lease.ask("user-service--readonly", { action: "renew", leaseId })).rejects.toThrow(
-      LeaseRefusedError,
+      LeaseEndedError,
     );
     const again = await lease.ask("user-service--readonly", { action: "revoke", leaseId });
     expect(again).toMatchObject({ state: "gone" });

@@ -153,7 +153,7 @@ describe("an operator", () => {
   test("is told which leases could not be revoked, and the others are", async () => {
     const stubborn = (await leasesOf(lease.test))[2];
     const { engine } = lease.deps;
-    const no = { kind: "failed", code: "XX000" } as const;
+    const no = { kind: "failed", step: "latch", code: "XX000", passes: true } as const;
     const deps: Issuer["deps"] = {
       ...lease.deps,
       engine: {
@@ -168,11 +168,60 @@ describe("an operator", () => {
     const answer = await operate(deps, event, { actor: "operator", mayContinue: () => true });
     expect(answer).toMatchObject({
       revoked: 5,
-      failed: [expect.stringContaining(stubborn ?? "-")],
+      failed: [
+        {
+          leaseId: expect.stringContaining(stubborn ?? "-"),
+          errorType: "DatabaseUnavailableError",
+          reason: expect.stringMatching(/could not be latched \(step "latch", code XX000\)/),
+        },
+      ],
     });
     expect(await leasesOf(lease.test)).toEqual([stubborn]);
   });
 });
+
+test("a lease that the database refuses to revoke is told with step, code and remedy, wherever", async () => {
+  const { leaseId, username } = await lease.issue("user-service--readonly");
+  const everyIssuer = `select rolname from pg_roles where rolname ~ '^mf_${lease.test.tag}_issuer_'`;
+  const may = (attribute: string) =>
+    asked(
+      lease.test,
+      `do $$ declare r record; begin for r in ${everyIssuer} loop
+         execute format('alter role %I ${attribute}', r.rolname); end loop; end $$`,
+    );
+  const told = {
+    errorType: "StatementRejectedError",
+    reason: `lease ${leaseId} could not be latched: the database rejected step "latch" (code 42501); mayfly converge gives Mayfly's roles what they need; docs/errors.md has the step`,
+  };
+  await may("nocreaterole");
+  try {
+    const before = lease.audit.length;
+    const revoked = await ask<Revocations>({ action: "revoke", prefix: username });
+    expect(revoked).toEqual({
+      revoked: 0,
+      quarantined: 0,
+      unverified: 0,
+      failed: [{ leaseId, ...told }],
+    });
+    await backdate(lease.test, username);
+    expect(await ask({ action: "sweep" })).toMatchObject({
+      left: 1,
+      failed: [{ leaseId, ...told }],
+    });
+    const lines = lease.audit.slice(before);
+    expect(lines.filter(({ event }) => event === "lease.failed")).toEqual(
+      [1, 2].map(() => expect.objectContaining({ leaseId, actor: "operator", ...told })),
+    );
+    expect(lines.at(-1)).toMatchObject({ event: "sweep.finished", left: 1, failed: 1 });
+    await expect(ask({ action: "revoke", leaseId })).rejects.toMatchObject({
+      name: told.errorType,
+      message: told.reason,
+    });
+  } finally {
+    await may("createrole");
+  }
+  expect(await ask({ action: "revoke", leaseId })).toMatchObject({ state: "revoked" });
+}, 30_000);
 
 describe("an operator's request is refused, and nothing is sent,", () => {
   const anotherTag = "orders/readonly/mf_zzzz_readonly_a_00000000aaaaaaaaaaaaaa";

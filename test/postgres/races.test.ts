@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { LeaseRefusedError } from "../../core/errors.ts";
+import { LeaseEndedError, LimitReachedError } from "../../core/errors.ts";
 import type { Credential } from "../../core/leases/credential.ts";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
 import type { Receipt } from "../../core/leases/receipt.ts";
@@ -23,9 +23,8 @@ describe("24 callers at a limit of 10", () => {
     const results = await six.all(24, (instance) => instance.issue());
     expect(granted(results)).toHaveLength(10);
     for (const error of refused(results)) {
-      expect(error).toBeInstanceOf(LeaseRefusedError);
+      expect(error).toBeInstanceOf(LimitReachedError);
       expect(error).toMatchObject({
-        reason: "limit reached",
         message: expect.stringContaining("role readonly has 10 leases of at most 10"),
       });
     }
@@ -130,7 +129,7 @@ test("a lease that is renewed while it is revoked never logs in after the receip
     expect(receipt).toMatchObject({ state: "revoked" });
     expect(await loginRefusal(four.test, credential)).toBe("28P01");
     const results = await renewals;
-    for (const error of refused(results)) expect(error).toBeInstanceOf(LeaseRefusedError);
+    for (const error of refused(results)) expect(error).toBeInstanceOf(LeaseEndedError);
     outcomes.renewed += granted(results).length;
     outcomes.refused += refused(results).length;
     expect(await leftOf(four.test, credential, oid)).toEqual(NOTHING);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { InvalidRequestError, LeaseRefusedError, NotAllowedError } from "../../core/errors.ts";
+import { InvalidRequestError, LeaseEndedError, NotAllowedError } from "../../core/errors.ts";
 import type { Credential } from "../../core/leases/credential.ts";
 import { leasesOf } from "../support/evidence.ts";
 import { type Alias, type Issuer, issuer, logIn } from "../support/leases.ts";
@@ -231,7 +231,7 @@ test("a lease id that was made up is not found, or gone, and nothing is made or 
   const before = [await leasesOf(lease.test), lease.scheduler.creates()];
   for (const action of ["renew", "lookup"]) {
     const failure = lease.ask(ALIAS, { action, leaseId });
-    await expect(failure).rejects.toBeInstanceOf(LeaseRefusedError);
+    await expect(failure).rejects.toBeInstanceOf(LeaseEndedError);
     await expect(failure).rejects.toThrow(/request a new credential instead$/);
   }
   expect(await lease.ask(ALIAS, { action: "revoke", leaseId })).toMatchObject({ state: "gone" });

@@ -244,7 +244,7 @@ describe("a sweep of another server that dies", () => {
       askForOthers<LeaseRef, LatchOutcome>(
         leases,
         issued[1]?.username,
-        { kind: "failed", code: "XX000" },
+        { kind: "failed", step: "latch", code: "XX000", passes: true },
         (others) => engine.latch(others, options),
       );
     const some = await swept({ deps: { ...instance.deps, engine: { ...engine, latch } } });

@@ -135,8 +135,8 @@ test("a revocation that fails comes again when its message does, and fails no ot
   await lock.query("begin");
   await lock.query(`alter role "${stuck.username}" connection limit 5`);
   await eventually(() => auditOf(other.username, "lease.revoked").length > 0, { within: 40_000 });
-  await eventually(() => auditOf(stuck.username, "request.failed").length > 0, { within: 40_000 });
-  const [failed] = auditOf(stuck.username, "request.failed");
+  await eventually(() => auditOf(stuck.username, "lease.failed").length > 0, { within: 40_000 });
+  const [failed] = auditOf(stuck.username, "lease.failed");
   expect(failed).toMatchObject({ errorType: "DatabaseUnavailableError", leaseId: stuck.leaseId });
   await lock.query("rollback");
   await lock.end();

@@ -1,4 +1,4 @@
-import { DatabaseUnavailableError } from "../../core/errors.ts";
+import { UnavailableError } from "../../core/errors.ts";
 import type { ScheduleInput, Scheduler } from "../../core/leases/lease-ports.ts";
 
 export interface MemoryScheduler extends Scheduler {
@@ -24,7 +24,7 @@ export function memoryScheduler(): MemoryScheduler {
       creates += 1;
       if (failures > 0) {
         failures -= 1;
-        throw new DatabaseUnavailableError("the scheduler is down; wait and retry");
+        throw new UnavailableError("Scheduler", "the scheduler is down; wait and retry");
       }
       if (schedules.has(name)) return "exists";
       schedules.set(name, input);

@@ -1,13 +1,13 @@
 import { InvalidRequestError } from "../../errors.ts";
 import type { ConvergeReport } from "../../provisioning/report.ts";
 import type { Lease } from "../lease.ts";
-import { formatLeaseId, parseLeaseId, shown } from "../lease-id.ts";
+import { parseLeaseId, shown } from "../lease-id.ts";
 import type { LeaseDeps, Provisioner } from "../lease-ports.ts";
 import { forOnePass } from "../readers.ts";
 import type { Receipt } from "../receipt.ts";
 import { actionIn, fieldsOf, refuseUnknown } from "../requests/lease-request.ts";
 import { LEASE_STATES, type LeaseView, stateOf } from "../requests/lookup.ts";
-import { revokeLease, revokeMany } from "../revocation/revoke.ts";
+import { type FailedLease, failedIn, revokeLease, revokeMany } from "../revocation/revoke.ts";
 import { allPages, type LeaseFilter, type LeaseList, listLeases, readPage } from "./list.ts";
 import { type SweepOptions, type SweepReport, sweep } from "./sweep.ts";
 
@@ -17,8 +17,8 @@ export interface Revocations {
   readonly quarantined: number;
   /** Latched, but a reader could not be looked at; the sweep looks again. */
   readonly unverified: number;
-  readonly failed: readonly string[];
-  /** Continue after this name: time ran out. */
+  readonly failed: readonly FailedLease[];
+  /** Continue after this name: time ran out, or the answer is full. */
   readonly next?: string;
 }
 
@@ -50,6 +50,9 @@ type Fields = Readonly<Record<string, unknown>>;
 type Action = (deps: OperateDeps, fields: Fields, options: SweepOptions) => Promise<OperatorAnswer>;
 
 const MAX_LIMIT = 500;
+
+/** One call answers about so many failures: an answer has 6 MB. */
+const MOST_FAILURES = 1_000;
 
 /** Leases that break-glass revokes together, before it looks at the clock again. */
 const BATCH = 200;
@@ -140,23 +143,17 @@ async function revokeAll(
   { actor, mayContinue }: SweepOptions,
 ): Promise<Revocations> {
   const deps = forOnePass(all);
-  const failed: string[] = [];
+  const failed: FailedLease[] = [];
   const tally = { revoked: 0, quarantined: 0, unverified: 0 };
   let after: string | undefined = from;
   while (after !== undefined) {
-    if (!mayContinue()) return { ...tally, failed, next: after };
+    if (!mayContinue() || failed.length >= MOST_FAILURES) return { ...tally, failed, next: after };
     const { leases, next } = await readPage(deps, after, BATCH);
     const chosen = leases.filter(selected);
-    const done = await revokeMany(deps, chosen, { onlyIfDue: false, actor }).catch(
-      (error: unknown) =>
-        chosen.map(({ name, username }) => ({
-          leaseId: formatLeaseId(deps.database, name.role, username),
-          error,
-        })),
-    );
+    const done = await revokeMany(deps, chosen, { onlyIfDue: false, actor });
+    failed.push(...failedIn(done));
     for (const each of done)
-      if ("error" in each) failed.push(each.leaseId);
-      else {
+      if ("receipt" in each) {
         const { state } = each.receipt;
         tally[state === "quarantined" || state === "unverified" ? state : "revoked"] += 1;
       }

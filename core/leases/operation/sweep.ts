@@ -1,13 +1,18 @@
 import type { Actor } from "../../audit.ts";
 import { between, epochSecondsCeil, type Instant, minutes, toSeconds } from "../../time.ts";
 import { isDue, type Lease } from "../lease.ts";
-import { parseLeaseId } from "../lease-id.ts";
+import { formatLeaseId, parseLeaseId } from "../lease-id.ts";
 import { parseLeaseName } from "../lease-name.ts";
 import type { LeaseDeps, Metric, Stray } from "../lease-ports.ts";
-import { askReaders, endEverywhere, forOnePass, unseenIn } from "../readers.ts";
+import { askReaders, endEverywhere, forOnePass, type UnseenReader, unseenIn } from "../readers.ts";
 import { adopt, RESTORE_ACTOR } from "../requests/restore.ts";
 import { unseenStrays } from "../revocation/end-and-drop.ts";
-import { type RevokeOptions, revokeMany } from "../revocation/revoke.ts";
+import {
+  type FailedLease,
+  failedIn,
+  type RevokeOptions,
+  revokeMany,
+} from "../revocation/revoke.ts";
 import {
   parseScheduleName,
   type ScheduleName,
@@ -25,6 +30,11 @@ export interface SweepReport {
   readonly unverified: number;
   /** Due leases that this sweep had no time for, or that failed; the next one takes them. */
   readonly left: number;
+  /**
+   * What could not be done with which lease, and why: a revocation, or a schedule. At most 1,000 of
+   * them; each has an audit line too.
+   */
+  readonly failed: readonly FailedLease[];
   /** Live leases that had no schedule and now have one. */
   readonly schedulesMade: number;
   /** Schedules whose lease is gone. */
@@ -38,7 +48,7 @@ export interface SweepReport {
   /** What the groups of dynamic roles own, and other roles of Mayfly's that should own nothing: not touched. */
   readonly strays: readonly Stray[];
   /** Readers that could not be asked for such sessions; absent when there is none. */
-  readonly unseen?: readonly string[];
+  readonly unseen?: readonly UnseenReader[];
   readonly foreign: readonly ForeignRole[];
   /** Rotated secrets that are older than 1.5 times their period; absent when there is none to look at. */
   readonly secretsOverdue?: readonly string[];
@@ -104,9 +114,10 @@ async function sweepTelling(
   const how = { onlyIfDue: !isOther, actor: isOther ? RESTORE_ACTOR : options.actor };
   const known = new Set<string>();
   const due: Lease[] = [];
-  const unscheduled: Lease[] = [];
+  const unscheduled: (Lease & { readonly expiresAt: Instant })[] = [];
   const latched: Lease[] = [];
   const foreign: ForeignRole[] = [];
+  const failed: FailedLease[] = [];
   const tally = { live: 0, revoked: 0, quarantined: 0, unverified: 0, left: 0, schedulesMade: 0 };
   for await (const page of allPages(deps)) {
     for (const role of page.foreign) {
@@ -121,31 +132,45 @@ async function sweepTelling(
       } else if (isOther || isDue(lease, page.now)) due.push(lease);
       else {
         tally.live += 1;
+        const { expiresAt } = lease;
         const own = schedules && (schedules.get(lease.name.random) ?? []);
-        if (own && !hasSchedule(lease, own, page.now)) unscheduled.push(lease);
+        if (own && expiresAt !== undefined && !hasSchedule(expiresAt, own, page.now))
+          unscheduled.push({ ...lease, expiresAt });
       }
     }
     // until they are revoked; of none at all a list says nothing before its last page
     if (due.length > 0) seen.left = due.length;
   }
   seen.foreign = foreign;
-  for (const state of await revokeThem(able, due, how, options)) tally[state] += 1;
+  const dueOnes = await revokeThem(able, due, how, options);
+  for (const state of dueOnes.states) tally[state] += 1;
+  failed.push(...dueOnes.failed);
   seen.left = tally.left;
   if (isOther) await adopt(deps, sighting, tally);
   for (const lease of unscheduled)
-    if (options.mayContinue() && (await mendSchedule(deps, lease))) tally.schedulesMade += 1;
-  for (const state of await revokeThem(able, latched, how, options)) tally[state] += 1;
+    if (options.mayContinue()) {
+      const failure = await mendSchedule(deps, lease);
+      if (failure === undefined) tally.schedulesMade += 1;
+      else failed.push(failure);
+    }
+  const latchedOnes = await revokeThem(able, latched, how, options);
+  for (const state of latchedOnes.states) tally[state] += 1;
+  failed.push(...latchedOnes.failed);
   Object.assign(seen, { quarantined: tally.quarantined, unverified: tally.unverified });
   seen.left = tally.left;
   const orphans = await removeOrphans(deps, schedules ?? new Map(), known, options);
   seen.stragglersEnded = orphans.stragglersEnded;
   const unknown = await findUnknown(deps);
   const secrets = await lookAtSecrets(options);
-  const report = { ...tally, ...orphans, ...unknown, ...secrets, foreign, server };
+  const told = failed.slice(0, MOST_FAILURES_TOLD);
+  const report = { ...tally, failed: told, ...orphans, ...unknown, ...secrets, foreign, server };
   Object.assign(seen, report);
   if (schedules === undefined) throw failure;
   return report;
 }
+
+/** As many as an answer has room for, whatever the reasons say. */
+const MOST_FAILURES_TOLD = 1_000;
 
 /** A Scheduler that could not be asked is not asked again for each lease: that takes seconds. */
 const withoutScheduler = (deps: LeaseDeps, failure: unknown): LeaseDeps => ({
@@ -185,6 +210,9 @@ function isItsTurn({ name, record }: Lease, now: Instant): boolean {
   return place % TURNS === Math.floor(now / PERIOD) % TURNS;
 }
 
+/** What a sweep made of one lease. `left`: for the next one. */
+type SweptState = "revoked" | "quarantined" | "unverified" | "left" | "live";
+
 /** Most leases that are revoked together: one that is stuck delays no more than these. */
 const BATCH = 200;
 
@@ -194,13 +222,14 @@ async function revokeThem(
   leases: readonly Lease[],
   how: RevokeOptions,
   { mayContinue }: SweepOptions,
-): Promise<readonly ("revoked" | "quarantined" | "unverified" | "left" | "live")[]> {
+): Promise<{ readonly states: readonly SweptState[]; readonly failed: readonly FailedLease[] }> {
   const sorted = leases.toSorted((a, b) => a.name.shard - b.name.shard);
-  const states: ("revoked" | "quarantined" | "unverified" | "left" | "live")[] = [];
+  const states: SweptState[] = [];
+  const failed: FailedLease[] = [];
   for (let start = 0; start < sorted.length; start += BATCH) {
     const batch = sorted.slice(start, start + BATCH);
-    // what cannot be revoked now must not keep the others
-    const done = mayContinue() ? await revokeMany(deps, batch, how).catch(() => []) : [];
+    const done = mayContinue() ? await revokeMany(deps, batch, how) : [];
+    failed.push(...failedIn(done));
     for (const [i] of batch.entries()) {
       const revocation = done[i];
       if (revocation === undefined || "error" in revocation) states.push("left");
@@ -209,7 +238,7 @@ async function revokeThem(
       else states.push(revocation.receipt.state);
     }
   }
-  return states;
+  return { states, failed };
 }
 
 /** A schedule that has not fired this long after its time will not. */
@@ -217,21 +246,28 @@ const STALE = minutes(10);
 
 /** Whether one of a live lease's schedules stands at or before its expiry. */
 function hasSchedule(
-  { expiresAt }: Lease,
+  expiresAt: Instant,
   schedules: readonly ListedSchedule[],
   now: Instant,
 ): boolean {
-  if (expiresAt === undefined) return true;
   const last = epochSecondsCeil(expiresAt);
   const first = epochSecondsCeil(now) - toSeconds(STALE);
   return schedules.some(({ recheck, atEpochSeconds: at }) => !recheck && at >= first && at <= last);
 }
 
-async function mendSchedule(deps: LeaseDeps, lease: Lease): Promise<boolean> {
-  const { expiresAt } = lease;
-  if (expiresAt === undefined || !(await scheduleRevocation(deps, lease, expiresAt))) return false;
-  deps.telemetry.measure("SchedulesRepaired", 1);
-  return true;
+/** @returns why the schedule could not be made. */
+async function mendSchedule(
+  deps: LeaseDeps,
+  { expiresAt, ...lease }: Lease & { readonly expiresAt: Instant },
+): Promise<FailedLease | undefined> {
+  const failure = await scheduleRevocation(deps, lease, expiresAt);
+  if (failure === undefined) deps.telemetry.measure("SchedulesRepaired", 1);
+  return (
+    failure && {
+      leaseId: formatLeaseId(deps.database, lease.name.role, lease.username),
+      ...failure,
+    }
+  );
 }
 
 /** End what is left of leases that are gone, by the incarnation in their schedules, and remove those. */
@@ -318,5 +354,8 @@ function tell({ telemetry }: LeaseDeps, seen: Seen): void {
   measure("UnknownMembers", seen.unknownMembers?.length);
   measure("StrayObjects", seen.strays && sumOf(seen.strays));
   if (stragglersEnded > 0) telemetry.measure("StragglersEnded", stragglersEnded);
-  if (seen.live !== undefined) telemetry.audit({ event: "sweep.finished", ...seen });
+  // each failure has a line of its own
+  const { failed = [], ...report } = seen;
+  if (seen.live !== undefined)
+    telemetry.audit({ event: "sweep.finished", ...report, failed: failed.length });
 }

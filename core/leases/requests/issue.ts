@@ -1,5 +1,5 @@
 import { base32 } from "../../base32.ts";
-import { InvalidRequestError, LeaseRefusedError } from "../../errors.ts";
+import { InvalidRequestError, LimitReachedError } from "../../errors.ts";
 import { derivedPassword, randomPassword } from "../../password.ts";
 import type { Secret } from "../../secret.ts";
 import { iso } from "../../time.ts";
@@ -40,7 +40,7 @@ type IssueRequest = Extract<ConsumerRequest, { action: "issue" }>;
  *
  * The name is chosen before anything is sent, so an answer that got lost is found again by it.
  *
- * @throws LeaseRefusedError at a limit; nothing was created.
+ * @throws LimitReachedError at a limit; nothing was created.
  * @throws NotAllowedError when the grant is not declared.
  * @throws InvalidRequestError when the role does not allow what was asked.
  */
@@ -103,8 +103,7 @@ function orRefuse(outcome: IssueOutcome, grant: Grant, request: IssueRequest): I
       );
     case "limit": {
       const who = outcome.scope === "role" ? `role ${role}` : `${consumer} for role ${role}`;
-      throw new LeaseRefusedError(
-        "limit reached",
+      throw new LimitReachedError(
         `${who} has ${outcome.count} leases of at most ${outcome.limit}, latched ones with them; revoke what is not used, send an idempotencyKey so that restarts do not add up, or raise the limit in the configuration`,
       );
     }
@@ -131,7 +130,7 @@ async function render(
   if (name === undefined) throw new Error(`${username} is not the name of a lease`);
   const scheduled =
     kind === "replayed" ||
-    (await scheduleRevocation(deps, { name, username, incarnation }, expiresAt));
+    (await scheduleRevocation(deps, { name, username, incarnation }, expiresAt)) === undefined;
   deps.telemetry.audit({
     event: kind === "issued" ? "lease.issued" : "lease.replayed",
     leaseId: formatLeaseId(deps.database, grant.role, username),

@@ -1,9 +1,9 @@
-import { LeaseRefusedError } from "../../errors.ts";
+import { LeaseEndedError } from "../../errors.ts";
 import { type Instant, iso } from "../../time.ts";
 import { isDue, type Lease } from "../lease.ts";
 import { formatLeaseId, type LeaseId } from "../lease-id.ts";
 import type { LeaseDeps } from "../lease-ports.ts";
-import { askReaders } from "../readers.ts";
+import { askReaders, type UnseenReader } from "../readers.ts";
 
 /**
  * `live`: may log in. `expired`: its time is up, its revocation is due. `quarantined`: latched, not
@@ -47,13 +47,13 @@ export interface LeaseLookup extends LeaseView {
   /** On every server that could be asked. */
   readonly sessions: number;
   /** Readers that could not be asked; absent when there is none. */
-  readonly unseen?: readonly string[];
+  readonly unseen?: readonly UnseenReader[];
 }
 
 /**
  * A lease and how many sessions it has open, on the writer and its readers.
  *
- * @throws LeaseRefusedError when no such lease exists any more.
+ * @throws LeaseEndedError when no such lease exists any more.
  */
 export async function lookUpLease(
   deps: Pick<LeaseDeps, "engine" | "readers" | "database">,
@@ -69,8 +69,7 @@ export async function lookUpLease(
       ...(unseen.length > 0 && { unseen }),
     };
   }
-  throw new LeaseRefusedError(
-    "not found",
+  throw new LeaseEndedError(
     `lease ${formatLeaseId(id.database, id.name.role, id.username)} does not exist: it was revoked, or never issued; request a new credential instead`,
   );
 }

@@ -1,4 +1,4 @@
-import { LeaseRefusedError, type RefusalReason } from "../../errors.ts";
+import { LeaseEndedError } from "../../errors.ts";
 import { iso } from "../../time.ts";
 import { refreshPoint } from "../credential.ts";
 import { type Grant, refuseTtl, refuseUndeclared } from "../grants.ts";
@@ -20,7 +20,7 @@ export interface Renewal {
  * needs no new schedule, since the one that stands finds the lease renewed when it fires, and makes
  * the next.
  *
- * @throws LeaseRefusedError when the lease is gone, revoked or expired.
+ * @throws LeaseEndedError when the lease is gone, revoked or expired.
  * @throws NotAllowedError when the grant is declared no more.
  * @throws InvalidRequestError when ttlSeconds is more than is declared.
  */
@@ -58,8 +58,7 @@ export async function renewLease(
   };
 }
 
-const refusal = (leaseId: string, reason: RefusalReason): LeaseRefusedError =>
-  new LeaseRefusedError(
-    reason,
+const refusal = (leaseId: string, reason: "not found" | "revoked" | "expired"): LeaseEndedError =>
+  new LeaseEndedError(
     `lease ${leaseId} cannot be renewed: ${reason}; request a new credential instead`,
   );

@@ -1,13 +1,28 @@
 import { reasonOf } from "../../reason.ts";
 import { type Instant, plus, seconds } from "../../time.ts";
 import type { LeaseRef } from "../lease.ts";
-import type { Blocker, Cleared, DropOutcome, LeaseDeps, Littered } from "../lease-ports.ts";
+import type {
+  Blocker,
+  Cleared,
+  DropOutcome,
+  EngineFailure,
+  LeaseDeps,
+  Littered,
+} from "../lease-ports.ts";
 
 /** What became of a lease that was to be dropped, and what was cleared for that. */
 export interface Dropped {
   readonly outcome: DropOutcome;
   readonly cleared: readonly Cleared[];
 }
+
+/** An engine that answers for fewer leases than it was asked about. */
+export const NO_ANSWER: EngineFailure = {
+  kind: "failed",
+  step: "drop",
+  code: "no answer",
+  passes: true,
+};
 
 /** How often litter is looked for: a second revocation may take a lease back in the middle. */
 const ROUNDS = 3;
@@ -32,7 +47,7 @@ export async function dropAll(
   for (let round = 1; littered.length > 0 && round <= ROUNDS; round++)
     littered = await clear(deps, littered, { outcomes, cleared, until });
   return leases.map((lease) => ({
-    outcome: outcomes.get(lease) ?? { kind: "failed", code: "no answer" },
+    outcome: outcomes.get(lease) ?? NO_ANSWER,
     cleared: cleared.get(lease) ?? [],
   }));
 }
@@ -45,7 +60,7 @@ async function drop(
 ): Promise<readonly Littered[]> {
   const found = await engine.drop(leases);
   return leases.flatMap((lease, i) => {
-    const outcome = found[i] ?? { kind: "failed", code: "no answer" };
+    const outcome = found[i] ?? NO_ANSWER;
     outcomes.set(lease, outcome);
     if (outcome.kind !== "blocked" || outcome.litter.length === 0) return [];
     return [{ lease, databases: [...new Set(outcome.litter.map(({ database }) => database))] }];
@@ -100,7 +115,7 @@ async function lend(
     "lend",
   );
   return littered.filter(({ lease }, i) => {
-    const answer = answers[i] ?? { kind: "failed", code: "no answer" };
+    const answer = answers[i] ?? NO_ANSWER;
     if (answer.kind === "lent") return true;
     const code = answer.kind === "failed" ? ` (${answer.code})` : "";
     explain(outcomes, lease, `the lease could not be lent to the janitor: ${answer.kind}${code}`);

@@ -3,11 +3,18 @@ import { reasonOf } from "../../reason.ts";
 import { between, type Instant, plus } from "../../time.ts";
 import type { LeaseRef } from "../lease.ts";
 import type { LeaseName } from "../lease-name.ts";
-import type { Blocker, LatchOutcome, LeaseDeps, SessionsEnded, Stray } from "../lease-ports.ts";
+import type {
+  Blocker,
+  EngineFailure,
+  LatchOutcome,
+  LeaseDeps,
+  SessionsEnded,
+  Stray,
+} from "../lease-ports.ts";
 import { endEverywhere, followReaders, type ReaderSeen } from "../readers.ts";
 import type { Observations } from "../receipt.ts";
 import { bothSeen, endAllSessions } from "../sessions.ts";
-import { type Dropped, dropAll } from "./drop.ts";
+import { dropAll, NO_ANSWER } from "./drop.ts";
 import { RECHECK_AFTER, scheduleRecheck } from "./schedules.ts";
 
 type Seen = Omit<Observations, "leaseId" | "incarnation" | "expiresAt" | "state">;
@@ -15,7 +22,7 @@ type Seen = Omit<Observations, "leaseId" | "incarnation" | "expiresAt" | "state"
 /** What the second phase made of one lease. */
 export type Ending =
   | (Seen & { readonly state: "revoked" | "gone" | Kept["state"] })
-  | { readonly state: "failed"; readonly code: string };
+  | { readonly state: "failed"; readonly failure: EngineFailure };
 
 /** A lease that was latched, for the second phase. */
 export interface Latched {
@@ -83,7 +90,7 @@ export async function endAndDrop(
     await scheduleRecheck(deps, [first, ...others], lastLogins);
   for (const { announce } of dropping) announce();
   for (const [lease, ending] of await drop(deps, dropping)) endings.set(lease, ending);
-  return roles.map((lease) => endings.get(lease) ?? { state: "failed", code: "no answer" });
+  return roles.map((lease) => endings.get(lease) ?? { state: "failed", failure: NO_ANSWER });
 }
 
 /** Those that were ended by the latch itself count too. */
@@ -113,8 +120,8 @@ async function drop(
   );
   return cases.map((each, i) => {
     const { lease, latch, latchedAt, before } = each;
-    const { outcome, cleared } = dropped[i] ?? NO_ANSWER;
-    if (outcome.kind === "failed") return [lease, { state: "failed", code: outcome.code }] as const;
+    const { outcome, cleared } = dropped[i] ?? { outcome: NO_ANSWER, cleared: [] };
+    if (outcome.kind === "failed") return [lease, { state: "failed", failure: outcome }] as const;
     if (outcome.kind === "blocked") {
       const blockers = [...outcome.blockers, ...latch.memberships];
       return [lease, { state: "quarantined", latchedAt, before, blockers, cleared }] as const;
@@ -160,8 +167,6 @@ export const unseenStrays = (owner: string, error: unknown): Stray => ({
   count: 1,
   why: reasonOf(error),
 });
-
-const NO_ANSWER: Dropped = { outcome: { kind: "failed", code: "no answer" }, cleared: [] };
 
 /** A role that stays: nobody can log in with it. */
 interface Kept {

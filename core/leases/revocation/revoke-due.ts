@@ -1,7 +1,7 @@
-import { DatabaseUnavailableError } from "../../errors.ts";
-import { reasonOf } from "../../reason.ts";
+import { OutOfTimeError } from "../../errors.ts";
+import { auditedFacts } from "../../reason.ts";
 import { isDue, type Lease, type LeaseRef } from "../lease.ts";
-import { parseLeaseId } from "../lease-id.ts";
+import { formatLeaseId, parseLeaseId } from "../lease-id.ts";
 import type { LeaseDeps, ScheduledLease, ScheduleInput } from "../lease-ports.ts";
 import { forOnePass } from "../readers.ts";
 import { type Revocation, revokeMany } from "./revoke.ts";
@@ -47,25 +47,25 @@ export async function revokeDue(
     const batch = keys.slice(start, start + BATCH);
     const refs = batch.flatMap((key) => leases.get(key) ?? []);
     const revocations = mayContinue()
-      ? await revokeMany(deps, refs, { onlyIfDue: true, actor: "schedule" }).catch(
-          (error: unknown) => batch.map((key): Revocation => ({ leaseId: key, error })),
-        )
+      ? await revokeMany(deps, refs, { onlyIfDue: true, actor: "schedule" })
       : [];
     for (const [i, key] of batch.entries()) {
       const revocation = revocations[i];
       if (revocation !== undefined) done.set(key, revocation);
     }
   }
+  for (const [key, { name, username }] of leases)
+    if (!done.has(key))
+      done.set(key, notReached(deps, formatLeaseId(deps.database, name.role, username)));
   const wereDue = [...done.values()].some(
     (each) => "receipt" in each && each.receipt.state === "revoked",
   );
   const [first] = leases.values();
   if (moreWait && wereDue && first !== undefined) await revokeOthers(deps, first, mayContinue);
   return inputs.map((input) => ({
-    revocations: leasesOf(input).map((each) => {
-      const { leaseId } = each;
+    revocations: leasesOf(input).flatMap((each) => {
       const revocation = done.get(keyOf(each));
-      return revocation === undefined ? notReached(leaseId) : { ...revocation, leaseId };
+      return revocation === undefined ? [] : [{ ...revocation, leaseId: each.leaseId }];
     }),
   }));
 }
@@ -89,7 +89,7 @@ async function revokeOthers(
       await revokeMany(deps, due, { onlyIfDue: true, actor: "schedule" });
     }
   } catch (error) {
-    deps.telemetry.audit({ event: "request.failed", actor: "schedule", reason: reasonOf(error) });
+    deps.telemetry.audit({ event: "request.failed", actor: "schedule", ...auditedFacts(error) });
   }
 }
 
@@ -118,9 +118,11 @@ const leasesOf = (input: ScheduleInput): readonly ScheduledLease[] =>
 
 const keyOf = ({ leaseId, incarnation }: ScheduledLease): string => `${leaseId} ${incarnation}`;
 
-const notReached = (leaseId: string): Revocation => ({
-  leaseId,
-  error: new DatabaseUnavailableError(
+/** There was no time left for it. */
+function notReached({ telemetry }: LeaseDeps, leaseId: string): Revocation {
+  const error = new OutOfTimeError(
     `there was no time left to revoke lease ${leaseId}; its message comes again, and the sweep may be there before`,
-  ),
-});
+  );
+  telemetry.audit({ event: "lease.failed", leaseId, actor: "schedule", ...auditedFacts(error) });
+  return { leaseId, error };
+}

@@ -1,11 +1,20 @@
 import type { Actor } from "../../audit.ts";
-import { DatabaseUnavailableError, InvalidRequestError, LeaseRefusedError } from "../../errors.ts";
+import {
+  DatabaseUnavailableError,
+  ForeignRoleError,
+  InvalidRequestError,
+  type MayflyError,
+  StatementRejectedError,
+  UnavailableError,
+} from "../../errors.ts";
+import { auditedFacts, type ErrorFacts, factsOf } from "../../reason.ts";
 import { between, type Instant, seconds } from "../../time.ts";
 import type { LeaseRef } from "../lease.ts";
 import { formatLeaseId, type LeaseId } from "../lease-id.ts";
-import type { LatchOutcome, LeaseDeps } from "../lease-ports.ts";
+import type { EngineFailure, LatchOutcome, LeaseDeps } from "../lease-ports.ts";
 import { endEverywhere, unseenIn } from "../readers.ts";
 import { type Receipt, receiptOf } from "../receipt.ts";
+import { NO_ANSWER } from "./drop.ts";
 import { type Ending, endAndDrop } from "./end-and-drop.ts";
 import { rescheduleRevocation } from "./schedules.ts";
 
@@ -20,13 +29,24 @@ export type Revocation =
   | { readonly leaseId: string; readonly receipt: Receipt }
   | { readonly leaseId: string; readonly error: unknown };
 
+/** A lease that could not be revoked, as answers tell it. */
+export interface FailedLease extends ErrorFacts {
+  readonly leaseId: string;
+}
+
+/** Those of several that failed. */
+export const failedIn = (revocations: readonly Revocation[]): readonly FailedLease[] =>
+  revocations.flatMap((each) =>
+    "error" in each ? [{ leaseId: each.leaseId, ...factsOf(each.error) }] : [],
+  );
+
 /** A schedule that fires this little too early, by the database's clock, waits instead. */
 const PATIENCE = seconds(2);
 
 /**
  * Revoke one lease by its id. Safe to repeat at any point.
  *
- * @throws LeaseRefusedError when the role is no lease of ours: it is not touched.
+ * @throws ForeignRoleError when the role is no lease of ours: it is not touched.
  * @throws DatabaseUnavailableError when a server was out of reach: call again.
  */
 export async function revokeLease(
@@ -50,12 +70,32 @@ export async function revokeLease(
 
 /**
  * Revoke leases together: latch them, end their sessions, drop them, end stragglers, each phase for all
- * of them at once. Safe to repeat at any point.
+ * of them at once. Safe to repeat at any point. Never rejects; what fails is told in an audit line.
  *
  * @returns for each lease, in the same order, a receipt or why there is none.
- * @throws DatabaseUnavailableError when the writer was out of reach: nothing is known of any of them.
  */
 export async function revokeMany(
+  deps: LeaseDeps,
+  leases: readonly LeaseRef[],
+  options: RevokeOptions,
+): Promise<readonly Revocation[]> {
+  const revocations = await revokeTogether(deps, leases, options).catch((error: unknown) =>
+    leases.map((lease): Revocation => ({ leaseId: leaseIdOf(deps, lease), error })),
+  );
+  for (const [i, lease] of leases.entries()) {
+    const each = revocations[i];
+    if (each !== undefined && "error" in each)
+      deps.telemetry.audit({
+        event: "lease.failed",
+        ...identity(deps, lease, options),
+        ...auditedFacts(each.error),
+      });
+  }
+  return revocations;
+}
+
+/** @throws DatabaseUnavailableError when the writer was out of reach: nothing is known of any lease. */
+async function revokeTogether(
   deps: LeaseDeps,
   leases: readonly LeaseRef[],
   options: RevokeOptions,
@@ -147,18 +187,19 @@ async function leaveAlone(
   if (outcome?.kind === "foreign") throw refuseForeign(deps, lease.username, outcome.why);
   if (outcome?.kind === "invalid") throw new InvalidRequestError(outcome.why);
   if (outcome?.kind === "other")
-    throw new LeaseRefusedError(
-      "not found",
+    throw new InvalidRequestError(
       `lease ${leaseId} exists, but not as ${incarnation}; nothing was touched: send what its schedule carries, or revoke it by its leaseId`,
     );
   if (outcome?.kind !== "not due")
-    throw new DatabaseUnavailableError(
-      `lease ${leaseId} could not be latched (${outcome?.kind === "failed" ? outcome.code : "no answer"}); do the same again`,
+    throw errorOf(
+      outcome?.kind === "failed" ? outcome : NO_ANSWER,
+      `lease ${leaseId} could not be latched`,
     );
   const { expiresAt, at } = outcome;
   if (expiresAt !== undefined && !(await rescheduleRevocation(deps, lease, expiresAt, at)))
-    throw new DatabaseUnavailableError(
-      `the next revocation of lease ${leaseId} could not be scheduled; the sweep will do it`,
+    throw new UnavailableError(
+      "Scheduler",
+      `the next revocation of lease ${leaseId} could not be scheduled, since each name of its schedule is taken; the sweep makes it`,
     );
   const receipt = receiptOf({
     leaseId,
@@ -179,8 +220,9 @@ function finish(
 ): Receipt {
   const { telemetry } = deps;
   if (ending.state === "failed")
-    throw new DatabaseUnavailableError(
-      `lease ${leaseIdOf(deps, lease)} is latched, and its role could not be dropped (${ending.code}); do the same again`,
+    throw errorOf(
+      ending.failure,
+      `lease ${leaseIdOf(deps, lease)} is latched, and its role could not be dropped`,
     );
   const receipt = receiptOf({
     ...ending,
@@ -198,10 +240,17 @@ function finish(
   return receipt;
 }
 
-function refuseForeign(deps: LeaseDeps, username: string, why: string): LeaseRefusedError {
+/** What an engine's failure means for whoever asked. */
+const errorOf = ({ step, code, passes }: EngineFailure, what: string): MayflyError =>
+  passes
+    ? new DatabaseUnavailableError(`${what} (step "${step}", code ${code}); do the same again`)
+    : new StatementRejectedError(step, code, {
+        remedy: "mayfly converge gives Mayfly's roles what they need; docs/errors.md has the step",
+      }).about(what);
+
+function refuseForeign(deps: LeaseDeps, username: string, why: string): ForeignRoleError {
   deps.telemetry.audit({ event: "role.foreign", username, why });
-  return new LeaseRefusedError(
-    "not found",
+  return new ForeignRoleError(
     `role ${username} is named like a lease but is none: ${why}; nothing was touched, a DBA must look at it`,
   );
 }

@@ -1,5 +1,5 @@
 import { InvalidRequestError } from "../../errors.ts";
-import { reasonOf } from "../../reason.ts";
+import { auditedFacts, type ErrorFacts, factsOf } from "../../reason.ts";
 import { between, epochSecondsCeil, type Instant, minutes, plus, seconds } from "../../time.ts";
 import type { LeaseRef } from "../lease.ts";
 import { formatLeaseId, parseLeaseId } from "../lease-id.ts";
@@ -69,14 +69,14 @@ export const RECHECK_AFTER = seconds(60);
 /**
  * Make the schedule that revokes a lease when it expires.
  *
- * @returns false when it could not be made: the lease stands, the failure is counted, and the
- *   sweep makes the schedule.
+ * @returns why it could not be made, or `undefined` when it was: the lease stands, the failure is
+ *   told and counted, and the sweep makes the schedule.
  */
 export async function scheduleRevocation(
   deps: LeaseDeps,
   lease: LeaseRef,
   at: Instant,
-): Promise<boolean> {
+): Promise<ErrorFacts | undefined> {
   return attempt(
     deps,
     inputOf(deps, lease),
@@ -114,7 +114,7 @@ export const scheduleRecheck = (
   deps: LeaseDeps,
   leases: readonly [LeaseRef, ...LeaseRef[]],
   latchedAt: Instant,
-): Promise<boolean> =>
+): Promise<ErrorFacts | undefined> =>
   attempt(
     deps,
     { recheck: leases.map((lease) => inputOf(deps, lease)) },
@@ -127,12 +127,12 @@ async function attempt(
   input: ScheduleInput,
   nameAt: (second: number) => string,
   second: number,
-): Promise<boolean> {
+): Promise<ErrorFacts | undefined> {
   const schedule = nameAt(second);
   for (let left = ATTEMPTS; ; left--) {
     try {
       await deps.scheduler.create(schedule, second, input);
-      return true;
+      return undefined;
     } catch (error) {
       if (left > 1) {
         await deps.time.wait(PAUSE);
@@ -140,13 +140,13 @@ async function attempt(
       }
       const of = "leaseId" in input ? { leaseId: input.leaseId } : {};
       deps.telemetry.audit({
-        event: "lease.unscheduled",
+        event: "schedule.failed",
         ...of,
         schedule,
-        reason: reasonOf(error),
+        ...auditedFacts(error),
       });
       deps.telemetry.measure("SchedulesFailed", 1);
-      return false;
+      return factsOf(error);
     }
   }
 }

@@ -17,10 +17,12 @@ const UNTRUSTED =
 /** Every SQLSTATE has a digit, which sets it apart from errnos of five letters: `EPIPE`. */
 const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/;
 
+export const isSqlState = (code: string): boolean => SQLSTATE.test(code);
+
 /** The SQLSTATE of a server error, or `undefined` for everything else. */
 export function sqlStateOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === "string" && SQLSTATE.test(code) ? code : undefined;
+  return typeof code === "string" && isSqlState(code) ? code : undefined;
 }
 
 /** What the driver itself says, in words that follow no server's language. */

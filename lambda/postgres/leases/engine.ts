@@ -5,6 +5,7 @@ import type {
   Blocker,
   DropOutcome,
   Engine,
+  EngineFailure,
   Incarnate,
   IssueOutcome,
   LatchOptions,
@@ -18,14 +19,16 @@ import type { Sighting } from "../../../core/leases/server.ts";
 import { groupRoleName } from "../../../core/names.ts";
 import { type Instant, plus, seconds, type Time } from "../../../core/time.ts";
 import { noteExhaustion } from "../connection/exhaustion.ts";
+import { isSqlState } from "../connection/from-pg-error.ts";
 import type { Maintenance } from "../connection/maintenance.ts";
 import { pause, retryContended } from "../connection/retry.ts";
 import { scramVerifier } from "../connection/scram.ts";
-import { CONTENDED, DEPENDENTS, LOCKED } from "../connection/sqlstates.ts";
+import { CONTENDED, DENIED, DEPENDENTS, LOCKED, TRANSIENT } from "../connection/sqlstates.ts";
 import { type CallDeps, call } from "./call.ts";
 import { isLitter } from "./janitor.ts";
 import { type RoleRow, recognise } from "./recognise.ts";
 import { mark, type SightingRow, timelineOf } from "./server-statements.ts";
+import type { Verb } from "./verbs.ts";
 
 export interface EngineDeps {
   readonly maintenance: Pick<Maintenance, "query">;
@@ -98,7 +101,7 @@ export function postgresEngine(deps: EngineDeps): Engine {
       return leases.map((lease) => {
         const why = faultOf(lease);
         if (why !== undefined) return { kind: "invalid", why };
-        return outcomes[valid.indexOf(lease)] ?? { kind: "failed", code: "no answer" };
+        return outcomes[valid.indexOf(lease)] ?? failed("latch", "no answer");
       });
     },
     endSessions: async (roles) => {
@@ -264,7 +267,7 @@ async function latch(
     const found: LatchOutcome[] = [];
     for (let start = 0; start < open.length; start += most) {
       if (isStubborn && deps.time.now() > deadline) {
-        found.push(...open.slice(start).map(() => ({ kind: "failed" as const, code: LOCKED })));
+        found.push(...open.slice(start).map(() => failed("latch", LOCKED)));
         break;
       }
       const values = [...listsOf(open.slice(start, start + most)), onlyIfDue, isStubborn];
@@ -505,6 +508,14 @@ function renewOutcome({ outcome, bound, expires, max_expires }: RenewRow): Renew
   return { kind: "extended", expiresAt: expires, maxExpiresAt: max_expires ?? expires };
 }
 
+/** What is neither a SQLSTATE nor a missing privilege is over when it is tried again. */
+const failed = (step: Verb, code: string): EngineFailure => ({
+  kind: "failed",
+  step,
+  code,
+  passes: !isSqlState(code) || TRANSIENT.test(code) || (CONTENDED.has(code) && code !== DENIED),
+});
+
 function latchOutcome(row: LatchRow): LatchOutcome {
   const { outcome, at, expires, latched, unverified, ended, memberships: count } = row;
   switch (outcome) {
@@ -518,7 +529,7 @@ function latchOutcome(row: LatchRow): LatchOutcome {
     case "latched":
       break;
     default:
-      return { kind: "failed", code: outcome };
+      return failed("latch", outcome);
   }
   const left = { database: "cluster", catalog: "pg_auth_members", kind: "membership", count };
   return {
@@ -542,14 +553,14 @@ function dropOutcome(outcome: string, at: Instant): DropOutcome | Dependents {
   if (outcome === "dropped") return { kind: "dropped", at };
   if (outcome === "gone") return { kind: "gone" };
   if (outcome === DEPENDENTS || outcome === "prepared") return { kind: "dependents" };
-  return { kind: "failed", code: outcome };
+  return failed("drop_leases", outcome);
 }
 
 function lendOutcome(outcome: string): LendOutcome {
   if (outcome === "lent" || outcome === "taken back" || outcome === "gone")
     return { kind: outcome };
   if (outcome === "in use" || outcome === "live") return { kind: "in use" };
-  return { kind: "failed", code: outcome };
+  return failed("lend", outcome);
 }
 
 function sightingIn({ instance, timeline, line }: SightingRow, serverId: string): Sighting {

@@ -68,8 +68,9 @@ export function parseRecord(comment: string | undefined): LeaseRecord | undefine
   let parsed: unknown;
   try {
     parsed = JSON.parse(comment);
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
   if (typeof parsed !== "object" || parsed === null) return undefined;
   const { v, issued, max, pepper, latched, expired, unverified } = parsed as Record<

@@ -3,6 +3,7 @@ import { groupRoleName, janitorName } from "../../../core/names.ts";
 import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
 import { type Changes, changesOf } from "../../../core/provisioning/report.ts";
 import type { Stack } from "../../../core/provisioning/stack.ts";
+import { reasonOf } from "../../../core/reason.ts";
 import type { Login } from "../connection/login.ts";
 import { isRefusedEntry, openSession, type Session } from "../connection/session.ts";
 import { VERBS_VERSION } from "../leases/verbs.ts";
@@ -62,7 +63,10 @@ export const makeProvision =
         return await converge(deps, ground, plan, { ...stamped, seen });
       } catch (error) {
         // a creation that failed is not deleted, and comes again as another stack
-        if (isNew) await releaseTag(ground.session, plan.tag, stack).catch(() => {});
+        if (isNew)
+          await releaseTag(ground.session, plan.tag, stack).catch((reason: unknown) =>
+            deps.warn("the tag was not given back", { tag: plan.tag, why: reasonOf(reason) }),
+          );
         throw error;
       }
     });
@@ -97,7 +101,11 @@ export async function onReadyGround<T>(
         if (came === "made")
           await inDatabase(admin.database, (session) =>
             dropMaintenanceDatabase(session, plan),
-          ).catch(() => {});
+          ).catch((reason: unknown) =>
+            warn("the maintenance database was made, and not dropped again", {
+              why: reasonOf(reason),
+            }),
+          );
         throw error;
       });
       try {

@@ -52,7 +52,7 @@ test("only what was not taken is sent again", async () => {
 test("what is not taken three times is an error, so that Lambda sends all of it again", async () => {
   mock.on(PutEventsCommand).resolves({ Entries: [{ ErrorCode: "InternalFailure" }] });
   await expect(send(1)).rejects.toMatchObject({
-    name: "DatabaseUnavailableError",
+    name: "EventBridgeUnavailableError",
     message: `1 audit events were not taken by ${BUS}; wait and retry`,
   });
   expect(sent()).toHaveLength(3);
@@ -60,5 +60,5 @@ test("what is not taken three times is an error, so that Lambda sends all of it 
 
 test("a bus that may not be used is the operator's to mend", async () => {
   mock.on(PutEventsCommand).rejects(Object.assign(new Error(), { name: "AccessDeniedException" }));
-  await expect(send(1)).rejects.toMatchObject({ name: "ConfigError" });
+  await expect(send(1)).rejects.toMatchObject({ name: "AwsRefusedError" });
 });

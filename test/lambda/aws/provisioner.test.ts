@@ -48,7 +48,7 @@ test.each([
   ["StatementRejectedError", false],
   ["InvalidRequestError", false],
   ["DatabaseUnavailableError", true],
-  ["InternalError", true],
+  ["InternalError", false],
   ["Sandbox.Timedout", true],
 ])(
   "what it refuses with, %s, arrives under its own name and in its own words",
@@ -63,9 +63,24 @@ test.each([
 );
 
 test.each([
-  ["TooManyRequestsException", 429, "DatabaseUnavailableError", /^the provisioner is busy: a dep/],
-  ["ServiceException", 500, "DatabaseUnavailableError", /called \(ServiceException\); wait and/],
-  ["AccessDeniedException", 403, "ConfigError", /called \(AccessDeniedException\); check the/],
+  [
+    "TooManyRequestsException",
+    429,
+    "ProvisionerUnavailableError",
+    /^the provisioner is busy: a dep/,
+  ],
+  [
+    "ServiceException",
+    500,
+    "LambdaUnavailableError",
+    /called \(ServiceException on lambda:InvokeFunction\); wait and/,
+  ],
+  [
+    "AccessDeniedException",
+    403,
+    "AwsRefusedError",
+    /called \(AccessDeniedException on lambda:InvokeFunction\); check the/,
+  ],
 ])("%s of the API is a %s", async (errorType, status, name, message) => {
   fake.script({ errorType, status });
   const error = await failure(at(fake.env.AWS_ENDPOINT_URL).converge());
@@ -88,7 +103,7 @@ test("an API that cannot be reached is told with the endpoint that is missing", 
 test("an answer that does not come in time is waited for no longer, and may be asked for again", async () => {
   const { port } = silent.address() as AddressInfo;
   expect(await failure(at(`http://127.0.0.1:${port}`, 200).converge())).toMatchObject({
-    name: "DatabaseUnavailableError",
+    name: "ProvisionerUnavailableError",
     message: expect.stringMatching(/^the provisioner has not answered yet and goes on/),
   });
 });

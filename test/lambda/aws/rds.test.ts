@@ -115,9 +115,9 @@ test("RDS is asked again after ten seconds, not before", async () => {
 });
 
 test.each([
-  ["AccessDenied", "ConfigError"],
-  ["DBClusterNotFoundFault", "ConfigError"],
-  ["ThrottlingException", "DatabaseUnavailableError"],
+  ["AccessDenied", "AwsRefusedError"],
+  ["DBClusterNotFoundFault", "AwsRefusedError"],
+  ["ThrottlingException", "RdsUnavailableError"],
 ])("%s of RDS is one reader that cannot be looked at, with a %s", async (name, type) => {
   const rds = rdsWith([]);
   rds.client

@@ -154,7 +154,7 @@ describe.each(KINDS)("the master user's password of $name", (kind) => {
     describeAs(scene, [available, state]);
     const error = await failureOf(scene.rds.setMasterPassword("postgres", PASSWORD));
     expect(error).toMatchObject({
-      name: "DatabaseUnavailableError",
+      name: "RdsUnavailableError",
       message: `RDS has not applied the master user's password of ${name} in time, its status is ${status}; wait and retry`,
     });
     expect(scene.waits).toHaveLength(PATIENCE / seconds(1));
@@ -181,15 +181,15 @@ describe.each(KINDS)("the master user's password of $name", (kind) => {
   });
 
   test.each([
-    [kind.stateFault, "DatabaseUnavailableError", true],
-    [kind.stateFault.replace("Fault", ""), "DatabaseUnavailableError", true],
-    ["ThrottlingException", "DatabaseUnavailableError", true],
-    ["TimeoutError", "DatabaseUnavailableError", true],
-    ["InvalidParameterValue", "ConfigError", false],
-    ["InvalidParameterCombination", "ConfigError", false],
-    ["AccessDenied", "ConfigError", false],
-    ["DBInstanceNotFoundFault", "ConfigError", false],
-    ["DBClusterNotFoundFault", "ConfigError", false],
+    [kind.stateFault, "RdsUnavailableError", true],
+    [kind.stateFault.replace("Fault", ""), "RdsUnavailableError", true],
+    ["ThrottlingException", "RdsUnavailableError", true],
+    ["TimeoutError", "RdsUnavailableError", true],
+    ["InvalidParameterValue", "AwsRefusedError", false],
+    ["InvalidParameterCombination", "AwsRefusedError", false],
+    ["AccessDenied", "AwsRefusedError", false],
+    ["DBInstanceNotFoundFault", "AwsRefusedError", false],
+    ["DBClusterNotFoundFault", "AwsRefusedError", false],
   ])("that meets %s is a %s, and in no text", async (code, type, retryable) => {
     const scene = rdsFor(source);
     describeAs(scene, [available]);
@@ -197,7 +197,7 @@ describe.each(KINDS)("the master user's password of $name", (kind) => {
     const error = await failureOf(scene.rds.setMasterPassword("postgres", PASSWORD));
     expect(error).toMatchObject({ name: type, retryable });
     expect(error.message).toMatch(
-      `the master user's password of ${name} could not be set (${code})`,
+      `the master user's password of ${name} could not be set (${code} on rds:Modify`,
     );
     expect(scene.waits).toEqual([]);
   });
@@ -207,7 +207,7 @@ describe.each(KINDS)("the master user's password of $name", (kind) => {
     scene.client.onAnyCommand().rejects(fault("ThrottlingException"));
     expect(await failureOf(scene.rds.setMasterPassword("postgres", PASSWORD))).toMatchObject({
       retryable: true,
-      message: `${name} could not be described (ThrottlingException); wait and retry`,
+      message: `${name} could not be described (ThrottlingException on ${"cluster" in source ? "rds:DescribeDBClusters" : "rds:DescribeDBInstances"}); wait and retry`,
     });
     expect(modified(scene)).toEqual([]);
   });
@@ -356,16 +356,16 @@ const QUESTIONS: readonly [string, ReaderSource, (rds: RotationRds) => Promise<u
 
 describe.each(QUESTIONS)("%s that RDS does not tell", (_, source, ask, text) => {
   test.each([
-    ["ThrottlingException", "DatabaseUnavailableError"],
-    ["InternalFailure", "DatabaseUnavailableError"],
-    ["AccessDenied", "ConfigError"],
-    ["DBInstanceNotFoundFault", "ConfigError"],
+    ["ThrottlingException", "RdsUnavailableError"],
+    ["InternalFailure", "RdsUnavailableError"],
+    ["AccessDenied", "AwsRefusedError"],
+    ["DBInstanceNotFoundFault", "AwsRefusedError"],
   ])("for %s are a %s, and no answer", async (code, type) => {
     const { rds, client } = rdsFor(source);
     client.onAnyCommand().rejects(fault(code));
     const error = await failureOf(ask(rds));
     expect(error).toMatchObject({ name: type });
-    expect(error.message).toContain(`${text} (${code}); `);
+    expect(error.message).toContain(`${text} (${code} on rds:Describe`);
   });
 });
 

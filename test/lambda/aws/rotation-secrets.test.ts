@@ -175,16 +175,16 @@ test("the proof of who asked goes with the new value, and with nothing else", as
 
 describe.each(COMMANDS)("%s", (_, command) => {
   test.each([
-    ["AccessDeniedException", "ConfigError", false],
-    ["DecryptionFailure", "ConfigError", false],
-    ["EncryptionFailure", "ConfigError", false],
-    ["InvalidParameterException", "ConfigError", false],
-    ["InvalidRequestException", "ConfigError", false],
-    ["LimitExceededException", "ConfigError", false],
-    ["ResourceExistsException", "ConfigError", false],
-    ["ThrottlingException", "DatabaseUnavailableError", true],
-    ["InternalServiceError", "DatabaseUnavailableError", true],
-    ["TimeoutError", "DatabaseUnavailableError", true],
+    ["AccessDeniedException", "AwsRefusedError", false],
+    ["DecryptionFailure", "AwsRefusedError", false],
+    ["EncryptionFailure", "AwsRefusedError", false],
+    ["InvalidParameterException", "AwsRefusedError", false],
+    ["InvalidRequestException", "AwsRefusedError", false],
+    ["LimitExceededException", "AwsRefusedError", false],
+    ["ResourceExistsException", "AwsRefusedError", false],
+    ["ThrottlingException", "SecretsManagerUnavailableError", true],
+    ["InternalServiceError", "SecretsManagerUnavailableError", true],
+    ["TimeoutError", "SecretsManagerUnavailableError", true],
   ])("that meets %s is a %s, and quotes nothing", async (fault, type, retryable) => {
     const { secrets } = secretsOver(
       new SecretsManagerServiceException({
@@ -198,7 +198,9 @@ describe.each(COMMANDS)("%s", (_, command) => {
     expect(error).toMatchObject({
       name: type,
       retryable,
-      message: expect.stringMatching(new RegExp(`secret ${ARN} could not be .*\\(${fault}\\); `)),
+      message: expect.stringMatching(
+        new RegExp(`secret ${ARN} could not be .*\\(${fault} on secretsmanager:\\w+\\); `),
+      ),
     });
     const printed = inspect(error, { depth: 9, showHidden: true });
     expect(printed).not.toMatch(new RegExp(`the-password|${ROTATION_TOKEN}`));
@@ -206,9 +208,11 @@ describe.each(COMMANDS)("%s", (_, command) => {
 });
 
 test.each(COMMANDS.filter(([name]) => name !== "getSecret"))(
-  "%s of a secret that is not there is a ConfigError",
+  "%s of a secret that is not there is an AwsRefusedError",
   async (_, command) => {
     const none = new ResourceNotFoundException({ message: "none", $metadata: {} });
-    await expect(command(secretsOver(none).secrets)).rejects.toMatchObject({ name: "ConfigError" });
+    await expect(command(secretsOver(none).secrets)).rejects.toMatchObject({
+      name: "AwsRefusedError",
+    });
   },
 );

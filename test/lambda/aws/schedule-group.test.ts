@@ -33,12 +33,14 @@ test("a schedule group is deleted by its name, and one that is gone is deleted a
 });
 
 test.each([
-  ["AccessDeniedException", "ConfigError"],
-  ["ConflictException", "DatabaseUnavailableError"],
+  ["AccessDeniedException", "AwsRefusedError"],
+  ["ConflictException", "SchedulerUnavailableError"],
 ])("%s is a %s", async (name, error) => {
   await expect(groupOver(fault(name)).group.remove()).rejects.toMatchObject({
     name: error,
-    message: expect.stringContaining(`schedule group leases could not be deleted (${name})`),
+    message: expect.stringContaining(
+      `schedule group leases could not be deleted (${name} on scheduler:DeleteScheduleGroup)`,
+    ),
   });
 });
 

@@ -25,13 +25,15 @@ test("a secret is as old as its last rotation, or as itself", async () => {
 });
 
 test.each([
-  ["AccessDeniedException", "ConfigError"],
-  ["ResourceNotFoundException", "ConfigError"],
-  ["ThrottlingException", "DatabaseUnavailableError"],
+  ["AccessDeniedException", "AwsRefusedError"],
+  ["ResourceNotFoundException", "AwsRefusedError"],
+  ["ThrottlingException", "SecretsManagerUnavailableError"],
 ])("%s is a %s", async (name, expected) => {
   const fault = new SecretsManagerServiceException({ name, $fault: "client", $metadata: {} });
   await expect(over(fault)(ARN)).rejects.toMatchObject({
     name: expected,
-    message: expect.stringContaining(`secret ${ARN} could not be described (${name})`),
+    message: expect.stringContaining(
+      `secret ${ARN} could not be described (${name} on secretsmanager:DescribeSecret)`,
+    ),
   });
 });

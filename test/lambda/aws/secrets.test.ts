@@ -68,11 +68,11 @@ test.each([undefined, "", "the-password", "[1]", "null", '"the-password"'])(
 );
 
 test.each([
-  ["AccessDeniedException", "ConfigError", false],
-  ["DecryptionFailure", "ConfigError", false],
-  ["ThrottlingException", "DatabaseUnavailableError", true],
-  ["InternalServiceError", "DatabaseUnavailableError", true],
-  ["TimeoutError", "DatabaseUnavailableError", true],
+  ["AccessDeniedException", "AwsRefusedError", false],
+  ["DecryptionFailure", "AwsRefusedError", false],
+  ["ThrottlingException", "SecretsManagerUnavailableError", true],
+  ["InternalServiceError", "SecretsManagerUnavailableError", true],
+  ["TimeoutError", "SecretsManagerUnavailableError", true],
 ])("%s is a %s", async (name, expected, retryable) => {
   const { store } = storeOver(fault(name));
   const read: unknown = await store.getSecret(ARN).catch((thrown: unknown) => thrown);

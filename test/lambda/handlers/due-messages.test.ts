@@ -21,6 +21,8 @@ const record = (messageId: string, body: unknown) => ({
   eventSource: "aws:sqs",
 });
 
+const LOCKED: LatchOutcome = { kind: "failed", step: "latch", code: "55P03", passes: true };
+
 /** A database without any role, or with what is said of some; without an answer if `down`. */
 function world({
   found = {},
@@ -75,25 +77,23 @@ test("every message that was dealt with is deleted, each with an audit line of i
 
 test("a revocation that fails comes again, with its lease in the log, and fails no other", async () => {
   const { given, audit, lines, measured } = world({
-    found: { [usernameOf("b")]: { kind: "failed", code: "55P03" } },
+    found: { [usernameOf("b")]: LOCKED },
   });
   const records = ["a", "b", "c"].map((letter) => record(`m-${letter}`, inputOf(letter)));
   expect(await revokeMessages(given, records)).toEqual({
     batchItemFailures: [{ itemIdentifier: "m-b" }],
   });
-  expect(audit.map(({ leaseId }) => leaseId)).toEqual([inputOf("a").leaseId, inputOf("c").leaseId]);
   const { leaseId } = inputOf("b");
-  expect(lines).toEqual([
-    [
-      "request.failed",
-      {
-        errorType: "DatabaseUnavailableError",
-        reason: `lease ${leaseId} could not be latched (55P03); do the same again`,
-        messageId: "m-b",
-        leaseId,
-      },
-    ],
-  ]);
+  const [first, second, failed] = audit;
+  expect([first?.leaseId, second?.leaseId]).toEqual([inputOf("a").leaseId, inputOf("c").leaseId]);
+  expect(failed).toMatchObject({
+    event: "lease.failed",
+    leaseId,
+    actor: "schedule",
+    errorType: "DatabaseUnavailableError",
+    reason: `lease ${leaseId} could not be latched (step "latch", code 55P03); do the same again`,
+  });
+  expect(lines).toEqual([]);
   expect(measured).toEqual(["RequestsFailed"]);
 });
 
@@ -103,41 +103,56 @@ test("without a database every message comes again, and none of them in a driver
   const all = { batchItemFailures: [{ itemIdentifier: "m-a" }, { itemIdentifier: "m-b" }] };
   const unexpected = world({ down: driver });
   expect(await revokeMessages(unexpected.given, records)).toEqual(all);
-  expect(unexpected.lines).toEqual(
-    ["a", "b"].map((letter) => [
-      "unexpected failure",
-      {
-        errorType: "Error",
-        frames: expect.any(Array),
-        messageId: `m-${letter}`,
+  expect(unexpected.audit).toEqual(
+    ["a", "b"].map((letter) =>
+      expect.objectContaining({
+        event: "lease.failed",
+        errorType: "InternalError",
+        frames: expect.arrayContaining([expect.stringMatching(/^\s+at /)]),
         leaseId: inputOf(letter).leaseId,
-      },
-    ]),
+      }),
+    ),
   );
-  expect(JSON.stringify(unexpected.lines)).not.toContain("secret");
+  expect(JSON.stringify(unexpected.audit)).not.toContain("secret");
   const away = world({ down: new DatabaseUnavailableError("the database does not answer; wait") });
   expect(await revokeMessages(away.given, records)).toEqual(all);
-  expect(away.lines).toHaveLength(2);
+  expect(away.audit).toHaveLength(2);
   expect(away.measured).toEqual(["RequestsFailed", "RequestsFailed"]);
 });
 
-test.each<[string, LatchOutcome]>([
-  ["a role that only looks like a lease", { kind: "foreign", why: "it owns the place" }],
-  ["another life of the name", { kind: "other" }],
-])("%s is refused once: its message does not come again", async (_what, outcome) => {
-  const { given, lines, measured } = world({ found: { [usernameOf("a")]: outcome } });
+test.each<[string, LatchOutcome, string]>([
+  [
+    "a role that only looks like a lease",
+    { kind: "foreign", why: "it owns the place" },
+    "ForeignRoleError",
+  ],
+  ["another life of the name", { kind: "other" }, "InvalidRequestError"],
+])("%s is refused once: its message does not come again", async (_what, outcome, errorType) => {
+  const { given, audit, measured } = world({ found: { [usernameOf("a")]: outcome } });
   const records = [record("m-a", inputOf("a")), record("m-b", inputOf("b"))];
   expect(await revokeMessages(given, records)).toEqual({ batchItemFailures: [] });
-  expect(lines).toEqual([
-    [
-      "request.refused",
-      {
-        errorType: "LeaseRefusedError",
-        reason: expect.stringContaining(usernameOf("a")),
-        messageId: "m-a",
-        leaseId: inputOf("a").leaseId,
-      },
-    ],
+  expect(audit).toContainEqual(
+    expect.objectContaining({
+      event: "lease.failed",
+      errorType,
+      reason: expect.stringContaining(usernameOf("a")),
+      leaseId: inputOf("a").leaseId,
+    }),
+  );
+  expect(measured).toEqual(["RequestsRefused"]);
+});
+
+test("what the database refuses comes again: somebody may mend it before the last attempt", async () => {
+  const refused: LatchOutcome = { kind: "failed", step: "latch", code: "42501", passes: false };
+  const { given, audit, measured } = world({ found: { [usernameOf("a")]: refused } });
+  const { batchItemFailures } = await revokeMessages(given, [record("m-a", inputOf("a"))]);
+  expect(batchItemFailures).toEqual([{ itemIdentifier: "m-a" }]);
+  expect(audit).toEqual([
+    expect.objectContaining({
+      event: "lease.failed",
+      errorType: "StatementRejectedError",
+      reason: expect.stringMatching(/rejected step "latch" \(code 42501\); mayfly converge gives/),
+    }),
   ]);
   expect(measured).toEqual(["RequestsRefused"]);
 });
@@ -168,18 +183,20 @@ test.each([
 });
 
 test("what there is no time for comes again, and says so", async () => {
-  const { given, audit, lines } = world();
+  const { given, audit } = world();
   const records = ["a", "b"].map((letter) => record(`m-${letter}`, inputOf(letter)));
   const answer = await revokeMessages(given, records, { mayContinue: () => false });
   expect(answer).toEqual({
     batchItemFailures: [{ itemIdentifier: "m-a" }, { itemIdentifier: "m-b" }],
   });
-  expect(audit).toEqual([]);
-  expect(lines).toEqual(
-    records.map(() => [
-      "request.failed",
-      expect.objectContaining({ reason: expect.stringContaining("no time") }),
-    ]),
+  expect(audit).toEqual(
+    records.map(() =>
+      expect.objectContaining({
+        event: "lease.failed",
+        errorType: "OutOfTimeError",
+        reason: expect.stringContaining("no time"),
+      }),
+    ),
   );
 });
 
@@ -192,7 +209,7 @@ test("one lease twice in a batch is revoked once, and both messages are done", a
 });
 
 test("one lease twice that fails comes again with both its messages", async () => {
-  const { given } = world({ found: { [usernameOf("a")]: { kind: "failed", code: "55P03" } } });
+  const { given } = world({ found: { [usernameOf("a")]: LOCKED } });
   const twice = [record("m1", inputOf("a")), record("m2", inputOf("a"))];
   expect(await revokeMessages(given, twice)).toEqual({
     batchItemFailures: [{ itemIdentifier: "m1" }, { itemIdentifier: "m2" }],
@@ -213,16 +230,14 @@ test("a second look is one message for several leases, together with what else i
 });
 
 test("a second look at several leases comes again when one of them fails", async () => {
-  const { given, lines } = world({
-    found: { [usernameOf("b")]: { kind: "failed", code: "55P03" } },
-  });
+  const { given, audit } = world({ found: { [usernameOf("b")]: LOCKED } });
   const records = [record("m1", { recheck: [inputOf("a"), inputOf("b")] })];
   expect(await revokeMessages(given, records)).toEqual({
     batchItemFailures: [{ itemIdentifier: "m1" }],
   });
-  expect(lines).toEqual([
-    ["request.failed", expect.objectContaining({ leaseId: inputOf("b").leaseId })],
-  ]);
+  expect(audit).toContainEqual(
+    expect.objectContaining({ event: "lease.failed", leaseId: inputOf("b").leaseId }),
+  );
 });
 
 test.each([

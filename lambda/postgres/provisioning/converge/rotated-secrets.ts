@@ -1,4 +1,4 @@
-import { ConfigError } from "../../../../core/errors.ts";
+import { AwsRefusedError, ConfigError } from "../../../../core/errors.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import type { Secret } from "../../../../core/secret.ts";
 import type { SecretObject, SecretStore } from "../../../../core/secret-store.ts";
@@ -38,7 +38,7 @@ export async function rotatedLogins(
       problems.push(...secretProblems(`the rotated secret "${name}" (${arn})`, usernames, value));
       logins.push(...heldBy(value).map((login) => ({ ...login, arn })));
     } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
+      if (!(error instanceof ConfigError || error instanceof AwsRefusedError)) throw error;
       problems.push(error.message);
     }
   }

@@ -1,4 +1,4 @@
-import { ConfigError } from "../../../../core/errors.ts";
+import { ConfigError, StatementRejectedError } from "../../../../core/errors.ts";
 import type { ServerMark } from "../../../../core/leases/server.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { hasOutlived, NO_STACK, type Stack } from "../../../../core/provisioning/stack.ts";
@@ -42,7 +42,11 @@ export async function stampOf(session: Session, tag: string): Promise<Stamp | un
 export async function serverSeen(session: Session, instance: string): Promise<ServerMark> {
   const rows = await session
     .rows<{ line: string }>("look at the server", sql`select ${TIMELINE} as line`)
-    .catch(() => []); // it tells none, or not to us; a connection that is lost fails with the next
+    .catch((error: unknown) => {
+      // it tells none, or not to us
+      if (error instanceof StatementRejectedError) return [];
+      throw error;
+    });
   return { instance, ...timelineOf(rows[0]?.line) };
 }
 

@@ -1,5 +1,5 @@
 import type { Actor } from "../../../../core/audit.ts";
-import { DatabaseUnavailableError } from "../../../../core/errors.ts";
+import { MayflyError, UnavailableError } from "../../../../core/errors.ts";
 import type { Lease } from "../../../../core/leases/lease.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { type Changes, changesOf } from "../../../../core/provisioning/report.ts";
@@ -23,7 +23,7 @@ const ROUNDS = 3;
  * Revoke the leases that nobody is granted any more, and drop the groups of dynamic roles that left
  * the configuration.
  *
- * @throws DatabaseUnavailableError when a lease could not be revoked.
+ * @throws MayflyError when a lease could not be revoked.
  */
 export async function dismiss(
   deps: ProvisionDeps,
@@ -49,7 +49,7 @@ export async function dismiss(
   });
 }
 
-/** Revoke leases, and say so. @throws DatabaseUnavailableError when some are left alive. */
+/** Revoke leases, and say so. @throws MayflyError when some are left alive. */
 export async function revoke(
   { log, warn }: Pick<ProvisionDeps, "log" | "warn">,
   { deps }: LeaseRoom,
@@ -71,11 +71,18 @@ export async function revoke(
     );
   if (unseen.length > 0)
     warn("sessions of leases may be left on readers", { servers: someOf(unseen) });
-  if (failed.length > 0)
-    throw new DatabaseUnavailableError(
-      `${failed.length} leases could not be revoked: ${someOf(failed)}; do the same again`,
-    );
+  if (failed.length > 0) throw failureOf(failed);
   return done;
+}
+
+/** The first of them that does not pass by itself, or else the first; the log has all of them. */
+function failureOf(failed: RevokedLeases["failed"]): unknown {
+  const lasting = failed.find(({ error }) => !(error instanceof UnavailableError));
+  const { leaseId, error } = lasting ?? failed[0] ?? {};
+  if (!(error instanceof MayflyError)) return error;
+  return error.about(
+    `${failed.length} leases could not be revoked, each with a line lease.failed in the log; ${leaseId}`,
+  );
 }
 
 /**

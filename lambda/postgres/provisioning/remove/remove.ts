@@ -1,4 +1,8 @@
-import { DatabaseUnavailableError, StatementRejectedError } from "../../../../core/errors.ts";
+import {
+  DatabaseUnavailableError,
+  MayflyError,
+  StatementRejectedError,
+} from "../../../../core/errors.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import type { Stack } from "../../../../core/provisioning/stack.ts";
 import { seconds } from "../../../../core/time.ts";
@@ -101,10 +105,10 @@ async function drainAs(
       leases: await leasesOf(session, plan.tag),
     })),
   );
-  if (found === undefined) {
+  if (found instanceof Error) {
     warn(
       "nothing was removed or verified: the database could not be reached; if it still exists, leases may be alive in it, and its roles are kept",
-      { host: admin.host, port: admin.port, tag: plan.tag },
+      { host: admin.host, port: admin.port, tag: plan.tag, why: found.message },
     );
     return false;
   }
@@ -154,18 +158,18 @@ async function removeTag(
   return { tags, drained, strange: tags === 0 ? await strangeIn(session) : [] };
 }
 
+/** @returns why the server is taken for gone. */
 async function reached<T>(
   { time }: Pick<ProvisionDeps, "time">,
   attempt: () => Promise<T>,
-): Promise<T | undefined> {
+): Promise<T | Error> {
   for (let left = CONNECT_ATTEMPTS; ; left--) {
     try {
       return await attempt();
     } catch (error) {
-      if (error instanceof StatementRejectedError && error.engineCode === NO_DATABASE)
-        return undefined;
+      if (error instanceof StatementRejectedError && error.engineCode === NO_DATABASE) return error;
       if (!(error instanceof DatabaseUnavailableError)) throw error;
-      if (left === 1) return undefined;
+      if (left === 1) return error;
       await time.wait(PAUSE);
     }
   }
@@ -243,7 +247,7 @@ async function revokeEverything(
   return withLeases(deps, plan, login, async (room) => {
     // somebody who has a login's password may be in the way until the logins are shut
     await revoke(deps, room, () => true).catch((error: unknown) => {
-      if (!(error instanceof DatabaseUnavailableError)) throw error;
+      if (!(error instanceof MayflyError)) throw error;
       deps.warn("leases are looked at again once the logins are shut", { why: error.message });
     });
     await shut(ground.session, logins);
