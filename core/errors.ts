@@ -34,12 +34,12 @@ export abstract class MayflyError extends Error {
 
   /** The class's own name, written out: bundling shortens the names of classes. */
   abstract override readonly name: string;
+}
 
-  /** Say what the error is about, where whoever threw it did not know. */
-  about(subject: string): this {
-    this.message = `${subject}: ${this.message}`;
-    return this;
-  }
+/** The same error, saying what it is about, where whoever threw it did not know. */
+export function withSubject<E extends MayflyError>(error: E, subject: string): E {
+  error.message = `${subject}: ${error.message}`;
+  return error;
 }
 
 /** Remedy: the caller fixes the request. Nothing was done. */

@@ -1,4 +1,4 @@
-import { MayflyError } from "../errors.ts";
+import { MayflyError, withSubject } from "../errors.ts";
 import { passGate, refuseOtherSecrets } from "./check-request.ts";
 import { createSecret } from "./create-secret.ts";
 import { dropPendingLabel, finishSecret } from "./finish-secret.ts";
@@ -86,5 +86,5 @@ export async function rotate(
 /** Errors of adapters do not know which secret they are about. */
 function about(id: string, step: RotationStep, error: unknown): unknown {
   if (!(error instanceof MayflyError) || error.message.includes(id)) return error;
-  return error.about(`secret ${id}, ${step}`);
+  return withSubject(error, `secret ${id}, ${step}`);
 }

@@ -125,7 +125,7 @@ describe("a role of a DBA's that is named like a lease", () => {
            in role ${groupRoleName(tight.test.tag, "readonly")}`,
       );
     expect(await loginRefusal(tight.test, await tight.issue())).toBeUndefined();
-    await expect(tight.issue()).rejects.toMatchObject({ reason: "limit reached" });
+    await expect(tight.issue()).rejects.toMatchObject({ name: "LimitReachedError" });
     await asked(tight.test, `drop role "${member}"; drop role "${consumerLike}"`);
     await tight.close();
   });
@@ -229,13 +229,17 @@ describe("an OID that a schedule carries", () => {
     const credential = await lease.issue();
     const { leaseId, username } = credential;
     const session = await logIn(lease.test, credential);
-    const before = [await oidOf(lease.test, username), lease.audit.length];
-    const incarnation = String(Number(before[0]) - 1);
+    const before = await oidOf(lease.test, username);
+    const audited = lease.audit.length;
+    const incarnation = String(Number(before) - 1);
     const options = { onlyIfDue: false, actor: "schedule" };
     await expect(revokeLife(lease.deps, { leaseId, incarnation }, options)).rejects.toThrow(
       `exists, but not as ${incarnation}; nothing was touched`,
     );
-    expect([await oidOf(lease.test, username), lease.audit.length]).toEqual(before);
+    expect(await oidOf(lease.test, username)).toBe(before);
+    expect(lease.audit.slice(audited)).toEqual([
+      expect.objectContaining({ event: "lease.failed", errorType: "InvalidRequestError", leaseId }),
+    ]);
     expect(await loginRefusal(lease.test, credential)).toBeUndefined();
     expect((await session.query("select 1 as one")).rows).toEqual([{ one: 1 }]);
     await session.end();

@@ -54,14 +54,14 @@ describe("24 callers at a limit of 10", () => {
     const [instance] = one.instances;
     for (let round = 0; round < 3; round++) {
       const { leaseId } = await instance.issue();
-      await expect(instance.issue()).rejects.toMatchObject({ reason: "limit reached" });
+      await expect(instance.issue()).rejects.toMatchObject({ name: "LimitReachedError" });
       await instance.ask(ALIAS, { action: "revoke", leaseId });
     }
     const { username } = await instance.issue();
     await asked(one.test, `alter role "${username}" valid until '2001-01-01'`);
     const next = await instance.issue();
     await asked(one.test, `alter role "${next.username}" nologin`);
-    await expect(instance.issue()).rejects.toMatchObject({ reason: "limit reached" });
+    await expect(instance.issue()).rejects.toMatchObject({ name: "LimitReachedError" });
     await instance.ask(ALIAS, { action: "revoke", leaseId: next.leaseId });
     await allLogIn(one.test, [await instance.issue()]);
     await one.close();

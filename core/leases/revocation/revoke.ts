@@ -6,6 +6,7 @@ import {
   type MayflyError,
   StatementRejectedError,
   UnavailableError,
+  withSubject,
 } from "../../errors.ts";
 import { auditedFacts, type ErrorFacts, factsOf } from "../../reason.ts";
 import { between, type Instant, seconds } from "../../time.ts";
@@ -244,9 +245,13 @@ function finish(
 const errorOf = ({ step, code, passes }: EngineFailure, what: string): MayflyError =>
   passes
     ? new DatabaseUnavailableError(`${what} (step "${step}", code ${code}); do the same again`)
-    : new StatementRejectedError(step, code, {
-        remedy: "mayfly converge gives Mayfly's roles what they need; docs/errors.md has the step",
-      }).about(what);
+    : withSubject(
+        new StatementRejectedError(step, code, {
+          remedy:
+            "mayfly converge gives Mayfly's roles what they need; docs/errors.md has the step",
+        }),
+        what,
+      );
 
 function refuseForeign(deps: LeaseDeps, username: string, why: string): ForeignRoleError {
   deps.telemetry.audit({ event: "role.foreign", username, why });

@@ -1,5 +1,5 @@
 import type { Actor } from "../../../../core/audit.ts";
-import { MayflyError, UnavailableError } from "../../../../core/errors.ts";
+import { MayflyError, UnavailableError, withSubject } from "../../../../core/errors.ts";
 import type { Lease } from "../../../../core/leases/lease.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import { type Changes, changesOf } from "../../../../core/provisioning/report.ts";
@@ -80,7 +80,8 @@ function failureOf(failed: RevokedLeases["failed"]): unknown {
   const lasting = failed.find(({ error }) => !(error instanceof UnavailableError));
   const { leaseId, error } = lasting ?? failed[0] ?? {};
   if (!(error instanceof MayflyError)) return error;
-  return error.about(
+  return withSubject(
+    error,
     `${failed.length} leases could not be revoked, each with a line lease.failed in the log; ${leaseId}`,
   );
 }
