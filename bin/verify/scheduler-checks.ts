@@ -24,7 +24,7 @@ async function scheduledOf(
 ): Promise<Outcome> {
   if (credential.revocationScheduled)
     return fine("CreateSchedule was accepted, and the answer says revocationScheduled");
-  const words = auditWords("lease.unscheduled", credential.username);
+  const words = auditWords("schedule.failed", credential.username);
   const [line] = await account.logLines(logGroupOf(stack, "issuer"), words, evidence.since);
   const reason = line === undefined ? "no line says why" : JSON.parse(line).reason;
   return differs(`the lease was issued without its schedule: ${reason}`);
