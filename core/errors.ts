@@ -131,6 +131,6 @@ const OF_LAMBDA = ["Sandbox.Timedout", "Runtime.ExitError"];
 
 /** Whether the same call may succeed later with nothing changed, by the error's name alone. */
 export const isRetryable = (errorType: string): boolean =>
-  /UnavailableError$/.test(errorType) ||
+  errorType.endsWith("UnavailableError") ||
   errorType === "OutOfTimeError" ||
   OF_LAMBDA.includes(errorType);
