@@ -84,6 +84,12 @@ export const configSchema = ruled(
        * @default false
        */
       dashboard: v.optional(boolean(), false),
+      /**
+       * Leave out the policies by which an alias refuses everybody but its consumer, for a Region that
+       * has no `AWS::Lambda::ResourcePolicy`. Then IAM policies alone say who may ask as whom.
+       * @default false
+       */
+      aliasUnsealed: v.optional(boolean(), false),
     },
     "export default defineConfig({ … })",
   ),
@@ -199,6 +205,7 @@ export interface ParsedConfig {
   readonly alarms?: { readonly topicArn: string };
   readonly auditEvents?: { readonly busArn: string };
   readonly dashboard: boolean;
+  readonly aliasUnsealed: boolean;
 }
 
 /** The configuration as it is, with its type checked where it is written. */
@@ -210,6 +217,7 @@ const toConfig = ({
   alarms,
   auditEvents,
   dashboard,
+  aliasUnsealed,
 }: v.InferOutput<typeof configSchema>): ParsedConfig => ({
   databases: Object.fromEntries(
     Object.entries(databases).map(([name, each]) => [name, toDatabase(each)]),
@@ -220,6 +228,7 @@ const toConfig = ({
   ...(alarms !== undefined && { alarms }),
   ...(auditEvents !== undefined && { auditEvents }),
   dashboard,
+  aliasUnsealed,
 });
 
 /**

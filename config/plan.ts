@@ -21,11 +21,13 @@ export interface DatabaseModel {
   /** Rotated secrets, Mayfly's own apart. */
   readonly secrets: ReadonlyMap<string, ParsedSecret>;
   readonly loginRotation: RotationTimes;
+  /** Aliases have no policy of their own. */
+  readonly aliasUnsealed: boolean;
 }
 
 /** All that a configuration says about one of its databases; `undefined` if it has no such one. */
 export function modelOf(
-  { databases, consumers }: ParsedConfig,
+  { databases, consumers, aliasUnsealed }: ParsedConfig,
   database: string,
   tag: string,
 ): DatabaseModel | undefined {
@@ -44,6 +46,7 @@ export function modelOf(
     grants: new Map(grants),
     secrets: new Map(Object.entries(found.secrets)),
     loginRotation: found.loginRotation,
+    aliasUnsealed,
   };
 }
 
@@ -74,12 +77,14 @@ export const toDeployment = ({
   grants,
   secrets,
   loginRotation,
+  aliasUnsealed,
 }: DatabaseModel): Deployment => ({
   database,
   tag,
   maintenanceDatabase: settings.maintenanceDatabase,
   shards: settings.shards,
   ...toTrust(settings),
+  ...(aliasUnsealed && { aliasUnsealed }),
   grants: sorted(grants, (_, grant) => grant),
   rotatedSecrets: sorted(
     new Map([
@@ -93,7 +98,7 @@ export const toDeployment = ({
 
 /** What the provisioner makes true. */
 export const toPlan = (model: DatabaseModel): ProvisionPlan => {
-  const { database, tag, settings, roles, grants } = model;
+  const { database, tag, settings, roles, grants, aliasUnsealed } = model;
   const rotatedUsers = rotatedUsersOf(model);
   return {
     database,
@@ -110,6 +115,7 @@ export const toPlan = (model: DatabaseModel): ProvisionPlan => {
       ...limits,
     })),
     ...(rotatedUsers !== undefined && { rotatedUsers }),
+    ...(aliasUnsealed && { aliasUnsealed }),
     grants: Object.values(sorted(grants, (_, grant) => grant)),
   };
 };

@@ -43,6 +43,7 @@ export interface MayflyStackProps extends StackProps {
 export class MayflyStack extends Stack {
   /** Dynamic roles by `database/role`. */
   readonly #roles = new Map<string, DynamicRole>();
+  readonly #aliasUnsealed: boolean;
   readonly #sandboxes = new Map<string, SandboxDatabase>();
   /** Rotated secrets by `database/secret`. */
   readonly #secrets = new Map<string, RotatedSecret>();
@@ -50,7 +51,8 @@ export class MayflyStack extends Stack {
   constructor(scope: Construct, id: string, props: MayflyStackProps) {
     super(scope, id, props);
     const assets = props.assets ?? BUILT_FUNCTIONS;
-    const { alarms, auditEvents, dashboard } = props.config;
+    const { alarms, auditEvents, dashboard, aliasUnsealed } = props.config;
+    this.#aliasUnsealed = aliasUnsealed;
     const bus = auditEvents && EventBus.fromEventBusArn(this, "audit-bus", auditEvents.busArn);
     const topic = alarms && Topic.fromTopicArn(this, "alarm-topic", alarms.topicArn);
     for (const [name, database] of Object.entries(props.config.databases)) {
@@ -74,7 +76,7 @@ export class MayflyStack extends Stack {
   #database(name: string, database: ParsedDatabase, assets: string): DynamicDatabase {
     const { target, roles: _roles, secrets: _secrets, loginRotation, ...settings } = database;
     const checked = { settings: { ...settings, ...toTrust(target ?? UNSAID) }, loginRotation };
-    const common = { database: name, assets };
+    const common = { database: name, assets, aliasUnsealed: this.#aliasUnsealed };
     if (target !== undefined)
       return new DynamicDatabase(this, name, { ...common, ...this.#host(name, target) }, checked);
     const sandbox = new SandboxDatabase(this, `${name}-sandbox`, {

@@ -10,13 +10,18 @@ export function addStatus(program: Command, io: Io): void {
   withPlace(command).action(async (options: PlaceOptions) => {
     const ask = operatorAt(await findOperator(options));
     const status = (await ask({ action: "status" })) as Status;
-    const { leases, foreign } = status;
+    const { leases, foreign, aliasUnsealed } = status;
     const rows = leases.map((each) => [each.role, each.consumer, each.state, String(each.count)]);
     const text = rows.length === 0 ? "" : table(["ROLE", "CONSUMER", "STATE", "COUNT"], rows);
     print(io, options.json, status, text);
     if (options.json === true) return;
     const total = leases.reduce((sum, each) => sum + each.count, 0);
     say(io, count(total, "lease"));
+    if (aliasUnsealed === true)
+      say(
+        io,
+        "aliasUnsealed: whoever has lambda:InvokeFunction on a consumer's alias can ask as that consumer",
+      );
     if (foreign > 0)
       say(io, `${count(foreign, "role")} only named like a lease; mayfly leases has why`);
   });

@@ -22,6 +22,8 @@ export interface Deployment {
   readonly ca?: string;
   /** Rotated secret's name to how often it is rotated. Unit: seconds. */
   readonly rotatedSecrets?: Readonly<Record<string, { readonly periodSeconds: number }>>;
+  /** Aliases have no policy of their own: IAM policies alone say who may ask as whom. */
+  readonly aliasUnsealed?: boolean;
   /** Alias name to grant: who asks, and for what. The database says whether it may be issued. */
   readonly grants: Readonly<Record<string, Grant>>;
 }

@@ -92,6 +92,7 @@ const plan = fields<ProvisionPlan>({
       }),
     ),
   ),
+  aliasUnsealed: optional(isFlag),
   grants: listOf(fields<ProvisionPlan["grants"][number]>({ consumer: isText, role: isText })),
 });
 

@@ -38,6 +38,8 @@ export interface ProvisionPlan {
   readonly roles: Readonly<Record<string, PlannedRole>>;
   /** Rotated secret's name to the users that are made from it. */
   readonly rotatedUsers?: Readonly<Record<string, RotatedUser>>;
+  /** Aliases have no policy of their own: IAM policies alone say who may ask as whom. */
+  readonly aliasUnsealed?: boolean;
   /** Who may ask for what. A lease of anybody else is revoked. */
   readonly grants: readonly { readonly consumer: string; readonly role: string }[];
 }

@@ -172,7 +172,8 @@ export function composeOperator(env: Environment): Composition & { readonly deps
     region: set.AWS_REGION,
     patience: PROVISIONER_PATIENCE_MS,
   });
-  return { ...composition, deps: { ...composition.deps, provisioner } };
+  const { aliasUnsealed } = composition.deployment;
+  return { ...composition, deps: { ...composition.deps, provisioner, aliasUnsealed } };
 }
 
 const readDeployment = (folder: string): Deployment =>

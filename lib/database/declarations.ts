@@ -5,7 +5,10 @@ import { clashOf } from "../../config/secret-rules.ts";
 import type { Grant } from "../../core/leases/deployment.ts";
 
 /** What is said of a database when it is made. */
-export type DatabaseBasics = Pick<DatabaseModel, "database" | "tag" | "settings" | "loginRotation">;
+export type DatabaseBasics = Pick<
+  DatabaseModel,
+  "database" | "tag" | "settings" | "loginRotation" | "aliasUnsealed"
+>;
 
 /** What is said about one database, until its app is synthesized. */
 export class Declarations {

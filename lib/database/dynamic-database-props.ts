@@ -55,6 +55,12 @@ export interface DatabaseLocation {
   /** The administrator's secret, an AWS database secret. Read by the provisioner alone. */
   readonly adminSecret: ISecret;
   /**
+   * Leave out the policies by which an alias refuses everybody but its consumer, for a Region that has
+   * no `AWS::Lambda::ResourcePolicy`. Then IAM policies alone say who may ask as whom.
+   * @default false
+   */
+  readonly aliasUnsealed?: boolean;
+  /**
    * Folder of the built functions.
    * @default - where `npm run build` leaves them
    */

@@ -18,6 +18,7 @@ import { AuditSubscription } from "../observability/audit-subscription.ts";
 import { LeaseDashboard } from "../observability/lease-dashboard.ts";
 import { LogQueries } from "../observability/log-queries.ts";
 import { Watched } from "../observability/watched.ts";
+import { checkAliasPolicies } from "../roles/alias-policy.ts";
 import { DynamicRole } from "../roles/dynamic-role.ts";
 import { CONSTRUCT_TIMES, DURATION } from "../rotation/construct-times.ts";
 import { DatabaseRotations } from "../rotation/database-rotations.ts";
@@ -52,6 +53,7 @@ export class DynamicDatabase extends Construct {
   readonly revokerLogGroupName: string;
   readonly #name: string;
   readonly #assets: string;
+  readonly #aliasUnsealed: boolean;
   readonly #declarations: Declarations;
   readonly #functions: LeaseFunctions;
   readonly #provisioning: Provisioning;
@@ -71,11 +73,13 @@ export class DynamicDatabase extends Construct {
     checked: CheckedDatabase = check(props as DynamicDatabaseProps),
   ) {
     super(scope, id);
-    const { database } = props;
+    const { database, aliasUnsealed = false } = props;
     const { settings, loginRotation } = checked;
     this.#name = database;
     this.tag = settings.tag ?? tagOf(addressIn(this));
-    const basics = { database, tag: this.tag, settings, loginRotation };
+    const basics = { database, tag: this.tag, settings, loginRotation, aliasUnsealed };
+    this.#aliasUnsealed = aliasUnsealed;
+    checkAliasPolicies(this, database, aliasUnsealed);
     this.#declarations = new Declarations(this.node.path, basics);
     const { port = 5_432, host, assets = BUILT_FUNCTIONS } = props;
     this.#assets = assets;
@@ -162,6 +166,7 @@ export class DynamicDatabase extends Construct {
       issuer: this.#functions.issuer,
       issuerName: physicalName(this, this.tag, "issuer"),
       provisioned: this.#provisioning,
+      aliasUnsealed: this.#aliasUnsealed,
       onGrant: (...grant) => this.#declarations.addGrant(...grant),
     });
   }

@@ -49,7 +49,8 @@ export function makeDatabaseSecret(
         port,
         dbname,
         username,
-        ...(adminSecret !== undefined && { masterarn: adminSecret.secretArn }),
+        // no ARN is known of one that is known by its name
+        ...(adminSecret?.secretFullArn !== undefined && { masterarn: adminSecret.secretArn }),
       }),
       generateStringKey: "password",
       passwordLength: password.length,

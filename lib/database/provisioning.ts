@@ -10,6 +10,7 @@ import type { RevocationSchedules } from "../functions/revocation-schedules.ts";
 import type { RotatedSecrets } from "../rotation/rotated-secrets.ts";
 import type { LeaseSecrets } from "./lease-secrets.ts";
 import type { ReaderAccess } from "./reader-access.ts";
+import { secretIdOf } from "./secret-access.ts";
 
 /** Properties of Provisioning. */
 export interface ProvisioningProps {
@@ -56,7 +57,7 @@ export class Provisioning extends Construct {
       ...(props.reserveConcurrency && { reservedConcurrentExecutions: 1 }),
       environment: {
         ...address,
-        ADMIN_SECRET_ARN: adminSecret.secretArn,
+        ADMIN_SECRET_ARN: secretIdOf(adminSecret),
         ISSUER_SECRET_ARN: secrets.issuer.secretArn,
         JANITOR_SECRET_ARN: secrets.janitor.secretArn,
         SCHEDULE_GROUP: schedules.groupName,

@@ -7,6 +7,13 @@ import type { IConstruct } from "constructs";
 export const arnOf = (secret: ISecret): string =>
   secret.secretFullArn ?? `${secret.secretArn}-??????`;
 
+/**
+ * What a function asks Secrets Manager for: the ARN, or the name of a secret that is known by it. A
+ * partial ARN will not do: one that ends in a hyphen and six characters is taken for another secret's.
+ */
+export const secretIdOf = (secret: ISecret): string =>
+  secret.secretFullArn === undefined ? secret.secretName : secret.secretArn;
+
 /** True for a role that is known to be another account's, where no policy can be attached. */
 export function isForeign({ principalAccount }: IRole, stack: Stack): boolean {
   if (principalAccount === undefined) return false;

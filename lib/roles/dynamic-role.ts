@@ -8,7 +8,7 @@ import {
   PolicyStatement,
   StarPrincipal,
 } from "aws-cdk-lib/aws-iam";
-import { Alias, CfnResourcePolicy } from "aws-cdk-lib/aws-lambda";
+import { Alias, CfnPermission, CfnResourcePolicy } from "aws-cdk-lib/aws-lambda";
 import { Construct, type IDependable } from "constructs";
 import type { Grant } from "../../core/leases/deployment.ts";
 import { aliasName, CONSUMER_NAME } from "../../core/names.ts";
@@ -26,6 +26,8 @@ export interface DynamicRoleContext {
   readonly issuerName: string;
   /** What must be deployed before anybody can ask. */
   readonly provisioned: IDependable;
+  /** Aliases have no policy of their own. */
+  readonly aliasUnsealed: boolean;
   /** Called for each grant, before it is made; throws when it is too late for one. */
   readonly onGrant: (alias: string, grant: Grant, grantee: IRole) => void;
 }
@@ -57,9 +59,14 @@ export class ConsumerGrant extends Construct {
       maxEventAge: Duration.seconds(60),
     });
     alias.node.addDependency(context.provisioned);
+    const foreign = isForeign(grantee, Stack.of(this));
+    if (!foreign) attach(this, alias, grantee);
+    if (context.aliasUnsealed) {
+      if (foreign) permit(this, alias, grantee);
+      return;
+    }
     const statements = [denyOthers(alias, grantee)];
-    if (isForeign(grantee, Stack.of(this))) statements.push(allow(alias, grantee));
-    else attach(this, alias, grantee);
+    if (foreign) statements.push(allow(alias, grantee));
     new CfnResourcePolicy(this, "ResourcePolicy", {
       resourceArn: alias.functionArn,
       policyDocument: new PolicyDocument({ statements }),
@@ -85,6 +92,14 @@ const allow = (alias: Alias, grantee: IRole): PolicyStatement =>
     principals: [new ArnPrincipal(grantee.roleArn)],
     actions: ["lambda:InvokeFunction"],
     resources: [alias.functionArn],
+  });
+
+/** The same, where an alias has no policy of its own. */
+const permit = (scope: Construct, alias: Alias, grantee: IRole): CfnPermission =>
+  new CfnPermission(scope, "Permission", {
+    action: "lambda:InvokeFunction",
+    functionName: alias.functionArn,
+    principal: grantee.roleArn,
   });
 
 /**

@@ -5,7 +5,7 @@ import { Construct, type IDependable } from "constructs";
 import type { RotationTimes } from "../../core/rotation/schedule.ts";
 import type { RotationSettings } from "../../core/rotation/settings.ts";
 import { portText, ReaderAccess } from "../database/reader-access.ts";
-import { arnOf, grantKey } from "../database/secret-access.ts";
+import { arnOf, grantKey, secretIdOf } from "../database/secret-access.ts";
 import { bundleFolder, FunctionCode } from "../functions/function-code.ts";
 import type { FunctionNetwork } from "../functions/function-network.ts";
 import { MayflyFunction } from "../functions/mayfly-function.ts";
@@ -97,7 +97,7 @@ export class Rotation extends Construct {
         DB_PORT: portText(place.port),
         ...(place.readerHosts !== undefined && { DB_READERS: place.readerHosts }),
         SECRET_ARN: secret.secretArn,
-        ...(adminSecret !== undefined && { MASTER_SECRET_ARN: adminSecret.secretArn }),
+        ...(adminSecret !== undefined && { MASTER_SECRET_ARN: secretIdOf(adminSecret) }),
         ...(clusterIdentifier !== undefined && { DB_CLUSTER: clusterIdentifier }),
         ...(instanceIdentifier !== undefined && { DB_INSTANCE: instanceIdentifier }),
       },

@@ -33,7 +33,7 @@ test.each<[string, unknown, string]>([
   [
     "an unknown key at the top",
     { ...withDatabase(sandbox), server: {} },
-    "server: unknown key; known are databases, consumers, alarms, auditEvents, dashboard",
+    "server: unknown key; known are databases, consumers, alarms, auditEvents, dashboard, aliasUnsealed",
   ],
   [
     "events for a topic",

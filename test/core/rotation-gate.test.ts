@@ -20,6 +20,7 @@ describe("the secret of an ARN is named", () => {
     ["its ARN, deployed by a partial one", `${PREFIX}orders-AbCdEf`, `${PREFIX}orders`],
     ["a partial ARN, deployed by it", `${PREFIX}orders`, `${PREFIX}orders`],
     ["its name, deployed by a partial ARN", "orders", `${PREFIX}orders`],
+    ["its ARN, deployed by its name", `${PREFIX}db1/master-secret-AbCdEf`, "db1/master-secret"],
     ["whatever an emulator calls both", "orders-AbCdEf", "orders-AbCdEf"],
     [
       "an ARN of another partition",
@@ -58,6 +59,7 @@ describe("the secret of an ARN is named", () => {
       `${PREFIX}orders-abcdef-QwErTy`,
       `${PREFIX}orders`,
     ],
+    ["another's ARN, deployed by its name", `${PREFIX}db1/master-AbCdEf`, "db1/master-secret"],
     ["the half of an emulator's name", "orders", "orders-AbCdEf"],
     ["nothing", "", `${PREFIX}orders-AbCdEf`],
   ])("not by %s", (_, id, arn) => {

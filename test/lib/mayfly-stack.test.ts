@@ -238,13 +238,41 @@ test("a database is provisioned again when it moves, or is another server by its
   });
 });
 
-test("a secret known by name is read under any of the ARNs it may have", () => {
+test("a secret known by name is asked for by name, and read under any of the ARNs it may have", () => {
   const { orders } = elsewhere.databases;
   if (orders?.host === undefined) throw new Error("this configuration has a server orders");
-  const named = { ...elsewhere, databases: { orders: { ...orders, adminSecret: "db/admin" } } };
-  const found = resourcesOf(bench.stack(named));
-  const [, { Properties }] = only(found, "AWS::IAM::Policy", "ProvisionerRole");
-  expect(JSON.stringify(Properties.PolicyDocument)).toContain(":secret:db/admin-??????");
+  const shop = {
+    strategy: "alternating-users",
+    usernames: ["shop_a", "shop_b"],
+    ownerGroup: "shop",
+  } as const;
+  // a partial ARN of that name would be taken for the secret db1/master
+  const named = { ...orders, adminSecret: "db1/master-secret", secrets: { shop } };
+  const found = resourcesOf(bench.stack({ ...elsewhere, databases: { orders: named } }));
+  for (const role of ["ProvisionerRole", "secretshopRotationRotatorRole"]) {
+    const [, { Properties }] = only(found, "AWS::IAM::Policy", role);
+    const document = JSON.stringify(Properties.PolicyDocument);
+    expect(document).toContain(":secret:db1/master-secret-??????");
+    expect(document).not.toContain("secret:*");
+  }
+  const variables = ofType(found, "AWS::Lambda::Function").map(
+    ([, { Properties }]) => JSON.parse(JSON.stringify(Properties)).Environment?.Variables ?? {},
+  );
+  const ids = ["ADMIN_SECRET_ARN", "MASTER_SECRET_ARN"].map((name) =>
+    variables.flatMap((each) => each[name] ?? []),
+  );
+  expect(ids).toEqual([["db1/master-secret"], ["db1/master-secret"]]);
+  const [, made] = only(found, "AWS::SecretsManager::Secret", "secretshop");
+  expect(JSON.stringify(made.Properties)).not.toContain("masterarn");
+});
+
+test("a configuration may leave the aliases' policies out, and its plan says so", () => {
+  const sealed = resourcesOf(bench.stack(elsewhere));
+  expect(ofType(sealed, "AWS::Lambda::ResourcePolicy")).toHaveLength(2);
+  const stack = bench.stack({ ...elsewhere, aliasUnsealed: true });
+  expect(ofType(resourcesOf(stack), "AWS::Lambda::ResourcePolicy")).toEqual([]);
+  const [, provision] = only(resourcesOf(stack), "Custom::MayflyProvision");
+  expect(JSON.parse(String(provision.Properties.Plan))).toMatchObject({ aliasUnsealed: true });
 });
 
 test("a new role for EKS Pod Identity lets the service tag its sessions", () => {

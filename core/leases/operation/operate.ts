@@ -31,6 +31,8 @@ export interface Status {
     readonly count: number;
   }[];
   readonly foreign: number;
+  /** Aliases have no policy of their own: IAM policies alone say who may ask as whom. */
+  readonly aliasUnsealed?: true;
 }
 
 export type OperatorAnswer =
@@ -44,6 +46,8 @@ export type OperatorAnswer =
 /** What operators may ask for, beyond leases. */
 export interface OperateDeps extends LeaseDeps {
   readonly provisioner: Provisioner;
+  /** What the functions were deployed with. */
+  readonly aliasUnsealed?: boolean | undefined;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -162,7 +166,7 @@ async function revokeAll(
   return { ...tally, failed };
 }
 
-async function status(deps: LeaseDeps): Promise<Status> {
+async function status(deps: OperateDeps): Promise<Status> {
   const counts = new Map<string, Status["leases"][number]>();
   let foreign = 0;
   for await (const page of allPages(deps)) {
@@ -174,7 +178,8 @@ async function status(deps: LeaseDeps): Promise<Status> {
       counts.set(key, { role, consumer, state, count: (counts.get(key)?.count ?? 0) + 1 });
     }
   }
-  return { leases: [...counts.values()], foreign };
+  const leases = [...counts.values()];
+  return { leases, foreign, ...(deps.aliasUnsealed && { aliasUnsealed: true }) };
 }
 
 /** Said before and after: an answer that is lost leaves a line all the same. */

@@ -84,6 +84,10 @@ export async function onReadyGround<T>(
 ): Promise<T> {
   const { log, warn } = deps;
   if (plan.tls === "plaintext") warn("connections are not encrypted: the configuration says so");
+  if (plan.aliasUnsealed === true)
+    warn(
+      "aliases are unsealed, the configuration says so: IAM policies alone say who may ask as whom",
+    );
   return asAdmin(deps, plan, (admin) =>
     withDatabases(admin, async (inDatabase) => {
       const version = await checked(deps, inDatabase, admin, plan);
