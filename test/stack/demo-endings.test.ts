@@ -10,10 +10,10 @@ const other = tempFolder("demo-config");
 afterAll(other.remove);
 
 describe("the demo", () => {
-  test.each(["SIGINT", "SIGTERM"] as const)("ended by %s stops all it started", async (signal) => {
+  test("ended by SIGTERM stops all it started", async () => {
     const { child, output, ended } = demo();
     await eventually(() => output().includes("  renew "), { within: 60_000 });
-    child.kill(signal);
+    child.kill("SIGTERM");
     expect((await ended).status).toBe(130);
     await nothingLeft();
   });
