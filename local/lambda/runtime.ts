@@ -6,6 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { Agent, type IncomingHttpHeaders, request } from "node:http";
+import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
@@ -87,6 +88,7 @@ async function loadHandler(): Promise<Handler> {
       name: "Runtime.ImportModuleError",
     });
   const module = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
+  flushCompileCache(); // an environment is ended by SIGKILL, which would leave nothing behind
   const handler = module[name] ?? (module.default as Record<string, unknown> | undefined)?.[name];
   if (typeof handler !== "function")
     throw Object.assign(new Error(`${env._HANDLER} is undefined or not exported`), {

@@ -27,11 +27,15 @@ const findings = (outdir: string): unknown =>
 function run(
   program: string,
   env: Record<string, string>,
+  args: readonly string[] = [],
 ): Promise<{ status: unknown; out: string; err: string }> {
-  const { PATH = "" } = process.env;
-  const options = { cwd: folder, env: { PATH, CDK_VALIDATION: "false", ...env } };
+  const { PATH = "", NODE_COMPILE_CACHE = "" } = process.env;
+  const options = {
+    cwd: folder,
+    env: { PATH, NODE_COMPILE_CACHE, CDK_VALIDATION: "false", ...env },
+  };
   return new Promise((done) => {
-    execFile(process.execPath, [join(root, program)], options, (error, out, err) => {
+    execFile(process.execPath, [join(root, program), ...args], options, (error, out, err) => {
       done({ status: error === null ? 0 : error.code, out, err });
     });
   });
@@ -87,13 +91,13 @@ test.each<[string, string, string | undefined, string]>([
   ],
 ])("a configuration that %s: says so in words, and exits with 78", async (_, file, text, words) => {
   if (text !== undefined) writeFileSync(path(file), text);
-  const { status, err } = await run("bin/app.ts", { MAYFLY_CONFIG: file });
-  expect({ status, err }).toEqual({ status: 78, err: `${words}\n` });
+  const { status, err } = await run("bin/mayfly.ts", {}, ["config", "check", file]);
+  expect({ status, err }).toEqual({ status: 78, err: `mayfly: ${words}\n` });
 });
 
 test("a folder is no configuration", async () => {
   mkdirSync(path("folder.config.ts"));
-  const { status, err } = await run("bin/app.ts", { MAYFLY_CONFIG: "folder.config.ts" });
+  const { status, err } = await run("bin/mayfly.ts", {}, ["config", "check", "folder.config.ts"]);
   expect(err).toMatch(/folder\.config\.ts could not be loaded: Directory import .* not supported/);
   expect(err.split("\n")).toHaveLength(2);
   expect(status).toBe(78);
