@@ -15,6 +15,8 @@ const stack = {
   hookTimeout: 120_000,
 };
 
+// whoever runs the tests may trust authorities that the functions do not have
+delete process.env.NODE_EXTRA_CA_CERTS;
 // for the workers, and the hundred processes that tests start
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, "node_modules/.cache/node");
 

@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { createSecureContext } from "node:tls";
 import type pg from "pg";
 import { inject } from "vitest";
 import type { AuditEvent } from "../../core/audit.ts";
@@ -171,9 +170,7 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
   const owner = `owner_${tag}`;
   const { host, port, ca, masterUsername, masterPassword, superuser } =
     options.cluster ?? inject("postgres");
-  const verified = tlsOptions(host, { tls: "verify-full", ca }, { region: "", folder: "" });
-  // The roots are parsed once, not for each of the thousands of connections that tests make.
-  const ssl = verified && { ...verified, secureContext: createSecureContext(verified) };
+  const ssl = tlsOptions(host, { tls: "verify-full", ca }, { region: "", folder: "" });
   const as: TestDatabase["as"] = (username, password, name = database) => ({
     host,
     port,

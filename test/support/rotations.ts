@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { createSecureContext } from "node:tls";
 import { inject } from "vitest";
 import type { AuditEvent } from "../../core/audit.ts";
 import { base32 } from "../../core/base32.ts";
@@ -123,12 +122,7 @@ export async function rotationScene(
     testQueries: [],
     ...options.changes,
   };
-  const verified = tlsOptions(
-    host,
-    { tls: "verify-full", ca: cluster.ca },
-    { region: "", folder: "" },
-  );
-  const ssl = verified && { ...verified, secureContext: createSecureContext(verified) };
+  const ssl = tlsOptions(host, { tls: "verify-full", ca: cluster.ca }, { region: "", folder: "" });
   const rds = memoryRds(test, first);
   let connections = 0;
   const audit: AuditEvent[] = [];

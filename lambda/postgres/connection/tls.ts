@@ -1,5 +1,11 @@
 import { readFileSync } from "node:fs";
-import { type ConnectionOptions, checkServerIdentity, getCACertificates } from "node:tls";
+import {
+  type ConnectionOptions,
+  checkServerIdentity,
+  createSecureContext,
+  getCACertificates,
+  type SecureContext,
+} from "node:tls";
 import { ConfigError } from "../../../core/errors.ts";
 
 /** How a deployment wants its connections protected. */
@@ -25,11 +31,22 @@ export function tlsOptions(
 ): ConnectionOptions | false {
   if (tls === "plaintext") return false;
   return {
-    ca: [ca ?? rdsRoots(place), ...getCACertificates("extra")],
+    secureContext: trusting(ca ?? rdsRoots(place)),
     rejectUnauthorized: true,
-    minVersion: "TLSv1.2",
     checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),
   };
+}
+
+const contexts = new Map<string, SecureContext>();
+
+/** Parsing roots takes longer than a handshake: once for each text, not for each connection. */
+function trusting(roots: string): SecureContext {
+  const known = contexts.get(roots);
+  if (known !== undefined) return known;
+  const ca = [roots, ...getCACertificates("extra")];
+  const context = createSecureContext({ ca, minVersion: "TLSv1.2" });
+  contexts.set(roots, context);
+  return context;
 }
 
 function rdsRoots({ region, folder }: { region: string; folder: string }): string {
