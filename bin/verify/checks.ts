@@ -125,7 +125,8 @@ export const CHECKS: readonly Check[] = [
   },
   {
     id: "revocation-lag",
-    documents: "a lease is gone 60 seconds and one call after its expiry at the latest",
+    documents:
+      "a lease is gone 60 seconds and one call after its expiry at the latest: Lambda reads a quiet queue at once",
     where: "docs/revocation.md#three-clocks",
     does: "reads the receipt of the lease of ten seconds",
     run: revocationLag,
@@ -265,6 +266,14 @@ export const CHECKS: readonly Check[] = [
       where: DEPLOYING,
     },
     "most alarms need a fault to ring, and a dashboard a reader",
+  ),
+  unmade(
+    {
+      id: "demo",
+      documents: "the demo runs in the sandbox, through a tunnel",
+      where: "docs/deploying.md#into-the-sandbox",
+    },
+    "it takes an instance in the VPC; the page has the commands",
   ),
   unmade(
     {

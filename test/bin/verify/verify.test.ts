@@ -118,7 +118,7 @@ describe("without a stack", () => {
     expect(err).toContain(
       "This deploys the stack MayflyVerify-abc123 into account 123456789012, Region eu-west-1, checks it, and destroys it. It takes about an hour, and costs $0.20 for 2 hours",
     );
-    expect(err).toMatch(/\n24 as documented, 0 differ, 11 skipped; the report is in r\.md\n$/);
+    expect(err).toMatch(/\n24 as documented, 0 differ, 12 skipped; the report is in r\.md\n$/);
     expect(out.split("\n")[0]).toMatch(/^CHECK +VERDICT +SAW, OR WHY NOT$/);
     expect(out.split("\n")).toHaveLength(CHECKS.length + 2);
     for (const { id } of CHECKS) expect(report).toContain(`| ${id} |`);
@@ -235,7 +235,7 @@ describe("with a stack of somebody's", () => {
       expect.stringMatching(/^revoke k/),
     ]);
     expect(err).toContain("It makes and ends two leases of verify for readonly");
-    expect(err).toMatch(/20 as documented, 0 differ, 15 skipped/);
+    expect(err).toMatch(/20 as documented, 0 differ, 16 skipped/);
   });
 
   test("after Ctrl-C nothing more is made", async () => {
