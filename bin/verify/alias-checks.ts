@@ -28,8 +28,15 @@ export async function aliasInArn({ evidence, stack }: World): Promise<Outcome> {
   }
 }
 
+async function assertSealed({ evidence }: World): Promise<void> {
+  if (await evidence.aliasUnsealed())
+    throw new NotMade("aliasUnsealed is configured: the stack's aliases have no policy");
+}
+
 /** Whoever may invoke the function may still not use the alias. */
-export async function aliasDeniesOthers({ account, evidence, stack }: World): Promise<Outcome> {
+export async function aliasDeniesOthers(world: World): Promise<Outcome> {
+  const { account, evidence, stack } = world;
+  await assertSealed(world);
   const { leaseId } = (await evidence.lease()).credential;
   try {
     await evidence.bareCall();
@@ -67,7 +74,9 @@ export async function lambdaSession({ evidence }: World): Promise<Outcome> {
 }
 
 /** What Lambda itself says stands on the alias, asked both ways. */
-export async function aliasPolicy({ account, stack }: World): Promise<Outcome> {
+export async function aliasPolicy(world: World): Promise<Outcome> {
+  const { account, stack } = world;
+  await assertSealed(world);
   const { resourcePolicy, permissionPolicy } = await account.aliasPolicies(stack.aliasArn);
   const isDeny = (text = ""): boolean => /"Deny"/.test(text) && /aws:PrincipalArn/.test(text);
   const saw = [

@@ -44,6 +44,8 @@ export interface Evidence {
   shortLease(): Promise<MadeLease>;
   /** How the short lease ended. @throws NotMade when no line says so in time. */
   end(): Promise<LeaseEnd>;
+  /** Whether the stack is configured to have no policies on its aliases. */
+  aliasUnsealed(): Promise<boolean>;
   /** What the issuer answers to a call without an alias, with the caller's own keys. */
   bareCall(): Promise<Invocation>;
   /** What the sandbox's function answers. @throws NotMade where the consumer has none. */
@@ -77,6 +79,10 @@ export function collectEvidence(deps: EvidenceDeps): Evidence {
     lease,
     shortLease,
     end: once(async () => findEnd(deps, (await shortLease()).credential, since)),
+    aliasUnsealed: once(async () => {
+      const answer = await account.invoke("caller", stack.operatorArn, { action: "status" });
+      return answer.payload.aliasUnsealed === true;
+    }),
     bareCall: once(async () => {
       const { leaseId } = (await lease()).credential;
       return account.invoke("caller", stack.issuerArn, { action: "lookup", leaseId });

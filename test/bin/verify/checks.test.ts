@@ -301,7 +301,12 @@ describe("what cannot be made is skipped, and says why", () => {
       throw new NotMade("the database does not answer from here");
     },
   });
+  const unsealed = answering((arn) =>
+    arn === FAKE_STACK.operatorArn ? { payload: { leases: [], aliasUnsealed: true } } : undefined,
+  );
   test.each<[string, Setting, RegExp]>([
+    ["alias-policy", { change: unsealed }, /aliasUnsealed is configured/],
+    ["alias-denies-others", { change: unsealed }, /aliasUnsealed is configured/],
     ["rotation-source-arn", { stack: given }, /changes the stack, and this one was given/],
     ["master-password", { stack: given }, /this one was given/],
     ["converge", { stack: given }, /this one was given/],
