@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { costTable } from "./cost/cost-table.ts";
 import { monthlyCost } from "./cost/monthly-cost.ts";
@@ -12,6 +12,8 @@ if (process.exitCode === 0) {
   // a script may want the path alone, and close the pipe after it (| head -1)
   process.stdout.on("error", () => {});
   console.log(`synthesized into ${outdir}`);
-  const template = JSON.parse(readFileSync(join(outdir, "Mayfly.template.json"), "utf8"));
-  console.log(`\n${costTable(monthlyCost(template))}`);
+  const templates = readdirSync(outdir)
+    .filter((file) => file.endsWith(".template.json"))
+    .map((file) => JSON.parse(readFileSync(join(outdir, file), "utf8")));
+  console.log(`\n${costTable(monthlyCost(templates))}`);
 }

@@ -90,6 +90,12 @@ export const configSchema = ruled(
        * @default false
        */
       aliasUnsealed: v.optional(boolean(), false),
+      /**
+       * Make grants and consumers in nested stacks. What is deployed cannot move into them: write
+       * `true` from the start where there will be more than 60 consumers, or 60 grants of one database.
+       * @default - those of a database that has more than 60 grants, and of more than 60 consumers
+       */
+      nestedStacks: v.optional(boolean()),
     },
     "export default defineConfig({ … })",
   ),
@@ -206,6 +212,8 @@ export interface ParsedConfig {
   readonly auditEvents?: { readonly busArn: string };
   readonly dashboard: boolean;
   readonly aliasUnsealed: boolean;
+  /** Absent: where there is much. */
+  readonly nestedStacks?: boolean;
 }
 
 /** The configuration as it is, with its type checked where it is written. */
@@ -218,6 +226,7 @@ const toConfig = ({
   auditEvents,
   dashboard,
   aliasUnsealed,
+  nestedStacks,
 }: v.InferOutput<typeof configSchema>): ParsedConfig => ({
   databases: Object.fromEntries(
     Object.entries(databases).map(([name, each]) => [name, toDatabase(each)]),
@@ -229,6 +238,7 @@ const toConfig = ({
   ...(auditEvents !== undefined && { auditEvents }),
   dashboard,
   aliasUnsealed,
+  ...(nestedStacks !== undefined && { nestedStacks }),
 });
 
 /**

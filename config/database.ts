@@ -182,6 +182,12 @@ const contentEntries = {
    * @default - every 30 days
    */
   loginRotation: v.optional(loginRotationSchema(WRITTEN_TIMES), {}),
+  /**
+   * Make it in a stack of its own, `<stack>-<database>`. Never change it, nor the order of databases
+   * that do not say it: what is deployed cannot move to another stack.
+   * @default - false for the first database, true for all others
+   */
+  ownStack: v.optional(boolean()),
 };
 
 /** A PostgreSQL server that exists. */
@@ -306,6 +312,8 @@ export interface ParsedDatabase extends ParsedSettings {
   readonly roles: Readonly<Record<string, ParsedRole>>;
   readonly secrets: Readonly<Record<string, ParsedSecret>>;
   readonly loginRotation: RotationTimes;
+  /** Absent: it is not the first. */
+  readonly ownStack?: boolean;
 }
 
 type DatabaseOutput = v.InferOutput<typeof databaseSchema>;
@@ -338,4 +346,5 @@ export const toDatabase = (fields: DatabaseOutput): ParsedDatabase => ({
   roles: mapValues(fields.roles, toRole),
   secrets: mapValues<SecretFields, ParsedSecret>(fields.secrets ?? {}, toSecret),
   loginRotation: toTimes(fields.loginRotation),
+  ...(fields.ownStack !== undefined && { ownStack: fields.ownStack }),
 });

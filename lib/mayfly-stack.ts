@@ -14,11 +14,14 @@ import {
   pascal,
 } from "../config/config.ts";
 import { toTrust } from "../config/trust.ts";
+import { addressOf, tagOf } from "../core/names.ts";
 import { DynamicDatabase } from "./database/dynamic-database.ts";
 import type { DatabaseLocation } from "./database/dynamic-database-props.ts";
 import { BUILT_FUNCTIONS } from "./functions/function-code.ts";
+import { consumerRoleName } from "./functions/physical-names.ts";
 import { consumerRole } from "./identity/consumer-role.ts";
 import type { ConsumerGrant, DynamicRole } from "./roles/dynamic-role.ts";
+import { NestedStacks } from "./roles/nested-stacks.ts";
 import type { RotatedSecret } from "./rotation/rotated-secret.ts";
 import { SandboxConsumer } from "./sandbox/sandbox-consumer.ts";
 import { SANDBOX_ADMINISTRATOR, SandboxDatabase } from "./sandbox/sandbox-database.ts";
@@ -27,6 +30,9 @@ const NO_ROUTE_TABLE = "@aws-cdk/aws-ec2:noSubnetRouteTableId";
 
 /** How a sandbox's server is trusted. */
 const UNSAID = { tls: "verify-full" } as const;
+
+/** So many grants of one database, or consumers, are made in nested stacks. */
+const MANY = 60;
 
 /** Properties of a MayflyStack. */
 export interface MayflyStackProps extends StackProps {
@@ -39,105 +45,119 @@ export interface MayflyStackProps extends StackProps {
   readonly assets?: string;
 }
 
-/** Everything that one configuration describes. */
+/**
+ * Everything that one configuration describes: the consumers, the first database, and a stack of its
+ * own, `<stack>-<database>`, for each other. Those stacks know each other's functions and roles by
+ * name, so that each is deployed, fails and is rolled back alone.
+ */
 export class MayflyStack extends Stack {
+  /** The stacks of databases that are not in this one, by the database's name. */
+  readonly databaseStacks: ReadonlyMap<string, Stack>;
+  readonly #props: MayflyStackProps;
+  readonly #assets: string;
   /** Dynamic roles by `database/role`. */
   readonly #roles = new Map<string, DynamicRole>();
-  readonly #aliasUnsealed: boolean;
   readonly #sandboxes = new Map<string, SandboxDatabase>();
   /** Rotated secrets by `database/secret`. */
   readonly #secrets = new Map<string, RotatedSecret>();
 
   constructor(scope: Construct, id: string, props: MayflyStackProps) {
     super(scope, id, props);
-    const assets = props.assets ?? BUILT_FUNCTIONS;
-    const { alarms, auditEvents, dashboard, aliasUnsealed } = props.config;
-    this.#aliasUnsealed = aliasUnsealed;
-    const bus = auditEvents && EventBus.fromEventBusArn(this, "audit-bus", auditEvents.busArn);
-    const topic = alarms && Topic.fromTopicArn(this, "alarm-topic", alarms.topicArn);
-    for (const [name, database] of Object.entries(props.config.databases)) {
-      const made = this.#database(name, database, assets);
-      this.#addRoles(name, database, made);
-      this.#addSecrets(name, database, made);
-      if (bus !== undefined) made.sendAuditEvents({ bus });
-      if (topic !== undefined) made.addAlarms({ topic });
-      if (dashboard) made.addDashboard();
-      made.addLogQueries();
-      new CfnOutput(this, `${pascal(name)}IssuerArn`, { value: made.issuerArn });
-      new CfnOutput(this, `${pascal(name)}OperatorArn`, { value: made.operatorArn });
-      new CfnOutput(this, `${pascal(name)}IssuerSecretArn`, { value: made.issuerSecretArn });
-      new CfnOutput(this, `${pascal(name)}RevokerLogGroup`, { value: made.revokerLogGroupName });
-    }
-    for (const [name, consumer] of Object.entries(props.config.consumers))
-      if (consumer.identity.kind === "sandbox") this.#addSandboxConsumer(name, consumer, assets);
-      else this.#addGrants(name, consumer, consumerRole(this, name, consumer.identity));
+    this.#props = props;
+    this.#assets = props.assets ?? BUILT_FUNCTIONS;
+    const { databases, consumers } = props.config;
+    this.databaseStacks = new Map(
+      Object.entries(databases)
+        .filter(([, { ownStack }], index) => ownStack ?? index > 0)
+        .map(([name]) => [name, this.#databaseStack(name)]),
+    );
+    for (const [name, database] of Object.entries(databases)) this.#addDatabase(name, database);
+    if (this.databaseStacks.size > 0)
+      new CfnOutput(this, "DatabaseStacks", { value: [...this.databaseStacks.keys()].join(",") });
+    const stackOf = this.#consumerStacks();
+    for (const [name, consumer] of Object.entries(consumers))
+      if (consumer.identity.kind === "sandbox") this.#addSandboxConsumer(name, consumer);
+      else {
+        const role = consumerRole(stackOf(name), name, consumer.identity, this.stackName);
+        this.#addGrants(name, consumer, role);
+      }
   }
 
-  #database(name: string, database: ParsedDatabase, assets: string): DynamicDatabase {
-    const { target, roles: _roles, secrets: _secrets, loginRotation, ...settings } = database;
-    const checked = { settings: { ...settings, ...toTrust(target ?? UNSAID) }, loginRotation };
-    const common = { database: name, assets, aliasUnsealed: this.#aliasUnsealed };
+  #databaseStack(name: string): Stack {
+    const { config: _config, assets: _assets, ...props } = this.#props;
+    return new Stack(this, name, { ...props, stackName: `${this.stackName}-${name}` });
+  }
+
+  /** The stack of a database. */
+  #stackOf(database: string): Stack {
+    return this.databaseStacks.get(database) ?? this;
+  }
+
+  #addDatabase(name: string, database: ParsedDatabase): void {
+    const { alarms, auditEvents, dashboard } = this.#props.config;
+    const stack = this.#stackOf(name);
+    const made = this.#database(stack, name, database);
+    for (const [role, parsed] of Object.entries(database.roles))
+      this.#roles.set(`${name}/${role}`, made.addCheckedRole(role, parsed));
+    this.#addSecrets(stack, name, database, made);
+    if (auditEvents !== undefined)
+      made.sendAuditEvents({
+        bus: EventBus.fromEventBusArn(stack, `${name}-audit-bus`, auditEvents.busArn),
+      });
+    if (alarms !== undefined)
+      made.addAlarms({ topic: Topic.fromTopicArn(stack, `${name}-alarm-topic`, alarms.topicArn) });
+    if (dashboard) made.addDashboard();
+    made.addLogQueries();
+    new CfnOutput(stack, `${pascal(name)}IssuerArn`, { value: made.issuerArn });
+    new CfnOutput(stack, `${pascal(name)}OperatorArn`, { value: made.operatorArn });
+    new CfnOutput(stack, `${pascal(name)}IssuerSecretArn`, { value: made.issuerSecretArn });
+    new CfnOutput(stack, `${pascal(name)}RevokerLogGroup`, { value: made.revokerLogGroupName });
+  }
+
+  #database(stack: Stack, name: string, database: ParsedDatabase): DynamicDatabase {
+    const { target, roles: _roles, secrets: _secrets, ownStack: _own, ...rest } = database;
+    const { loginRotation, ...settings } = rest;
+    // the same in whichever stack it is: the command line knows it from the configuration
+    const tag = settings.tag ?? tagOf(addressOf(this.stackName, `${this.node.path}/${name}`));
+    const checked = { settings: { ...settings, tag, ...toTrust(target ?? UNSAID) }, loginRotation };
+    const { aliasUnsealed, nestedStacks } = this.#props.config;
+    const nestGrants = nestedStacks ?? this.#numberOfGrants(name) > MANY;
+    const common = { database: name, assets: this.#assets, aliasUnsealed, nestGrants };
     if (target !== undefined)
-      return new DynamicDatabase(this, name, { ...common, ...this.#host(name, target) }, checked);
-    const sandbox = new SandboxDatabase(this, `${name}-sandbox`, {
+      return new DynamicDatabase(
+        stack,
+        name,
+        { ...common, ...hostIn(stack, name, target) },
+        checked,
+      );
+    const sandbox = new SandboxDatabase(stack, `${name}-sandbox`, {
       databaseName: settings.databases[0] ?? "",
       owner: settings.owner,
-      assets,
+      assets: this.#assets,
     });
     this.#sandboxes.set(name, sandbox);
-    const made = new DynamicDatabase(this, name, { ...common, ...sandbox.address }, checked);
+    const made = new DynamicDatabase(stack, name, { ...common, ...sandbox.address }, checked);
     made.provisionAfter(...sandbox.ready);
     return made;
   }
 
-  #host(name: string, target: ParsedHost): HostProps {
-    const { host, port, serverId, readers, cluster, instance } = target;
-    const vpc = Vpc.fromVpcAttributes(this, `${name}-vpc`, {
-      vpcId: target.vpc.vpcId,
-      availabilityZones: [...target.vpc.availabilityZones],
-      privateSubnetIds: [...target.vpc.privateSubnetIds],
-    });
-    Annotations.of(vpc).acknowledgeWarning(NO_ROUTE_TABLE, "nothing here reads a route table");
-    return {
-      host,
-      port,
-      ...(serverId !== undefined && { serverId }),
-      ...(readers !== undefined && { readers: [...readers] }),
-      ...(cluster !== undefined && { clusterIdentifier: cluster }),
-      ...(instance !== undefined && { instanceIdentifier: instance }),
-      adminSecret: this.#adminSecret(name, target.adminSecret),
-      vpc,
-      databaseConnections: SecurityGroup.fromSecurityGroupId(
-        this,
-        `${name}-security-group`,
-        target.vpc.securityGroupId,
-      ),
-    };
+  #numberOfGrants(name: string): number {
+    const consumers = Object.values(this.#props.config.consumers);
+    const all = consumers.flatMap(({ grants }) => grants);
+    return all.filter(({ database }) => database === name).length;
   }
 
-  #adminSecret(name: string, nameOrArn: string): ISecret {
-    const id = `${name}-admin-secret`;
-    return nameOrArn.startsWith("arn:")
-      ? Secret.fromSecretCompleteArn(this, id, nameOrArn)
-      : Secret.fromSecretNameV2(this, id, nameOrArn);
-  }
-
-  #addRoles(name: string, database: ParsedDatabase, made: DynamicDatabase): void {
-    for (const [role, parsed] of Object.entries(database.roles))
-      this.#roles.set(`${name}/${role}`, made.addCheckedRole(role, parsed));
-  }
-
-  #addSecrets(name: string, database: ParsedDatabase, made: DynamicDatabase): void {
+  #addSecrets(stack: Stack, name: string, database: ParsedDatabase, made: DynamicDatabase): void {
     const sandbox = this.#sandboxes.get(name);
     for (const [secret, parsed] of Object.entries(database.secrets)) {
       const { kmsKeyArn: key, secretArn: arn, replicaRegions } = parsed;
       const master = parsed.strategy === "master-user" ? sandbox : undefined;
       const storage = {
         ...(arn !== undefined && {
-          secret: Secret.fromSecretCompleteArn(this, `${name}-${secret}-existing`, arn),
+          secret: Secret.fromSecretCompleteArn(stack, `${name}-${secret}-existing`, arn),
         }),
         ...(key !== undefined && {
-          encryptionKey: Key.fromKeyArn(this, `${name}-${secret}-key`, key),
+          encryptionKey: Key.fromKeyArn(stack, `${name}-${secret}-key`, key),
         }),
         ...(replicaRegions.length > 0 && {
           replicaRegions: replicaRegions.map((region) => ({ region })),
@@ -151,7 +171,7 @@ export class MayflyStack extends Stack {
       if (master !== undefined) rotated.rotateAfter(master.rdsEndpoint);
       this.#secrets.set(`${name}/${secret}`, rotated);
       const output = `${pascal(name)}${pascal(secret)}SecretArn`;
-      new CfnOutput(this, output, { value: rotated.secret.secretArn });
+      new CfnOutput(stack, output, { value: rotated.secret.secretArn });
     }
   }
 
@@ -164,17 +184,72 @@ export class MayflyStack extends Stack {
     );
   }
 
-  #addSandboxConsumer(name: string, consumer: ParsedConsumer, assets: string): void {
-    const sandbox = this.#sandboxes.get(consumer.grants[0]?.database ?? "");
+  #addSandboxConsumer(name: string, consumer: ParsedConsumer): void {
+    const database = consumer.grants[0]?.database ?? "";
+    const sandbox = this.#sandboxes.get(database);
     if (sandbox === undefined)
       throw new Error(`consumer ${name} is of no sandbox; parse the config`);
-    const made = new SandboxConsumer(this, `consumer-${name}`, { consumer: name, sandbox, assets });
+    const stack = this.#stackOf(database);
+    const made = new SandboxConsumer(stack, `consumer-${name}`, {
+      consumer: name,
+      sandbox,
+      assets: this.#assets,
+      roleName: consumerRoleName(this.stackName, name),
+    });
     const [first] = this.#addGrants(name, consumer, made.role);
     if (first !== undefined) made.askThrough(first);
-    new CfnOutput(this, `${pascal(name)}FunctionName`, { value: made.functionName });
-    new CfnOutput(this, `${pascal(name)}RoleArn`, { value: made.role.roleArn });
+    new CfnOutput(stack, `${pascal(name)}FunctionName`, { value: made.functionName });
+    new CfnOutput(stack, `${pascal(name)}RoleArn`, { value: made.role.roleArn });
+  }
+
+  /** Which stack a consumer's role and policies are made in. */
+  #consumerStacks(): (name: string) => Stack {
+    const { consumers, nestedStacks } = this.#props.config;
+    if (!(nestedStacks ?? Object.keys(consumers).length > MANY)) return () => this;
+    const stacks = new NestedStacks(this, "Consumers");
+    // outputs of nested stacks are not this stack's, which has 200 at most
+    new CfnOutput(this, "ConsumerRoleArns", {
+      value: this.formatArn({
+        service: "iam",
+        region: "",
+        resource: "role",
+        resourceName: consumerRoleName(this.stackName, "*"),
+      }),
+    });
+    return (name) => stacks.of(name);
   }
 }
+
+/** Where a server that exists is, for constructs of one stack. */
+function hostIn(stack: Stack, name: string, target: ParsedHost): HostProps {
+  const { host, port, serverId, readers, cluster, instance } = target;
+  const vpc = Vpc.fromVpcAttributes(stack, `${name}-vpc`, {
+    vpcId: target.vpc.vpcId,
+    availabilityZones: [...target.vpc.availabilityZones],
+    privateSubnetIds: [...target.vpc.privateSubnetIds],
+  });
+  Annotations.of(vpc).acknowledgeWarning(NO_ROUTE_TABLE, "nothing here reads a route table");
+  return {
+    host,
+    port,
+    ...(serverId !== undefined && { serverId }),
+    ...(readers !== undefined && { readers: [...readers] }),
+    ...(cluster !== undefined && { clusterIdentifier: cluster }),
+    ...(instance !== undefined && { instanceIdentifier: instance }),
+    adminSecret: adminSecretIn(stack, `${name}-admin-secret`, target.adminSecret),
+    vpc,
+    databaseConnections: SecurityGroup.fromSecurityGroupId(
+      stack,
+      `${name}-security-group`,
+      target.vpc.securityGroupId,
+    ),
+  };
+}
+
+const adminSecretIn = (stack: Stack, id: string, nameOrArn: string): ISecret =>
+  nameOrArn.startsWith("arn:")
+    ? Secret.fromSecretCompleteArn(stack, id, nameOrArn)
+    : Secret.fromSecretNameV2(stack, id, nameOrArn);
 
 type HostProps = Pick<
   DatabaseLocation,

@@ -1,7 +1,15 @@
 import type { Account } from "./account.ts";
-import { codeOf, readAssembly, type Template } from "./cloudformation/assembly.ts";
+import {
+  type Assembly,
+  filesOfAll,
+  readAssembly,
+  type Template,
+} from "./cloudformation/assembly.ts";
 import { customResource, isCustomResource } from "./cloudformation/custom-resource.ts";
-import { Stack } from "./cloudformation/stack.ts";
+import { nestedStack } from "./cloudformation/nested-stack.ts";
+import type { ResourceType } from "./cloudformation/resource.ts";
+import { Stack, type StackOptions } from "./cloudformation/stack.ts";
+import { Stacks } from "./cloudformation/stacks.ts";
 import type { PutEvent } from "./events/event-bridge.ts";
 import type { ExistingDatabase } from "./existing/existing-database.ts";
 import type { Gateway } from "./http/gateway.ts";
@@ -23,7 +31,7 @@ const MOST_PROCESSES = 32;
 export interface RunnerOptions {
   /** A synthesized cloud assembly: the `cdk.out` folder. */
   readonly assembly: string;
-  /** @default - the only stack of the assembly */
+  /** Its id; the stacks under it come along. @default - the only one that is under no other */
   readonly stack?: string;
   /** @default 123456789012 */
   readonly accountId?: string;
@@ -51,13 +59,14 @@ export interface RunnerOptions {
   readonly onProgress?: (line: string) => void | Promise<void>;
 }
 
-/** A stack that runs on this machine. */
+/** A stack, and those under it, that run on this machine. */
 export interface Runner {
   /** For `AWS_ENDPOINT_URL`. */
   readonly endpoint: string;
   readonly region: string;
   readonly accountId: string;
   readonly stackName: string;
+  /** Of all stacks. */
   readonly outputs: Readonly<Record<string, string>>;
   /** PEM file of the authorities that signed the database servers' certificates. */
   readonly caFile: string;
@@ -108,10 +117,11 @@ export interface Runner {
 interface Run {
   readonly account: Account;
   readonly services: Services;
-  readonly stack: Stack;
+  readonly stackName: string;
+  readonly stacks: Stacks;
   readonly logs: LogLine[];
   /** Read another assembly of the stack. */
-  readonly read: (folder: string) => Template;
+  readonly read: (folder: string) => Assembly["templates"];
 }
 
 /**
@@ -128,7 +138,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     region: options.region ?? "eu-west-1",
   };
   const first = readAssembly(options.assembly, options.stack);
-  const { codeFolder, read } = codeOf(first, options.stack);
+  const [stackName = ""] = first.templates.keys();
+  const { codeFolder, nestedTemplate, read } = filesOfAll(first, options.stack);
   const logs: LogLine[] = [];
   let gateway: Gateway | undefined;
   const services = makeServices({
@@ -148,8 +159,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       onLog?.(functionName, line);
     },
   });
-  const stack = stackOf(account, first.stackName, services, onProgress);
-  const run: Run = { account, services, stack, logs, read };
+  const stacks = new Stacks(stackMaker(account, services, nestedTemplate, onProgress));
+  const run: Run = { account, services, stackName, stacks, logs, read };
   gateway = await serve({ ...run, onFault });
   const stop = once(async () => {
     const rotationsEnd = services.rotation.stop();
@@ -164,7 +175,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     services.authorities.remove();
   });
   try {
-    await stack.create(first.template, signal);
+    await stacks.create(first.templates, signal);
     services.scheduler.start();
     return view(run, gateway.endpoint, stop);
   } catch (error) {
@@ -181,43 +192,48 @@ function once(task: () => Promise<void>): () => Promise<void> {
   };
 }
 
-function stackOf(
+function stackMaker(
   account: Account,
-  name: string,
   services: Services,
+  templateOf: (s3Key: string) => Template,
   onProgress: NonNullable<RunnerOptions["onProgress"]>,
-): Stack {
-  const custom = customResource({ ...services, stackId: () => stack.id });
-  const stack = new Stack({
-    account,
-    name,
-    typeOf: (type) => services.resources[type] ?? (isCustomResource(type) ? custom : undefined),
-    resolveSecret: (reference) => services.secrets.resolve(reference),
-    onProgress,
-  });
-  return stack;
+): (name: string) => Stack {
+  const makeStack = (name: string): Stack => {
+    const custom = customResource({ ...services, stackId: () => stack.id });
+    const typeOf = (type: string): ResourceType | undefined => {
+      if (type === "AWS::CloudFormation::Stack") return nested;
+      return services.resources[type] ?? (isCustomResource(type) ? custom : undefined);
+    };
+    const resolveSecret: StackOptions["resolveSecret"] = (each) => services.secrets.resolve(each);
+    const stack = new Stack({ account, name, typeOf, resolveSecret, onProgress });
+    return stack;
+  };
+  const nested = nestedStack({ makeStack, templateOf });
+  return makeStack;
 }
 
 function view(run: Run, endpoint: string, stop: () => Promise<void>): Runner {
-  const { account, stack, services, logs, read } = run;
+  const { account, stackName, stacks, services, logs, read } = run;
   const { access, functions, identities, rds, sqs } = services;
   const database = (): EmbeddedPostgres => {
     const [first] = rds.ownServers;
     if (first !== undefined) return first;
-    throw new Error(`stack ${stack.name} has no AWS::RDS::DBInstance`);
+    throw new Error(`stack ${stackName} has no AWS::RDS::DBInstance`);
   };
   return {
     endpoint,
     region: account.region,
     accountId: account.id,
-    stackName: stack.name,
-    outputs: stack.outputs,
+    stackName,
+    get outputs() {
+      return stacks.outputs;
+    },
     busEvents: services.eventBridge.events,
     rotations: rotationsOf(services),
     calls: access.decisions,
-    create: async (assembly) => stack.create(read(assembly)),
-    update: async (assembly) => stack.update(read(assembly)),
-    delete: () => stack.delete(),
+    create: async (assembly) => stacks.create(read(assembly)),
+    update: async (assembly) => stacks.update(read(assembly)),
+    delete: () => stacks.delete(),
     stop,
     get database() {
       return database();

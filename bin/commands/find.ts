@@ -32,8 +32,41 @@ export interface Functions {
 
 type Outputs = ReadonlyMap<string, string>;
 
-/** What the stack says of itself. @throws Failure when there is no such stack, or it may not be read. */
-export async function readOutputs({ stack }: PlaceOptions): Promise<Outputs> {
+/** Databases that have a stack of their own, by the configuration's names. */
+const ownStacksIn = (outputs: Outputs): readonly string[] =>
+  outputs.get("DatabaseStacks")?.split(",") ?? [];
+
+/**
+ * What the stack says of itself and, of those that have a stack of their own, of the database that
+ * is meant.
+ *
+ * @throws Failure when there is no such stack, or it may not be read.
+ */
+export async function readOutputs({ stack, database }: PlaceOptions): Promise<Outputs> {
+  const outputs = await readStack(stack, "name it with --stack");
+  const own = ownStacksIn(outputs);
+  if (database !== undefined)
+    return withStacks(stack, outputs, (name) => pascal(name) === pascal(database));
+  const isOnly = own.length === 1 && databasesIn(outputs).size === 0;
+  return withStacks(stack, outputs, () => isOnly);
+}
+
+/** What the stack says of itself, and the stacks of all its databases. @throws as readOutputs. */
+export const readAllOutputs = async ({ stack }: PlaceOptions): Promise<Outputs> =>
+  withStacks(stack, await readStack(stack, "name it with --stack"), () => true);
+
+async function withStacks(
+  stack: string,
+  outputs: Outputs,
+  isWanted: (database: string) => boolean,
+): Promise<Outputs> {
+  const own = ownStacksIn(outputs).filter(isWanted);
+  const read = (name: string): Promise<Outputs> =>
+    readStack(`${stack}-${name}`, `${name} is in it; deploy it`);
+  return new Map([outputs, ...(await Promise.all(own.map(read)))].flatMap((each) => [...each]));
+}
+
+async function readStack(stack: string, remedy: string): Promise<Outputs> {
   try {
     return await outputsOf(PATIENT, stack);
   } catch (error) {
@@ -41,7 +74,7 @@ export async function readOutputs({ stack }: PlaceOptions): Promise<Outputs> {
     if (name === "ValidationError")
       throw new Failure(
         Exit.unavailable,
-        `there is no stack ${stack} in this account and Region; name it with --stack`,
+        `there is no stack ${stack} in this account and Region; ${remedy}`,
         { cause: error },
       );
     if (name !== "AccessDenied") throw error;
@@ -67,14 +100,15 @@ export function databasesIn(outputs: Outputs): ReadonlyMap<string, Functions> {
 /** The functions of the database that is meant. @throws Failure that says how to name it. */
 export function chosen(outputs: Outputs, { stack, database }: PlaceOptions): Functions {
   const all = databasesIn(outputs);
-  const names = [...all.keys()].join(", ");
-  if (all.size === 0)
+  const named = new Set([...all.keys(), ...ownStacksIn(outputs).map(pascal)]);
+  const names = [...named].join(", ");
+  if (named.size === 0)
     throw new Failure(
       Exit.unavailable,
       `stack ${stack} has no outputs <Database>IssuerArn and <Database>OperatorArn: it is no stack of Mayfly's; name another with --stack`,
     );
   const [only] = all.values();
-  const found = database === undefined ? all.size === 1 && only : all.get(pascal(database));
+  const found = database === undefined ? named.size === 1 && only : all.get(pascal(database));
   if (found) return found;
   throw database === undefined
     ? new Failure(Exit.usage, `stack ${stack} has the databases ${names}; name one with --database`)
@@ -140,7 +174,8 @@ export async function findAlias(
 
 function roleOf(outputs: Outputs, consumer: string, { stack }: PlaceOptions): string {
   const output = `${pascal(consumer)}RoleArn`;
-  const arn = outputs.get(output);
+  // of very many consumers, all in one
+  const arn = outputs.get(output) ?? outputs.get("ConsumerRoleArns")?.replace("*", consumer);
   if (arn !== undefined) return arn;
   throw new Failure(
     Exit.unavailable,

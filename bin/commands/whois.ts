@@ -8,6 +8,7 @@ import {
   databasesIn,
   operatorAt,
   type PlaceOptions,
+  readAllOutputs,
   readOutputs,
   withPlace,
 } from "./find.ts";
@@ -52,8 +53,9 @@ const said = ({ consumer, role, tag, shard, digest }: LeaseName) => ({
 /** The operator function whose name ends with the tag; `undefined` when no function of the stack's does. */
 async function operatorOf({ tag }: LeaseName, options: PlaceOptions): Promise<string | undefined> {
   if (options.function !== undefined) return ofTag(options.function, tag);
-  const outputs = await readOutputs(options);
-  if (options.database !== undefined) return ofTag(chosen(outputs, options).operator, tag);
+  if (options.database !== undefined)
+    return ofTag(chosen(await readOutputs(options), options).operator, tag);
+  const outputs = await readAllOutputs(options);
   const all = [...databasesIn(outputs).values()];
   if (all.length === 0) return chosen(outputs, options).operator; // says what is missing
   return all.map(({ operator }) => operator).find((each) => ofTag(each, tag) !== undefined);

@@ -10,7 +10,7 @@ interface PricedResource {
   readonly Properties?: Readonly<Record<string, unknown>>;
 }
 
-/** What a template costs, and what is not in the sum. */
+/** What templates cost, and what is not in the sum. */
 export interface MonthlyCost {
   /** The same things together, the dearest first. */
   readonly pieces: readonly Piece[];
@@ -23,12 +23,13 @@ export interface MonthlyCost {
 /** What a piece costs a month, to the cent. */
 export const centsOf = ({ quantity, each }: Piece): number => Math.round(quantity * each * 100);
 
-/** Add up what a template holds. A type without a price here is reported, never left out. */
-export function monthlyCost({ Resources }: PricedTemplate): MonthlyCost {
+/** Add up what templates hold. A type without a price here is reported, never left out. */
+export function monthlyCost(templates: readonly PricedTemplate[]): MonthlyCost {
   const pieces = new Map<string, Piece>();
   const byUse = new Set<string>();
   const unpriced = new Map<string, number>();
-  for (const { Type, Properties = {} } of Object.values(Resources)) {
+  const all = templates.flatMap(({ Resources }) => Object.values(Resources));
+  for (const { Type, Properties = {} } of all) {
     const price = priceOf(Type, Properties);
     if (price === undefined) unpriced.set(Type, (unpriced.get(Type) ?? 0) + 1);
     if (price?.use !== undefined) byUse.add(price.use);

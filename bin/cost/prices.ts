@@ -28,6 +28,7 @@ type Properties = Readonly<Record<string, unknown>>;
 
 const FREE = [
   "AWS::CDK::Metadata",
+  "AWS::CloudFormation::Stack",
   "AWS::EC2::RouteTable",
   "AWS::EC2::SecurityGroup",
   "AWS::EC2::SecurityGroupEgress",
@@ -35,6 +36,7 @@ const FREE = [
   "AWS::EC2::Subnet",
   "AWS::EC2::SubnetRouteTableAssociation",
   "AWS::EC2::VPC",
+  "AWS::IAM::ManagedPolicy",
   "AWS::IAM::Policy",
   "AWS::IAM::Role",
   "AWS::Lambda::Alias",

@@ -5,9 +5,8 @@ const HOURS_OF_MONTH = 730;
 
 /** What it costs to have a stack for some hours, by the list prices. Unit: US dollars. */
 export function costFor(templates: readonly PricedTemplate[], hours: number): number {
-  const cents = templates
-    .flatMap((template) => monthlyCost(template).pieces)
-    .reduce((sum, piece) => sum + centsOf(piece), 0);
+  const { pieces } = monthlyCost(templates);
+  const cents = pieces.reduce((sum, piece) => sum + centsOf(piece), 0);
   return ((cents / 100) * hours) / HOURS_OF_MONTH;
 }
 

@@ -65,6 +65,12 @@ export interface DatabaseLocation {
    * @default - where `npm run build` leaves them
    */
   readonly assets?: string;
+  /**
+   * Make the grants in four nested stacks, for more than a hundred of them: each is three resources,
+   * and a stack has 500. Grants that are deployed cannot move between stacks.
+   * @default false
+   */
+  readonly nestGrants?: boolean;
 }
 
 /** What a configuration says about a database, checked. */

@@ -20,6 +20,7 @@ import { LogQueries } from "../observability/log-queries.ts";
 import { Watched } from "../observability/watched.ts";
 import { checkAliasPolicies } from "../roles/alias-policy.ts";
 import { DynamicRole } from "../roles/dynamic-role.ts";
+import { NestedStacks } from "../roles/nested-stacks.ts";
 import { CONSTRUCT_TIMES, DURATION } from "../rotation/construct-times.ts";
 import { DatabaseRotations } from "../rotation/database-rotations.ts";
 import type { RotatedSecret } from "../rotation/rotated-secret.ts";
@@ -60,6 +61,7 @@ export class DynamicDatabase extends Construct {
   readonly #rotatedSecrets: RotatedSecrets;
   readonly #rotations: DatabaseRotations;
   readonly #watched: Watched;
+  readonly #grantStacks: NestedStacks | undefined;
   #alarms?: Alarms;
   #subscriptions = 0;
 
@@ -83,6 +85,7 @@ export class DynamicDatabase extends Construct {
     this.#declarations = new Declarations(this.node.path, basics);
     const { port = 5_432, host, assets = BUILT_FUNCTIONS } = props;
     this.#assets = assets;
+    this.#grantStacks = props.nestGrants === true ? new NestedStacks(this, "Grants") : undefined;
     settleTrust(this, database, assets, settings);
     const readers = new ReaderAccess(props, { connections: props.databaseConnections, port });
     this.#rotatedSecrets = new RotatedSecrets(this, database);
@@ -161,6 +164,7 @@ export class DynamicDatabase extends Construct {
    */
   addCheckedRole(name: string, role: ParsedRole): DynamicRole {
     this.#declarations.addRole(name, role);
+    const stacks = this.#grantStacks;
     return new DynamicRole(this, {
       roleName: name,
       issuer: this.#functions.issuer,
@@ -168,6 +172,7 @@ export class DynamicDatabase extends Construct {
       provisioned: this.#provisioning,
       aliasUnsealed: this.#aliasUnsealed,
       onGrant: (...grant) => this.#declarations.addGrant(...grant),
+      ...(stacks !== undefined && { stackOf: (alias) => stacks.of(alias) }),
     });
   }
 

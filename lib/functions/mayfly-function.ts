@@ -52,15 +52,23 @@ export interface MayflyFunctionProps {
    * @default - Lambda alone
    */
   readonly assumedBy?: IPrincipal;
+  /**
+   * Physical name of the function's role.
+   * @default - CloudFormation makes one
+   */
+  readonly roleName?: string | undefined;
 }
 
 /** A role that Lambda assumes and that may do nothing yet but write to one log group. */
 export function makeFunctionRole(
   scope: Construct,
   logGroup: LogGroup,
-  assumedBy: IPrincipal = new ServicePrincipal("lambda.amazonaws.com"),
+  {
+    assumedBy = new ServicePrincipal("lambda.amazonaws.com"),
+    roleName,
+  }: Pick<MayflyFunctionProps, "assumedBy" | "roleName"> = {},
 ): Role {
-  const role = new Role(scope, "Role", { assumedBy });
+  const role = new Role(scope, "Role", { assumedBy, ...(roleName !== undefined && { roleName }) });
   role.addToPolicy(
     new PolicyStatement({
       sid: "OwnLogs",
@@ -90,7 +98,7 @@ export class MayflyFunction extends Construct {
     super(scope, id);
     const { network, functionName } = props;
     const logGroup = makeLogGroup(this, functionName && `/aws/lambda/${functionName}`);
-    this.role = makeFunctionRole(this, logGroup, props.assumedBy);
+    this.role = makeFunctionRole(this, logGroup, props);
     if (network !== undefined) this.#joinNetworks();
     this.environment = {
       POWERTOOLS_SERVICE_NAME: METRIC_SERVICE,

@@ -1,4 +1,4 @@
-import { Stack, Token } from "aws-cdk-lib";
+import { Aws, Stack, Token } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 import { addressOf } from "../../core/names.ts";
 
@@ -16,3 +16,13 @@ export function physicalName(scope: Construct, tag: string, suffix: string): str
   if (Token.isUnresolved(stackName)) return `mayfly-${end}`;
   return `mayfly-${stackName.slice(0, 64 - "mayfly--".length - end.length)}-${end}`;
 }
+
+/** 64 characters, less "mayfly", hyphens, the longest consumer and the longest Region. */
+const STACK_NAME_IN_ROLE = 23;
+
+/**
+ * The name of the role that is made for a consumer. Roles belong to no Region, so it has the
+ * Region's name in it.
+ */
+export const consumerRoleName = (stackName: string, consumer: string): string =>
+  `mayfly-${stackName.slice(0, STACK_NAME_IN_ROLE)}-${consumer}-${Aws.REGION}`;

@@ -8,6 +8,7 @@ import {
 } from "aws-cdk-lib/aws-iam";
 import type { Construct } from "constructs";
 import { type ParsedIdentity, pascal } from "../../config/config.ts";
+import { consumerRoleName } from "../functions/physical-names.ts";
 
 /** Who a consumer is whose role is not a sandbox's function's. */
 export type RoleIdentity = Exclude<ParsedIdentity, { readonly kind: "sandbox" }>;
@@ -21,14 +22,24 @@ function trusted(assumedBy: string): IPrincipal {
   return EKS_PODS.test(assumedBy) ? service.withSessionTags() : service;
 }
 
-/** The IAM role of a consumer: the one that exists, or a new one, whose ARN is an output. */
-export function consumerRole(scope: Construct, consumer: string, identity: RoleIdentity): IRole {
+/**
+ * The IAM role of a consumer: the one that exists, or a new one, whose ARN is an output.
+ *
+ * @param stackName of the first stack, whichever the role is in.
+ */
+export function consumerRole(
+  scope: Construct,
+  consumer: string,
+  identity: RoleIdentity,
+  stackName: string,
+): IRole {
   const id = `consumer-${consumer}`;
   switch (identity.kind) {
     case "roleArn":
       return Role.fromRoleArn(scope, id, identity.value);
     case "newRole": {
       const role = new Role(scope, id, {
+        roleName: consumerRoleName(stackName, consumer),
         description: `Mayfly: consumer ${consumer}`,
         assumedBy: trusted(identity.value.assumedBy),
       });

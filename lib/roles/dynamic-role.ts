@@ -1,9 +1,9 @@
 import { ArnFormat, Duration, Stack } from "aws-cdk-lib";
 import {
   ArnPrincipal,
+  CfnRole,
   Effect,
   type IRole,
-  Policy,
   PolicyDocument,
   PolicyStatement,
   StarPrincipal,
@@ -14,6 +14,7 @@ import type { Grant } from "../../core/leases/deployment.ts";
 import { aliasName, CONSUMER_NAME } from "../../core/names.ts";
 import { isForeign } from "../database/secret-access.ts";
 import type { MayflyFunction } from "../functions/mayfly-function.ts";
+import { InvokePolicies } from "./invoke-policies.ts";
 
 /** Everything by which a function can be called. */
 const INVOCATIONS = ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl", "lambda:InvokeAsync"];
@@ -30,6 +31,8 @@ export interface DynamicRoleContext {
   readonly aliasUnsealed: boolean;
   /** Called for each grant, before it is made; throws when it is too late for one. */
   readonly onGrant: (alias: string, grant: Grant, grantee: IRole) => void;
+  /** Where the grant of that alias is made, when that is not the database's own stack. */
+  readonly stackOf?: (alias: string) => Stack;
 }
 
 /** One consumer's right to one dynamic role: an alias of the issuer that only it may invoke. */
@@ -41,8 +44,13 @@ export class ConsumerGrant extends Construct {
    */
   readonly aliasArn: string;
 
-  constructor(scope: Construct, consumer: string, grantee: IRole, context: DynamicRoleContext) {
-    super(scope, consumer);
+  constructor(
+    scope: Construct,
+    id: string,
+    { consumer, grantee }: { readonly consumer: string; readonly grantee: IRole },
+    context: DynamicRoleContext,
+  ) {
+    super(scope, id);
     this.aliasName = aliasName(consumer, context.roleName);
     this.aliasArn = Stack.of(this).formatArn({
       service: "lambda",
@@ -60,12 +68,16 @@ export class ConsumerGrant extends Construct {
     });
     alias.node.addDependency(context.provisioned);
     const foreign = isForeign(grantee, Stack.of(this));
-    if (!foreign) attach(this, alias, grantee);
+    if (!foreign)
+      InvokePolicies.of(grantee).add({
+        name: `${context.issuerName}:${this.aliasName}`,
+        arn: this.aliasArn,
+      });
     if (context.aliasUnsealed) {
       if (foreign) permit(this, alias, grantee);
       return;
     }
-    const statements = [denyOthers(alias, grantee)];
+    const statements = [denyOthers(alias, arnIn(Stack.of(this), grantee))];
     if (foreign) statements.push(allow(alias, grantee));
     new CfnResourcePolicy(this, "ResourcePolicy", {
       resourceArn: alias.functionArn,
@@ -75,15 +87,29 @@ export class ConsumerGrant extends Construct {
 }
 
 /** Nobody but the consumer's role, whatever its own policies say. A missing ARN is nobody too. */
-const denyOthers = (alias: Alias, grantee: IRole): PolicyStatement =>
+const denyOthers = (alias: Alias, roleArn: string): PolicyStatement =>
   new PolicyStatement({
     sid: "OnlyTheConsumer",
     effect: Effect.DENY,
     principals: [new StarPrincipal()],
     actions: INVOCATIONS,
     resources: [alias.functionArn],
-    conditions: { StringNotEquals: { "aws:PrincipalArn": grantee.roleArn } },
+    conditions: { StringNotEquals: { "aws:PrincipalArn": roleArn } },
   });
+
+/**
+ * A role's ARN. That of another stack's role is built from its name, where it has one: a reference
+ * would keep the other stack from removing the role before this one is deployed.
+ */
+function arnIn(stack: Stack, grantee: IRole): string {
+  const { defaultChild } = grantee.node;
+  if (Stack.of(grantee) === stack || !(defaultChild instanceof CfnRole)) return grantee.roleArn;
+  const { roleName: resourceName, path } = defaultChild;
+  // a role without a name has a token there, of nothing
+  if (resourceName === undefined || stack.resolve(resourceName) === undefined || path !== undefined)
+    return grantee.roleArn;
+  return stack.formatArn({ service: "iam", region: "", resource: "role", resourceName });
+}
 
 /** Our half of what another account's role needs; the other half is a policy in its account. */
 const allow = (alias: Alias, grantee: IRole): PolicyStatement =>
@@ -100,22 +126,6 @@ const permit = (scope: Construct, alias: Alias, grantee: IRole): CfnPermission =
     action: "lambda:InvokeFunction",
     functionName: alias.functionArn,
     principal: grantee.roleArn,
-  });
-
-/**
- * A policy of its own, in this stack: a role of another stack then needs no reference back, and a
- * role imported as immutable, to which grants attach nothing, has its permission all the same.
- */
-const attach = (scope: Construct, alias: Alias, grantee: IRole): Policy =>
-  new Policy(scope, "Policy", {
-    roles: [grantee],
-    statements: [
-      new PolicyStatement({
-        sid: "AskMayfly",
-        actions: ["lambda:InvokeFunction"],
-        resources: [alias.functionArn],
-      }),
-    ],
   });
 
 /** A kind of access that can be issued: privileges, and how long and how often they are lent. */
@@ -146,6 +156,8 @@ export class DynamicRole extends Construct {
       );
     const alias = aliasName(name, this.roleName);
     this.#context.onGrant(alias, { consumer: name, role: this.roleName }, grantee);
-    return new ConsumerGrant(this, name, grantee, this.#context);
+    const nested = this.#context.stackOf?.(alias);
+    const [scope, id] = nested === undefined ? [this, name] : [nested, alias];
+    return new ConsumerGrant(scope, id, { consumer: name, grantee }, this.#context);
   }
 }

@@ -20,6 +20,11 @@ export interface SandboxConsumerProps {
   readonly sandbox: SandboxDatabase;
   /** Folder of the bundles. */
   readonly assets: string;
+  /**
+   * Physical name of its role.
+   * @default - CloudFormation makes one
+   */
+  readonly roleName?: string;
 }
 
 /**
@@ -31,14 +36,16 @@ export class SandboxConsumer extends Construct {
   readonly functionName: string;
   readonly #function: MayflyFunction;
 
-  constructor(scope: Construct, id: string, { consumer, sandbox, assets }: SandboxConsumerProps) {
+  constructor(scope: Construct, id: string, props: SandboxConsumerProps) {
     super(scope, id);
+    const { consumer, sandbox, assets, roleName } = props;
     this.#function = new MayflyFunction(this, "Function", {
       description: `Mayfly's sandbox: ${consumer} reads the orders`,
       code: Code.fromAsset(bundleFolder(assets, "user-service")),
       network: makeFunctionNetwork(this, "SecurityGroup", { ...sandbox.address, whose: consumer }),
       timeout: Duration.seconds(30),
       environment: {},
+      roleName,
       // a sandbox is for trying out: people ask as this consumer from a shell, and the demo does
       assumedBy: new CompositePrincipal(
         new ServicePrincipal("lambda.amazonaws.com"),

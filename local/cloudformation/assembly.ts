@@ -26,18 +26,21 @@ export interface Template {
   readonly Conditions?: Json;
 }
 
-/** One stack of a synthesized cloud assembly. */
+/** The stacks of a synthesized cloud assembly that belong together. */
 export interface Assembly {
-  readonly stackName: string;
-  readonly template: Template;
-  hasCode(s3Key: string): boolean;
+  /** By name: a stack, and those under it in the tree of constructs. */
+  readonly templates: ReadonlyMap<string, Template>;
+  hasFile(s3Key: string): boolean;
   /** The folder of a function's code. @throws Error when the key is no folder of this assembly. */
   codeFolder(s3Key: string): string;
+  /** The template of a nested stack. @throws Error when the key is not of this assembly. */
+  nestedTemplate(s3Key: string): Template;
 }
 
 interface Artifact {
   readonly type: string;
   readonly properties?: { readonly templateFile?: string; readonly stackName?: string };
+  /** The path in the tree of constructs. */
   readonly displayName?: string;
 }
 
@@ -46,10 +49,15 @@ interface AssetFile {
   readonly destinations: Readonly<Record<string, { readonly objectKey: string }>>;
 }
 
+type Found = { readonly id: string; readonly artifact: Artifact; readonly path: string };
+
 const readJson = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
 
+const isUnder = (one: Found, other: Found): boolean => one.path.startsWith(`${other.path}/`);
+
 /**
- * Read a cloud assembly (`cdk.out`).
+ * Read a cloud assembly (`cdk.out`): the stack of that id, or the only one that is under no other,
+ * and the stacks under it.
  *
  * @throws Error when there is no such stack, or several and none is named.
  */
@@ -57,52 +65,67 @@ export function readAssembly(folder: string, stack?: string): Assembly {
   const { artifacts } = readJson(join(folder, "manifest.json")) as {
     artifacts: Readonly<Record<string, Artifact>>;
   };
-  const stacks = Object.entries(artifacts).filter(
-    ([, { type }]) => type === "aws:cloudformation:stack",
+  const all = Object.entries(artifacts)
+    .filter(([, { type }]) => type === "aws:cloudformation:stack")
+    .map(([id, artifact]) => ({ id, artifact, path: artifact.displayName ?? id }));
+  const roots = all.filter((each) =>
+    stack === undefined ? !all.some((other) => isUnder(each, other)) : each.id === stack,
   );
-  const chosen = stacks.filter(([id]) => stack === undefined || stack === id);
-  const [id, artifact] = chosen[0] ?? [];
-  const templateFile = artifact?.properties?.templateFile;
-  if (chosen.length !== 1 || id === undefined || templateFile === undefined)
+  const [root] = roots;
+  if (root === undefined || roots.length > 1)
     throw new Error(
-      `${folder} holds the stacks ${stacks.map(([name]) => name).join(", ") || "(none)"}; name one of them, not ${stack ?? "none"}`,
+      `${folder} holds the stacks ${all.map(({ id }) => id).join(", ") || "(none)"}; name one of them, not ${stack ?? "none"}`,
     );
-  const { files } = readJson(
-    join(folder, templateFile.replace(".template.json", ".assets.json")),
-  ) as {
-    files: Readonly<Record<string, AssetFile>>;
-  };
-  const sources = new Map(
-    Object.values(files).flatMap(({ source, destinations }) =>
-      Object.values(destinations).map(({ objectKey }) => [objectKey, source.path] as const),
-    ),
-  );
+  const chosen = [root, ...all.filter((each) => isUnder(each, root))];
+  const sources = new Map(chosen.flatMap(({ artifact }) => filesOf(folder, artifact)));
+  const pathOf = (s3Key: string): string => join(folder, sources.get(s3Key) ?? s3Key);
   return {
-    stackName: artifact?.properties?.stackName ?? id,
-    template: readJson(join(folder, templateFile)) as Template,
-    hasCode: (s3Key) => sources.has(s3Key),
+    templates: new Map(
+      chosen.map(({ id, artifact: { properties } }) => [
+        properties?.stackName ?? id,
+        readJson(join(folder, properties?.templateFile ?? "")) as Template,
+      ]),
+    ),
+    hasFile: (s3Key) => sources.has(s3Key),
     codeFolder: (s3Key) => {
-      const path = join(folder, sources.get(s3Key) ?? s3Key);
-      if (!sources.has(s3Key) || !statSync(path).isDirectory())
+      if (!sources.has(s3Key) || !statSync(pathOf(s3Key)).isDirectory())
         throw new Error(`asset ${s3Key} is no folder of ${folder}; synthesize with Code.fromAsset`);
-      return path;
+      return pathOf(s3Key);
+    },
+    nestedTemplate: (s3Key) => {
+      if (sources.has(s3Key)) return readJson(pathOf(s3Key)) as Template;
+      throw new Error(`${s3Key} is the template of no nested stack of ${folder}`);
     },
   };
 }
 
-/** The code of a stack and of what it is updated to; a rollback needs that of former assemblies. */
-export function codeOf(first: Assembly, stack: string | undefined) {
+/** S3 key to path, of everything that a stack brings. */
+function filesOf(folder: string, { properties }: Artifact): [string, string | undefined][] {
+  const name = (properties?.templateFile ?? "").replace(".template.json", ".assets.json");
+  const { files } = readJson(join(folder, name)) as { files: Readonly<Record<string, AssetFile>> };
+  return Object.values(files).flatMap(({ source, destinations }) =>
+    Object.values(destinations).map(({ objectKey }): [string, string | undefined] => [
+      objectKey,
+      source.path,
+    ]),
+  );
+}
+
+/** The files of an assembly and of what it is updated to; a rollback needs those of former ones. */
+export function filesOfAll(first: Assembly, stack: string | undefined) {
   const assemblies = [first];
+  const holderOf = (s3Key: string): Assembly =>
+    assemblies.findLast((each) => each.hasFile(s3Key)) ?? first;
   return {
-    codeFolder: (s3Key: string): string =>
-      (assemblies.findLast((each) => each.hasCode(s3Key)) ?? first).codeFolder(s3Key),
+    codeFolder: (s3Key: string): string => holderOf(s3Key).codeFolder(s3Key),
+    nestedTemplate: (s3Key: string): Template => holderOf(s3Key).nestedTemplate(s3Key),
     /** Read another assembly of the stack. @throws Error when it is another stack's. */
-    read: (folder: string): Template => {
+    read: (folder: string): Assembly["templates"] => {
       const assembly = readAssembly(folder, stack);
-      if (assembly.stackName !== first.stackName)
-        throw new Error(`${folder} holds stack ${assembly.stackName}, not ${first.stackName}`);
+      const [[wanted], [found]] = [[...first.templates.keys()], [...assembly.templates.keys()]];
+      if (wanted !== found) throw new Error(`${folder} holds stack ${found}, not ${wanted}`);
       assemblies.push(assembly);
-      return assembly.template;
+      return assembly.templates;
     },
   };
 }

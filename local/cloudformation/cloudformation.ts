@@ -1,38 +1,37 @@
+import { type Account, arnOf } from "../account.ts";
 import { AwsError } from "../http/aws-error.ts";
 import { operation, queryService, type Service } from "../http/protocols.ts";
 import type { Access } from "../iam/access.ts";
 import type { Session } from "../iam/identity.ts";
 import type { Stack } from "./stack.ts";
+import type { Stacks } from "./stacks.ts";
 
-/** AWS CloudFormation, for programs that look at the stack. */
-export function makeCloudFormation(access: Access, stack: Stack): Service {
-  const allowed = async (caller: Session, action: string, wanted?: string): Promise<void> => {
-    await access.authorize(caller, { action: `cloudformation:${action}`, resource: stack.id });
-    // a stack that was deleted is known by its id alone
-    const known = stack.status === "DELETE_COMPLETE" ? [stack.id] : [stack.id, stack.name];
-    if (wanted !== undefined && !known.includes(wanted))
-      throw new AwsError("ValidationError", `Stack with id ${wanted} does not exist`);
+/** AWS CloudFormation, for programs that look at the stacks. */
+export function makeCloudFormation(account: Account, access: Access, stacks: Stacks): Service {
+  /** A stack that was deleted is known by its id alone. */
+  const find = async (caller: Session, action: string, wanted: string): Promise<Stack> => {
+    const found = stacks.all.find(
+      ({ id, name, status }) => id === wanted || (name === wanted && status !== "DELETE_COMPLETE"),
+    );
+    const resource = found?.id ?? arnOf(account, "cloudformation", `stack/${wanted}/*`);
+    await access.authorize(caller, { action: `cloudformation:${action}`, resource });
+    if (found !== undefined) return found;
+    throw new AwsError("ValidationError", `Stack with id ${wanted} does not exist`);
   };
-  const described = () => ({
-    StackId: stack.id,
-    StackName: stack.name,
-    CreationTime: stack.createdAt,
-    StackStatus: stack.status,
-    Outputs: {
-      member: Object.entries(stack.outputs).map(([OutputKey, OutputValue]) => ({
-        OutputKey,
-        OutputValue,
-      })),
-    },
-  });
+  const list = async (caller: Session): Promise<readonly Stack[]> => {
+    await access.authorize(caller, { action: "cloudformation:DescribeStacks", resource: "*" });
+    return stacks.all.filter(({ status }) => status !== "DELETE_COMPLETE");
+  };
   return queryService("cloudformation", "http://cloudformation.amazonaws.com/doc/2010-05-15/", {
     DescribeStacks: operation<{ StackName?: string }>(async ({ StackName }, caller) => {
-      await allowed(caller, "DescribeStacks", StackName);
-      const listed = StackName !== undefined || stack.status !== "DELETE_COMPLETE";
-      return { Stacks: { member: listed ? [described()] : [] } };
+      const listed =
+        StackName === undefined
+          ? await list(caller)
+          : [await find(caller, "DescribeStacks", StackName)];
+      return { Stacks: { member: listed.map(described) } };
     }),
     DescribeStackResources: operation<{ StackName?: string }>(async ({ StackName }, caller) => {
-      await allowed(caller, "DescribeStackResources", StackName);
+      const stack = await find(caller, "DescribeStackResources", StackName ?? "");
       const resources = stack.resources.map(({ logicalId, type, ref }) => ({
         StackName: stack.name,
         StackId: stack.id,
@@ -45,7 +44,7 @@ export function makeCloudFormation(access: Access, stack: Stack): Service {
       return { StackResources: { member: resources } };
     }),
     ListStackResources: operation<{ StackName?: string }>(async ({ StackName }, caller) => {
-      await allowed(caller, "ListStackResources", StackName);
+      const stack = await find(caller, "ListStackResources", StackName ?? "");
       const member = stack.resources.map(({ logicalId, type, ref }) => ({
         LogicalResourceId: logicalId,
         PhysicalResourceId: ref,
@@ -57,3 +56,16 @@ export function makeCloudFormation(access: Access, stack: Stack): Service {
     }),
   });
 }
+
+const described = (stack: Stack) => ({
+  StackId: stack.id,
+  StackName: stack.name,
+  CreationTime: stack.createdAt,
+  StackStatus: stack.status,
+  Outputs: {
+    member: Object.entries(stack.outputs).map(([OutputKey, OutputValue]) => ({
+      OutputKey,
+      OutputValue,
+    })),
+  },
+});

@@ -1,6 +1,6 @@
 import type { Account } from "../account.ts";
 import { makeCloudFormation } from "../cloudformation/cloudformation.ts";
-import type { Stack } from "../cloudformation/stack.ts";
+import type { Stacks } from "../cloudformation/stacks.ts";
 import { makeSts } from "../iam/sts.ts";
 import { type LogEvents, makeLogs } from "../logs/logs.ts";
 import type { Services } from "../services.ts";
@@ -17,13 +17,13 @@ export interface LogLine {
 interface Served {
   readonly account: Account;
   readonly services: Services;
-  readonly stack: Stack;
+  readonly stacks: Stacks;
   readonly logs: readonly LogLine[];
   readonly onFault: (line: string) => void;
 }
 
 /** Let all services answer, behind one address. */
-export function serve({ account, stack, services, logs, onFault }: Served): Promise<Gateway> {
+export function serve({ account, stacks, services, logs, onFault }: Served): Promise<Gateway> {
   const { access, eventBridge, functions, identities, lambda, rds, scheduler, secrets } = services;
   const eventsOf: LogEvents = (group) => {
     const names = functions.loggingTo(group);
@@ -37,7 +37,7 @@ export function serve({ account, stack, services, logs, onFault }: Served): Prom
     identities,
     onFault,
     services: {
-      cloudformation: makeCloudFormation(access, stack),
+      cloudformation: makeCloudFormation(account, access, stacks),
       events: eventBridge.service,
       lambda: lambda.service,
       logs: makeLogs(account, access, eventsOf),

@@ -1,7 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { type Account, globalArnOf, randomEnd } from "../account.ts";
 import type { Json } from "../cloudformation/assembly.ts";
-import type { Created, Existing, Resource, ResourceTypes } from "../cloudformation/resource.ts";
+import type {
+  Created,
+  Existing,
+  Resource,
+  ResourceType,
+  ResourceTypes,
+} from "../cloudformation/resource.ts";
 import type { HeldPolicy } from "./policy-use.ts";
 
 /** An IAM policy document, as the template has it after its intrinsic functions. */
@@ -170,7 +176,12 @@ export class Identities {
       update: (resource, { ref }) => this.#describeRole(this.role(ref), resource),
       remove: ({ ref }) => this.#removeRole(this.role(ref)),
     },
-    "AWS::IAM::Policy": {
+    "AWS::IAM::Policy": this.#attached(),
+    "AWS::IAM::ManagedPolicy": this.#attached(),
+  };
+
+  #attached(): ResourceType {
+    return {
       changes: { "*": "update" },
       create: (resource) => this.#attach(resource),
       update: (resource, former) => {
@@ -178,8 +189,8 @@ export class Identities {
         return this.#attach(resource);
       },
       remove: (policy) => this.#detach(policy),
-    },
-  };
+    };
+  }
 
   #attach({ logicalId: name, properties }: Pick<Resource, "logicalId" | "properties">): Created {
     const { PolicyDocument: policy, Roles = [] } = properties as {

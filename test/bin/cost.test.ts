@@ -22,7 +22,7 @@ const of = (Type: string, Properties: Record<string, unknown> = {}) => ({ Type, 
 /** Name to number and cents. */
 const piecesOf = (template: PricedTemplate): Record<string, [number, number]> =>
   Object.fromEntries(
-    monthlyCost(template).pieces.map((each) => [each.name, [each.quantity, centsOf(each)]]),
+    monthlyCost([template]).pieces.map((each) => [each.name, [each.quantity, centsOf(each)]]),
   );
 
 const SMALL = {
@@ -79,7 +79,7 @@ test.each<[string, PricedTemplate, Record<string, [number, number]>]>([
   ["what is free, and what is paid by use, not at all", templateOf(of("AWS::IAM::Role")), {}],
 ])("counts %s", (_what, template, pieces) => {
   expect(piecesOf(template)).toEqual(pieces);
-  expect([...monthlyCost(template).unpriced]).toEqual([]);
+  expect([...monthlyCost([template]).unpriced]).toEqual([]);
 });
 
 test.each([
@@ -88,25 +88,28 @@ test.each([
   ["another engine", { Engine: "mysql" }],
   ["another storage", { StorageType: "io2" }],
 ])("an instance with %s is not priced, rather than priced wrongly", (_what, change) => {
-  const { pieces, unpriced } = monthlyCost(
+  const { pieces, unpriced } = monthlyCost([
     templateOf(of("AWS::RDS::DBInstance", { ...SMALL, ...change })),
-  );
+  ]);
   expect(pieces).toEqual([]);
   expect([...unpriced]).toEqual([["AWS::RDS::DBInstance", 1]]);
 });
 
 test("a type without a price is named with its number, and is in no sum", () => {
-  const cost = monthlyCost(
-    templateOf(of("AWS::EC2::NatGateway"), of("AWS::EC2::NatGateway"), of("AWS::SQS::Queue")),
-  );
+  const gateway = templateOf(of("AWS::EC2::NatGateway"));
+  const cost = monthlyCost([
+    templateOf(of("AWS::EC2::NatGateway"), of("AWS::SQS::Queue")),
+    gateway,
+  ]);
   expect(costTable(cost)).toMatch(/^in all +\$0\.00$/m);
   expect(costTable(cost)).toContain("Not priced here:\n  2 × AWS::EC2::NatGateway\n");
 });
 
 test("the table's sum is that of its lines, to the cent", () => {
-  const cost = monthlyCost(
-    templateOf(of("AWS::RDS::DBInstance", { ...SMALL, AllocatedStorage: "21" }), endpoint("a")),
-  );
+  const cost = monthlyCost([
+    templateOf(of("AWS::RDS::DBInstance", { ...SMALL, AllocatedStorage: "21" })),
+    templateOf(endpoint("a")),
+  ]);
   const lines = costTable(cost).split("\n").slice(0, 5);
   expect(lines).toEqual([
     "what the template holds        number    each  a month",
@@ -121,7 +124,7 @@ test("every type that a stack of ours may hold has a price, a use, or is known t
   const topicArn = "arn:aws:sns:eu-west-1:111122223333:on-call";
   const everything = { ...shipped, alarms: { topicArn }, dashboard: true };
   const template = { Resources: resourcesOf(bench.stack(everything)) };
-  expect([...monthlyCost(template).unpriced]).toEqual([]);
+  expect([...monthlyCost([template]).unpriced]).toEqual([]);
   expect(piecesOf(template)).toEqual({
     "interface endpoints, per zone": [4, 2_920],
     "RDS PostgreSQL, db.t4g.micro": [1, 1_168],
@@ -137,7 +140,7 @@ test("every type that a stack of ours may hold has a price, a use, or is known t
 
 test("what the documentation shows is what npm run synth prints", () => {
   const template = readFileSync(join(inject("assembly"), "Mayfly.template.json"), "utf8");
-  const printed = costTable(monthlyCost(JSON.parse(template)));
+  const printed = costTable(monthlyCost([JSON.parse(template)]));
   expect(page("docs/deploying.md")).toContain(`\n\`\`\`\n${printed}\n\`\`\`\n`);
   const [, total] = /about (\d+) dollars a month/.exec(printed) ?? [];
   expect(page("README.md").replaceAll("\n", " ")).toContain(`about $${total} a month`);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type FakeLambda, fakeLambda } from "../support/fake-lambda.ts";
 import { mayflyHere } from "../support/mayfly.ts";
 
@@ -21,6 +21,7 @@ const LEASE = `stock-eu/readonly/${USERNAME}`;
 
 beforeEach(() => {
   fake.outputs = OUTPUTS;
+  fake.stacks = {};
   fake.script({ body: EMPTY });
 });
 
@@ -72,4 +73,51 @@ test("a stack without Mayfly's outputs is no stack of Mayfly's", async () => {
     expect(status).toBe(69);
     expect(err).toContain("has no outputs <Database>IssuerArn and <Database>OperatorArn");
   }
+});
+
+describe("databases with a stack of their own", () => {
+  const { OrdersIssuerArn, OrdersOperatorArn, StockEuIssuerArn, StockEuOperatorArn } = OUTPUTS;
+  const ConsumerRoleArns = "arn:aws:iam::123456789012:role/mayfly-Mayfly-*-eu-west-1";
+  beforeEach(() => {
+    fake.stacks = {
+      Mayfly: { OrdersIssuerArn, OrdersOperatorArn, DatabaseStacks: "stock-eu,users" },
+      "Mayfly-stock-eu": { StockEuIssuerArn, StockEuOperatorArn },
+      "Mayfly-users": {},
+    };
+  });
+
+  test("are found there, and no other stack is asked", async () => {
+    expect(await run("leases", "--database", "stock-eu")).toMatchObject({ status: 0 });
+    expect(fake.invoked).toEqual([StockEuOperatorArn]);
+    expect(fake.described).toEqual(["Mayfly", "Mayfly-stock-eu"]);
+  });
+
+  test("are among those that are to be named", async () => {
+    const { err } = await run("leases");
+    expect(err).toContain("has the databases Orders, StockEu, Users; name one with --database");
+    expect((await run("status", "--database", "stock")).err).toContain(
+      "has no database stock; it has Orders, StockEu, Users",
+    );
+  });
+
+  test("are searched for the tag of a name", async () => {
+    expect((await run("whois", USERNAME)).out).toMatch(/\nstate +gone: /);
+    expect(fake.invoked).toEqual([StockEuOperatorArn]);
+  });
+
+  test("need no name where there is one", async () => {
+    fake.stacks = { ...fake.stacks, Mayfly: { DatabaseStacks: "stock-eu" } };
+    expect(await run("leases")).toMatchObject({ status: 0 });
+    expect(fake.invoked).toEqual([StockEuOperatorArn]);
+  });
+
+  test("a consumer's role is known by its name where it has no output", async () => {
+    fake.stacks = {
+      ...fake.stacks,
+      Mayfly: { OrdersIssuerArn, OrdersOperatorArn, ConsumerRoleArns },
+    };
+    const lease = LEASE.replace("stock-eu", "orders");
+    await run("renew", lease, "--assume");
+    expect(fake.assumed).toEqual(["arn:aws:iam::123456789012:role/mayfly-Mayfly-app-eu-west-1"]);
+  });
 });

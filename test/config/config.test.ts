@@ -33,7 +33,7 @@ test.each<[string, unknown, string]>([
   [
     "an unknown key at the top",
     { ...withDatabase(sandbox), server: {} },
-    "server: unknown key; known are databases, consumers, alarms, auditEvents, dashboard, aliasUnsealed",
+    "server: unknown key; known are databases, consumers, alarms, auditEvents, dashboard, aliasUnsealed, nestedStacks",
   ],
   [
     "events for a topic",
@@ -57,7 +57,7 @@ test.each<[string, unknown, string]>([
   [
     "an unknown key in a database",
     withDatabase({ ...sandbox, rolez: {} }),
-    "databases.orders.rolez: unknown key; known are sandbox, host, port, ca, tls, adminSecret, serverId, readers, cluster, instance, vpc, databases, owner, tag, shards, maintenanceDatabase, reserveConcurrency, roles, secrets, loginRotation",
+    "databases.orders.rolez: unknown key; known are sandbox, host, port, ca, tls, adminSecret, serverId, readers, cluster, instance, vpc, databases, owner, tag, shards, maintenanceDatabase, reserveConcurrency, roles, secrets, loginRotation, ownStack",
   ],
   [
     "a database's name",

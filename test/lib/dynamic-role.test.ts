@@ -24,8 +24,13 @@ function grantTo(grantee: (stack: Stack) => IRole): Resources {
 const own = (stack: Stack): Role =>
   new Role(stack, "App", { assumedBy: new AccountRootPrincipal() });
 
+/** An ARN that refers to no resource, of which this is the end. */
+const arnByName = (start: string, end: string) => ({
+  "Fn::Join": ["", ["arn:", { Ref: "AWS::Partition" }, expect.stringMatching(`${start}.+${end}$`)]],
+});
+
 const consumerPolicies = (resources: Resources) =>
-  ofType(resources, "AWS::IAM::Policy").filter(([id]) => id.includes("rolereadonly"));
+  ofType(resources, "AWS::IAM::Policy").filter(([id]) => id.includes("InvokeMayfly"));
 
 test("a grant is an alias, a policy on it alone, and a resource policy that denies everyone else", () => {
   const resources = grantTo(own);
@@ -45,7 +50,7 @@ test("a grant is an alias, a policy on it alone, and a resource policy that deni
           Sid: "AskMayfly",
           Effect: "Allow",
           Action: "lambda:InvokeFunction",
-          Resource: { Ref: alias },
+          Resource: arnByName(":function:mayfly-Team-", "-issuer:app--readonly"),
         },
       ],
     },
@@ -122,11 +127,24 @@ test("a role of another account is allowed by the alias, since no policy can be 
 
 test("a role of another stack is granted without a reference back to this one", () => {
   const app = bench.app();
-  const grantee = own(new Stack(app, "Service"));
+  const service = new Stack(app, "Service");
   const stack = new Stack(app, "Team");
-  const grant = roleIn(stack).addConsumer("app", grantee);
-  expect(consumerPolicies(resourcesOf(stack))).toHaveLength(1);
+  const grant = roleIn(stack).addConsumer("app", own(service));
+  expect(consumerPolicies(resourcesOf(service))).toHaveLength(1);
+  expect(service.dependencies).toEqual([]);
+  expect(stack.dependencies).toEqual([service]);
   expect(Stack.of(grant)).toBe(stack);
+});
+
+test("a role of another stack that has a name of its own needs no reference at all", () => {
+  const app = bench.app();
+  const service = new Stack(app, "Service");
+  const stack = new Stack(app, "Team");
+  const props = { roleName: "orders-service", assumedBy: new AccountRootPrincipal() };
+  roleIn(stack).addConsumer("app", new Role(service, "App", props));
+  const [, { Properties }] = only(resourcesOf(stack), "AWS::Lambda::ResourcePolicy");
+  expect(JSON.stringify(Properties)).toContain(":role/orders-service");
+  expect(stack.dependencies).toEqual([]);
 });
 
 test("the alias's ARN is known by name, for stacks that must not refer to this one", () => {

@@ -134,7 +134,7 @@ test("a consumer in the sandbox runs beside the database, and asks through its f
   const grant = (type: string): string => only(resources, type, "readonlyuserservice")[0];
   expect(made.DependsOn).toEqual(
     expect.arrayContaining([
-      grant("AWS::IAM::Policy"),
+      only(resources, "AWS::IAM::Policy", "consumeruserserviceFunctionRoleInvoke")[0],
       grant("AWS::Lambda::ResourcePolicy"),
       only(resources, "AWS::EC2::VPCEndpoint", "Lambda")[0],
     ]),
@@ -287,7 +287,7 @@ test("a new role for EKS Pod Identity lets the service tag its sessions", () => 
 
 test("consumers are roles that exist, or roles that a service assumes", () => {
   const found = resourcesOf(bench.stack(elsewhere));
-  const policies = ofType(found, "AWS::IAM::Policy").filter(([id]) => id.includes("rolereadonly"));
+  const policies = ofType(found, "AWS::IAM::Policy").filter(([id]) => id.includes("InvokeMayfly"));
   expect(policies.map(([, { Properties }]) => Properties.Roles)).toEqual([
     ["reporting"],
     [{ Ref: only(found, "AWS::IAM::Role", "consumerworker")[0] }],

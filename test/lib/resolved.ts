@@ -108,7 +108,7 @@ export class Resolved {
       case "AWS::Lambda::Alias":
         return `${String(this.#attribute(refOf(Properties.FunctionName), "Arn"))}:${String(Properties.Name)}`;
       case "AWS::IAM::Role":
-        return `arn:aws:iam::${ACCOUNT}:role/${id}`;
+        return `arn:aws:iam::${ACCOUNT}:role/${String(this.value(Properties.RoleName ?? id))}`;
       case "AWS::SecretsManager::Secret":
         return `${at("secretsmanager")}:secret:${id}-AbCdEf`;
       case "AWS::SecretsManager::SecretTargetAttachment":

@@ -19,6 +19,12 @@ export interface FakeLambda {
   readonly invoked: readonly string[];
   /** What DescribeStacks tells of every stack. */
   outputs: Readonly<Record<string, string>>;
+  /** What it tells of these, by their names. */
+  stacks: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** The roles that were assumed, by their ARNs. */
+  readonly assumed: readonly string[];
+  /** The stacks that were described. */
+  readonly described: readonly string[];
   /** Answer what follows so, in this order; the last one again and again. */
   script(...answers: readonly Scripted[]): void;
   stop(): Promise<void>;
@@ -27,13 +33,23 @@ export interface FakeLambda {
 export async function fakeLambda(): Promise<FakeLambda> {
   const events: unknown[] = [];
   const invoked: string[] = [];
+  const described: string[] = [];
+  const assumed: string[] = [];
   let waiting: Scripted[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       const sent = Buffer.concat(chunks).toString();
-      if (sent.includes("Action=DescribeStacks")) return response.end(stackOf(fake.outputs));
+      if (sent.includes("Action=DescribeStacks")) {
+        const name = new URLSearchParams(sent).get("StackName") ?? "";
+        described.push(name);
+        return response.end(stackOf(fake.stacks[name] ?? fake.outputs));
+      }
+      if (sent.includes("Action=AssumeRole")) {
+        assumed.push(new URLSearchParams(sent).get("RoleArn") ?? "");
+        return response.end("<AssumeRoleResponse><AssumeRoleResult/></AssumeRoleResponse>");
+      }
       events.push(JSON.parse(sent));
       invoked.push(decodeURIComponent(request.url?.split("/")[3] ?? ""));
       const { status = 200, errorType, body = {} } = waiting[0] ?? {};
@@ -62,9 +78,14 @@ export async function fakeLambda(): Promise<FakeLambda> {
     events,
     invoked,
     outputs: {},
+    stacks: {},
+    described,
+    assumed,
     script: (...answers) => {
       events.length = 0;
       invoked.length = 0;
+      described.length = 0;
+      assumed.length = 0;
       waiting = [...answers];
     },
     stop: () =>

@@ -1,0 +1,74 @@
+import { Aws, Names } from "aws-cdk-lib";
+import { type IRole, ManagedPolicy, Policy, PolicyStatement } from "aws-cdk-lib/aws-iam";
+import { Construct } from "constructs";
+
+/**
+ * IAM allows a role 10,240 characters of inline policies in all. Half of them stay free for what
+ * else the role may do.
+ */
+const INLINE_CHARACTERS = 5_000;
+/** IAM's limit of one managed policy is 6,144 characters, spaces not counted. */
+const MANAGED_CHARACTERS = 6_000;
+/** What a policy holds besides its ARNs. */
+const ENVELOPE = 120;
+/** The partition, Region and account of an ARN may be unknown; these are the longest. */
+const LONGEST_ARN_START = "arn:aws-us-gov:lambda:ap-southeast-99:123456789012:function:".length;
+/** Quotation marks and a comma. */
+const AROUND = 3;
+
+const ID = "InvokeMayfly";
+
+/** An alias of an issuer, as a policy names it. */
+export interface NamedAlias {
+  /** `<function>:<alias>` */
+  readonly name: string;
+  readonly arn: string;
+}
+
+/**
+ * What one role may invoke: an inline policy, and managed ones when that is full. They stand beside
+ * the role, in its stack, and refer to no other stack.
+ */
+export class InvokePolicies extends Construct {
+  readonly #grantee: IRole;
+  #statement: PolicyStatement | undefined;
+  #policies = 0;
+  #free = 0;
+
+  private constructor(grantee: IRole) {
+    super(grantee as IRole & Construct, ID);
+    this.#grantee = grantee;
+  }
+
+  /** The policies of a role, made at the first call. */
+  static of(grantee: IRole): InvokePolicies {
+    const known = grantee.node.tryFindChild(ID);
+    return known instanceof InvokePolicies ? known : new InvokePolicies(grantee);
+  }
+
+  /** Let the role invoke one alias. */
+  add({ name, arn }: NamedAlias): void {
+    const length = LONGEST_ARN_START + name.length + AROUND;
+    if (this.#statement === undefined || length > this.#free) this.#begin(arn);
+    else this.#statement.addResources(arn);
+    this.#free -= length;
+  }
+
+  #begin(arn: string): void {
+    this.#statement = new PolicyStatement({
+      sid: "AskMayfly",
+      actions: ["lambda:InvokeFunction"],
+      resources: [arn],
+    });
+    const props = { roles: [this.#grantee], statements: [this.#statement] };
+    if (this.#policies === 0)
+      // a role that exists may have policies of several stacks, in several Regions
+      new Policy(this, "Policy", {
+        policyName: `${Names.uniqueResourceName(this, { maxLength: 100 })}-${Aws.REGION}`,
+        ...props,
+      });
+    else new ManagedPolicy(this, `Policy${this.#policies + 1}`, props);
+    this.#free = (this.#policies === 0 ? INLINE_CHARACTERS : MANAGED_CHARACTERS) - ENVELOPE;
+    this.#policies += 1;
+  }
+}
