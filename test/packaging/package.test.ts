@@ -119,16 +119,19 @@ test("mayfly runs from the package: help, a new project, and its configuration i
   expect(out).toContain("create or replace function");
 });
 
-test("a Node that is too old is told in one sentence, with status 78", async () => {
-  const old = "Object.defineProperty(process, 'versions', { value: { node: '20.19.5' } })";
-  const args = ["--import", `data:text/javascript,${encodeURIComponent(old)}`];
-  const program = join(installed, "bin", "mayfly.js");
-  expect(await runProgram(process.execPath, [...args, program, "--help"])).toEqual({
-    status: 78,
-    out: "",
-    err: "mayfly: Node 20.19.5 is too old; install Node 22.18 or later\n",
-  });
-});
+test.each(["20.19.5", "22.17.1"])(
+  "Node %s is told in one sentence, with status 78",
+  async (node) => {
+    const old = `Object.defineProperty(process, "versions", { value: { node: "${node}" } })`;
+    const args = ["--import", `data:text/javascript,${encodeURIComponent(old)}`];
+    const program = join(installed, "bin", "mayfly.js");
+    expect(await runProgram(process.execPath, [...args, program, "--help"])).toEqual({
+      status: 78,
+      out: "",
+      err: `mayfly: Node ${node} is too old; install Node 22.18 or later\n`,
+    });
+  },
+);
 
 /** Both in one process, which loads the CDK once. */
 const APPS = [
