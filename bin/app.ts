@@ -10,7 +10,7 @@ const ROOT = join(import.meta.dirname, "..");
 /** sysexits.h: EX_CONFIG. */
 const EX_CONFIG = 78;
 
-/** What the CDK's command line reads: without it, the app makes the very same template. */
+/** The context that the CDK's command line would pass: so both ways make the same template. */
 function cdkContext(): Record<string, unknown> {
   const { context } = JSON.parse(readFileSync(join(ROOT, "cdk.json"), "utf8")) as {
     context: Record<string, unknown>;

@@ -4,13 +4,13 @@ import { pathToFileURL } from "node:url";
 import { type ParsedConfig, parseConfig } from "../config/config.ts";
 import { ConfigError } from "../core/errors.ts";
 
-/** The configuration's absolute path: `mayfly.config.ts` of this folder, unless another is named. */
+/** The configuration's absolute path: `mayfly.config.ts` of this folder, unless the user names another. */
 export const configPath = (named = "mayfly.config.ts"): string => resolve(named);
 
 /**
  * The configuration that a file exports, checked.
  *
- * @throws ConfigError naming the file when there is none, it cannot be loaded, or it is wrong.
+ * @throws ConfigError that names the file, if it does not exist, cannot be loaded or is wrong.
  */
 export async function loadConfig(path: string): Promise<ParsedConfig> {
   if (!existsSync(path))
@@ -28,7 +28,7 @@ export async function loadConfig(path: string): Promise<ParsedConfig> {
   }
 }
 
-/** Node begins the stack of a syntax error with its place, on a line of its own. */
+/** Node begins the stack of a syntax error with a line that holds only its file and line. */
 function faultOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   const [first = ""] = cause.stack?.split("\n") ?? [];

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { main } from "./commands/main.ts";
 
-// `mayfly leases | head` closes the pipe: nobody is left to tell
+// `mayfly leases | head` closes the pipe early; that is not an error
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });

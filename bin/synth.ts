@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { costTable } from "./cost/cost-table.ts";
 import { monthlyCost } from "./cost/monthly-cost.ts";
 
-// the app alone, without the CDK's command line: nothing here needs credentials or a network
+// run the app without the CDK's command line: this needs no credentials and no network
 const outdir = process.env.CDK_OUTDIR ?? join(import.meta.dirname, "..", "cdk.out");
 rmSync(outdir, { recursive: true, force: true });
 process.env.CDK_OUTDIR = outdir;
 await import("./app.ts");
 if (process.exitCode === 0) {
-  // a script may want the path alone, and close the pipe after it (| head -1)
+  // a script may read only the path and then close the pipe (| head -1)
   process.stdout.on("error", () => {});
   console.log(`synthesized into ${outdir}`);
   const templates = readdirSync(outdir)

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { STSClient } from "@aws-sdk/client-sts";
-import type { Place } from "./place.ts";
+import type { DemoTarget } from "./target.ts";
 
 const BUNDLE = join(import.meta.dirname, "..", "dist", "issuer");
 
@@ -16,7 +16,7 @@ export class UsageError extends Error {}
  *
  * @throws UsageError when it names none, and Error when there are no roots for its databases.
  */
-export async function placeInAccount(stackName: string): Promise<Place> {
+export async function findAccount(stackName: string): Promise<DemoTarget> {
   const region = process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
   if (!region) throw new UsageError("no Region: set AWS_REGION");
   if (!existsSync(BUNDLE)) throw new Error(`${BUNDLE} does not exist; npm run build first`);

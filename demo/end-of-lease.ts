@@ -5,8 +5,8 @@ import type { Credential } from "../core/leases/credential.ts";
 import type { SweepReport } from "../core/leases/operation/sweep.ts";
 import type { Receipt } from "../core/leases/receipt.ts";
 import { logIn, sqlStateOf } from "./login.ts";
-import { receiptOf } from "./place.ts";
 import { expectSuccess, type Stage } from "./stage.ts";
+import { receiptOf } from "./target.ts";
 
 /** What happened from `expiresAt` on. Times in milliseconds since then. */
 export interface AtExpiry {
@@ -28,7 +28,7 @@ export async function expire(
     endedAt = Date.now();
   });
   await waitUntil(expiresAt, stage);
-  const loginSqlState = await sqlStateOf(logIn(stage.place, credential));
+  const loginSqlState = await sqlStateOf(logIn(stage.target, credential));
   const loginRefusedMs = Date.now() - expiresAt;
   if (loginSqlState !== "28P01" && loginSqlState !== "28000")
     throw new Error(`a login after the expiry ended with ${loginSqlState ?? "success"}`);
@@ -62,16 +62,16 @@ function tellOf({ say }: Stage, atExpiry: AtExpiry, receipt: Receipt): void {
 }
 
 async function awaitReceipt(
-  { place, revokerLogs, say }: Stage,
+  { target, revokerLogs, say }: Stage,
   leaseId: string,
   expiresAt: number,
 ): Promise<Receipt> {
-  const deadline = expiresAt + place.precision + 30_000;
+  const deadline = expiresAt + target.precision + 30_000;
   while (Date.now() < deadline) {
     say.progress("waiting for the receipt");
-    const receipt = await receiptOf(place, revokerLogs, leaseId);
+    const receipt = await receiptOf(target, revokerLogs, leaseId);
     if (receipt !== undefined) return receipt as unknown as Receipt;
-    await setTimeout(place.precision > 2_000 ? 2_000 : 50);
+    await setTimeout(target.precision > 2_000 ? 2_000 : 50);
   }
   throw new Error(`no receipt for ${leaseId} in ${revokerLogs} by its deadline`);
 }

@@ -1,9 +1,9 @@
 import pg from "pg";
 import type { Credential } from "../core/leases/credential.ts";
-import type { Place } from "./place.ts";
+import type { DemoTarget } from "./target.ts";
 
 /** Connect as the lease. @throws what PostgreSQL refuses with. */
-export async function logIn({ ca }: Place, credential: Credential): Promise<pg.Client> {
+export async function logIn({ ca }: DemoTarget, credential: Credential): Promise<pg.Client> {
   const client = new pg.Client({
     host: credential.host,
     port: credential.port,

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { synthesizeConfigured } from "../local/cloudformation/synthesize.ts";
 import { EX_INTERRUPTED, interruption } from "../local/interruption.ts";
 import { startRunner } from "../local/runner.ts";
-import { placeInAccount, UsageError } from "./account.ts";
+import { findAccount, UsageError } from "./account.ts";
 import { makeKills } from "./kills.ts";
 import { type Narrator, narrator } from "./narrator.ts";
 import { type Facts, tellStory } from "./story.ts";
@@ -15,7 +15,7 @@ on PostgreSQL on this machine.
 
   --json         the last line of stdout is one JSON object with what was measured
   --stack NAME   the same steps against a deployed stack, with the AWS credentials and Region of
-                 the environment, from a place that can reach its database
+                 the environment, from a host that can reach its database
 
 exit status: 0 told to the end  1 a step did not go as promised  64 usage  130 stopped by Ctrl-C`;
 
@@ -92,7 +92,7 @@ async function onThisMachine(say: Narrator): Promise<Facts> {
     });
     try {
       say.phase("waiting for the rotations that a deployment begins");
-      await unlessInterrupted(runner.rotations.settled());
+      await unlessInterrupted(runner.rotations.finished());
       say.title("Mayfly: the stack that `cdk deploy` would make, run on this machine");
       const { endpoint, region, stackName, caFile } = runner;
       const credentials = runner.credentialsFor("administrator");
@@ -112,9 +112,9 @@ async function onThisMachine(say: Narrator): Promise<Facts> {
 const inTheAccount =
   (stackName: string) =>
   async (say: Narrator): Promise<Facts> => {
-    const place = await placeInAccount(stackName);
-    say.title(`Mayfly: stack ${stackName} in Region ${place.clients.region}`);
-    return unlessInterrupted(tellStory(place, say));
+    const target = await findAccount(stackName);
+    say.title(`Mayfly: stack ${stackName} in Region ${target.clients.region}`);
+    return unlessInterrupted(tellStory(target, say));
   };
 
 /** Ctrl-C ends the story early; what was started is stopped in any case. */

@@ -45,34 +45,34 @@ const EVERY_MS = 20;
 
 /** Every secret is rotated while a client works with it, and then while its function is killed. */
 export async function rotateAll(stage: Stage): Promise<{ rotations: readonly RotationSeen[] }> {
-  const { say, place } = stage;
+  const { say, target } = stage;
   say.title(
     `For applications that cannot ask: secrets rotate while a client logs in every ${EVERY_MS} ms`,
   );
   const rotations: RotationSeen[] = [];
   for (const shown of SHOWN) rotations.push(await rotateOne(stage, shown));
   say.step("sessions", "those that were open before a rotation live on, with all four");
-  if (place.kills === undefined) return { rotations };
+  if (target.kills === undefined) return { rotations };
   say.title(`The same, with the function killed after ${STEPS.join(", then after ")}`);
   const killed: RotationSeen[] = [];
   for (const seen of rotations)
-    killed.push({ ...seen, kills: await killOne(stage, place.kills, seen.secret) });
+    killed.push({ ...seen, kills: await killOne(stage, target.kills, seen.secret) });
   return { rotations: killed };
 }
 
 async function rotateOne(stage: Stage, { name, how, neverFails }: Shown): Promise<RotationSeen> {
   const { say } = stage;
   const secret = secretOf(stage, name);
-  await secret.settled();
+  await secret.waitUntilRotated();
   say.progress(`rotating ${name}`);
   const former = await secret.read();
-  const session = await logIn(stage.place, former);
+  const session = await logIn(stage.target, former);
   const client = await startClient(stage, secret);
   const start = performance.now();
   await secret.rotate();
   const rotationMs = performance.now() - start;
   const { logins, refused } = await client.stop();
-  const formerSqlState = await sqlStateOf(logIn(stage.place, former).then((c) => c.end()));
+  const formerSqlState = await sqlStateOf(logIn(stage.target, former).then((c) => c.end()));
   await session.query("select 1"); // a rotation ends no session
   await session.end();
   if (neverFails && (refused > 0 || formerSqlState !== undefined))
@@ -84,16 +84,16 @@ async function rotateOne(stage: Stage, { name, how, neverFails }: Shown): Promis
   return { secret: name, logins, refused, formerSqlState, rotationMs, kills: 0 };
 }
 
-async function killOne({ place, ...stage }: Stage, kills: Kills, name: string): Promise<number> {
+async function killOne({ target, ...stage }: Stage, kills: Kills, name: string): Promise<number> {
   const { say } = stage;
-  const secret = secretOf({ place, ...stage }, name);
+  const secret = secretOf({ target, ...stage }, name);
   const before = kills.count;
   const start = performance.now();
   for (const step of STEPS) {
     say.progress(`killing the function of ${name} after ${step}`);
     kills.after(step, secret.arn);
     await secret.rotate();
-    const refusal = await sqlStateOf(logIn(place, await secret.read()).then((c) => c.end()));
+    const refusal = await sqlStateOf(logIn(target, await secret.read()).then((c) => c.end()));
     if (refusal !== undefined) throw new Error(`${name}: AWSCURRENT is refused (${refusal})`);
   }
   const killed = kills.count - before;
@@ -110,14 +110,14 @@ const PATIENCE_MS = 300_000;
 
 type StagedSecret = ReturnType<typeof secretOf>;
 
-function secretOf({ place, output }: Stage, name: string) {
-  const manager = new SecretsManagerClient(place.clients);
+function secretOf({ target, output }: Stage, name: string) {
+  const manager = new SecretsManagerClient(target.clients);
   const arn = output(`Orders${name.replace(/^./, (c) => c.toUpperCase())}SecretArn`);
   const labels = async () => {
     const reply = await manager.send(new DescribeSecretCommand({ SecretId: arn }));
     return Object.entries(reply.VersionIdsToStages ?? {});
   };
-  const pause = () => setTimeout(place.precision > 2_000 ? 1_000 : 5);
+  const pause = () => setTimeout(target.precision > 2_000 ? 1_000 : 5);
   /** The labels are the next version's before the function that moved them has answered: then once more. */
   const begin = async (): Promise<string | undefined> => {
     const deadline = Date.now() + PATIENCE_MS;
@@ -133,7 +133,7 @@ function secretOf({ place, output }: Stage, name: string) {
       }
   };
   /** Until a version is current, or any, and no other is pending. */
-  const settled = async (wanted?: string): Promise<void> => {
+  const waitUntilRotated = async (wanted?: string): Promise<void> => {
     const deadline = Date.now() + PATIENCE_MS;
     while (Date.now() < deadline) {
       const versions = await labels();
@@ -147,9 +147,9 @@ function secretOf({ place, output }: Stage, name: string) {
   return {
     name,
     arn,
-    settled: () => settled(),
+    waitUntilRotated: () => waitUntilRotated(),
     rotate: async () => {
-      await settled(await begin());
+      await waitUntilRotated(await begin());
     },
     read: async (): Promise<Credential> => {
       const reply = await manager.send(new GetSecretValueCommand({ SecretId: arn }));
@@ -159,11 +159,11 @@ function secretOf({ place, output }: Stage, name: string) {
 }
 
 /** A client that logs in with what it last read, and reads again when it is refused. */
-async function startClient({ place }: Stage, secret: StagedSecret) {
+async function startClient({ target }: Stage, secret: StagedSecret) {
   let credential = await secret.read();
   let [logins, refused, isOver] = [0, 0, false];
   const once = async (): Promise<void> => {
-    const sqlState = await sqlStateOf(logIn(place, credential).then((client) => client.end()));
+    const sqlState = await sqlStateOf(logIn(target, credential).then((client) => client.end()));
     logins += 1;
     if (sqlState === undefined) return;
     if (sqlState !== "28P01") throw new Error(`a login with ${secret.name} ended with ${sqlState}`);

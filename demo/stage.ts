@@ -3,7 +3,7 @@ import { assume } from "../bin/aws/assume.ts";
 import type { Answer } from "../bin/aws/invoke.ts";
 import { outputsOf } from "../bin/aws/stack-outputs.ts";
 import type { Narrator } from "./narrator.ts";
-import type { Place } from "./place.ts";
+import type { DemoTarget } from "./target.ts";
 
 const ISSUER = "OrdersIssuerArn";
 const OPERATOR = "OrdersOperatorArn";
@@ -13,7 +13,7 @@ export const WANTED = "the demo needs the stack of the shipped mayfly.config.ts"
 
 /** What every step works with. */
 export interface Stage {
-  readonly place: Place;
+  readonly target: DemoTarget;
   readonly say: Narrator;
   /** An output of the stack. @throws Error for another stack. */
   readonly output: (name: string) => string;
@@ -26,25 +26,25 @@ export interface Stage {
 }
 
 /** Find the stack's functions, and assume its consumers' roles. @throws Error for another stack. */
-export async function setStage(place: Place, say: Narrator): Promise<Stage> {
+export async function setStage(target: DemoTarget, say: Narrator): Promise<Stage> {
   say.phase("finding the stack's functions and roles");
-  const outputs = await outputsOf(place.clients, place.stackName);
+  const outputs = await outputsOf(target.clients, target.stackName);
   const output = (name: string): string => {
     const value = outputs.get(name);
     if (value === undefined)
-      throw new Error(`stack ${place.stackName} has no output ${name}; ${WANTED}`);
+      throw new Error(`stack ${target.stackName} has no output ${name}; ${WANTED}`);
     return value;
   };
   return {
-    place,
+    target,
     say,
     output,
     aliasArn: `${output(ISSUER)}:user-service--readonly`,
     operatorArn: output(OPERATOR),
     revokerLogs: output("OrdersRevokerLogGroup"),
-    userService: await assume(place.clients, output("UserServiceRoleArn"), "demo"),
-    reporting: await assume(place.clients, output("ReportingRoleArn"), "demo"),
-    administrator: new LambdaClient(place.clients),
+    userService: await assume(target.clients, output("UserServiceRoleArn"), "demo"),
+    reporting: await assume(target.clients, output("ReportingRoleArn"), "demo"),
+    administrator: new LambdaClient(target.clients),
   };
 }
 

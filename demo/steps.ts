@@ -10,11 +10,11 @@ const RENEWAL_SECONDS = 12;
 export async function ask({ userService, aliasArn, say }: Stage, idempotencyKey: string) {
   say.progress("user-service asks");
   const event = { action: "issue", ttlSeconds: LEASE_SECONDS, idempotencyKey };
-  const asked = invoke(userService, aliasArn, event).catch((cause: Error) => {
+  const answering = invoke(userService, aliasArn, event).catch((cause: Error) => {
     const alias = aliasArn.split(":").at(-1);
     throw new Error(`user-service may not call ${alias}: ${cause.name}; ${WANTED}`, { cause });
   });
-  const answer = expectSuccess(await asked);
+  const answer = expectSuccess(await answering);
   const credential = answer.payload as unknown as Credential;
   const { milliseconds } = answer;
   say.step(
@@ -27,9 +27,9 @@ export async function ask({ userService, aliasArn, say }: Stage, idempotencyKey:
 }
 
 /** The login reads, and may do nothing else. Its session stays open. */
-export async function use({ place, say }: Stage, credential: Credential) {
+export async function use({ target, say }: Stage, credential: Credential) {
   const start = performance.now();
-  const client = await logIn(place, credential);
+  const client = await logIn(target, credential);
   const connectMs = performance.now() - start;
   const read = client.query(
     `select (select count(*)::int from public.orders) as orders,

@@ -2,10 +2,10 @@ import type { SweepReport } from "../core/leases/operation/sweep.ts";
 import type { Receipt } from "../core/leases/receipt.ts";
 import { type AtExpiry, expire, sweepUp } from "./end-of-lease.ts";
 import type { Narrator } from "./narrator.ts";
-import type { Place } from "./place.ts";
 import { type RotationSeen, rotateAll } from "./rotation.ts";
 import { setStage } from "./stage.ts";
 import { ask, denyOther, renew, replay, use } from "./steps.ts";
+import type { DemoTarget } from "./target.ts";
 
 /** What was measured. Times in milliseconds. */
 export interface Facts {
@@ -27,22 +27,22 @@ export interface Facts {
   rotations: readonly RotationSeen[];
 }
 
-/** Tell the story in one place. @throws Error at the first step that does not go as promised. */
-export async function tellStory(place: Place, say: Narrator): Promise<Facts> {
-  const stage = await setStage(place, say);
+/** Tell the story in one target. @throws Error at the first step that does not go as promised. */
+export async function tellStory(target: DemoTarget, say: Narrator): Promise<Facts> {
+  const stage = await setStage(target, say);
   const key = `demo-${Date.now()}`;
-  const asked = await ask(stage, key);
-  const { client, ...used } = await use(stage, asked.credential);
+  const issued = await ask(stage, key);
+  const { client, ...used } = await use(stage, issued.credential);
   try {
     const denied = await denyOther(stage);
-    const replayed = await replay(stage, key, asked.credential);
-    const renewed = await renew(stage, asked.credential);
-    const ended = await expire(stage, asked.credential, renewed.expiresAt, client);
+    const replayed = await replay(stage, key, issued.credential);
+    const renewed = await renew(stage, issued.credential);
+    const ended = await expire(stage, issued.credential, renewed.expiresAt, client);
     const swept = await sweepUp(stage);
     const rotated = await rotateAll(stage);
     return {
-      username: asked.credential.username,
-      issueMs: asked.milliseconds,
+      username: issued.credential.username,
+      issueMs: issued.milliseconds,
       ...used,
       ...denied,
       ...replayed,

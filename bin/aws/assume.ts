@@ -2,7 +2,7 @@ import { LambdaClient } from "@aws-sdk/client-lambda";
 import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
 import type { ClientSettings } from "./clients.ts";
 
-/** A Lambda client that holds nothing but a role's own credentials. */
+/** A Lambda client with the credentials of a role. */
 export async function assume(
   clients: ClientSettings,
   roleArn: string,

@@ -1,11 +1,11 @@
-/** What AWS hands out for a role. */
+/** Credentials for AWS. */
 export interface Keys {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string;
 }
 
-/** What the SDK's clients are made with; what is left out comes from the environment and profile. */
+/** Settings of the SDK's clients. The SDK takes what is missing from environment and profile. */
 export interface ClientSettings {
   readonly region?: string;
   readonly endpoint?: string;
@@ -19,8 +19,8 @@ export interface ClientSettings {
 }
 
 /**
- * As the environment says, with bounds: the operator function may take its 300 seconds, and where
- * there is no route the SDK alone would wait for ever.
+ * Settings from the environment, with time limits: the operator function may take its 300 seconds,
+ * and without a limit the SDK waits for ever if there is no route.
  */
 export const PATIENT: ClientSettings = {
   requestHandler: {

@@ -1,6 +1,6 @@
 import { InvokeCommand, type LambdaClient } from "@aws-sdk/client-lambda";
 
-/** What an invocation answered: the payload, or the error that the function let out. */
+/** The answer of an invocation: the payload, or the error of the function. */
 export interface Answer {
   readonly payload: Readonly<Record<string, unknown>>;
   readonly errorType?: string;
@@ -9,7 +9,7 @@ export interface Answer {
   readonly milliseconds: number;
 }
 
-/** Invoke a function or alias and wait for its answer. @throws what IAM or Lambda refuse with. */
+/** Invoke a function or alias and wait for its answer. @throws the error of IAM or Lambda. */
 export async function invoke(client: LambdaClient, arn: string, event: object): Promise<Answer> {
   const start = performance.now();
   const { Payload, FunctionError, $metadata } = await client.send(

@@ -1,7 +1,7 @@
 import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
 import type { ClientSettings } from "./clients.ts";
 
-/** The outputs of a deployed stack, by key. @throws what CloudFormation refuses with. */
+/** The outputs of a deployed stack, by key. @throws the error of CloudFormation. */
 export async function outputsOf(
   clients: ClientSettings,
   stackName: string,

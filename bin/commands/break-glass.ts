@@ -2,7 +2,7 @@ import type { Revocations } from "../../core/leases/operation/operate.ts";
 import type { LeaseView } from "../../core/leases/requests/lookup.ts";
 import { Exit, Failure } from "./exit.ts";
 import { sayFailures, statusOfFailures } from "./failures.ts";
-import { type Ask, findOperator, operatorAt, type PlaceOptions } from "./find.ts";
+import { type Ask, findOperator, operatorAt, type StackOptions } from "./find.ts";
 import { confirm, type Io, print, say } from "./io.ts";
 import { allLeases } from "./lease-pages.ts";
 import { count, facts } from "./table.ts";
@@ -18,18 +18,18 @@ type Done = Pick<Revocations, "revoked" | "quarantined" | "unverified" | "failed
 /**
  * End all leases that are selected, call after call, with progress.
  *
- * @throws Failure when it was not confirmed, or some lease is not gone.
+ * @throws Failure if the user did not confirm, or if a lease is not gone.
  */
 export async function revokeMany(
   io: Io,
   selector: Selector,
-  options: PlaceOptions & { readonly yes?: boolean },
+  options: StackOptions & { readonly yes?: boolean },
 ): Promise<void> {
   const canAsk = io.in.isTTY === true && io.err.isTTY === true;
   if (options.yes !== true && !canAsk)
     throw new Failure(
       Exit.usage,
-      "there is no terminal to ask on before ending many leases, so nothing was revoked; say --yes",
+      "there is no terminal to ask on, so nothing was revoked; pass --yes to end many leases without a question",
     );
   const ask = operatorAt(await findOperator(options));
   if (options.yes !== true) await makeSure(io, ask, selector);
@@ -40,17 +40,17 @@ export async function revokeMany(
   if (failed.length > 0)
     throw new Failure(
       statusOfFailures(failed),
-      `${count(failed.length, "lease")} could not be revoked; the reasons stand above, and the next call or sweep tries again`,
+      `${count(failed.length, "lease")} could not be revoked; the reasons are printed above, and the next call or sweep tries again`,
     );
   if (unverified > 0)
     throw new Failure(
       Exit.tryAgain,
-      `${count(unverified, "lease")} unverified: no login, but a reader could not be looked at; the sweep looks again, and docs/revocation.md says what to do`,
+      `${count(unverified, "lease")} unverified: they cannot log in, but a reader could not be checked; the sweep checks again, and docs/revocation.md says what to do`,
     );
   if (quarantined > 0)
     throw new Failure(
       Exit.unavailable,
-      `${count(quarantined, "lease")} in quarantine: no login, but the role could not be dropped; docs/revocation.md says what to do`,
+      `${count(quarantined, "lease")} in quarantine: they cannot log in, but their roles could not be dropped; docs/revocation.md says what to do`,
     );
 }
 
@@ -60,7 +60,7 @@ async function makeSure(io: Io, ask: Ask, selector: Selector): Promise<void> {
   const isMeant = ({ leaseId }: LeaseView): boolean =>
     !("prefix" in selector) || leaseId.includes(`/${selector.prefix}`);
   const number = leases.filter(isMeant).length;
-  const question = `This ends ${count(number, "lease")}, and every session of theirs.`;
+  const question = `This ends ${count(number, "lease")} and all their sessions.`;
   if (await confirm(io, question)) return;
   throw new Failure(Exit.usage, "not confirmed: nothing was revoked");
 }
@@ -71,7 +71,7 @@ async function untilDone(io: Io, ask: Ask, selector: Selector): Promise<Done> {
   while (after !== undefined) {
     const event = { action: "revoke", ...selector, ...(after !== "" && { after }) };
     const part = (await ask(event).catch((error: unknown) => {
-      say(io, `stopped after ${tally(done)}; the same command goes on`);
+      say(io, `stopped after ${tally(done)}; run the same command again to go on`);
       throw error;
     })) as Revocations;
     done = {

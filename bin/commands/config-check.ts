@@ -12,7 +12,7 @@ export function addConfig(program: Command, io: Io): void {
     .command("config")
     .description("about the configuration")
     .command("check")
-    .description("report every problem of a configuration; no AWS account is asked")
+    .description("report every problem of a configuration, without an AWS account")
     .argument("[file]", "default: MAYFLY_CONFIG, or mayfly.config.ts of this folder")
     .option("--json", "the answer as one JSON document")
     .action(async (named: string | undefined, { json }: { readonly json?: boolean }) => {

@@ -1,15 +1,15 @@
 import type { Command } from "commander";
 import type { ConvergeReport } from "../../core/provisioning/report.ts";
-import { findOperator, operatorAt, type PlaceOptions, withPlace } from "./find.ts";
+import { findOperator, operatorAt, type StackOptions, withStackOptions } from "./find.ts";
 import { type Io, print, say } from "./io.ts";
 import { facts } from "./table.ts";
 
-/** `mayfly converge`: make the database again what the deployed configuration says. */
+/** `mayfly converge`: make the database match the deployed configuration again. */
 export function addConverge(program: Command, io: Io): void {
   const command = program
     .command("converge")
-    .description("mend what was changed in the database by hand, as an operator");
-  withPlace(command).action(async (options: PlaceOptions) => {
+    .description("undo what was changed in the database by hand, as an operator");
+  withStackOptions(command).action(async (options: StackOptions) => {
     const ask = operatorAt(await findOperator(options));
     const report = (await ask({ action: "converge" })) as ConvergeReport;
     const text = facts({

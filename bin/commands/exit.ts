@@ -22,13 +22,13 @@ exit status:
   64  usage, an invalid request, or not confirmed
   69  refused, left in quarantine, or no such stack, function or grant
   70  a bug, or a privilege is missing in the database
-  73  a limit is reached: no lease was made, and asking again at once is of no use
+  73  a limit is reached: no lease was made; do not ask again at once
   75  try again: busy, throttled, out of reach, or unverified
   76  verify: something is not as documented
   77  not allowed, or no credentials
   78  configuration`;
 
-/** A command that cannot go on, with its words and its status. */
+/** A command cannot go on: the message for the user, and the exit status. */
 export class Failure extends Error {
   readonly status: Exit;
 
@@ -38,7 +38,7 @@ export class Failure extends Error {
   }
 }
 
-/** A function's own refusal. */
+/** A function answered with an error. */
 export class FunctionFailure extends Error {
   readonly errorType: string;
 
@@ -62,7 +62,7 @@ const OF_ERRORS: Readonly<Record<Exclude<ErrorType, RetryableType>, Exit>> = {
 
 type RetryableType = Extract<ErrorType, `${string}UnavailableError` | "OutOfTimeError">;
 
-/** The exit status that an `errorType` stands for. */
+/** The exit status for an `errorType`. */
 export function statusOfType(errorType: string): Exit {
   if (isRetryable(errorType)) return Exit.tryAgain;
   const statuses: Readonly<Record<string, Exit>> = OF_ERRORS;
@@ -87,10 +87,10 @@ const OF_AWS: Readonly<Record<string, Exit>> = {
   TooManyRequestsException: Exit.tryAgain,
 };
 
-/** The SDK throws a plain error for want of a Region: only its text tells. */
+/** Without a Region the SDK throws a plain error; only its text identifies it. */
 const NO_REGION = "Region is missing";
 
-/** What Node calls an address that does not answer. */
+/** Node's codes for an address that does not answer. */
 const NETWORK = /^(?:ECONN|ENOTFOUND|EAI_|EHOST|ENET|EPIPE|ETIMEDOUT)/;
 
 interface AwsError {
@@ -99,7 +99,7 @@ interface AwsError {
   readonly $fault?: unknown;
 }
 
-/** The exit status that an error stands for. */
+/** The exit status for an error. */
 export function statusOf(error: unknown): Exit {
   if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.ok : Exit.usage;
   if (error instanceof Failure) return error.status;
@@ -113,13 +113,13 @@ export function statusOf(error: unknown): Exit {
   return $fault === "server" || NETWORK.test(String(code)) ? Exit.tryAgain : Exit.software;
 }
 
-/** What to tell about an error, with a remedy where its own words have none. */
+/** The message for an error. It adds a remedy if the error's own message has none. */
 export function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof FunctionFailure) return `${error.errorType}: ${error.message}`;
   const { name, message } = error;
   if (message === NO_REGION)
-    return "there is no AWS Region to look in; set AWS_REGION, or AWS_PROFILE to a profile that has one";
+    return "no AWS Region is set; set AWS_REGION, or set AWS_PROFILE to a profile with a Region";
   if (name === "CredentialsProviderError")
     return `${message}; set AWS_PROFILE, or log in to AWS as you do for other programs`;
   return message === "" ? String(Reflect.get(error, "code") ?? name) : message;

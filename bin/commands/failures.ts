@@ -2,7 +2,7 @@ import type { FailedLease } from "../../core/leases/revocation/revoke.ts";
 import { Exit, statusOfType } from "./exit.ts";
 import { type Io, say } from "./io.ts";
 
-/** Print what could not be done with which lease, and why; many with one reason in one line. */
+/** Print each lease that failed, and why. Leases that failed for one reason share a line. */
 export function sayFailures(io: Io, failed: readonly FailedLease[]): void {
   const reasons = Map.groupBy(
     failed,
@@ -15,7 +15,7 @@ export function sayFailures(io: Io, failed: readonly FailedLease[]): void {
   }
 }
 
-/** Try again if every failure may pass by itself; else as the first one that does not. */
+/** `tryAgain` if every failure may pass by itself; else the status of the first that does not. */
 export const statusOfFailures = (failed: readonly FailedLease[]): Exit =>
   failed
     .map(({ errorType }) => statusOfType(errorType))

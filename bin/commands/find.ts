@@ -8,20 +8,20 @@ import { invoke } from "../aws/invoke.ts";
 import { outputsOf } from "../aws/stack-outputs.ts";
 import { Exit, Failure, FunctionFailure, wordsOf } from "./exit.ts";
 
-/** How every command that calls a function is told which. */
-export interface PlaceOptions {
+/** The options with which a user says which function a command calls. */
+export interface StackOptions {
   readonly stack: string;
   readonly database?: string;
   readonly function?: string;
   readonly json?: boolean;
 }
 
-/** Give a command the options of {@link PlaceOptions}. */
-export const withPlace = (command: Command): Command =>
+/** Give a command the options of {@link StackOptions}. */
+export const withStackOptions = (command: Command): Command =>
   command
     .option("--stack <name>", "the stack whose outputs name the functions", "Mayfly")
     .option("--database <name>", "the database of the configuration, when the stack has several")
-    .option("--function <arn>", "the function itself: the stack is not asked")
+    .option("--function <arn>", "the function itself; the stack is not read")
     .option("--json", "the answer as one JSON document");
 
 /** One database's functions. */
@@ -37,12 +37,11 @@ const ownStacksIn = (outputs: Outputs): readonly string[] =>
   outputs.get("DatabaseStacks")?.split(",") ?? [];
 
 /**
- * What the stack says of itself and, of those that have a stack of their own, of the database that
- * is meant.
+ * The outputs of the stack. If the chosen database has a stack of its own, also the outputs of that.
  *
- * @throws Failure when there is no such stack, or it may not be read.
+ * @throws Failure if the stack does not exist, or may not be read.
  */
-export async function readOutputs({ stack, database }: PlaceOptions): Promise<Outputs> {
+export async function readOutputs({ stack, database }: StackOptions): Promise<Outputs> {
   const outputs = await readStack(stack, "name it with --stack");
   const own = ownStacksIn(outputs);
   if (database !== undefined)
@@ -51,8 +50,8 @@ export async function readOutputs({ stack, database }: PlaceOptions): Promise<Ou
   return withStacks(stack, outputs, () => isOnly);
 }
 
-/** What the stack says of itself, and the stacks of all its databases. @throws as readOutputs. */
-export const readAllOutputs = async ({ stack }: PlaceOptions): Promise<Outputs> =>
+/** The outputs of the stack and of the stacks of all its databases. @throws as readOutputs. */
+export const readAllOutputs = async ({ stack }: StackOptions): Promise<Outputs> =>
   withStacks(stack, await readStack(stack, "name it with --stack"), () => true);
 
 async function withStacks(
@@ -80,13 +79,13 @@ async function readStack(stack: string, remedy: string): Promise<Outputs> {
     if (name !== "AccessDenied") throw error;
     throw new Failure(
       Exit.notAllowed,
-      `${wordsOf(error)}; with --function <arn> the stack is not asked`,
+      `${wordsOf(error)}; with --function <arn> the stack is not read`,
       { cause: error },
     );
   }
 }
 
-/** The functions of every database of the stack, by its name as outputs spell it. */
+/** The functions of every database, by the database's name as outputs spell it. */
 export function databasesIn(outputs: Outputs): ReadonlyMap<string, Functions> {
   const found = new Map<string, Functions>();
   for (const [key, operator] of outputs) {
@@ -97,15 +96,15 @@ export function databasesIn(outputs: Outputs): ReadonlyMap<string, Functions> {
   return found;
 }
 
-/** The functions of the database that is meant. @throws Failure that says how to name it. */
-export function chosen(outputs: Outputs, { stack, database }: PlaceOptions): Functions {
+/** The functions of the chosen database. @throws Failure that says how to name the database. */
+export function chosen(outputs: Outputs, { stack, database }: StackOptions): Functions {
   const all = databasesIn(outputs);
   const named = new Set([...all.keys(), ...ownStacksIn(outputs).map(pascal)]);
   const names = [...named].join(", ");
   if (named.size === 0)
     throw new Failure(
       Exit.unavailable,
-      `stack ${stack} has no outputs <Database>IssuerArn and <Database>OperatorArn: it is no stack of Mayfly's; name another with --stack`,
+      `stack ${stack} has no outputs <Database>IssuerArn and <Database>OperatorArn: it is not a Mayfly stack; name another with --stack`,
     );
   const [only] = all.values();
   const found = database === undefined ? named.size === 1 && only : all.get(pascal(database));
@@ -114,29 +113,29 @@ export function chosen(outputs: Outputs, { stack, database }: PlaceOptions): Fun
     ? new Failure(Exit.usage, `stack ${stack} has the databases ${names}; name one with --database`)
     : new Failure(
         Exit.unavailable,
-        `stack ${stack} has no database ${database}; it has ${names}, as outputs spell them`,
+        `stack ${stack} has no database ${database}; it has ${names} (spelled as in the outputs)`,
       );
 }
 
-/** The operator function that is meant. */
-export const findOperator = async (options: PlaceOptions): Promise<string> =>
+/** The ARN of the operator function of the chosen database. */
+export const findOperator = async (options: StackOptions): Promise<string> =>
   options.function ?? chosen(await readOutputs(options), options).operator;
 
-/** Whom a command asks as: the caller's own keys, or those of the consumer's role. */
-export interface ConsumerOptions extends PlaceOptions {
+/** With `assume`, a command calls with the consumer's role; without it, with the caller's keys. */
+export interface ConsumerOptions extends StackOptions {
   readonly assume?: boolean;
 }
 
 export const withAssume = (command: Command): Command =>
-  withPlace(command).option("--assume", "assume the consumer's role, one that the stack made");
+  withStackOptions(command).option("--assume", "assume the consumer's role, if the stack made it");
 
 /** Calls of one alias. */
 export type Ask = (event: object) => Promise<unknown>;
 
 /**
- * A way to ask one alias.
+ * A function that calls one alias.
  *
- * @throws Failure when the names are none, or the stack does not say what is needed.
+ * @throws Failure if a name is malformed, or if an output is missing from the stack.
  */
 export async function findAlias(
   options: ConsumerOptions,
@@ -160,43 +159,43 @@ export async function findAlias(
       if (error.name === "AccessDeniedException" && options.assume !== true)
         throw new Failure(
           Exit.notAllowed,
-          `${error.message}; only the role of ${consumer} may: use its credentials, or --assume`,
+          `${error.message}; only the role of ${consumer} may call this alias: use its credentials, or pass --assume`,
           { cause: error },
         );
       if (error.name !== "ResourceNotFoundException") throw error;
       throw new Failure(
         Exit.unavailable,
-        `there is no alias ${arn}: the configuration grants ${consumer} no role ${role}, or was not deployed`,
+        `there is no alias ${arn}: the configuration does not grant ${role} to ${consumer}, or it is not deployed`,
         { cause: error },
       );
     });
 }
 
-function roleOf(outputs: Outputs, consumer: string, { stack }: PlaceOptions): string {
+function roleOf(outputs: Outputs, consumer: string, { stack }: StackOptions): string {
   const output = `${pascal(consumer)}RoleArn`;
-  // of very many consumers, all in one
+  // a stack with very many consumers has one output for all of them
   const arn = outputs.get(output) ?? outputs.get("ConsumerRoleArns")?.replace("*", consumer);
   if (arn !== undefined) return arn;
   throw new Failure(
     Exit.unavailable,
-    `stack ${stack} has no output ${output}: it did not make the role of ${consumer}; call as that role, without --assume`,
+    `stack ${stack} has no output ${output}: the stack did not make the role of ${consumer}; use that role's credentials, without --assume`,
   );
 }
 
-/** Invoke a function. @throws FunctionFailure for what it refuses with. */
+/** Invoke a function. @throws FunctionFailure if the function answers with an error. */
 export async function call(client: LambdaClient, arn: string, event: object): Promise<unknown> {
   const { payload, errorType } = await invoke(client, arn, event);
   if (errorType === undefined) return payload;
   throw new FunctionFailure(errorType, wordsIn(payload));
 }
 
-/** A function's error as it left the runtime; of one that died, the message may be missing. */
+/** The message of a function's error. If the function died, there may be no message. */
 function wordsIn(payload: unknown): string {
   const { errorMessage }: { errorMessage?: unknown } = payload ?? {};
   return typeof errorMessage === "string" ? errorMessage : "the function gave no message";
 }
 
-/** Ask an operator function. */
+/** A function that calls an operator function. */
 export const operatorAt = (arn: string): Ask => {
   const client = new LambdaClient(PATIENT);
   return (event) => call(client, arn, event);

@@ -26,10 +26,10 @@ export function addInit(program: Command, io: Io): void {
   program
     .command("init")
     .description("write a CDK app with a configuration; nothing that exists is overwritten")
-    .argument("[folder]", "where to; made if it is not there", ".")
+    .argument("[folder]", "where to write; made if it does not exist", ".")
     .option("--database <name>", "the name of the database here and on its server", "orders")
     .option("--owner <role>", "the PostgreSQL role that owns the tables", "app_owner")
-    .option("--consumer <name>", "who may ask for a user", "user-service")
+    .option("--consumer <name>", "the workload that may ask for a user", "user-service")
     .option("--consumer-role <arn>", "its IAM role; default: the stack makes one")
     .option("--host <address>", "a server that exists; default: the stack makes a sandbox")
     .option("--admin-secret <name>", "with --host: the administrator's secret, its name or ARN")
@@ -68,7 +68,7 @@ function configOf(options: InitOptions): MayflyConfig {
   };
 }
 
-/** Options that describe a server that exists, by the names under which they are given. */
+/** Options that describe an existing server, and how the user writes them. */
 const OF_HOST = {
   adminSecret: "--admin-secret",
   vpcId: "--vpc-id",
@@ -84,7 +84,7 @@ function sandboxOf(options: InitOptions) {
   if (given.length > 0)
     throw new Failure(
       Exit.usage,
-      `${given.map((key) => OF_HOST[key]).join(", ")}: only for a server that exists; name it with --host too`,
+      `${given.map((key) => OF_HOST[key]).join(", ")}: only for an existing server; name the server with --host too`,
     );
   return { sandbox: true } as const;
 }
@@ -94,7 +94,7 @@ function hostOf(host: string, options: InitOptions) {
   if (missing.length > 0)
     throw new Failure(
       Exit.usage,
-      `--host: a server that exists needs ${missing.map((key) => OF_HOST[key]).join(", ")} too`,
+      `--host: an existing server also needs ${missing.map((key) => OF_HOST[key]).join(", ")}`,
     );
   const { adminSecret = "", vpcId = "", securityGroupId = "" } = options;
   const listed = (text = ""): readonly string[] => text.split(",").map((each) => each.trim());
@@ -136,7 +136,7 @@ async function manifestIn(path: string): Promise<FoundManifest> {
   if (found.type === undefined || found.type === "module") return found;
   throw new Failure(
     Exit.usage,
-    `${path} says "type": "${found.type}", and the app is ECMAScript modules; nothing was written: name another folder`,
+    `${path} says "type": "${found.type}", but the app needs "module"; nothing was written: name another folder`,
   );
 }
 
@@ -146,7 +146,7 @@ function parsed(path: string, text: string): FoundManifest {
   } catch (cause) {
     throw new Failure(
       Exit.config,
-      `${path} is not JSON: ${(cause as Error).message}; nothing was written: mend it first`,
+      `${path} is not JSON: ${(cause as Error).message}; nothing was written: correct it first`,
       { cause },
     );
   }

@@ -17,15 +17,18 @@ interface IssueOptions extends ConsumerOptions {
   readonly show?: boolean;
 }
 
-/** `mayfly issue`: a credential, into a pipe. */
+/** `mayfly issue`: print a credential into a pipe. */
 export function addIssue(program: Command, io: Io): void {
   const command = program
     .command("issue")
-    .description("ask for a credential, as the consumer, and print it into a pipe")
-    .requiredOption("--consumer <name>", "whose grant to use")
+    .description("ask for a credential as the consumer, and print it into a pipe")
+    .requiredOption("--consumer <name>", "the consumer whose grant to use")
     .requiredOption("--role <name>", "the dynamic role")
     .option("--ttl <length>", "how long it lives, e.g. 15m (default: the role's)")
-    .option("--key <key>", "idempotency key: the same key, the same lease (default: a new one)")
+    .option(
+      "--key <key>",
+      "idempotency key: the same key gives the same lease (default: a new key)",
+    )
     .option(
       "--min-remaining <length>",
       "with --key: how long that lease must still be renewable, e.g. 30m (default: 10s)",
@@ -41,9 +44,9 @@ export function addIssue(program: Command, io: Io): void {
     if (io.out.isTTY === true && show !== true)
       throw new Failure(
         Exit.usage,
-        "a terminal keeps what it has shown, so no lease was made; send the credential into a pipe, or say --show",
+        "stdout is a terminal, so no lease was made; pipe the credential, or pass --show",
       );
-    // a key even where none is given: the SDK repeats calls whose answer got lost
+    // always with a key: the SDK repeats a call if its answer is lost
     const idempotencyKey = options.key ?? randomUUID();
     const event = {
       action: "issue",
@@ -56,7 +59,7 @@ export function addIssue(program: Command, io: Io): void {
     print(io, json === true || format === "json", credential, shellLines(credential));
     say(io, `lease ${credential.leaseId}, until ${clock(credential.expiresAt)}`);
     if (!credential.revocationScheduled)
-      say(io, "its revocation could not be scheduled; the next sweep will do it");
+      say(io, "its revocation could not be scheduled; the next sweep schedules it");
   });
 }
 
@@ -68,11 +71,11 @@ function minRemainingField({ key, minRemaining }: Pick<IssueOptions, "key" | "mi
   if (key !== undefined) return { minRemainingSeconds };
   throw new Failure(
     Exit.usage,
-    "--min-remaining says which earlier lease of the same key is good enough; say --key too",
+    "--min-remaining is about an earlier lease with the same key; pass --key too",
   );
 }
 
-/** What libpq and most drivers read, and the lease's id for `mayfly revoke`. */
+/** Variables that libpq and most drivers read, and the lease's id for `mayfly revoke`. */
 const shellLines = (credential: Credential): string =>
   Object.entries({
     PGHOST: credential.host,

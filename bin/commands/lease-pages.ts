@@ -1,7 +1,7 @@
 import type { LeaseFilter, LeaseList } from "../../core/leases/operation/list.ts";
 import type { Ask } from "./find.ts";
 
-/** Every lease that a filter lets through, and every foreign role, from all pages. */
+/** Every lease that matches a filter, and every foreign role, from all pages. */
 export async function allLeases(
   ask: Ask,
   filter: LeaseFilter,

@@ -6,18 +6,18 @@ import {
   type LeaseState,
   type LeaseView,
 } from "../../core/leases/requests/lookup.ts";
-import { findOperator, operatorAt, type PlaceOptions, withPlace } from "./find.ts";
+import { findOperator, operatorAt, type StackOptions, withStackOptions } from "./find.ts";
 import { type Io, print, say } from "./io.ts";
 import { allLeases } from "./lease-pages.ts";
 import { clock, count, span, table } from "./table.ts";
 
-interface LeasesOptions extends PlaceOptions {
+interface LeasesOptions extends StackOptions {
   readonly consumer?: string;
   readonly role?: string;
   readonly state?: LeaseState;
 }
 
-/** `mayfly leases`: who holds what. */
+/** `mayfly leases`: list leases. */
 export function addLeases(program: Command, io: Io): void {
   const command = program
     .command("leases")
@@ -25,7 +25,7 @@ export function addLeases(program: Command, io: Io): void {
     .option("--consumer <name>", "only of this consumer")
     .option("--role <name>", "only of this dynamic role")
     .addOption(new Option("--state <state>", "only in this state").choices(LEASE_STATES));
-  withPlace(command).action(async (options: LeasesOptions) => {
+  withStackOptions(command).action(async (options: LeasesOptions) => {
     const { consumer, role, state } = options;
     const ask = operatorAt(await findOperator(options));
     const { leases, foreign } = await allLeases(ask, { consumer, role, state });
@@ -38,7 +38,7 @@ export function addLeases(program: Command, io: Io): void {
 
 const HEADER = ["STATE", "CONSUMER", "ROLE", "USER", "EXPIRES IN", "SINCE"];
 
-/** As people read it; nothing for no leases. `now` in milliseconds since the epoch. */
+/** The table for people; empty if there are no leases. `now` in milliseconds since the epoch. */
 export const leaseTable = (leases: readonly LeaseView[], now: number): string =>
   leases.length === 0
     ? ""
@@ -70,8 +70,8 @@ function byHolder(a: LeaseView, b: LeaseView): number {
   return first < second ? -1 : Number(first > second);
 }
 
-/** Roles that somebody should look at, on stderr. */
+/** Print the foreign roles to stderr: somebody should look at them. */
 export function sayForeign(io: Io, foreign: readonly ForeignRole[]): void {
   for (const { username, why } of foreign)
-    say(io, `role ${username} is named like a lease but is none: ${why}`);
+    say(io, `role ${username} is named like a lease but is not a lease: ${why}`);
 }

@@ -15,11 +15,11 @@ import { addVerbs } from "./verbs.ts";
 import { addVerify } from "./verify.ts";
 import { addWhois } from "./whois.ts";
 
-const ABOUT = `Short-lived PostgreSQL users of a deployed stack: ask for one, see them, end
+const ABOUT = `Short-lived PostgreSQL users of a deployed stack: ask for one, list them, end
 them.
 
-Account, Region and endpoint are as for every program of AWS's: AWS_PROFILE,
-AWS_REGION, AWS_ENDPOINT_URL. Data goes to stdout, words to stderr.`;
+Account, Region and endpoint come from AWS's usual variables: AWS_PROFILE,
+AWS_REGION, AWS_ENDPOINT_URL. Data goes to stdout, messages go to stderr.`;
 
 const COMMANDS = [
   addIssue,
@@ -37,7 +37,7 @@ const COMMANDS = [
   addInit,
 ];
 
-/** Every command with its options. Parsing rejects with what a command, or commander, throws. */
+/** Every command with its options. Parsing rejects with the error of a command or of commander. */
 export function makeProgram(io: Io): Command {
   const program = new Command("mayfly")
     .description(ABOUT)
@@ -47,13 +47,13 @@ export function makeProgram(io: Io): Command {
       writeErr: (text) => io.err.write(text),
       outputError: (text, write) => write(text.replace(/^error: /, "mayfly: ")),
     })
-    .showHelpAfterError("(--help has the options)");
+    .showHelpAfterError("(--help shows the options)");
   for (const add of COMMANDS) add(program, io);
   withExitHelp(program);
   return program;
 }
 
-/** The whole program but for `process`: returns the exit status. `argv` begins after the program. */
+/** Run the program and return its exit status. `argv` begins after the program's name. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   try {
     await makeProgram(io).parseAsync([...argv], { from: "user" });

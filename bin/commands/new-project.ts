@@ -27,7 +27,7 @@ import config from "./mayfly.config.ts";
 new MayflyStack(new App(), "Mayfly", { config: parseConfig(config) });
 `;
 
-/** The files of a new project, package.json apart: name to text. */
+/** The files of a new project without package.json: name to text. */
 export const projectFiles = (config: MayflyConfig): Readonly<Record<string, string>> => ({
   "mayfly.config.ts": `import { defineConfig } from "mayfly/config";\n\nexport default defineConfig(${literal(config)});\n`,
   "app.ts": APP,
@@ -48,7 +48,7 @@ export const projectFiles = (config: MayflyConfig): Readonly<Record<string, stri
   }),
 });
 
-/** A package.json as it may be found: whatever else stands there stays. */
+/** A package.json that exists already. Its other fields are kept. */
 export interface FoundManifest {
   readonly type?: string;
   readonly dependencies?: Readonly<Record<string, string>>;
@@ -57,7 +57,7 @@ export interface FoundManifest {
 
 const { devDependencies: tested } = clone;
 
-/** What the app imports, and the tools for it: in the versions that Mayfly is tested with. */
+/** The packages that the app imports, in the versions that Mayfly is tested with. */
 const DEPENDENCIES: Readonly<Record<string, string>> = {
   "aws-cdk-lib": `^${tested["aws-cdk-lib"]}`,
   constructs: `^${tested.constructs}`,
@@ -69,7 +69,7 @@ const DEV_DEPENDENCIES: Readonly<Record<string, string>> = {
   typescript: `^${tested.typescript}`,
 };
 
-/** A package.json with what the project needs, and the packages that are not installed by it yet. */
+/** The package.json with the packages that the project needs, and the names of those added. */
 export function completed(found: FoundManifest): {
   readonly text: string;
   readonly added: readonly string[];

@@ -5,7 +5,7 @@ import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { configPath, loadConfig } from "../load-config.ts";
 import { Exit, Failure } from "./exit.ts";
 
-/** How a command is told for which database of which configuration it prints. */
+/** The options with which a user chooses the configuration and the database to print for. */
 export interface PlanOptions {
   readonly database?: string;
   readonly config?: string;
@@ -13,9 +13,9 @@ export interface PlanOptions {
 }
 
 /**
- * What the stack of that name would send its provisioner.
+ * The plan that a stack of this name sends its provisioner.
  *
- * @throws ConfigError when the configuration is wrong; Failure when the database is not clear.
+ * @throws ConfigError if the configuration is wrong; Failure if the database is not clear.
  */
 export const plannedIn = async (options: PlanOptions): Promise<ProvisionPlan> =>
   planIn(await loadConfig(configPath(options.config ?? process.env.MAYFLY_CONFIG)), options);

@@ -23,17 +23,17 @@ interface RevokeOptions extends ConsumerOptions {
   readonly yes?: boolean;
 }
 
-/** `mayfly revoke`: end one lease, or as an operator many. */
+/** `mayfly revoke`: end one lease; as an operator, end many. */
 export function addRevoke(program: Command, io: Io): void {
   const command = program
     .command("revoke")
-    .description("end a lease, as its consumer; or, as an operator, all that are selected")
+    .description("end a lease as its consumer; or end the selected leases as an operator")
     .argument("[lease-id]", "the leaseId of the credential")
-    .option("--as-operator", "end the one lease by the operator function")
+    .option("--as-operator", "end the lease through the operator function")
     .option("--consumer <name>", "every lease of a consumer")
-    .option("--prefix <text>", "every lease whose user begins so")
+    .option("--prefix <text>", "every lease whose user name begins with this")
     .option("--everything", "every lease of the database")
-    .option("--yes", "do not ask before ending many");
+    .option("--yes", "do not ask before ending many leases");
   withAssume(command).action(async (leaseId: string | undefined, options: RevokeOptions) => {
     const selector = selectorOf(leaseId, options);
     if (selector !== undefined) return revokeMany(io, selector, options);
@@ -41,7 +41,7 @@ export function addRevoke(program: Command, io: Io): void {
   });
 }
 
-/** Which leases are meant; `undefined` for the one that is named. */
+/** Which leases to end; `undefined` for the one lease that is named. */
 function selectorOf(leaseId: string | undefined, options: RevokeOptions): Selector | undefined {
   const { consumer, prefix, everything, asOperator, assume } = options;
   const selectors: Selector[] = [];
@@ -55,32 +55,32 @@ function selectorOf(leaseId: string | undefined, options: RevokeOptions): Select
     );
   const [selector] = selectors;
   if (assume === true && (selector !== undefined || asOperator === true))
-    throw new Failure(Exit.usage, "--assume is for revoking one lease as its consumer");
+    throw new Failure(Exit.usage, "--assume works only for one lease, revoked as its consumer");
   return selector;
 }
 
 async function revokeOne(io: Io, leaseId: string, options: RevokeOptions): Promise<void> {
   const { database, name } = parseLeaseId(leaseId);
-  const placed = { database, ...options };
+  const target = { database, ...options };
   const ask: Ask =
     options.asOperator === true
-      ? operatorAt(await findOperator(placed))
-      : await findAlias(placed, name);
+      ? operatorAt(await findOperator(target))
+      : await findAlias(target, name);
   const receipt = (await ask({ action: "revoke", leaseId })) as Receipt;
   print(io, options.json, receipt, receiptText(receipt));
   if (receipt.state === "unverified")
     throw new Failure(
       Exit.tryAgain,
-      `lease ${leaseId} cannot log in, but not every reader of the database was seen without its sessions; the sweep looks again, and docs/revocation.md says what to do`,
+      `lease ${leaseId} cannot log in, but a reader could not be checked for its sessions; the sweep checks again, and docs/revocation.md says what to do`,
     );
   if (receipt.state === "quarantined")
     throw new Failure(
       Exit.unavailable,
-      `lease ${leaseId} is in quarantine: it cannot log in, and its role could not be dropped; docs/revocation.md says what to do`,
+      `lease ${leaseId} is in quarantine: it cannot log in, but its role could not be dropped; docs/revocation.md says what to do`,
     );
 }
 
-const placeOf = ({ catalog, database }: Pick<Blocker, "catalog" | "database">): string =>
+const databaseNameOf = ({ catalog, database }: Pick<Blocker, "catalog" | "database">): string =>
   `${catalog} in ${database}`;
 
 function receiptText({ leaseId, state, servers, blockers, cleared, droppedAt }: Receipt): string {
@@ -101,9 +101,9 @@ function receiptText({ leaseId, state, servers, blockers, cleared, droppedAt }: 
         : blockers
             .map(
               ({ count: n, kind, why, ...each }) =>
-                `${n} ${kind} (${placeOf(each)})${why === undefined ? "" : `: ${why}`}`,
+                `${n} ${kind} (${databaseNameOf(each)})${why === undefined ? "" : `: ${why}`}`,
             )
             .join(", "),
-    cleared: cleared?.map((each) => `${each.count} (${placeOf(each)})`).join(", "),
+    cleared: cleared?.map((each) => `${each.count} (${databaseNameOf(each)})`).join(", "),
   });
 }

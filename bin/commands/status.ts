@@ -1,13 +1,13 @@
 import type { Command } from "commander";
 import type { Status } from "../../core/leases/operation/operate.ts";
-import { findOperator, operatorAt, type PlaceOptions, withPlace } from "./find.ts";
+import { findOperator, operatorAt, type StackOptions, withStackOptions } from "./find.ts";
 import { type Io, print, say } from "./io.ts";
 import { count, table } from "./table.ts";
 
-/** `mayfly status`: how many leases there are. */
+/** `mayfly status`: count leases. */
 export function addStatus(program: Command, io: Io): void {
   const command = program.command("status").description("count leases, as an operator");
-  withPlace(command).action(async (options: PlaceOptions) => {
+  withStackOptions(command).action(async (options: StackOptions) => {
     const ask = operatorAt(await findOperator(options));
     const status = (await ask({ action: "status" })) as Status;
     const { leases, foreign, aliasUnsealed } = status;
@@ -23,6 +23,9 @@ export function addStatus(program: Command, io: Io): void {
         "aliasUnsealed: whoever has lambda:InvokeFunction on a consumer's alias can ask as that consumer",
       );
     if (foreign > 0)
-      say(io, `${count(foreign, "role")} only named like a lease; mayfly leases has why`);
+      say(
+        io,
+        `${count(foreign, "role")} named like a lease, but not a lease; mayfly leases says why`,
+      );
   });
 }

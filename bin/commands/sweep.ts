@@ -1,17 +1,17 @@
 import type { Command } from "commander";
 import type { SweepReport } from "../../core/leases/operation/sweep.ts";
 import { sayFailures } from "./failures.ts";
-import { findOperator, operatorAt, type PlaceOptions, withPlace } from "./find.ts";
+import { findOperator, operatorAt, type StackOptions, withStackOptions } from "./find.ts";
 import { type Io, print, say } from "./io.ts";
 import { sayForeign } from "./leases.ts";
 import { facts } from "./table.ts";
 
-/** `mayfly sweep`: mend now what the sweeper would within five minutes. */
+/** `mayfly sweep`: do now what the sweeper does every five minutes. */
 export function addSweep(program: Command, io: Io): void {
   const command = program
     .command("sweep")
-    .description("revoke what is due and mend schedules now, as an operator");
-  withPlace(command).action(async (options: PlaceOptions) => {
+    .description("revoke due leases and repair schedules now, as an operator");
+  withStackOptions(command).action(async (options: StackOptions) => {
     const ask = operatorAt(await findOperator(options));
     const report = (await ask({ action: "sweep" })) as SweepReport;
     const text = facts({
@@ -37,12 +37,12 @@ export function addSweep(program: Command, io: Io): void {
     for (const { role, member } of report.unknownMembers)
       say(
         io,
-        `${member} is a member of ${role} and not Mayfly's: docs/runbooks/unknown-members.md`,
+        `${member} is a member of ${role}, but Mayfly did not make it one: see docs/runbooks/unknown-members.md`,
       );
     for (const { owner, count, catalog, database } of report.strays)
       say(
         io,
-        `${owner} owns ${count} of ${catalog} in ${database}: docs/runbooks/stray-objects.md`,
+        `${owner} owns ${count} of ${catalog} in ${database}: see docs/runbooks/stray-objects.md`,
       );
   });
 }

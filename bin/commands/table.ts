@@ -11,9 +11,9 @@ export function table(header: readonly string[], rows: readonly (readonly string
 
 /** What is known of one thing: a name and a value a line. What is `undefined` is left out. */
 export function facts(known: Readonly<Record<string, string | number | undefined>>): string {
-  const told = Object.entries(known).filter(([, value]) => value !== undefined);
-  const width = Math.max(...told.map(([name]) => name.length));
-  return told.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n");
+  const rows = Object.entries(known).filter(([, value]) => value !== undefined);
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n");
 }
 
 /** A length of time in its two largest units. Takes milliseconds, 0 or more. */

@@ -3,7 +3,7 @@ import { parse } from "../../config/problems.ts";
 import { ConfigError } from "../../core/errors.ts";
 import { Exit, Failure } from "./exit.ts";
 
-/** The seconds that an option such as `--ttl 15m` stands for; `undefined` when it was left out. */
+/** The seconds of an option such as `--ttl 15m`; `undefined` if the option was not given. */
 export function secondsIn(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   try {
@@ -14,7 +14,7 @@ export function secondsIn(option: string, text: string | undefined): number | un
   }
 }
 
-/** The field of a request that `--ttl 15m` stands for; none when it was left out. */
+/** The field of a request for `--ttl 15m`; no field if the option was not given. */
 export function ttlField(ttl: string | undefined): { readonly ttlSeconds?: number } {
   const ttlSeconds = secondsIn("--ttl", ttl);
   return ttlSeconds === undefined ? {} : { ttlSeconds };

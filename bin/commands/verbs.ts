@@ -17,7 +17,7 @@ interface VerbsOptions extends PlanOptions {
 export function addVerbs(program: Command, io: Io): void {
   program
     .command("verbs")
-    .description("print the functions that a deployment installs; nobody is connected to")
+    .description("print the SQL functions that a deployment installs; connects to nothing")
     .option("--server <number>", "the server's server_version_num", "180000")
     .option("--database <name>", "the database of the configuration, when it has several")
     .option("--config <file>", "default: MAYFLY_CONFIG, or mayfly.config.ts of this folder")
@@ -37,11 +37,11 @@ function serverIn(text: string): number {
   if (/^1[4-9]\d{4}$/.test(text)) return Number(text);
   throw new Failure(
     Exit.usage,
-    `--server: ${JSON.stringify(text)} is no server_version_num of PostgreSQL 14 or later; SHOW server_version_num says it, e.g. 160004`,
+    `--server: ${JSON.stringify(text)} is not a server_version_num of PostgreSQL 14 or later; SHOW server_version_num prints it, e.g. 160004`,
   );
 }
 
-/** What the provisioner runs, as psql takes it: two transactions, each all or nothing. */
+/** What the provisioner runs, as a psql script of two transactions. */
 export function verbsScript(plan: ProvisionPlan, server: number): string {
   const { database, maintenanceDatabase, tag } = plan;
   const installation = { tag, shards: shardsOf(plan), logins: issuerLoginsOf(plan), server };

@@ -20,7 +20,7 @@ import { chosen } from "./find.ts";
 import { confirm, type Io, print, say } from "./io.ts";
 import { table } from "./table.ts";
 
-/** What `mayfly verify` was told. */
+/** The options of `mayfly verify`. */
 export interface VerifyOptions {
   readonly stack?: string;
   readonly database?: string;
@@ -47,7 +47,7 @@ export interface VerifyDeps {
   readonly writeReport: (path: string, text: string) => void;
 }
 
-/** An hour and a half is what a deployment, the checks and the end of a sandbox may take. */
+/** To deploy, check and destroy a sandbox may take an hour and a half. */
 const HOURS = 2;
 
 /** @throws Failure when something differs from the documents, was left behind, or is missing. */
@@ -55,7 +55,8 @@ export async function runVerify(io: Io, options: VerifyOptions, deps: VerifyDeps
   checkOptions(options);
   const cleanup = new Cleanup();
   const interruption = deps.listen({
-    onFirst: () => say(io, "stopping: what was made is removed; again to leave it"),
+    onFirst: () =>
+      say(io, "stopping; what was made is being removed. Press Ctrl-C again to leave it there"),
     onSecond: () => sayLeft(io, cleanup.pending),
   });
   try {
@@ -69,12 +70,12 @@ function checkOptions({ stack, consumer, role, database }: VerifyOptions): void 
   if (stack !== undefined && (consumer === undefined || role === undefined))
     throw new Failure(
       Exit.usage,
-      "--stack needs --consumer and --role: leases of that grant are made and ended, and no others; a grant of its own is best",
+      "--stack needs --consumer and --role. Verify makes and ends leases of that grant only; a grant made for this is best",
     );
   if (stack === undefined && (consumer ?? role ?? database) !== undefined)
     throw new Failure(
       Exit.usage,
-      "--consumer, --role and --database are about a stack of yours; name it with --stack",
+      "--consumer, --role and --database describe a deployed stack; name the stack with --stack",
     );
 }
 
@@ -88,13 +89,13 @@ interface Run {
 
 async function run(all: Run): Promise<void> {
   const { io, options, deps, interruption } = all;
-  const { region, account: accountId } = await deps.whereAmI();
-  const place = `account ${accountId}, Region ${region}`;
+  const { region, account } = await deps.whereAmI();
+  const accountAndRegion = `account ${account}, Region ${region}`;
   const time = deps.makeTime(interruption.signal);
   const { results, mask, leftovers } =
     options.stack === undefined
-      ? await verifyOwn(all, time, place)
-      : await verifyGiven(all, options.stack, time, place);
+      ? await verifyOwn(all, time, accountAndRegion)
+      : await verifyGiven(all, options.stack, time, accountAndRegion);
   const masked = leftovers.map((each) => ({ ...each, what: mask(each.what), why: mask(each.why) }));
   const report = reportOf(results, masked, {
     at: new Date(time.now()).toISOString(),
@@ -108,7 +109,7 @@ async function run(all: Run): Promise<void> {
   deps.writeReport(options.report, report);
   say(io, `${tally(results)}; the report is in ${options.report}`);
   if (interruption.signal.aborted)
-    throw new Failure(Exit.tryAgain, "interrupted: the report has what was checked until then");
+    throw new Failure(Exit.tryAgain, "interrupted; the report holds the checks made before that");
   const bad = results.filter(({ verdict }) => verdict === "differs");
   if (bad.length > 0)
     throw new Failure(
@@ -116,7 +117,10 @@ async function run(all: Run): Promise<void> {
       `not as documented: ${bad.map(({ check }) => check.id).join(", ")}; please open an issue with the report`,
     );
   if (leftovers.length > 0)
-    throw new Failure(Exit.unavailable, "something was left behind; remove it as said above");
+    throw new Failure(
+      Exit.unavailable,
+      "something was left behind; remove it with the commands printed above",
+    );
 }
 
 interface Finished {
@@ -125,14 +129,19 @@ interface Finished {
   readonly leftovers: readonly Leftover[];
 }
 
-async function verifyGiven(all: Run, name: string, time: Time, place: string): Promise<Finished> {
+async function verifyGiven(
+  all: Run,
+  name: string,
+  time: Time,
+  accountAndRegion: string,
+): Promise<Finished> {
   const { io, options, deps, cleanup } = all;
   const { consumer = "", role = "" } = options;
   const outputs = await deps.outputsOf(name);
   const { stack, roleArn } = underTest(outputs, { ...options, stack: name, consumer, role });
   await askFirst(
     all,
-    `This looks at stack ${name} in ${place}. It makes and ends two leases of ${consumer} for ${role}, and a schedule that is refused. It costs less than $0.01.`,
+    `This looks at stack ${name} in ${accountAndRegion}. It makes and ends two leases of ${consumer} for ${role}, and a schedule that is refused. It costs less than $0.01.`,
   );
   const account = await deps.makeAccount(roleArn, time);
   const remove = () => cleanup.run(account, (what) => say(io, `removing ${what}`));
@@ -143,7 +152,7 @@ async function verifyGiven(all: Run, name: string, time: Time, place: string): P
   return { results, mask, leftovers: await remove() };
 }
 
-async function verifyOwn(all: Run, time: Time, place: string): Promise<Finished> {
+async function verifyOwn(all: Run, time: Time, accountAndRegion: string): Promise<Finished> {
   const { io, deps, cleanup, interruption } = all;
   const deployer = deps.makeDeployer((text) => void io.err.write(text));
   try {
@@ -151,9 +160,9 @@ async function verifyOwn(all: Run, time: Time, place: string): Promise<Finished>
     const cost = costFor(await deployer.synthesize(interruption.signal), HOURS);
     await askFirst(
       all,
-      `This deploys the stack ${stackName} into ${place}, checks it, and destroys it. It takes about an hour, and costs ${dollars(cost)} for ${HOURS} hours by list prices of us-east-1.`,
+      `This deploys the stack ${stackName} into ${accountAndRegion}, checks it, and destroys it. It takes about an hour, and costs ${dollars(cost)} for ${HOURS} hours by list prices of us-east-1.`,
     );
-    // of nobody's role yet: what it takes to clean up must be there before there is anything to
+    // without a consumer's role yet: the means to clean up must exist before anything is made
     let account = await deps.makeAccount(undefined, time);
     cleanup.add({
       what: `stack ${stackName}`,
@@ -199,7 +208,7 @@ async function verifyOwn(all: Run, time: Time, place: string): Promise<Finished>
   }
 }
 
-/** What a failed deployment says of each check. */
+/** The result of each check when the deployment failed. */
 const notDeployed = (
   checks: readonly Check[],
   words: string,
@@ -219,7 +228,7 @@ async function remainders(account: Account, stackName: string): Promise<readonly
   } catch (error) {
     return [
       {
-        what: `whatever the deletion of stack ${stackName} kept`,
+        what: `resources that the deletion of stack ${stackName} kept`,
         byHand: `look for log groups and schedule groups whose names hold ${stackName}`,
         why: `it could not be listed: ${wordsOf(error)}`,
       },
@@ -234,7 +243,7 @@ interface Named {
   readonly role: string;
 }
 
-/** @throws Failure when the stack does not say what is needed. */
+/** @throws Failure if an output is missing from the stack. */
 function underTest(
   outputs: ReadonlyMap<string, string>,
   named: Named,
@@ -245,7 +254,7 @@ function underTest(
   if (roleArn === undefined)
     throw new Failure(
       Exit.unavailable,
-      `stack ${named.stack} has no output ${pascal(consumer)}RoleArn: it did not make the role of ${consumer}, which must be assumed; name a consumer with newRole and assumedBy "account"`,
+      `stack ${named.stack} has no output ${pascal(consumer)}RoleArn: the stack did not make the role of ${consumer}, and verify must assume that role; name a consumer with newRole and assumedBy "account"`,
     );
   const consumerFunction = outputs.get(`${pascal(consumer)}FunctionName`);
   const stack = {
@@ -284,7 +293,7 @@ async function askFirst(
   if (options.yes !== true && (io.in.isTTY !== true || io.err.isTTY !== true))
     throw new Failure(
       Exit.usage,
-      `${question} There is no terminal to ask on, so nothing was made; say --yes`,
+      `${question} There is no terminal to ask on, so nothing was made; pass --yes`,
     );
   if (options.yes === true) say(io, question);
   const confirmed = options.yes === true || (await confirm(io, question, signal));
@@ -318,7 +327,7 @@ function printResults(
   print(io, options.json, document, table(["CHECK", "VERDICT", "SAW, OR WHY NOT"], rows));
 }
 
-/** With their real names: this is for whoever removes them. */
+/** Prints real names, not masked ones: the reader has to remove these things. */
 function sayLeft(
   io: Io,
   left: readonly (Pick<Leftover, "what" | "byHand"> & Partial<Pick<Leftover, "why">>)[],

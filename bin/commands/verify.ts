@@ -12,17 +12,17 @@ import { readOutputs } from "./find.ts";
 import type { Io } from "./io.ts";
 import { runVerify, type VerifyDeps, type VerifyOptions } from "./verify-run.ts";
 
-/** `mayfly verify`: in an account, what the documents could not be sure of. */
+/** `mayfly verify`: check in an AWS account what the documents call not verified. */
 export function addVerify(program: Command, io: Io): void {
   program
     .command("verify")
     .description("check in an AWS account what the documents call not verified")
-    .option("--stack <name>", "a deployed stack (default: the sandbox is deployed, and destroyed)")
+    .option("--stack <name>", "a deployed stack (default: deploy a sandbox, and destroy it)")
     .option("--database <name>", "with --stack: the database, when the stack has several")
-    .option("--consumer <name>", "with --stack: whose leases are made")
-    .option("--role <name>", "with --stack: of which dynamic role")
+    .option("--consumer <name>", "with --stack: the consumer whose leases are made")
+    .option("--role <name>", "with --stack: the dynamic role of the leases")
     .option("--trail-log-group <name>", "the log group of a CloudTrail trail with data events")
-    .option("--report <file>", "where the report goes", "mayfly-verify.md")
+    .option("--report <file>", "the file to write the report to", "mayfly-verify.md")
     .option("--yes", "do not ask before anything is made")
     .option("--json", "the answer as one JSON document")
     .action((options: VerifyOptions) => runVerify(io, options, systemDeps));
@@ -52,7 +52,7 @@ const systemDeps: VerifyDeps = {
     if (project === undefined)
       throw new Failure(
         Exit.config,
-        `no cdk is installed in ${process.cwd()} or above; run this in a project with aws-cdk and aws-cdk-lib (npx mayfly init writes one), or name a deployed stack with --stack`,
+        `no cdk is installed in ${process.cwd()} or above it; run this in a project with aws-cdk and aws-cdk-lib (npx mayfly init writes one), or name a deployed stack with --stack`,
       );
     return cdkDeployer(project, { stackName: newStackName(), onOutput });
   },

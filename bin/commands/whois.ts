@@ -7,27 +7,27 @@ import {
   chosen,
   databasesIn,
   operatorAt,
-  type PlaceOptions,
   readAllOutputs,
   readOutputs,
-  withPlace,
+  type StackOptions,
+  withStackOptions,
 } from "./find.ts";
 import { type Io, print } from "./io.ts";
 import { clock, facts } from "./table.ts";
 
-/** What became of a name: a lease's state, or what there is instead. */
+/** What was found under a name: a lease with its state, a foreign role, or nothing. */
 type Found =
   | { readonly state: LeaseView["state"]; readonly lease: LeaseView }
   | { readonly state: "foreign"; readonly why: string }
   | { readonly state: "gone" | "of another stack" };
 
-/** `mayfly whois`: whose a PostgreSQL user is. */
+/** `mayfly whois`: say which consumer a PostgreSQL user belongs to. */
 export function addWhois(program: Command, io: Io): void {
   const command = program
     .command("whois")
-    .description("say whose a PostgreSQL user is and what became of it, as an operator")
+    .description("say which consumer a PostgreSQL user belongs to, and its state, as an operator")
     .argument("<username>", "the user, as in pg_stat_activity or a server log; or a lease id");
-  withPlace(command).action(async (named: string, options: PlaceOptions) => {
+  withStackOptions(command).action(async (named: string, options: StackOptions) => {
     const username = named.split("/").at(-1) ?? "";
     const name = parseLeaseName(username);
     if (name === undefined)
@@ -50,14 +50,14 @@ const said = ({ consumer, role, tag, shard, digest }: LeaseName) => ({
   hasKey: digest !== NO_KEY,
 });
 
-/** The operator function whose name ends with the tag; `undefined` when no function of the stack's does. */
-async function operatorOf({ tag }: LeaseName, options: PlaceOptions): Promise<string | undefined> {
+/** The operator function whose name has the tag; `undefined` if the stack has no such function. */
+async function operatorOf({ tag }: LeaseName, options: StackOptions): Promise<string | undefined> {
   if (options.function !== undefined) return ofTag(options.function, tag);
   if (options.database !== undefined)
     return ofTag(chosen(await readOutputs(options), options).operator, tag);
   const outputs = await readAllOutputs(options);
   const all = [...databasesIn(outputs).values()];
-  if (all.length === 0) return chosen(outputs, options).operator; // says what is missing
+  if (all.length === 0) return chosen(outputs, options).operator; // throws, and says what is missing
   return all.map(({ operator }) => operator).find((each) => ofTag(each, tag) !== undefined);
 }
 
@@ -65,7 +65,7 @@ const ofTag = (arn: string, tag: string): string | undefined =>
   arn.endsWith(`-${tag}-operator`) ? arn : undefined;
 
 async function findOne(operator: string, username: string): Promise<Found> {
-  // the next names after this one without its last character: itself, and at most 31 more
+  // begin after this name without its last character: that lists it, and at most 31 others
   const event = { action: "list", after: username.slice(0, -1), limit: 40 };
   const { leases, foreign } = (await operatorAt(operator)(event)) as LeaseList;
   const lease = leases.find(({ leaseId }) => leaseId.endsWith(`/${username}`));
@@ -77,11 +77,11 @@ async function findOne(operator: string, username: string): Promise<Found> {
 const WORDS: Readonly<Record<Found["state"], string>> = {
   live: "live",
   expired: "expired: its revocation is due",
-  quarantined: "quarantined: no login, not yet dropped",
-  unverified: "unverified: no login, not yet dropped; a reader could not be looked at",
-  foreign: "foreign: named like a lease, but none",
-  gone: "gone: revoked, or never issued; audit lines with this name tell which",
-  "of another stack": "of another stack: no database of this one has its tag",
+  quarantined: "quarantined: cannot log in, not yet dropped",
+  unverified: "unverified: cannot log in, not yet dropped; a reader could not be checked",
+  foreign: "foreign: named like a lease, but not a lease",
+  gone: "gone: revoked, or never issued; the audit lines with this name say which",
+  "of another stack": "of another stack: no database of this stack has its tag",
 };
 
 function text(username: string, name: LeaseName, found: Found): string {

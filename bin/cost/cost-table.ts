@@ -10,7 +10,7 @@ const priceTag = (each: number): string =>
 
 const indented = (lines: readonly string[]): string => lines.map((line) => `  ${line}`).join("\n");
 
-/** Numbers stand to the right, so that cents are under cents. */
+/** Align numbers to the right, so that cents stand under cents. */
 function aligned(rows: readonly (readonly string[])[]): string[][] {
   const widths = [0, 1, 2, 3].map((column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),
@@ -20,7 +20,7 @@ function aligned(rows: readonly (readonly string[])[]): string[][] {
   );
 }
 
-/** What a template costs a month, for people: each piece, the sum, and what is not in it. */
+/** The cost a month, as a table for people: each piece, the sum, and what the sum leaves out. */
 export function costTable({ pieces, byUse, unpriced }: MonthlyCost): string {
   const total = pieces.reduce((sum, piece) => sum + centsOf(piece), 0);
   const rows = pieces.map((piece) => [
@@ -33,7 +33,7 @@ export function costTable({ pieces, byUse, unpriced }: MonthlyCost): string {
   const [titles = [], ...cells] = aligned([header, ...rows, ["in all", "", "", dollars(total)]]);
   const parts = [
     table(titles, cells),
-    `It costs about ${Math.round(total / 100)} dollars a month to have this stack. Its use comes on top:`,
+    `This stack costs about ${Math.round(total / 100)} dollars a month. Its use costs extra:`,
     indented(byUse),
   ];
   if (unpriced.size > 0)

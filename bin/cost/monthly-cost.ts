@@ -10,20 +10,20 @@ interface PricedResource {
   readonly Properties?: Readonly<Record<string, unknown>>;
 }
 
-/** What templates cost, and what is not in the sum. */
+/** What templates cost, and what the sum leaves out. */
 export interface MonthlyCost {
-  /** The same things together, the dearest first. */
+  /** One entry for equal things, the most expensive first. */
   readonly pieces: readonly Piece[];
-  /** What is paid by use, on top. */
+  /** What is paid by use, in addition. */
   readonly byUse: readonly string[];
-  /** Resource types that no price is known for, and how many there are of each. */
+  /** Resource types without a known price, and the number of each. */
   readonly unpriced: ReadonlyMap<string, number>;
 }
 
 /** What a piece costs a month, to the cent. */
 export const centsOf = ({ quantity, each }: Piece): number => Math.round(quantity * each * 100);
 
-/** Add up what templates hold. A type without a price here is reported, never left out. */
+/** Add up what templates hold. A type without a known price is reported, never left out. */
 export function monthlyCost(templates: readonly PricedTemplate[]): MonthlyCost {
   const pieces = new Map<string, Piece>();
   const byUse = new Set<string>();

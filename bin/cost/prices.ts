@@ -11,14 +11,14 @@ export const SOURCES = [
 
 const HOURS = 730;
 
-/** So much of something, at a price for each. Unit: US dollars a month. */
+/** A quantity of something, and the price of each. Unit: US dollars a month. */
 export interface Piece {
   readonly name: string;
   readonly quantity: number;
   readonly each: number;
 }
 
-/** What a resource is paid for: by the month, by use, both, or, if neither is there, not at all. */
+/** The price of a resource: by the month, by use, or both. It is free if both are missing. */
 export interface Price {
   readonly pieces?: readonly Piece[];
   readonly use?: string;
@@ -66,10 +66,10 @@ const BY_USE: Readonly<Record<string, string>> = {
 
 /** PostgreSQL in one zone, on demand. */
 const INSTANCES: Readonly<Record<string, number>> = { "db.t4g.micro": 0.016 * HOURS };
-/** With which Lambda reads a queue, idle or not. */
+/** Pollers with which Lambda reads a queue, also when the queue is empty. */
 const POLLERS = 5;
 const SWEPT_METRICS = 8;
-/** Of each secret: `SecretAgeSeconds`. */
+/** One metric for each secret: `SecretAgeSeconds`. */
 const SECRET_METRICS = 1;
 
 const METERED: Readonly<Record<string, (properties: Properties) => Price | undefined>> = {
@@ -105,12 +105,12 @@ const METERED: Readonly<Record<string, (properties: Properties) => Price | undef
   "AWS::CloudWatch::Dashboard": () => ({
     pieces: [{ name: "dashboards", quantity: 1, each: 3 }],
   }),
-  // what a stack of the configuration rotates, it also measures
+  // a stack measures every secret that it rotates
   "AWS::SecretsManager::RotationSchedule": () => ({
     pieces: [{ name: "metrics of rotated secrets", quantity: 1, each: 0.3 }],
     use: "rotations: a call of a function for each of four steps",
   }),
-  // Lambda asks an idle queue all the time, each poller three times a minute
+  // Lambda polls also an empty queue: each poller asks three times a minute
   "AWS::Lambda::EventSourceMapping": () => ({
     pieces: [{ name: "pollers of queues", quantity: POLLERS, each: (180 * HOURS * 0.4) / 1e6 }],
   }),
@@ -121,7 +121,7 @@ const METERED: Readonly<Record<string, (properties: Properties) => Price | undef
   }),
 };
 
-/** What one resource costs, or `undefined` where nobody looked. */
+/** What one resource costs; `undefined` if its price is not known here. */
 export function priceOf(type: string, properties: Properties): Price | undefined {
   if (FREE.includes(type)) return {};
   const use = BY_USE[type];

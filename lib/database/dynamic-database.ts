@@ -11,7 +11,7 @@ import { makeFunctionNetwork } from "../functions/function-network.ts";
 import { LeaseFunctions } from "../functions/lease-functions.ts";
 import { addressIn, physicalName } from "../functions/physical-names.ts";
 import { RevocationSchedules } from "../functions/revocation-schedules.ts";
-import { settleTrust } from "../identity/trust.ts";
+import { checkTrust } from "../identity/trust.ts";
 import { Alarms, type AlarmsProps } from "../observability/alarms.ts";
 import { AuditEvents, type AuditEventsProps } from "../observability/audit-events.ts";
 import { AuditSubscription } from "../observability/audit-subscription.ts";
@@ -86,7 +86,7 @@ export class DynamicDatabase extends Construct {
     const { port = 5_432, host, assets = BUILT_FUNCTIONS } = props;
     this.#assets = assets;
     this.#grantStacks = props.nestGrants === true ? new NestedStacks(this, "Grants") : undefined;
-    settleTrust(this, database, assets, settings);
+    checkTrust(this, database, assets, settings);
     const readers = new ReaderAccess(props, { connections: props.databaseConnections, port });
     this.#rotatedSecrets = new RotatedSecrets(this, database);
     const shared = {

@@ -2,7 +2,7 @@ import { Stack } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 
 /** Lambda's limit for all of a function's variables, names included. Unit: bytes. */
-export const ROOM = 4_096;
+export const ENVIRONMENT_LIMIT = 4_096;
 
 /** What CloudFormation puts around a logical id to make an ARN or a name of it. */
 const AROUND_A_REFERENCE = 90;

@@ -25,7 +25,7 @@ export function makeSchedulerRole(scope: Construct, id: string, groupArn: string
 }
 
 /** A UUID, the tag and "mayfly" leave that of the 64 characters which a group's name may have. */
-const ROOM_FOR_STACK_NAME = 15;
+const STACK_NAME_LENGTH = 15;
 
 /**
  * A name that no other creation of the stack has, by the last part of its id: a group that a
@@ -34,7 +34,7 @@ const ROOM_FOR_STACK_NAME = 15;
 function groupNameOf(stack: Stack, tag: string): string {
   const { stackId, stackName } = stack;
   const uuid = Fn.select(2, Fn.split("/", stackId));
-  const name = Token.isUnresolved(stackName) ? "" : `${stackName.slice(0, ROOM_FOR_STACK_NAME)}-`;
+  const name = Token.isUnresolved(stackName) ? "" : `${stackName.slice(0, STACK_NAME_LENGTH)}-`;
   return `mayfly-${name}${tag}-${uuid}`;
 }
 

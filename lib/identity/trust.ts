@@ -8,7 +8,7 @@ import { checkRoots } from "../functions/function-code.ts";
  *
  * @throws Error as checkRoots.
  */
-export function settleTrust(
+export function checkTrust(
   scope: Construct,
   database: string,
   assets: string,

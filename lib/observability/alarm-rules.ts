@@ -40,7 +40,7 @@ const OVERDUE = 1.5;
 export const alarmRules = (watched: Watched): readonly AlarmRule[] => [
   ...revocation(watched),
   ...functions(watched),
-  ...strangers(watched),
+  ...unexpected(watched),
   ...audit(watched),
 ];
 
@@ -183,7 +183,7 @@ const functions = (watched: Watched): readonly AlarmRule[] => [
   },
 ];
 
-const strangers = (watched: Watched): readonly AlarmRule[] => [
+const unexpected = (watched: Watched): readonly AlarmRule[] => [
   {
     name: "leases-near-limit",
     says: `more than ${100 * NEARLY_FULL} % of all roles' maxLeases are live`,

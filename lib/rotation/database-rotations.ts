@@ -58,13 +58,13 @@ export class DatabaseRotations {
   add(name: string, storage: SecretStorage, parsed: ParsedSecret): RotatedSecret {
     const { props, basics, network, registry, watched, provisioned, nameOf } = this.#parts;
     const { vpc, databaseConnections, host, port, assets, adminSecret } = props;
-    const place = { vpc, databaseConnections, host, port, assets, adminSecret };
+    const server = { vpc, databaseConnections, host, port, assets, adminSecret };
     const made = new RotatedSecret(
       this.#scope,
       `secret-${name}`,
       {
         ...storage,
-        ...place,
+        ...server,
         ...this.#identifiers(storage),
         database: basics.database,
         databaseName: basics.settings.databases[0] ?? "",
@@ -122,7 +122,7 @@ export class DatabaseRotations {
       },
       secret,
       times,
-      place: { assets, network, host, port },
+      server: { assets, network, host, port },
       functionName: this.#parts.nameOf(`rotate-${name}`),
     });
     rotation.after(provisioned);

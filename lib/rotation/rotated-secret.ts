@@ -12,7 +12,7 @@ import { makeDatabaseSecret } from "../database/generated-secret.ts";
 import { grantReadOf } from "../database/secret-access.ts";
 import { BUILT_FUNCTIONS } from "../functions/function-code.ts";
 import { type FunctionNetwork, makeFunctionNetwork } from "../functions/function-network.ts";
-import { settleTrust } from "../identity/trust.ts";
+import { checkTrust } from "../identity/trust.ts";
 import { CONSTRUCT_TIMES } from "./construct-times.ts";
 import type {
   AddRotatedSecretProps,
@@ -103,7 +103,7 @@ export class RotatedSecret extends Construct {
     super(scope, id);
     const { database, name, port = 5_432, assets = BUILT_FUNCTIONS } = props;
     const { parsed, trust } = checked ?? checkAlone(props as RotatedSecretProps);
-    if (checked === undefined) settleTrust(this, database, assets, trust);
+    if (checked === undefined) checkTrust(this, database, assets, trust);
     const adminSecret = this.#administrator(props, parsed);
     this.secret = this.#adopted(props, parsed) ?? this.#make(props, parsed, adminSecret);
     const group = checked === undefined ? parsed.ownerGroup : checked.group;
@@ -119,7 +119,7 @@ export class RotatedSecret extends Construct {
       secret: this.secret,
       adminSecret,
       times: parsed.times,
-      place: {
+      server: {
         assets,
         network: checked?.network ?? this.#network({ ...props, port }),
         host: props.host,

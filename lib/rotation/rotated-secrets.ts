@@ -2,7 +2,7 @@ import { Stack } from "aws-cdk-lib";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import type { Construct } from "constructs";
 import { arnOf, grantKey } from "../database/secret-access.ts";
-import { environmentSize, ROOM } from "../functions/environment-size.ts";
+import { ENVIRONMENT_LIMIT, environmentSize } from "../functions/environment-size.ts";
 import type { MayflyFunction } from "../functions/mayfly-function.ts";
 
 /** Every secret of one database that is rotated, by name; the issuer's is one. */
@@ -55,9 +55,9 @@ export class RotatedSecrets {
   #tell(reader: MayflyFunction, names: readonly string[]): void {
     const ROTATED_SECRETS = Stack.of(this.#scope).toJsonString(this.arns(names));
     const bytes = environmentSize(this.#scope, { ...reader.environment, ROTATED_SECRETS });
-    if (bytes > ROOM)
+    if (bytes > ENVIRONMENT_LIMIT)
       throw new Error(
-        `${this.#secrets.size} rotated secrets of ${this.#database} do not fit the environment of its functions, with about ${bytes} bytes of ${ROOM}; rotate some by a RotatedSecret that stands alone`,
+        `${this.#secrets.size} rotated secrets of ${this.#database} do not fit the environment of its functions, with about ${bytes} bytes of ${ENVIRONMENT_LIMIT}; rotate some by a RotatedSecret that stands alone`,
       );
     reader.lambda.addEnvironment("ROTATED_SECRETS", ROTATED_SECRETS);
   }

@@ -15,7 +15,7 @@ const TIMEOUT = 60;
 const TIMEOUT_OF_MASTER = 300;
 
 /** Where a rotated secret's server is, and from where it is reached. */
-export interface RotationPlace {
+export interface RotationServer {
   /** Folder of the bundles. */
   readonly assets: string;
   readonly network: FunctionNetwork;
@@ -34,7 +34,7 @@ export interface RotationProps {
   /** For `alternating-users`: whose login sets the passwords. */
   readonly adminSecret?: ISecret | undefined;
   readonly times: RotationTimes;
-  readonly place: RotationPlace;
+  readonly server: RotationServer;
   readonly functionName?: string | undefined;
   /** @default true */
   readonly rotateImmediately?: boolean | undefined;
@@ -48,7 +48,7 @@ export class Rotation extends Construct {
 
   constructor(scope: Construct, id: string, props: RotationProps) {
     super(scope, id);
-    const { settings, secret, times, place } = props;
+    const { settings, secret, times, server } = props;
     this.rotator = this.#makeRotator(props);
     this.#allow(props);
     const { lambda } = this.rotator;
@@ -69,7 +69,7 @@ export class Rotation extends Construct {
       },
     });
     // the first rotation comes with the schedule
-    this.after(permission, place.network.securityGroup);
+    this.after(permission, server.network.securityGroup);
     if (Token.isUnresolved(JSON.stringify(settings)))
       throw new Error(
         `${this.node.path}: names of users and roles, queries and roots must be known when the app is synthesized; write them out`,
@@ -81,21 +81,21 @@ export class Rotation extends Construct {
     this.#schedule.node.addDependency(...dependencies);
   }
 
-  #makeRotator({ settings, secret, adminSecret, place, functionName }: RotationProps) {
+  #makeRotator({ settings, secret, adminSecret, server, functionName }: RotationProps) {
     const { strategy, database, secret: name } = settings;
-    const { instanceIdentifier, clusterIdentifier } = place;
-    const code = new FunctionCode(bundleFolder(place.assets, "rotator"));
+    const { instanceIdentifier, clusterIdentifier } = server;
+    const code = new FunctionCode(bundleFolder(server.assets, "rotator"));
     const master = strategy === "master-user";
     const rotator = new MayflyFunction(this, "Rotator", {
       ...(functionName !== undefined && { functionName }),
       description: `Mayfly: rotates the secret ${name} of ${database}`,
       code,
-      network: place.network,
+      network: server.network,
       timeout: Duration.seconds(master ? TIMEOUT_OF_MASTER : TIMEOUT),
       environment: {
-        DB_HOST: place.host,
-        DB_PORT: portText(place.port),
-        ...(place.readerHosts !== undefined && { DB_READERS: place.readerHosts }),
+        DB_HOST: server.host,
+        DB_PORT: portText(server.port),
+        ...(server.readerHosts !== undefined && { DB_READERS: server.readerHosts }),
         SECRET_ARN: secret.secretArn,
         ...(adminSecret !== undefined && { MASTER_SECRET_ARN: secretIdOf(adminSecret) }),
         ...(clusterIdentifier !== undefined && { DB_CLUSTER: clusterIdentifier }),
@@ -106,7 +106,7 @@ export class Rotation extends Construct {
     return rotator;
   }
 
-  #allow({ settings, secret, adminSecret, place }: RotationProps): void {
+  #allow({ settings, secret, adminSecret, server }: RotationProps): void {
     const { rotator } = this;
     const on = (...words: string[]): string[] => words.map((word) => `secretsmanager:${word}`);
     const rotate = [
@@ -122,16 +122,16 @@ export class Rotation extends Construct {
       rotator.allow("ReadAdministrator", read, [arnOf(adminSecret)]);
       grantKey(this, rotator.lambda, adminSecret, ["kms:Decrypt"]);
     }
-    if (settings.strategy === "master-user") this.#allowMaster(place);
+    if (settings.strategy === "master-user") this.#allowMaster(server);
     // a replica's secret may name the replica, and RDS says whose it is
     else if (settings.strategy !== "issuer-login")
-      new ReaderAccess(place, {
-        connections: place.network.securityGroup,
-        port: place.port,
+      new ReaderAccess(server, {
+        connections: server.network.securityGroup,
+        port: server.port,
       }).allowList(rotator);
   }
 
-  #allowMaster({ instanceIdentifier, clusterIdentifier }: RotationPlace): void {
+  #allowMaster({ instanceIdentifier, clusterIdentifier }: RotationServer): void {
     const [kind, resource, resourceName] =
       clusterIdentifier === undefined
         ? (["Instance", "db", instanceIdentifier] as const)

@@ -54,7 +54,7 @@ export const killed = (invocation: Invocation): Outcome => exited(invocation, "s
 
 interface Pending {
   readonly invocation: Invocation;
-  readonly settle: (outcome: Outcome) => void;
+  readonly finish: (outcome: Outcome) => void;
 }
 
 /** One execution environment: a process, and the runtime API that feeds it one event at a time. */
@@ -72,7 +72,7 @@ export class LambdaInstance {
   constructor(options: InstanceOptions) {
     this.#options = options;
     this.#server = createServer((request, response) => {
-      // A process that dies in the middle of a request is settled when it closes.
+      // A process that dies in the middle of a request is finished when it closes.
       this.#answer(request, response).catch(() => response.destroy());
     });
     // The process is silent between asking for an event and answering it.
@@ -105,7 +105,7 @@ export class LambdaInstance {
       child.once("close", (status, signal) => {
         this.alive = false;
         const how = signal === null ? `exit status ${status}` : `signal: ${signal}`;
-        this.#settle((invocation) => exited(invocation, how));
+        this.#finish((invocation) => exited(invocation, how));
         this.#server.close(() => resolve());
         this.#server.closeAllConnections();
       });
@@ -114,8 +114,8 @@ export class LambdaInstance {
 
   /** Run one event. Never two at a time; never rejects. */
   invoke(invocation: Invocation): Promise<Outcome> {
-    return new Promise((settle) => {
-      this.#pending = { invocation, settle };
+    return new Promise((finish) => {
+      this.#pending = { invocation, finish };
       this.#limit(INIT_SECONDS + this.#options.timeoutSeconds);
       this.#give();
     });
@@ -149,16 +149,16 @@ export class LambdaInstance {
     this.#timer = setTimeout(() => this.#timeOut(), seconds * 1_000);
   }
 
-  #settle(outcome: (invocation: Invocation) => Outcome): void {
+  #finish(outcome: (invocation: Invocation) => Outcome): void {
     const pending = this.#pending;
     clearTimeout(this.#timer);
     this.#pending = undefined;
-    pending?.settle(outcome(pending.invocation));
+    pending?.finish(outcome(pending.invocation));
   }
 
   #timeOut(): void {
     const seconds = this.#options.timeoutSeconds.toFixed(2);
-    this.#settle(({ requestId }) => {
+    this.#finish(({ requestId }) => {
       const line = `${new Date().toISOString()} ${requestId} Task timed out after ${seconds} seconds`;
       this.#options.onLine(line);
       return failure("Sandbox.Timedout", line);
@@ -175,8 +175,8 @@ export class LambdaInstance {
       this.#give();
     } else {
       const payload = await text(request);
-      // Settled before the process may ask for more, so that it never idles with an event pending.
-      this.#settle(() => ({ failed: groups.kind !== "response", payload }));
+      // Finished before the process may ask for more, so that it never idles with an event pending.
+      this.#finish(() => ({ failed: groups.kind !== "response", payload }));
       if (groups.init !== undefined) this.alive = false;
       response.writeHead(202).end();
     }

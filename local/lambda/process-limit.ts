@@ -40,7 +40,7 @@ export class ProcessLimit {
 
   /** Do something with a process. @throws AwsError `TooManyRequestsException` after a minute's wait. */
   async run<Result>(task: () => Promise<Result>): Promise<Result> {
-    if (this.#calls >= this.#most) await this.#turn();
+    if (this.#calls >= this.#most) await this.#waitInLine();
     else this.#calls++;
     try {
       return await task();
@@ -52,7 +52,7 @@ export class ProcessLimit {
     }
   }
 
-  #turn(): Promise<void> {
+  #waitInLine(): Promise<void> {
     return new Promise((resolve, reject) => {
       const go = (): void => {
         clearTimeout(timer);
@@ -69,7 +69,7 @@ export class ProcessLimit {
 
   /** Start a process, within `run`. */
   async start(instance: LambdaInstance): Promise<void> {
-    while (this.#live.size >= this.#most) await this.#makeRoom();
+    while (this.#live.size >= this.#most) await this.#endOldestIdle();
     this.#live.add(instance);
     await instance.start();
   }
@@ -95,7 +95,7 @@ export class ProcessLimit {
     await ending;
   }
 
-  async #makeRoom(): Promise<void> {
+  async #endOldestIdle(): Promise<void> {
     const [oldest] = this.#idle.values();
     await (oldest === undefined ? Promise.race(this.#ending) : oldest());
   }

@@ -10,7 +10,7 @@ export const HOST = "127.0.0.1";
 const READY = /ready to accept (?:read-only )?connections/;
 
 /** What a server runs from, and as whom. */
-export interface ServerPlace {
+export interface ServerOptions {
   readonly native: string;
   readonly folder: string;
   readonly port: number;
@@ -22,13 +22,13 @@ export interface ServerPlace {
 
 /** One postmaster, which may be ended and started again on the same data and port. */
 export class Server {
-  readonly #place: ServerPlace;
+  readonly #options: ServerOptions;
   #process: ChildProcess | undefined;
   #isEnding = false;
   log = "";
 
-  constructor(place: ServerPlace) {
-    this.#place = place;
+  constructor(options: ServerOptions) {
+    this.#options = options;
   }
 
   async start(): Promise<void> {
@@ -49,14 +49,14 @@ export class Server {
     child.once("exit", (status, signal) => {
       if (this.#isEnding) return;
       const last = this.log.trimEnd().split("\n").at(-1);
-      this.#place.onDeath?.(
+      this.#options.onDeath?.(
         `PostgreSQL ended with ${signal ?? status}, and was not told to: ${last}`,
       );
     });
   }
 
   #spawn(): ChildProcess {
-    const { native, folder, port, user, settings } = this.#place;
+    const { native, folder, port, user, settings } = this.#options;
     const { command, args, as } = boundToUs(
       join(native, "bin", "postgres"),
       [

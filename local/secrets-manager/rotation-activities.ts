@@ -54,7 +54,7 @@ export class Activities {
   }
 
   /** Wait until no rotation is under way, or waits to be attempted again. */
-  settled(): Promise<void> {
+  finished(): Promise<void> {
     return this.#until(({ run, retry }) => run === undefined && retry === undefined);
   }
 

@@ -8,7 +8,7 @@ export interface Rotations {
   /** Resolves when no rotation is under way. */
   idle(): Promise<void>;
   /** Resolves when no rotation is under way, or waits to be attempted again after a failure. */
-  settled(): Promise<void>;
+  finished(): Promise<void>;
   /** Let that time pass for Secrets Manager, and each rotation that falls due in it end. */
   advance(milliseconds: number): Promise<void>;
 }
@@ -20,6 +20,6 @@ export const rotationsOf = ({
 }: Pick<Services, "rotation" | "clock">): Rotations => ({
   attempts,
   idle: () => activities.idle(),
-  settled: () => activities.settled(),
+  finished: () => activities.finished(),
   advance: (milliseconds) => activities.advance(clock, milliseconds),
 });

@@ -87,7 +87,7 @@ export class SecretVersions {
       );
     if (known?.value !== undefined) return known;
     const wanted = this.#versions.size === 0 ? ["AWSCURRENT", ...labels] : labels;
-    assertRoom(known?.stages ?? new Set(), wanted);
+    assertLabelLimit(known?.stages ?? new Set(), wanted);
     const version = known ?? this.#add(id);
     version.value = value;
     for (const label of wanted) this.#move(label, version);
@@ -120,7 +120,7 @@ export class SecretVersions {
         "InvalidRequestException",
         `You can't move staging label AWSCURRENT to version ${target.id} because it has no value.`,
       );
-    assertRoom(target.stages, [label]);
+    assertLabelLimit(target.stages, [label]);
     this.#move(label, target);
   }
 
@@ -152,7 +152,7 @@ export class SecretVersions {
   }
 
   #add(id: string): SecretVersion {
-    if (this.#versions.size >= MOST_VERSIONS) this.#makeRoom();
+    if (this.#versions.size >= MOST_VERSIONS) this.#dropOldest();
     const createdAt = new Date(this.#clock.now());
     const version = { id, value: undefined, stages: new Set<string>(), createdAt };
     this.#versions.set(id, version);
@@ -160,7 +160,7 @@ export class SecretVersions {
   }
 
   /** The oldest version without a label goes, unless it is from today. */
-  #makeRoom(): void {
+  #dropOldest(): void {
     const old = this.#clock.now() - DAY;
     const surplus = this.all.find(
       ({ stages, createdAt }) => stages.size === 0 && createdAt.getTime() < old,
@@ -213,7 +213,7 @@ function assertFrom({ label, to, from }: LabelMove, holder: SecretVersion | unde
   );
 }
 
-function assertRoom(present: ReadonlySet<string>, added: readonly string[]): void {
+function assertLabelLimit(present: ReadonlySet<string>, added: readonly string[]): void {
   if (new Set([...present, ...added]).size <= MOST_LABELS) return;
   throw new AwsError(
     "LimitExceededException",

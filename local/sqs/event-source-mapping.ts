@@ -71,7 +71,7 @@ export class EventSourceMapping {
     const { signal } = this.#stopping;
     while (!signal.aborted)
       try {
-        await this.#turn(signal);
+        await this.#pollOnce(signal);
       } catch (error) {
         if (signal.aborted) return;
         const { queueArn, functionName } = this.settings;
@@ -82,7 +82,7 @@ export class EventSourceMapping {
   }
 
   /** Nothing is read for which nobody is free: it would only be hidden from others. */
-  async #turn(signal: AbortSignal): Promise<void> {
+  async #pollOnce(signal: AbortSignal): Promise<void> {
     const { enabled, maximumConcurrency } = this.settings;
     const changed = AbortSignal.any([signal, this.#changed.signal]);
     if (!enabled) return ended(changed);

@@ -24,7 +24,7 @@ let stack: ShippedStack;
 beforeAll(async () => {
   assembly = await synthesizeConfigured();
   stack = await startShipped({ assembly: assembly.folder });
-  await stack.runner.rotations.settled();
+  await stack.runner.rotations.finished();
 });
 afterAll(async () => {
   await stack?.stop();

@@ -85,17 +85,17 @@ describe("break-glass", () => {
       {
         quarantined: 1,
         failed: [
-          { leaseId: "a", ...LOCKED },
-          { leaseId: "b", ...LOCKED },
+          { leaseId: "orders/1", ...LOCKED },
+          { leaseId: "orders/2", ...LOCKED },
           {
-            leaseId: "c",
+            leaseId: "orders/3",
             errorType: "StatementRejectedError",
             reason: 'step "latch" (code 42501)',
           },
         ],
       },
       70,
-      /^a and 1 more: Data.*\nc: StatementRejectedError: step "latch" \(code 42501\)\nmayfly: 3 leases could/,
+      /^orders\/1 and 1 more: Data.*\norders\/3: StatementRejectedError: step "latch" \(code 42501\)\nmayfly: 3 leases could/,
     ],
   ])("a lease that is left %s shows in the exit status", async (_, more, expected, words) => {
     fake.script(part(more));
@@ -115,7 +115,7 @@ describe("break-glass", () => {
     );
     expect(status).toBe(75);
     expect(err).toContain(
-      "stopped after 500 revoked, 0 in quarantine, 0 unverified, 0 failed; the same command goes on\n",
+      "stopped after 500 revoked, 0 in quarantine, 0 unverified, 0 failed; run the same command again to go on\n",
     );
   });
 });
@@ -158,7 +158,7 @@ test("a lease that is unverified is told with the reader, why, and that the swee
   expect(ran.status).toBe(75);
   expect(ran.out).toMatch(/^sessions on replica:5432 {2}it is away$/m);
   expect(ran.out).toMatch(/kept by +1 server \(roles in replica:5432\)/);
-  expect(ran.err).toMatch(/^mayfly: lease .* cannot log in, but not every reader .*; the sweep/);
+  expect(ran.err).toMatch(/^mayfly: lease .* cannot log in, but a reader .*; the sweep/);
 });
 
 test("a credential without a schedule is told as such, and quoted for a shell", async () => {
@@ -178,7 +178,7 @@ test("a credential without a schedule is told as such, and quoted for a shell", 
   const { out, err } = await mayfly(["issue", ...grant, "--format", "env"], fake.env);
   expect(out).toContain("export PGDATABASE='it'\\''s'\nexport PGUSER='u'\nexport PGPASSWORD='p'\n");
   expect(err).toBe(
-    `lease ${LEASE}, until 2026-11-21 09:15:00Z\nits revocation could not be scheduled; the next sweep will do it\n`,
+    `lease ${LEASE}, until 2026-11-21 09:15:00Z\nits revocation could not be scheduled; the next sweep schedules it\n`,
   );
 });
 
@@ -200,6 +200,6 @@ test("pages are read to the end, also empty ones, and no name commands the termi
   expect(ran).toMatchObject({
     status: 0,
     out: "",
-    err: "0 leases\nrole mf_\\u001b[2J\\u009b is named like a lease but is none: its name\n",
+    err: "0 leases\nrole mf_\\u001b[2J\\u009b is named like a lease but is not a lease: its name\n",
   });
 });

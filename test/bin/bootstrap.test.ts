@@ -24,7 +24,7 @@ writeFileSync(
 );
 writeFileSync(WRONG, 'export default { consumers: {}, databases: { orders: "none" } };');
 
-const PRINT = ["bootstrap", "--print", "--admin", "mayfly_admin"];
+const PRINT = ["bootstrap"];
 
 /** The plan that the shipped stack sends its provisioner. */
 function synthesizedPlan() {
@@ -42,9 +42,16 @@ test("the script is made of the very plan that the stack sends its provisioner",
   expect(status).toBe(0);
   expect(out).toBe(bootstrapScript(plan, "mayfly_admin"));
   expect(err).toBe(
-    `for the database orders of stack Mayfly, tag ${plan.tag}; have a DBA read it, and run it with psql\n`,
+    `for administrator mayfly_admin, database orders, stack Mayfly, tag ${plan.tag}; let a DBA read it and run it with psql\n`,
   );
   expect(out).not.toMatch(/password '/i);
+});
+
+test("another administrator is named in the script and in the words", async () => {
+  const { status, out, err } = await mayfly([...PRINT, "--admin", "dba"]);
+  expect(status).toBe(0);
+  expect(out).toBe(bootstrapScript(synthesizedPlan(), "dba"));
+  expect(err).toMatch(/^for administrator dba, /);
 });
 
 test("another stack of the same configuration has another tag", async () => {
@@ -55,7 +62,10 @@ test("another stack of the same configuration has another tag", async () => {
 
 test("a database of several is chosen, with its tag, its shards and its own databases", async () => {
   const stock = await mayfly([...PRINT, "--config", TWO, "--database", "stock"]);
-  expect(stock).toMatchObject({ status: 0, err: expect.stringContaining("stock of stack Mayfly") });
+  expect(stock).toMatchObject({
+    status: 0,
+    err: expect.stringContaining("database stock, stack Mayfly"),
+  });
   expect(stock.out).toContain('create role "mf_ab27_issuer_ap"');
   expect(stock.out.match(/^\\connect .*/gm)).toEqual(["\\connect mayfly", "\\connect stock"]);
   const orders = await mayfly([...PRINT, "--database", "orders"], { MAYFLY_CONFIG: TWO });
@@ -68,16 +78,19 @@ test("a database of several is chosen, with its tag, its shards and its own data
 });
 
 test.each<[string, string[], number, RegExp]>([
-  ["without --print", ["bootstrap", "--admin", "a"], 64, /connects to no database, .* say --print/],
-  ["without an administrator", ["bootstrap", "--print"], 64, /required option '--admin <name>'/],
-  ["an empty name", ["bootstrap", "--print", "--admin", ""], 64, /--admin: "" is not an admin/],
-  ["one of Mayfly's", ["bootstrap", "--print", "--admin", "mf_x"], 64, /no "mf_" or "pg_" in/],
-  ["64 bytes", ["bootstrap", "--print", "--admin", "é".repeat(32)], 64, /1 to 63 bytes/],
+  [
+    "an empty name",
+    [...PRINT, "--admin", ""],
+    64,
+    /--admin: "" cannot be an administrator's login/,
+  ],
+  ["one of Mayfly's", [...PRINT, "--admin", "mf_x"], 64, /not begin with "mf_" or "pg_"/],
+  ["64 bytes", [...PRINT, "--admin", "é".repeat(32)], 64, /1 to 63 bytes/],
   ["several databases", [...PRINT, "--config", TWO], 64, /databases orders, stock; name one/],
   ["no such database", [...PRINT, "--database", "x"], 64, /has no database x; it has orders\n/],
   ["a configuration that is not there", [...PRINT, "--config", "no.ts"], 78, /does not exist/],
   ["a configuration that is wrong", [...PRINT, "--config", WRONG], 78, /databases\.orders: /],
-  ["an option that is none", [...PRINT, "--run"], 64, /^mayfly: unknown option '--run'\n/],
+  ["an unknown option", [...PRINT, "--run"], 64, /^mayfly: unknown option '--run'\n/],
 ])("%s: words on stderr, nothing on stdout", async (_, args, expected, words) => {
   const { status, out, err } = await mayfly(args);
   expect({ status, out }).toEqual({ status: expected, out: "" });

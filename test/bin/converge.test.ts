@@ -26,7 +26,7 @@ let provisioner: string;
 beforeAll(async () => {
   stack = await startShipped();
   // a converge that meets the administrator's rotation begins anew, and counts from there
-  await stack.runner.rotations.settled();
+  await stack.runner.rotations.finished();
   administrator = shellOf(stack.runner, "administrator");
   provisioner = stack.operatorArn.replace(/operator$/, "provisioner");
   const [row] = await stack.superuser(

@@ -8,7 +8,7 @@ const LEASES = 5_000;
 let stack: ShippedStack;
 beforeAll(async () => {
   stack = await startShipped();
-  await stack.runner.rotations.settled();
+  await stack.runner.rotations.finished();
   const { username } = await stack.issue();
   const [, tag = ""] = username.split("_");
   await stack.superuser(manyLeases(tag, LEASES - 1));

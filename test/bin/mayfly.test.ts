@@ -15,7 +15,7 @@ const passwords: string[] = [];
 
 beforeAll(async () => {
   stack = await startShipped();
-  await stack.runner.rotations.settled();
+  await stack.runner.rotations.finished();
   administrator = shellOf(stack.runner, "administrator");
   userService = shellOf(stack.runner, stack.runner.outputs.UserServiceRoleArn ?? "");
 });
@@ -71,9 +71,7 @@ describe("issue", () => {
     await (await stack.logIn(credential)).end();
     const refused = await run(["issue", ...GRANT], userService);
     expect(refused).toMatchObject({ status: 77, out: "" });
-    expect(refused.err).toMatch(
-      /DescribeStacks.*; with --function <arn> the stack is not asked\n$/,
-    );
+    expect(refused.err).toMatch(/DescribeStacks.*; with --function <arn> the stack is not read\n$/);
   });
 
   test("takes an alias's own ARN as well", async () => {
@@ -109,7 +107,9 @@ describe("issue", () => {
     const before = issueCalls();
     const { status, out, err } = await onTerminal(ISSUE);
     expect({ status, out }).toEqual({ status: 64, out: "" });
-    expect(err).toMatch(/^mayfly: a terminal keeps .* no lease was made; .* or say --show\n$/);
+    expect(err).toMatch(
+      /^mayfly: stdout is a terminal, so no lease was made; .* or pass --show\n$/,
+    );
     expect(issueCalls()).toBe(before);
     const shown = await onTerminal([...ISSUE, "--show"]);
     expect(shown.status).toBe(0);
@@ -119,7 +119,7 @@ describe("issue", () => {
 
   test.each<[string, string[], number, RegExp]>([
     ["no consumer", ["issue", "--role", "readonly"], 64, /required option '--consumer <name>'/],
-    ["a lifetime that is none", [...ISSUE, "--ttl", "90x"], 64, /--ttl: "90x" is not a duration/],
+    ["a malformed lifetime", [...ISSUE, "--ttl", "90x"], 64, /--ttl: "90x" is not a duration/],
     [
       "a lifetime beyond the role's",
       [...ISSUE, "--ttl", "90d"],
@@ -127,7 +127,7 @@ describe("issue", () => {
       /ttlSeconds 7776000 is more than 86400, the maximum of role readonly/,
     ],
     [
-      "a remainder that is none",
+      "a malformed remainder",
       [...ISSUE, "--key", "laptop", "--min-remaining", "soon"],
       64,
       /--min-remaining: "soon" is not a duration/,
@@ -142,18 +142,18 @@ describe("issue", () => {
       "a remainder of no key's lease",
       [...ISSUE, "--min-remaining", "10m"],
       64,
-      /^mayfly: --min-remaining says which earlier lease of the same key .*; say --key too\n$/,
+      /^mayfly: --min-remaining is about an earlier lease with the same key; pass --key too\n$/,
     ],
     ["an empty key", [...ISSUE, "--key", ""], 64, /idempotencyKey "" is not 1 to 128/],
-    ["a format that is none", [...ISSUE, "--format", "xml"], 64, /Allowed choices are json, env/],
+    ["an unknown format", [...ISSUE, "--format", "xml"], 64, /Allowed choices are json, env/],
     [
-      "a name that is none",
+      "a malformed name",
       ["issue", "--consumer", "a:b", "--role", "r"],
       64,
       /"a:b" and "r" are not/,
     ],
     [
-      "a consumer that is none",
+      "an unknown consumer",
       ["issue", "--consumer", "x", "--role", "r", "--assume"],
       69,
       /no output XRoleArn/,
@@ -205,7 +205,7 @@ describe("one lease", () => {
     ["two ways", ["revoke", "--everything", "--prefix", "mf_"], 64, /in one way/],
     ["what is no lease id", ["revoke", "app_owner"], 64, /"app_owner" is not a lease id/],
     ["an empty prefix", ["revoke", "--prefix", "", "--yes"], 64, /prefix "" begins every name/],
-    ["as two", ["revoke", "--everything", "--assume"], 64, /--assume is for revoking one lease/],
+    ["as two", ["revoke", "--everything", "--assume"], 64, /--assume works only for one lease/],
   ])("%s cannot be revoked", async (_, args, expected, words) => {
     const { status, out, err } = await run(args);
     expect({ status, out }).toEqual({ status: expected, out: "" });
@@ -226,12 +226,12 @@ describe("many leases", () => {
     const args = ["revoke", "--consumer", "user-service"];
     const piped = await run(args);
     expect(piped).toMatchObject({ status: 64, out: "" });
-    expect(piped.err).toMatch(/no terminal to ask on .* nothing was revoked; say --yes/);
+    expect(piped.err).toMatch(/no terminal to ask on, so nothing was revoked; pass --yes/);
     for (const typed of ["no\n", "y\n", ""]) {
       const refused = await onTerminal(args, typed);
       expect(refused).toMatchObject({ status: 64, out: "" });
       expect(refused.err).toMatch(
-        /^This ends 2 leases, .*mayfly: not confirmed: nothing was revoked\n$/s,
+        /^This ends 2 leases and .*mayfly: not confirmed: nothing was revoked\n$/s,
       );
     }
     expect(await left()).toBe(2);
@@ -279,8 +279,10 @@ describe("many leases", () => {
     expect(status).toBe(0);
     expect(out).toMatch(/^live +1\nrevoked +1\nin quarantine +0\n/);
     expect(out).toMatch(/\nserver +same\n/);
-    expect(err).toMatch(`role ${foreign} is named like a lease but is none: the issuer role`);
-    expect((await run(["status"])).err).toContain("1 role only named like a lease");
+    expect(err).toMatch(
+      `role ${foreign} is named like a lease but is not a lease: the issuer role`,
+    );
+    expect((await run(["status"])).err).toContain("1 role named like a lease, but not a lease");
     const whois = await run(["whois", foreign]);
     expect(whois.out).toMatch(/\nstate +foreign: .*\nwhy +the issuer role/);
     await stack.superuser(`drop role "${foreign}"`);
@@ -334,10 +336,10 @@ describe("the place", () => {
   test.each<[string, string[], Record<string, string>, number, RegExp]>([
     ["no such stack", ["--stack", "Other"], {}, 69, /there is no stack Other in this account/],
     ["no such database", ["--database", "users"], {}, 69, /no database users; it has Orders/],
-    ["a function that is none", ["--function", "nothing"], {}, 69, /Function not found/],
+    ["an unknown function", ["--function", "nothing"], {}, 69, /Function not found/],
     ["nobody there", [], { AWS_ENDPOINT_URL: "http://127.0.0.1:1" }, 75, /ECONNREFUSED/],
     ["another Region", [], { AWS_REGION: "eu-west-2" }, 77, /not 'eu-west-2'\.\n$/],
-    ["an option that is none", ["--colour"], {}, 64, /^mayfly: unknown option '--colour'\n/],
+    ["an unknown option", ["--colour"], {}, 64, /^mayfly: unknown option '--colour'\n/],
   ])("%s", async (_, args, env, expected, words) => {
     const { status, out, err } = await run(["status", ...args], { ...administrator, ...env });
     expect({ status, out }).toEqual({ status: expected, out: "" });
@@ -347,7 +349,7 @@ describe("the place", () => {
   test("no Region and no credentials are told with the setting that is missing", async () => {
     const nowhere = await run(["status"], { HOME: "/nonexistent" });
     expect(nowhere.status).toBe(78);
-    expect(nowhere.err).toMatch(/^mayfly: there is no AWS Region to look in; set AWS_REGION/);
+    expect(nowhere.err).toMatch(/^mayfly: no AWS Region is set; set AWS_REGION/);
     const nobody = await run(["status"], { HOME: "/nonexistent", AWS_REGION: "eu-west-1" });
     expect(nobody.status).toBe(77);
     expect(nobody.err).toMatch(/^mayfly: Could not load credentials.*; set AWS_PROFILE/);

@@ -81,7 +81,7 @@ describe("in a stack that was deployed", () => {
   let stack: ShippedStack;
   beforeAll(async () => {
     stack = await startShipped();
-    await stack.runner.rotations.settled();
+    await stack.runner.rotations.finished();
   });
   afterAll(() => stack.stop());
 
@@ -143,7 +143,7 @@ describe("in a stack that was deployed", () => {
 const tagIn = (words: string): string => /tag ([a-z2-7]{4});/.exec(words)?.[1] ?? "";
 
 test.each<[string, string[], number, RegExp]>([
-  ["a version in words", ["--server", "16"], 64, /--server: "16" is no server_version_num/],
+  ["a version in words", ["--server", "16"], 64, /--server: "16" is not a server_version_num/],
   ["a version before 14", ["--server", "130008"], 64, /of PostgreSQL 14 or later/],
   ["no such database", ["--database", "x"], 64, /has no database x; it has orders\n/],
   ["a configuration that is not there", ["--config", "no.ts"], 78, /does not exist/],

@@ -129,7 +129,7 @@ test("a configuration of an existing cluster and a sandbox runs, each with a ser
   expect(other.answer?.port).not.toBe(lease.answer?.port);
   expect(await rows(other.answer ?? {}, "select count(*) from orders")).toEqual([{ count: "5" }]);
 
-  await runner.rotations.settled();
+  await runner.rotations.finished();
   const ask = new GetSecretValueCommand({ SecretId: outputs.OrdersReportsSecretArn });
   const secret = JSON.parse((await clients.secrets.send(ask)).SecretString ?? "{}");
   expect(secret).toMatchObject({ username: "reports", port: lease.answer?.port });

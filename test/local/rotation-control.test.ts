@@ -48,7 +48,7 @@ test("turned off, rotation leaves its labels; those gone, it can be turned on ag
     }),
   );
   const next = await rotate();
-  await stage.runner.rotations.settled();
+  await stage.runner.rotations.finished();
   expect((await labels()).AWSCURRENT).toBe(next.VersionId);
 });
 
@@ -105,7 +105,7 @@ test("a schedule rotates day by day; what fails is attempted again in the next w
     RotationLambdaARN: stage.functionArn("rotator"),
     RotationRules: { ScheduleExpression: "cron(0 6 * * ? *)" },
   });
-  await stage.runner.rotations.settled();
+  await stage.runner.rotations.finished();
   // to the end of the first window, whatever the time of day
   const { LastRotatedDate: start, NextRotationDate: end } = await described();
   await stage.runner.rotations.advance(Number(end) - Number(start));

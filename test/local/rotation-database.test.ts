@@ -86,7 +86,7 @@ type Login = Record<string, string>;
 const REFUSED = { code: "28P01" };
 
 test("the first rotation changes the password in the database as well", async () => {
-  await runner.rotations.settled();
+  await runner.rotations.finished();
   await login(await secret().value());
   const previous = await secret().value("AWSPREVIOUS");
   await expect(login(previous)).rejects.toMatchObject(REFUSED);

@@ -55,7 +55,7 @@ const versionsOf = (runner: Runner): string[] =>
 
 test("a schedule of the template rotates at once and by time, until it goes", async () => {
   const runner = await start(every(10));
-  await runner.rotations.settled();
+  await runner.rotations.finished();
   const { describe, labels } = scheduled(runner);
   const [first] = versionsOf(runner);
   expect((await labels()).AWSCURRENT).toBe(first);
@@ -68,7 +68,7 @@ test("a schedule of the template rotates at once and by time, until it goes", as
   expect(await labels()).toEqual({ AWSCURRENT: second, AWSPREVIOUS: first });
 
   await runner.update(assemblyOf(every(20)));
-  await runner.rotations.settled();
+  await runner.rotations.finished();
   expect(versionsOf(runner)).toHaveLength(3);
   await runner.rotations.advance(19 * DAY);
   expect(versionsOf(runner)).toHaveLength(3);
@@ -86,7 +86,7 @@ test("a schedule of the template rotates at once and by time, until it goes", as
 
 test("a schedule that does not rotate at once tests its function", async () => {
   const runner = await start(every(10, { rotateImmediatelyOnUpdate: false }));
-  await runner.rotations.settled();
+  await runner.rotations.finished();
   const attempts = runner.rotations.attempts.map(({ steps, failure }) => ({ steps, failure }));
   expect(attempts).toEqual([{ steps: ["testSecret"], failure: undefined }]);
   expect(Object.keys(await scheduled(runner).labels())).toEqual(["AWSCURRENT"]);
@@ -108,7 +108,7 @@ test("a first rotation that fails leaves the stack alone, and an update of it is
   fate = "run";
   await runner.rotations.advance(600_000);
   await runner.update(assemblyOf(every(20)));
-  await runner.rotations.settled();
+  await runner.rotations.finished();
   expect((await scheduled(runner).describe()).RotationRules).toMatchObject({
     ScheduleExpression: "rate(20 days)",
   });
@@ -121,7 +121,7 @@ test("a function that does nothing never completes a rotation", async () => {
     Object.assign(made as object, { handler: "index.nothing" });
   };
   const runner = await start(idle, { rotationRetrySeconds: 0 });
-  await runner.rotations.settled();
+  await runner.rotations.finished();
   expect(runner.rotations.attempts).toHaveLength(6);
   expect(new Set(versionsOf(runner)).size).toBe(1);
   expect(runner.rotations.attempts[0]?.failure).toEqual({

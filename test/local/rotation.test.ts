@@ -51,7 +51,7 @@ test("a rotation is answered at once, and runs the four steps of a function that
     message: "Secrets Manager can't find the specified secret value for staging label: AWSPENDING",
   });
   stage.release();
-  await stage.runner.rotations.settled();
+  await stage.runner.rotations.finished();
   expect(await labels()).toEqual({ AWSCURRENT: VersionId, AWSPREVIOUS: old });
   expect(await value()).toMatchObject({ username: "app" });
   expect((await value()).password).not.toBe(first.password);
@@ -84,7 +84,7 @@ test("one rotation follows another, with what is configured", async () => {
   const { rotate, labels } = named("plain");
   const { AWSCURRENT } = await labels();
   const { VersionId } = await rotate();
-  await stage.runner.rotations.settled();
+  await stage.runner.rotations.finished();
   expect(await labels()).toEqual({ AWSCURRENT: VersionId, AWSPREVIOUS: AWSCURRENT });
 });
 
@@ -120,7 +120,7 @@ test("a rotation that fails is attempted again some times, then by the next Rota
   expect(AWSPENDING).toBe(VersionId);
   expect(await described()).not.toHaveProperty("LastRotatedDate");
   await stage.runner.rotations.advance(DAY);
-  await stage.runner.rotations.settled();
+  await stage.runner.rotations.finished();
   expect(stage.attemptsOf("stuck").map(({ versionId }) => versionId)).toEqual(
     Array.from({ length: 6 }, () => VersionId),
   );
@@ -128,13 +128,13 @@ test("a rotation that fails is attempted again some times, then by the next Rota
 
   stage.release();
   await expect(rotate()).rejects.toMatchObject(REATTEMPTED);
-  await stage.runner.rotations.settled();
+  await stage.runner.rotations.finished();
   expect(await labels()).toEqual({ AWSCURRENT: VersionId, AWSPREVIOUS: AWSCURRENT });
   stage.hold();
   const next = await rotate();
   await expect(rotate()).rejects.toMatchObject(REATTEMPTED);
   stage.release();
-  await stage.runner.rotations.settled();
+  await stage.runner.rotations.finished();
   expect((await labels()).AWSCURRENT).toBe(next.VersionId);
 });
 
@@ -150,7 +150,7 @@ test("without rotating at once, only the test runs, with the value that is there
   expect(Object.keys(await labels()).sort()).toEqual(["AWSCURRENT", "AWSPENDING"]);
   expect(await value("AWSPENDING")).toEqual(await value());
   stage.release();
-  await stage.runner.rotations.settled();
+  await stage.runner.rotations.finished();
   expect(await labels()).toEqual(before);
   const after = await described();
   expect(after.RotationEnabled).toBe(true);
@@ -178,9 +178,9 @@ test("the same request again is the same rotation", async () => {
   stage.hold();
   const answers = [await rotate(request), await rotate(request)];
   stage.release();
-  await stage.runner.rotations.settled();
+  await stage.runner.rotations.finished();
   answers.push(await rotate(request));
-  await stage.runner.rotations.settled();
+  await stage.runner.rotations.finished();
   expect(answers.map(({ VersionId }) => VersionId)).toEqual(
     Array.from({ length: 3 }, () => ClientRequestToken),
   );
@@ -191,7 +191,7 @@ test("the same request again is the same rotation", async () => {
 test("a rotation token is good for its rotation alone", async () => {
   const { rotate, describe: described } = named("token");
   await rotate({ RotationLambdaARN: stage.functionArn("rotator") });
-  await stage.runner.rotations.settled();
+  await stage.runner.rotations.finished();
   const [event] = stage.eventsOf((await described()).ARN);
   const put = new PutSecretValueCommand({
     SecretId: "token",

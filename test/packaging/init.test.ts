@@ -115,7 +115,12 @@ test("a file that is there is not overwritten", async () => {
 test.each([
   ["a wrong name", ["--database=Orders"], 78, /databases\.Orders: "Orders" is not a name/],
   ["a server half described", SERVER.slice(0, 3), 64, /needs --availability-zones, --subnet-ids/],
-  ["a secret without its server", SERVER.slice(1, 2), 64, /--admin-secret: only for a server that/],
+  [
+    "a secret without its server",
+    SERVER.slice(1, 2),
+    64,
+    /--admin-secret: only for an existing server/,
+  ],
 ])("%s is told, and nothing is written", async (name, options, status, words) => {
   const ran = await init(name.replaceAll(" ", "-"), ...options);
   expect(ran).toMatchObject({ status, out: "", err: expect.stringMatching(words) });

@@ -18,7 +18,7 @@ beforeAll(async () => {
   database.sendAuditEvents({ bus: new EventBus(made, "Bus", { eventBusName: "audit" }) });
   app.synth();
   stack = await startShipped({ assembly: outdir });
-  await stack.runner.rotations.settled();
+  await stack.runner.rotations.finished();
 });
 afterAll(async () => {
   await stack?.stop();

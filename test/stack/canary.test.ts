@@ -7,7 +7,7 @@ import { type ShippedStack, startShipped } from "../support/stack.ts";
 let stack: ShippedStack;
 beforeAll(async () => {
   stack = await startShipped();
-  await stack.runner.rotations.settled();
+  await stack.runner.rotations.finished();
 });
 afterAll(() => stack.stop());
 

@@ -48,7 +48,7 @@ beforeAll(async () => {
   resources = resourcesOf(made);
   app.synth();
   stack = await startShipped({ assembly: outdir });
-  await stack.runner.rotations.settled();
+  await stack.runner.rotations.finished();
   await liveThroughEverything();
 });
 afterAll(async () => {

@@ -38,7 +38,7 @@ beforeAll(async () => {
   await sweepAfterLosses(() => invoke(stack.administrator, sweeper, {}));
   await sweepAfterLosses(() => stack.operate({ action: "sweep" }));
   await stack.operate({ action: "converge" });
-  await stack.runner.rotations.settled();
+  await stack.runner.rotations.finished();
   await failToRevoke();
   unused = stack.runner.unusedStatements.map(asLine);
 });

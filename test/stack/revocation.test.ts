@@ -8,7 +8,7 @@ import { type ShippedStack, startShipped } from "../support/stack.ts";
 let stack: ShippedStack;
 beforeAll(async () => {
   stack = await startShipped({ duplicateDeliveries: true });
-  await stack.runner.rotations.settled();
+  await stack.runner.rotations.finished();
 });
 afterAll(() => stack.stop());
 

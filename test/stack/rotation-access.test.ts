@@ -30,7 +30,7 @@ let secrets: readonly string[];
 
 beforeAll(async () => {
   stack = await startShipped({ rotationRetrySeconds: 600 });
-  await stack.runner.rotations.settled();
+  await stack.runner.rotations.finished();
   const template = JSON.parse(
     readFileSync(join(inject("assembly"), "Mayfly.template.json"), "utf8"),
   ) as Template;

@@ -132,7 +132,7 @@ test("a schedule is changed, a secret taken away and one made, while rotations r
   for (const name of ["reports", "shop", "admin", "issuer"] as const)
     await shippedSecret(stack, name).rotate();
   await runner.update(assemblies.second);
-  await runner.rotations.settled();
+  await runner.rotations.finished();
   expect(faults.splice(0)).toEqual([]);
 
   const describe = new DescribeSecretCommand({ SecretId: gone });

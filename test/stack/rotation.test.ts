@@ -31,7 +31,7 @@ beforeAll(async () => {
       return "run";
     },
   });
-  await stack.runner.rotations.settled();
+  await stack.runner.rotations.finished();
 });
 afterAll(async () => {
   tokenOf.mockRestore();

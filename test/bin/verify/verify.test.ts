@@ -129,7 +129,7 @@ describe("without a stack", () => {
   test("nobody is asked and nothing is made without a terminal, or at anything but yes", async () => {
     const piped = await run({});
     expect(piped).toMatchObject({ status: 64, done: FILES, out: "" });
-    expect(piped.message).toMatch(/costs \$0\.20 .* so nothing was made; say --yes$/);
+    expect(piped.message).toMatch(/costs \$0\.20 .* so nothing was made; pass --yes$/);
     const refused = await run({}, { typed: "no\n" });
     expect(refused).toMatchObject({
       status: 64,
@@ -219,10 +219,10 @@ describe("without a stack", () => {
     };
     const ran = await run({ yes: true }, { onCall });
     expect(ran).toMatchObject({ status: 75, done: ["deploy", "destroy", ...FILES] });
-    expect(ran.message).toMatch(/^interrupted: the report has what was checked/);
+    expect(ran.message).toMatch(/^interrupted; the report holds the checks made/);
     expect(ran.report).toContain("| interrupted |");
     expect(ran.account.done.filter((each) => each.startsWith("revoke"))).toHaveLength(2);
-    expect(ran.err).toContain("stopping: what was made is removed");
+    expect(ran.err).toContain("stopping; what was made is being removed");
   });
 });
 
@@ -293,7 +293,7 @@ describe("with a stack of somebody's", () => {
 
   test.each<[string, object, RegExp]>([
     ["no grant", { stack: "Shop" }, /--stack needs --consumer and --role/],
-    ["no stack", { consumer: "verify", role: "readonly" }, /name it with --stack/],
+    ["no stack", { consumer: "verify", role: "readonly" }, /name the stack with --stack/],
     ["another consumer", { ...GIVEN, consumer: "x" }, /has no output XRoleArn/],
     ["another database", { ...GIVEN, database: "x" }, /has no database x/],
   ])("%s", async (_, options, words) => {

@@ -3,7 +3,7 @@ import type { ClientSettings } from "../bin/aws/clients.ts";
 import type { Kills } from "./kills.ts";
 
 /** Where the story is told: an endpoint of AWS's or of this machine's, with an administrator's keys. */
-export interface Place {
+export interface DemoTarget {
   /** What the SDK's clients are made with. */
   readonly clients: ClientSettings;
   readonly stackName: string;
@@ -17,7 +17,7 @@ export interface Place {
 
 /** The receipt of a lease, from the audit line that the revoker logged; `undefined` until it has. */
 export async function receiptOf(
-  { clients }: Place,
+  { clients }: DemoTarget,
   logGroupName: string,
   leaseId: string,
 ): Promise<Readonly<Record<string, unknown>> | undefined> {
