@@ -9,6 +9,8 @@ const TIMED = [
   "test/local/mapping.test.ts",
   "test/stack/{demo,revocation}.test.ts",
 ];
+/** What waits for servers that never answer, as long as functions do. */
+const WAITING = ["test/lambda/compose.test.ts"];
 const stack = {
   globalSetup: ["test/support/stack-setup.ts"],
   testTimeout: 90_000,
@@ -31,7 +33,9 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
+          isolate: false, // loading modules would take longer than the tests
           include: ["test/*.test.ts", "test/{core,config,lambda,bin/verify}/**/*.test.ts"],
+          exclude: WAITING,
           env: { POWERTOOLS_LOG_LEVEL: "SILENT" },
           testTimeout: 30_000, // properties take their time on a busy machine
         },
@@ -40,6 +44,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "postgres",
+          isolate: false,
           include: ["test/postgres/**/*.test.ts"],
           globalSetup: ["test/support/postgres-setup.ts"],
           testTimeout: 60_000,
@@ -50,6 +55,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "cdk",
+          isolate: false,
           include: ["test/{lib,packaging}/**/*.test.ts"],
           globalSetup: ["test/support/build-setup.ts"],
           testTimeout: cdkIsSlowWhenCold,
@@ -61,7 +67,7 @@ export default defineConfig({
         test: {
           ...stack,
           name: "stack",
-          include: ["test/{bin,local,stack}/**/*.test.ts"],
+          include: ["test/{bin,local,stack}/**/*.test.ts", ...WAITING],
           exclude: [...TIMED, "test/bin/verify/**"],
         },
       },

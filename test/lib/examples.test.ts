@@ -12,16 +12,24 @@ const root = join(import.meta.dirname, "..", "..");
 const { path: folder, remove } = tempFolder("examples");
 afterAll(remove);
 
-const EXAMPLES = ["existing-instance", "existing-cluster", "rotated-secrets", "any-postgres"];
+const PROGRAMS = {
+  ...Object.fromEntries(
+    ["existing-instance", "existing-cluster", "rotated-secrets", "any-postgres"].map((name) => [
+      name,
+      `examples/${name}.ts`,
+    ]),
+  ),
+  shipped: "bin/app.ts",
+};
 
 /**
  * Runs them as the CDK's command line does, with its validation; all in one process, which loads that
  * once: it takes longer than all the rest.
  */
 const TOGETHER = `
-for (const name of ${JSON.stringify(EXAMPLES)}) {
+for (const [name, path] of ${JSON.stringify(Object.entries(PROGRAMS))}) {
   process.env.CDK_OUTDIR = name;
-  await import(${JSON.stringify(`${pathToFileURL(join(root, "examples")).href}/`)} + name + ".ts");
+  await import(${JSON.stringify(`${pathToFileURL(root).href}/`)} + path);
 }`;
 
 const SLOW_WHEN_COLD = 240_000;
@@ -58,6 +66,10 @@ function synthesize(example: string, stack: string): Synthesized {
   const deployment = read(`asset.${S3Key.replace(/\.zip$/, "")}`, "deployment.json");
   return { resources: Resources, deployment: deployment as Synthesized["deployment"] };
 }
+
+test("CloudFormation's own rules find nothing in the shipped stack", () => {
+  expect(made("shipped")("Mayfly.template.json")).toHaveProperty("Outputs.OrdersIssuerArn");
+});
 
 const addressOf = (resources: Resources): unknown => {
   const [, { Properties }] = only(resources, "AWS::Lambda::Function", "FunctionsIssuer");

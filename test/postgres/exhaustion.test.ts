@@ -75,14 +75,14 @@ async function counted(work: () => Promise<unknown>): Promise<readonly [string[]
   });
   const end = countExhaustion("orders");
   try {
-    const code = await work().then(
+    const outcome = await work().then(
       () => "fine",
-      (error: { code?: unknown }) => error.code,
+      (error: Error) => error.name,
     );
     const metrics = lines.flatMap(metricsInLine);
     for (const { namespace, dimensions } of metrics)
       expect([namespace, dimensions]).toEqual([METRIC_NAMESPACE, metricDimensions("orders")]);
-    return [metrics.map(({ name }) => name), code];
+    return [metrics.map(({ name }) => name), outcome];
   } finally {
     end();
     write.mockRestore();
@@ -116,7 +116,7 @@ async function everyFunction(lease: Credential): Promise<unknown[]> {
   return seen;
 }
 
-const refusedWith = (metric: string) => Array(5).fill([[metric], "DATABASE_UNAVAILABLE"]);
+const refusedWith = (metric: string) => Array(5).fill([[metric], "DatabaseUnavailableError"]);
 
 describe("C18: one session that takes every lock of the server", () => {
   const PAGE = "server-out-of-memory";
@@ -259,7 +259,7 @@ describe("C23: whoever takes every connection of the server", () => {
     await eventually(() => instance.issue());
     await instance.maintenance.close();
     await stall();
-    expect(await sqlStateFrom(instance.issue())).toBe("DATABASE_UNAVAILABLE");
+    await expect(instance.issue()).rejects.toMatchObject({ name: "DatabaseUnavailableError" });
     const began = performance.now();
     await eventually(() => swept());
     expect(performance.now() - began).toBeGreaterThan(2_000);
@@ -271,7 +271,7 @@ describe("C23: whoever takes every connection of the server", () => {
     for (let n = 0; n < MAX_CONNECTIONS; n++) await begun(username);
     expect(await counted(() => instance.issue())).toEqual([
       ["ServerOutOfConnections"],
-      "DATABASE_UNAVAILABLE",
+      "DatabaseUnavailableError",
     ]);
     const ended = await follow(dba, printed(PAGE, "WHERE state = 'starting'"));
     const { rows } = await dba.query("show server_version_num");

@@ -93,16 +93,16 @@ test("one that is no lease keeps no other of a batch", async () => {
       "revoked",
     ],
   );
-  // E18: nothing was audited as ended of the one that was not meant
+  // of the one that was not meant nothing is audited as ended, and its refusal is
   const ended = lease.audit
     .filter(({ leaseId }) => leaseId === third.leaseId)
     .map(({ event }) => event);
-  expect(ended).toEqual(["lease.issued"]);
+  expect(ended).toEqual(["lease.issued", "lease.failed"]);
   await (await logIn(lease.test, third)).end();
 });
 
 test.each(["9007199254740992", "0", "-1", "16383", "abc"])(
-  "E19: an incarnation of %s is refused in our words, and keeps no other of a batch",
+  "an incarnation of %s is refused in our words, and keeps no other of a batch",
   async (incarnation) => {
     const [wrong, right] = await many(2);
     if (wrong === undefined || right === undefined) throw new Error("there are two");

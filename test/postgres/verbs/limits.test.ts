@@ -100,7 +100,7 @@ test("the upper bound follows what there is, however often leases come and go", 
 });
 
 test.each(["repeatable read", "serializable"])(
-  "E3: limits and keys are exact on a database whose sessions default to %s",
+  "limits and keys are exact on a database whose sessions default to %s",
   async (level) => {
     const eight = await fleet(8, { limits: { maxLeases: 3 } });
     for (const which of ["a", "b"] as const)
