@@ -97,6 +97,14 @@ function messageOf(schema: unknown): string {
     : says("is wrong", "write it");
 }
 
+/** Keys that valibot passes over in silence. */
+const RESERVED = ["__proto__", "constructor", "prototype"];
+
+function faultOfReserved(value: unknown, fault: string): string | undefined {
+  const reserved = RESERVED.find((each) => isRecord(value) && Object.hasOwn(value, each));
+  return reserved && `"${reserved}" ${fault}`;
+}
+
 /** An object with these keys and no other. `remedy` is for what is no object. */
 export function object<const Entries extends v.ObjectEntries>(
   entries: Entries,
@@ -110,7 +118,7 @@ export function object<const Entries extends v.ObjectEntries>(
   );
   // strictObject would name the first unknown key alone
   return guarded(schema, (value) =>
-    Array.isArray(value) ? notObject : undefined,
+    Array.isArray(value) ? notObject : faultOfReserved(value, "is an unknown key; remove it"),
   ) as unknown as v.StrictObjectSchema<Entries, string>;
 }
 
@@ -121,9 +129,6 @@ export interface NameKind {
   readonly remedy: string;
   readonly mayBeEmpty?: boolean;
 }
-
-/** Names that valibot passes over in silence. */
-const RESERVED = ["__proto__", "constructor", "prototype"];
 
 /** An object whose keys are names. */
 export function named<Schema extends v.GenericSchema>(
@@ -141,8 +146,7 @@ export function named<Schema extends v.GenericSchema>(
   );
   return guarded(schema, (value) => {
     if (Array.isArray(value)) return notObject;
-    const reserved = RESERVED.find((each) => isRecord(value) && Object.hasOwn(value, each));
-    return reserved && `"${reserved}" is not a name that can be used; write another`;
+    return faultOfReserved(value, "is not a name that can be used; write another");
   });
 }
 

@@ -14,9 +14,19 @@ const isRecord = (value: unknown): value is Readonly<Record<Key, unknown>> =>
 const inWords = (value: unknown): unknown =>
   isRecord(value) && typeof value.toHumanString === "function" ? value.toHumanString() : value;
 
+/** A value as JSON has it; numbers and what JSON cannot hold, such as a circle, in other words. */
+function written(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  try {
+    return JSON.stringify(inWords(value)) ?? String(value);
+  } catch (error) {
+    return `something that JSON cannot hold (${error instanceof Error ? error.name : "unknown"})`;
+  }
+}
+
 function show(value: unknown): string {
-  const text =
-    typeof value === "function" ? "a function" : (JSON.stringify(inWords(value)) ?? String(value));
+  const text = written(value);
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
 }
 

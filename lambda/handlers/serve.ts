@@ -11,11 +11,14 @@ export interface Serving extends Pick<Reporting, "failureMetric"> {
 }
 
 /**
- * Wrap a function: every line of its log has the request id, its metrics are published however it
- * ends, and an error that leaves it has only our own words.
+ * Wrap a function: every line of its log has the request id, its metrics are published when it
+ * answers or throws, and an error that leaves it has only our own words.
+ *
+ * A time limit is Lambda's alone: its `Sandbox.Timedout` ends the process. An answer of ours just
+ * before that would leave the work to go on in the middle of the next invocation.
  */
 export const serve = <Event, Result>({ logger, telemetry, failureMetric }: Serving) =>
-  middy<Event, Result>().use({
+  middy<Event, Result>({ timeoutEarlyInMillis: 0 }).use({
     before: ({ context }) => logger.addContext(context),
     after: () => telemetry?.publish(),
     onError: (request) => {

@@ -77,7 +77,9 @@ export class ConsumerGrant extends Construct {
       if (foreign) permit(this, alias, grantee);
       return;
     }
-    const statements = [denyOthers(alias, arnIn(Stack.of(this), grantee))];
+    // a name is one in this account; it says nothing of a role in another
+    const roleArn = foreign ? grantee.roleArn : arnIn(Stack.of(this), grantee);
+    const statements = [denyOthers(alias, roleArn)];
     if (foreign) statements.push(allow(alias, grantee));
     new CfnResourcePolicy(this, "ResourcePolicy", {
       resourceArn: alias.functionArn,

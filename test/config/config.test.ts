@@ -319,6 +319,30 @@ test("refuses a name that JavaScript keeps to itself", () => {
   ]);
 });
 
+test.each(["constructor", "prototype", "__proto__"])(
+  "refuses the key %s, as any unknown",
+  (key) => {
+    const odd = Object.defineProperty({ ...sandbox }, key, { value: {}, enumerable: true });
+    expect(problemsOf(withDatabase(odd))).toEqual([
+      `databases.orders: "${key}" is an unknown key; remove it`,
+    ]);
+  },
+);
+
+const circle: Record<string, unknown> = {};
+circle.itself = circle;
+
+test.each<[unknown, string]>([
+  [Number.NaN, "NaN"],
+  [Number.POSITIVE_INFINITY, "Infinity"],
+  [10n, "10"],
+  [circle, "something that JSON cannot hold (TypeError)"],
+])("says of %s what it is", (shards, shown) => {
+  expect(problemsOf(withDatabase({ ...sandbox, shards }))).toEqual([
+    `databases.orders.shards: ${shown} is not a whole number from 1 to 1024; write one`,
+  ]);
+});
+
 test("names every unknown key", () => {
   expect(problemsOf({ ...withDatabase({ ...sandbox, a: 1, b: 2 }), c: undefined, d: 3 })).toEqual([
     expect.stringMatching(/^databases\.orders\.a: unknown key/),

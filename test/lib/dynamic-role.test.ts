@@ -147,6 +147,28 @@ test("a role of another stack that has a name of its own needs no reference at a
   expect(stack.dependencies).toEqual([]);
 });
 
+test("a named role of another account's stack is not a role of that name in this account", () => {
+  const app = bench.app();
+  const env = { ...HERE, account: "999999999999" };
+  const props = { roleName: "reporting", assumedBy: new AccountRootPrincipal() };
+  const reporting = new Role(new Stack(app, "Other", { env }), "R", props);
+  const stack = new Stack(app, "Team", { env: HERE });
+  roleIn(stack).addConsumer("app", reporting);
+  const [, { Properties }] = only(resourcesOf(stack), "AWS::Lambda::ResourcePolicy");
+  const [denied, allowed] = (Properties.PolicyDocument as { Statement: StatementOfRole[] })
+    .Statement;
+  const arn = {
+    "Fn::Join": ["", ["arn:", { Ref: "AWS::Partition" }, ":iam::999999999999:role/reporting"]],
+  };
+  expect(denied?.Condition?.StringNotEquals["aws:PrincipalArn"]).toEqual(arn);
+  expect(allowed?.Principal.AWS).toEqual(arn);
+});
+
+interface StatementOfRole {
+  readonly Principal: { readonly AWS: unknown };
+  readonly Condition?: { readonly StringNotEquals: Readonly<Record<string, unknown>> };
+}
+
 test("the alias's ARN is known by name, for stacks that must not refer to this one", () => {
   const database = bench.database({ tag: "ab27" }, bench.stackIn(HERE));
   const role = database.addRole("readonly", READONLY);

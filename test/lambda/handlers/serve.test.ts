@@ -106,3 +106,11 @@ test("a failing run is counted by its own metric, once its database is known", a
   ]);
   expect(lines.filter(({ message }) => message === "request.refused")).toHaveLength(2);
 });
+
+test("a function whose time is up is Lambda's to end: it answers nothing before", async () => {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const slow = serve<unknown, string>({ logger: new Logger() }).handler(() => promise);
+  setTimeout(() => resolve("done"), 5);
+  const context = { awsRequestId: "request-1", getRemainingTimeInMillis: () => 0 };
+  expect(await slow({}, context as never)).toBe("done");
+});
