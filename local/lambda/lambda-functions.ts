@@ -8,6 +8,7 @@ import type {
   ResourceTypes,
 } from "../cloudformation/resource.ts";
 import { AwsError } from "../http/aws-error.ts";
+import type { Session } from "../iam/identity.ts";
 import type { HeldPolicy } from "../iam/policy-use.ts";
 import {
   changeFunction,
@@ -41,6 +42,13 @@ export class LambdaFunctions {
 
   constructor(options: FunctionsOptions) {
     this.#options = options;
+  }
+
+  /** Whether these are the keys of a function, as it has them in its environment. */
+  hasSession({ role, arn }: Session): boolean {
+    return this.#functions.some(
+      (each) => each.role.name === role.name && arn.endsWith(`/${each.name}`),
+    );
   }
 
   readonly resources: ResourceTypes = {

@@ -14,6 +14,8 @@ export interface Invocation {
   readonly invokedArn: string;
   /** JSON, as the caller sent it; the function must not trust it. */
   readonly clientContext?: string | undefined;
+  /** Made by a function, which waits for the answer. */
+  readonly isInner?: boolean;
 }
 
 /** What came of it. `failed` is a function error: the call itself succeeded. */

@@ -69,7 +69,10 @@ export class LambdaPool {
     try {
       const fate = (await this.#options.fateOf?.(invocation.payload)) ?? "run";
       const { processes } = this.#options.limits;
-      return await processes.run(() => this.#execute(version, invocation, fate));
+      return await processes.run(
+        () => this.#execute(version, invocation, fate),
+        invocation.isInner,
+      );
     } finally {
       this.#running--;
     }

@@ -96,6 +96,7 @@ export class Lambda {
       payload,
       invokedArn: target.arn,
       clientContext,
+      isInner: functions.hasSession(request.caller),
     });
     return { requestId, version, outcome };
   }

@@ -16,21 +16,33 @@ export const throttled = (Reason: Throttle): AwsError =>
     details: { Reason, Type: "User" },
   });
 
+/** A call that waits for a process. */
+interface Waiting {
+  readonly isInner: boolean;
+  readonly go: () => void;
+}
+
 /**
  * How many processes all functions have at the same time, on one machine. Calls beyond that wait in
  * their order; an idle process ends for one that is needed.
+ *
+ * A quarter is kept for inner calls, those that functions make: if functions that wait for others'
+ * answers had all of the places, no answer could come.
  */
 export class ProcessLimit {
   readonly #most: number;
-  readonly #waiting = new Set<() => void>();
+  readonly #mostOuter: number;
+  readonly #waiting = new Set<Waiting>();
   readonly #live = new Set<LambdaInstance>();
   /** Longest idle first, with how its function ends it. */
   readonly #idle = new Map<LambdaInstance, () => Promise<void>>();
   readonly #ending = new Set<Promise<void>>();
-  #calls = 0;
+  #outerCalls = 0;
+  #innerCalls = 0;
 
   constructor(most: number) {
     this.#most = most;
+    this.#mostOuter = most - Math.floor(most / 4);
   }
 
   /** How many processes there are, idle ones included. */
@@ -38,32 +50,59 @@ export class ProcessLimit {
     return this.#live.size;
   }
 
-  /** Do something with a process. @throws AwsError `TooManyRequestsException` after a minute's wait. */
-  async run<Result>(task: () => Promise<Result>): Promise<Result> {
-    if (this.#calls >= this.#most) await this.#waitInLine();
-    else this.#calls++;
+  /**
+   * Do something with a process.
+   *
+   * @param isInner whether a function makes this call.
+   * @throws AwsError `TooManyRequestsException` after a minute's wait.
+   */
+  async run<Result>(task: () => Promise<Result>, isInner = false): Promise<Result> {
+    if (this.#hasPlace(isInner)) this.#count(isInner, 1);
+    else await this.#waitInLine(isInner);
     try {
       return await task();
     } finally {
-      // whoever waits longest takes this call's place
-      const [next] = this.#waiting;
-      if (next === undefined) this.#calls--;
-      else next();
+      this.#count(isInner, -1);
+      // inner calls first: somebody's place hangs on each
+      for (const kind of [true, false]) this.#admit(kind);
     }
   }
 
-  #waitInLine(): Promise<void> {
+  #hasPlace(isInner: boolean): boolean {
+    const hasAny = this.#outerCalls + this.#innerCalls < this.#most;
+    return hasAny && (isInner || this.#outerCalls < this.#mostOuter);
+  }
+
+  #count(isInner: boolean, change: 1 | -1): void {
+    if (isInner) this.#innerCalls += change;
+    else this.#outerCalls += change;
+  }
+
+  /** Let calls of one kind go on that wait longest, as far as there are places. */
+  #admit(isInner: boolean): void {
+    for (const each of this.#waiting) {
+      if (each.isInner !== isInner) continue;
+      if (!this.#hasPlace(isInner)) return;
+      this.#count(isInner, 1);
+      each.go();
+    }
+  }
+
+  #waitInLine(isInner: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      const go = (): void => {
-        clearTimeout(timer);
-        this.#waiting.delete(go);
-        resolve();
+      const waiting: Waiting = {
+        isInner,
+        go: () => {
+          clearTimeout(timer);
+          this.#waiting.delete(waiting);
+          resolve();
+        },
       };
       const timer = setTimeout(() => {
-        this.#waiting.delete(go);
+        this.#waiting.delete(waiting);
         reject(throttled("ConcurrentInvocationLimitExceeded"));
       }, LONGEST_WAIT);
-      this.#waiting.add(go);
+      this.#waiting.add(waiting);
     });
   }
 

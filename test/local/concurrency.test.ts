@@ -58,6 +58,21 @@ test("a hundred calls at once take turns in as many processes as there may be", 
   expect(limits.processes.processes).toBe(2);
 });
 
+test("functions that call others have not all of the processes", async () => {
+  const limits = limitsOf(4);
+  const inner = poolOf(limits);
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, () =>
+      limits.processes.run(async () => {
+        await new Promise(setImmediate);
+        return limits.processes.run(async () => "answer", true);
+      }),
+    ),
+  );
+  expect(answers).toEqual(Array.from({ length: 8 }, () => "answer"));
+  expect((await call(inner)).failed).toBe(false);
+});
+
 test("an idle process ends for a function that has none", async () => {
   const limits = limitsOf(2);
   const [first, second, third] = [poolOf(limits), poolOf(limits), poolOf(limits)];
