@@ -70,3 +70,13 @@ export async function startShipped(options: Partial<RunnerOptions> = {}): Promis
     stop: () => runner.stop(),
   };
 }
+
+let shared: Promise<ShippedStack> | undefined;
+
+/**
+ * One stack for the parts of a test file that leave it as they found it: starting one takes longer than
+ * most of them. Whoever imports the parts stops it, by {@link stopShared}.
+ */
+export const sharedShipped = (): Promise<ShippedStack> => (shared ??= startShipped());
+
+export const stopShared = async (): Promise<void> => (await shared)?.stop();

@@ -1,16 +1,16 @@
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { verbsScript } from "../../bin/commands/verbs.ts";
-import { issuerRoleName } from "../../core/names.ts";
-import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
-import type { Session } from "../../lambda/postgres/connection/session.ts";
-import type { Sql } from "../../lambda/postgres/connection/sql.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { verbsScript } from "../../../bin/commands/verbs.ts";
+import { issuerRoleName } from "../../../core/names.ts";
+import { parseProvisionPlan } from "../../../core/provisioning/parse-plan.ts";
+import type { Session } from "../../../lambda/postgres/connection/session.ts";
+import type { Sql } from "../../../lambda/postgres/connection/sql.ts";
 import {
   installVerbs,
   withdrawDeclared,
-} from "../../lambda/postgres/provisioning/converge/install-verbs.ts";
-import { mayfly } from "../support/mayfly.ts";
-import { type ShippedStack, startShipped } from "../support/stack.ts";
+} from "../../../lambda/postgres/provisioning/converge/install-verbs.ts";
+import { mayfly } from "../../support/mayfly.ts";
+import { type ShippedStack, sharedShipped } from "../../support/stack.ts";
 
 const plan = parseProvisionPlan(
   JSON.stringify({
@@ -80,10 +80,9 @@ describe("the script is what the provisioner runs", () => {
 describe("in a stack that was deployed", () => {
   let stack: ShippedStack;
   beforeAll(async () => {
-    stack = await startShipped();
+    stack = await sharedShipped();
     await stack.runner.rotations.finished();
   });
-  afterAll(() => stack.stop());
 
   /** Every function of the stack's schemas as it stands, with its owner and who may execute it. */
   const standing = () =>

@@ -1,9 +1,9 @@
 import pg from "pg";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { invoke } from "../local/clients.ts";
-import { eventually } from "../support/eventually.ts";
-import { mayfly, type Ran, shellOf } from "../support/mayfly.ts";
-import { type ShippedStack, startShipped } from "../support/stack.ts";
+import { beforeAll, expect, test } from "vitest";
+import { invoke } from "../../local/clients.ts";
+import { eventually } from "../../support/eventually.ts";
+import { mayfly, type Ran, shellOf } from "../../support/mayfly.ts";
+import { type ShippedStack, sharedShipped } from "../../support/stack.ts";
 
 const NOTHING = {
   rolesMade: 0,
@@ -24,7 +24,7 @@ let group: string;
 let provisioner: string;
 
 beforeAll(async () => {
-  stack = await startShipped();
+  stack = await sharedShipped();
   // a converge that meets the administrator's rotation begins anew, and counts from there
   await stack.runner.rotations.finished();
   administrator = shellOf(stack.runner, "administrator");
@@ -34,7 +34,6 @@ beforeAll(async () => {
   );
   group = String(row?.rolname);
 });
-afterAll(() => stack.stop());
 
 const converge = (...args: string[]): Promise<Ran> => mayfly(["converge", ...args], administrator);
 

@@ -1,12 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { invoke } from "../local/clients.ts";
-import { type ShippedStack, startShipped } from "../support/stack.ts";
+import { beforeAll, expect, test } from "vitest";
+import { invoke } from "../../local/clients.ts";
+import { type ShippedStack, sharedShipped } from "../../support/stack.ts";
 
 let stack: ShippedStack;
 beforeAll(async () => {
-  stack = await startShipped();
+  stack = await sharedShipped();
 });
-afterAll(() => stack.stop());
 
 const call = (who: "administrator" | "userService" | "reporting" = "administrator") =>
   invoke(stack[who], stack.runner.outputs.UserServiceFunctionName ?? "", {});

@@ -1,15 +1,14 @@
 import { GetSecretValueCommand } from "@aws-sdk/client-secrets-manager";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Credential } from "../../core/leases/credential.ts";
-import { invoke } from "../local/clients.ts";
-import { type ShippedStack, startShipped } from "../support/stack.ts";
+import { beforeAll, expect, test } from "vitest";
+import type { Credential } from "../../../core/leases/credential.ts";
+import { invoke } from "../../local/clients.ts";
+import { type ShippedStack, sharedShipped } from "../../support/stack.ts";
 
 let stack: ShippedStack;
 beforeAll(async () => {
-  stack = await startShipped();
+  stack = await sharedShipped();
   await stack.runner.rotations.finished();
 });
-afterAll(() => stack.stop());
 
 const VERIFIER = /SCRAM-SHA-256\$\d+:/;
 const CONNECTION_STRING = /postgres(ql)?:\/\//;

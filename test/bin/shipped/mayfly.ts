@@ -1,11 +1,11 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { CHECKS } from "../../bin/verify/checks.ts";
-import type { Credential } from "../../core/leases/credential.ts";
-import { tempFolder } from "../../local/temp-folder.ts";
-import { mayfly, mayflyHere, mayflyProcess, type Ran, shellOf } from "../support/mayfly.ts";
-import { type ShippedStack, startShipped } from "../support/stack.ts";
+import { CHECKS } from "../../../bin/verify/checks.ts";
+import type { Credential } from "../../../core/leases/credential.ts";
+import { tempFolder } from "../../../local/temp-folder.ts";
+import { mayfly, mayflyHere, mayflyProcess, type Ran, shellOf } from "../../support/mayfly.ts";
+import { type ShippedStack, sharedShipped } from "../../support/stack.ts";
 
 let stack: ShippedStack;
 let administrator: Record<string, string>;
@@ -14,7 +14,7 @@ const runs: Ran[] = [];
 const passwords: string[] = [];
 
 beforeAll(async () => {
-  stack = await startShipped();
+  stack = await sharedShipped();
   await stack.runner.rotations.finished();
   administrator = shellOf(stack.runner, "administrator");
   userService = shellOf(stack.runner, stack.runner.outputs.UserServiceRoleArn ?? "");
