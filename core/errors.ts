@@ -94,6 +94,10 @@ export class OutOfTimeError extends MayflyError {
   override readonly retryable: boolean = true;
 }
 
+/** The remedy where roles of Mayfly's own lack a privilege. */
+export const CONVERGE =
+  "mayfly converge gives Mayfly's roles what they need; docs/errors.md has the step";
+
 /** Remedy: the operator fixes what the database refuses: a missing privilege, a missing role. */
 export class StatementRejectedError extends MayflyError {
   override readonly name = "StatementRejectedError" satisfies ErrorType;

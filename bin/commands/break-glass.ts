@@ -36,6 +36,8 @@ export async function revokeMany(
   const done = await untilDone(io, ask, selector);
   const { revoked, quarantined, unverified, failed } = done;
   sayFailures(io, failed);
+  if (revoked + quarantined + unverified + failed.length === 0)
+    say(io, `${nothingMatches(selector)}; mayfly leases lists those that exist`);
   print(io, options.json, done, facts({ revoked, quarantined, unverified, failed: failed.length }));
   if (failed.length > 0)
     throw new Failure(
@@ -84,6 +86,14 @@ async function untilDone(io: Io, ask: Ask, selector: Selector): Promise<Done> {
     if (after !== undefined) say(io, `${tally(done)} so far`);
   }
   return done;
+}
+
+/** A misspelled name must not look like a consumer whose leases are ended. */
+function nothingMatches(selector: Selector): string {
+  if ("consumer" in selector) return `there is no lease of consumer ${selector.consumer}`;
+  if ("prefix" in selector)
+    return `there is no lease of a user that begins with ${selector.prefix}`;
+  return "there is no lease";
 }
 
 const tally = ({ revoked, quarantined, unverified, failed }: Done): string =>

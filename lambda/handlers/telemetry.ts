@@ -15,10 +15,11 @@ export interface LambdaTelemetry extends Telemetry {
 /** Audit lines through the logger, metrics through its output (EMF), by service and database. */
 export function lambdaTelemetry(logger: Logger, database?: string): LambdaTelemetry {
   const metrics = new Metrics();
-  let known = false;
+  let known: string | undefined;
   const setDatabase = (name: string): void => {
+    if (name === known) return; // the library warns about each dimension that is set again
     metrics.setDefaultDimensions({ database: name });
-    known = true;
+    known = name;
   };
   if (database !== undefined) setDatabase(database);
   return {
@@ -31,7 +32,7 @@ export function lambdaTelemetry(logger: Logger, database?: string): LambdaTeleme
       line.addMetric(metric, unitOf(metric), value);
     },
     publish: () => {
-      if (!known) metrics.clearMetrics();
+      if (known === undefined) metrics.clearMetrics();
       else if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
     },
   };

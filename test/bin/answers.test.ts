@@ -107,6 +107,17 @@ describe("break-glass", () => {
     expect(ran.err).toMatch(words);
   });
 
+  test.each<[string[], string]>([
+    [["--consumer", "nobody"], "there is no lease of consumer nobody; mayfly leases lists "],
+    [["--prefix", "mf_x"], "there is no lease of a user that begins with mf_x; mayfly leases "],
+    [["--everything"], "there is no lease; mayfly leases lists those that exist\n"],
+  ])("what matches no lease is told: %j", async (selector, words) => {
+    fake.script(part({}));
+    const ran = await mayflyHere(["revoke", ...selector, "--yes", ...OPERATOR], fake.env);
+    expect(ran.status).toBe(0);
+    expect(ran.err).toContain(words);
+  });
+
   test("an error on the way does not hide what was done", async () => {
     fake.script(part({ revoked: 500, next }), { errorType: "DatabaseUnavailableError" });
     const { status, err } = await mayfly(

@@ -61,3 +61,11 @@ test("a secret's metric is found by its name, and the database's others are as t
   expect(lines.map((line) => JSON.parse(line).SecretAgeSeconds)).toEqual([60, 90, undefined]);
   expect(lines[0]).toContain('"Unit":"Seconds"');
 });
+
+test("the same database in a later call is no warning", () => {
+  const warn = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+  written((telemetry) => telemetry.setDatabase("orders"));
+  const warnings = warn.mock.calls.map(([text]) => text);
+  warn.mockRestore();
+  expect(warnings).toEqual([]);
+});

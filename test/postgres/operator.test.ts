@@ -195,6 +195,9 @@ test("a lease that the database refuses to revoke is told with step, code and re
   };
   await may("nocreaterole");
   try {
+    await expect(lease.issue("user-service--readonly")).rejects.toThrow(
+      'the database rejected step "issue" (code 42501); mayfly converge gives',
+    );
     const before = lease.audit.length;
     const revoked = await ask<Revocations>({ action: "revoke", prefix: username });
     expect(revoked).toEqual({

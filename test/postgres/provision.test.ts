@@ -215,7 +215,10 @@ test("no password or verifier is in any log line or error", async () => {
     { clientRequestToken: "wrong" },
   );
   const error: unknown = await database.provision().catch((thrown: unknown) => thrown);
-  expect(error).toMatchObject({ name: "StatementRejectedError", step: "connect to orders" });
+  expect(error).toMatchObject({
+    name: "StatementRejectedError",
+    message: `the database rejected step "connect to orders" (code 28P01); the server refuses the password of "nobody-here": put the right one into the secret of this login`,
+  });
   const everything = [...database.lines, inspect(error, { depth: 9, showHidden: true })].join("\n");
   for (const { password } of passwords) expect(everything).not.toContain(password.reveal());
   expect(everything).not.toContain("wrong-admin-password");

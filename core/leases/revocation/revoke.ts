@@ -1,5 +1,6 @@
 import type { Actor } from "../../audit.ts";
 import {
+  CONVERGE,
   DatabaseUnavailableError,
   ForeignRoleError,
   InvalidRequestError,
@@ -245,13 +246,7 @@ function finish(
 const errorOf = ({ step, code, passes }: EngineFailure, what: string): MayflyError =>
   passes
     ? new DatabaseUnavailableError(`${what} (step "${step}", code ${code}); do the same again`)
-    : withSubject(
-        new StatementRejectedError(step, code, {
-          remedy:
-            "mayfly converge gives Mayfly's roles what they need; docs/errors.md has the step",
-        }),
-        what,
-      );
+    : withSubject(new StatementRejectedError(step, code, { remedy: CONVERGE }), what);
 
 function refuseForeign(deps: LeaseDeps, username: string, why: string): ForeignRoleError {
   deps.telemetry.audit({ event: "role.foreign", username, why });

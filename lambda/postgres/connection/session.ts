@@ -58,13 +58,16 @@ export const isRefusedEntry = (error: unknown, database: string): error is State
   error.step === connectStep({ database }) &&
   error.engineCode !== WRONG_PASSWORD;
 
-/** What lets a login in that was refused; nothing where the code says it. */
+/** What lets a login in that was refused. */
 function remedyOfEntry(
   { username, database }: Pick<Login, "username" | "database">,
   code: string,
-): string | undefined {
-  if (code === WRONG_PASSWORD || code === NO_DATABASE) return undefined;
+): string {
   const [role, place] = [ident(username), ident(database)];
+  if (code === WRONG_PASSWORD)
+    return `the server refuses the password of ${role}: put the right one into the secret of this login`;
+  if (code === NO_DATABASE)
+    return `the server has no database ${place}: create it, or correct its name`;
   if (code === NOT_AUTHORIZED)
     return `pg_hba.conf must have a line that lets ${role} into the database ${place} with a password, and ${role} must be allowed to log in`;
   if (code === DENIED)
@@ -78,7 +81,7 @@ export async function openSession(login: Login, limits: Limits): Promise<OpenSes
   const client = await attempt(step, () => connect(login, limits)).catch((error: unknown) => {
     if (!(error instanceof StatementRejectedError)) throw error;
     const remedy = remedyOfEntry(login, error.engineCode);
-    throw new StatementRejectedError(step, error.engineCode, { ...(remedy && { remedy }) });
+    throw new StatementRejectedError(step, error.engineCode, { remedy });
   });
   return {
     ...sessionOn(client),

@@ -1,9 +1,9 @@
-import { ConfigError, StatementRejectedError } from "../../../core/errors.ts";
+import { CONVERGE, ConfigError, StatementRejectedError } from "../../../core/errors.ts";
 import type { Time } from "../../../core/time.ts";
 import type { Maintenance } from "../connection/maintenance.ts";
 import { retryContended } from "../connection/retry.ts";
 import { ident, joined, type Sql, sql } from "../connection/sql.ts";
-import { CONTENDED, NO_VERBS } from "../connection/sqlstates.ts";
+import { CONTENDED, DENIED, NO_VERBS } from "../connection/sqlstates.ts";
 import { functionName, VERBS_VERSION, type Verb, verbsSchema } from "./verbs.ts";
 
 export interface CallDeps {
@@ -35,7 +35,10 @@ export async function call<Row extends object>(
       deps.maintenance.query<Row>(verb, { name, text, values }, CONTENDED),
     );
   } catch (error) {
-    if (!(error instanceof StatementRejectedError) || !NO_VERBS.has(error.engineCode)) throw error;
+    if (!(error instanceof StatementRejectedError)) throw error;
+    if (error.engineCode === DENIED)
+      throw new StatementRejectedError(verb, DENIED, { cause: error, remedy: CONVERGE });
+    if (!NO_VERBS.has(error.engineCode)) throw error;
     throw new ConfigError(
       `the database has no verbs of version ${VERBS_VERSION} for tag "${deps.tag}" (no ${name}); deploy the stack to its end, or run: mayfly converge`,
       { cause: error },
