@@ -17,7 +17,7 @@ on PostgreSQL on this machine.
   --stack NAME   the same steps against a deployed stack, with the AWS credentials and Region of
                  the environment, from a host that can reach its database
 
-exit status: 0 told to the end  1 a step did not go as promised  64 usage  130 stopped by Ctrl-C`;
+exit status: 0 every step went as promised  1 a step did not go as promised  64 usage  130 stopped by Ctrl-C`;
 
 const EX_USAGE = 64;
 /** How late the runner's Scheduler fires. Unit: milliseconds. */

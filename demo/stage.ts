@@ -8,7 +8,7 @@ import type { DemoTarget } from "./target.ts";
 const ISSUER = "OrdersIssuerArn";
 const OPERATOR = "OrdersOperatorArn";
 
-/** Which stack the story can be told of. */
+/** The stack that the demo needs. */
 export const WANTED = "the demo needs the stack of the shipped mayfly.config.ts";
 
 /** What every step works with. */
@@ -48,7 +48,7 @@ export async function setStage(target: DemoTarget, say: Narrator): Promise<Stage
   };
 }
 
-/** The answer, if it is none of an error. @throws Error with what the function let out. */
+/** The answer of a call that succeeded. @throws Error with the function's error. */
 export function expectSuccess(answer: Answer): Answer {
   if (answer.errorType === undefined) return answer;
   throw new Error(`${answer.errorType}: ${String(answer.payload.errorMessage)}`);

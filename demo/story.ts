@@ -27,7 +27,7 @@ export interface Facts {
   rotations: readonly RotationSeen[];
 }
 
-/** Tell the story in one target. @throws Error at the first step that does not go as promised. */
+/** Run every step of the demo on one stack. @throws Error at the first step that does not go as promised. */
 export async function tellStory(target: DemoTarget, say: Narrator): Promise<Facts> {
   const stage = await setStage(target, say);
   const key = `demo-${Date.now()}`;

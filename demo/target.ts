@@ -2,7 +2,7 @@ import { CloudWatchLogsClient, FilterLogEventsCommand } from "@aws-sdk/client-cl
 import type { ClientSettings } from "../bin/aws/clients.ts";
 import type { Kills } from "./kills.ts";
 
-/** Where the story is told: an endpoint of AWS's or of this machine's, with an administrator's keys. */
+/** The stack that the demo uses, on AWS or on this machine, with an administrator's keys. */
 export interface DemoTarget {
   /** What the SDK's clients are made with. */
   readonly clients: ClientSettings;
@@ -11,7 +11,7 @@ export interface DemoTarget {
   readonly ca: string;
   /** How late Scheduler may fire. Unit: milliseconds. */
   readonly precision: number;
-  /** On this machine alone. */
+  /** Only on this machine. */
   readonly kills?: Kills;
 }
 

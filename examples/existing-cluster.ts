@@ -23,7 +23,7 @@ const billing = new DynamicDatabase(stack, "Database", {
   database: "billing",
   vpc,
   databaseConnections: cluster,
-  host: cluster.clusterEndpoint.hostname, // the writer's; RDS is asked for the readers
+  host: cluster.clusterEndpoint.hostname, // the writer's; RDS lists the readers
   port: cluster.clusterEndpoint.port,
   clusterIdentifier: cluster.clusterIdentifier,
   adminSecret: Secret.fromSecretNameV2(stack, "Admin", "billing-admin"),

@@ -14,7 +14,7 @@ const instance = DatabaseInstance.fromDatabaseInstanceAttributes(stack, "Instanc
   port: 5432,
   securityGroups: [SecurityGroup.fromSecurityGroupId(stack, "Group", "sg-0123456789abcdef0")],
 });
-const place = {
+const server = {
   database: "orders",
   databaseName: "orders",
   host: instance.dbInstanceEndpointAddress,
@@ -30,7 +30,7 @@ const secretArn = (name: string): string =>
 
 // a secret that applications read already: it keeps its name, its readers and its other keys
 const reports = new RotatedSecret(stack, "Reports", {
-  ...place,
+  ...server,
   name: "reports",
   strategy: "single-user",
   username: "reports",
@@ -42,7 +42,7 @@ reports.grantRead(Role.fromRoleName(stack, "Reporting", "reporting"));
 // a new secret for two users, who exist and are members of app_owner. Its password is random: put
 // that of shop_a into it, and Secrets Manager's next attempt gets in
 const shop = new RotatedSecret(stack, "Shop", {
-  ...place,
+  ...server,
   name: "shop",
   strategy: "alternating-users",
   usernames: ["shop_a", "shop_b"],

@@ -32,26 +32,26 @@ const keysOf = (runner: Runner, principal: string): string => {
   });
 };
 
-/** The aliases that the policies let a principal call: asked, not guessed. */
+/** The aliases that a principal may call. It evaluates the policies. */
 async function aliasesOf(runner: Runner, principal: string): Promise<string[]> {
   const { endpoint, region } = runner;
   const credentials = runner.credentialsFor(principal);
   const client = new LambdaClient({ endpoint, region, credentials });
-  const asked = runner.aliasArns.map((FunctionName) =>
+  const checks = runner.aliasArns.map((FunctionName) =>
     client.send(new InvokeCommand({ FunctionName, InvocationType: "DryRun" })).then(
       () => [FunctionName],
       () => [],
     ),
   );
-  return (await Promise.all(asked)).flat();
+  return (await Promise.all(checks)).flat();
 }
 
-/** The secrets among the outputs that the policies let a principal read: asked, not guessed. */
+/** The secrets among the outputs that a principal may read. It evaluates the policies. */
 async function secretsOf(runner: Runner, principal: string): Promise<string[]> {
   const { endpoint, region, outputs } = runner;
   const credentials = runner.credentialsFor(principal);
   const client = new SecretsManagerClient({ endpoint, region, credentials });
-  const asked = Object.entries(outputs)
+  const checks = Object.entries(outputs)
     .filter(([output]) => output.endsWith("SecretArn"))
     .map(([output, SecretId]) =>
       client.send(new GetSecretValueCommand({ SecretId })).then(
@@ -59,7 +59,7 @@ async function secretsOf(runner: Runner, principal: string): Promise<string[]> {
         () => [],
       ),
     );
-  return (await Promise.all(asked)).flat();
+  return (await Promise.all(checks)).flat();
 }
 
 /** An alias is named `<consumer>--<role>`. */

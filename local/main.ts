@@ -80,7 +80,7 @@ async function main(argv: readonly string[]): Promise<number> {
 async function run(interrupted: Interruption, { config, schemas, quiet }: Arguments) {
   const { signal } = interrupted;
   const onProgress = (line: string): void => {
-    // Ctrl-C reaches PostgreSQL as well: that it ends then is no news
+    // Ctrl-C also ends PostgreSQL: do not report that
     if (!signal.aborted) say(line);
   };
   const prepared = await prepareConfiguration({ config, schemas, onDeath: onProgress });

@@ -53,9 +53,9 @@ export interface RunnerOptions {
   readonly onInvoke?: OnInvoke;
   /** Ends the start before the next resource. @default - nothing does */
   readonly signal?: AbortSignal;
-  /** Told every line that a function prints. */
+  /** Called with every line that a function prints. */
   readonly onLog?: (functionName: string, line: string) => void;
-  /** Told of faults of the runner itself, and what is done to which resource next, which waits. */
+  /** Called with faults of the runner, and before each change of a resource, which waits for it. */
   readonly onProgress?: (line: string) => void | Promise<void>;
 }
 

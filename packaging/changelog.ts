@@ -63,7 +63,7 @@ export interface Release {
   readonly changelog: string;
 }
 
-/** Why a release must not be published: one line each, none when it may. */
+/** The reasons why a release must not be published, one line each; empty if it may. */
 export function problemsOf({ tag, repository, manifest, changelog }: Release): readonly string[] {
   const { version } = manifest;
   const named = `git+${repository}.git`;

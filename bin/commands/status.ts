@@ -20,7 +20,7 @@ export function addStatus(program: Command, io: Io): void {
     if (aliasUnsealed === true)
       say(
         io,
-        "aliasUnsealed: whoever has lambda:InvokeFunction on a consumer's alias can ask as that consumer",
+        "aliasUnsealed: anybody with lambda:InvokeFunction on a consumer's alias can ask as that consumer",
       );
     if (foreign > 0)
       say(

@@ -16,7 +16,7 @@ export function wordsOf({ payload }: Invocation): string {
   return typeof errorMessage === "string" ? errorMessage : JSON.stringify(payload);
 }
 
-/** JSON documents; undefined where there is none. */
+/** JSON documents; undefined if the alias has none. */
 export interface AliasPolicies {
   readonly resourcePolicy?: string;
   readonly permissionPolicy?: string;
@@ -99,7 +99,7 @@ export interface Account {
   schedulesNamed(prefix: string): Promise<readonly ScheduleRef[]>;
   scheduleTarget(schedule: ScheduleRef): Promise<ScheduleTarget>;
   createSchedule(schedule: ScheduleRef, at: Instant, target: ScheduleTarget): Promise<void>;
-  /** Does nothing when there is none. */
+  /** Does nothing if it does not exist. */
   deleteSchedule(schedule: ScheduleRef): Promise<void>;
   secretState(arn: string): Promise<SecretState>;
   rotateSecret(arn: string): Promise<void>;

@@ -5,7 +5,7 @@ import { differs, fine, NotMade, type Outcome } from "./outcome.ts";
 
 const REFUSED_BY_IAM = /^AccessDenied/;
 
-/** A call through the alias is the consumer's; a call of the bare function is nobody's. */
+/** A call through the alias counts as the consumer's; a call without an alias is refused. */
 export async function aliasInArn({ evidence, stack }: World): Promise<Outcome> {
   try {
     await evidence.lease();
@@ -33,7 +33,7 @@ async function assertSealed({ evidence }: World): Promise<void> {
     throw new NotMade("aliasUnsealed is configured: the stack's aliases have no policy");
 }
 
-/** Whoever may invoke the function may still not use the alias. */
+/** A principal that may invoke the function may still not use the alias. */
 export async function aliasDeniesOthers(world: World): Promise<Outcome> {
   const { account, evidence, stack } = world;
   await assertSealed(world);
@@ -73,7 +73,7 @@ export async function lambdaSession({ evidence }: World): Promise<Outcome> {
   );
 }
 
-/** What Lambda itself says stands on the alias, asked both ways. */
+/** The policies on the alias, read from Lambda in both ways. */
 export async function aliasPolicy(world: World): Promise<Outcome> {
   const { account, stack } = world;
   await assertSealed(world);

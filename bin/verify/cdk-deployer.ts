@@ -29,7 +29,7 @@ export const newStackName = (): string => `MayflyVerify-${randomBytes(3).toStrin
 
 interface CdkOptions {
   readonly stackName: string;
-  /** Told what the CDK's command line prints. */
+  /** Called with what the CDK's command line prints. */
   readonly onOutput: (text: string) => void;
 }
 

@@ -34,7 +34,7 @@ export class LeaseNotMade extends Error {
   }
 }
 
-/** What several checks look at, seen once. Each is made when it is first asked for. */
+/** What several checks need. Each thing is made once, at its first use. */
 export interface Evidence {
   /** When this run began. */
   readonly since: Instant;

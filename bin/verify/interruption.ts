@@ -4,7 +4,7 @@ const ONE_CTRL_C = 500;
 /** Exit status of a program that Ctrl-C ended: 128 and the number of SIGINT. */
 const EX_INTERRUPTED = 130;
 
-/** Ctrl-C, and being told to end. */
+/** Ctrl-C, or SIGTERM. */
 export interface Interruption {
   /** Aborted at the first one. */
   readonly signal: AbortSignal;
@@ -12,7 +12,7 @@ export interface Interruption {
   readonly end: () => void;
 }
 
-/** Told of the first Ctrl-C, and of the second, which ends the process without more ado. */
+/** Called at the first Ctrl-C, and at the second, which ends the process at once. */
 export interface InterruptionListener {
   onFirst(): void;
   onSecond(): void;

@@ -3,7 +3,7 @@ export interface StackUnderTest {
   readonly name: string;
   readonly issuerArn: string;
   readonly operatorArn: string;
-  /** Whose leases are made, and of which dynamic role. */
+  /** The consumer and the dynamic role of the leases that are made. */
   readonly consumer: string;
   readonly role: string;
   readonly aliasArn: string;

@@ -14,66 +14,66 @@ export interface DatabaseReader {
   readonly port?: number;
 }
 
-/** Where a database is, and from where it is reached. */
+/** The address of a database, and the network from which the functions reach it. */
 export interface DatabaseLocation {
   /** Name of the database in lease ids, 1 to 32 of `[a-z0-9-]`. */
   readonly database: string;
   readonly vpc: IVpc;
   /** @default - the VPC's private subnets */
   readonly vpcSubnets?: SubnetSelection;
-  /** Who must let the functions in, e.g. the RDS instance. */
+  /** The security groups that must let the functions in, e.g. of the RDS instance. */
   readonly databaseConnections: IConnectable;
   readonly host: string;
   /** @default 5432 */
   readonly port?: number;
   /**
-   * What tells this server from a copy of it: for RDS its `DbiResourceId`, for Aurora its
+   * An id that a copy of this server does not have: for RDS its `DbiResourceId`, for Aurora its
    * `DbClusterResourceId`. When it changes, every lease is revoked.
-   * @default - host and port, which a restored copy under the old name has as well
+   * @default - host and port; a restored copy under the old name has the same
    */
   readonly serverId?: string;
   /**
-   * Readers that are checked at each revocation, besides those that RDS lists.
+   * Readers to check at each revocation, in addition to those that RDS lists.
    * @default - none
    */
   readonly readers?: DatabaseReader[];
   /**
-   * Who must let the functions in at the readers, e.g. a read replica.
+   * The security groups that must let the functions in at the readers, e.g. of a read replica.
    * @default - databaseConnections
    */
   readonly readerConnections?: IConnectable[];
   /**
-   * The Aurora or Multi-AZ DB cluster that `host` is the writer of: RDS is asked for its readers.
-   * @default - RDS is not asked
+   * The Aurora or Multi-AZ DB cluster whose writer is `host`. The functions list its readers by RDS.
+   * @default - no readers are listed
    */
   readonly clusterIdentifier?: string;
   /**
-   * The RDS instance that `host` is: RDS is asked for its read replicas.
-   * @default - RDS is not asked
+   * The RDS instance of `host`. The functions list its read replicas by RDS.
+   * @default - no read replicas are listed
    */
   readonly instanceIdentifier?: string;
-  /** The administrator's secret, an AWS database secret. Read by the provisioner alone. */
+  /** The administrator's secret, an AWS database secret. Only the provisioner reads it. */
   readonly adminSecret: ISecret;
   /**
-   * Leave out the policies by which an alias refuses everybody but its consumer, for a Region that has
-   * no `AWS::Lambda::ResourcePolicy`. Then IAM policies alone say who may ask as whom.
+   * Make aliases without the policy that refuses everybody but the consumer, for a Region without
+   * `AWS::Lambda::ResourcePolicy`. Then only IAM policies decide who may use a consumer's alias.
    * @default false
    */
   readonly aliasUnsealed?: boolean;
   /**
    * Folder of the built functions.
-   * @default - where `npm run build` leaves them
+   * @default - the folder that `npm run build` writes
    */
   readonly assets?: string;
   /**
-   * Make the grants in four nested stacks, for more than a hundred of them: each is three resources,
-   * and a stack has 500. Grants that are deployed cannot move between stacks.
+   * Make the grants in four nested stacks. Use this for more than a hundred grants: each has three
+   * resources, and a stack has 500 at most. A deployed grant cannot move between stacks.
    * @default false
    */
   readonly nestGrants?: boolean;
 }
 
-/** What a configuration says about a database, checked. */
+/** A database of a configuration, after the checks. */
 export interface CheckedDatabase {
   readonly settings: ParsedSettings & ParsedTrust;
   readonly loginRotation: RotationTimes;
@@ -81,9 +81,9 @@ export interface CheckedDatabase {
 
 /** Properties of a DynamicDatabase. */
 export interface DynamicDatabaseProps extends DatabaseLocation {
-  /** The application databases in which roles work; the first is the one credentials name. */
+  /** The application databases in which roles work. Credentials name the first. */
   readonly databases: string[];
-  /** Who owns the tables; the administrator must be a member while anything is to be granted. */
+  /** The role that owns the tables. The administrator must be a member until all is granted. */
   readonly owner: string;
   /**
    * PEM text of the roots to trust.
@@ -106,8 +106,8 @@ export interface DynamicDatabaseProps extends DatabaseLocation {
    */
   readonly shards?: number;
   /**
-   * The database that Mayfly makes for itself, where its roles are made and nobody else may connect: 1 to
-   * 63 of `[a-z0-9_]`. Never change it.
+   * The database that Mayfly makes for itself; nobody else may connect to it. 1 to 63 of `[a-z0-9_]`.
+   * Never change it.
    * @default "mayfly"
    */
   readonly maintenanceDatabase?: string;
@@ -117,7 +117,8 @@ export interface DynamicDatabaseProps extends DatabaseLocation {
    */
   readonly loginRotation?: RotationTimesProps;
   /**
-   * Bound connections by reserved concurrency, 10 executions in all; new accounts may lack the quota.
+   * Limit connections by reserved concurrency, 10 executions in all. A new account's quota may be too
+   * small for that.
    * @default true
    */
   readonly reserveConcurrency?: boolean;
@@ -130,7 +131,7 @@ export interface DynamicRoleProps extends Privileges {
   /** Longest life of a lease, renewals included; at most 32 days. */
   readonly maxTtl: Duration;
   /**
-   * Deploy a role that writes although its leases may create objects somewhere in its databases.
+   * Allow a role that writes, even if its leases may create objects in its databases.
    * @default false
    */
   readonly allowCreate?: boolean;

@@ -40,7 +40,7 @@ import { portText, ReaderAccess } from "./reader-access.ts";
 /** CloudWatch's limit, which cannot be raised. */
 const SUBSCRIPTIONS_OF_A_LOG_GROUP = 2;
 
-/** A PostgreSQL database whose users live for a while: functions beside it that make and end them. */
+/** A PostgreSQL database with short-lived users: the functions that make these users and end them. */
 export class DynamicDatabase extends Construct {
   /** Part of every PostgreSQL role's name. */
   readonly tag: string;
@@ -133,13 +133,13 @@ export class DynamicDatabase extends Construct {
     for (const each of [props.databaseConnections, ...(props.readerConnections ?? [])])
       this.#provisioning.after(...each.connections.securityGroups);
     this.#functions.sweepSchedule.node.addDependency(this.#provisioning);
-    // before there are leases there is nothing to read; a deletion that fails must still revoke
+    // before there are leases the queue is empty; a deletion that fails must still revoke
     this.#provisioning.after(this.#functions.revocationMapping);
     this.issuerArn = this.#functions.issuer.lambda.functionArn;
     this.operatorArn = this.#functions.operator.lambda.functionArn;
     this.issuerSecretArn = shared.secrets.issuer.secretArn;
     this.revokerLogGroupName = this.#functions.revoker.lambda.logGroup.logGroupName;
-    // an aspect is visited when the whole app is known and before anything is resolved
+    // an aspect runs when the whole app is known, and before tokens are resolved
     Aspects.of(this).add({
       visit: (node) => {
         if (node === this) this.#finish();
@@ -206,13 +206,13 @@ export class DynamicDatabase extends Construct {
     });
   }
 
-  /** Tell a topic when a promise is broken, and when it is kept again. About $3 a month. */
+  /** Send a message to a topic when an alarm begins and when it ends. About $3 a month. */
   addAlarms(props: AlarmsProps): Alarms {
     this.#alarms = new Alarms(this, "Alarms", props, this.#watched);
     return this.#alarms;
   }
 
-  /** Show who holds what; with the alarms, if they were added before. $3 a month. */
+  /** Show the leases on a dashboard, with the alarms if they were added before. $3 a month. */
   addDashboard(): LeaseDashboard {
     return new LeaseDashboard(this, "Dashboard", this.#watched, this.#alarms);
   }

@@ -8,22 +8,22 @@ type ReaderProps = Pick<
   "readers" | "readerConnections" | "clusterIdentifier" | "instanceIdentifier"
 >;
 
-/** A port as text, also one that CloudFormation knows later. */
+/** A port as text. The port may be a token. */
 export const portText = (port: number): string =>
   Token.isUnresolved(port) ? Tokenization.stringifyNumber(port) : String(port);
 
-/** How the functions that revoke leases find a database's readers, and may look at them. */
+/** How revoking functions find a database's readers, and the access that they need to them. */
 export class ReaderAccess {
-  /** For their environment. */
+  /** Variables for the functions' environment. */
   readonly address: Readonly<Record<string, string>>;
-  /** Who else must let the functions in, and where. */
+  /** Other security groups that must let the functions in, with their ports. */
   readonly peers: readonly { readonly connections: IConnectable; readonly port: number }[];
   readonly #cluster: string | undefined;
   readonly #instance: string | undefined;
 
   /**
-   * @param writer whose security group the readers have, unless they have their own.
-   * @throws Error when a cluster and an instance are named.
+   * @param writer the readers have its security group, unless they have their own.
+   * @throws Error if both a cluster and an instance are named.
    */
   constructor(
     props: ReaderProps,
@@ -58,7 +58,7 @@ export class ReaderAccess {
       );
   }
 
-  /** Let a function ask RDS which readers there are, if RDS is to be asked. */
+  /** Let a function list the readers through RDS, if a cluster or an instance is named. */
   allowList(lister: MayflyFunction): void {
     const arn = (resourceName: string, resource = "db"): string =>
       Stack.of(lister).formatArn({
@@ -69,7 +69,7 @@ export class ReaderAccess {
       });
     if (this.#cluster !== undefined)
       lister.allow("FindReaders", ["rds:DescribeDBClusters"], [arn(this.#cluster, "cluster")]);
-    // whose names are not known before, and IAM knows no tag or cluster of an instance here
+    // the instances' names are not known here, and IAM has no condition on their tag or cluster
     if (this.#cluster !== undefined || this.#instance !== undefined)
       lister.allow("DescribeReaders", ["rds:DescribeDBInstances"], [arn("*")]);
   }

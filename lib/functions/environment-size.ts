@@ -4,13 +4,13 @@ import type { Construct } from "constructs";
 /** Lambda's limit for all of a function's variables, names included. Unit: bytes. */
 export const ENVIRONMENT_LIMIT = 4_096;
 
-/** What CloudFormation puts around a logical id to make an ARN or a name of it. */
+/** Characters that CloudFormation adds to a logical id to make an ARN or a name. */
 const AROUND_A_REFERENCE = 90;
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null;
 
-/** The length that a value may have once CloudFormation has made a string of it; rather too long. */
+/** The longest text that CloudFormation may make of a value; an estimate on the safe side. */
 function lengthOf(value: unknown): number {
   if (!isRecord(value)) return Buffer.byteLength(String(value));
   const { Ref: reference, "Fn::GetAtt": attribute, "Fn::Join": join } = value;
@@ -22,7 +22,7 @@ function lengthOf(value: unknown): number {
   return AROUND_A_REFERENCE;
 }
 
-/** About how many bytes variables will have. */
+/** The size that variables will have, about. Unit: bytes. */
 export const environmentSize = (
   scope: Construct,
   variables: Readonly<Record<string, string>>,

@@ -6,13 +6,13 @@ import { Asset } from "aws-cdk-lib/aws-s3-assets";
 import type { Construct } from "constructs";
 import type { ParsedTrust } from "../../config/config.ts";
 
-/** Where `npm run build` leaves the bundles. */
+/** The folder that `npm run build` writes the bundles to. */
 export const BUILT_FUNCTIONS = join(import.meta.dirname, "../../dist");
 
 /**
  * The folder of one function's bundle.
  *
- * @throws Error when it was not built.
+ * @throws Error if it was not built.
  */
 export function bundleFolder(assets: string, name: string): string {
   const folder = join(assets, name);
@@ -22,9 +22,9 @@ export function bundleFolder(assets: string, name: string): string {
 }
 
 /**
- * Refuse a Region whose RDS roots do not come with Mayfly, where the Region is known.
+ * Refuse a Region, if it is known, whose RDS roots are not part of Mayfly.
  *
- * @throws Error when a deployed function would find no roots to trust.
+ * @throws Error if a deployed function would find no roots to trust.
  */
 export function checkRoots(assets: string, region: string, trust: ParsedTrust): void {
   if (Token.isUnresolved(region) || trust.tls === "plaintext" || trust.ca !== undefined) return;
@@ -34,7 +34,7 @@ export function checkRoots(assets: string, region: string, trust: ParsedTrust): 
   );
 }
 
-/** A bundle with JSON files beside it, which are known only when the app is synthesized. */
+/** A bundle with JSON files, whose content is only known when the app is synthesized. */
 export class FunctionCode extends Code {
   readonly isInline = false;
   readonly #folder: string;
@@ -60,12 +60,12 @@ export class FunctionCode extends Code {
     };
   }
 
-  /** Make the asset, once, from the bundle and what it is deployed with: file name to content. */
+  /** Make the asset, once, from the bundle and further files: file name to content. */
   complete(scope: Construct, files: Readonly<Record<string, object>>): void {
     if (this.#asset !== undefined) return;
     const stage = Stage.of(scope);
     if (stage === undefined) throw new Error(`${scope.node.path} is not part of an App`);
-    // an asset's bundling option would do, but it announces every folder on stderr
+    // not by an asset's bundling option: that prints every folder to stderr
     const folder = mkdtempSync(join(stage.assetOutdir, "mayfly-"));
     cpSync(this.#folder, folder, { recursive: true });
     for (const [name, content] of Object.entries(files))

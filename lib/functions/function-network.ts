@@ -8,30 +8,30 @@ import {
 } from "aws-cdk-lib/aws-ec2";
 import type { Construct } from "constructs";
 
-/** Where functions run, and with which security group. */
+/** The subnets of functions, and their security group. */
 export interface FunctionNetwork {
   readonly vpc: IVpc;
   readonly vpcSubnets: SubnetSelection | undefined;
   readonly securityGroup: SecurityGroup;
 }
 
-/** What a network for functions needs to reach one database and AWS. */
+/** Properties of the network from which functions reach one database and AWS. */
 export interface FunctionNetworkProps {
   readonly vpc: IVpc;
   /** @default - the VPC's private subnets */
   readonly vpcSubnets?: SubnetSelection;
-  /** Who must let the functions in. */
+  /** The security groups that must let the functions in. */
   readonly databaseConnections: IConnectable;
   /** The database's port; may be a token. */
   readonly port: number;
   /**
-   * Whose functions they are, in the security group's and the rules' descriptions.
+   * The functions' name in the descriptions of the security group and its rules.
    * @default "Mayfly functions"
    */
   readonly whose?: string;
   /**
-   * Where else PostgreSQL is.
-   * @default - nowhere
+   * Other PostgreSQL servers that the functions reach.
+   * @default - none
    */
   readonly others?: readonly { readonly connections: IConnectable; readonly port: number }[];
 }

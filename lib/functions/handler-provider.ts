@@ -4,8 +4,8 @@ import { Construct } from "constructs";
 import { makeFunctionRole, makeLogGroup } from "./mayfly-function.ts";
 
 /**
- * CDK's provider framework in front of a handler in a VPC. The framework stays outside: from the
- * VPC there may be no way to S3, where CloudFormation waits for the answer.
+ * CDK's provider framework in front of a handler in a VPC. The framework itself is outside the VPC,
+ * because it must write its answer to S3, and the VPC may have no way to S3.
  */
 export class HandlerProvider extends Construct {
   readonly serviceToken: string;

@@ -15,12 +15,12 @@ import { makeSchedulerRole, type RevocationSchedules } from "./revocation-schedu
 
 type Name = keyof typeof CONCURRENCY;
 
-/** MiB and seconds; the issuer has more of the processor, since callers wait for it. */
+/** MiB and seconds. Callers wait for the issuer, so it gets more memory, and with it processor. */
 const SIZES: Readonly<Record<Name, { readonly memory: number; readonly timeout: number }>> = {
   issuer: { memory: 1024, timeout: 30 },
   revoker: { memory: 512, timeout: 60 },
   sweeper: { memory: 512, timeout: 240 },
-  // it waits for the provisioner, which may have much to do
+  // it waits for the provisioner, which may need long
   operator: { memory: 512, timeout: 300 },
 };
 
@@ -30,7 +30,7 @@ export interface LeaseFunctionsProps {
   /** Folder of the bundles. */
   readonly assets: string;
   readonly network: FunctionNetwork;
-  /** `DB_HOST`, `DB_PORT`, `SERVER_ID`, and where readers are. */
+  /** `DB_HOST`, `DB_PORT`, `SERVER_ID`, and the addresses of readers. */
   readonly address: Readonly<Record<string, string>>;
   readonly readers: ReaderAccess;
   readonly secrets: LeaseSecrets;
@@ -40,17 +40,17 @@ export interface LeaseFunctionsProps {
   readonly nameOf: (name: string) => string;
 }
 
-/** Issuer, revoker, sweeper and operator of one database, each with exactly what it needs. */
+/** Issuer, revoker, sweeper and operator of one database, each with the permissions it needs. */
 export class LeaseFunctions extends Construct {
   readonly issuer: MayflyFunction;
   readonly revoker: MayflyFunction;
   readonly sweeper: MayflyFunction;
   readonly operator: MayflyFunction;
-  /** What schedules fill and the revoker empties. */
+  /** The queue that schedules fill and the revoker empties. */
   readonly revocations: RevocationQueue;
-  /** Reads it for the revoker: for as long as there may be leases. */
+  /** The mapping that reads the queue for the revoker. It must exist while there may be leases. */
   readonly revocationMapping: EventSourceMapping;
-  /** Fires at once when it is made: the database must be ready by then. */
+  /** It fires at once when it is made, so the database must be ready before. */
   readonly sweepSchedule: Schedule;
   readonly #props: LeaseFunctionsProps;
   readonly #codes: [MayflyFunction, FunctionCode][] = [];
@@ -129,7 +129,7 @@ export class LeaseFunctions extends Construct {
     return made;
   }
 
-  /** By name: of a function that is made later. */
+  /** An ARN by name, for a function that is made later. */
   #arnOf(name: string): string {
     return Stack.of(this).formatArn({
       service: "lambda",
@@ -154,7 +154,7 @@ export class LeaseFunctions extends Construct {
     role.addToPolicy(
       new PolicyStatement({ sid: "Sweep", actions: ["lambda:InvokeFunction"], resources: [arn] }),
     );
-    // a sweep that waits for another is a sweep too many: the next one is minutes away
+    // no retries: the next sweep comes in minutes
     this.sweeper.lambda.configureAsyncInvoke({
       retryAttempts: 0,
       maxEventAge: Duration.minutes(4),
@@ -163,7 +163,7 @@ export class LeaseFunctions extends Construct {
       description: `Mayfly: sweeps ${this.#props.database}`,
       schedule: ScheduleExpression.rate(Duration.minutes(5)),
       target: {
-        // CDK's own target would let the role invoke every version and alias as well
+        // CDK's own target would also let the role invoke every version and alias
         bind: () => ({
           arn,
           role,

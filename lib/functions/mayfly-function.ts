@@ -17,7 +17,7 @@ import { Construct } from "constructs";
 import { METRIC_NAMESPACE, METRIC_SERVICE } from "../../core/metric.ts";
 import type { FunctionNetwork } from "./function-network.ts";
 
-/** What Lambda itself calls to connect a function to a VPC. EC2 scopes none of it to a resource. */
+/** Calls by which Lambda connects a function to a VPC. EC2 allows no resource in their policy. */
 const NETWORK_INTERFACES = [
   "ec2:CreateNetworkInterface",
   "ec2:DescribeNetworkInterfaces",
@@ -48,8 +48,8 @@ export interface MayflyFunctionProps {
   readonly reservedConcurrentExecutions?: number;
   readonly environment: Readonly<Record<string, string>>;
   /**
-   * Who may assume the function's role, Lambda among them.
-   * @default - Lambda alone
+   * The principals that may assume the function's role, Lambda included.
+   * @default - only Lambda
    */
   readonly assumedBy?: IPrincipal;
   /**
@@ -59,7 +59,7 @@ export interface MayflyFunctionProps {
   readonly roleName?: string | undefined;
 }
 
-/** A role that Lambda assumes and that may do nothing yet but write to one log group. */
+/** A role that Lambda assumes. It may only write to one log group. */
 export function makeFunctionRole(
   scope: Construct,
   logGroup: LogGroup,
@@ -79,7 +79,7 @@ export function makeFunctionRole(
   return role;
 }
 
-/** A log group that forgets after a month and goes with the stack. */
+/** A log group that keeps lines for a month and is deleted with the stack. */
 export const makeLogGroup = (scope: Construct, logGroupName?: string): LogGroup =>
   new LogGroup(scope, "Logs", {
     retention: RetentionDays.ONE_MONTH,
@@ -138,7 +138,7 @@ export class MayflyFunction extends Construct {
         resources: ["*"],
       }),
     );
-    // Lambda's own calls carry no source function: what Lambda may do, the code may not
+    // only the code's calls have a source function: so Lambda may do this, and the code may not
     this.role.addToPolicy(
       new PolicyStatement({
         sid: "NotFromCode",

@@ -2,7 +2,7 @@ import { Aws, Stack, Token } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 import { addressOf } from "../../core/names.ts";
 
-/** A nested stack's name is known only to CloudFormation; its path must do. */
+/** Only CloudFormation knows a nested stack's name, so this uses its path. */
 export function addressIn(scope: Construct): string {
   const { stackName } = Stack.of(scope);
   const { path } = scope.node;
@@ -21,8 +21,8 @@ export function physicalName(scope: Construct, tag: string, suffix: string): str
 const STACK_NAME_IN_ROLE = 23;
 
 /**
- * The name of the role that is made for a consumer. Roles belong to no Region, so it has the
- * Region's name in it.
+ * The name of the role that is made for a consumer. A role belongs to no Region, so its name holds
+ * the Region.
  */
 export const consumerRoleName = (stackName: string, consumer: string): string =>
   `mayfly-${stackName.slice(0, STACK_NAME_IN_ROLE)}-${consumer}-${Aws.REGION}`;

@@ -9,24 +9,24 @@ import { makeFailureQueue } from "./revocation-schedules.ts";
 
 /** Properties of RevocationQueue. */
 export interface RevocationQueueProps {
-  /** The role of the schedules: nobody else sends. */
+  /** The role of the schedules. Only this role may send. */
   readonly sender: IRole;
   /** The revoker's time limit. */
   readonly timeout: Duration;
 }
 
-/** Of the function's time limit, before a message shows again: what Lambda's guide asks for. */
+/** A message is visible again after this many time limits, as Lambda's guide recommends. */
 const VISIBILITY_FACTOR = 6;
-/** With the visibility timeout, half an hour. */
+/** Together with the visibility timeout this gives half an hour. */
 const MAX_RECEIVES = 5;
 
-/** What Lambda does with a queue as its function's role, to the last action. */
+/** Every action of Lambda on a queue, with the role of the queue's function. */
 const READING = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
 
-/** The queue between the schedules of leases and the revoker, which bounds how many of it run. */
+/** The queue between the schedules and the revoker. It limits how many revokers run at once. */
 export class RevocationQueue extends Construct {
   readonly queue: Queue;
-  /** What the revoker could not do. */
+  /** Messages that the revoker could not process. */
   readonly failed: Queue;
 
   constructor(scope: Construct, id: string, { sender, timeout }: RevocationQueueProps) {
@@ -36,7 +36,7 @@ export class RevocationQueue extends Construct {
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
       visibilityTimeout: Duration.seconds(VISIBILITY_FACTOR * timeout.toSeconds()),
-      // sweeps have revoked by then what nobody has read
+      // by then, sweeps have revoked the leases of unread messages
       retentionPeriod: Duration.days(1),
       removalPolicy: RemovalPolicy.DESTROY,
       deadLetterQueue: { queue: this.failed, maxReceiveCount: MAX_RECEIVES },
@@ -48,7 +48,7 @@ export class RevocationQueue extends Construct {
         principals: [new StarPrincipal()],
         actions: ["sqs:SendMessage"],
         resources: [this.queue.queueArn],
-        // a missing ARN is nobody's too
+        // also denies a principal without an ARN
         conditions: { StringNotEquals: { "aws:PrincipalArn": sender.roleArn } },
       }),
     );
@@ -61,7 +61,7 @@ export class RevocationQueue extends Construct {
       eventSourceArn: this.queue.queueArn,
       target: revoker.lambda,
       batchSize: MESSAGES_AT_ONCE,
-      // AWS's least, and all that may be reserved: more would be read only to be throttled
+      // AWS's minimum, and the revoker's reservation: with more, Lambda would only throttle
       maxConcurrency: CONCURRENCY.revoker,
       reportBatchItemFailures: true,
     });

@@ -5,7 +5,7 @@ import { Queue, QueueEncryption } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import type { MayflyFunction } from "./mayfly-function.ts";
 
-/** A queue for what could not be done: encrypted, TLS only, kept for two weeks. */
+/** A queue for failed work: encrypted, TLS only, messages kept for two weeks. */
 export const makeFailureQueue = (scope: Construct, id: string): Queue =>
   new Queue(scope, id, {
     encryption: QueueEncryption.SQS_MANAGED,
@@ -14,7 +14,7 @@ export const makeFailureQueue = (scope: Construct, id: string): Queue =>
     removalPolicy: RemovalPolicy.DESTROY,
   });
 
-/** A role that Scheduler assumes for the schedules of one group and no other account's. */
+/** A role that Scheduler assumes only for the schedules of one group, in this account. */
 export function makeSchedulerRole(scope: Construct, id: string, groupArn: string): Role {
   const conditions = {
     StringEquals: { "aws:SourceAccount": Stack.of(scope).account, "aws:SourceArn": groupArn },
@@ -24,12 +24,12 @@ export function makeSchedulerRole(scope: Construct, id: string, groupArn: string
   });
 }
 
-/** A UUID, the tag and "mayfly" leave that of the 64 characters which a group's name may have. */
+/** A group's name has 64 characters at most; a UUID, the tag and "mayfly" leave this many. */
 const STACK_NAME_LENGTH = 15;
 
 /**
- * A name that no other creation of the stack has, by the last part of its id: a group that a
- * deletion has kept must not be in the next one's way.
+ * A name that is new each time the stack is created, because it holds the UUID of the stack's id. A
+ * deletion may keep the group, and the next creation must not collide with it.
  */
 function groupNameOf(stack: Stack, tag: string): string {
   const { stackId, stackName } = stack;
@@ -38,7 +38,7 @@ function groupNameOf(stack: Stack, tag: string): string {
   return `mayfly-${name}${tag}-${uuid}`;
 }
 
-/** The group in which every lease has a one-time schedule, and what those schedules may do. */
+/** The group with one schedule for each lease, and the role of these schedules. */
 export class RevocationSchedules extends Construct {
   readonly groupName: string;
   readonly role: Role;
@@ -50,7 +50,7 @@ export class RevocationSchedules extends Construct {
     super(scope, id);
     const group = new ScheduleGroup(this, "Group", {
       scheduleGroupName: groupNameOf(Stack.of(this), tag),
-      // the provisioner deletes it, once it has seen every lease end
+      // the provisioner deletes it, after every lease has ended
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
     this.groupName = group.scheduleGroupName;
@@ -95,11 +95,11 @@ export class RevocationSchedules extends Construct {
   allowCompare(reader: MayflyFunction): void {
     const actions = ["scheduler:GetSchedule", "scheduler:DeleteSchedule"];
     reader.allow("CompareSchedules", actions, [this.#scheduleArns]);
-    // IAM knows no resource for this action
+    // this action has no resource in IAM
     reader.allow("ListSchedules", ["scheduler:ListSchedules"], ["*"]);
   }
 
-  /** Let a function delete the group, with every schedule in it: AWS asks for both permissions. */
+  /** Let a function delete the group and its schedules: AWS needs both permissions. */
   allowRemove(remover: MayflyFunction): void {
     remover.allow("RemoveGroup", ["scheduler:DeleteScheduleGroup"], [this.#groupArn]);
     remover.allow("RemoveSchedules", ["scheduler:DeleteSchedule"], [this.#scheduleArns]);

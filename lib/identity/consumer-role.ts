@@ -10,7 +10,7 @@ import type { Construct } from "constructs";
 import { type ParsedIdentity, pascal } from "../../config/config.ts";
 import { consumerRoleName } from "../functions/physical-names.ts";
 
-/** Who a consumer is whose role is not a sandbox's function's. */
+/** The identity of a consumer outside the sandbox. */
 export type RoleIdentity = Exclude<ParsedIdentity, { readonly kind: "sandbox" }>;
 
 /** The service that lets pods of EKS assume roles; it also tags their sessions. */
@@ -23,9 +23,9 @@ function trusted(assumedBy: string): IPrincipal {
 }
 
 /**
- * The IAM role of a consumer: the one that exists, or a new one, whose ARN is an output.
+ * The IAM role of a consumer: an existing role, or a new one with its ARN as an output.
  *
- * @param stackName of the first stack, whichever the role is in.
+ * @param stackName name of the first stack, also if the role is in another stack.
  */
 export function consumerRole(
   scope: Construct,

@@ -4,7 +4,7 @@ import type { ParsedTrust } from "../../config/config.ts";
 import { checkRoots } from "../functions/function-code.ts";
 
 /**
- * Check that functions will know whom to trust, and warn where nobody is.
+ * Check that the functions will have certificate authorities to trust. Warn about a server without TLS.
  *
  * @throws Error as checkRoots.
  */

@@ -192,7 +192,7 @@ const unexpected = (watched: Watched): readonly AlarmRule[] => [
   },
   {
     name: "foreign-roles",
-    says: "a role is named like a lease and is none",
+    says: "a role is named like a lease, but is not a lease",
     metric: watched.metric("ForeignRoles", Stats.MAXIMUM),
     above: 0,
   },
@@ -206,19 +206,19 @@ const unexpected = (watched: Watched): readonly AlarmRule[] => [
   },
   {
     name: "unknown-members",
-    says: "somebody who is not Mayfly's is a member of a dynamic role's group",
+    says: "a role that Mayfly did not make is a member of a dynamic role's group",
     metric: watched.metric("UnknownMembers", Stats.MAXIMUM),
     above: 0,
   },
   {
     name: "stray-objects",
-    says: "a group, or another role of Mayfly's, owns what a lease has made: it outlives the lease",
+    says: "a group, or another role of Mayfly's, owns an object that a lease made: it outlives the lease",
     metric: watched.metric("StrayObjects", Stats.MAXIMUM),
     above: 0,
   },
   {
     name: "restored-server",
-    says: "another server than the leases were made on has answered: all of them were revoked",
+    says: "the leases were made on another server than the one that answered: all of them were revoked",
     metric: watched.metric("ServersRestored", Stats.SUM),
     above: 0,
   },

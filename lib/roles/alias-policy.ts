@@ -16,16 +16,16 @@ const WITHOUT_POLICIES = [
 const RULE = "AliasPoliciesInRegion";
 
 const REMEDY =
-  "deploy to another Region, or write aliasUnsealed: true, and whoever has lambda:InvokeFunction on a consumer's alias can ask as that consumer";
+  "deploy to another Region, or write aliasUnsealed: true, and then anybody with lambda:InvokeFunction on a consumer's alias can ask as that consumer";
 
-/** A rule of a nested stack would be asked when resources of its parent are there already. */
+/** A rule in a nested stack would be checked too late: after resources of its parent are made. */
 function outermost(stack: Stack): Stack {
   return stack.nestedStackParent === undefined ? stack : outermost(stack.nestedStackParent);
 }
 
 /**
- * Make sure that aliases can have policies where the stack is deployed, or warn that they have none.
- * Where the Region is not known yet, CloudFormation refuses the template before it makes anything.
+ * Check that the Region has policies for aliases, or warn that the aliases will have none. If the
+ * Region is not known yet, CloudFormation refuses the template before it makes anything.
  *
  * @throws Error for a Region that is known not to have them.
  */
@@ -35,7 +35,7 @@ export function checkAliasPolicies(scope: Construct, database: string, unsealed:
   if (unsealed) {
     Annotations.of(scope).addWarningV2(
       "mayfly:alias-unsealed",
-      `aliases of ${database} have no policy (aliasUnsealed): whoever has lambda:InvokeFunction on a consumer's alias can ask as that consumer`,
+      `aliases of ${database} have no policy (aliasUnsealed): anybody with lambda:InvokeFunction on a consumer's alias can ask as that consumer`,
     );
     return;
   }

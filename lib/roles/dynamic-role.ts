@@ -16,7 +16,7 @@ import { isForeign } from "../database/secret-access.ts";
 import type { MayflyFunction } from "../functions/mayfly-function.ts";
 import { InvokePolicies } from "./invoke-policies.ts";
 
-/** Everything by which a function can be called. */
+/** Every action that invokes a function. */
 const INVOCATIONS = ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl", "lambda:InvokeAsync"];
 
 /** Properties of a DynamicRole, passed by DynamicDatabase. */
@@ -25,13 +25,13 @@ export interface DynamicRoleContext {
   readonly issuer: MayflyFunction;
   /** The issuer's physical name. */
   readonly issuerName: string;
-  /** What must be deployed before anybody can ask. */
+  /** Resources that must be deployed before a consumer can ask. */
   readonly provisioned: IDependable;
   /** Aliases have no policy of their own. */
   readonly aliasUnsealed: boolean;
-  /** Called for each grant, before it is made; throws when it is too late for one. */
+  /** Called before each grant is made; throws if it is too late for another grant. */
   readonly onGrant: (alias: string, grant: Grant, grantee: IRole) => void;
-  /** Where the grant of that alias is made, when that is not the database's own stack. */
+  /** The scope for the grant of an alias, if it is not made in the database's own stack. */
   readonly stackOf?: (alias: string) => Stack;
 }
 
@@ -39,8 +39,8 @@ export interface DynamicRoleContext {
 export class ConsumerGrant extends Construct {
   readonly aliasName: string;
   /**
-   * What the consumer invokes. Built from names, so that another stack can use it without a
-   * reference to this one.
+   * The ARN that the consumer invokes. It is built from names, so that another stack can use it
+   * without a reference to this stack.
    */
   readonly aliasArn: string;
 
@@ -62,7 +62,7 @@ export class ConsumerGrant extends Construct {
       aliasName: this.aliasName,
       version: context.issuer.lambda.currentVersion,
       description: `${consumer} may ask for ${context.roleName}`,
-      // an answer that nobody waits for is a login that nobody uses
+      // nobody waits for the answer of an asynchronous call: its login would not be used
       retryAttempts: 0,
       maxEventAge: Duration.seconds(60),
     });
@@ -88,7 +88,7 @@ export class ConsumerGrant extends Construct {
   }
 }
 
-/** Nobody but the consumer's role, whatever its own policies say. A missing ARN is nobody too. */
+/** Deny all principals but the consumer's role, also a principal without an ARN. */
 const denyOthers = (alias: Alias, roleArn: string): PolicyStatement =>
   new PolicyStatement({
     sid: "OnlyTheConsumer",
@@ -100,20 +100,20 @@ const denyOthers = (alias: Alias, roleArn: string): PolicyStatement =>
   });
 
 /**
- * A role's ARN. That of another stack's role is built from its name, where it has one: a reference
- * would keep the other stack from removing the role before this one is deployed.
+ * A role's ARN. If the role is in another stack and has a name, the ARN is built from the name: a
+ * reference would stop the other stack from removing the role before this one is deployed.
  */
 function arnIn(stack: Stack, grantee: IRole): string {
   const { defaultChild } = grantee.node;
   if (Stack.of(grantee) === stack || !(defaultChild instanceof CfnRole)) return grantee.roleArn;
   const { roleName: resourceName, path } = defaultChild;
-  // a role without a name has a token there, of nothing
+  // if the role has no name, this is a token without a value
   if (resourceName === undefined || stack.resolve(resourceName) === undefined || path !== undefined)
     return grantee.roleArn;
   return stack.formatArn({ service: "iam", region: "", resource: "role", resourceName });
 }
 
-/** Our half of what another account's role needs; the other half is a policy in its account. */
+/** The permission for another account's role. The role also needs a policy in its own account. */
 const allow = (alias: Alias, grantee: IRole): PolicyStatement =>
   new PolicyStatement({
     sid: "ForeignConsumer",
@@ -122,7 +122,7 @@ const allow = (alias: Alias, grantee: IRole): PolicyStatement =>
     resources: [alias.functionArn],
   });
 
-/** The same, where an alias has no policy of its own. */
+/** The same permission, for an alias without a policy of its own. */
 const permit = (scope: Construct, alias: Alias, grantee: IRole): CfnPermission =>
   new CfnPermission(scope, "Permission", {
     action: "lambda:InvokeFunction",
@@ -130,7 +130,7 @@ const permit = (scope: Construct, alias: Alias, grantee: IRole): CfnPermission =
     principal: grantee.roleArn,
   });
 
-/** A kind of access that can be issued: privileges, and how long and how often they are lent. */
+/** A kind of access that can be issued: privileges, lifetimes and limits. */
 export class DynamicRole extends Construct {
   readonly roleName: string;
   readonly #context: DynamicRoleContext;
@@ -149,7 +149,7 @@ export class DynamicRole extends Construct {
    * grant's `aliasArn`.
    *
    * @param name of the consumer, 1 to 16 of `[a-z0-9-]`; part of every PostgreSQL user's name.
-   * @param grantee the workload's role. Nobody else can use the grant, whatever their policies say.
+   * @param grantee the workload's role. No other role can use the grant.
    */
   addConsumer(name: string, grantee: IRole): ConsumerGrant {
     if (!CONSUMER_NAME.test(name))

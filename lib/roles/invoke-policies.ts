@@ -9,7 +9,7 @@ import { Construct } from "constructs";
 const INLINE_CHARACTERS = 5_000;
 /** IAM's limit of one managed policy is 6,144 characters, spaces not counted. */
 const MANAGED_CHARACTERS = 6_000;
-/** What a policy holds besides its ARNs. */
+/** The length of a policy without its ARNs. */
 const ENVELOPE = 120;
 /** The partition, Region and account of an ARN may be unknown; these are the longest. */
 const LONGEST_ARN_START = "arn:aws-us-gov:lambda:ap-southeast-99:123456789012:function:".length;
@@ -26,8 +26,8 @@ export interface NamedAlias {
 }
 
 /**
- * What one role may invoke: an inline policy, and managed ones when that is full. They stand beside
- * the role, in its stack, and refer to no other stack.
+ * The policies by which one role may invoke aliases: an inline policy, and managed policies when it is
+ * full. They are in the role's stack, and refer to no other stack.
  */
 export class InvokePolicies extends Construct {
   readonly #grantee: IRole;

@@ -2,13 +2,13 @@ import { createHash } from "node:crypto";
 import { NestedStack } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 
-/** Never change it: what is in one of them would move to another. */
+/** Never change it: resources would move from one nested stack to another. */
 const STACKS = 4;
 
 /**
- * Nested stacks that share what one stack cannot hold, each by its name: nothing moves from one to
- * another when others come or go. CloudFormation makes a named resource anew before it removes the
- * old one, so one that moves is refused as existing already.
+ * Nested stacks for resources that do not fit into one stack. A resource's name decides its nested
+ * stack, so that it never moves. CloudFormation would refuse a move: it makes the new resource before
+ * it removes the old one, and the name exists already.
  */
 export class NestedStacks {
   readonly #scope: Construct;

@@ -72,7 +72,7 @@ export interface RotatedSecretOptions extends RotationTimesProps, SecretStorage 
    */
   readonly usernames?: string[];
   /**
-   * The NOLOGIN role of whose privileges the users are. `alternating-users` act as it, so that what
+   * The NOLOGIN role whose privileges the users have. `alternating-users` act as it, so that what
    * one makes is the other's too.
    * @default - none; `alternating-users` needs one
    */
@@ -102,7 +102,7 @@ export interface RotatedSecretOptions extends RotationTimesProps, SecretStorage 
 /** What `DynamicDatabase.addRotatedSecret` takes. Everything else is the database's. */
 export interface AddRotatedSecretProps extends RotatedSecretOptions {
   /**
-   * The dynamic role of whose privileges the users are; not together with `ownerGroup`. Nobody acts
+   * The dynamic role whose privileges the users have; not together with `ownerGroup`. Nobody acts
    * as its group: two users who make tables need an `ownerGroup`.
    * @default - ownerGroup
    */

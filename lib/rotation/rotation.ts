@@ -14,7 +14,7 @@ import { MayflyFunction } from "../functions/mayfly-function.ts";
 const TIMEOUT = 60;
 const TIMEOUT_OF_MASTER = 300;
 
-/** Where a rotated secret's server is, and from where it is reached. */
+/** The server of a rotated secret: its address, and the network from which it is reached. */
 export interface RotationServer {
   /** Folder of the bundles. */
   readonly assets: string;
@@ -31,7 +31,7 @@ export interface RotationServer {
 export interface RotationProps {
   readonly settings: RotationSettings;
   readonly secret: ISecret;
-  /** For `alternating-users`: whose login sets the passwords. */
+  /** For `alternating-users`: the secret of the login that sets the passwords. */
   readonly adminSecret?: ISecret | undefined;
   readonly times: RotationTimes;
   readonly server: RotationServer;
@@ -41,7 +41,7 @@ export interface RotationProps {
   readonly sourceArn?: boolean | undefined;
 }
 
-/** A function of its own that rotates one secret, and when Secrets Manager calls it. */
+/** A function that rotates one secret, and the schedule by which Secrets Manager calls it. */
 export class Rotation extends Construct {
   readonly rotator: MayflyFunction;
   readonly #schedule: CfnRotationSchedule;
@@ -76,7 +76,7 @@ export class Rotation extends Construct {
       );
   }
 
-  /** Rotate only after these, and no longer when they go. */
+  /** Begin to rotate after these are made, and stop before they are removed. */
   after(...dependencies: IDependable[]): void {
     this.#schedule.node.addDependency(...dependencies);
   }
@@ -123,7 +123,7 @@ export class Rotation extends Construct {
       grantKey(this, rotator.lambda, adminSecret, ["kms:Decrypt"]);
     }
     if (settings.strategy === "master-user") this.#allowMaster(server);
-    // a replica's secret may name the replica, and RDS says whose it is
+    // a replica's secret may name the replica; RDS says which instance it replicates
     else if (settings.strategy !== "issuer-login")
       new ReaderAccess(server, {
         connections: server.network.securityGroup,

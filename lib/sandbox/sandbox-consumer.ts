@@ -29,7 +29,7 @@ export interface SandboxConsumerProps {
 
 /**
  * An application beside the sandbox's database: `examples/user-service`, which asks Mayfly for a
- * user and returns the rows it reads. A consumer as any other: only its role may use its alias.
+ * user and returns the rows it reads. Like for any consumer, only its role may use its alias.
  */
 export class SandboxConsumer extends Construct {
   readonly role: IRole;
@@ -46,7 +46,7 @@ export class SandboxConsumer extends Construct {
       timeout: Duration.seconds(30),
       environment: {},
       roleName,
-      // a sandbox is for trying out: people ask as this consumer from a shell, and the demo does
+      // people and the demo may assume this role, to ask as the consumer from a shell
       assumedBy: new CompositePrincipal(
         new ServicePrincipal("lambda.amazonaws.com"),
         new AccountRootPrincipal(),
@@ -57,7 +57,7 @@ export class SandboxConsumer extends Construct {
     this.#function.lambda.node.addDependency(sandbox.lambdaEndpoint);
   }
 
-  /** Ask through this grant. The function is there only while it may. */
+  /** Use this grant. The function depends on it. */
   askThrough(grant: ConsumerGrant): void {
     this.#function.lambda.addEnvironment("ISSUER_ALIAS", grant.aliasArn);
     this.#function.lambda.node.addDependency(grant);

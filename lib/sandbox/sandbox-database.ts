@@ -47,7 +47,7 @@ export class SandboxDatabase extends Construct {
   readonly vpc: Vpc;
   readonly instance: DatabaseInstance;
   readonly adminSecret: ISecret;
-  /** What to wait for before the database is used. */
+  /** Resources that must exist before the database is used. */
   readonly ready: readonly IDependable[];
   #lambdaEndpoint: InterfaceVpcEndpoint | undefined;
   #rdsEndpoint: InterfaceVpcEndpoint | undefined;
@@ -58,10 +58,10 @@ export class SandboxDatabase extends Construct {
       maxAzs: 2,
       natGateways: 0,
       subnetConfiguration: [{ name: "isolated", ...ISOLATED }],
-      // closing the default group takes a custom resource of CDK's; nothing here uses the group
+      // CDK needs a custom resource to close the default group; nothing here uses that group
       restrictDefaultSecurityGroup: false,
     });
-    // what the functions call; Lambda writes their logs, and CDK's framework runs outside the VPC
+    // the APIs that the functions call; Lambda writes their logs, CDK's framework is outside the VPC
     const endpoints = [
       this.#endpoint("SecretsManager", InterfaceVpcEndpointAwsService.SECRETS_MANAGER),
       this.#endpoint("Scheduler", new InterfaceVpcEndpointAwsService("scheduler")),
@@ -73,7 +73,7 @@ export class SandboxDatabase extends Construct {
     this.ready = [...endpoints, this.instance, this.#seed(props, endpoints)];
   }
 
-  /** Where the database is, as DynamicDatabase takes it. */
+  /** The database's address and network, as props of a DynamicDatabase. */
   get address(): FunctionNetworkProps &
     Pick<DynamicDatabaseProps, "host" | "serverId" | "adminSecret"> {
     const { instanceResourceId } = this.instance;
@@ -88,19 +88,19 @@ export class SandboxDatabase extends Construct {
     };
   }
 
-  /** The way to the Lambda API, by which consumers ask; made when the first needs it. */
+  /** The endpoint of the Lambda API, for consumers; made when the first consumer needs it. */
   get lambdaEndpoint(): InterfaceVpcEndpoint {
     this.#lambdaEndpoint ??= this.#endpoint("Lambda", InterfaceVpcEndpointAwsService.LAMBDA);
     return this.#lambdaEndpoint;
   }
 
-  /** The way to the RDS API, which sets the administrator's password; made when that is rotated. */
+  /** The endpoint of the RDS API; made if the administrator's password is rotated. */
   get rdsEndpoint(): InterfaceVpcEndpoint {
     this.#rdsEndpoint ??= this.#endpoint("Rds", InterfaceVpcEndpointAwsService.RDS);
     return this.#rdsEndpoint;
   }
 
-  /** In one zone: half the price, and a sandbox may be down when a zone is. */
+  /** In one zone only: that costs half, and a sandbox may fail with its zone. */
   #endpoint(id: string, service: InterfaceVpcEndpointAwsService): InterfaceVpcEndpoint {
     const subnets = { subnets: this.vpc.isolatedSubnets.slice(0, 1) };
     return this.vpc.addInterfaceEndpoint(id, { service, subnets });

@@ -59,7 +59,7 @@ const isUnder = (one: Found, other: Found): boolean => one.path.startsWith(`${ot
  * Read a cloud assembly (`cdk.out`): the stack of that id, or the only one that is under no other,
  * and the stacks under it.
  *
- * @throws Error when there is no such stack, or several and none is named.
+ * @throws Error if the stack does not exist, or if there are several and `id` names none.
  */
 export function readAssembly(folder: string, stack?: string): Assembly {
   const { artifacts } = readJson(join(folder, "manifest.json")) as {

@@ -107,7 +107,7 @@ function behind(
   if (handler !== undefined && framework.environment.USER_IS_COMPLETE_FUNCTION_ARN === undefined)
     return { framework, handler };
   throw new Error(
-    `${logicalId}: the local runner has custom resources behind CDK's Provider with an onEventHandler alone; ${type} is none`,
+    `${logicalId}: the local runner only has custom resources behind CDK's Provider with nothing but an onEventHandler; ${type} is not such a resource`,
   );
 }
 

@@ -11,7 +11,7 @@ export interface StackResourcesOptions {
   readonly name: string;
   readonly typeOf: TypeOf;
   readonly resolveSecret: (reference: SecretReference) => string;
-  /** Told what will be done to which resource next, which waits for it. */
+  /** Called before each change of a resource; the change waits for it. */
   readonly onProgress: (line: string) => void | Promise<void>;
 }
 

@@ -19,7 +19,7 @@ export interface ConfigurationToRun {
   /** @default - what MAYFLY_CONFIG names, or mayfly.config.ts */
   readonly config?: string | undefined;
   readonly schemas?: readonly SchemaFile[];
-  /** Told when a server ends and was not told to. */
+  /** Called when a server ends unexpectedly. */
   readonly onDeath: (line: string) => void;
 }
 

@@ -84,7 +84,7 @@ const administratorOf = ({ secrets }: ParsedDatabase): string =>
   Object.values(secrets).find(({ strategy }) => strategy === "master-user")?.usernames[0] ??
   ADMINISTRATOR;
 
-/** Users of secrets that exist, and those whom nobody makes. */
+/** Users of existing secrets, and users that Mayfly does not make. */
 const usersOf = ({ secrets }: ParsedDatabase): ReadonlyMap<string, string> =>
   new Map(
     Object.values(secrets)

@@ -19,7 +19,7 @@ interface GatewayOptions {
   readonly identities: Identities;
   /** By the name that requests are signed for. */
   readonly services: Readonly<Record<string, Service>>;
-  /** Told of faults of the runner itself. */
+  /** Called with each fault of the runner itself. */
   readonly onFault: (line: string) => void;
 }
 

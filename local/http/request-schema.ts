@@ -118,8 +118,8 @@ function readRest(model: object, { method, url, headers, body }: RawRequest): Se
     for (const [name, member] of Object.entries(input.getMemberSchemas())) {
       const { httpQuery, httpHeader, httpPayload } = member.getMergedTraits();
       const header = httpHeader && headers[httpHeader.toLowerCase()];
-      const asked = httpQuery && query.get(httpQuery);
-      if (asked !== undefined) members[name] = member.isListSchema() ? NOT_LOOKED_AT : asked;
+      const text = httpQuery && query.get(httpQuery);
+      if (text !== undefined) members[name] = member.isListSchema() ? NOT_LOOKED_AT : text;
       if (httpQuery !== undefined) query.delete(httpQuery);
       if (header !== undefined) members[name] = header;
       if (httpPayload) hasPayload = true;

@@ -117,7 +117,7 @@ export class Identities {
     return roles.find((role) => [role.name, role.arn, role.logicalId].includes(principal));
   }
 
-  /** As `find`. @throws Error when there is none. */
+  /** As `find`. @throws Error if it does not exist. */
   role(principal: string): Role {
     const role = this.find(principal);
     if (role !== undefined) return role;

@@ -1,6 +1,6 @@
 import type { Json } from "../cloudformation/assembly.ts";
 
-/** A policy and whose it is, for people: a role, an alias, a queue. */
+/** A policy, and the name of its owner for people: a role, an alias or a queue. */
 export interface HeldPolicy {
   readonly holder: string;
   readonly policy: Json;

@@ -74,7 +74,7 @@ export interface FunctionsOptions {
   readonly environment: () => Readonly<Record<string, string>>;
   readonly onInvoke?: OnInvoke | undefined;
   readonly onLine: (functionName: string, line: string) => void;
-  /** Told once of each function whose role may not write its logs: on AWS, there would be none. */
+  /** Called once for each function whose role may not write logs. On AWS, it would have no logs. */
   readonly onFault: (line: string) => void;
 }
 

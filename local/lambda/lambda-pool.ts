@@ -11,7 +11,7 @@ import { type ProcessLimit, throttled } from "./process-limit.ts";
 /** What becomes of an environment that gets an event: it may be killed before or after its work. */
 export type Fate = "run" | "kill-before" | "kill-after";
 
-/** Asked before a function gets an event, which waits for the answer: its name, the event's JSON. */
+/** Called with a function's name and an event's JSON before the function gets the event. */
 export type OnInvoke = (functionName: string, payload: string) => Fate | Promise<Fate>;
 
 /** What an environment serves once its version is another, or gone. */

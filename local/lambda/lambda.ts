@@ -10,7 +10,7 @@ import { policyOf } from "./lambda-function.ts";
 import type { LambdaFunctions, Target } from "./lambda-functions.ts";
 import type { Outcome } from "./lambda-instance.ts";
 
-/** A call of a function, by whomever. */
+/** A call of a function. */
 export interface InvokeRequest {
   readonly caller: Session;
   /** Name or ARN, with or without a qualifier. */
@@ -102,8 +102,8 @@ export class Lambda {
   }
 
   /**
-   * Let a principal invoke a function, or not. AWS tells strangers that they may not before it tells
-   * them that there is nothing.
+   * Let a principal invoke a function, or not. As on AWS, a principal without
+   * permission gets AccessDenied, also if the function does not exist.
    *
    * @throws AwsError as the Invoke operation does.
    */
@@ -132,7 +132,7 @@ export class Lambda {
     return lambda.pool.run(version, invocation);
   }
 
-  /** @throws AwsError when there is no such function, or its policy does not let the service. */
+  /** @throws AwsError if the function does not exist, or if its policy does not allow the service. */
   async assertCallableBy(
     service: string,
     sourceArn: string,

@@ -57,18 +57,18 @@ export class ProcessLimit {
    * @throws AwsError `TooManyRequestsException` after a minute's wait.
    */
   async run<Result>(task: () => Promise<Result>, isInner = false): Promise<Result> {
-    if (this.#hasPlace(isInner)) this.#count(isInner, 1);
+    if (this.#mayStart(isInner)) this.#count(isInner, 1);
     else await this.#waitInLine(isInner);
     try {
       return await task();
     } finally {
       this.#count(isInner, -1);
-      // inner calls first: somebody's place hangs on each
+      // inner calls first: another call waits for each of them
       for (const kind of [true, false]) this.#admit(kind);
     }
   }
 
-  #hasPlace(isInner: boolean): boolean {
+  #mayStart(isInner: boolean): boolean {
     const hasAny = this.#outerCalls + this.#innerCalls < this.#most;
     return hasAny && (isInner || this.#outerCalls < this.#mostOuter);
   }
@@ -78,11 +78,11 @@ export class ProcessLimit {
     else this.#outerCalls += change;
   }
 
-  /** Let calls of one kind go on that wait longest, as far as there are places. */
+  /** Let calls of one kind go on that wait longest, as far as the limit allows. */
   #admit(isInner: boolean): void {
     for (const each of this.#waiting) {
       if (each.isInner !== isInner) continue;
-      if (!this.#hasPlace(isInner)) return;
+      if (!this.#mayStart(isInner)) return;
       this.#count(isInner, 1);
       each.go();
     }

@@ -9,14 +9,14 @@ export const HOST = "127.0.0.1";
 /** A standby accepts `read-only connections`. */
 const READY = /ready to accept (?:read-only )?connections/;
 
-/** What a server runs from, and as whom. */
+/** How to start a server: programs, data folder, port and operating system user. */
 export interface ServerOptions {
   readonly native: string;
   readonly folder: string;
   readonly port: number;
   readonly user: ServerUser;
   readonly settings: readonly string[];
-  /** Told when a server that had started ends and nobody here asked it to. */
+  /** Called if a started server ends unexpectedly. */
   readonly onDeath?: ((line: string) => void) | undefined;
 }
 
@@ -49,9 +49,7 @@ export class Server {
     child.once("exit", (status, signal) => {
       if (this.#isEnding) return;
       const last = this.log.trimEnd().split("\n").at(-1);
-      this.#options.onDeath?.(
-        `PostgreSQL ended with ${signal ?? status}, and was not told to: ${last}`,
-      );
+      this.#options.onDeath?.(`PostgreSQL ended with ${signal ?? status}, unexpectedly: ${last}`);
     });
   }
 

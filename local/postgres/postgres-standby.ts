@@ -23,7 +23,7 @@ import { freePort, Server } from "./postgres-server.ts";
 export interface StandbyOptions {
   /** The `native` folder that the writer runs from. @default - the installed one, 18 */
   readonly binaries?: string;
-  /** Told when the server ends and was not told to. */
+  /** Called when the server ends unexpectedly. */
   readonly onDeath?: (line: string) => void;
 }
 

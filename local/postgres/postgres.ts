@@ -18,7 +18,7 @@ export interface PostgresOptions {
   readonly binaries?: string;
   /** Further settings, each `name=value`. */
   readonly settings?: readonly string[];
-  /** Told when the server ends and was not told to. */
+  /** Called when the server ends unexpectedly. */
   readonly onDeath?: (line: string) => void;
 }
 

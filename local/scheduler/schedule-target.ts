@@ -8,7 +8,7 @@ import type { Identities, Session } from "../iam/identity.ts";
 import type { Lambda } from "../lambda/lambda.ts";
 import type { Sqs } from "../sqs/sqs.ts";
 
-/** What a schedule calls, as whom, and how stubbornly. */
+/** The target of a schedule, the role that calls it, and the retries. */
 export interface ScheduleTarget {
   /** Of a function or a queue. */
   readonly arn: string;

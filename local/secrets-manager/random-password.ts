@@ -15,7 +15,7 @@ export function randomPassword(request: GetRandomPasswordRequest): string {
   ]
     .map((kind) => kind.split("").filter((each) => !request.ExcludeCharacters?.includes(each)))
     .filter((kind) => kind.length > 0);
-  // a space may be among them, and is none of the kinds that are required
+  // a space may be among them, but does not count as a required kind
   const space = request.IncludeSpace && !request.ExcludeCharacters?.includes(" ") ? [" "] : [];
   const required = (request.RequireEachIncludedType ?? true) ? kinds : [];
   const all = [...kinds.flat(), ...space];

@@ -2,7 +2,7 @@ import type { MovableClock } from "../clock.ts";
 import type { Run } from "./rotation-run.ts";
 import type { StoredSecret } from "./stored-secret.ts";
 
-/** What goes on with the rotation of one secret. */
+/** The state of the rotation of one secret. */
 export interface Activity {
   run?: Run | undefined;
   /** How often the rotation under way has failed. */
@@ -20,7 +20,7 @@ interface Watcher {
   readonly resolve: () => void;
 }
 
-/** What goes on with the rotation of all secrets, and waiting for its end. */
+/** The state of the rotation of all secrets, and ways to wait for its end. */
 export class Activities {
   readonly #all = new Map<StoredSecret, Activity>();
   #watchers: readonly Watcher[] = [];

@@ -36,7 +36,7 @@ async function configure(
 ): Promise<Created> {
   if ("HostedRotationLambda" in properties)
     throw new Error(
-      `${logicalId}: the local runner has rotation by a function of the template; HostedRotationLambda is none`,
+      `${logicalId}: the local runner only rotates with a function of the template, not with HostedRotationLambda`,
     );
   const wanted = properties as unknown as ScheduleProperties;
   const secret = store.find(wanted.SecretId);

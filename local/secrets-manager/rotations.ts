@@ -1,7 +1,7 @@
 import type { Services } from "../services.ts";
 import type { RotationAttempt } from "./secret-rotation.ts";
 
-/** The rotation of secrets, for those who watch it, and move its time. */
+/** The rotation of secrets, to watch it and to move its time. */
 export interface Rotations {
   /** Those that have ended, oldest first. */
   readonly attempts: readonly RotationAttempt[];

@@ -64,7 +64,7 @@ export class SecretStore {
     return this.#secrets.find(({ arn }) => namesSecret(id, arn));
   }
 
-  /** As `lookup`. @throws AwsError `ResourceNotFoundException` when there is none. */
+  /** As `lookup`. @throws AwsError `ResourceNotFoundException` if it does not exist. */
   find(id: string): StoredSecret {
     const secret = this.lookup(id);
     if (secret !== undefined) return secret;
@@ -75,8 +75,8 @@ export class SecretStore {
   }
 
   /**
-   * The secret, if the caller may do that with it. AWS tells strangers that they may not before it
-   * tells them that there is nothing.
+   * The secret, if the caller may do that with it. As on AWS, a caller without permission
+   * gets AccessDenied, also if the secret does not exist.
    */
   async allowed(
     caller: Session,

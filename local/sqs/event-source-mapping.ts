@@ -60,7 +60,7 @@ export class EventSourceMapping {
     this.#changed = new AbortController();
   }
 
-  /** Read no more. Resolves when what was read is worked at no longer. */
+  /** Read no more. Resolves when the function has finished with the messages that were read. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#polling;
@@ -81,7 +81,7 @@ export class EventSourceMapping {
       }
   }
 
-  /** Nothing is read for which nobody is free: it would only be hidden from others. */
+  /** Reads no message while the function is at its limit: that would only hide it from others. */
   async #pollOnce(signal: AbortSignal): Promise<void> {
     const { enabled, maximumConcurrency } = this.settings;
     const changed = AbortSignal.any([signal, this.#changed.signal]);
@@ -102,7 +102,7 @@ export class EventSourceMapping {
     this.#batches.add(work);
   }
 
-  /** Until the batch is full, or the window over. */
+  /** Gather messages until the batch is full, or the window is over. */
   async #gather(signal: AbortSignal): Promise<ReceivedMessage[]> {
     const { clock, sqs } = this.#deps;
     const { queueArn, batchSize, window } = this.settings;

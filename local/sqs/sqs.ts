@@ -90,7 +90,7 @@ export class Sqs {
     return { ref: url, attributes: { Arn: arn, QueueName: name, QueueUrl: url } };
   }
 
-  /** A queue by ARN, URL or logical id. @throws AwsError when there is none. */
+  /** A queue by ARN, URL or logical id. @throws AwsError if it does not exist. */
   find(id: string): Queue {
     const queue = this.#lookup(id);
     if (queue !== undefined) return queue;

@@ -86,7 +86,7 @@ describe("npm run local", () => {
 
     const pidFile = join(dirname(caFile), "data", "postmaster.pid");
     process.kill(Number(readFileSync(pidFile, "utf8").split("\n")[0]), "SIGKILL");
-    await says("PostgreSQL ended with SIGKILL, and was not told to");
+    await says("PostgreSQL ended with SIGKILL, unexpectedly");
 
     interrupt();
     expect(await ended).toBe(0);
