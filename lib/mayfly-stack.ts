@@ -72,6 +72,7 @@ export class MayflyStack extends Stack {
         .map(([name]) => [name, this.#databaseStack(name)]),
     );
     for (const [name, database] of Object.entries(databases)) this.#addDatabase(name, database);
+    this.#warnOfUnsaidNesting();
     if (this.databaseStacks.size > 0)
       new CfnOutput(this, "DatabaseStacks", { value: [...this.databaseStacks.keys()].join(",") });
     const stackOf = this.#consumerStacks();
@@ -81,6 +82,23 @@ export class MayflyStack extends Stack {
         const role = consumerRole(stackOf(name), name, consumer.identity, this.stackName);
         this.#addGrants(name, consumer, role);
       }
+  }
+
+  /** One more or one less could move what is deployed, which CloudFormation then refuses. */
+  #warnOfUnsaidNesting(): void {
+    const { databases, consumers, nestedStacks } = this.#props.config;
+    if (nestedStacks !== undefined) return;
+    const many = [
+      ...Object.keys(databases)
+        .filter((name) => this.#numberOfGrants(name) > MANY)
+        .map((name) => `the grants of ${name}`),
+      ...(Object.keys(consumers).length > MANY ? ["the consumers"] : []),
+    ];
+    if (many.length > 0)
+      Annotations.of(this).addWarningV2(
+        "mayfly:nested-stacks-unsaid",
+        `${many.join(" and ")} are more than ${MANY}, so they are made in nested stacks; write nestedStacks: true, and they stay there when they are fewer; or false where they are deployed without, since what is deployed cannot move`,
+      );
   }
 
   #databaseStack(name: string): Stack {

@@ -171,10 +171,15 @@ export async function findAlias(
     });
 }
 
+/** The ARN of the role that the stack made for a consumer, if it made one. */
+export const roleArnIn = (outputs: Outputs, consumer: string): string | undefined =>
+  // a stack with very many consumers has one output for all of them
+  outputs.get(`${pascal(consumer)}RoleArn`) ??
+  outputs.get("ConsumerRoleArns")?.replace("*", consumer);
+
 function roleOf(outputs: Outputs, consumer: string, { stack }: StackOptions): string {
   const output = `${pascal(consumer)}RoleArn`;
-  // a stack with very many consumers has one output for all of them
-  const arn = outputs.get(output) ?? outputs.get("ConsumerRoleArns")?.replace("*", consumer);
+  const arn = roleArnIn(outputs, consumer);
   if (arn !== undefined) return arn;
   throw new Failure(
     Exit.unavailable,

@@ -16,7 +16,7 @@ import { SANDBOX } from "../verify/sandbox-app.ts";
 import type { StackUnderTest } from "../verify/stack-under-test.ts";
 import { verifyStack } from "../verify/verify-stack.ts";
 import { Exit, Failure, wordsOf } from "./exit.ts";
-import { chosen } from "./find.ts";
+import { chosen, roleArnIn } from "./find.ts";
 import { confirm, type Io, print, say } from "./io.ts";
 import { table } from "./table.ts";
 
@@ -38,7 +38,11 @@ export interface VerifyDeps {
   readonly isAws: boolean;
   /** The account and Region of the caller's keys. */
   readonly whereAmI: () => Promise<{ readonly account: string; readonly region: string }>;
-  readonly outputsOf: (stack: string) => Promise<ReadonlyMap<string, string>>;
+  /** Of the stack, and of the database's own where it has one. */
+  readonly outputsOf: (
+    stack: string,
+    database: string | undefined,
+  ) => Promise<ReadonlyMap<string, string>>;
   readonly makeAccount: (consumerRoleArn: string | undefined, time: Time) => Promise<Account>;
   /** @throws Failure when nothing here can deploy. */
   readonly makeDeployer: (onOutput: (text: string) => void) => Deployer;
@@ -137,7 +141,7 @@ async function verifyGiven(
 ): Promise<Finished> {
   const { io, options, deps, cleanup } = all;
   const { consumer = "", role = "" } = options;
-  const outputs = await deps.outputsOf(name);
+  const outputs = await deps.outputsOf(name, options.database);
   const { stack, roleArn } = underTest(outputs, { ...options, stack: name, consumer, role });
   await askFirst(
     all,
@@ -183,7 +187,7 @@ async function verifyOwn(all: Run, time: Time, accountAndRegion: string): Promis
     }
     const took = time.now() - start;
     try {
-      const outputs = await deps.outputsOf(stackName);
+      const outputs = await deps.outputsOf(stackName, undefined);
       const { consumer, role } = deployer;
       const named = { stack: stackName, consumer, role };
       const { stack, roleArn } = underTest(outputs, named);
@@ -250,7 +254,7 @@ function underTest(
 ): { readonly stack: StackUnderTest; readonly roleArn: string } {
   const { consumer, role } = named;
   const { issuer, operator } = chosen(outputs, named);
-  const roleArn = outputs.get(`${pascal(consumer)}RoleArn`);
+  const roleArn = roleArnIn(outputs, consumer);
   if (roleArn === undefined)
     throw new Failure(
       Exit.unavailable,

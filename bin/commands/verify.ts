@@ -39,7 +39,8 @@ const systemDeps: VerifyDeps = {
     const { Account = "" } = await client.send(new GetCallerIdentityCommand({}));
     return { account: Account, region: await client.config.region() };
   },
-  outputsOf: (stack) => readOutputs({ stack }),
+  outputsOf: (stack, database) =>
+    readOutputs({ stack, ...(database !== undefined && { database }) }),
   makeAccount: async (roleArn, time) => {
     const { LambdaClient } = await import("@aws-sdk/client-lambda");
     const caller = new LambdaClient(PATIENT);

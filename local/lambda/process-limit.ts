@@ -110,7 +110,13 @@ export class ProcessLimit {
   async start(instance: LambdaInstance): Promise<void> {
     while (this.#live.size >= this.#most) await this.#endOldestIdle();
     this.#live.add(instance);
-    await instance.start();
+    try {
+      await instance.start();
+    } catch (error) {
+      // its place is free again: whoever waits for one would wait for ever
+      await this.end(instance);
+      throw error;
+    }
   }
 
   /** A process waits for its function's next event. `end` ends it for another function's sake. */

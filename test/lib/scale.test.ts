@@ -256,3 +256,24 @@ test("a role with a hundred grants has a managed policy besides its inline one",
   expect(ofType(found, "AWS::CloudFormation::Stack")).toHaveLength(4);
   expect(excessesOf([{ file: "Team", text: "", Resources: found }])).toEqual([]);
 });
+
+test("who has more than sixty consumers is told to say where they are made", () => {
+  const consumers = Object.fromEntries(
+    numbered("c", 61).map((name) => [
+      name,
+      { newRole: { assumedBy: "account" }, roles: ["one/ro"] },
+    ]),
+  );
+  const warnings = (nestedStacks?: boolean): readonly string[] => {
+    const databases = { one: { ...host, roles: { ro: role } } };
+    const config = { databases, consumers, ...(nestedStacks !== undefined && { nestedStacks }) };
+    const stack = bench.stack(config as MayflyConfig);
+    return stack.node.metadata.map(({ data }) => String(data));
+  };
+  expect(warnings()).toContainEqual(
+    expect.stringContaining(
+      "the grants of one and the consumers are more than 60, so they are made in nested stacks; write nestedStacks: true",
+    ),
+  );
+  expect(warnings(true).filter((each) => each.includes("nested stacks"))).toEqual([]);
+});

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { AccountConcurrency } from "../../local/lambda/account-concurrency.ts";
-import type { Outcome } from "../../local/lambda/lambda-instance.ts";
+import { LambdaInstance, type Outcome } from "../../local/lambda/lambda-instance.ts";
 import { type Fate, LambdaPool } from "../../local/lambda/lambda-pool.ts";
 import { ProcessLimit } from "../../local/lambda/process-limit.ts";
 
@@ -56,6 +56,19 @@ test("a hundred calls at once take turns in as many processes as there may be", 
   expect(new Set(outcomes.map(({ payload }) => payload)).size).toBe(2);
   expect(outcomes.filter(({ failed }) => failed)).toEqual([]);
   expect(limits.processes.processes).toBe(2);
+});
+
+test("a process that does not start leaves its place to the next", async () => {
+  const limits = limitsOf(1);
+  const broken = new LambdaInstance({
+    taskRoot,
+    environment: {},
+    timeoutSeconds: 1,
+    onLine: () => undefined,
+  });
+  await broken.stop();
+  await expect(limits.processes.start(broken)).rejects.toThrow("stopped while starting");
+  expect((await call(poolOf(limits))).failed).toBe(false);
 });
 
 test("functions that call others have not all of the processes", async () => {

@@ -32,11 +32,16 @@ interface Setting {
   readonly change?: Change;
   readonly deployer?: Partial<Deployer> | ((stop: () => void) => Partial<Deployer>);
   readonly typed?: string;
+  /** The outputs of a stack, and of a database that has one of its own. */
+  readonly outputs?: VerifyDeps["outputsOf"];
   /** Called with what stops the run, at each call of an account. */
   readonly onCall?: (stop: () => void, name: string) => void;
 }
 
-async function run(options: object, { change, deployer, typed, onCall }: Setting = {}) {
+async function run(
+  options: object,
+  { change, deployer, typed, outputs = async () => OUTPUTS, onCall }: Setting = {},
+) {
   const text = { out: "", err: "" };
   const done: string[] = [];
   const reports: string[] = [];
@@ -59,7 +64,7 @@ async function run(options: object, { change, deployer, typed, onCall }: Setting
     checks: CHECKS,
     isAws: true,
     whereAmI: async () => ({ account: "123456789012", region: "eu-west-1" }),
-    outputsOf: async () => OUTPUTS,
+    outputsOf: outputs,
     makeAccount: async (roleArn) => {
       if (roleArn !== undefined) assumed.push(roleArn);
       return watched;
@@ -282,6 +287,16 @@ describe("with a stack of somebody's", () => {
     expect(err).toMatch(
       /left behind: lease orders\S+ \(DatabaseUnavailableError: busy\); remove it with: mayfly revoke orders\S+ --stack Shop --assume\n/,
     );
+  });
+
+  test("a database with a stack of its own, and one of very many consumers", async () => {
+    const { VerifyRoleArn: _, ...rest } = Object.fromEntries(OUTPUTS);
+    const outputs: VerifyDeps["outputsOf"] = async (_stack, database) =>
+      database === "orders"
+        ? new Map(Object.entries({ ...rest, ConsumerRoleArns: ROLE_ARN.replace("verify", "*") }))
+        : new Map([["DatabaseStacks", "orders,other"]]);
+    const { assumed } = await run({ ...GIVEN, database: "orders" }, { outputs });
+    expect(assumed).toEqual([ROLE_ARN]);
   });
 
   test("the answer as JSON is one document", async () => {
