@@ -59,16 +59,16 @@ const sizeOf = ({ detailType, detail, resources }: BusEvent): number =>
 /** Events in their order, in batches that PutEvents takes; one that is too big for any stands alone. */
 export function batchesOf(events: readonly BusEvent[]): readonly (readonly BusEvent[])[] {
   const batches: BusEvent[][] = [];
-  let room = 0;
+  let remaining = 0;
   for (const event of events) {
     const last = batches.at(-1);
     const size = sizeOf(event);
-    if (last === undefined || last.length === MOST_ENTRIES || size > room) {
+    if (last === undefined || last.length === MOST_ENTRIES || size > remaining) {
       batches.push([event]);
-      room = MOST_BYTES - size;
+      remaining = MOST_BYTES - size;
     } else {
       last.push(event);
-      room -= size;
+      remaining -= size;
     }
   }
   return batches;

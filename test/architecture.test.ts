@@ -135,7 +135,7 @@ test("no function bundle imports development code", () => {
   expect(packages.filter((specifier) => forbidden.includes(specifier))).toEqual([]);
 });
 
-/** What only the engine's room may speak of: another engine has other words. */
+/** What only the engine's folder may speak of: another engine has other words. */
 const ENGINE_WORDS = /\b(?:oids?|sqlstate|valid until|verifiers?)\b|pg_|VALID UNTIL|roleOid/i;
 
 const neutral = sources.filter(
@@ -160,7 +160,7 @@ test("SQLSTATEs stand in one file", () => {
   expect(stray).toEqual([]);
 });
 
-/** Closing what is left anyway: whatever went wrong before is what is told. */
+/** Closing what is left anyway: what went wrong before is what is reported. */
 const CLOSINGS = /\.(?:end|query)\((?:"rollback")?\)\)?\.catch\(\(\) => \{\}\)/;
 
 test("nothing that was caught in core/ and lambda/ is dropped unread", () => {

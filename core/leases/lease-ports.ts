@@ -220,7 +220,7 @@ export interface Engine {
   /** The server that leases were made on, and the one that has answered. */
   sighting(): Promise<Sighting>;
   /** Say that leases are this server's from now on. */
-  settle(seen: ServerMark): Promise<void>;
+  recordServer(seen: ServerMark): Promise<void>;
 }
 
 /** What a sweep finds that no lease explains. */
@@ -264,7 +264,7 @@ export interface Reader {
 }
 
 /** Where a reader is; without a host, its name in receipts and why it cannot be asked. */
-export type ReaderPlace =
+export type ReaderAddress =
   | {
       readonly host: string;
       readonly port: number;

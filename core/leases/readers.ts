@@ -48,7 +48,7 @@ export async function followReaders(
 ): Promise<readonly (readonly ReaderSeen[])[]> {
   const readers = await deps.readers.list();
   const seen = await Promise.all(readers.map((reader) => follow(deps, reader, roles, awaited)));
-  return roles.map((_, place) => seen.flatMap((each) => each[place] ?? []));
+  return roles.map((_, index) => seen.flatMap((each) => each[index] ?? []));
 }
 
 /** End the sessions of roles that the writer has no more, on every server. */
@@ -60,7 +60,7 @@ export async function endEverywhere(
     endAllSessions(deps, roles),
     followReaders(deps, roles, "end"),
   ]);
-  return roles.map((_, place) => [writer[place] ?? [], readers[place] ?? []].flat());
+  return roles.map((_, index) => [writer[index] ?? [], readers[index] ?? []].flat());
 }
 
 /** The servers of which it is not known whether sessions are left there. */
@@ -72,7 +72,7 @@ export const unseenIn = (seen: readonly Seen[]): string[] =>
 /** One role on one reader, from look to look. */
 interface Followed {
   readonly role: Incarnate;
-  readonly place: number;
+  readonly index: number;
   rounds: number;
   seen: ReaderSeen;
 }
@@ -85,9 +85,9 @@ async function follow(
 ): Promise<readonly ReaderSeen[]> {
   const { server } = reader;
   const all = roles.map(
-    (role, place): Followed => ({
+    (role, index): Followed => ({
       role,
-      place,
+      index,
       rounds: 0,
       seen: { server, ended: 0, remaining: 0, latchSeen: false },
     }),

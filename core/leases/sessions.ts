@@ -26,15 +26,15 @@ export async function endAllSessions(
   roles: readonly Incarnate[],
 ): Promise<readonly SessionsEnded[]> {
   const seen: SessionsEnded[] = [];
-  let open = roles.map((role, place) => ({ role, place }));
+  let open = roles.map((role, index) => ({ role, index }));
   for (let left = ATTEMPTS; left > 0 && open.length > 0; left--) {
     const round = await engine.endSessions(open.map(({ role }) => role));
     const again: typeof open = [];
     for (const [i, each] of open.entries()) {
       const found = round[i];
       if (found === undefined) throw new Error("the engine has not answered for every role");
-      const before = seen[each.place];
-      seen[each.place] = {
+      const before = seen[each.index];
+      seen[each.index] = {
         ...found,
         ended: (before?.ended ?? 0) + found.ended,
         ...bothSeen(before?.who, found.who),

@@ -29,7 +29,10 @@ export function refuseOtherSecrets(id: string, arn: string): void {
  * @throws ConfigError when the secret is not to be rotated; InvalidRequestError for a version that is
  *   not the pending one.
  */
-export function passGate(secret: SecretDescription, { token }: RotationRequest): "run" | "done" {
+export function checkRequest(
+  secret: SecretDescription,
+  { token }: RotationRequest,
+): "run" | "done" {
   const { arn, versions } = secret;
   if (secret.owningService !== undefined)
     throw new ConfigError(

@@ -34,7 +34,7 @@ export async function createSecret(deps: RotationDeps, request: RotationRequest)
   if ((await readPending(deps, request, current)) !== undefined) return;
   await tryQueries(deps, current);
   const username = nextUsername(settings, current.username);
-  if (settings.strategy === "issuer-login") await needTurn(deps, id, username);
+  if (settings.strategy === "issuer-login") await requireOwnLogin(deps, id, username);
   const password = newPassword(policyOf(deps), random);
   const value = { ...current.whole, username, password };
   refuseTooLong(id, value);
@@ -69,7 +69,7 @@ const policyOf = ({ settings }: RotationDeps): PasswordPolicy =>
     : settings.password;
 
 /** @throws ConfigError when the login of the next turn is not the previous version's. */
-async function needTurn(deps: RotationDeps, id: string, username: string): Promise<void> {
+async function requireOwnLogin(deps: RotationDeps, id: string, username: string): Promise<void> {
   if ((await readPrevious(deps, id, username)) !== undefined) return;
   throw new ConfigError(
     `secret ${id} (AWSPREVIOUS) does not hold ${username}, which alone may change its password; have the provisioner write it: mayfly converge`,

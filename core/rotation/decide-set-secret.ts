@@ -12,7 +12,7 @@ export type NextAction =
   | { readonly kind: "log in"; readonly as: Label }
   /** In the session that was let in last. */
   | { readonly kind: "set own password" }
-  | { readonly kind: "converge turn" }
+  | { readonly kind: "converge next user" }
   | { readonly kind: "ask RDS" }
   | { readonly kind: "done" }
   | { readonly kind: "give up" };
@@ -20,14 +20,14 @@ export type NextAction =
 interface Plan {
   /** Whose login may set the password, in the order in which they are tried. */
   readonly through: readonly Label[];
-  readonly act: NextAction["kind"] & ("set own password" | "converge turn" | "ask RDS");
+  readonly act: NextAction["kind"] & ("set own password" | "converge next user" | "ask RDS");
 }
 
 const PLANS: Readonly<Record<RotationStrategy, Plan>> = {
   "single-user": { through: ["current", "previous"], act: "set own password" },
   // the user of the next turn is not the current one: only its own last login can change it
   "issuer-login": { through: ["previous"], act: "set own password" },
-  "alternating-users": { through: ["current"], act: "converge turn" },
+  "alternating-users": { through: ["current"], act: "converge next user" },
   "master-user": { through: [], act: "ask RDS" },
 };
 

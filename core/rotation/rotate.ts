@@ -1,5 +1,5 @@
 import { MayflyError, withSubject } from "../errors.ts";
-import { passGate, refuseOtherSecrets } from "./check-request.ts";
+import { checkRequest, refuseOtherSecrets } from "./check-request.ts";
 import { createSecret } from "./create-secret.ts";
 import { dropPendingLabel, finishSecret } from "./finish-secret.ts";
 import type { SecretDescription } from "./rotation-ports.ts";
@@ -62,7 +62,7 @@ export async function rotate(
     const secret = await deps.secrets.describe(secretId);
     // a name says less than an ARN: Secrets Manager tells whose it is
     refuseOtherSecrets(secret.arn, deps.secretArn);
-    if (passGate(secret, request) === "done") {
+    if (checkRequest(secret, request) === "done") {
       if (step === "finishSecret") await dropPendingLabel(deps, request, secret);
       return { step, secretId, outcome: "current already" };
     }

@@ -64,7 +64,7 @@ export interface RotationServers {
 }
 
 /** One of two users that take turns, as it is to be. */
-export interface TurnUser {
+export interface NextUser {
   readonly username: string;
   /** Its new password. */
   readonly password: Secret;
@@ -89,7 +89,7 @@ export interface Comparison {
 }
 
 /** What one of two users may do that the other may not, in words. */
-export interface Likeness {
+export interface UserDifferences {
   readonly differences: readonly string[];
   /** By the word of somebody who has no say over the application's objects. */
   readonly foreign: readonly string[];
@@ -111,10 +111,10 @@ export interface RotationSession {
    *
    * @returns what was changed besides the password: names, no values.
    */
-  convergeTurn(user: TurnUser): Promise<readonly string[]>;
+  convergeNextUser(user: NextUser): Promise<readonly string[]>;
   /** The role whose privileges the session has. */
   actsAs(): Promise<string>;
-  compareUsers(comparison: Comparison): Promise<Likeness>;
+  compareUsers(comparison: Comparison): Promise<UserDifferences>;
   /** Run each in a transaction that is rolled back. @throws ConfigError naming the first that fails. */
   tryQueries(queries: readonly string[]): Promise<void>;
   end(): Promise<void>;

@@ -39,8 +39,8 @@ export async function setSecret(deps: RotationDeps, request: RotationRequest): P
       const next = decideSetSecret(strategy, heard);
       if (next.kind === "done") return {};
       if (next.kind === "give up") throw lockedOut(deps, id, heard);
-      if (next.kind === "converge turn")
-        return { changed: await convergeTurn(deps, id, { current, pending }) };
+      if (next.kind === "converge next user")
+        return { changed: await convergeNextUser(deps, id, { current, pending }) };
       const [session] = sessions.slice(-1);
       if (next.kind === "ask RDS") {
         await askRds(deps, id, pending);
@@ -68,7 +68,7 @@ export async function setSecret(deps: RotationDeps, request: RotationRequest): P
 }
 
 /** The administrator's errand: the current user was let in, so it is no stranger's. */
-async function convergeTurn(
+async function convergeNextUser(
   deps: RotationDeps,
   id: string,
   { current, pending }: { readonly current: DatabaseSecret; readonly pending: DatabaseSecret },
@@ -76,7 +76,7 @@ async function convergeTurn(
   const { settings } = deps;
   const session = await administratorSession(deps, id, current);
   try {
-    return await session.convergeTurn({
+    return await session.convergeNextUser({
       username: pending.username,
       password: pending.password,
       group: settings.group ?? "",

@@ -55,12 +55,12 @@ export async function readCurrent(deps: RotationDeps, id: string): Promise<Datab
     throw new ConfigError(
       `secret ${id} (${AWSCURRENT}) holds the username "${current.username}", and its function was deployed for ${usernames.join(" and ")}; correct the secret, or the usernames of "${secret}" in the configuration, and deploy again`,
     );
-  await checkPlace(deps, id, current);
+  await checkAddress(deps, id, current);
   return current;
 }
 
 /** @throws ConfigError for a secret that names another server than the function was deployed for. */
-async function checkPlace(deps: RotationDeps, id: string, secret: DatabaseSecret): Promise<void> {
+async function checkAddress(deps: RotationDeps, id: string, secret: DatabaseSecret): Promise<void> {
   const { server, rds } = deps;
   if (sameHost(secret.host, server.host)) {
     if (secret.port === server.port) return;

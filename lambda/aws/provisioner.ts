@@ -5,7 +5,7 @@ import type { ConvergeReport } from "../../core/provisioning/report.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 
 /** How to reach the provisioner function. */
-export interface ProvisionerPlace {
+export interface ProvisionerTarget {
   readonly functionArn: string;
   readonly region: string;
   /** How long to wait for its answer. Unit: milliseconds. */
@@ -35,7 +35,7 @@ class Relayed extends MayflyError {
  */
 export const provisionerFunction = (
   client: Pick<LambdaClient, "send">,
-  { functionArn, region, patience }: ProvisionerPlace,
+  { functionArn, region, patience }: ProvisionerTarget,
 ): Provisioner => ({
   converge: async () => {
     const command = new InvokeCommand({

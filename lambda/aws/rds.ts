@@ -5,7 +5,7 @@ import {
   type RDSClient,
 } from "@aws-sdk/client-rds";
 import { ConfigError, UnavailableError } from "../../core/errors.ts";
-import type { ReaderPlace } from "../../core/leases/lease-ports.ts";
+import type { ReaderAddress } from "../../core/leases/lease-ports.ts";
 import { type Instant, plus, seconds, type Time } from "../../core/time.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 
@@ -29,9 +29,9 @@ const LEVELS = 3;
 const AVAILABLE = "available";
 
 /** The readers as RDS lists them, at most 10 seconds old. Never rejects. */
-export function rdsReaders(deps: RdsReadersDeps): () => Promise<readonly ReaderPlace[]> {
+export function rdsReaders(deps: RdsReadersDeps): () => Promise<readonly ReaderAddress[]> {
   let known:
-    | { readonly until: Instant; readonly list: Promise<readonly ReaderPlace[]> }
+    | { readonly until: Instant; readonly list: Promise<readonly ReaderAddress[]> }
     | undefined;
   return () => {
     const now = deps.time.now();
@@ -41,7 +41,7 @@ export function rdsReaders(deps: RdsReadersDeps): () => Promise<readonly ReaderP
   };
 }
 
-async function listed(deps: RdsReadersDeps): Promise<readonly ReaderPlace[]> {
+async function listed(deps: RdsReadersDeps): Promise<readonly ReaderAddress[]> {
   try {
     return await findReaders(deps);
   } catch (error) {
@@ -60,13 +60,13 @@ export const nameOf = (source: ReaderSource): string =>
   "cluster" in source ? `cluster ${source.cluster}` : `instance ${source.instance}`;
 
 /** The readers as RDS lists them now. Rejects with the SDK's error. */
-export const findReaders = (deps: Finding): Promise<readonly ReaderPlace[]> =>
+export const findReaders = (deps: Finding): Promise<readonly ReaderAddress[]> =>
   "cluster" in deps.source
     ? ofCluster(deps, deps.source.cluster)
     : ofInstance(deps, deps.source.instance);
 
 /** Every member but the writer, and what replicates from the cluster. */
-async function ofCluster(deps: Finding, id: string): Promise<readonly ReaderPlace[]> {
+async function ofCluster(deps: Finding, id: string): Promise<readonly ReaderAddress[]> {
   const { DBClusters = [] } = await deps.client.send(
     new DescribeDBClustersCommand({ DBClusterIdentifier: id }),
   );
@@ -76,7 +76,7 @@ async function ofCluster(deps: Finding, id: string): Promise<readonly ReaderPlac
   return withReplicas(deps, [...names, ...ReadReplicaIdentifiers], LEVELS);
 }
 
-async function ofInstance(deps: Finding, id: string): Promise<readonly ReaderPlace[]> {
+async function ofInstance(deps: Finding, id: string): Promise<readonly ReaderAddress[]> {
   const { DBInstances = [] } = await deps.client.send(
     new DescribeDBInstancesCommand({ DBInstanceIdentifier: id }),
   );
@@ -88,7 +88,7 @@ async function withReplicas(
   deps: Finding,
   names: readonly string[],
   levels: number,
-): Promise<readonly ReaderPlace[]> {
+): Promise<readonly ReaderAddress[]> {
   const wanted = names.filter((name) => !isGiven(deps, name));
   const here = wanted.filter((name) => !name.startsWith("arn:"));
   if (wanted.length === 0) return [];
@@ -129,7 +129,7 @@ const isGiven = ({ fixedHosts }: Finding, nameOrArn: string): boolean =>
   fixedHosts.some((host) => host.startsWith(`${nameIn(nameOrArn)}.`));
 
 /** Without an endpoint nobody can log in yet; what it replays later may be older than a latch. */
-function readerOf(instance: DBInstance): ReaderPlace {
+function readerOf(instance: DBInstance): ReaderAddress {
   const { DBInstanceIdentifier: name = "", DBInstanceStatus: status, Endpoint } = instance;
   const { Address: host, Port: port } = Endpoint ?? {};
   if (host !== undefined && port !== undefined)
@@ -143,7 +143,7 @@ function readerOf(instance: DBInstance): ReaderPlace {
   };
 }
 
-const notShown = (nameOrArn: string): ReaderPlace => ({
+const notShown = (nameOrArn: string): ReaderAddress => ({
   server: nameIn(nameOrArn),
   error: new ConfigError(
     `reader ${nameOrArn} is not shown by RDS as an instance of this Region; name its endpoint in the database's readers`,

@@ -21,7 +21,7 @@ import { composeReaders } from "./compose-readers.ts";
 import { countExhaustion } from "./count-exhaustion.ts";
 import type { CustomResourceEvent } from "./custom-resource.ts";
 import { type Environment, required, rotatedSecretsIn } from "./environment.ts";
-import { placeIn } from "./server-address.ts";
+import { serverAddress } from "./server-address.ts";
 import { systemTime as time } from "./system-time.ts";
 import type { LambdaTelemetry } from "./telemetry.ts";
 
@@ -45,7 +45,7 @@ export function composeProvisioner(
     "SCHEDULE_GROUP",
     "SERVER_ID",
   ]);
-  const place = placeIn(env);
+  const server = serverAddress(env);
   const deps: ProvisionDeps = {
     secrets: secretsManager(new SecretsManagerClient()),
     adminSecret: set.ADMIN_SECRET_ARN,
@@ -53,13 +53,13 @@ export function composeProvisioner(
     janitorSecret: set.JANITOR_SECRET_ARN,
     rotatedSecrets: rotatedSecretsIn(env),
     scheduleGroup: scheduleGroup(new SchedulerClient(AWS_BOUNDS), set.SCHEDULE_GROUP),
-    place,
+    server,
     serverId: set.SERVER_ID,
     time,
     readers: (login, plan) =>
       composeReaders(env, {
         login,
-        ssl: (host) => tlsOptions(host, plan, place),
+        ssl: (host) => tlsOptions(host, plan, server),
         open: (to) => connect(to, READER_LIMITS),
         tag: plan.tag,
         time,
@@ -80,7 +80,7 @@ export function composeProvisioner(
       end();
     }
   };
-  const told = <T extends Changes>(changes: T): T => {
+  const counted = <T extends Changes>(changes: T): T => {
     telemetry.measure("ProvisioningChanges", totalOf(changes));
     return changes;
   };
@@ -90,7 +90,7 @@ export function composeProvisioner(
       const plan = parseProvisionPlan(ResourceProperties.Plan);
       const stack = { id, resource };
       if (RequestType === "Delete") await counting(plan, () => makeRemove(deps)(plan, stack));
-      else told(await counting(plan, () => makeProvision(deps)(plan, stack)));
+      else counted(await counting(plan, () => makeProvision(deps)(plan, stack)));
     },
     converge: async (event) => {
       const fields = fieldsOf(event);
@@ -98,7 +98,7 @@ export function composeProvisioner(
       const { STACK_ID, LAMBDA_TASK_ROOT } = required(env, ["STACK_ID", "LAMBDA_TASK_ROOT"]);
       const text = readFileSync(join(LAMBDA_TASK_ROOT, "plan.json"), "utf8");
       const plan = parseProvisionPlan(text, "plan.json");
-      return told(await counting(plan, () => makeConverge(deps)(plan, STACK_ID)));
+      return counted(await counting(plan, () => makeConverge(deps)(plan, STACK_ID)));
     },
   };
 }

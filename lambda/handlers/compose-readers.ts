@@ -1,5 +1,5 @@
 import { RDSClient } from "@aws-sdk/client-rds";
-import type { ReaderPlace } from "../../core/leases/lease-ports.ts";
+import type { ReaderAddress } from "../../core/leases/lease-ports.ts";
 import type { Time } from "../../core/time.ts";
 import { AWS_BOUNDS } from "../aws/bounds.ts";
 import { rdsReaders } from "../aws/rds.ts";
@@ -31,18 +31,18 @@ export function composeReaders(env: Environment, deps: ComposeReadersDeps): Read
   if (fixed.length === 0 && source === undefined) return { ...NO_READERS, close: async () => {} };
   return readerConnections({
     ...deps,
-    places: placesOf(fixed, source, deps.time),
+    addresses: addressesOf(fixed, source, deps.time),
     random: Math.random,
   });
 }
 
-type Fixed = Extract<ReaderPlace, { host: string }>;
+type Fixed = Extract<ReaderAddress, { host: string }>;
 
-function placesOf(
+function addressesOf(
   fixed: readonly Fixed[],
   source: ReturnType<typeof sourceIn>,
   time: Time,
-): () => Promise<readonly ReaderPlace[]> {
+): () => Promise<readonly ReaderAddress[]> {
   if (source === undefined) return async () => fixed;
   const fixedHosts = fixed.map(({ host }) => host);
   const listed = rdsReaders({ client: new RDSClient(AWS_BOUNDS), source, fixedHosts, time });

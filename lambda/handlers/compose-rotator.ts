@@ -34,14 +34,14 @@ export function composeRotator(
   countExhaustion(settings.database);
   if (settings.tls === "plaintext")
     logger.warn("connections to the database are not encrypted: the configuration says plaintext");
-  const place = { region: set.AWS_REGION, folder: set.LAMBDA_TASK_ROOT };
+  const shipped = { region: set.AWS_REGION, folder: set.LAMBDA_TASK_ROOT };
   const deps: RotationDeps = {
     settings,
     secretArn: set.SECRET_ARN,
     ...(env.MASTER_SECRET_ARN && { masterArn: env.MASTER_SECRET_ARN }),
     server: { host: set.DB_HOST, port: Number(set.DB_PORT) },
     secrets: rotationSecrets(new SecretsManagerClient(AWS_BOUNDS)),
-    servers: rotationServers((host) => tlsOptions(host, settings, place)),
+    servers: rotationServers((host) => tlsOptions(host, settings, shipped)),
     rds: rotationRds({
       client: new RDSClient(AWS_BOUNDS),
       source: sourceIn(env),

@@ -2,12 +2,12 @@ import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { secretsManager } from "../aws/secrets.ts";
 import { makeSeed, parseSeedRequest } from "../postgres/provisioning/seed-sandbox.ts";
 import { type Environment, required } from "./environment.ts";
-import { placeIn } from "./server-address.ts";
+import { serverAddress } from "./server-address.ts";
 
 /** The sandbox's seeder, made from a function's environment. Takes the resource's properties. */
 export function composeSeeder(env: Environment) {
   const { ADMIN_SECRET_ARN: adminSecret } = required(env, ["ADMIN_SECRET_ARN"]);
   const secrets = secretsManager(new SecretsManagerClient());
-  const seed = makeSeed({ secrets, adminSecret, place: placeIn(env) });
+  const seed = makeSeed({ secrets, adminSecret, server: serverAddress(env) });
   return (properties: unknown): Promise<void> => seed(parseSeedRequest(properties));
 }

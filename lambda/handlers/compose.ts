@@ -83,8 +83,8 @@ export function compose(env: Environment): Composition {
   const secrets = secretsManager(new SecretsManagerClient(AWS_BOUNDS));
   const host = set.DB_HOST;
   const port = Number(set.DB_PORT);
-  const place = { region: set.AWS_REGION, folder: set.LAMBDA_TASK_ROOT };
-  const ssl = (to: string): ReturnType<typeof tlsOptions> => tlsOptions(to, deployment, place);
+  const shipped = { region: set.AWS_REGION, folder: set.LAMBDA_TASK_ROOT };
+  const ssl = (to: string): ReturnType<typeof tlsOptions> => tlsOptions(to, deployment, shipped);
   const server = { secrets, host, port, ssl: () => ssl(host) };
   const login = ownLogin({
     ...server,

@@ -1,8 +1,8 @@
-import type { ServerPlace } from "../postgres/provisioning/admin-login.ts";
+import type { ServerAddress } from "../postgres/provisioning/admin-login.ts";
 import { type Environment, required } from "./environment.ts";
 
 /** Where the administrator logs in, from a function's environment. */
-export function placeIn(env: Environment): ServerPlace {
+export function serverAddress(env: Environment): ServerAddress {
   const set = required(env, ["DB_HOST", "DB_PORT", "AWS_REGION", "LAMBDA_TASK_ROOT"]);
   return {
     host: set.DB_HOST,

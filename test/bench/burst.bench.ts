@@ -161,11 +161,15 @@ test(`${COUNT} leases that end in the same second`, async () => {
   };
   const since = (): number => (Date.now() - second * 1_000) / 1_000;
   const gone = await reached("roles are left", since, async () => (await roles()) === 0);
-  const told = (): readonly Line[] =>
+  const receiptLines = (): readonly Line[] =>
     revokerLines().filter(({ message }) => message === "lease.revoked");
-  const receipts = await reached("receipts are missing", since, () => told().length >= COUNT);
+  const receipts = await reached(
+    "receipts are missing",
+    since,
+    () => receiptLines().length >= COUNT,
+  );
   const empty = await reached("messages are left", since, () => queued() === 0);
-  const lines = told();
+  const lines = receiptLines();
   const lags = lines.map(({ receipt }) => Date.parse(receipt?.droppedAt ?? "") / 1_000 - second);
   const calls = new Set(revokerLines().map((line) => line.function_request_id)).size;
   // where two revokers met at a lease, one dropped it, and the other may have ended its session

@@ -52,7 +52,7 @@ let verifier: string;
 let cheap: string;
 const open: pg.Client[] = [];
 
-// a server each: what one leaves behind would slow the next, and its issuer roles are strangers there
+// a server each: what one leaves behind would slow the next, and its issuer roles are unknown there
 beforeEach(async () => {
   own = await startCluster(["max_connections=300"]);
   verifier = await scramVerifier(new Secret("bench"));
@@ -69,13 +69,13 @@ async function clients(login: Login, count: number): Promise<readonly pg.Client[
   return made;
 }
 
-const room = { maxLeases: 30_000, maxLeasesPerConsumer: 30_000 };
+const limits = { maxLeases: 30_000, maxLeasesPerConsumer: 30_000 };
 
 async function ofToday(): Promise<Way> {
   const database = await provisioned({
     cluster: own.cluster,
     shards: SHARDS,
-    limits: room,
+    limits,
     loginConnectionLimit: 50,
   });
   const { tag } = database;
@@ -187,14 +187,14 @@ async function bare(database: TestDatabase): Promise<Way> {
     shards.map(async (shard) => (await clients(database.as(shard, "bench", "mayfly"), 1))[0]),
   );
   let n = 0;
-  let turn = 0;
+  let next = 0;
   const nameOf = (): string => `bare_${tag}_readonly_user-service_00000000${random()}`;
   return {
     name: "bare",
     live: 0,
     issue: async () => {
       const name = nameOf();
-      await connections[turn++ % SHARDS]?.query(
+      await connections[next++ % SHARDS]?.query(
         `create role "${name}" login connection limit 20 password '${verifier}' valid until '2099-01-01';
          grant "${group}" to "${name}" with inherit true, set false;
          comment on role "${name}" is '{"v":1,"issued":1764000000000,"max":4764000000000}'`,
@@ -252,7 +252,7 @@ test("what an issue takes, one at a time and eight at once, at 100 and at 10,000
 });
 
 test("a stack made a minute ago: the 1,500th issue beside the 50th", async () => {
-  const database = await provisioned({ cluster: own.cluster, shards: SHARDS, limits: room });
+  const database = await provisioned({ cluster: own.cluster, shards: SHARDS, limits });
   const issuer = issuerOn(database);
   const times: number[] = [];
   for (let n = 0; n < 1_520; n++) times.push(await timed(() => issuer.issue()));
@@ -311,7 +311,7 @@ test.each([1_000, 5_000])("%i leases that end in the same second", async (count)
   const database = await provisioned({
     cluster: own.cluster,
     shards: SHARDS,
-    limits: room,
+    limits,
     loginConnectionLimit: 50,
   });
   const issuer: Issuer = issuerOn(database);

@@ -6,7 +6,7 @@ import { formatLeaseName } from "../../core/leases/lease-name.ts";
 import { type SweepReport, sweep } from "../../core/leases/operation/sweep.ts";
 import { groupRoleName, issuerRoleName } from "../../core/names.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
-import { asked } from "../support/evidence.ts";
+import { firstRow } from "../support/evidence.ts";
 import { type Issuer, issuerOn } from "../support/leases.ts";
 import { provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
 
@@ -22,8 +22,8 @@ let instance: Issuer;
 
 beforeAll(async () => {
   own = await startCluster();
-  const room = { maxLeases: 2 * COUNT, maxLeasesPerConsumer: 2 * COUNT };
-  database = await provisioned({ cluster: own.cluster, shards: SHARDS, limits: room });
+  const limits = { maxLeases: 2 * COUNT, maxLeasesPerConsumer: 2 * COUNT };
+  database = await provisioned({ cluster: own.cluster, shards: SHARDS, limits });
   instance = issuerOn(database);
   for (let shard = 0; shard < SHARDS; shard++) await fill(shard);
   await runAs(database.superuser(), "analyze");
@@ -65,7 +65,7 @@ async function fill(shard: number): Promise<void> {
 
 /** Processor time of the server's process behind the warm connection. Unit: milliseconds. */
 async function cpu(): Promise<number> {
-  const { pid } = await asked(
+  const { pid } = await firstRow(
     database,
     `select pid from pg_stat_activity where usename like 'mf\\_${database.tag}\\_login\\__'`,
   );

@@ -28,9 +28,9 @@ test("the shipped configuration has no problem", async () => {
 });
 
 test("every problem of a configuration is told, and the status is 78", async () => {
-  const told = { status: 78, out: "", err: `mayfly: ${[WRONG, ...PROBLEMS].join("\n")}\n` };
-  expect(await mayfly(["config", "check", WRONG])).toMatchObject(told);
-  expect(await mayfly(["config", "check"], { MAYFLY_CONFIG: WRONG })).toMatchObject(told);
+  const expected = { status: 78, out: "", err: `mayfly: ${[WRONG, ...PROBLEMS].join("\n")}\n` };
+  expect(await mayfly(["config", "check", WRONG])).toMatchObject(expected);
+  expect(await mayfly(["config", "check"], { MAYFLY_CONFIG: WRONG })).toMatchObject(expected);
 });
 
 test("as JSON the problems are data, and still words", async () => {

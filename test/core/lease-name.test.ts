@@ -146,8 +146,8 @@ describe("a lease's name", () => {
         fc.constantFrom(...Array.from("'\"\\;$\0\n /A.~%é")),
         (name, at, sign) => {
           const whole = formatLeaseName(name);
-          const place = at % whole.length;
-          expect(parseLeaseName(whole.slice(0, place) + sign + whole.slice(place + 1))).toBe(
+          const index = at % whole.length;
+          expect(parseLeaseName(whole.slice(0, index) + sign + whole.slice(index + 1))).toBe(
             undefined,
           );
         },

@@ -45,19 +45,19 @@ function reader(...looks: (ReaderLook | Error)[]) {
 /** One reader whose answers follow from the role and the number of calls before. */
 function readerThat(answer: (role: Incarnate, round: number) => ReaderLook) {
   let calls = 0;
-  const asked: string[][] = [];
+  const seen: string[][] = [];
   const one: Reader = {
     server: "r:5432",
     look: async (roles) => {
       const round = calls++;
-      asked.push(roles.map(({ username }) => username));
+      seen.push(roles.map(({ username }) => username));
       return roles.map((role) => answer(role, round));
     },
     countSessions: async (role) => answer(role, calls++).remaining,
     sessionsWithoutRole: async () => [],
   };
   const readers: Readers = { list: async () => [one] };
-  return { readers, asked, calls: () => calls };
+  return { readers, seen, calls: () => calls };
 }
 
 test.each<[string, Partial<ReaderLook>, Awaited, ReturnType<typeof decideLook>]>([
@@ -101,7 +101,7 @@ test("several roles are looked at together, each until it is done, and answered 
     [{ server: "r:5432", ended: 0, remaining: 0, latchSeen: true }],
     [{ server: "r:5432", ended: 0, remaining: 1, latchSeen: true }],
   ]);
-  expect(one.asked.slice(0, 4)).toEqual([
+  expect(one.seen.slice(0, 4)).toEqual([
     ["slow", "quick", "stuck"],
     ["slow", "stuck"],
     ["slow", "stuck"],

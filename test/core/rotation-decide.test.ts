@@ -34,7 +34,7 @@ const TABLE: Readonly<Record<RotationStrategy, readonly Row[]>> = {
     ["?", "*", "*", "log in as pending"],
     ["+", "*", "*", "done"],
     ["-", "?", "*", "log in as current"],
-    ["-", "+", "*", "converge turn"],
+    ["-", "+", "*", "converge next user"],
     ["-", "-", "*", "give up"],
   ],
   "master-user": [
@@ -129,7 +129,7 @@ describe("setSecret on any server, by any strategy,", () => {
 
   test("has others change a user only after the current one was let in", () => {
     everywhere(({ end, heard }) => {
-      fc.pre(end === "converge turn");
+      fc.pre(end === "converge next user");
       expect([heard.pending, heard.current]).toEqual([{ refused: "28P01" }, "accepted"]);
     });
   });

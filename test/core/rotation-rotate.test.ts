@@ -13,13 +13,13 @@ const TOKEN = "11111111-1111-4111-8111-111111111111";
 
 /** Deps of which a description of the secret alone can be used, and what was asked. */
 function deps(arnOf: (id: string) => string) {
-  const asked: string[] = [];
+  const described: string[] = [];
   const forbidden = (what: string) => async () => {
     throw new Error(`${what} was used`);
   };
   const secrets: RotationSecrets = {
     describe: async (id) => {
-      asked.push(id);
+      described.push(id);
       return { arn: arnOf(id), tags: new Map(), versions: new Map([[TOKEN, ["AWSCURRENT"]]]) };
     },
     getSecret: forbidden("getSecret"),
@@ -50,24 +50,24 @@ function deps(arnOf: (id: string) => string) {
     telemetry: { audit: () => {} },
     time: { now: () => 0 as Instant, wait: async () => {} },
   };
-  return { given, asked };
+  return { given, described };
 }
 
 test.each(ROTATION_STEPS)("%s of another secret asks nothing of anybody", async (step) => {
-  const { given, asked } = deps((id) => id);
+  const { given, described } = deps((id) => id);
   const request = { step, secretId: ARN.replace("orders", "others"), token: TOKEN };
   await expect(rotate(given, request)).rejects.toThrow(NotAllowedError);
-  expect(asked).toEqual([]);
+  expect(described).toEqual([]);
 });
 
 test.each(ROTATION_STEPS)(
   "%s by a name that turns out to be another secret's stops there",
   async (step) => {
-    const { given, asked } = deps(() => ARN.replace("AbCdEf", "XyZxYz"));
+    const { given, described } = deps(() => ARN.replace("AbCdEf", "XyZxYz"));
     await expect(rotate(given, { step, secretId: "orders", token: TOKEN })).rejects.toThrow(
       /secret:orders-XyZxYz is not the one that this function rotates/,
     );
-    expect(asked).toEqual(["orders"]);
+    expect(described).toEqual(["orders"]);
   },
 );
 

@@ -158,16 +158,18 @@ describe("the schedule of a revocation", () => {
   ])("that fails %i times is made: %s", async (failures, made, tries) => {
     const { given, scheduler, waits, measured, audit } = deps();
     scheduler.failNext(failures);
-    const told = {
+    const expected = {
       errorType: "SchedulerUnavailableError",
       reason: "the scheduler is down; wait and retry",
     };
-    expect(await scheduleRevocation(given, lease, AT)).toEqual(made ? undefined : told);
+    expect(await scheduleRevocation(given, lease, AT)).toEqual(made ? undefined : expected);
     expect(scheduler.creates()).toBe(tries);
     expect(waits).toEqual([100, 100]);
     expect(measured).toEqual(made ? [] : ["SchedulesFailed"]);
     const schedule = "aaaabbbbcccc-1700000001";
-    expect(audit).toEqual(made ? [] : [{ event: "schedule.failed", leaseId, schedule, ...told }]);
+    expect(audit).toEqual(
+      made ? [] : [{ event: "schedule.failed", leaseId, schedule, ...expected }],
+    );
   });
 
   test("after one that has fired takes the next second when its name is still taken", async () => {
@@ -201,11 +203,11 @@ describe("the schedule of a revocation", () => {
     const { given, audit } = deps();
     const create = () => Promise.reject(new TypeError("with some secret text"));
     const broken = { ...given, scheduler: { ...given.scheduler, create } };
-    const told = { errorType: "InternalError", reason: expect.stringMatching(/\(TypeError\)/) };
-    expect(await scheduleRecheck(broken, [lease], AT)).toEqual(told);
+    const expected = { errorType: "InternalError", reason: expect.stringMatching(/\(TypeError\)/) };
+    expect(await scheduleRecheck(broken, [lease], AT)).toEqual(expected);
     const schedule = "aaaabbbbcccc-1700000061-recheck";
     expect(audit).toEqual([
-      { event: "schedule.failed", schedule, ...told, frames: expect.arrayContaining([]) },
+      { event: "schedule.failed", schedule, ...expected, frames: expect.arrayContaining([]) },
     ]);
     expect(JSON.stringify(audit)).not.toContain("secret text");
   });

@@ -32,7 +32,7 @@ const LOGIN = {
 };
 
 /** What AWS was asked, and what it answers: a secret's value by id and label, an error by its name. */
-const asked: (readonly [operation: string, input: Readonly<Record<string, unknown>>])[] = [];
+const requests: (readonly [operation: string, input: Readonly<Record<string, unknown>>])[] = [];
 let values: Record<string, unknown>;
 let stages: readonly string[];
 let failure: string | undefined;
@@ -65,7 +65,7 @@ beforeAll(async () => {
       const [, operation] = String(request.headers["x-amz-target"] ?? "").split(".");
       const form = Object.fromEntries(new URLSearchParams(sent));
       const input: Record<string, unknown> = operation === undefined ? form : JSON.parse(sent);
-      asked.push([operation ?? form.Action ?? "", input]);
+      requests.push([operation ?? form.Action ?? "", input]);
       const reply = operation === undefined ? "<R/>" : answer(operation, input);
       const error = failure ?? (reply === undefined ? "ResourceNotFoundException" : undefined);
       response.statusCode = error === undefined ? 200 : 400;
@@ -84,7 +84,7 @@ beforeAll(async () => {
   for (const [key, value] of Object.entries(env())) vi.stubEnv(key, value);
 });
 beforeEach(() => {
-  asked.length = 0;
+  requests.length = 0;
   values = { [`${ARN} AWSCURRENT`]: LOGIN };
   stages = ["AWSPENDING"];
   failure = undefined;
@@ -108,7 +108,7 @@ const event = (more: object = {}) => ({
 });
 const create = (more: Environment = {}) => composeRotator(env(more), new Logger())(event());
 const put = (): Record<string, unknown> =>
-  asked.find(([operation]) => operation === "PutSecretValue")?.[1] ?? {};
+  requests.find(([operation]) => operation === "PutSecretValue")?.[1] ?? {};
 
 describe("a rotation function is made", () => {
   test("from its environment, and names all that is missing there", () => {
@@ -167,7 +167,7 @@ describe("a rotation function is made", () => {
       values[`${ARN} AWSCURRENT`] = { ...LOGIN, host: "replica.example.com" };
       const report = await create({ DB_READERS, DB_INSTANCE: "orders-db" });
       expect(report).toMatchObject({ outcome: "done" });
-      expect(asked.filter(([operation]) => operation.includes("DB"))).toEqual([]);
+      expect(requests.filter(([operation]) => operation.includes("DB"))).toEqual([]);
     },
   );
 
@@ -176,9 +176,9 @@ describe("a rotation function is made", () => {
     [{ DB_CLUSTER: "orders" }, { DBClusterIdentifier: "orders" }],
     [{ DB_CLUSTER: "", DB_INSTANCE: "orders-db" }, { DBInstanceIdentifier: "orders-db" }],
   ])("with what RDS calls the server: %j", async (more, input) => {
-    values[`${ARN} AWSCURRENT`] = { ...LOGIN, host: "stranger.example.com" };
-    await expect(create(more)).rejects.toThrow(/names the host stranger\.example\.com/);
-    expect(asked.map(([, each]) => each)).toContainEqual(expect.objectContaining(input));
+    values[`${ARN} AWSCURRENT`] = { ...LOGIN, host: "outsider.example.com" };
+    await expect(create(more)).rejects.toThrow(/names the host outsider\.example\.com/);
+    expect(requests.map(([, each]) => each)).toContainEqual(expect.objectContaining(input));
   });
 });
 
@@ -207,7 +207,7 @@ describe("the function", () => {
     expect(error).toMatchObject({ name });
     expect(Object.keys(error as Error)).toEqual([]);
     expect(String((error as Error).stack)).not.toContain(ROTATION_TOKEN);
-    expect(asked).toEqual([]);
+    expect(requests).toEqual([]);
   });
 
   test.each([

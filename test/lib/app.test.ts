@@ -11,7 +11,7 @@ const { path: folder, remove } = tempFolder("app");
 afterAll(remove);
 
 /** Feature flags of the CDK that cdk.json says nothing about, of those that new projects settle. */
-function unsettledFlags(outdir: string): string[] {
+function unsetFlags(outdir: string): string[] {
   const { artifacts } = JSON.parse(readFileSync(join(outdir, "manifest.json"), "utf8"));
   const { flags } = artifacts["aws-cdk-lib/feature-flag-report"].properties;
   return Object.keys(recommendedFlags).filter((flag) => flags[flag]?.userValue === undefined);
@@ -105,7 +105,7 @@ test("synthesizes the shipped stack from the built functions, without credential
   expect(out).toMatch(/^in all +\$\d+\.\d\d$/m);
   const template: unknown = JSON.parse(readFileSync(join(outdir, "Mayfly.template.json"), "utf8"));
   expect(template).toHaveProperty("Outputs.OrdersIssuerArn");
-  expect(unsettledFlags(outdir)).toEqual([]);
+  expect(unsetFlags(outdir)).toEqual([]);
 });
 
 test("warns of nothing when the database and its VPC exist already", async () => {

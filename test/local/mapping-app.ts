@@ -14,12 +14,12 @@ import { type SynthesizedApp, synthesize } from "./small-app.ts";
 const WORKER = `
 export const handler = async (event) => {
   console.log("batch", JSON.stringify(event));
-  const asked = event.Records.map(({ messageId, body }) => ({ messageId, ...JSON.parse(body) }));
-  const does = (what) => asked.some((each) => each.do === what);
+  const requested = event.Records.map(({ messageId, body }) => ({ messageId, ...JSON.parse(body) }));
+  const does = (what) => requested.some((each) => each.do === what);
   if (does("wait")) await new Promise((resolve) => setTimeout(resolve, 400));
   if (does("throw")) throw new Error("no good");
   console.log("done", event.Records.length);
-  const failed = asked.filter((each) => each.do === "fail").map(({ messageId }) => messageId);
+  const failed = requested.filter((each) => each.do === "fail").map(({ messageId }) => messageId);
   if (does("badly")) return { batchItemFailures: [{ itemIdentifier: "another" }] };
   return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
 };
@@ -46,7 +46,7 @@ const build =
       deadLetterQueue: { queue: dead, maxReceiveCount: 3 },
     });
     const sender = role("Sender", "scheduler");
-    const stranger = role("Stranger", "scheduler");
+    const outsider = role("Outsider", "scheduler");
     queue.addToResourcePolicy(
       new iam.PolicyStatement({
         effect: iam.Effect.DENY,
@@ -56,7 +56,7 @@ const build =
         conditions: { StringNotEquals: { "aws:PrincipalArn": sender.roleArn } },
       }),
     );
-    for (const each of [sender, stranger])
+    for (const each of [sender, outsider])
       each.addToPolicy(
         new iam.PolicyStatement({
           actions: ["sqs:SendMessage"],
@@ -93,7 +93,7 @@ const build =
       DeadArn: dead.queueArn,
       UndeliveredArn: undelivered.queueArn,
       SenderArn: sender.roleArn,
-      StrangerArn: stranger.roleArn,
+      OutsiderArn: outsider.roleArn,
       WorkerName: worker.functionName,
     };
     for (const [id, value] of Object.entries(outputs))

@@ -178,7 +178,7 @@ test("no more than two batches are at work, however many wait", async () => {
 });
 
 test("only the sender fills the queue, and what is refused is in the schedule's dead letters", async () => {
-  await send([{ id: "strange" }], { RoleArn: output("StrangerArn") });
+  await send([{ id: "strange" }], { RoleArn: output("OutsiderArn") });
   const attributes = await eventually(() =>
     runner
       .queueAttributes(output("UndeliveredArn"))

@@ -101,12 +101,12 @@ describe("identities and policies", () => {
     const { accessKeyId, secretAccessKey } = runner.credentialsFor("administrator");
     const message = "The security token included in the request is invalid.";
     for (const key of ["ASIAUNKNOWN", accessKeyId]) {
-      const stranger = clientsOf(runner, { accessKeyId: key, secretAccessKey, sessionToken: "x" });
-      await expect(invoke(stranger, output("EchoArn"), {})).rejects.toMatchObject({
+      const outsider = clientsOf(runner, { accessKeyId: key, secretAccessKey, sessionToken: "x" });
+      await expect(invoke(outsider, output("EchoArn"), {})).rejects.toMatchObject({
         name: "UnrecognizedClientException",
         message,
       });
-      await expect(stranger.sts.send(new GetCallerIdentityCommand({}))).rejects.toMatchObject({
+      await expect(outsider.sts.send(new GetCallerIdentityCommand({}))).rejects.toMatchObject({
         name: "InvalidClientTokenId",
         message,
       });

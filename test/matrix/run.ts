@@ -63,10 +63,10 @@ const say = ({ passed, failed, skipped }: Count): string =>
 /** Arguments: majors to run on, and file filters for Vitest. */
 function main(args: readonly string[]): number {
   if (!existsSync(native(17))) install();
-  const asked = majors.filter((major) => args.includes(String(major)));
+  const chosen = majors.filter((major) => args.includes(String(major)));
   const filters = args.filter((arg) => !/^\d+$/.test(arg));
   let sum: Count = { passed: 0, failed: 0, skipped: 0 };
-  for (const major of asked.length > 0 ? asked : majors) {
+  for (const major of chosen.length > 0 ? chosen : majors) {
     if (!existsSync(native(major))) {
       console.log(`PostgreSQL ${major} is not published for ${process.platform}-${process.arch}`);
       continue;

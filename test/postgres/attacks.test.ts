@@ -14,7 +14,15 @@ import { scramVerifier } from "../../lambda/postgres/connection/scram.ts";
 import { functionName, type Verb, verbsSchema } from "../../lambda/postgres/leases/verbs.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
-import { asked, backdate, leftOf, majorOf, NOTHING, oidOf, shardOf } from "../support/evidence.ts";
+import {
+  backdate,
+  firstRow,
+  leftOf,
+  majorOf,
+  NOTHING,
+  oidOf,
+  shardOf,
+} from "../support/evidence.ts";
 import { type Issuer, issuerOn, logIn, loginRefusal, sqlStateFrom } from "../support/leases.ts";
 import { provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
 import { printed } from "../support/runbooks.ts";
@@ -83,18 +91,18 @@ const TRAPS = `
 
 test("C1: functions that a lease puts into public never run with the power to create roles", async () => {
   const sprung = async (name: string) =>
-    (await asked(database, "select is_called from public.sprung", name)).is_called;
+    (await firstRow(database, "select is_called from public.sprung", name)).is_called;
   for (const name of [database.database, MAINTENANCE_DATABASE]) {
-    await asked(database, TRAPS, name);
+    await firstRow(database, TRAPS, name);
     const naive = "set search_path = public; select make_interval(secs => 5)";
-    await asked(database, naive, name);
+    await firstRow(database, naive, name);
     expect(await sprung(name)).toBe(true);
-    await asked(database, "alter sequence public.sprung restart", name);
+    await firstRow(database, "alter sequence public.sprung restart", name);
   }
   await wholeLife();
   for (const name of [database.database, MAINTENANCE_DATABASE])
     expect(await sprung(name)).toBe(false);
-  await asked(database, "drop sequence public.sprung");
+  await firstRow(database, "drop sequence public.sprung");
   const credential = await instance.issue();
   expect(await loginRefusal(database, { ...credential, dbname: MAINTENANCE_DATABASE })).toBe(
     "42501",
@@ -102,7 +110,7 @@ test("C1: functions that a lease puts into public never run with the power to cr
 });
 
 test("C2: triggers of the application's database, on DDL and on logins, never run as Mayfly", async () => {
-  await asked(
+  await firstRow(
     database,
     `create table public.visits (who name); grant insert on public.visits to public;
      create function public.visit() returns event_trigger language plpgsql as
@@ -112,12 +120,12 @@ test("C2: triggers of the application's database, on DDL and on logins, never ru
      ${major >= 17 ? "create event trigger on_login on login execute function public.visit();" : ""}`,
   );
   const username = await wholeLife();
-  const { visitors } = await asked(
+  const { visitors } = await firstRow(
     database,
     "select array_agg(distinct who::text) filter (where who::text like 'mf\\_%') as visitors from public.visits",
   );
   expect(visitors).toEqual([username]);
-  await asked(database, "drop function public.visit cascade; drop table public.visits");
+  await firstRow(database, "drop function public.visit cascade; drop table public.visits");
 });
 
 test("C4: a lease that drops what its group owns takes no table from its siblings", async () => {
@@ -133,7 +141,7 @@ test("C4: a lease that drops what its group owns takes no table from its sibling
   expect(await read(sibling, "orders")).toBeUndefined();
   // Default privileges are lost to it; provisioning again, as a deployment does, restores them.
   await database.provision();
-  await asked(database, `set role ${database.owner}; create table public.next (id int)`);
+  await firstRow(database, `set role ${database.owner}; create table public.next (id int)`);
   expect(await read(sibling, "next")).toBeUndefined();
 });
 
@@ -157,11 +165,11 @@ test("C5: a key whose lease is latched, expired or about to expire is not answer
     const first = await instance.issue(READER, keyed);
     const role = `"${first.username}"`;
     if (change === "in three seconds")
-      await asked(
+      await firstRow(
         database,
         `do $$ begin execute format('alter role ${role} valid until %L', clock_timestamp() + interval '3 s'); end $$`,
       );
-    else await asked(database, `alter role ${role} ${change}`);
+    else await firstRow(database, `alter role ${role} ${change}`);
     const second = await instance.issue(READER, keyed);
     expect(second.username).not.toBe(first.username);
     expect(second.username.slice(-22, -14)).toBe(first.username.slice(-22, -14));
@@ -245,7 +253,7 @@ test("C10: an issuer role of another shard can neither latch nor drop a lease, f
   // Before 16, CREATEROLE reaches every role: there, only that the shard is in the name helps.
   for (const attack of [`alter role "${username}" nologin`, `drop role "${username}"`])
     expect(
-      await sqlStateFrom(asked(database, `begin; set role ${role}; ${attack}; rollback`)),
+      await sqlStateFrom(firstRow(database, `begin; set role ${role}; ${attack}; rollback`)),
     ).toBe(major >= 16 ? "42501" : undefined);
   const login = await database.issuerLogin();
   const lease = `array['${username}'], array[${await oidOf(database, username)}]::oid[]`;
@@ -262,7 +270,7 @@ test("C10: an issuer role of another shard can neither latch nor drop a lease, f
 
 test("C11: every lease is held with ADMIN OPTION by its shard, so that an upgrade loses none", async () => {
   const { username, leaseId } = await instance.issue();
-  const { admins } = await asked(
+  const { admins } = await firstRow(
     database,
     `select array_agg(u.rolname::text) as admins from pg_auth_members m
        join pg_roles r on r.oid = m.roleid and r.rolname = '${username}'
@@ -297,9 +305,9 @@ test("C12: nobody who executes a verb reads the application's data, as itself or
   for (const attack of [read, ...others.map((role) => `set role ${role}; ${read}`)])
     expect(await sqlStateFrom(runAs(login, attack))).toBe("42501");
   for (const role of powers)
-    expect(await sqlStateFrom(asked(database, `set session authorization ${role}; ${read}`))).toBe(
-      "42501",
-    );
+    expect(
+      await sqlStateFrom(firstRow(database, `set session authorization ${role}; ${read}`)),
+    ).toBe("42501");
 });
 
 test("C12: an issuer login is a member of nothing, and whatever it is for happens in a verb", async () => {
@@ -350,7 +358,8 @@ test("C12: a stolen issuer login makes no role but leases of what is declared", 
       ([row]) => row?.outcome,
       (error: unknown) => (error as { code?: string }).code,
     );
-  const roles = () => asked(database, "select array_agg(rolname::text order by 1) from pg_roles");
+  const roles = () =>
+    firstRow(database, "select array_agg(rolname::text order by 1) from pg_roles");
   const before = await roles();
   const lease = `mf_${tag}_readonly_user-service_00000000aaaaaaaaaaaaaa`;
   for (const [outcome, name, given, ttl] of [
@@ -412,39 +421,41 @@ test("C17: whoever takes its group from a shard keeps no lease of it from being 
 });
 
 test("C22: a trigger that a lease made runs on in quarantine, and the runbook finds it", async () => {
-  await asked(
+  await firstRow(
     database,
     `grant create on schema public to ${group("readwrite")};
-     grant trigger on public.orders to ${group("readwrite")}; create table public.told (who name);
-     grant insert on public.told to public`,
+     grant trigger on public.orders to ${group("readwrite")}; create table public.callers (who name);
+     grant insert on public.callers to public`,
   );
   const credential = await instance.issue(WRITER);
   const { username, leaseId } = credential;
   const session = await logIn(database, credential);
   await session.query(
     `create function public.tell() returns trigger language plpgsql as
-       $$ begin insert into public.told values (current_user); return null; end $$;
+       $$ begin insert into public.callers values (current_user); return null; end $$;
      create trigger telling before update on public.orders for each statement execute function public.tell()`,
   );
   const receipt = await instance.ask(WRITER, { action: "revoke", leaseId });
   expect(receipt).toMatchObject({ state: "quarantined", blockers: [{ catalog: "pg_proc" }] });
-  await asked(
+  await firstRow(
     database,
     `set role ${database.owner}; update public.orders set customer = customer; reset role; select 1`,
   );
-  expect(await asked(database, "select who from public.told")).toEqual({ who: database.owner });
+  expect(await firstRow(database, "select who from public.callers")).toEqual({ who: database.owner });
   const sql = printed("quarantine", "pg_trigger").replace("<the lease>", username);
   expect(await runAs(database.admin(), sql)).toEqual([
     { runs_on: "public.orders", trigger: "telling", function: "public.tell()" },
   ]);
-  await asked(
+  await firstRow(
     database,
-    `drop function public.tell() cascade; drop table public.told;
+    `drop function public.tell() cascade; drop table public.callers;
      revoke create on schema public from ${group("readwrite")};
      revoke trigger on public.orders from ${group("readwrite")}`,
   );
   await sweep(instance.deps, sweeping);
-  expect(await asked(database, `select 1 from pg_roles where rolname = '${username}'`)).toEqual({});
+  expect(await firstRow(database, `select 1 from pg_roles where rolname = '${username}'`)).toEqual(
+    {},
+  );
 });
 
 test("C25: a login that was begun before the expiry is in after it, and ends with the lease", async () => {

@@ -15,7 +15,7 @@ import { connect, type Login } from "../../lambda/postgres/connection/login.ts";
 import { Maintenance } from "../../lambda/postgres/connection/maintenance.ts";
 import { integer, sql } from "../../lambda/postgres/connection/sql.ts";
 import { tlsOptions } from "../../lambda/postgres/connection/tls.ts";
-import { asked } from "../support/evidence.ts";
+import { firstRow } from "../support/evidence.ts";
 import { type Issuer, issuer, issuerOn, logIn } from "../support/leases.ts";
 import { runAs, TEST_LIMITS, type TestDatabase } from "../support/provisioned.ts";
 
@@ -30,7 +30,7 @@ afterAll(() => lease.close());
 /** End the backend of an instance's warm connection, and wait until it is gone. */
 async function killWarm({ maintenance }: Issuer): Promise<void> {
   const [{ pid } = {}] = await maintenance.query<{ pid: number }>("who", WHO);
-  await asked(lease.test, `select pg_terminate_backend(${pid}, 5000)`);
+  await firstRow(lease.test, `select pg_terminate_backend(${pid}, 5000)`);
 }
 
 /** A source of logins that counts how often the secret was read again. */
@@ -57,7 +57,7 @@ describe("the warm connection", () => {
   test("that was ended and is written to before the end was noticed is opened again", async () => {
     const instance = issuerOn(lease.test);
     const [{ pid } = {}] = await instance.maintenance.query<{ pid: number }>("who", WHO);
-    const killed = asked(lease.test, `select pg_terminate_backend(${pid}, 5000)`);
+    const killed = firstRow(lease.test, `select pg_terminate_backend(${pid}, 5000)`);
     const answers = await Promise.all([instance.issue(), killed]);
     await (await logIn(lease.test, answers[0])).end();
     await instance.close();
@@ -78,7 +78,7 @@ describe("the warm connection", () => {
       instance.maintenance.query("sleep", sleep),
       instance.maintenance.query("who", WHO),
     ]);
-    await asked(lease.test, `select pg_terminate_backend(${pid}, 5000)`);
+    await firstRow(lease.test, `select pg_terminate_backend(${pid}, 5000)`);
     await both;
     expect(opened).toBe(2);
     await instance.close();
@@ -263,7 +263,7 @@ describe("a server", () => {
       async () => ({ ...login, ...from }),
       (each) => connect(each, { ...TEST_LIMITS, connect: seconds(1) }),
     ).query("who", WHO);
-  const place = { region: "", folder: "" };
+  const shipped = { region: "", folder: "" };
 
   test("that is not there is a database to wait for", async () => {
     await expect(to(await lease.test.issuerLogin(), { port: 1 })).rejects.toMatchObject({
@@ -284,7 +284,7 @@ describe("a server", () => {
   test("whose certificate another authority signed is sent no password, and the remedy is named", async () => {
     const login = await lease.test.issuerLogin();
     const { cert } = await generate([{ name: "commonName", value: "another" }]);
-    const ssl = tlsOptions(login.host, { tls: "verify-full", ca: cert }, place);
+    const ssl = tlsOptions(login.host, { tls: "verify-full", ca: cert }, shipped);
     const failure = await to(login, { ssl }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(ConfigError);
     expect(String(failure)).toContain("SELF_SIGNED_CERT");
@@ -294,7 +294,7 @@ describe("a server", () => {
   test("whose certificate names another host is sent no password", async () => {
     const login = await lease.test.issuerLogin();
     const { ca } = lease.test.plan;
-    const ssl = tlsOptions("db.example.com", { tls: "verify-full", ...(ca && { ca }) }, place);
+    const ssl = tlsOptions("db.example.com", { tls: "verify-full", ...(ca && { ca }) }, shipped);
     await expect(to(login, { ssl })).rejects.toMatchObject({
       name: "ConfigError",
       message: expect.stringContaining("ERR_TLS_CERT_ALTNAME_INVALID"),

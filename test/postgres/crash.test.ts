@@ -7,7 +7,15 @@ import { renewLease } from "../../core/leases/requests/renew.ts";
 import { revokeLease } from "../../core/leases/revocation/revoke.ts";
 import { Crash, type Fault, failingAt, type Side } from "../faults/points.ts";
 import { crashAndRestart, type OwnServer, startCluster } from "../support/cluster.ts";
-import { asked, backdate, LATCHED, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
+import {
+  backdate,
+  firstRow,
+  LATCHED,
+  leasesOf,
+  leftOf,
+  NOTHING,
+  oidOf,
+} from "../support/evidence.ts";
 import {
   type Issuer,
   issuer,
@@ -199,7 +207,10 @@ describe("a server of its own", () => {
     "names (C24) a prepared transaction that %s something, which would outlive the lease with its locks, until it is ended",
     async (name, statement) => {
       const instance = issuerOn(database);
-      await asked(database, `grant create on schema public to mf_${database.tag}_group_readwrite`);
+      await firstRow(
+        database,
+        `grant create on schema public to mf_${database.tag}_group_readwrite`,
+      );
       const credential = await instance.issue("user-service--readwrite");
       const { username, leaseId } = credential;
       const oid = await oidOf(database, username);

@@ -10,7 +10,7 @@ import { countExhaustion } from "../../lambda/handlers/count-exhaustion.ts";
 import { rotationServers } from "../../lambda/postgres/rotation/servers.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
-import { asked, backdate, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
+import { backdate, firstRow, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { type Issuer, issuerOn, logIn, sqlStateFrom } from "../support/leases.ts";
 import { metricsInLine } from "../support/named-metrics.ts";
 import { provisioned, type TestDatabase } from "../support/provisioned.ts";
@@ -148,7 +148,7 @@ describe("C18: one session that takes every lock of the server", () => {
     const { masterUsername: user, masterPassword: password } = own.cluster;
     const watch = await opened({ ...own.server.superuser(database.database), user, password });
     await follow(watch, printed(PAGE, "BEGIN"));
-    const { backend_xmin: horizon } = await asked(
+    const { backend_xmin: horizon } = await firstRow(
       database,
       "select backend_xmin from pg_stat_activity where state = 'idle in transaction'",
     );

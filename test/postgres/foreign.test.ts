@@ -5,7 +5,7 @@ import { operate, type Status } from "../../core/leases/operation/operate.ts";
 import { sweep } from "../../core/leases/operation/sweep.ts";
 import { revokeLease } from "../../core/leases/revocation/revoke.ts";
 import { groupRoleName, issuerRoleName } from "../../core/names.ts";
-import { asked, backdate, oidOf } from "../support/evidence.ts";
+import { backdate, firstRow, oidOf } from "../support/evidence.ts";
 import { type Issuer, issuer, logIn, loginRefusal, revokeLife } from "../support/leases.ts";
 import type { TestDatabase } from "../support/provisioned.ts";
 
@@ -21,8 +21,8 @@ afterAll(() => lease.close());
 /** A role of a DBA's, not ours, under a name that a lease might have. Its password is `x`. */
 async function foreign(attributes: string, ends = "aaaaaaaaaaaa", tag = lease.test.tag) {
   const username = `mf_${tag}_readonly_user-service_00000000aa${ends}`;
-  await asked(lease.test, `drop role if exists "${username}"`);
-  await asked(lease.test, `create role "${username}" login password 'x' ${attributes}`);
+  await firstRow(lease.test, `drop role if exists "${username}"`);
+  await firstRow(lease.test, `create role "${username}" login password 'x' ${attributes}`);
   const credential = { ...(await lease.issue()), username, password: "x" };
   return { username, credential, leaseId: `orders/readonly/${username}` };
 }
@@ -32,7 +32,7 @@ describe("a role of a DBA's that is named like a lease", () => {
   const shard = () => issuerRoleName(lease.test.tag, 0);
   beforeEach(async () => {
     for (const { username } of (await sweep(lease.deps, sweeping)).foreign)
-      await asked(lease.test, `drop role "${username}"`);
+      await firstRow(lease.test, `drop role "${username}"`);
   });
 
   test.each<[string, () => string]>([
@@ -101,12 +101,12 @@ describe("a role of a DBA's that is named like a lease", () => {
     const credential = await lease.issue(ALIAS, { idempotencyKey: "k" });
     const digest = credential.username.slice(-22, -14);
     const username = `mf_${lease.test.tag}_readonly_user-service_${digest}abzzzzzzzzzzzz`;
-    await asked(lease.test, `create role "${username}" login valid until '2099-01-01'`);
+    await firstRow(lease.test, `create role "${username}" login valid until '2099-01-01'`);
     expect(await lease.issue(ALIAS, { idempotencyKey: "k" })).toEqual(credential);
     // nor is a record that somebody forged with it, newer than any of ours
     const far = Date.parse("2098-01-01");
     const record = JSON.stringify({ v: 1, issued: far, max: far, pepper: "p".repeat(36) });
-    await asked(lease.test, `comment on role "${username}" is '${record}'`);
+    await firstRow(lease.test, `comment on role "${username}" is '${record}'`);
     expect(await lease.issue(ALIAS, { idempotencyKey: "k" })).toEqual(credential);
     await lease.ask(ALIAS, { action: "revoke", leaseId: credential.leaseId });
     const next = await lease.issue(ALIAS, { idempotencyKey: "k" });
@@ -119,28 +119,28 @@ describe("a role of a DBA's that is named like a lease", () => {
     const consumerLike = `a_b_c_user-service_${lease.test.tag}`;
     const tight = await issuer({ limits: { maxLeases: 1, maxLeasesPerConsumer: 1 } });
     for (const name of [member, consumerLike])
-      await asked(
+      await firstRow(
         tight.test,
         `create role "${name}" login valid until '2099-01-01'
            in role ${groupRoleName(tight.test.tag, "readonly")}`,
       );
     expect(await loginRefusal(tight.test, await tight.issue())).toBeUndefined();
     await expect(tight.issue()).rejects.toMatchObject({ name: "LimitReachedError" });
-    await asked(tight.test, `drop role "${member}"; drop role "${consumerLike}"`);
+    await firstRow(tight.test, `drop role "${member}"; drop role "${consumerLike}"`);
     await tight.close();
   });
 
   test("of another stack's tag is not even read", async () => {
     const { username } = await foreign("valid until '2001-01-01'", "bbbbbbbbbbbb", "zzz2");
     expect((await sweep(lease.deps, sweeping)).foreign).toEqual([]);
-    await asked(lease.test, `drop role "${username}"`);
+    await firstRow(lease.test, `drop role "${username}"`);
   });
 
   const status = () => operate(lease.deps, { action: "status" }, sweeping) as Promise<Status>;
 
   /** Everything about a role that an operation might have changed. */
   const shape = (oid: string) =>
-    asked(
+    firstRow(
       lease.test,
       `select a.rolname, a.rolcanlogin, a.rolpassword, a.rolvaliduntil::text, a.rolconnlimit, a.xmin::text,
          shobj_description(a.oid, 'pg_authid') as comment,
@@ -163,7 +163,7 @@ describe("a comment that somebody forged", () => {
     async (_, comment) => {
       const credential = await lease.issue(ALIAS, { ttlSeconds: 60 });
       const { username, leaseId } = credential;
-      await asked(lease.test, `comment on role "${username}" is '${comment}'`);
+      await firstRow(lease.test, `comment on role "${username}" is '${comment}'`);
       expect(await loginRefusal(lease.test, credential)).toBeUndefined();
       const renewal = await lease.ask(ALIAS, { action: "renew", leaseId, ttlSeconds: 3_600 });
       expect(renewal).toMatchObject({ expiresAt: credential.expiresAt });
@@ -179,7 +179,7 @@ describe("a comment that somebody forged", () => {
     const { username, leaseId, issuedAt, maxExpiresAt } = credential;
     const issued = Date.parse(issuedAt);
     const forged = JSON.stringify({ v: 1, issued, max: issued + 31_536_000_000_000 });
-    await asked(lease.test, `comment on role "${username}" is '${forged}'`);
+    await firstRow(lease.test, `comment on role "${username}" is '${forged}'`);
     const renewal = await lease.ask(ALIAS, { action: "renew", leaseId, ttlSeconds: 86_400 });
     expect(renewal).toMatchObject({ expiresAt: maxExpiresAt, maxExpiresAt });
   });
@@ -207,7 +207,7 @@ describe("a comment that somebody forged", () => {
 describe("an OID that a schedule carries", () => {
   test("of a role that has another name by now touches none of its sessions", async () => {
     const app = `app_${lease.test.tag}`;
-    await asked(lease.test, `create role ${app} login password 'x'`);
+    await firstRow(lease.test, `create role ${app} login password 'x'`);
     const session = await logIn(lease.test, {
       ...(await lease.issue()),
       username: app,
@@ -222,7 +222,7 @@ describe("an OID that a schedule carries", () => {
     expect(receipt).toMatchObject({ state: "gone", servers: [{ stragglersEnded: 0 }] });
     expect((await session.query("select 1 as one")).rows).toEqual([{ one: 1 }]);
     await session.end();
-    await asked(lease.test, `drop role ${app}`);
+    await firstRow(lease.test, `drop role ${app}`);
   });
 
   test("of an earlier life of the name leaves the later one alone", async () => {

@@ -69,10 +69,10 @@ type Hostility = Readonly<Partial<Record<Level, Defaults>>>;
 
 /** Each group of defaults at each level once, in four lives, and the isolations by turns; in the matrix, each alone as well. */
 const LIVES: readonly (readonly [string, Hostility])[] = [
-  ...LEVELS.map((_, turn): readonly [string, Hostility] => {
-    const all = turn % 2 === 0 ? ALL : [REPEATABLE, ...ALL.slice(1)];
-    const groups = LEVELS.map((level, i) => [level, all[(i + turn) % all.length] ?? {}] as const);
-    return [`all of them, turn ${turn + 1}`, Object.fromEntries(groups)];
+  ...LEVELS.map((_, shift): readonly [string, Hostility] => {
+    const all = shift % 2 === 0 ? ALL : [REPEATABLE, ...ALL.slice(1)];
+    const groups = LEVELS.map((level, i) => [level, all[(i + shift) % all.length] ?? {}] as const);
+    return [`all of them, shift ${shift + 1}`, Object.fromEntries(groups)];
   }),
   ...(process.env.MAYFLY_TEST_POSTGRES === undefined ? [] : alone()),
 ];
@@ -136,18 +136,18 @@ const SINCE: Defaults = {
   transaction_timeout: "17",
 };
 
-interface Place {
+interface Target {
   readonly databases: readonly string[];
   readonly roles: readonly string[];
 }
 
-async function apply(hostility: Hostility, place: Place, major: number): Promise<void> {
+async function apply(hostility: Hostility, target: Target, major: number): Promise<void> {
   const statements: string[] = [];
   for (const level of LEVELS)
     for (const [name, value] of Object.entries(hostility[level] ?? {})) {
       if (major < Number(SINCE[name] ?? 0)) continue;
       const text = name === "search_path" || name === "DateStyle" ? value : literal(value);
-      for (const subject of subjectsOf(level, place)) {
+      for (const subject of subjectsOf(level, target)) {
         undo.push(`alter ${subject} reset ${name}`);
         statements.push(`alter ${subject} set ${name} = ${text}`);
       }
@@ -155,7 +155,7 @@ async function apply(hostility: Hostility, place: Place, major: number): Promise
   await onServers(statements);
 }
 
-function subjectsOf(level: Level, { databases, roles }: Place): readonly string[] {
+function subjectsOf(level: Level, { databases, roles }: Target): readonly string[] {
   if (level === "server") return ["system"];
   if (level === "database") return databases.map((each) => `database ${ident(each)}`);
   if (level === "role") return roles.map((each) => `role ${ident(each)}`);
@@ -206,7 +206,7 @@ test.each(LIVES)("a whole life is the same under %s", async (_, hostility) => {
   await apply(hostility, { databases: [database, "mayfly"], roles: logins }, major);
 
   const readers = readerConnections({
-    places: async () => [{ host: standby.host, port: standby.port }],
+    addresses: async () => [{ host: standby.host, port: standby.port }],
     login: () => test.issuerLogin(),
     ssl: () => test.admin().ssl,
     open: (login) => connect(login, TEST_LIMITS),

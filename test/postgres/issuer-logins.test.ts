@@ -160,7 +160,7 @@ test.each(["a", "b"] as const)(
       await secrets.putSecret(SECRETS.issuer, { ...value, host: "old.example.com" }, options);
     }
     await database.converge();
-    const { host, port } = deps.place;
+    const { host, port } = deps.server;
     for (const [stage, username] of [
       ["AWSCURRENT", names[1]],
       ["AWSPREVIOUS", names[0]],

@@ -5,7 +5,7 @@ import { sweep } from "../../core/leases/operation/sweep.ts";
 import { connect } from "../../lambda/postgres/connection/login.ts";
 import type { Open } from "../../lambda/postgres/connection/maintenance.ts";
 import { eventually } from "../support/eventually.ts";
-import { asked, leasesOf } from "../support/evidence.ts";
+import { firstRow, leasesOf } from "../support/evidence.ts";
 import { issuerOn, logIn } from "../support/leases.ts";
 import { provisioned, TEST_LIMITS, type TestDatabase } from "../support/provisioned.ts";
 
@@ -46,7 +46,7 @@ interface Socket {
 /** The server is done with every statement that was sent to it. */
 const idle = (test: TestDatabase) =>
   eventually(async () => {
-    const { busy } = await asked(
+    const { busy } = await firstRow(
       test,
       `select count(*)::int as busy from pg_stat_activity
          where usename like 'mf\\_${test.tag}\\_login%' and state = 'active'`,

@@ -5,7 +5,7 @@ import type { LatchOutcome } from "../../core/leases/lease-ports.ts";
 import type { LeaseList } from "../../core/leases/operation/list.ts";
 import { operate, type Revocations, type Status } from "../../core/leases/operation/operate.ts";
 import { askForOthers } from "../faults/points.ts";
-import { asked, backdate, leasesOf } from "../support/evidence.ts";
+import { backdate, firstRow, leasesOf } from "../support/evidence.ts";
 import { type Alias, type Issuer, issuer, logIn, loginRefusal } from "../support/leases.ts";
 import type { TestDatabase } from "../support/provisioned.ts";
 
@@ -75,7 +75,7 @@ describe("an operator", () => {
   test("sees each state, and what status counts is what list lists", async () => {
     const [first = "", second = ""] = await leasesOf(lease.test);
     await backdate(lease.test, first);
-    await asked(lease.test, `alter role "${second}" nologin`);
+    await firstRow(lease.test, `alter role "${second}" nologin`);
     for (const state of ["expired", "quarantined"])
       expect((await ask<LeaseList>({ action: "list", state })).leases).toHaveLength(1);
     const { leases, foreign } = await ask<Status>({ action: "status" });
@@ -184,12 +184,12 @@ test("a lease that the database refuses to revoke is told with step, code and re
   const { leaseId, username } = await lease.issue("user-service--readonly");
   const everyIssuer = `select rolname from pg_roles where rolname ~ '^mf_${lease.test.tag}_issuer_'`;
   const may = (attribute: string) =>
-    asked(
+    firstRow(
       lease.test,
       `do $$ declare r record; begin for r in ${everyIssuer} loop
          execute format('alter role %I ${attribute}', r.rolname); end loop; end $$`,
     );
-  const told = {
+  const reported = {
     errorType: "StatementRejectedError",
     reason: `lease ${leaseId} could not be latched: the database rejected step "latch" (code 42501); mayfly converge gives Mayfly's roles what they need; docs/errors.md has the step`,
   };
@@ -204,21 +204,21 @@ test("a lease that the database refuses to revoke is told with step, code and re
       revoked: 0,
       quarantined: 0,
       unverified: 0,
-      failed: [{ leaseId, ...told }],
+      failed: [{ leaseId, ...reported }],
     });
     await backdate(lease.test, username);
     expect(await ask({ action: "sweep" })).toMatchObject({
       left: 1,
-      failed: [{ leaseId, ...told }],
+      failed: [{ leaseId, ...reported }],
     });
     const lines = lease.audit.slice(before);
     expect(lines.filter(({ event }) => event === "lease.failed")).toEqual(
-      [1, 2].map(() => expect.objectContaining({ leaseId, actor: "operator", ...told })),
+      [1, 2].map(() => expect.objectContaining({ leaseId, actor: "operator", ...reported })),
     );
     expect(lines.at(-1)).toMatchObject({ event: "sweep.finished", left: 1, failed: 1 });
     await expect(ask({ action: "revoke", leaseId })).rejects.toMatchObject({
-      name: told.errorType,
-      message: told.reason,
+      name: reported.errorType,
+      message: reported.reason,
     });
   } finally {
     await may("createrole");

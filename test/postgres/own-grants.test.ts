@@ -75,15 +75,15 @@ test("what a lease made is its own, refuses nothing, and is given to nobody", as
   );
   await runAs(superuser(), `revoke create on schema public from ${group("readonly")}`);
   await lease.test.provision();
-  const [told = "", ...others] = await madeByLeases();
+  const [problem = "", ...others] = await madeByLeases();
   expect(others).toEqual([]);
-  expect(told).toContain(
+  expect(problem).toContain(
     `what: public.a, public.b, public.c were made by the lease "${username}"; revoke it, let leases create nothing there, and drop what nobody needs; have a DBA run: DROP VIEW "public"."a"; DROP MATERIALIZED VIEW "public"."b"; DROP TABLE "public"."c";`,
   );
   const revoked = () => lease.ask("user-service--readonly", { action: "revoke", leaseId });
   expect(await revoked()).toMatchObject({ state: "quarantined" });
   await lease.test.provision(); // nor does it in quarantine
-  await runAs(superuser(), /DROP .*;/.exec(told)?.[0] ?? "");
+  await runAs(superuser(), /DROP .*;/.exec(problem)?.[0] ?? "");
   expect(await madeByLeases()).toEqual([]);
   expect(await revoked()).toMatchObject({ state: "revoked" });
 });

@@ -31,11 +31,11 @@ beforeAll(async () => {
 });
 
 /** A login without any privilege but PUBLIC's, and those of `group`. */
-async function strangerIn(test: TestDatabase, group?: string) {
-  const name = `stranger_${test.tag}_${group ?? "nothing"}`;
+async function unknownUserIn(test: TestDatabase, group?: string) {
+  const name = `unknown_${test.tag}_${group ?? "nothing"}`;
   const member = group === undefined ? "" : `in role ${groupRoleName(test.tag, group)}`;
-  await runAs(test.superuser(), `create role ${name} login password 'stranger' ${member}`);
-  return test.as(name, new Secret("stranger"));
+  await runAs(test.superuser(), `create role ${name} login password 'outsider' ${member}`);
+  return test.as(name, new Secret("outsider"));
 }
 
 test("functions that anybody put into public do not run with the power to create roles", async () => {
@@ -104,8 +104,8 @@ test("an issuer login becomes nobody, and makes and grants nothing as itself", a
 test("only issuer logins may enter the maintenance database", async () => {
   const maintenance = { database: "mayfly" };
   for (const login of [
-    await strangerIn(database),
-    await strangerIn(database, "readwrite"),
+    await unknownUserIn(database),
+    await unknownUserIn(database, "readwrite"),
     await database.janitor(),
   ])
     await expect(runAs({ ...login, ...maintenance }, "select 1")).rejects.toMatchObject(DENIED);
@@ -235,7 +235,7 @@ test("a group does not lean on what PUBLIC may today", async () => {
     `revoke all on schema shop from public; revoke all on shop.cart from public;
      revoke all on database ${target.database} from public`,
   );
-  const read = runAs(await strangerIn(target, "reader"), "select from shop.cart");
+  const read = runAs(await unknownUserIn(target, "reader"), "select from shop.cart");
   expect(await outcome(read)).toBeUndefined();
 });
 
@@ -265,9 +265,9 @@ test("names are quoted, whatever they hold", async () => {
       },
     },
   });
-  const stranger = await strangerIn(target, "odd");
+  const outsider = await unknownUserIn(target, "odd");
   expect(
-    await runAs(stranger, `select count(*)::int as n from "Odd; ""drop'$mf"."T'""; x"`),
+    await runAs(outsider, `select count(*)::int as n from "Odd; ""drop'$mf"."T'""; x"`),
   ).toEqual([{ n: 0 }]);
 });
 

@@ -18,7 +18,7 @@ test("the sandbox has a table of five rows whose owner cannot log in, however of
   const seed = makeSeed({
     secrets,
     adminSecret: SECRETS.admin,
-    place: { host, port, region: "eu-test-1", folder },
+    server: { host, port, region: "eu-test-1", folder },
   });
   for (let n = 0; n < 2; n++) {
     await seed({ database, owner });
@@ -37,9 +37,9 @@ test("the sandbox has a table of five rows whose owner cannot log in, however of
 test("without roots for its Region, nothing is sent", async () => {
   const { admin, database, owner, secrets } = await unprovisioned();
   const { host, port } = admin();
-  const place = { host, port, region: "nowhere", folder };
+  const server = { host, port, region: "nowhere", folder };
   await expect(
-    makeSeed({ secrets, adminSecret: SECRETS.admin, place })({ database, owner }),
+    makeSeed({ secrets, adminSecret: SECRETS.admin, server })({ database, owner }),
   ).rejects.toThrow('no RDS root certificates are shipped for Region "nowhere"');
 });
 

@@ -156,7 +156,7 @@ describe("pg_hba.conf", () => {
       await eventually(async () => (await enter()) === works, { within: 5_000, every: 20 });
     };
     undo = () => reload(former, true);
-    const rooms = `select datname from pg_database where datname = 'mayfly'`;
+    const databases = `select datname from pg_database where datname = 'mayfly'`;
     // other tests of this file have made it
     await runAs(database.superuser(), "drop database if exists mayfly");
     await reload(
@@ -167,7 +167,7 @@ describe("pg_hba.conf", () => {
     expect(refusal).toContain(
       `the database rejected step "connect to mayfly" (code 28000); pg_hba.conf must have a line that lets "mayfly_master" into the database "mayfly"`,
     );
-    expect(await runAs(database.superuser(), rooms)).toEqual([]);
+    expect(await runAs(database.superuser(), databases)).toEqual([]);
     expect(await rolesOf(database)).toEqual([]);
     appendFileSync(file, "hostssl mayfly all samehost scram-sha-256\n");
     await runAs(database.superuser(), "select pg_reload_conf()");

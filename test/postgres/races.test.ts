@@ -5,7 +5,7 @@ import { parseLeaseId } from "../../core/leases/lease-id.ts";
 import type { Receipt } from "../../core/leases/receipt.ts";
 import type { Renewal } from "../../core/leases/requests/renew.ts";
 import { revokeLease } from "../../core/leases/revocation/revoke.ts";
-import { asked, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
+import { firstRow, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { fleet, granted, refused } from "../support/fleet.ts";
 import { issuerOn, logIn, loginRefusal } from "../support/leases.ts";
 import type { TestDatabase } from "../support/provisioned.ts";
@@ -58,9 +58,9 @@ describe("24 callers at a limit of 10", () => {
       await instance.ask(ALIAS, { action: "revoke", leaseId });
     }
     const { username } = await instance.issue();
-    await asked(one.test, `alter role "${username}" valid until '2001-01-01'`);
+    await firstRow(one.test, `alter role "${username}" valid until '2001-01-01'`);
     const next = await instance.issue();
-    await asked(one.test, `alter role "${next.username}" nologin`);
+    await firstRow(one.test, `alter role "${next.username}" nologin`);
     await expect(instance.issue()).rejects.toMatchObject({ name: "LimitReachedError" });
     await instance.ask(ALIAS, { action: "revoke", leaseId: next.leaseId });
     await allLogIn(one.test, [await instance.issue()]);
@@ -147,7 +147,7 @@ test("a lease renewed at the moment of its expiry is either revoked or renewed, 
   for (let round = 0; round < 40; round++) {
     const credential = await first.issue();
     const { leaseId, username } = credential;
-    await asked(
+    await firstRow(
       two.test,
       `do $$ begin execute format('alter role %I valid until %L', '${username}',
          clock_timestamp() + interval '${round % 20} milliseconds'); end $$`,
@@ -178,7 +178,7 @@ test("renewals of one lease at once all succeed, and one of their answers stands
       instance.ask(ALIAS, { action: "renew", leaseId, ttlSeconds: ttlSeconds++ }),
     );
     expect(refused(results)).toEqual([]);
-    const { until } = await asked(
+    const { until } = await firstRow(
       four.test,
       `select extract(epoch from rolvaliduntil)::float8 * 1000 as until
          from pg_roles where rolname = '${username}'`,

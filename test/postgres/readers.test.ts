@@ -52,7 +52,7 @@ afterAll(async () => {
 /** Readers as a function composes them, of which there is one. */
 const readersAt = (host: string, port: number): ReaderConnections =>
   readerConnections({
-    places: async () => [{ host, port }],
+    addresses: async () => [{ host, port }],
     login: () => database.issuerLogin(),
     ssl: () => database.admin().ssl,
     open: (login) => connect(login, LIMITS),
@@ -233,7 +233,7 @@ test("a removal that cannot look at a reader keeps the lease latched, and says s
     cluster,
     readers: (login) =>
       readerConnections({
-        places: async () => [{ server: "away", error }],
+        addresses: async () => [{ server: "away", error }],
         login,
         ssl: () => removed.admin().ssl,
         open: (to) => connect(to, LIMITS),

@@ -5,7 +5,7 @@ import { sweep } from "../../core/leases/operation/sweep.ts";
 import type { Receipt } from "../../core/leases/receipt.ts";
 import { revokeLease } from "../../core/leases/revocation/revoke.ts";
 import { groupRoleName } from "../../core/names.ts";
-import { asked, LATCHED, leftOf, majorOf, NOTHING, oidOf } from "../support/evidence.ts";
+import { firstRow, LATCHED, leftOf, majorOf, NOTHING, oidOf } from "../support/evidence.ts";
 import {
   type Issuer,
   issuer,
@@ -29,7 +29,7 @@ beforeAll(async () => {
   await runAs(lease.test.admin("postgres"), `create database ${second}`);
   const group = groupRoleName(lease.test.tag, "readwrite");
   for (const database of [lease.test.database, second])
-    await asked(lease.test, `grant create on schema public to ${group}`, database);
+    await firstRow(lease.test, `grant create on schema public to ${group}`, database);
 });
 afterAll(() => lease.close());
 
@@ -118,7 +118,7 @@ describe("a lease that owns something", () => {
     expect((await swept()).quarantined).toBe(1);
 
     for (const name of [database, second])
-      await asked(
+      await firstRow(
         lease.test,
         `grant "${credential.username}" to current_user; drop owned by "${credential.username}" cascade`,
         name,
@@ -140,13 +140,13 @@ describe("a lease that owns something", () => {
     const { credential, oid } = await leaseThatRan(made);
     const { username } = credential;
     if (blocker.startsWith("pg_namespace"))
-      await asked(lease.test, `create schema authorization "${username}"`);
+      await firstRow(lease.test, `create schema authorization "${username}"`);
     const receipt = await revoke(credential);
     const named = receipt.blockers.map(({ catalog, kind }) => `${catalog} ${kind}`);
     expect(receipt.state).toBe("quarantined");
     expect(named).toContain(blocker);
     expect(await leftOf(lease.test, credential, oid)).toEqual(LATCHED);
-    await asked(lease.test, `drop owned by "${username}" cascade`);
+    await firstRow(lease.test, `drop owned by "${username}" cascade`);
     expect(await revoke(credential)).toMatchObject({ state: "revoked", blockers: [] });
     expect(await leftOf(lease.test, credential, oid)).toEqual(NOTHING);
   });
@@ -155,7 +155,7 @@ describe("a lease that owns something", () => {
     const { owner } = lease.test;
     const { credential, oid } = await leaseThatRan("select 1");
     const { username } = credential;
-    await asked(lease.test, `set role ${owner}; grant select on public.orders to "${username}"`);
+    await firstRow(lease.test, `set role ${owner}; grant select on public.orders to "${username}"`);
     expect(await revoke(credential)).toMatchObject({
       state: "quarantined",
       blockers: [
@@ -163,7 +163,7 @@ describe("a lease that owns something", () => {
       ],
     });
     expect(await leftOf(lease.test, credential, oid)).toEqual(LATCHED);
-    await asked(lease.test, `set role ${owner}; revoke all on public.orders from "${username}"`);
+    await firstRow(lease.test, `set role ${owner}; revoke all on public.orders from "${username}"`);
     expect(await swept()).toMatchObject({ revoked: 1 });
     expect(await leftOf(lease.test, credential, oid)).toEqual(NOTHING);
   });
@@ -253,11 +253,11 @@ describe("a lease that resists", () => {
     await session.query("select pg_advisory_lock(42)");
     await session.query("begin; update public.orders set customer = customer");
     await revoke(credential);
-    const { free } = await asked(lease.test, "select pg_try_advisory_lock(42) as free");
+    const { free } = await firstRow(lease.test, "select pg_try_advisory_lock(42) as free");
     expect(free).toBe(true);
     const rows =
       "set lock_timeout = '1s'; update public.orders set customer = customer returning 1";
-    expect(await sqlStateFrom(asked(lease.test, rows))).toBeUndefined();
+    expect(await sqlStateFrom(firstRow(lease.test, rows))).toBeUndefined();
   });
 
   test("by setting defaults for its own sessions leaves none behind", async () => {
@@ -265,7 +265,7 @@ describe("a lease that resists", () => {
       "alter role current_user set search_path = 'evil'; alter role current_user set statement_timeout = 1",
     );
     expect(await revoke(credential)).toMatchObject({ state: "revoked" });
-    const { settings } = await asked(
+    const { settings } = await firstRow(
       lease.test,
       `select count(*)::int as settings from pg_db_role_setting where setrole = ${oid}`,
     );
@@ -298,14 +298,14 @@ describe("a lease that resists", () => {
     expect(await write()).toBe("42501");
     expect(await leftOf(lease.test, credential, oid)).toEqual(LATCHED);
     await thief.end();
-    await asked(lease.test, `drop owned by "${username}" cascade`);
+    await firstRow(lease.test, `drop owned by "${username}" cascade`);
   });
 
   test("because a DBA granted it to somebody has no rights left to share, and is reported (C7)", async () => {
     const { credential, oid } = await leaseThatRan("create table public.kept (id int)");
     const { username } = credential;
     const other = await lease.issue("reporting--readonly");
-    await asked(lease.test, `grant "${username}" to "${other.username}"`);
+    await firstRow(lease.test, `grant "${username}" to "${other.username}"`);
     const thief = await logIn(lease.test, other);
     const write = () => sqlStateFrom(thief.query("update public.orders set customer = customer"));
     expect(await write()).toBeUndefined();
@@ -317,7 +317,7 @@ describe("a lease that resists", () => {
     expect(await leftOf(lease.test, credential, oid)).toEqual({ ...LATCHED, memberships });
     expect(receipt.blockers.filter(({ kind }) => kind === "membership")).toHaveLength(memberships);
     await thief.end();
-    await asked(lease.test, `drop owned by "${username}" cascade`);
+    await firstRow(lease.test, `drop owned by "${username}" cascade`);
     expect(await revoke(credential)).toMatchObject({ state: "revoked" });
     expect(await leftOf(lease.test, credential, oid)).toEqual(NOTHING);
   });
@@ -331,9 +331,9 @@ test("a session that slips in between the last look and the DROP is ended after 
   const slipIn: typeof engine.drop = async (leases) => {
     // As a login that passed the server's checks before the latch, and shows only now.
     const open = "login password 'late' connection limit -1 valid until 'infinity'";
-    await asked(lease.test, `alter role "${username}" ${open}`);
+    await firstRow(lease.test, `alter role "${username}" ${open}`);
     await logIn(lease.test, { ...credential, password: "late" });
-    await asked(lease.test, `alter role "${username}" nologin`);
+    await firstRow(lease.test, `alter role "${username}" nologin`);
     return engine.drop(leases);
   };
   const deps = { ...lease.deps, engine: { ...engine, drop: slipIn } };
@@ -350,7 +350,7 @@ test("the naive way, DROP ROLE alone, leaves sessions that read on: why there ar
   const oid = await oidOf(lease.test, credential.username);
   const session = await logIn(lease.test, credential);
   await session.query("begin; select count(*) from public.orders");
-  await asked(lease.test, `drop role "${credential.username}"`);
+  await firstRow(lease.test, `drop role "${credential.username}"`);
   expect(await sqlStateFrom(session.query("select * from pg_catalog.pg_database"))).toBeUndefined();
   expect(await leftOf(lease.test, credential, oid)).toMatchObject({ roles: 0, sessions: 1 });
 

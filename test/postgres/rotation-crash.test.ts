@@ -49,8 +49,8 @@ test.each(
     expect(rows.length).toBeGreaterThanOrEqual(Math.floor(LEAST[strategy] / EVERY));
     expect(new Set(rows.map(({ step }) => step)).size).toBe(4);
     // the one that nobody uses is changed: what applications hold works at every moment
-    const takesTurns = scene.settings.usernames.length === 2;
+    const hasTwoUsers = scene.settings.usernames.length === 2;
     const cutOff = rows.filter(({ meanwhile }) => !meanwhile.includes("AWSCURRENT"));
-    expect(takesTurns ? cutOff : []).toEqual([]);
+    expect(hasTwoUsers ? cutOff : []).toEqual([]);
   },
 );

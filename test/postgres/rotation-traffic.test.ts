@@ -59,13 +59,13 @@ test("issuing goes on while the issuer logins rotate, without one failed request
       }),
     }),
   );
-  let turn = 0;
+  let attempt = 0;
   // an instance of a function serves one request at a time
   const { attempts, failures } = await whileRotating(scene, async (caller) => {
-    turn += 1;
+    attempt += 1;
     const instance = instances[caller];
     // every third call finds its connection gone, and logs in with what the instance remembers
-    if (turn % 3 === 0) await instance?.close();
+    if (attempt % 3 === 0) await instance?.close();
     await instance?.issue();
   });
   await Promise.all(instances.map((instance) => instance.close()));

@@ -8,7 +8,7 @@ import { issuerRoleName } from "../../core/names.ts";
 import { Secret } from "../../core/secret.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
-import { asked, backdate } from "../support/evidence.ts";
+import { backdate, firstRow } from "../support/evidence.ts";
 import { type Issuer, issuerOn } from "../support/leases.ts";
 import { provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
 
@@ -41,7 +41,7 @@ afterAll(async () => {
 /** Remember a credential's password and its verifier. */
 async function remember(credential: Credential): Promise<Credential> {
   secrets.add(credential.password);
-  const { verifier } = await asked(
+  const { verifier } = await firstRow(
     database,
     `select rolpassword as verifier from pg_authid where rolname = '${credential.username}'`,
   );
@@ -93,22 +93,22 @@ test("no password, verifier or pepper is in an audit line, a metric, an error, o
   await whileTheRoleIsLocked(async (cancel) => {
     await Promise.all([failing(instance.issue()), cancel()]);
   });
-  await asked(
+  await firstRow(
     database,
     `alter role mf_${database.tag}_group_readonly rename to elsewhere_${database.tag}`,
   );
   await failing(instance.issue());
-  await asked(
+  await firstRow(
     database,
     `alter role elsewhere_${database.tag} rename to mf_${database.tag}_group_readonly`,
   );
   for (const shard of [0, 1]) {
     const role = issuerRoleName(database.tag, shard);
-    await asked(database, `alter role ${role} nocreaterole`);
+    await firstRow(database, `alter role ${role} nocreaterole`);
   }
   await failing(instance.issue());
   for (const shard of [0, 1])
-    await asked(database, `alter role ${issuerRoleName(database.tag, shard)} createrole`);
+    await firstRow(database, `alter role ${issuerRoleName(database.tag, shard)} createrole`);
 
   await backdate(database, last?.username ?? "");
   await sweep(instance.deps, operating);

@@ -3,7 +3,7 @@ import type { LeaseRef } from "../../core/leases/lease.ts";
 import type { DropOutcome, Scheduler } from "../../core/leases/lease-ports.ts";
 import { sweep } from "../../core/leases/operation/sweep.ts";
 import { askForOthers } from "../faults/points.ts";
-import { asked, backdate, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
+import { backdate, firstRow, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
 import { type Issuer, issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
 import { memoryScheduler } from "../support/memory-scheduler.ts";
 import type { TestDatabase } from "../support/provisioned.ts";
@@ -59,9 +59,9 @@ describe("a sweep", () => {
     on(async (lease) => {
       const credentials = [await lease.issue(), await lease.issue(), await lease.issue()];
       const [a, b, c] = credentials.map(({ username }) => username);
-      await asked(lease.test, `alter role "${a}" nologin`);
-      await asked(lease.test, `alter role "${b}" valid until 'infinity'`);
-      await asked(lease.test, `alter role "${c}" nologin valid until '2099-01-01'`);
+      await firstRow(lease.test, `alter role "${a}" nologin`);
+      await firstRow(lease.test, `alter role "${b}" valid until 'infinity'`);
+      await firstRow(lease.test, `alter role "${c}" nologin valid until '2099-01-01'`);
       expect(await swept(lease)).toMatchObject({ ...NOTHING_TO_DO, revoked: 3 });
       expect(await leasesOf(lease.test)).toEqual([]);
     }),
@@ -97,7 +97,7 @@ describe("a sweep", () => {
     "makes another schedule for a lease whose own stands only after its expiry",
     on(async (lease) => {
       const { username } = await lease.issue(ALIAS, { ttlSeconds: 3_600 });
-      await asked(
+      await firstRow(
         lease.test,
         `do $$ begin execute format('alter role %I valid until %L', '${username}',
            clock_timestamp() + interval '5 minutes'); end $$`,
@@ -112,7 +112,7 @@ describe("a sweep", () => {
       const credential = await lease.issue();
       const oid = await oidOf(lease.test, credential.username);
       const session = await logIn(lease.test, credential);
-      await asked(lease.test, `drop role "${credential.username}"`);
+      await firstRow(lease.test, `drop role "${credential.username}"`);
       expect(await swept(lease)).toMatchObject({
         ...NOTHING_TO_DO,
         schedulesRemoved: 1,
@@ -128,11 +128,11 @@ describe("a sweep", () => {
   test(
     "reports a session whose role is gone and was never a lease, and does not touch it",
     on(async (lease) => {
-      const stranger = `stranger_${lease.test.tag}`;
-      await asked(lease.test, `create role ${stranger} login password 'x'`);
-      const credential = { ...(await lease.issue()), username: stranger, password: "x" };
+      const unknown = `unknown_${lease.test.tag}`;
+      await firstRow(lease.test, `create role ${unknown} login password 'x'`);
+      const credential = { ...(await lease.issue()), username: unknown, password: "x" };
       const session = await logIn(lease.test, credential);
-      await asked(lease.test, `drop role ${stranger}`);
+      await firstRow(lease.test, `drop role ${unknown}`);
       const { unknownSessions, stragglersEnded } = await swept(lease);
       expect(unknownSessions).toBeGreaterThanOrEqual(1);
       expect(stragglersEnded).toBe(0);
@@ -177,7 +177,7 @@ describe("a sweep", () => {
     on(async (lease) => {
       // Made by hand: 501 real issues would take longer and show nothing more.
       const prefix = `mf_${lease.test.tag}_readonly_user-service_00000000aa`;
-      await asked(
+      await firstRow(
         lease.test,
         `set role mf_${lease.test.tag}_issuer_aa;
          do $$ begin for n in 1000..1500 loop
@@ -190,7 +190,7 @@ describe("a sweep", () => {
       );
       const report = await sweep(lease.deps, { actor: "sweep", mayContinue: () => false });
       expect(report).toMatchObject({ left: 501, foreign: [] });
-      await asked(
+      await firstRow(
         lease.test,
         `do $$ declare r record; begin
            for r in select rolname from pg_roles where rolname like '${prefix}%' loop
@@ -209,7 +209,7 @@ describe("a Scheduler that fails", () => {
     async (operation) => {
       const lease = await issuer();
       const gone = await lease.issue();
-      await asked(lease.test, `drop role "${gone.username}"`);
+      await firstRow(lease.test, `drop role "${gone.username}"`);
       lease.scheduler.failNext(3);
       await lease.issue();
       const due = await lease.issue();
@@ -250,7 +250,7 @@ describe("a sweep that fails", () => {
       { ...KEPT, OverdueLeases: 2 },
     ],
     ["in its last look", () => ({ findUnknown: broken }), { ...KEPT, OverdueLeases: 0 }],
-  ])("%s has told what it knew, and has not finished", async (_, change, told) => {
+  ])("%s has expected what it knew, and has not finished", async (_, change, expected) => {
     const lease = await issuer();
     for (const { username } of [await lease.issue(), await lease.issue()])
       await backdate(lease.test, username);
@@ -258,7 +258,7 @@ describe("a sweep that fails", () => {
     const engine = { ...lease.deps.engine, ...change(lease.deps.engine) };
     await expect(swept(lease, { engine })).rejects.toThrow("broken");
     const seen = lease.metrics.filter(({ metric }) => /Leases$|Roles$/.test(metric));
-    expect(Object.fromEntries(seen.map(({ metric, value }) => [metric, value]))).toEqual(told);
+    expect(Object.fromEntries(seen.map(({ metric, value }) => [metric, value]))).toEqual(expected);
     expect(lease.audit.map(({ event }) => event)).not.toContain("sweep.finished");
     await lease.close();
   });

@@ -195,8 +195,8 @@ describe.runIf(fromMajor15 && isThere)("what pg_dumpall of 15 wrote, restored in
         env: envOf(old.server),
         input: written(dump),
       });
-      const place = { ...database.deps.place, port: next.port };
-      const deps = { ...database.deps, place };
+      const server = { ...database.deps.server, port: next.port };
+      const deps = { ...database.deps, server };
       const { ca: __, ...rest } = database.plan;
       const plan: ProvisionPlan = { ...rest, tls: "plaintext" };
       const repaired = async (run: () => Promise<unknown>): Promise<number> => {

@@ -18,10 +18,10 @@ afterAll(async () => {
 // `npm run test:lifecycle` tells all of it, with more leases and a server that has crashed
 test("live leases have what the configuration says, through updates, rollbacks and deletions", async () => {
   const scene: Scene = { stage, assemblies: configurations.assemblies, held: new Map() };
-  const told: object[] = [];
+  const failures: object[] = [];
   for (const step of [...LIFE, deleteUnderLoad({ leases: 40, sessions: 12 })]) {
     const seen = await step.run(scene).catch((error: Error) => [`FAILED: ${error.message}`]);
-    told.push({ step: step.name, failed: seen.filter((each) => each.startsWith("FAILED")) });
+    failures.push({ step: step.name, failed: seen.filter((each) => each.startsWith("FAILED")) });
   }
-  expect(told).toEqual(told.map((each) => ({ ...each, failed: [] })));
+  expect(failures).toEqual(failures.map((each) => ({ ...each, failed: [] })));
 });

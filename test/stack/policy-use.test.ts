@@ -62,13 +62,13 @@ async function askAsEverybody(): Promise<void> {
     );
   const ask = (who: Clients, alias: string) =>
     invoke(who, `${issuerArn}:${alias}`, { action: "issue", idempotencyKey: "once" });
-  for (const [owner, stranger, alias] of [
+  for (const [owner, outsider, alias] of [
     [userService, reporting, "user-service--readonly"],
     [userService, reporting, "user-service--readwrite"],
     [reporting, userService, "reporting--readonly"],
   ] as const) {
     expect((await ask(owner, alias)).answer).toHaveProperty("leaseId");
-    await expect(ask(stranger, alias)).rejects.toThrow("not authorized");
+    await expect(ask(outsider, alias)).rejects.toThrow("not authorized");
   }
   const secret = { SecretId: runner.outputs.OrdersReportsSecretArn };
   for (const Command of [DescribeSecretCommand, GetSecretValueCommand])
@@ -124,7 +124,7 @@ async function failToRevoke(): Promise<void> {
   );
   await administrator.scheduler.send(
     new CreateScheduleCommand({
-      Name: "stranger",
+      Name: "outsider",
       ScheduleExpression: "rate(1 hour)",
       FlexibleTimeWindow: schedule.FlexibleTimeWindow,
       Target: { Arn: Target?.Arn, RoleArn: own.Target?.RoleArn, RetryPolicy },

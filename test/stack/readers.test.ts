@@ -30,23 +30,27 @@ const app =
       natGateways: 0,
       subnetConfiguration: [{ name: "db", subnetType: SubnetType.PRIVATE_ISOLATED }],
     });
-    const placed = {
+    const network = {
       vpc,
       vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
       instanceType: new InstanceType("t4g.micro"),
     };
     const engine = DatabaseInstanceEngine.postgres({ version: PostgresEngineVersion.VER_18_3 });
-    const source = new DatabaseInstance(stack, "Db", { engine, databaseName: "orders", ...placed });
+    const source = new DatabaseInstance(stack, "Db", {
+      engine,
+      databaseName: "orders",
+      ...network,
+    });
     const replica = new DatabaseInstanceReadReplica(stack, "Replica", {
       sourceDatabaseInstance: source,
-      ...placed,
+      ...network,
     });
     const { secret } = source;
     if (secret === undefined) throw new Error("an instance makes its secret");
     const database = new DynamicDatabase(stack, "Orders", {
       database: "orders",
       vpc,
-      vpcSubnets: placed.vpcSubnets,
+      vpcSubnets: network.vpcSubnets,
       databaseConnections: source,
       host: source.instanceEndpoint.hostname,
       port: source.instanceEndpoint.port,

@@ -155,10 +155,10 @@ describe("a rotator that is called by hand", () => {
   test("with a version that was promoted already does nothing", async () => {
     const { AWSCURRENT, AWSPREVIOUS } = await shippedSecret(stack, "shop").labels();
     const SecretId = arnOf(stack.runner, "shop");
-    const asked = { SecretId, Step: "setSecret", ClientRequestToken: AWSCURRENT };
-    const { answer } = await invoke(stack.administrator, rotatorOf(stack, "shop"), asked);
+    const event = { SecretId, Step: "setSecret", ClientRequestToken: AWSCURRENT };
+    const { answer } = await invoke(stack.administrator, rotatorOf(stack, "shop"), event);
     expect(answer).toMatchObject({ step: "setSecret", outcome: "current already" });
-    expect(await byHand({ ...asked, ClientRequestToken: AWSPREVIOUS }, "shop")).toBe(
+    expect(await byHand({ ...event, ClientRequestToken: AWSPREVIOUS }, "shop")).toBe(
       `InvalidRequestError: version ${AWSPREVIOUS} of secret ${SecretId} is not AWSPENDING but AWSPREVIOUS; start the rotation anew: aws secretsmanager rotate-secret`,
     );
   });

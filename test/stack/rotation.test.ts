@@ -40,7 +40,7 @@ afterAll(async () => {
 
 const secret = (name: ShippedName) => shippedSecret(stack, name);
 const failures = () => stack.runner.rotations.attempts.filter(({ failure }) => failure);
-const isTurn = (name: ShippedName): boolean => name === "shop" || name === "issuer";
+const alternates = (name: ShippedName): boolean => name === "shop" || name === "issuer";
 
 async function rotate(...names: readonly ShippedName[]): Promise<void> {
   for (const name of names) await secret(name).rotate();
@@ -54,7 +54,7 @@ test.each(SHIPPED_SECRETS)("%s was rotated at deployment", async (name) => {
   expect(await refusalOf(stack, await secret(name).value())).toBeUndefined();
   const previous = await refusalOf(stack, await secret(name).value("AWSPREVIOUS"));
   // the second of two users is made by the first rotation
-  expect(previous).toBe(isTurn(name) ? undefined : REFUSED);
+  expect(previous).toBe(alternates(name) ? undefined : REFUSED);
 });
 
 test.each(SHIPPED_SECRETS)("%s is rotated by RotateSecret", async (name) => {
@@ -67,11 +67,11 @@ test.each(SHIPPED_SECRETS)("%s is rotated by RotateSecret", async (name) => {
   expect(await secret(name).labels()).toEqual({ AWSCURRENT: VersionId, AWSPREVIOUS: former });
   const after = await secret(name).value();
   expect(await refusalOf(stack, after)).toBeUndefined();
-  expect(await refusalOf(stack, before)).toBe(isTurn(name) ? undefined : REFUSED);
+  expect(await refusalOf(stack, before)).toBe(alternates(name) ? undefined : REFUSED);
   // all but the password, and the username where two take turns, is what it was
   const { username, password } = after;
   expect(after).toEqual({ ...before, username, password });
-  expect(username === before.username).toBe(!isTurn(name));
+  expect(username === before.username).toBe(!alternates(name));
   expect(password).not.toBe(before.password);
 });
 

@@ -25,7 +25,7 @@ export const NOTHING: Left = { roles: 0, sessions: 0, memberships: 0, login: "28
 export const LATCHED: Left = { ...NOTHING, roles: 1 };
 
 /** The first row of a superuser's query, in the application database unless told. */
-export async function asked(
+export async function firstRow(
   test: TestDatabase,
   text: string,
   database?: string,
@@ -36,7 +36,7 @@ export async function asked(
 
 /** The OID of a role that exists: a lease's incarnation. */
 export async function oidOf(test: TestDatabase, username: string): Promise<string> {
-  const { oid } = await asked(
+  const { oid } = await firstRow(
     test,
     `select oid::text as oid from pg_roles where rolname = '${username}'`,
   );
@@ -58,7 +58,7 @@ export async function leftOf(
   oid: string,
 ): Promise<Left> {
   const login = await loginRefusal(test, credential);
-  const seen = await asked(
+  const seen = await firstRow(
     test,
     `select (select count(*)::int from pg_roles where oid = ${oid}) as roles,
        (select count(*)::int from pg_stat_activity where usesysid = ${oid}) as sessions,
@@ -77,7 +77,7 @@ export async function leftOf(
 
 /** Let a lease expire a millisecond ago, by the server's clock. */
 export async function backdate(test: TestDatabase, username: string): Promise<void> {
-  await asked(
+  await firstRow(
     test,
     `do $$ begin execute format('alter role %I valid until %L', '${username}',
        clock_timestamp() - interval '1 millisecond'); end $$`,
@@ -87,7 +87,7 @@ export async function backdate(test: TestDatabase, username: string): Promise<vo
 /** Give a lease a table, which keeps its role until somebody takes it away: it may carry code and data. */
 export async function giveTable(test: TestDatabase, username: string): Promise<void> {
   const schema = `of_${username.slice(-12)}`;
-  await asked(
+  await firstRow(
     test,
     `create schema ${schema}; create table ${schema}.kept (id int);
      alter table ${schema}.kept owner to "${username}"`,
@@ -106,7 +106,7 @@ export async function leasesOf({ tag, superuser }: TestDatabase): Promise<string
 
 /** `server_version_num / 10000`, e.g. 18. */
 export async function majorOf(test: TestDatabase): Promise<number> {
-  const { major } = await asked(
+  const { major } = await firstRow(
     test,
     "select current_setting('server_version_num')::int / 10000 as major",
   );

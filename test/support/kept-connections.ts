@@ -33,8 +33,8 @@ export async function withKept<T>(
 }
 
 function take(to: string): pg.Client | undefined {
-  const place = kept.findLastIndex((each) => each.to === to);
-  return kept.splice(place, place === -1 ? 0 : 1)[0]?.client;
+  const found = kept.findLastIndex((each) => each.to === to);
+  return kept.splice(found, found === -1 ? 0 : 1)[0]?.client;
 }
 
 /** A server may have been stopped, or its sessions ended. */

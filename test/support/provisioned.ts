@@ -219,7 +219,7 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     janitorSecret: SECRETS.janitor,
     rotatedSecrets: ROTATED,
     scheduleGroup,
-    place: { host, port, region: "eu-central-1", folder: "" },
+    server: { host, port, region: "eu-central-1", folder: "" },
     serverId: `${host}:${port}`,
     time: { now: () => Date.now() as Instant, wait: shortly },
     log: (step, facts = {}) => lines.push(JSON.stringify({ step, ...facts })),
@@ -271,9 +271,9 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     secrets,
     lines,
     provision: (other = plan, of = stack, elsewhere = {}) => {
-      const place = { ...deps.place, ...elsewhere };
-      const serverId = elsewhere.serverId ?? `${place.host}:${place.port}`;
-      return makeProvision({ ...deps, place, serverId })(other, of);
+      const server = { ...deps.server, ...elsewhere };
+      const serverId = elsewhere.serverId ?? `${server.host}:${server.port}`;
+      return makeProvision({ ...deps, server, serverId })(other, of);
     },
     converge: (other = plan, id = stack.id) => converge(other, id),
     remove: (other = plan, of = stack) => remove(other, of),

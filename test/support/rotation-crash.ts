@@ -114,11 +114,11 @@ async function problemsOf(
   const { secret, settings } = scene;
   const refusal = await scene.refusalOf("AWSCURRENT");
   const previous = secret.valueOf("AWSPREVIOUS");
-  const takesTurns = settings.usernames.length === 2;
+  const hasTwoUsers = settings.usernames.length === 2;
   return [
     refusal !== undefined && `AWSCURRENT is refused (${refusal})`,
     previous !== current && previous !== before && "AWSPREVIOUS is not what was current",
     secret.valueOf("AWSPENDING") !== undefined && "AWSPENDING is left",
-    takesTurns && (await scene.refusalOf("AWSPREVIOUS")) !== undefined && "AWSPREVIOUS is refused",
+    hasTwoUsers && (await scene.refusalOf("AWSPREVIOUS")) !== undefined && "AWSPREVIOUS is refused",
   ].filter((each) => each !== false);
 }

@@ -35,10 +35,10 @@ export function stormOf(attempt: () => Promise<pg.Client>, loops: number, first?
   const open = new Set<{ end(): Promise<void> }>();
   const firsts: Promise<void>[] = [];
   const running = Array.from({ length: loops }, async () => {
-    let told: () => void = () => {};
+    let firstSeen: () => void = () => {};
     firsts.push(
       new Promise((resolve) => {
-        told = resolve;
+        firstSeen = resolve;
       }),
     );
     const kept: { end(): Promise<void> }[] = [];
@@ -49,14 +49,14 @@ export function stormOf(attempt: () => Promise<pg.Client>, loops: number, first?
       open.add(client);
       kept.push(client);
       if (first !== undefined) client.query(first).catch(() => {});
-      told();
+      firstSeen();
       if (kept.length <= keep) continue;
       const [oldest] = kept.splice(0, 1);
       if (oldest === undefined) continue;
       open.delete(oldest);
       await oldest.end().catch(() => {});
     }
-    told();
+    firstSeen();
   });
   return {
     raging: Promise.all(firsts),

@@ -127,7 +127,8 @@ async function sweepTelling(
     for (const lease of page.leases) {
       known.add(lease.name.random);
       if (!lease.canLogin) {
-        if (isOther || options.backsOff !== true || isItsTurn(lease, page.now)) latched.push(lease);
+        if (isOther || options.backsOff !== true || isTriedNow(lease, page.now))
+          latched.push(lease);
         else tally.quarantined += 1;
       } else if (isOther || isDue(lease, page.now)) due.push(lease);
       else {
@@ -162,15 +163,15 @@ async function sweepTelling(
   seen.stragglersEnded = orphans.stragglersEnded;
   const unknown = await findUnknown(deps);
   const secrets = await lookAtSecrets(options);
-  const told = failed.slice(0, MOST_FAILURES_TOLD);
-  const report = { ...tally, failed: told, ...orphans, ...unknown, ...secrets, foreign, server };
+  const listed = failed.slice(0, MOST_FAILURES_LISTED);
+  const report = { ...tally, failed: listed, ...orphans, ...unknown, ...secrets, foreign, server };
   Object.assign(seen, report);
   if (schedules === undefined) throw failure;
   return report;
 }
 
 /** As many as an answer has room for, whatever the reasons say. */
-const MOST_FAILURES_TOLD = 1_000;
+const MOST_FAILURES_LISTED = 1_000;
 
 /** A Scheduler that could not be asked is not asked again for each lease: that takes seconds. */
 const withoutScheduler = (deps: LeaseDeps, failure: unknown): LeaseDeps => ({
@@ -197,17 +198,17 @@ async function readSchedules({ scheduler }: LeaseDeps): Promise<Schedules> {
 const FRESH = minutes(60);
 /** How often the sweeper comes, and how many times in {@link FRESH}. */
 const PERIOD = minutes(5);
-const TURNS = FRESH / PERIOD;
+const SWEEPS_IN_FRESH = FRESH / PERIOD;
 
 /** Whether a latched lease is tried by the sweep of this moment: by its name, so that each has a turn. */
-function isItsTurn({ name, record }: Lease, now: Instant): boolean {
+function isTriedNow({ name, record }: Lease, now: Instant): boolean {
   const { latchedAt, unverifiedAt } = record ?? {};
   // where a reader could not be looked at, there may be a session
   if (latchedAt === undefined || unverifiedAt !== undefined) return true;
   if (between(latchedAt, now) < FRESH) return true;
   const letters = Array.from(name.random, (letter) => letter.charCodeAt(0));
-  const place = letters.reduce((sum, code) => sum + code, 0);
-  return place % TURNS === Math.floor(now / PERIOD) % TURNS;
+  const hash = letters.reduce((sum, code) => sum + code, 0);
+  return hash % SWEEPS_IN_FRESH === Math.floor(now / PERIOD) % SWEEPS_IN_FRESH;
 }
 
 /** What a sweep made of one lease. `left`: for the next one. */

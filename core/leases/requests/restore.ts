@@ -20,12 +20,12 @@ export async function adopt(
   {
     engine,
     telemetry,
-  }: { readonly engine: Pick<Engine, "settle">; readonly telemetry: LeaseDeps["telemetry"] },
+  }: { readonly engine: Pick<Engine, "recordServer">; readonly telemetry: LeaseDeps["telemetry"] },
   { stamped, seen }: Sighting,
   { revoked, quarantined, left }: Ended,
 ): Promise<void> {
   telemetry.measure("ServersRestored", 1);
   const leases = revoked + quarantined + left;
   telemetry.audit({ event: "cluster.restored", stamped, seen, leases, left });
-  if (left === 0) await engine.settle(seen);
+  if (left === 0) await engine.recordServer(seen);
 }

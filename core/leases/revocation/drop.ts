@@ -144,21 +144,21 @@ function explain(
 ): void {
   const outcome = outcomes.get(lease);
   if (outcome?.kind !== "blocked") return;
-  const told = (each: Blocker): Blocker =>
+  const withReason = (each: Blocker): Blocker =>
     each.why === undefined && (database === undefined || each.database === database)
       ? { ...each, why }
       : each;
-  const litter = outcome.litter.map(told);
+  const litter = outcome.litter.map(withReason);
   const blockers = outcome.blockers.map((each) => litter[outcome.litter.indexOf(each)] ?? each);
   outcomes.set(lease, { ...outcome, blockers, litter });
 }
 
-const placeOf = ({ database, catalog }: Cleared): string => `${database} ${catalog}`;
+const keyOf = ({ database, catalog }: Cleared): string => `${database} ${catalog}`;
 
 /** What was cleared in several goes, counted together, in an order that is always the same. */
 function joined(before: readonly Cleared[], now: readonly Cleared[]): readonly Cleared[] {
-  const sorted = [...before, ...now].toSorted((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
-  return [...Map.groupBy(sorted, placeOf).values()].flatMap((same) => {
+  const sorted = [...before, ...now].toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  return [...Map.groupBy(sorted, keyOf).values()].flatMap((same) => {
     const [first] = same;
     const count = same.reduce((sum, each) => sum + each.count, 0);
     return first === undefined ? [] : [{ ...first, count }];

@@ -142,18 +142,18 @@ async function latch(
   { onlyIfDue }: RevokeOptions,
 ): Promise<readonly LatchOutcome[]> {
   const outcomes = [...(await deps.engine.latch(leases, { onlyIfDue }))];
-  const early = outcomes.flatMap((outcome, place) => {
+  const early = outcomes.flatMap((outcome, index) => {
     if (outcome.kind !== "not due" || outcome.expiresAt === undefined) return [];
     const left = between(outcome.at, outcome.expiresAt);
-    return left <= PATIENCE ? [{ place, left }] : [];
+    return left <= PATIENCE ? [{ index, left }] : [];
   });
   const longest = early.toSorted((a, b) => b.left - a.left)[0]?.left;
   if (longest === undefined) return outcomes;
   await deps.time.wait(longest);
-  const waited = early.flatMap(({ place }) => leases[place] ?? []);
+  const waited = early.flatMap(({ index }) => leases[index] ?? []);
   for (const [i, outcome] of (await deps.engine.latch(waited, { onlyIfDue })).entries()) {
-    const place = early[i]?.place;
-    if (place !== undefined) outcomes[place] = outcome;
+    const index = early[i]?.index;
+    if (index !== undefined) outcomes[index] = outcome;
   }
   return outcomes;
 }

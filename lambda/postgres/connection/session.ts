@@ -63,16 +63,16 @@ function remedyOfEntry(
   { username, database }: Pick<Login, "username" | "database">,
   code: string,
 ): string {
-  const [role, place] = [ident(username), ident(database)];
+  const [role, base] = [ident(username), ident(database)];
   if (code === WRONG_PASSWORD)
     return `the server refuses the password of ${role}: put the right one into the secret of this login`;
   if (code === NO_DATABASE)
-    return `the server has no database ${place}: create it, or correct its name`;
+    return `the server has no database ${base}: create it, or correct its name`;
   if (code === NOT_AUTHORIZED)
-    return `pg_hba.conf must have a line that lets ${role} into the database ${place} with a password, and ${role} must be allowed to log in`;
+    return `pg_hba.conf must have a line that lets ${role} into the database ${base} with a password, and ${role} must be allowed to log in`;
   if (code === DENIED)
-    return `have a DBA run: ${sql`GRANT CONNECT ON DATABASE ${place} TO ${role}`}; or, where it has that, mend the login event trigger that refuses it (PostgreSQL 17 and newer)`;
-  return `a login event trigger of the database ${place} failed (PostgreSQL 17 and newer): mend its function, or have a DBA run: ${sql`ALTER ROLE ${role} IN DATABASE ${place} SET event_triggers = off`};`;
+    return `have a DBA run: ${sql`GRANT CONNECT ON DATABASE ${base} TO ${role}`}; or, where it has that, mend the login event trigger that refuses it (PostgreSQL 17 and newer)`;
+  return `a login event trigger of the database ${base} failed (PostgreSQL 17 and newer): mend its function, or have a DBA run: ${sql`ALTER ROLE ${role} IN DATABASE ${base} SET event_triggers = off`};`;
 }
 
 /** Open a session; the caller ends it. @throws MayflyError naming the step `connect to <database>`. */

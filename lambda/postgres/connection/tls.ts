@@ -27,11 +27,11 @@ export interface TlsSettings {
 export function tlsOptions(
   host: string,
   { tls, ca }: TlsSettings,
-  place: { readonly region: string; readonly folder: string },
+  shipped: { readonly region: string; readonly folder: string },
 ): ConnectionOptions | false {
   if (tls === "plaintext") return false;
   return {
-    secureContext: trusting(ca ?? rdsRoots(place)),
+    secureContext: trusting(ca ?? rdsRoots(shipped)),
     rejectUnauthorized: true,
     checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),
   };

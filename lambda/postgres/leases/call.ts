@@ -28,8 +28,8 @@ export async function call<Row extends object>(
   values: readonly unknown[],
 ): Promise<readonly Row[]> {
   const name = functionName(verb, shard);
-  const places = values.map((_, i) => `$${i + 1}` as Sql);
-  const text = sql`select * from ${ident(verbsSchema(deps.tag))}.${ident(name)}(${joined(places, sql`, `)})`;
+  const holes = values.map((_, i) => `$${i + 1}` as Sql);
+  const text = sql`select * from ${ident(verbsSchema(deps.tag))}.${ident(name)}(${joined(holes, sql`, `)})`;
   try {
     return await retryContended(verb, deps, () =>
       deps.maintenance.query<Row>(verb, { name, text, values }, CONTENDED),

@@ -151,7 +151,7 @@ export function postgresEngine(deps: EngineDeps): Engine {
       if (row === undefined) throw new Error("the server was looked at, and nothing was seen");
       return sightingIn(row, deps.serverId);
     },
-    settle: async (seen) => {
+    recordServer: async (seen) => {
       await retryContended("move the stamp", deps, () =>
         maintenance.query("move the stamp", mark(tag, seen), CONTENDED),
       );
@@ -345,18 +345,18 @@ async function again<T extends { readonly kind: string }>(
   run: (open: readonly LeaseRef[], attempt: number) => Promise<readonly T[]>,
 ): Promise<readonly T[]> {
   const outcomes: T[] = [];
-  let places = batch.map((_, place) => place);
-  for (let attempt = 1; places.length > 0; attempt++) {
+  let indexes = batch.map((_, index) => index);
+  for (let attempt = 1; indexes.length > 0; attempt++) {
     if (attempt > 1) await deps.time.wait(pause(attempt, deps.random));
-    const open = places.flatMap((place) => batch[place] ?? []);
+    const open = indexes.flatMap((index) => batch[index] ?? []);
     const found = await run(open, attempt);
     // a verb tells it of each lease, and the call has not failed
     for (const code of new Set(found.map(codeOf))) noteExhaustion(code);
-    for (const [i, place] of places.entries()) {
+    for (const [i, index] of indexes.entries()) {
       const outcome = found[i];
-      if (outcome !== undefined) outcomes[place] = outcome;
+      if (outcome !== undefined) outcomes[index] = outcome;
     }
-    places = attempt < ATTEMPTS ? places.filter((place) => isContended(outcomes[place])) : [];
+    indexes = attempt < ATTEMPTS ? indexes.filter((index) => isContended(outcomes[index])) : [];
   }
   return outcomes;
 }

@@ -248,15 +248,15 @@ where r.rolname = $1::name`;
 const restoring = sql`
 select pg_catalog.array_remove(array[
   case when a.grantees is not null then pg_catalog.format(
-    'alter default privileges for role %I %srevoke all on %s from %s', e.lease, e.place, e.kind, a.grantees) end,
-  case when e.place = '' then pg_catalog.format(
+    'alter default privileges for role %I %srevoke all on %s from %s', e.lease, e.namespace, e.kind, a.grantees) end,
+  case when e.namespace = '' then pg_catalog.format(
     'alter default privileges for role %I grant all on %s to %I', e.lease, e.kind, e.lease) end,
-  case when e.place = '' and e.kind in ('functions', 'types') then pg_catalog.format(
+  case when e.namespace = '' and e.kind in ('functions', 'types') then pg_catalog.format(
     'alter default privileges for role %I grant %s on %s to public', e.lease,
     case e.kind when 'types' then 'usage' else 'execute' end, e.kind) end], null) as statements
 from (select r.rolname as lease, d.defaclacl as acl,
     coalesce((select pg_catalog.format('in schema %I ', n.nspname) from pg_catalog.pg_namespace n
-      where n.oid = d.defaclnamespace), '') as place,
+      where n.oid = d.defaclnamespace), '') as namespace,
     case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions'
       when 'T' then 'types' when 'n' then 'schemas' when 'L' then 'large objects' end as kind
   ${entries}) e

@@ -1,5 +1,5 @@
 import { DatabaseUnavailableError, MayflyError } from "../../../core/errors.ts";
-import type { Reader, ReaderPlace, Readers } from "../../../core/leases/lease-ports.ts";
+import type { Reader, ReaderAddress, Readers } from "../../../core/leases/lease-ports.ts";
 import type { Time } from "../../../core/time.ts";
 import type { Login } from "../connection/login.ts";
 import { type LoginSource, Maintenance, type Open } from "../connection/maintenance.ts";
@@ -7,7 +7,7 @@ import { postgresReader } from "./reader.ts";
 
 export interface ReaderConnectionsDeps {
   /** Where the readers are now. Never rejects. */
-  readonly places: () => Promise<readonly ReaderPlace[]>;
+  readonly addresses: () => Promise<readonly ReaderAddress[]>;
   /** The issuer login as it is on the writer; the readers have it too. */
   readonly login: LoginSource;
   /** How a host's certificate is checked. */
@@ -36,9 +36,9 @@ export function readerConnections(deps: ReaderConnectionsDeps): ReaderConnection
   return {
     list: async () => {
       const found = new Map<string, Reader>();
-      for (const place of await deps.places()) {
-        const server = "host" in place ? `${place.host}:${place.port}` : place.server;
-        if (!found.has(server)) found.set(server, readerAt(deps, open, server, place));
+      for (const address of await deps.addresses()) {
+        const server = "host" in address ? `${address.host}:${address.port}` : address.server;
+        if (!found.has(server)) found.set(server, readerAt(deps, open, server, address));
       }
       await closeAllBut(new Set(found.keys()));
       return [...found.values()];
@@ -51,10 +51,10 @@ function readerAt(
   { login, ssl, open: connect, tag, time, random }: ReaderConnectionsDeps,
   open: Map<string, Maintenance>,
   server: string,
-  place: ReaderPlace,
+  address: ReaderAddress,
 ): Reader {
-  if ("error" in place) return outOfReach(server, place.error);
-  const { host, port, status } = place;
+  if ("error" in address) return outOfReach(server, address.error);
+  const { host, port, status } = address;
   const maintenance =
     open.get(server) ??
     new Maintenance(

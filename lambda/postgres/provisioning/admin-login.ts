@@ -6,7 +6,7 @@ import { type TlsSettings, tlsOptions } from "../connection/tls.ts";
 import { knownPassword } from "./converge/rotated-secrets.ts";
 
 /** Where a server is, and where the function that asks for it is. */
-export interface ServerPlace {
+export interface ServerAddress {
   readonly host: string;
   readonly port: number;
   readonly region: string;
@@ -19,7 +19,7 @@ export interface AdminDeps {
   readonly secrets: Pick<SecretStore, "getSecret">;
   /** ARN of the administrator's secret. */
   readonly adminSecret: string;
-  readonly place: ServerPlace;
+  readonly server: ServerAddress;
   /** Told when work is done again. */
   readonly log?: (step: string) => void;
 }
@@ -55,7 +55,7 @@ export async function asAdmin<T>(
 
 /** The admin's login by `AWSCURRENT`, to the database that its secret names. */
 async function adminLogin(
-  { secrets, adminSecret: arn, place }: AdminDeps,
+  { secrets, adminSecret: arn, server }: AdminDeps,
   tls: TlsSettings,
 ): Promise<Login> {
   const { username, password, dbname } = (await secrets.getSecret(arn))?.value ?? {};
@@ -64,12 +64,12 @@ async function adminLogin(
       `the admin secret ${arn} must have the keys username, password and dbname; secrets that RDS manages hold no dbname and are not supported: store an admin's login in a secret of its own`,
     );
   return {
-    host: place.host,
-    port: place.port,
+    host: server.host,
+    port: server.port,
     database: dbname,
     username,
     password,
-    ssl: tlsOptions(place.host, tls, place),
+    ssl: tlsOptions(server.host, tls, server),
     role: "none",
   };
 }

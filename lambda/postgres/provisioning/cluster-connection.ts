@@ -3,7 +3,7 @@ import { type OpenSession, openSession, type Session } from "../connection/sessi
 import { LIMITS } from "./limits.ts";
 
 /** Where a cluster is changed, as the administrator. */
-export interface Ground {
+export interface ClusterConnection {
   readonly admin: Login;
   /** `server_version_num`. */
   readonly version: number;

@@ -12,7 +12,7 @@ import { checkCluster } from "./check/check-cluster.ts";
 import { checkDatabase } from "./check/check-database.ts";
 import { rehearse } from "./check/event-triggers.ts";
 import { refuseIf } from "./check/problems.ts";
-import { type Ground, type InDatabase, withDatabases } from "./cluster-connection.ts";
+import { type ClusterConnection, type InDatabase, withDatabases } from "./cluster-connection.ts";
 import { clearLogins } from "./converge/clear-logins.ts";
 import { grantConnect } from "./converge/connect.ts";
 import { convergeGrants } from "./converge/converge-grants.ts";
@@ -32,7 +32,7 @@ import {
   makeMaintenanceDatabase,
 } from "./converge/maintenance-database.ts";
 import { checkRotatedUsers, makeRotatedUsers } from "./converge/make-rotated-users.ts";
-import { settleServer } from "./converge/record-server.ts";
+import { recordServer } from "./converge/record-server.ts";
 import { makeMemberships, makeRoles } from "./converge/roles.ts";
 import { knownPassword } from "./converge/rotated-secrets.ts";
 import { claimTag, releaseTag, serverSeen } from "./converge/stamp.ts";
@@ -54,17 +54,17 @@ import { issuerLoginsOf, wantedMemberships, wantedRoles } from "./wanted-roles.t
 export const makeProvision =
   (deps: ProvisionDeps) =>
   (plan: ProvisionPlan, stack: Stack): Promise<Changes> =>
-    onReadyGround(deps, plan, async (ground) => {
-      const seen = await serverSeen(ground.session, deps.serverId);
-      const { isNew, former, ...stamped } = await claimTag(ground.session, plan, stack, seen);
+    onCheckedCluster(deps, plan, async (connection) => {
+      const seen = await serverSeen(connection.session, deps.serverId);
+      const { isNew, former, ...stamped } = await claimTag(connection.session, plan, stack, seen);
       if (former !== undefined)
         deps.warn("the tag was taken over from a stack that is gone", { former, stack: stack.id });
       try {
-        return await converge(deps, ground, plan, { ...stamped, seen });
+        return await converge(deps, connection, plan, { ...stamped, seen });
       } catch (error) {
         // a creation that failed is not deleted, and comes again as another stack
         if (isNew)
-          await releaseTag(ground.session, plan.tag, stack).catch((reason: unknown) =>
+          await releaseTag(connection.session, plan.tag, stack).catch((reason: unknown) =>
             deps.warn("the tag was not given back", { tag: plan.tag, why: reasonOf(reason) }),
           );
         throw error;
@@ -77,10 +77,10 @@ export const makeProvision =
  *
  * @throws ConfigError with every problem at once, before anything is touched.
  */
-export async function onReadyGround<T>(
+export async function onCheckedCluster<T>(
   deps: ProvisionDeps,
   plan: ProvisionPlan,
-  work: (ground: Ground) => Promise<T>,
+  work: (connection: ClusterConnection) => Promise<T>,
 ): Promise<T> {
   const { log, warn } = deps;
   if (plan.tls === "plaintext") warn("connections are not encrypted: the configuration says so");
@@ -99,8 +99,8 @@ export async function onReadyGround<T>(
         warn(
           `database ${plan.maintenanceDatabase} was open to PUBLIC, or to nobody; it was put right`,
         );
-      const room = { ...admin, database: plan.maintenanceDatabase };
-      const session = await openSession(room, LIMITS).catch(async (error: unknown) => {
+      const target = { ...admin, database: plan.maintenanceDatabase };
+      const session = await openSession(target, LIMITS).catch(async (error: unknown) => {
         // nobody has been in it
         if (came === "made")
           await inDatabase(admin.database, (session) =>
@@ -124,31 +124,31 @@ export async function onReadyGround<T>(
 /** Make a plan true where its tag is ours. */
 export async function converge(
   deps: ProvisionDeps,
-  ground: Ground,
+  connection: ClusterConnection,
   plan: ProvisionPlan,
   sighting: Sighting,
 ): Promise<Changes> {
   // first: what is granted to the logins goes with what they own
-  await clearLogins(ground.session, plan, ground.version);
-  const { changes, made } = await makeClusterWide(ground, plan, deps.log);
-  await withdrawDeclared(ground.session, plan);
-  await awaitAllIssues(ground, plan.tag);
-  await installVerbs(ground.session, plan, ground.version);
+  await clearLogins(connection.session, plan, connection.version);
+  const { changes, made } = await makeClusterWide(connection, plan, deps.log);
+  await withdrawDeclared(connection.session, plan);
+  await awaitAllIssues(connection, plan.tag);
+  await installVerbs(connection.session, plan, connection.version);
   deps.log("verbs installed", { version: VERBS_VERSION, shards: plan.shards });
-  const { issuer, passwordsSet } = await makeLogins(ground, plan, made, deps);
-  await settleServer(deps, ground, plan, issuer, sighting);
-  const rotated = await makeRotatedUsers(deps, ground, plan);
-  const granted = await convergeGrants(deps, ground, plan);
-  await declare(ground.session, plan);
+  const { issuer, passwordsSet } = await makeLogins(connection, plan, made, deps);
+  await recordServer(deps, connection, plan, issuer, sighting);
+  const rotated = await makeRotatedUsers(deps, connection, plan);
+  const granted = await convergeGrants(deps, connection, plan);
+  await declare(connection.session, plan);
   // before the groups that they were in
-  const rolesDropped = await dismissUsers(deps, ground, plan, issuer);
-  const dismissed = await dismiss(deps, ground, plan, issuer);
-  await removeOldVerbs(ground.session, plan.tag);
+  const rolesDropped = await dismissUsers(deps, connection, plan, issuer);
+  const dismissed = await dismiss(deps, connection, plan, issuer);
+  await removeOldVerbs(connection.session, plan.tag);
   return changesOf(...changes, { passwordsSet }, rotated, granted, { rolesDropped }, dismissed);
 }
 
 /** A lease that was being issued when its grant was withdrawn is there to be seen, or never will be. */
-async function awaitAllIssues({ session, version }: Ground, tag: string): Promise<void> {
+async function awaitAllIssues({ session, version }: ClusterConnection, tag: string): Promise<void> {
   for (const group of await groupsOf(session, tag)) {
     const role = group.slice(groupRoleName(tag, "").length);
     await awaitIssues(session, { tag, role, server: version });
@@ -163,8 +163,8 @@ async function checked(
 ): Promise<number> {
   const { version, problems, ...found } = await inDatabase(admin.database, async (session) => {
     const cluster = await checkCluster(session, plan);
-    const ground = { admin, version: cluster.version, session };
-    const users = cluster.admin === "" ? [] : await checkRotatedUsers(deps, ground, plan);
+    const connection = { admin, version: cluster.version, session };
+    const users = cluster.admin === "" ? [] : await checkRotatedUsers(deps, connection, plan);
     return { ...cluster, problems: [...cluster.problems, ...users] };
   });
   const all = [...problems];
@@ -196,7 +196,7 @@ async function entering(
 }
 
 async function makeClusterWide(
-  { session, version }: Ground,
+  { session, version }: ClusterConnection,
   plan: ProvisionPlan,
   log: ProvisionDeps["log"],
 ): Promise<{ readonly changes: readonly Partial<Changes>[]; readonly made: readonly string[] }> {
@@ -232,31 +232,31 @@ async function makeClusterWide(
  * @returns an issuer login that works, and how many passwords were set.
  */
 async function makeLogins(
-  { session, admin }: Ground,
+  { session, admin }: ClusterConnection,
   plan: ProvisionPlan,
   made: readonly string[],
   deps: ProvisionDeps,
 ): Promise<{ readonly issuer: Login; readonly passwordsSet: number }> {
-  const { secrets, issuerSecret, janitorSecret, place: endpoint, log } = deps;
+  const { secrets, issuerSecret, janitorSecret, server, log } = deps;
   const { maintenanceDatabase } = plan;
   const issuers = await convergeIssuerSecret(
     secrets,
     issuerSecret,
     issuerLoginsOf(plan),
     maintenanceDatabase,
-    endpoint,
+    server,
   );
   const [dbname = ""] = plan.databases;
   const janitor = await convergeJanitorSecret(
     secrets,
     janitorSecret,
     { username: janitorName(plan.tag), dbname },
-    endpoint,
+    server,
   );
-  const place = { ...admin, database: maintenanceDatabase };
+  const onMaintenance = { ...admin, database: maintenanceDatabase };
   const proved: Proved[] = [];
   const own = [
-    ...issuers.map((held) => ({ secret: issuerSecret, login: { ...place, ...held } })),
+    ...issuers.map((held) => ({ secret: issuerSecret, login: { ...onMaintenance, ...held } })),
     { secret: janitorSecret, login: { ...admin, ...janitor, database: dbname } },
   ];
   for (const { secret, login } of own) {

@@ -1,5 +1,5 @@
 import { MayflyError } from "../../../core/errors.ts";
-import type { Comparison, Likeness } from "../../../core/rotation/rotation-ports.ts";
+import type { Comparison, UserDifferences } from "../../../core/rotation/rotation-ports.ts";
 import type { Session } from "../connection/session.ts";
 import { type Sql, sql } from "../connection/sql.ts";
 import { someOf } from "../provisioning/check/problems.ts";
@@ -123,7 +123,7 @@ interface Row {
 export async function compareUsers(
   session: Session,
   { username, other, limit, owners }: Comparison,
-): Promise<Likeness> {
+): Promise<UserDifferences> {
   const values = [username, other, limit, owners ?? null];
   const inWords = ({ what, name, mine }: Row): string => {
     const [one, two] = mine ? [username, other] : [other, username];

@@ -1,5 +1,5 @@
 import { ConfigError, StatementRejectedError } from "../../../core/errors.ts";
-import type { TurnUser } from "../../../core/rotation/rotation-ports.ts";
+import type { NextUser } from "../../../core/rotation/rotation-ports.ts";
 import { scramVerifier } from "../connection/scram.ts";
 import { type OpenSession, SPLIT_MEMBERSHIP } from "../connection/session.ts";
 import { ident, integer, joined, literal, type Sql, sql } from "../connection/sql.ts";
@@ -51,9 +51,9 @@ from pg_catalog.pg_roles r where r.rolname = any ($1::text[])`;
  * @throws ConfigError when one of the two could not log in, or the administrator may not do it, with
  *   what a DBA can run.
  */
-export async function convergeTurn(
+export async function convergeNextUser(
   session: OpenSession,
-  user: TurnUser,
+  user: NextUser,
 ): Promise<readonly string[]> {
   const step = `converge the user ${user.username}`;
   const { username, like, group } = user;
@@ -156,7 +156,7 @@ where d.datname = $1::text and r.rolname = any ($2::text[])`;
 async function needConnect(
   session: OpenSession,
   step: string,
-  { username, group, database }: TurnUser,
+  { username, group, database }: NextUser,
   wanted: readonly Wanted[],
 ): Promise<void> {
   const roles = wanted.filter(({ inherit }) => inherit).map(({ role }) => role);
@@ -175,7 +175,7 @@ async function needConnect(
 
 /** The user itself: made first of all, or given what the current one has. */
 function userChanges(
-  { username, comment }: TurnUser,
+  { username, comment }: NextUser,
   known: UserState | undefined,
   like: UserState | undefined,
 ): readonly Change[] {
@@ -217,7 +217,7 @@ const sharedOf = (group: string): Wanted => ({
 
 /** Both belong to the group; beyond it, the next user gets what the current one has, and no more. */
 const membershipsOf = (
-  { username, like, group }: TurnUser,
+  { username, like, group }: NextUser,
   held: readonly Membership[],
 ): readonly Wanted[] => [
   sharedOf(group),
@@ -226,7 +226,7 @@ const membershipsOf = (
 ];
 
 function grantChanges(
-  { username, like, group }: TurnUser,
+  { username, like, group }: NextUser,
   wanted: readonly Wanted[],
   held: readonly Membership[],
   split: boolean,
@@ -287,7 +287,7 @@ async function refuseSettings(
     known,
     settings,
   }: {
-    readonly user: TurnUser;
+    readonly user: NextUser;
     readonly admin: Admin;
     readonly known: boolean;
     readonly settings: readonly Change[];
@@ -318,7 +318,7 @@ async function refuseSettings(
 function mayNot(
   error: StatementRejectedError,
   { name, createsRoles, version }: Admin,
-  { username, like }: TurnUser,
+  { username, like }: NextUser,
   existing: readonly string[],
 ): ConfigError {
   const admin = ident(name);

@@ -20,7 +20,7 @@ import {
 } from "../connection/sqlstates.ts";
 import { problem } from "../provisioning/check/problems.ts";
 import { compareUsers } from "./compare-users.ts";
-import { convergeTurn } from "./next-user.ts";
+import { convergeNextUser } from "./next-user.ts";
 import { resetSettings } from "./role-settings.ts";
 
 /** A step has 60 seconds, and at most three logins. */
@@ -38,8 +38,8 @@ export const rotationServers = (
   ssl: (host: string) => ConnectionOptions | false,
   open: typeof openSession = openSession,
 ): RotationServers => ({
-  logIn: async (asked) => {
-    const { host, port, dbname, username, password } = asked;
+  logIn: async (wanted) => {
+    const { host, port, dbname, username, password } = wanted;
     const login = { host, port, database: dbname, username, password, ssl: ssl(host) };
     try {
       return sessionOf(await open(login, ROTATION_LIMITS));
@@ -47,7 +47,7 @@ export const rotationServers = (
       if (!(error instanceof StatementRejectedError)) throw error;
       if (REFUSED.has(error.engineCode)) return { refused: error.engineCode };
       const look = () => loginTriggersOf(open, login, ROTATION_LIMITS);
-      throw new ConfigError(await failureOf(error.engineCode, asked, look), { cause: error });
+      throw new ConfigError(await failureOf(error.engineCode, wanted, look), { cause: error });
     }
   },
 });
@@ -105,7 +105,7 @@ const sessionOf = (session: OpenSession): RotationSession => ({
       );
     }
   },
-  convergeTurn: (user) => convergeTurn(session, user),
+  convergeNextUser: (user) => convergeNextUser(session, user),
   actsAs: async () => {
     const [row] = await session.rows<{ role: string }>(
       "ask for the current role",

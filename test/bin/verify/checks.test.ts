@@ -60,8 +60,8 @@ const answering =
   });
 
 const failing = (arn: string): Change =>
-  answering((asked) =>
-    asked === arn
+  answering((functionArn) =>
+    functionArn === arn
       ? { errorType: "DatabaseUnavailableError", payload: { errorMessage: "no route" } }
       : undefined,
   );

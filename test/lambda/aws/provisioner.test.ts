@@ -16,7 +16,7 @@ afterAll(async () => {
   await fake.stop();
 });
 
-const place = { functionArn: "mayfly-Mayfly-qdoi-provisioner", region: "eu-west-1" };
+const target = { functionArn: "mayfly-Mayfly-qdoi-provisioner", region: "eu-west-1" };
 
 const at = (endpoint: string | undefined, patience = 10_000) =>
   provisionerFunction(
@@ -26,7 +26,7 @@ const at = (endpoint: string | undefined, patience = 10_000) =>
       maxAttempts: 1,
       ...(endpoint !== undefined && { endpoint }),
     }),
-    { ...place, patience },
+    { ...target, patience },
   );
 
 const failure = (attempt: Promise<unknown>): Promise<unknown> =>
@@ -40,7 +40,7 @@ test("the provisioner is asked to converge, and its report handed on", async () 
   fake.script({ body: report });
   expect(await at(fake.env.AWS_ENDPOINT_URL).converge()).toEqual(report);
   expect(fake.events.at(-1)).toEqual({ action: "converge" });
-  expect(fake.invoked.at(-1)).toBe(place.functionArn);
+  expect(fake.invoked.at(-1)).toBe(target.functionArn);
 });
 
 test.each([
@@ -96,7 +96,7 @@ test("an API that cannot be reached is told with the endpoint that is missing", 
   expect(await failure(at("http://127.0.0.1:1").converge())).toMatchObject(UNREACHABLE);
   const noRoute = Object.assign(new Error("the SDK's words"), { name: "TimeoutError" });
   const client = { send: () => Promise.reject(noRoute) };
-  const provisioner = provisionerFunction(client, { ...place, patience: 1_000 });
+  const provisioner = provisionerFunction(client, { ...target, patience: 1_000 });
   expect(await failure(provisioner.converge())).toMatchObject(UNREACHABLE);
 });
 

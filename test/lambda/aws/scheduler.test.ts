@@ -37,18 +37,18 @@ test("a schedule that IAM denies is told with the call that was denied, in the l
     telemetry: { audit: (event: AuditEvent) => void audit.push(event), measure: () => {} },
     time: { now: () => 0, wait: async () => {} },
   } as unknown as LeaseDeps;
-  const told = {
+  const expected = {
     errorType: "AwsRefusedError",
     reason:
       "schedule aaaabbbbcccc-1700000001 could not be made (AccessDeniedException on scheduler:CreateSchedule); check the function's permission scheduler:CreateSchedule, and the policy, key and quota of what it called",
   };
-  expect(await scheduleRevocation(deps, lease, 1_700_000_001_000 as Instant)).toEqual(told);
+  expect(await scheduleRevocation(deps, lease, 1_700_000_001_000 as Instant)).toEqual(expected);
   expect(audit).toEqual([
     {
       event: "schedule.failed",
       leaseId: `orders/readonly/${lease.username}`,
       schedule: "aaaabbbbcccc-1700000001",
-      ...told,
+      ...expected,
     },
   ]);
 });

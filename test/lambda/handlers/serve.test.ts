@@ -81,9 +81,9 @@ test.each([
         "request request-1 failed unexpectedly; the function's log has the details under this id",
     });
     expect(Object.keys(error as Error)).toEqual([]);
-    const [told] = lines.filter(({ message }) => message === "unexpected failure");
-    expect(told).toMatchObject({ function_request_id: "request-1", level: "ERROR" });
-    expect(told?.frames).toContainEqual(expect.stringMatching(/^\s+at /));
+    const [logged] = lines.filter(({ message }) => message === "unexpected failure");
+    expect(logged).toMatchObject({ function_request_id: "request-1", level: "ERROR" });
+    expect(logged?.frames).toContainEqual(expect.stringMatching(/^\s+at /));
   },
 );
 

@@ -65,7 +65,7 @@ test.each([
 
 test("a reader that is full counts, although it is only left out", async () => {
   const readers = readerConnections({
-    places: async () => [{ host: "reader", port: 5432 }],
+    addresses: async () => [{ host: "reader", port: 5432 }],
     login: async () => ({
       host: "writer",
       port: 5432,

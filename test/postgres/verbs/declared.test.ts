@@ -6,7 +6,7 @@ import {
   installVerbs,
   removeOldVerbs,
 } from "../../../lambda/postgres/provisioning/converge/install-verbs.ts";
-import { asked, leasesOf, majorOf } from "../../support/evidence.ts";
+import { firstRow, leasesOf, majorOf } from "../../support/evidence.ts";
 import { type Issuer, issuerOn } from "../../support/leases.ts";
 import { provisioned, runAs, TEST_LIMITS, type TestDatabase } from "../../support/provisioned.ts";
 
@@ -45,7 +45,7 @@ test("limits and lives are what is declared now, whatever was when the bundle wa
   const after = await issuer.issue(ALIAS);
   expect(Date.parse(after.expiresAt) - Date.parse(after.issuedAt)).toBe(60_000);
   expect(Date.parse(after.maxExpiresAt) - Date.parse(after.issuedAt)).toBe(90_000);
-  const { limit } = await asked(
+  const { limit } = await firstRow(
     database,
     `select rolconnlimit as limit from pg_roles where rolname = '${after.username}'`,
   );

@@ -4,7 +4,7 @@ import type { Credential } from "../../../core/leases/credential.ts";
 import type { LeaseRef } from "../../../core/leases/lease.ts";
 import { parseLeaseId } from "../../../core/leases/lease-id.ts";
 import { revokeMany } from "../../../core/leases/revocation/revoke.ts";
-import { asked, leftOf, NOTHING, oidOf } from "../../support/evidence.ts";
+import { firstRow, leftOf, NOTHING, oidOf } from "../../support/evidence.ts";
 import { type Issuer, issuer, logIn } from "../../support/leases.ts";
 import { runAs, type TestDatabase } from "../../support/provisioned.ts";
 
@@ -129,7 +129,7 @@ test("a membership that cannot be taken away keeps no lease from being latched",
   const [outcome] = await lease.deps.engine.latch([ref], { onlyIfDue: false });
   expect(outcome).toMatchObject({ kind: "latched" });
   expect(
-    await asked(
+    await firstRow(
       lease.test,
       `select rolcanlogin as login, rolvaliduntil::text as until from pg_roles where rolname = '${username}'`,
     ),

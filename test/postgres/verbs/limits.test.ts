@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { sweep } from "../../../core/leases/operation/sweep.ts";
-import { asked, backdate, giveTable, leasesOf } from "../../support/evidence.ts";
+import { backdate, firstRow, giveTable, leasesOf } from "../../support/evidence.ts";
 import { fleet, granted } from "../../support/fleet.ts";
 import { issuer } from "../../support/leases.ts";
 import { runAs } from "../../support/provisioned.ts";
@@ -90,7 +90,7 @@ test("the upper bound follows what there is, however often leases come and go", 
   await expect(few.issue("reporting--readonly")).rejects.toThrow(
     "role readonly has 3 leases of at most 3",
   );
-  const { least } = await asked(
+  const { least } = await firstRow(
     few.test,
     `select min(at_most) as least from mf_${few.test.tag}.counted where consumer = ''`,
     "mayfly",

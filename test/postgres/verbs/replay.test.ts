@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { crashAndRestart, type OwnServer, startCluster } from "../../support/cluster.ts";
-import { asked, backdate, leasesOf } from "../../support/evidence.ts";
+import { backdate, firstRow, leasesOf } from "../../support/evidence.ts";
 import { type Issuer, issuerOn } from "../../support/leases.ts";
 import { provisioned, type TestDatabase } from "../../support/provisioned.ts";
 
@@ -25,7 +25,7 @@ afterAll(async () => {
 
 /** Let a lease be issued so many seconds earlier than it was. */
 async function age(username: string, seconds: number): Promise<void> {
-  await asked(
+  await firstRow(
     database,
     `do $$ declare said jsonb := shobj_description('${username}'::regrole, 'pg_authid'); begin
        execute format('comment on role %I is %L', '${username}', said || jsonb_build_object(
@@ -35,7 +35,7 @@ async function age(username: string, seconds: number): Promise<void> {
 }
 
 const transactions = async (): Promise<unknown> =>
-  (await asked(database, "select pg_snapshot_xmax(pg_current_snapshot())::text as next")).next;
+  (await firstRow(database, "select pg_snapshot_xmax(pg_current_snapshot())::text as next")).next;
 
 describe("minRemainingSeconds", () => {
   test("decides which earlier lease is good enough: the newest that can be renewed for so long", async () => {
@@ -67,7 +67,7 @@ describe("minRemainingSeconds", () => {
         const { username } = await issuer.issue(ALIAS, request);
         await age(username, 71); // two hours pass in a hundred calls
         if (call % 25 === 0)
-          await asked(database, `alter role "${username}" valid until '2099-01-01'`);
+          await firstRow(database, `alter role "${username}" valid until '2099-01-01'`);
       }
       const made = (await leasesOf(database)).length - before;
       expect(made).toBeGreaterThan(0);
@@ -90,7 +90,7 @@ describe("minRemainingSeconds", () => {
     await backdate(database, first.username);
     const second = await issuer.issue(ALIAS, key);
     expect(second.username).not.toBe(first.username);
-    await asked(database, `alter role "${second.username}" nologin`);
+    await firstRow(database, `alter role "${second.username}" nologin`);
     expect((await issuer.issue(ALIAS, key)).username).not.toBe(second.username);
   });
 });

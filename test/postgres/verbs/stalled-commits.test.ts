@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type OwnServer, startCluster } from "../../support/cluster.ts";
 import { eventually } from "../../support/eventually.ts";
-import { asked, leasesOf } from "../../support/evidence.ts";
+import { firstRow, leasesOf } from "../../support/evidence.ts";
 import { fleet, granted, refused } from "../../support/fleet.ts";
 import { runAs } from "../../support/provisioned.ts";
 
@@ -24,7 +24,7 @@ test("40 honest callers while commits stall for five seconds: nobody is ended, a
   };
   const pids = async (): Promise<unknown> =>
     (
-      await asked(
+      await firstRow(
         ten.test,
         `select array_agg(pid order by pid) as pids from pg_stat_activity where usename like 'mf\\_${ten.test.tag}\\_login%'`,
       )
@@ -39,7 +39,7 @@ test("40 honest callers while commits stall for five seconds: nobody is ended, a
     async () =>
       Number(
         (
-          await asked(
+          await firstRow(
             ten.test,
             "select count(*)::int from pg_stat_activity where wait_event = 'SyncRep'",
           )

@@ -14,7 +14,7 @@ import { Secret } from "../../../core/secret.ts";
 import { connect, type Login } from "../../../lambda/postgres/connection/login.ts";
 import { scramVerifier } from "../../../lambda/postgres/connection/scram.ts";
 import { type OwnServer, startCluster } from "../../support/cluster.ts";
-import { asked, leasesOf, majorOf, oidOf } from "../../support/evidence.ts";
+import { firstRow, leasesOf, majorOf, oidOf } from "../../support/evidence.ts";
 import { type Issuer, issuerOn, logIn, sqlStateFrom } from "../../support/leases.ts";
 import { provisioned, runAs, TEST_LIMITS, type TestDatabase } from "../../support/provisioned.ts";
 
@@ -72,7 +72,7 @@ const isAlive = (client: pg.Client): Promise<boolean> =>
 
 describe("an issuer login alone", () => {
   test("is a member of nothing", async () => {
-    const { count } = await asked(
+    const { count } = await firstRow(
       database,
       `select count(*)::int from pg_auth_members m join pg_roles u on u.oid = m.member
        where u.rolname = '${stolen.username}'`,
@@ -128,7 +128,7 @@ describe("an issuer login alone", () => {
     await thief
       .query(`grant execute on function ${schema()}.look(text) to public`)
       .catch((error: unknown) => error);
-    const { allowed } = await asked(
+    const { allowed } = await firstRow(
       database,
       `select has_function_privilege('public', '${schema()}.look(text)', 'execute') as allowed`,
       "mayfly",
@@ -282,7 +282,7 @@ describe("a verb refuses", () => {
     ])
       for (const { outcome } of rows)
         expect(["foreign", "gone", "other", "live"]).toContain(outcome);
-    const { rolcanlogin } = await asked(
+    const { rolcanlogin } = await firstRow(
       database,
       `select rolcanlogin from pg_roles where rolname = '${fake}'`,
     );
@@ -291,7 +291,7 @@ describe("a verb refuses", () => {
   });
 
   test("to end sessions of anybody but leases", async () => {
-    const { oid } = await asked(
+    const { oid } = await firstRow(
       database,
       "select usesysid::text as oid from pg_stat_activity where pid = pg_backend_pid()",
     );
@@ -414,7 +414,7 @@ describe("nuisances of a stolen login have a bound", () => {
     const robber = await connect(await three.issuerLogin(), TEST_LIMITS);
     const held = [await issuer.issue(), await issuer.issue(), await issuer.issue()];
     for (const { username } of held)
-      await asked(
+      await firstRow(
         three,
         `alter role "${username}" valid until '${new Date(Date.now() + 1_000).toISOString()}'`,
       );
@@ -424,7 +424,7 @@ describe("nuisances of a stolen login have a bound", () => {
         `select * from mf_${three.tag}_v1.renew_${username.slice(-14, -12)}($1, $2, 3600)`,
         [username, await oidOf(three, username)],
       );
-    await asked(three, "select pg_sleep(1.2)");
+    await firstRow(three, "select pg_sleep(1.2)");
     await expect(issuer.issue()).rejects.toThrow("at most 3");
     await robber.query("commit");
     expect(await leasesOf(three)).toHaveLength(3);
@@ -439,7 +439,7 @@ describe("nuisances of a stolen login have a bound", () => {
     await thief.query("prepare transaction 'held'");
     await database.converge();
     await honest.issue();
-    const { count } = await asked(database, "select count(*)::int from pg_prepared_xacts");
+    const { count } = await firstRow(database, "select count(*)::int from pg_prepared_xacts");
     expect(count).toBe(0);
   });
 
@@ -472,7 +472,7 @@ describe("nuisances of a stolen login have a bound", () => {
     const lasts = Date.parse(credential.expiresAt) - Date.parse(credential.issuedAt);
     expect(lasts).toBe(60_000);
     await (await logIn(database, credential)).end();
-    const { memberships } = await asked(
+    const { memberships } = await firstRow(
       database,
       `select count(*)::int as memberships from pg_auth_members m join pg_roles r on r.oid = m.roleid
        where r.rolname = '${credential.username}'`,
@@ -480,7 +480,7 @@ describe("nuisances of a stolen login have a bound", () => {
     expect(memberships).toBe(1);
     await victim.close();
     await database.converge();
-    const { count } = await asked(
+    const { count } = await firstRow(
       database,
       `select count(*)::int from pg_db_role_setting s join pg_roles r on r.oid = s.setrole
        where r.rolname = '${stolen.username}'`,
@@ -496,7 +496,7 @@ describe("nuisances of a stolen login have a bound", () => {
     await thief.query("select pg_advisory_lock(1)");
     await thief.end();
     await database.remove();
-    const { count } = await asked(
+    const { count } = await firstRow(
       database,
       `select count(*)::int from pg_roles where rolname like 'mf\\_${database.tag}\\_%'`,
     );

@@ -33,13 +33,13 @@ test("the sandbox's consumer returns the table's rows, read as a lease of its ow
 });
 
 test("it asks once while its credential is fresh", async () => {
-  const asked = (): number =>
+  const requests = (): number =>
     stack.runner.calls.filter(({ resource }) => resource.endsWith(":user-service--readonly"))
       .length;
-  const before = asked();
+  const before = requests();
   const { answer } = await call();
   expect([answer?.user]).toEqual(await liveUsers());
-  expect(asked()).toBe(before);
+  expect(requests()).toBe(before);
 });
 
 test("a lease that is revoked under it costs one call, and the next asks for another", async () => {

@@ -10,7 +10,7 @@ language plpgsql as $body$
 declare
   tag constant text := split_part(current_user, '_', 2);
   ours oid[];
-  told int[];
+  signalled int[];
   seen jsonb;
   left_over int;
 begin
@@ -26,14 +26,14 @@ begin
   select coalesce(array_agg(a.pid), '{}'), jsonb_agg(jsonb_build_object(
       'of', a.usesysid::text, 'pid', a.pid, 'application', left(a.application_name, 64),
       'address', host(a.client_addr), 'since', floor(extract(epoch from a.backend_start) * 1000)))
-    into told, seen
+    into signalled, seen
     from pg_stat_activity a where a.usesysid = any (ours) and a.pid <> pg_backend_pid();
-  perform pg_terminate_backend(t.pid) from unnest(told) as t (pid);
+  perform pg_terminate_backend(t.pid) from unnest(signalled) as t (pid);
   for look in 0..25 loop
-    exit when told = '{}';
+    exit when signalled = '{}';
     perform pg_stat_clear_snapshot();
     select count(*) into left_over from pg_stat_activity a
-      where a.usesysid = any (ours) and a.pid = any (told);
+      where a.usesysid = any (ours) and a.pid = any (signalled);
     exit when left_over = 0;
     perform pg_sleep(0.01);
   end loop;

@@ -9,8 +9,8 @@ language plpgsql as $body$
 declare
   recovering constant boolean := pg_is_in_recovery();
   states text[];
-  asked_names text[];
-  asked_oids oid[];
+  role_names text[];
+  role_oids oid[];
 begin
   if names is null or incarnations is null or reader is null
       or array_ndims(names) > 1 or array_ndims(incarnations) > 1 or cardinality(names) > 250
@@ -19,17 +19,17 @@ begin
   end if;
   states := array(select case when r.oid is null or r.rolname <> w.name then 'absent'
       when not r.rolcanlogin and r.rolvaliduntil = '-infinity' then 'latched' else 'open' end
-    from unnest(names, incarnations) with ordinality as w (name, incarnation, place)
-    left join pg_roles r on r.oid = w.incarnation order by w.place);
+    from unnest(names, incarnations) with ordinality as w (name, incarnation, nth)
+    left join pg_roles r on r.oid = w.incarnation order by w.nth);
   select coalesce(array_agg(w.name), '{}'), coalesce(array_agg(w.incarnation), '{}')
-    into asked_names, asked_oids
+    into role_names, role_oids
     from unnest(names, incarnations, states) as w (name, incarnation, state)
     where not reader or recovering or w.state = 'latched';
   return query
     select w.name, w.state, recovering, coalesce(e.ended, 0), coalesce(e.remaining, 0), e.who
-    from unnest(names, incarnations, states) with ordinality as w (name, incarnation, state, place)
-    left join end_sessions_of(asked_names, asked_oids) e
+    from unnest(names, incarnations, states) with ordinality as w (name, incarnation, state, nth)
+    left join end_sessions_of(role_names, role_oids) e
       on e.name = w.name and e.incarnation = w.incarnation
-    order by w.place;
+    order by w.nth;
 end
 $body$;

@@ -36,7 +36,7 @@ declare
   record text;
   result text;
   reason text;
-  told int;
+  signalled int;
   until timestamptz;
   holders int[];
   holding int[];
@@ -47,7 +47,7 @@ begin
     raise exception 'mayfly: two lists of the same length, of 250 at most' using errcode = 'MF005';
   end if;
   for i in 1..cardinality(names) loop
-    told := 0;
+    signalled := 0;
     reason := null;
     r := null;
     begin
@@ -117,7 +117,7 @@ begin
           for try in 1..30 loop
             begin
               if end_first then
-                select told + e.ended into told
+                select signalled + e.ended into signalled
                   from end_sessions_of(array[names[i]], array[incarnations[i]]) e;
               end if;
               execute format('alter role %I nologin password null connection limit 0 '
@@ -146,7 +146,7 @@ begin
     outcomes := outcomes || result;
     reasons := reasons || coalesce(reason, '');
     opens := opens || (result = 'latched' and coalesce(r.rolcanlogin, false));
-    ends := ends || told;
+    ends := ends || signalled;
   end loop;
   for m in select g.rolname as granted, string_agg(quote_ident(u.rolname), ', ') as members
       from pg_auth_members a join pg_roles g on g.oid = a.roleid join pg_roles u on u.oid = a.member

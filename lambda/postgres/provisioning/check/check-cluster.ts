@@ -10,13 +10,13 @@ import {
   type DatabaseFacts,
   databaseProblems,
   elsewhereProblem,
+  foreignRolesProblem,
   type Intruder,
   intruderProblem,
   ownerProblems,
   powerProblem,
   type RoleFacts,
   signalProblem,
-  strangerProblem,
 } from "./cluster-problems.ts";
 
 const OLDEST = 140_000;
@@ -130,7 +130,7 @@ export async function checkCluster(
     found.owner_exists ? plan.owner : null,
     entrantsOf(plan),
   ]);
-  const strangers =
+  const intruding =
     found.maintenance_marked === true
       ? await session.rows<Intruder>(step, intruders, [plan.maintenanceDatabase])
       : [];
@@ -151,7 +151,7 @@ export async function checkCluster(
       ...ownerProblems(found, plan.owner),
       ...databases.flatMap((database) => databaseProblems(database, found.admin)),
       ...others.map(({ name }) => elsewhereProblem(name, plan)),
-      ...strangers.map((each) => intruderProblem(each, plan)),
+      ...intruding.map((each) => intruderProblem(each, plan)),
       ...roles.filter(({ powerful }) => powerful).map(({ name }) => powerProblem(name)),
       ...(await refusedRights(session, found, roles, version)),
     ],
@@ -183,7 +183,9 @@ async function refusedRights(
     session,
     ours.map(({ name }) => name),
   );
-  return foreign.length === 0 ? problems : [...problems, strangerProblem(foreign, admin, version)];
+  return foreign.length === 0
+    ? problems
+    : [...problems, foreignRolesProblem(foreign, admin, version)];
 }
 
 /** The roles among these that the admin may not alter. Tried as above. */

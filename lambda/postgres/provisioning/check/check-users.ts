@@ -17,7 +17,7 @@ import {
   type UserState,
 } from "../converge/rotated-users.ts";
 import { foreignAmong } from "./check-cluster.ts";
-import { powerProblem, strangerProblem } from "./cluster-problems.ts";
+import { foreignRolesProblem, powerProblem } from "./cluster-problems.ts";
 import { problem } from "./problems.ts";
 
 /** What the catalogs say of an owner group, and of the administrator's rights. */
@@ -46,7 +46,7 @@ join pg_catalog.pg_roles me on me.rolname = current_user
 left join pg_catalog.pg_roles g on g.rolname = w.name`;
 
 /** Where the users are to be. */
-export interface UserGround {
+export interface UsersConnection {
   readonly version: number;
   /** The administrator's name. */
   readonly admin: string;
@@ -62,12 +62,12 @@ export async function checkUsers(
   session: Session,
   plan: ProvisionPlan,
   states: readonly UserState[],
-  ground: UserGround,
+  connection: UsersConnection,
 ): Promise<readonly string[]> {
   const users = wantedUsers(plan);
   const facts = await session.rows<GroupFacts>("check the owner groups", groupFacts, [
     ownerGroupsOf(plan),
-    ground.database,
+    connection.database,
   ]);
   const problems = facts.flatMap(groupProblems);
   for (const user of users) {
@@ -75,8 +75,10 @@ export async function checkUsers(
     const group = facts.find(({ name }) => name === user.group);
     if (state !== undefined) problems.push(...userProblems(plan.tag, user, state));
     if (group?.exists) {
-      problems.push(...connectProblems(user, group, state, ground.database));
-      problems.push(...(await grantProblems(session, plan.tag, user, { state, group, ground })));
+      problems.push(...connectProblems(user, group, state, connection.database));
+      problems.push(
+        ...(await grantProblems(session, plan.tag, user, { state, group, connection })),
+      );
     }
   }
   const names = users.map(({ name }) => name);
@@ -86,7 +88,7 @@ export async function checkUsers(
       : !state.powerful &&
         users.some((user) => user.name === state.name && isTouched(plan.tag, user, state)),
   );
-  return [...new Set([...problems, ...(await strangerProblems(session, touched, ground))])];
+  return [...new Set([...problems, ...(await foreignUsersProblems(session, touched, connection))])];
 }
 
 const isTouched = (tag: string, user: WantedUser, state: UserState): boolean =>
@@ -149,7 +151,7 @@ const handOver = (tag: string, { name, secret }: WantedUser): Sql =>
   sql`COMMENT ON ROLE ${ident(name)} IS ${literal(rotatedUserComment(tag, secret))}`;
 
 /** That nothing in a user's secret is its password, and it is not Mayfly's to set. */
-export const strangePassword = (tag: string, user: WantedUser, arn: string): string =>
+export const unknownPassword = (tag: string, user: WantedUser, arn: string): string =>
   problem(
     `the role ${ident(user.name)} exists, and no version of the rotated secret "${user.secret}" (${arn}) holds its password; name the secret that does as secretArn, or put a version with its password, and the role is kept as it is; or, to have Mayfly set its password, and drop it with the secret`,
     handOver(tag, user),
@@ -178,11 +180,11 @@ async function grantProblems(
   found: {
     readonly state: UserState | undefined;
     readonly group: GroupFacts;
-    readonly ground: UserGround;
+    readonly connection: UsersConnection;
   },
 ): Promise<string[]> {
-  const { state, group, ground } = found;
-  const { version, admin } = ground;
+  const { state, group, connection } = found;
+  const { version, admin } = connection;
   if (!group.create_role || group.powerful) return [];
   if (state !== undefined && isMember(tag, user, state)) return [];
   const make = state === undefined ? [sql`create role ${ident(user.name)} nologin`] : [];
@@ -200,12 +202,12 @@ async function grantProblems(
 const administer = (group: string, admin: string, isMemberNow: boolean, version: number): Sql =>
   sql`GRANT ${ident(group)} TO ${ident(admin)} WITH ${isMemberNow || version < SPLIT_MEMBERSHIP ? sql`ADMIN OPTION` : sql`ADMIN TRUE, INHERIT FALSE, SET FALSE`}`;
 
-async function strangerProblems(
+async function foreignUsersProblems(
   session: Session,
   states: readonly UserState[],
-  { admin, version }: UserGround,
+  { admin, version }: UsersConnection,
 ): Promise<string[]> {
   const names = states.map(({ name }) => name);
   const foreign = await foreignAmong(session, names);
-  return foreign.length === 0 ? [] : [strangerProblem(foreign, admin, version)];
+  return foreign.length === 0 ? [] : [foreignRolesProblem(foreign, admin, version)];
 }

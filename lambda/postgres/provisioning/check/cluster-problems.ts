@@ -175,7 +175,7 @@ export const powerProblem = (role: string): string =>
  * That roles with Mayfly's names are not the admin's; such as those that were made before PostgreSQL 16,
  * when no right over them was written down. It gets power over the roles, and none of theirs.
  */
-export const strangerProblem = (
+export const foreignRolesProblem = (
   roles: readonly string[],
   admin: string,
   version: number,

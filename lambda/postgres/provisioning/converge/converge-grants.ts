@@ -5,7 +5,7 @@ import { ident, sql } from "../../connection/sql.ts";
 import { madeByLeases } from "../check/check-database.ts";
 import { namingTriggers } from "../check/event-triggers.ts";
 import { problem, refuseIf, someOf } from "../check/problems.ts";
-import type { Ground } from "../cluster-connection.ts";
+import type { ClusterConnection } from "../cluster-connection.ts";
 import type { ProvisionDeps } from "../dependencies.ts";
 import { databasesGranted } from "../remove/drop-roles.ts";
 import { leftovers, withdraw } from "../remove/withdraw.ts";
@@ -22,12 +22,12 @@ import { grantPrivileges } from "./privileges.ts";
  */
 export async function convergeGrants(
   { log, warn }: Pick<ProvisionDeps, "log" | "warn">,
-  ground: Ground,
+  connection: ClusterConnection,
   plan: ProvisionPlan,
 ): Promise<Pick<Changes, "privilegesGranted" | "privilegesWithdrawn">> {
   let privilegesGranted = 0;
   for (const database of plan.databases) {
-    await ground.inDatabase(database, async (session) => {
+    await connection.inDatabase(database, async (session) => {
       const granted = await namingTriggers(session, database, () =>
         grantPrivileges(session, database, plan),
       );
@@ -36,10 +36,10 @@ export async function convergeGrants(
     });
   }
   const wanted = JSON.stringify(wantedPrivileges(plan));
-  const { taken, left } = await withdrawn(log, ground, plan, plan.databases, wanted);
+  const { taken, left } = await withdrawn(log, connection, plan, plan.databases, wanted);
   refuseIf(left, "privileges that the configuration does not name stay in force");
   for (const database of plan.databases)
-    await ground.inDatabase(database, async (session) => {
+    await connection.inDatabase(database, async (session) => {
       const made = await madeByLeases(session, wantedPrivileges(plan));
       for (const what of made) warn("a pattern leaves out what a lease made", { database, what });
       const excess = await excessIn(session, plan, wanted);
@@ -64,13 +64,13 @@ interface Withdrawn {
 /** Take away every privilege of the groups. */
 export const withdrawAll = (
   { log }: Pick<ProvisionDeps, "log">,
-  ground: Ground,
+  connection: ClusterConnection,
   plan: ProvisionPlan,
-): Promise<Withdrawn> => withdrawn(log, ground, plan, [], "[]");
+): Promise<Withdrawn> => withdrawn(log, connection, plan, [], "[]");
 
 async function withdrawn(
   log: ProvisionDeps["log"],
-  { admin, version, session, inDatabase }: Ground,
+  { admin, version, session, inDatabase }: ClusterConnection,
   plan: ProvisionPlan,
   databases: readonly string[],
   wanted: string,

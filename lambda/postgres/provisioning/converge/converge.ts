@@ -5,7 +5,7 @@ import { withSession } from "../../connection/session.ts";
 import { asAdmin } from "../admin-login.ts";
 import type { ProvisionDeps } from "../dependencies.ts";
 import { LIMITS } from "../limits.ts";
-import { converge, onReadyGround } from "../provision.ts";
+import { converge, onCheckedCluster } from "../provision.ts";
 import { maintenanceExists } from "../remove/drop-roles.ts";
 import { serverSeen, stampOf } from "./stamp.ts";
 
@@ -27,13 +27,13 @@ export const makeConverge =
       withSession(admin, LIMITS, (session) => maintenanceExists(session, plan)),
     );
     if (!exists) throw notOurs(plan.tag, `there is no database "${plan.maintenanceDatabase}"`);
-    return onReadyGround({ ...deps, warn }, plan, async (ground) => {
-      const stamp = await stampOf(ground.session, plan.tag);
+    return onCheckedCluster({ ...deps, warn }, plan, async (connection) => {
+      const stamp = await stampOf(connection.session, plan.tag);
       if (stamp?.id !== stackId)
         throw notOurs(plan.tag, `it belongs to ${stamp?.id ?? "nobody"}, and this is ${stackId}`);
-      const seen = await serverSeen(ground.session, deps.serverId);
+      const seen = await serverSeen(connection.session, deps.serverId);
       const sighting = { ...(stamp.server && { stamped: stamp.server }), seen };
-      const changes = await converge({ ...deps, warn }, ground, plan, sighting);
+      const changes = await converge({ ...deps, warn }, connection, plan, sighting);
       deps.log("converged", changes);
       return { ...changes, warnings };
     });

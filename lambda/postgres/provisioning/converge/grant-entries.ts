@@ -7,7 +7,7 @@ import { isCovered } from "./relations.ts";
 export interface UnwantedGrant {
   readonly kind: keyof typeof OBJECTS;
   /** The schema; the database for its own privileges; null for defaults of every schema. */
-  readonly place: string | null;
+  readonly namespace: string | null;
   readonly name: string | null;
   readonly col: string | null;
   readonly grantee: string;
@@ -20,7 +20,7 @@ export interface UnwantedGrant {
   readonly reachable: boolean;
 }
 
-/** What is granted on each kind of object, with `place` and `name`. */
+/** What is granted on each kind of object, with `namespace` and `name`. */
 const OBJECTS = {
   table: sql`table`,
   column: sql`table`,
@@ -49,7 +49,7 @@ const PRIVILEGES = new Map(
 );
 
 const columns = (version: number): Sql => sql`
-  e.kind, e.place::text as place, e.name::text as name, e.col::text as col,
+  e.kind, e.namespace::text as namespace, e.name::text as name, e.col::text as col,
   g.rolname::text as grantee, b.rolname::text as grantor, e.privilege_type as privilege,
   pg_catalog.pg_has_role(b.oid, ${version >= SPLIT_MEMBERSHIP ? sql`'SET'` : sql`'MEMBER'`}) as reachable`;
 
@@ -63,7 +63,7 @@ with w as (select * from pg_catalog.jsonb_to_recordset($1::jsonb)
   as w("groupRole" text, kind text, privilege text, schema text, name text, without text[],
     creates boolean)),
 e as (
-  select case c.relkind when 'S' then 'sequence' else 'table' end as kind, n.nspname as place,
+  select case c.relkind when 'S' then 'sequence' else 'table' end as kind, n.nspname as namespace,
     c.relname as name, null::name as col, c.relowner as owner, a.*
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace,
     pg_catalog.aclexplode(c.relacl) a
@@ -86,16 +86,16 @@ e as (
 judged as (
   select ${columns(version)}, e.is_grantable, case e.kind
     when 'schema' then exists (select from w where w."groupRole" = g.rolname
-      and w.schema = e.place
+      and w.schema = e.namespace
       and (e.privilege_type = 'USAGE' or e.privilege_type = 'CREATE' and w.creates))
     when 'default table' then b.rolname = $3 and exists (select from w
-      where w."groupRole" = g.rolname and w.schema = e.place and w.name is null
+      where w."groupRole" = g.rolname and w.schema = e.namespace and w.name is null
         and w.kind = 'table' and w.privilege = e.privilege_type)
     when 'default sequence' then b.rolname = $3 and exists (select from w
-      where w."groupRole" = g.rolname and w.schema = e.place and w.name is null
+      where w."groupRole" = g.rolname and w.schema = e.namespace and w.name is null
         and w.kind = 'sequence' and w.privilege = e.privilege_type)
     else exists (select from w
-      where w."groupRole" = g.rolname and w.schema = e.place
+      where w."groupRole" = g.rolname and w.schema = e.namespace
         and (w.name is null and ${isCovered(sql`e.name`)} or w.name = e.name)
         and w.kind = case e.kind when 'column' then 'table' else e.kind end
         and w.privilege = e.privilege_type) end as wanted
@@ -104,24 +104,24 @@ judged as (
     join pg_catalog.pg_roles o on o.oid = e.owner
   where pg_catalog.starts_with(g.rolname::text, $2)
     and not pg_catalog.starts_with(o.rolname::text, $4))
-select kind, place, name, col, grantee, grantor, privilege, wanted as option, reachable
+select kind, namespace, name, col, grantee, grantor, privilege, wanted as option, reachable
 from judged where not wanted or is_grantable
-order by kind, place, name, col, grantee, grantor, privilege`;
+order by kind, namespace, name, col, grantee, grantor, privilege`;
 
 /** `$1` pairs of role and database as JSON that may connect, `$2` what the roles begin with. */
 const onDatabases = (version: number): Sql => sql`
 with w as (select * from pg_catalog.jsonb_to_recordset($1::jsonb) as w(role text, database text)),
-e as (select 'database' as kind, d.datname as place, null::name as name, null::name as col, a.*
+e as (select 'database' as kind, d.datname as namespace, null::name as name, null::name as col, a.*
   from pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a),
 judged as (
   select ${columns(version)}, e.is_grantable, e.privilege_type = 'CONNECT' and exists (
-    select from w where w.role = g.rolname and w.database = e.place) as wanted
+    select from w where w.role = g.rolname and w.database = e.namespace) as wanted
   from e join pg_catalog.pg_roles g on g.oid = e.grantee
     join pg_catalog.pg_roles b on b.oid = e.grantor
   where g.rolname::text ~ $2)
-select kind, place, name, col, grantee, grantor, privilege, wanted as option, reachable
+select kind, namespace, name, col, grantee, grantor, privilege, wanted as option, reachable
 from judged where not wanted or is_grantable
-order by place, grantee, grantor, privilege`;
+order by namespace, grantee, grantor, privilege`;
 
 /** What the group roles may in one application database beyond `wanted`, a list as JSON. */
 export const unwantedIn = (
@@ -150,8 +150,14 @@ export const unwantedOnDatabases = (
  * be thousands. What the grantee passed on goes with it.
  */
 export function revocations(grants: readonly UnwantedGrant[]): readonly Sql[] {
-  const alike = Map.groupBy(grants, ({ kind, place, col, grantee, privilege, option }) =>
-    JSON.stringify([kind, kind.startsWith("default") ? place : col, grantee, privilege, option]),
+  const alike = Map.groupBy(grants, ({ kind, namespace, col, grantee, privilege, option }) =>
+    JSON.stringify([
+      kind,
+      kind.startsWith("default") ? namespace : col,
+      grantee,
+      privilege,
+      option,
+    ]),
   );
   return [...alike.values()].flatMap((same) => {
     const [first] = same;
@@ -160,14 +166,14 @@ export function revocations(grants: readonly UnwantedGrant[]): readonly Sql[] {
 }
 
 function revocation(first: UnwantedGrant, alike: readonly UnwantedGrant[]): Sql {
-  const { kind, place, col, option } = first;
+  const { kind, namespace, col, option } = first;
   const privilege = PRIVILEGES.get(first.privilege);
   if (privilege === undefined) throw new RangeError(`${first.privilege} is no privilege`);
   const what = option ? sql`grant option for ${privilege}` : privilege;
   const from = ident(first.grantee);
   const objects = OBJECTS[kind];
   if (kind === "default table" || kind === "default sequence") {
-    const where = place === null ? sql`` : sql`in schema ${ident(place)} `;
+    const where = namespace === null ? sql`` : sql`in schema ${ident(namespace)} `;
     return sql`alter default privileges ${where}revoke ${what} on ${objects} from ${from}`;
   }
   const names = joined(alike.map(nameOf), sql`, `);
@@ -175,5 +181,5 @@ function revocation(first: UnwantedGrant, alike: readonly UnwantedGrant[]): Sql 
   return sql`revoke ${what}${cols} on ${objects} ${names} from ${from} cascade`;
 }
 
-const nameOf = ({ place, name }: UnwantedGrant): Sql =>
-  name === null ? ident(place ?? "") : sql`${ident(place ?? "")}.${ident(name)}`;
+const nameOf = ({ namespace, name }: UnwantedGrant): Sql =>
+  name === null ? ident(namespace ?? "") : sql`${ident(namespace ?? "")}.${ident(name)}`;

@@ -5,9 +5,9 @@ import { type WantedUser, wantedUsers } from "../../../../core/rotation/rotated-
 import type { Login } from "../../connection/login.ts";
 import { scramVerifier } from "../../connection/scram.ts";
 import type { Session } from "../../connection/session.ts";
-import { checkUsers, strangePassword } from "../check/check-users.ts";
+import { checkUsers, unknownPassword } from "../check/check-users.ts";
 import { refuseIf, someOf } from "../check/problems.ts";
-import type { Ground } from "../cluster-connection.ts";
+import type { ClusterConnection } from "../cluster-connection.ts";
 import type { ProvisionDeps } from "../dependencies.ts";
 import { LIMITS } from "../limits.ts";
 import { administer } from "../memberships.ts";
@@ -43,13 +43,13 @@ const unusablePassword = (secret: string, arn: string): string =>
 /** Everything that stands in the way of the plan's rotated users. Changes nothing. */
 export async function checkRotatedUsers(
   deps: ProvisionDeps,
-  { admin, version, session }: Pick<Ground, "admin" | "session" | "version">,
+  { admin, version, session }: Pick<ClusterConnection, "admin" | "session" | "version">,
   plan: ProvisionPlan,
 ): Promise<readonly string[]> {
   const states = await statesOf(session, version, plan);
   const [database = ""] = plan.databases;
-  const ground = { version, admin: admin.username, database };
-  const found = await checkUsers(session, plan, states, ground);
+  const connection = { version, admin: admin.username, database };
+  const found = await checkUsers(session, plan, states, connection);
   const { logins, problems } = await rotatedLogins(deps, plan);
   const passwords: string[] = [];
   for (const user of wantedUsers(plan)) {
@@ -65,7 +65,7 @@ export async function checkRotatedUsers(
     const { host, port, ssl } = admin;
     const login = { host, port, database, username: user.name, ssl };
     if ((await knownPassword(deps, arn, login)) === undefined)
-      passwords.push(strangePassword(plan.tag, user, arn));
+      passwords.push(unknownPassword(plan.tag, user, arn));
   }
   return [...problems, ...found, ...passwords];
 }
@@ -78,31 +78,31 @@ export async function checkRotatedUsers(
  */
 export async function makeRotatedUsers(
   deps: ProvisionDeps,
-  ground: Ground,
+  connection: ClusterConnection,
   plan: ProvisionPlan,
 ): Promise<Changes> {
   const users = wantedUsers(plan);
   if (users.length === 0) return changesOf();
   const { logins, problems } = await rotatedLogins(deps, plan);
   refuseIf(problems, "rotated secrets cannot be used");
-  const { session, version } = ground;
+  const { session, version } = connection;
   const states = await statesOf(session, version, plan);
   const changes: Partial<Changes>[] = [];
   for (const user of users) {
     const state = states.find(({ name }) => name === user.name);
     const login = logins.find(({ username }) => username === user.name);
-    if (state !== undefined) changes.push(await mend(deps, ground, plan.tag, user, state));
+    if (state !== undefined) changes.push(await mend(deps, connection, plan.tag, user, state));
     if (login === undefined) continue;
     changes.push(
       state === undefined
-        ? await make(deps, ground, plan, user, login)
-        : await settlePassword(deps, ground, plan, { user, state, held: login }),
+        ? await make(deps, connection, plan, user, login)
+        : await repairPassword(deps, connection, plan, { user, state, held: login }),
     );
   }
-  await verify(ground, plan);
+  await verify(connection, plan);
   const ours = (await statesOf(session, version, plan)).filter((each) => isOurs(plan.tag, each));
   await administer(
-    ground,
+    connection,
     plan.owner,
     ours.map(({ name }) => name),
   );
@@ -111,7 +111,7 @@ export async function makeRotatedUsers(
 
 async function make(
   { log }: ProvisionDeps,
-  { session, admin, version }: Ground,
+  { session, admin, version }: ClusterConnection,
   plan: ProvisionPlan,
   user: WantedUser,
   held: RotatedLogin,
@@ -126,7 +126,7 @@ async function make(
 
 async function mend(
   { log, warn }: ProvisionDeps,
-  { session, version }: Ground,
+  { session, version }: ClusterConnection,
   tag: string,
   user: WantedUser,
   state: UserState,
@@ -148,9 +148,9 @@ async function mend(
  * Leave a password alone that some version of the secret holds: its rotation is not over. Only where
  * none does, and the user is Mayfly's, it becomes that of `AWSCURRENT` again.
  */
-async function settlePassword(
+async function repairPassword(
   deps: ProvisionDeps,
-  { session, admin }: Ground,
+  { session, admin }: ClusterConnection,
   plan: ProvisionPlan,
   {
     user,
@@ -166,7 +166,7 @@ async function settlePassword(
   if (stage === "AWSPREVIOUS")
     deps.warn("the database knows the password of AWSPREVIOUS alone; rotate the secret now", facts);
   if (stage !== undefined) return {};
-  if (!isOurs(plan.tag, state)) throw new ConfigError(strangePassword(plan.tag, user, held.arn));
+  if (!isOurs(plan.tag, state)) throw new ConfigError(unknownPassword(plan.tag, user, held.arn));
   await setPassword(session, login, LIMITS, becomes(user));
   deps.log("the password of a rotated user is set from its secret again", facts);
   return { passwordsSet: 1 };
@@ -186,7 +186,7 @@ const becomes = ({ actsAsGroup, group }: WantedUser): readonly string[] =>
   actsAsGroup ? [group] : [];
 
 /** PostgreSQL accepts some statements that have no effect. */
-async function verify({ session, version }: Ground, plan: ProvisionPlan): Promise<void> {
+async function verify({ session, version }: ClusterConnection, plan: ProvisionPlan): Promise<void> {
   const states = await statesOf(session, version, plan);
   const lacking = wantedUsers(plan).filter((user) =>
     states.some((state) => state.name === user.name && !isMember(plan.tag, user, state)),

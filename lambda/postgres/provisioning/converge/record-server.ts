@@ -2,7 +2,7 @@ import { adopt, RESTORE_ACTOR } from "../../../../core/leases/requests/restore.t
 import { judgeServer, type Sighting } from "../../../../core/leases/server.ts";
 import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import type { Login } from "../../connection/login.ts";
-import type { Ground } from "../cluster-connection.ts";
+import type { ClusterConnection } from "../cluster-connection.ts";
 import type { ProvisionDeps } from "../dependencies.ts";
 import { revoke } from "../remove/dismiss.ts";
 import { withLeases } from "../remove/leases.ts";
@@ -14,27 +14,27 @@ import { moveStamp } from "./stamp.ts";
  *
  * @throws DatabaseUnavailableError when a lease could not be revoked; the stamp then stays.
  */
-export async function settleServer(
+export async function recordServer(
   deps: ProvisionDeps,
-  { session }: Pick<Ground, "session">,
+  { session }: Pick<ClusterConnection, "session">,
   plan: ProvisionPlan,
   issuer: Login,
   sighting: Sighting,
 ): Promise<void> {
   const { stamped, seen } = sighting;
-  const settle = (server: typeof seen) => moveStamp(session, plan.tag, server);
+  const record = (server: typeof seen) => moveStamp(session, plan.tag, server);
   if (judgeServer(sighting) !== "other") {
     const isWritten = stamped?.timeline !== undefined || seen.timeline === undefined;
-    if (stamped === undefined || !isWritten) await settle(seen);
+    if (stamped === undefined || !isWritten) await record(seen);
     return;
   }
   deps.warn("the server is not the one that leases were made on: all of them are revoked", {
     stamped: JSON.stringify(stamped),
     seen: JSON.stringify(seen),
   });
-  await withLeases(deps, plan, issuer, async (room) => {
-    const { revoked, quarantined } = await revoke(deps, room, () => true, RESTORE_ACTOR);
+  await withLeases(deps, plan, issuer, async (leases) => {
+    const { revoked, quarantined } = await revoke(deps, leases, () => true, RESTORE_ACTOR);
     const counts = { revoked: revoked.length, quarantined: quarantined.length, left: 0 };
-    await adopt({ engine: { settle }, telemetry: deps.telemetry }, sighting, counts);
+    await adopt({ engine: { recordServer: record }, telemetry: deps.telemetry }, sighting, counts);
   });
 }

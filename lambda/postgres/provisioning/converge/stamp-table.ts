@@ -48,7 +48,7 @@ export async function makeStamps(session: Session): Promise<void> {
 }
 
 /** `$1` the issuer logins. */
-const strangers = sql`
+const loginsWithoutAccess = sql`
 select l.rolname::text as name from pg_catalog.pg_roles l
 where l.rolname = any ($1::text[]) and (
   not pg_catalog.has_schema_privilege(l.oid, 'mayfly', 'USAGE') or exists (
@@ -69,7 +69,9 @@ const admit = (login: string): readonly Sql[] => [
 export async function admitToStamp(session: Session, logins: readonly string[]): Promise<void> {
   const step = "let the issuer logins see their stamp";
   const missing = async () =>
-    (await asOwner<{ name: string }>(session, step, strangers, [logins])).map(({ name }) => name);
+    (await asOwner<{ name: string }>(session, step, loginsWithoutAccess, [logins])).map(
+      ({ name }) => name,
+    );
   const found = await missing();
   await session.apply(step, found.length === 0 ? [] : [AS_OWNER, ...found.flatMap(admit)]);
   refuseIf(

@@ -13,14 +13,14 @@ import type { Login } from "../../connection/login.ts";
 import type { Session } from "../../connection/session.ts";
 import { ident, type Sql, sql } from "../../connection/sql.ts";
 import { DENIED, DEPENDENTS } from "../../connection/sqlstates.ts";
-import { strangerProblem } from "../check/cluster-problems.ts";
+import { foreignRolesProblem } from "../check/cluster-problems.ts";
 import { someOf } from "../check/problems.ts";
-import type { Ground } from "../cluster-connection.ts";
+import type { ClusterConnection } from "../cluster-connection.ts";
 import { statesOf } from "../converge/make-rotated-users.ts";
 import { isElevated, isLeaving, latchUser, type UserState } from "../converge/rotated-users.ts";
 import type { ProvisionDeps } from "../dependencies.ts";
 import { keepersOf } from "./drop-roles.ts";
-import { type LeaseRoom, withLeases } from "./leases.ts";
+import { type LeaseConnection, withLeases } from "./leases.ts";
 
 /** SQLSTATEs: not the administrator's to change; something depends on it that no catalog told. */
 const KEPT = new Set([DENIED, DEPENDENTS]);
@@ -34,7 +34,7 @@ const KEPT = new Set([DENIED, DEPENDENTS]);
  */
 export async function dismissUsers(
   deps: ProvisionDeps,
-  { admin, session, version }: Pick<Ground, "admin" | "session" | "version">,
+  { admin, session, version }: Pick<ClusterConnection, "admin" | "session" | "version">,
   plan: ProvisionPlan,
   issuer: Login | undefined,
 ): Promise<number> {
@@ -46,7 +46,7 @@ export async function dismissUsers(
     if (isElevated(state)) keep(deps, state, "it has more power than Mayfly gave it");
     else if (await shutUser(session, state)) shut.push(state);
     else {
-      const why = strangerProblem([state.name], admin.username, version);
+      const why = foreignRolesProblem([state.name], admin.username, version);
       keep(deps, state, `it may still log in: ${why}`);
     }
   }
@@ -55,9 +55,9 @@ export async function dismissUsers(
     for (const state of shut) keep(deps, state, "no login of Mayfly's is left to end its sessions");
     return 0;
   }
-  return withLeases(deps, plan, issuer, async (room) => {
+  return withLeases(deps, plan, issuer, async (leases) => {
     let dropped = 0;
-    const one = { ...room, deps: forOnePass(room.deps) };
+    const one = { ...leases, deps: forOnePass(leases.deps) };
     for (const state of shut) dropped += (await endAndDrop(deps, session, one, state)) ? 1 : 0;
     return dropped;
   });
@@ -93,12 +93,12 @@ async function tried(session: Session, step: string, statements: readonly Sql[])
 async function endAndDrop(
   deps: ProvisionDeps,
   session: Session,
-  { deps: room }: Pick<LeaseRoom, "deps">,
+  { deps: leaseDeps }: Pick<LeaseConnection, "deps">,
   state: UserState,
 ): Promise<boolean> {
   const role = { incarnation: String(state.oid), username: state.name };
-  const writer = await endAllSessions(room, [role]);
-  const [readers = []] = await followReaders(room, [role], "latch");
+  const writer = await endAllSessions(leaseDeps, [role]);
+  const [readers = []] = await followReaders(leaseDeps, [role], "latch");
   const left = decideKeep(writer, readers);
   if (left !== undefined) {
     const servers = left.blockers.map(({ database }) => database);
@@ -112,7 +112,7 @@ async function endAndDrop(
     keep(deps, state, `it cannot log in: ${someOf(what) || "somebody has a membership from it"}`);
     return false;
   }
-  const [after = []] = await endEverywhere(room, [role]);
+  const [after = []] = await endEverywhere(leaseDeps, [role]);
   const unseen = unseenIn(after);
   if (unseen.length > 0)
     deps.warn("sessions of a user of a rotated secret may be left", { servers: someOf(unseen) });

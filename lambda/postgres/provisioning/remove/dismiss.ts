@@ -11,10 +11,10 @@ import {
 import type { Login } from "../../connection/login.ts";
 import type { Session } from "../../connection/session.ts";
 import { someOf } from "../check/problems.ts";
-import type { Ground } from "../cluster-connection.ts";
+import type { ClusterConnection } from "../cluster-connection.ts";
 import type { ProvisionDeps } from "../dependencies.ts";
 import { dropGroup, groupsOf, keepersOf } from "./drop-roles.ts";
-import { type LeaseRoom, withLeases } from "./leases.ts";
+import { type LeaseConnection, withLeases } from "./leases.ts";
 
 /** A consumer that still asks may get a lease between two looks; its issuer goes with the deployment. */
 const ROUNDS = 3;
@@ -27,16 +27,16 @@ const ROUNDS = 3;
  */
 export async function dismiss(
   deps: ProvisionDeps,
-  { session }: Ground,
+  { session }: ClusterConnection,
   plan: ProvisionPlan,
   issuer: Login,
 ): Promise<Changes> {
   const granted = isGranted(plan);
   const kept = new Set(Object.values(plan.roles).map(({ groupRole }) => groupRole));
-  return withLeases(deps, plan, issuer, async (room) => {
+  return withLeases(deps, plan, issuer, async (leases) => {
     const rounds: RevokedLeases[] = [];
     const revokeUngranted = async (): Promise<void> => {
-      rounds.push(await revoke(deps, room, (lease) => !granted(lease)));
+      rounds.push(await revoke(deps, leases, (lease) => !granted(lease)));
     };
     await revokeUngranted();
     const removed = (await groupsOf(session, plan.tag)).filter((group) => !kept.has(group));
@@ -52,7 +52,7 @@ export async function dismiss(
 /** Revoke leases, and say so. @throws MayflyError when some are left alive. */
 export async function revoke(
   { log, warn }: Pick<ProvisionDeps, "log" | "warn">,
-  { deps }: LeaseRoom,
+  { deps }: LeaseConnection,
   selected: (lease: Lease) => boolean,
   actor?: Actor,
 ): Promise<RevokedLeases> {

@@ -11,7 +11,7 @@ import type { ProvisionDeps } from "../dependencies.ts";
 import { LIMITS } from "../limits.ts";
 
 /** What revokes leases while a stack is provisioned: an issuer login, and no schedules. */
-export interface LeaseRoom {
+export interface LeaseConnection {
   readonly deps: Omit<LeaseDeps, "scheduler">;
   readonly maintenance: Maintenance;
 }
@@ -32,7 +32,7 @@ export async function withLeases<T>(
   >,
   plan: ProvisionPlan,
   login: Login,
-  work: (room: LeaseRoom) => Promise<T>,
+  work: (leases: LeaseConnection) => Promise<T>,
 ): Promise<T> {
   const { database, tag } = plan;
   const source: LoginSource = async ({ fresh }) => {

@@ -2,7 +2,7 @@ import type { ProvisionPlan } from "../../../../core/provisioning/plan.ts";
 import type { Login } from "../../connection/login.ts";
 import { ident, integer, joined, literal, type Sql, sql } from "../../connection/sql.ts";
 import { borrow } from "../borrow.ts";
-import type { Ground } from "../cluster-connection.ts";
+import type { ClusterConnection } from "../cluster-connection.ts";
 import { heldBy, newPassword } from "../converge/login-secrets.ts";
 import { convergeLogin } from "../converge/logins.ts";
 import { admitIssuerLogins } from "../converge/maintenance-database.ts";
@@ -18,7 +18,7 @@ import { issuerLoginsOf } from "../wanted-roles.ts";
  */
 export async function removalLogin(
   { secrets, issuerSecret }: Pick<ProvisionDeps, "secrets" | "issuerSecret">,
-  { session, admin }: Ground,
+  { session, admin }: ClusterConnection,
   plan: ProvisionPlan,
   { shards, logins }: { readonly shards: readonly string[]; readonly logins: readonly string[] },
 ): Promise<Login | undefined> {
@@ -45,14 +45,14 @@ export async function removalLogin(
  * of each for that moment. They are looked up before any is told.
  */
 export async function endOthers(
-  { session, version }: Pick<Ground, "session" | "version">,
+  { session, version }: Pick<ClusterConnection, "session" | "version">,
   logins: readonly string[],
   except: number,
 ): Promise<void> {
-  const told = sql`with told as materialized (select pid from pg_catalog.pg_stat_activity
+  const signalled = sql`with signalled as materialized (select pid from pg_catalog.pg_stat_activity
   where usename in (${joined(logins.map(literal), sql`, `)}) and pid <> ${integer(except)})
-select pg_catalog.count(*) filter (where pg_catalog.pg_terminate_backend(pid)) as ended from told`;
-  await session.apply("end the logins' sessions", borrow(logins, version, "inherit", [told]));
+select pg_catalog.count(*) filter (where pg_catalog.pg_terminate_backend(pid)) as ended from signalled`;
+  await session.apply("end the logins' sessions", borrow(logins, version, "inherit", [signalled]));
 }
 
 /**
@@ -60,7 +60,7 @@ select pg_catalog.count(*) filter (where pg_catalog.pg_terminate_backend(pid)) a
  * and before PostgreSQL 15 whatever they made in the schema public), so that they can be dropped.
  */
 export const dropLitter = (
-  { version }: Pick<Ground, "version">,
+  { version }: Pick<ClusterConnection, "version">,
   logins: readonly string[],
 ): readonly Sql[] =>
   logins.length === 0

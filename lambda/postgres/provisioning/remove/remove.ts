@@ -14,9 +14,9 @@ import { NO_DATABASE } from "../../connection/sqlstates.ts";
 import { VERBS_VERSION } from "../../leases/verbs.ts";
 import { asAdmin } from "../admin-login.ts";
 import { foreignAmong, serverVersion } from "../check/check-cluster.ts";
-import { strangerProblem } from "../check/cluster-problems.ts";
+import { foreignRolesProblem } from "../check/cluster-problems.ts";
 import { refuseIf, someOf } from "../check/problems.ts";
-import { type Ground, withDatabases } from "../cluster-connection.ts";
+import { type ClusterConnection, withDatabases } from "../cluster-connection.ts";
 import { clearLogins } from "../converge/clear-logins.ts";
 import { withdrawAll } from "../converge/converge-grants.ts";
 import {
@@ -138,11 +138,11 @@ async function drainAs(
 
 async function removeTag(
   deps: ProvisionDeps,
-  ground: Ground,
+  connection: ClusterConnection,
   plan: ProvisionPlan,
   stack: Stack,
 ): Promise<Left> {
-  const { session } = ground;
+  const { session } = connection;
   const stamp = await stampOf(session, plan.tag);
   if (stamp?.id !== stack.id || stamp.resource !== stack.resource) {
     deps.warn("nothing was removed: the tag is not this stack's", {
@@ -153,7 +153,7 @@ async function removeTag(
     const drained = stamp === undefined && (await leasesOf(session, plan.tag)).length === 0;
     return { drained, strange: [] };
   }
-  const drained = (await clear(deps, ground, plan)).length === 0;
+  const drained = (await clear(deps, connection, plan)).length === 0;
   const tags = await releaseTag(session, plan.tag, stack);
   return { tags, drained, strange: tags === 0 ? await strangeIn(session) : [] };
 }
@@ -178,31 +178,32 @@ async function reached<T>(
 /** @returns the names of leases whose roles are left. */
 async function clear(
   deps: ProvisionDeps,
-  ground: Ground,
+  connection: ClusterConnection,
   plan: ProvisionPlan,
 ): Promise<readonly string[]> {
-  const { session } = ground;
+  const { session } = connection;
   const { tag } = plan;
   const staff = await staffOf(session, tag);
   const groups = await groupsOf(session, tag);
   const foreign = await foreignAmong(session, [...staff, ...groups].toSorted());
   if (foreign.length > 0)
     refuseIf(
-      [strangerProblem(foreign, ground.admin.username, ground.version)],
+      [foreignRolesProblem(foreign, connection.admin.username, connection.version)],
       "nothing was removed, since the administrator may not",
     );
   const shards = staff.filter((name) => isIssuerRole(tag, name));
   const logins = staff.filter((name) => !isIssuerRole(tag, name));
-  const isCleared = await clearLogins(session, plan, ground.version);
-  const login = await removalLogin(deps, ground, plan, { shards, logins });
-  if (login !== undefined) await ensureVerbs(ground, { ...plan, shards: shards.length }, isCleared);
-  await dismissUsers(deps, ground, { ...plan, rotatedUsers: {} }, login);
+  const isCleared = await clearLogins(session, plan, connection.version);
+  const login = await removalLogin(deps, connection, plan, { shards, logins });
+  if (login !== undefined)
+    await ensureVerbs(connection, { ...plan, shards: shards.length }, isCleared);
+  await dismissUsers(deps, connection, { ...plan, rotatedUsers: {} }, login);
   // leases that are left are latched; their issuer roles are kept, or nobody could drop them
   const left =
     login === undefined
       ? []
-      : await revokeEverything(deps, ground, plan, { login, logins, shards });
-  const { left: privileges, holders } = await withdrawAll(deps, ground, plan);
+      : await revokeEverything(deps, connection, plan, { login, logins, shards });
+  const { left: privileges, holders } = await withdrawAll(deps, connection, plan);
   for (const each of privileges) deps.warn("a privilege is kept", { each });
   await dropGroups(deps, session, tag, groups, async () => {});
   const kept = left.length === 0 ? [] : shards;
@@ -218,7 +219,7 @@ async function clear(
   await shutOutOfStamp(session, logins);
   const dropped = staff.filter((name) => !kept.includes(name) && !held.includes(name));
   const littering = issuerLoginsOf(plan).filter((name) => dropped.includes(name));
-  const before = [...(await removal(session, tag)), ...dropLitter(ground, littering)];
+  const before = [...(await removal(session, tag)), ...dropLitter(connection, littering)];
   await dropRoles(session, dropped, before);
   deps.log("roles dropped", { roles: dropped.length });
   return left;
@@ -232,7 +233,7 @@ async function clear(
  */
 async function revokeEverything(
   deps: ProvisionDeps,
-  ground: Ground,
+  connection: ClusterConnection,
   plan: ProvisionPlan,
   {
     login,
@@ -244,18 +245,18 @@ async function revokeEverything(
     readonly shards: readonly string[];
   },
 ): Promise<readonly string[]> {
-  return withLeases(deps, plan, login, async (room) => {
+  return withLeases(deps, plan, login, async (leases) => {
     // somebody who has a login's password may be in the way until the logins are shut
-    await revoke(deps, room, () => true).catch((error: unknown) => {
+    await revoke(deps, leases, () => true).catch((error: unknown) => {
       if (!(error instanceof MayflyError)) throw error;
       deps.warn("leases are looked at again once the logins are shut", { why: error.message });
     });
-    await shut(ground.session, logins);
-    await endOthers(ground, logins, await pidOf(room.maintenance));
+    await shut(connection.session, logins);
+    await endOthers(connection, logins, await pidOf(leases.maintenance));
     // what somebody has left until this moment may name a lease
-    const isCleared = await clearLogins(ground.session, plan, ground.version);
-    await ensureVerbs(ground, { ...plan, shards: shards.length }, isCleared);
-    const { quarantined, unverified, foreign } = await revoke(deps, room, () => true);
+    const isCleared = await clearLogins(connection.session, plan, connection.version);
+    await ensureVerbs(connection, { ...plan, shards: shards.length }, isCleared);
+    const { quarantined, unverified, foreign } = await revoke(deps, leases, () => true);
     if (foreign.length > 0)
       deps.warn("roles are named like leases but are none, and were not touched", {
         roles: someOf(foreign),
@@ -266,7 +267,7 @@ async function revokeEverything(
 
 /** Leases are revoked by verbs, which a deployment that failed early has not installed. */
 async function ensureVerbs(
-  { session, version }: Ground,
+  { session, version }: ClusterConnection,
   plan: ProvisionPlan,
   isCleared: boolean,
 ): Promise<void> {

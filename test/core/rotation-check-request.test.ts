@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { namesSecret } from "../../core/aws/secret-id.ts";
 import { ConfigError, InvalidRequestError, NotAllowedError } from "../../core/errors.ts";
-import { passGate, refuseOtherSecrets } from "../../core/rotation/check-request.ts";
+import { checkRequest, refuseOtherSecrets } from "../../core/rotation/check-request.ts";
 import type { SecretDescription } from "../../core/rotation/rotation-ports.ts";
 
 const PREFIX = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:";
@@ -127,7 +127,7 @@ describe("a step", () => {
     ["is done for the current version", ["AWSCURRENT"], {}, "done"],
     ["is done for a version that is both", ["AWSPENDING", "AWSCURRENT"], {}, "done"],
   ])("%s", (_, stages, facts, expected) => {
-    expect(passGate(secret(stages, facts), request)).toBe(expected);
+    expect(checkRequest(secret(stages, facts), request)).toBe(expected);
   });
 
   test.each([
@@ -163,7 +163,7 @@ describe("a step", () => {
     ["a label of somebody's", ["a", "b"], {}, InvalidRequestError, "not AWSPENDING but a, b;"],
     ["no label", [], {}, InvalidRequestError, "is not AWSPENDING but without a label;"],
   ])("is refused for %s", (_, stages, facts, type, text) => {
-    const step = () => passGate(secret(stages, facts), request);
+    const step = () => checkRequest(secret(stages, facts), request);
     expect(step).toThrow(type);
     expect(step).toThrow(text);
   });
