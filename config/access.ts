@@ -1,7 +1,7 @@
 import { type ConsumerFields, splitName } from "./consumer.ts";
 import { hasName, type IsFine, orOneOf, type Report, says } from "./fields.ts";
 
-/** What is known of a database whose roles and secrets consumers are given. */
+/** What the checks know about a database whose roles and secrets are given to consumers. */
 interface Given {
   readonly sandbox?: unknown;
   readonly roles?: unknown;
@@ -10,7 +10,7 @@ interface Given {
 
 type Databases = Readonly<Record<string, Given>>;
 
-/** What is wrong with one name such as `orders/readonly`; `undefined` when it names something. */
+/** What is wrong with one name such as `orders/readonly`. Undefined if the name is right. */
 function faultOf(
   name: string,
   databases: Databases,
@@ -24,18 +24,18 @@ function faultOf(
   return says(`names no ${what} of that database`, orOneOf(`add the ${what}`, found[key]));
 }
 
-/** A function in a sandbox's VPC reaches that sandbox and nothing else. */
+/** A function in a sandbox's VPC can reach only that sandbox. */
 function faultOfSandbox(roles: readonly string[], databases: Databases): string | undefined {
   const named = [...new Set(roles.map((role) => splitName(role)[0]))];
   const elsewhere = named.find((database) => databases[database]?.sandbox !== true);
   if (elsewhere !== undefined)
     return says(
-      `is not of a sandbox: ${elsewhere} is a server that exists`,
+      `is not in a sandbox: ${elsewhere} is an existing server`,
       "name roles of a database with sandbox: true, or give roleArn or newRole",
     );
   if (named.length <= 1) return undefined;
   return says(
-    "is of more than one sandbox, and each has a VPC of its own",
+    "names more than one sandbox, and each has its own VPC",
     "name roles of one database",
   );
 }

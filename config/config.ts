@@ -32,13 +32,13 @@ const arn = (kind: string, pattern: RegExp, example: string) =>
 export const configSchema = ruled(
   object(
     {
-      /** Database name (1 to 32 of `[a-z0-9-]`) to what Mayfly does there. */
+      /** The databases, by name (1 to 32 of `[a-z0-9-]`). */
       databases: named(databaseSchema, {
         pattern: DATABASE_NAME,
         rule: DATABASE_NAME_RULE,
         remedy: "give at least one database",
       }),
-      /** Consumer name (1 to 16 of `[a-z0-9-]`) to who it is and what it may ask for. */
+      /** The consumers, by name (1 to 16 of `[a-z0-9-]`). */
       consumers: named(consumerSchema, {
         pattern: CONSUMER_NAME,
         rule: CONSUMER_NAME_RULE,
@@ -63,7 +63,7 @@ export const configSchema = ruled(
         ),
       ),
       /**
-       * Every audit line as an event on a bus.
+       * Send every audit line as an event to a bus.
        * @default - none
        */
       auditEvents: v.optional(
@@ -85,15 +85,18 @@ export const configSchema = ruled(
        */
       dashboard: v.optional(boolean(), false),
       /**
-       * Leave out the policies by which an alias refuses everybody but its consumer, for a Region that
-       * has no `AWS::Lambda::ResourcePolicy`. Then IAM policies alone say who may ask as whom.
+       * Leave out the alias policies, which refuse everybody except the alias's consumer. For
+       * Regions without `AWS::Lambda::ResourcePolicy`. Then only IAM policies decide who may invoke
+       * which alias.
        * @default false
        */
       aliasUnsealed: v.optional(boolean(), false),
       /**
-       * Make grants and consumers in nested stacks. What is deployed cannot move into them: write
-       * `true` from the start where there will be more than 60 consumers, or 60 grants of one database.
-       * @default - those of a database that has more than 60 grants, and of more than 60 consumers
+       * Create grants and consumers in nested stacks. Deployed resources cannot move into nested
+       * stacks: write `true` at the start if you expect more than 60 consumers, or 60 grants of one
+       * database.
+       * @default - the grants of a database with more than 60, and the consumers if there are more
+       *   than 60
        */
       nestedStacks: v.optional(boolean()),
     },
@@ -120,7 +123,7 @@ export const configSchema = ruled(
   },
 );
 
-/** The fields that the rules across databases and consumers look at. */
+/** The fields that the rules across databases and consumers read. */
 interface ConfigFields {
   readonly databases?: Readonly<Record<string, DatabaseFields>>;
   readonly consumers?: Readonly<Record<string, ConsumerFields>>;
@@ -163,7 +166,7 @@ function checkDatabases(
     all.map(([name]) => [["databases", name], name, name]),
     report,
   );
-  // secrets of all databases share one list of outputs
+  // the secrets of all databases share one list of outputs
   checkOutputs(
     secrets.map(([database, name]) => [
       pathOf(database, name),
@@ -193,9 +196,9 @@ export type DatabaseConfig = MayflyConfig["databases"][string];
 export type RoleConfig = DatabaseConfig["roles"][string];
 /** A Secrets Manager secret whose password is rotated. */
 export type SecretConfig = NonNullable<DatabaseConfig["secrets"]>[string];
-/** A VPC that exists, named whole so that synthesis asks AWS nothing. */
+/** An existing VPC, described completely so that synthesis does not call AWS. */
 export type VpcConfig = NonNullable<DatabaseConfig["vpc"]>;
-/** Who is told when a promise is broken. */
+/** Who is notified when an alarm rings. */
 export type AlarmsConfig = NonNullable<MayflyConfig["alarms"]>;
 /** Where audit events go. */
 export type AuditEventsConfig = NonNullable<MayflyConfig["auditEvents"]>;
@@ -204,7 +207,7 @@ export type RotationTimesConfig = NonNullable<DatabaseConfig["loginRotation"]>;
 /** A workload, its dynamic roles and its secrets. */
 export type ConsumerConfig = MayflyConfig["consumers"][string];
 
-/** A configuration that holds together, with every default filled in. Frozen. */
+/** A checked configuration with every default filled in. Frozen. */
 export interface ParsedConfig {
   readonly databases: Readonly<Record<string, ParsedDatabase>>;
   readonly consumers: Readonly<Record<string, ParsedConsumer>>;
@@ -212,11 +215,11 @@ export interface ParsedConfig {
   readonly auditEvents?: { readonly busArn: string };
   readonly dashboard: boolean;
   readonly aliasUnsealed: boolean;
-  /** Absent: where there is much. */
+  /** Undefined: Mayfly decides by the number of grants and consumers. */
   readonly nestedStacks?: boolean;
 }
 
-/** The configuration as it is, with its type checked where it is written. */
+/** Returns the configuration unchanged; TypeScript checks its type. */
 export const defineConfig = (config: MayflyConfig): MayflyConfig => config;
 
 const toConfig = ({
@@ -244,6 +247,6 @@ const toConfig = ({
 /**
  * Check a configuration and fill in its defaults.
  *
- * @throws ConfigError with every problem, one a line: where it is, what stands there, the remedy.
+ * @throws ConfigError with every problem, one per line: path, value, remedy.
  */
 export const parseConfig = (config: unknown): ParsedConfig => parse(configSchema, config, toConfig);

@@ -5,17 +5,17 @@ const ROLE_ARN = /^arn:aws[\w-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/;
 const SERVICE = /^[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?$/;
 
 /**
- * The ways to say who a consumer is: a key of the configuration, what stands there, and what it is
- * read as. lib/identity makes the IAM role of each kind.
+ * The kinds of identity a consumer can have: the key in the configuration, the schema of its value
+ * and the parsed result. lib/identity creates the IAM role of each kind.
  */
 const IDENTITIES = {
-  /** A role of the stack's account. */
+  /** An existing role of the stack's account. */
   roleArn: text(
     ROLE_ARN,
     "is not a role's ARN",
     "write the role's own ARN, e.g. arn:aws:iam::111122223333:role/reporting",
   ),
-  /** A role that the stack makes. */
+  /** A role that the stack creates. */
   newRole: object(
     {
       /** `account`, or a service principal such as `ecs-tasks.amazonaws.com`. */
@@ -28,8 +28,8 @@ const IDENTITIES = {
     'write { assumedBy: "account" }',
   ),
   /**
-   * The stack makes a function in the VPC of the sandbox that the roles are of: it asks for the
-   * first of them and returns rows.
+   * The stack creates a function in the VPC of the sandbox that has the roles. It asks for a lease
+   * of the first role and returns rows.
    */
   sandbox: v.literal(
     true,
@@ -41,7 +41,7 @@ type Identities = typeof IDENTITIES;
 export type IdentityKind = keyof Identities;
 const IDENTITY_KINDS = Object.keys(IDENTITIES) as readonly IdentityKind[];
 
-/** Who a consumer is: the kind, and what stands under that key. */
+/** Who a consumer is: the kind of identity and its value. */
 export type ParsedIdentity = {
   readonly [Kind in IdentityKind]: {
     readonly kind: Kind;
@@ -60,7 +60,7 @@ const roles = accessTo("role", "grants", "is not a grant", "orders/readonly");
 const accessEntries = {
   /**
    * What it may ask for, each written `database/role`.
-   * @default - nothing, where there are secrets
+   * @default - nothing, if the consumer has secrets
    */
   roles: v.optional(roles),
   /**
@@ -70,7 +70,7 @@ const accessEntries = {
   secrets: v.optional(accessTo("secret", "secrets", "is not a rotated secret", "orders/reports")),
 };
 
-/** The fields of a consumer, whoever it is. */
+/** The fields of every consumer, whatever its identity. */
 export interface ConsumerFields {
   readonly roles?: readonly string[] | undefined;
   readonly secrets?: readonly string[] | undefined;
@@ -82,7 +82,7 @@ const ROLES_MISSING = says(
   'list grants, e.g. ["orders/readonly"]',
 );
 
-/** A function in a sandbox asks for its first role; others may do with a secret. */
+/** A function in a sandbox needs a role; other consumers may have secrets only. */
 const rules = (consumer: ConsumerFields, report: Report, isFine: IsFine): void => {
   const { roles: grants, secrets, sandbox } = consumer;
   if (grants === undefined && isFine("roles") && (secrets === undefined || sandbox === true))
@@ -100,7 +100,7 @@ const kinds = {
   sandbox: consumerOf({ sandbox: IDENTITIES.sandbox }),
 } satisfies Readonly<Record<IdentityKind, v.GenericSchema>>;
 
-/** Nobody, or more than one: the rest is checked all the same. */
+/** No identity, or more than one: the other fields are checked anyway. */
 const unclear = ruled(
   object(
     {
@@ -127,7 +127,7 @@ export const consumerSchema = oneOf(
   says("is not an object", REMEDY),
 );
 
-/** A consumer: who it is, and what it may ask for and read. */
+/** A consumer: its identity, the roles it may ask for and the secrets it may read. */
 export interface ParsedConsumer {
   readonly identity: ParsedIdentity;
   readonly grants: readonly { readonly database: string; readonly role: string }[];

@@ -35,7 +35,7 @@ import { vpcSchema } from "./vpc.ts";
 const DEFAULT_PORT = 5_432;
 const DEFAULT_SHARDS = 64;
 
-/** Databases that are not an application's, besides Mayfly's own. */
+/** Databases that cannot be an application's, besides Mayfly's own. */
 const RESERVED = ["template0", "template1", "rdsadmin"];
 const RESERVED_FOR_ALL = [...RESERVED, "postgres"];
 
@@ -48,9 +48,9 @@ const isSecret = (nameOrArn: string): boolean =>
     ? COMPLETE_ARN.test(nameOrArn)
     : /^[\w/+=.@!-]{1,512}$/.test(nameOrArn);
 
-/** What every database has, wherever it is; its roles and secrets apart. */
+/** The fields of every database, except its roles and secrets. */
 const settingsEntries = {
-  /** The application databases in which roles work; the first is the one credentials name. */
+  /** The application databases in which the roles work. Credentials name the first. */
   databases: list(
     'list the application databases, e.g. ["orders"]',
     text(
@@ -59,36 +59,36 @@ const settingsEntries = {
       `write a name of 1 to 63 bytes other than ${RESERVED.join(", ")}`,
     ),
   ),
-  /** Who owns the tables; the administrator must be a member while anything is to be granted. */
+  /** The role that owns the tables. The administrator must be a member while grants are missing. */
   owner: text(
     (name) => isName(name) && !/^(?:mf|pg)_/.test(name),
     "is not an owner of tables",
     'name the PostgreSQL role that owns them, 1 to 63 bytes, no "mf_" or "pg_" in front',
   ),
   /**
-   * Four of `[a-z2-7]`, part of every PostgreSQL role's name; never change it.
+   * Four of `[a-z2-7]`, part of the name of every PostgreSQL role. Never change it.
    * @default - derived from the construct's address
    */
   tag: v.optional(text(TAG, "is not a tag", "write four of a-z and 2-7")),
   /**
-   * How many issuer roles share the leases, 1 to 1,024; only ever raise it.
+   * How many issuer roles share the leases, 1 to 1,024. Never lower it.
    * @default 64
    */
   shards: v.optional(whole(1, MAX_SHARDS), DEFAULT_SHARDS),
   /**
-   * The database that Mayfly makes for itself, where its roles are made and nobody else may connect: 1 to
-   * 63 of `[a-z0-9_]`. Never change it.
+   * Mayfly's own database, where its roles are created and nobody else may connect: 1 to 63 of
+   * `[a-z0-9_]`. Never change it.
    * @default "mayfly"
    */
   maintenanceDatabase: v.optional(
     text(
       (name) => /^[a-z][a-z0-9_]{0,62}$/.test(name) && !RESERVED_FOR_ALL.includes(name),
-      "is no name for a database of Mayfly's own",
+      "is not a name for Mayfly's own database",
       `write 1 to 63 of a-z, 0-9 and _, a letter first, and none of ${RESERVED_FOR_ALL.join(", ")}`,
     ),
   ),
   /**
-   * Bound connections by reserved concurrency; new accounts may lack the quota.
+   * Limit connections by reserved concurrency. New accounts may lack the quota.
    * @default true
    */
   reserveConcurrency: v.optional(boolean(), true),
@@ -103,7 +103,7 @@ interface SettingsFields {
   readonly reserveConcurrency: boolean;
 }
 
-/** Mayfly's own database is nobody else's. */
+/** No application database may be Mayfly's own database. */
 function checkSettings(settings: SettingsFields, report: Report, isFine: IsFine): void {
   if (!isFine("databases")) return;
   const { databases, maintenanceDatabase } = settings;
@@ -143,7 +143,7 @@ const toSettings = (fields: SettingsFields): ParsedSettings => ({
   ...(fields.tag !== undefined && { tag: fields.tag }),
 });
 
-/** The settings of a database, and how its server is trusted: what a construct is given. */
+/** The settings of a database and how its server is trusted: the input of a construct. */
 export const settingsSchema = ruled(
   object({ ...settingsEntries, ...trustEntries }, "give databases and owner"),
   (fields: SettingsFields & TrustFields, report, isFine) => {
@@ -156,17 +156,17 @@ export const toSettingsAndTrust = (
   fields: v.InferOutput<typeof settingsSchema>,
 ): ParsedSettings & ParsedTrust => ({ ...toSettings(fields), ...toTrust(fields) });
 
-/** What a database has besides its settings. */
+/** The fields of a database besides its settings. */
 const contentEntries = {
-  /** Role name (1 to 14 of `[a-z0-9-]`) to what it may do and for how long. */
+  /** The dynamic roles, by name (1 to 14 of `[a-z0-9-]`). */
   roles: named(roleSchema(writtenLength), {
     pattern: ROLE_NAME,
     rule: ROLE_NAME_RULE,
     remedy: "give at least one role",
   }),
   /**
-   * Secret name (1 to 16 of `[a-z0-9-]`) to a Secrets Manager secret whose password is rotated, for
-   * applications that cannot ask.
+   * Secrets Manager secrets whose passwords are rotated, by name (1 to 16 of `[a-z0-9-]`). For
+   * applications that cannot ask for leases.
    * @default - none
    */
   secrets: v.optional(
@@ -178,19 +178,19 @@ const contentEntries = {
     }),
   ),
   /**
-   * When the passwords of Mayfly's own logins are rotated: the issuer's two, and the janitor's.
+   * When the passwords of Mayfly's own logins are rotated: the two issuer logins and the janitor.
    * @default - every 30 days
    */
   loginRotation: v.optional(loginRotationSchema(WRITTEN_TIMES), {}),
   /**
-   * Make it in a stack of its own, `<stack>-<database>`. Never change it, nor the order of databases
-   * that do not say it: what is deployed cannot move to another stack.
+   * Create the database's resources in a separate stack, `<stack>-<database>`. Never change it, and
+   * never reorder databases without it: deployed resources cannot move to another stack.
    * @default - false for the first database, true for all others
    */
   ownStack: v.optional(boolean()),
 };
 
-/** A PostgreSQL server that exists. */
+/** An existing PostgreSQL server. */
 const hostEntries = {
   host: text(
     /^[A-Za-z0-9.-]{1,253}$/,
@@ -203,8 +203,8 @@ const hostEntries = {
   /** Name or complete ARN of the administrator's secret, an AWS database secret. */
   adminSecret: text(isSecret, "is not a secret", "write its name or its complete ARN"),
   /**
-   * What tells this server from a copy of it, e.g. its `DbiResourceId`; when it changes, every lease
-   * is revoked.
+   * An id that a copy of this server does not have, e.g. its `DbiResourceId`. When it changes,
+   * every lease is revoked.
    * @default - host and port
    */
   serverId: v.optional(
@@ -221,15 +221,15 @@ const hostEntries = {
 
 type HostKey = keyof typeof hostEntries;
 
-/** The stack makes the sandbox's server: nothing is left to say about it. */
+/** The stack creates the sandbox's server, so these fields are refused. */
 const ofHost = v.optional(
-  v.never(says("belongs to a server that exists", "remove it, or remove sandbox")),
+  v.never(says("is only for an existing server", "remove it, or remove sandbox")),
 );
 const noHostEntries = Object.fromEntries(
   Object.keys(hostEntries).map((key) => [key, ofHost]),
 ) as Readonly<Record<HostKey, typeof ofHost>>;
 
-/** The stack makes a VPC and an RDS PostgreSQL with a seeded table, to try Mayfly on. */
+/** The stack creates a VPC and an RDS PostgreSQL with a seeded table, to try Mayfly. */
 const sandboxEntries = {
   sandbox: v.literal(true, says("is not true", "write true, or remove it and give a host")),
 };
@@ -250,7 +250,7 @@ function checkHost(fields: DatabaseFields, report: Report, isFine: IsFine): void
   const { host, port, tls, ca, readers = [], cluster, instance } = fields;
   if (tls !== undefined && isFine("tls") && isFine("ca")) checkTrust({ tls, ca }, report);
   if (cluster !== undefined && instance !== undefined)
-    report(["instance"], says("does not go with cluster", "remove the one that the writer is not"));
+    report(["instance"], says("cannot be combined with cluster", "remove one of the two"));
   if (!isFine("host") || !isFine("port") || !isFine("readers") || port === undefined) return;
   const addresses = readers.map((reader) => readerAddress(reader, port));
   if (addresses.some((each) => each.host === host && each.port === port))
@@ -262,7 +262,10 @@ const rules = (fields: DatabaseFields, report: Report, isFine: IsFine): void => 
   checkSecrets(fields, report, isFine);
   if (fields.sandbox !== true) checkHost(fields, report, isFine);
   else if (isFine("databases") && fields.databases.length > 1)
-    report(["databases"], says("is more than a sandbox makes", "list one database"));
+    report(
+      ["databases"],
+      says("is more than one database, and a sandbox has one", "list one database"),
+    );
 };
 
 const kinds = {
@@ -273,7 +276,7 @@ const kinds = {
   host: ruled(hostObject(), rules),
 };
 
-/** Neither of the two: the rest is checked all the same. */
+/** Neither a sandbox nor a host: the other fields are checked anyway. */
 const neither = ruled(object({ ...settingsEntries, ...contentEntries }, remedy), (_, report) =>
   report(
     [],
@@ -281,7 +284,7 @@ const neither = ruled(object({ ...settingsEntries, ...contentEntries }, remedy),
   ),
 );
 
-/** One database: where it is, and which dynamic roles it has. */
+/** One database: its server and its dynamic roles. */
 export const databaseSchema = oneOf(
   kinds,
   (value) => {
@@ -293,13 +296,13 @@ export const databaseSchema = oneOf(
   says("is not an object", remedy),
 );
 
-/** A server that exists, with every default filled in. */
+/** An existing server, with every default filled in. */
 export interface ParsedHost extends ParsedTrust {
   readonly host: string;
   readonly port: number;
   readonly adminSecret: string;
   readonly serverId?: string;
-  /** Which readers it has, as far as the configuration says. */
+  /** The readers that the configuration names. */
   readonly readers?: readonly ReaderAddress[];
   readonly cluster?: string;
   readonly instance?: string;
@@ -312,7 +315,7 @@ export interface ParsedDatabase extends ParsedSettings {
   readonly roles: Readonly<Record<string, ParsedRole>>;
   readonly secrets: Readonly<Record<string, ParsedSecret>>;
   readonly loginRotation: RotationTimes;
-  /** Absent: it is not the first. */
+  /** Undefined: true for every database except the first. */
   readonly ownStack?: boolean;
 }
 

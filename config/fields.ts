@@ -2,18 +2,18 @@ import * as v from "valibot";
 import type { Key } from "./problems.ts";
 
 /**
- * The message of a problem: `{value}` is filled in when the problem is written down. Where nothing
- * stands, the line says "missing" and the remedy.
+ * The message of a problem. `{value}` is filled in when the problem is rendered. If the field is
+ * missing, the line says "missing" and the remedy.
  */
 export const says = (fault: string, remedy: string): string => `{value} ${fault}; ${remedy}`;
 
-/** A field that reads `In` and gives `Out`. */
+/** A schema that reads `In` and returns `Out`. */
 export type Field<In, Out = In> = v.GenericSchema<In, Out>;
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** The schema, asked only about values in which `faultOf` finds no fault. */
+/** The schema, applied only to values in which `faultOf` finds no fault. */
 function guarded<Schema extends v.GenericSchema>(
   schema: Schema,
   faultOf: (value: unknown) => string | undefined,
@@ -27,7 +27,7 @@ function guarded<Schema extends v.GenericSchema>(
   return { ...schema, "~run": run };
 }
 
-/** Text that keeps a rule. */
+/** Text that matches a pattern. */
 export function text(
   rule: RegExp | ((text: string) => boolean),
   fault: string,
@@ -43,7 +43,7 @@ export function text(
 export const boolean = (): Field<boolean> =>
   v.boolean(says("is not true or false", "write one of them, without quotes"));
 
-/** What is said of a number that is no whole number from `min` to `max`. */
+/** The message for a value that is not a whole number from `min` to `max`. */
 export const notWhole = (min: number, max: number): string =>
   says(`is not a whole number from ${min} to ${max}`, "write one");
 
@@ -88,7 +88,7 @@ export function list<In>(
   );
 }
 
-/** What is said where a field is missing: what its own schema says of a wrong value. */
+/** The message for a missing field: the one its schema gives for a wrong value. */
 function messageOf(schema: unknown): string {
   const { message }: { message?: unknown } = isRecord(schema) ? schema : {};
   if (typeof message === "string") return message;
@@ -97,7 +97,7 @@ function messageOf(schema: unknown): string {
     : says("is wrong", "write it");
 }
 
-/** Keys that valibot passes over in silence. */
+/** Keys that valibot silently ignores. */
 const RESERVED = ["__proto__", "constructor", "prototype"];
 
 function faultOfReserved(value: unknown, fault: string): string | undefined {
@@ -105,7 +105,7 @@ function faultOfReserved(value: unknown, fault: string): string | undefined {
   return reserved && `"${reserved}" ${fault}`;
 }
 
-/** An object with these keys and no other. `remedy` is for what is no object. */
+/** An object with these keys and no others. `remedy` is for values that are not objects. */
 export function object<const Entries extends v.ObjectEntries>(
   entries: Entries,
   remedy: string,
@@ -116,13 +116,13 @@ export function object<const Entries extends v.ObjectEntries>(
   const schema = v.objectWithRest(entries, nothing, ({ expected, path }) =>
     expected === "Object" ? notObject : messageOf(entries[String(path?.at(-1)?.key)]),
   );
-  // strictObject would name the first unknown key alone
+  // strictObject would report only the first unknown key
   return guarded(schema, (value) =>
     Array.isArray(value) ? notObject : faultOfReserved(value, "is an unknown key; remove it"),
   ) as unknown as v.StrictObjectSchema<Entries, string>;
 }
 
-/** A kind of name: what it must match, that rule in words, and what to write where none stands. */
+/** A kind of name: its pattern, the rule in words, and the remedy if there is no name. */
 export interface NameKind {
   readonly pattern: RegExp;
   readonly rule: string;
@@ -151,10 +151,10 @@ export function named<Schema extends v.GenericSchema>(
 }
 
 /**
- * One of several schemas, by what stands there. For types and editors it is any of them.
+ * One of several schemas, chosen by the value. For types and editors it is any of them.
  *
- * @param kindOf the key of the schema that fits, `undefined` when none does.
- * @param otherwise says what is wrong when none fits.
+ * @param kindOf returns the key of the schema that fits the value, or `undefined`.
+ * @param otherwise reports the problem if no schema fits.
  */
 export function oneOf<const Kinds extends Readonly<Record<string, v.GenericSchema>>>(
   kinds: Kinds,
@@ -171,15 +171,15 @@ export function oneOf<const Kinds extends Readonly<Record<string, v.GenericSchem
   return { ...v.lazy(pick), kinds, message } as unknown as Kinds[keyof Kinds];
 }
 
-/** Reports a problem of the field at a path, seen from the object that a rule is about. */
+/** Reports a problem of the field at a path. The path starts at the object that the rule checks. */
 export type Report = (path: readonly Key[], message: string) => void;
 
-/** Tells whether nothing is wrong at a path, above it and below it, so far. */
+/** Whether no problem was found so far at a path, above it or below it. */
 export type IsFine = (...path: readonly Key[]) => boolean;
 
 /**
- * The schema with rules about several fields. They are asked even when some fields are wrong, and
- * rely only on those that are fine.
+ * The schema with rules about several fields. The rules run even if some fields are wrong, and must
+ * use only the correct ones.
  */
 export function ruled<Schema extends v.GenericSchema, Value>(
   schema: Schema,
@@ -201,12 +201,12 @@ export function ruled<Schema extends v.GenericSchema, Value>(
   return v.pipe(schema, rules) as unknown as Schema;
 }
 
-/** A remedy, and the names that stand there, any of which will do as well. */
+/** A remedy, followed by the existing names that can be used instead. */
 export function orOneOf(remedy: string, value: unknown): string {
   const names = isRecord(value) ? Object.keys(value) : [];
   return names.length === 0 ? remedy : `${remedy}, or name one of ${names.join(", ")}`;
 }
 
-/** True where an object of names has this one. */
+/** Whether an object has this name as a key. */
 export const hasName = (value: unknown, name: string): boolean =>
   isRecord(value) && Object.hasOwn(value, name) && value[name] !== undefined;

@@ -8,7 +8,7 @@ export const pascal = (name: string): string =>
     .map((part) => part.slice(0, 1).toUpperCase() + part.slice(1))
     .join("");
 
-/** Names that differ in hyphens alone would share an output. Each stands at its path. */
+/** Refuses names that differ only in hyphens: they would share an output. */
 export function checkOutputs(
   names: readonly (readonly [path: readonly Key[], spelled: string, shown: string])[],
   report: Report,

@@ -26,7 +26,7 @@ import {
 } from "./secret.ts";
 import { type ParsedTrust, toTrust, trustSchema } from "./trust.ts";
 
-// what a construct is given for itself, by the rules of the configuration
+// the input of one construct, checked by the rules of the configuration
 
 const nameProblems = (name: string, pattern: RegExp, what: string, rule: string): string[] =>
   pattern.test(name) ? [] : [`"${name}" is not ${what}; write ${rule}`];

@@ -11,10 +11,10 @@ const LONGEST_OF_CLUSTER = 41;
 const NOT_FOR_MASTERS = "/@\"' ";
 const LEAST_BITS = 128;
 
-/** Of what new passwords are made. */
+/** How new passwords are made. */
 export const passwordEntries = {
   /**
-   * Printable ASCII that no password holds.
+   * Printable ASCII characters that no password contains.
    * @default - all but letters, digits, `-` and `_`
    */
   excludeCharacters: v.optional(
@@ -25,24 +25,24 @@ export const passwordEntries = {
     ),
   ),
   /**
-   * Characters, 20 to 128; for the administrator of a cluster, to 41.
+   * Number of characters, 20 to 128; at most 41 for the administrator of a cluster.
    * @default 32
    */
   passwordLength: v.optional(whole(SHORTEST, LONGEST), DEFAULT_PASSWORD_POLICY.length),
 };
 
-/** What a configuration or a construct says of passwords. */
+/** The password policy in a configuration or in construct props. */
 interface PasswordFields {
   readonly strategy: string;
   readonly passwordLength: number;
   readonly excludeCharacters?: string | undefined;
 }
 
-/** The policy that was asked for. A master's leaves out what RDS refuses. */
+/** The complete policy. For a master user it also excludes the characters that RDS refuses. */
 export function passwordPolicyOf(fields: PasswordFields): PasswordPolicy {
   const { strategy, passwordLength: length, excludeCharacters: given } = fields;
   if (given === undefined) return { ...DEFAULT_PASSWORD_POLICY, length };
-  // Secrets Manager makes no password with a space unless it is asked to
+  // Secrets Manager puts no space into a password by default
   const all = ` ${strategy === "master-user" ? NOT_FOR_MASTERS : ""}${given}`;
   return {
     length,
@@ -50,13 +50,13 @@ export function passwordPolicyOf(fields: PasswordFields): PasswordPolicy {
   };
 }
 
-/** What is wrong with the characters that are left, `undefined` when nothing is. */
+/** What is wrong with the remaining characters. Undefined if nothing is wrong. */
 export function faultOfAlphabet(fields: PasswordFields): string | undefined {
   const { length, excludeCharacters } = passwordPolicyOf(fields);
   const alphabet = PRINTABLE.filter((each) => !excludeCharacters.includes(each)).length;
   if (length * Math.log2(Math.max(1, alphabet)) >= LEAST_BITS) return undefined;
   return says(
-    `leaves ${alphabet} characters, of which ${length} are easier to guess than ${LEAST_BITS} random bits`,
+    `leaves ${alphabet} characters; a password of ${length} of them has fewer than ${LEAST_BITS} random bits`,
     "exclude fewer, or raise passwordLength",
   );
 }

@@ -10,7 +10,7 @@ import type { ParsedRole } from "./role.ts";
 import type { ParsedSecret } from "./secret.ts";
 import { type ParsedTrust, toTrust } from "./trust.ts";
 
-/** All that is said about one database, by a configuration or by constructs. */
+/** Everything that a configuration or constructs say about one database. */
 export interface DatabaseModel {
   readonly database: string;
   readonly tag: string;
@@ -18,14 +18,16 @@ export interface DatabaseModel {
   readonly roles: ReadonlyMap<string, ParsedRole>;
   /** By alias. */
   readonly grants: ReadonlyMap<string, Grant>;
-  /** Rotated secrets, Mayfly's own apart. */
+  /** Rotated secrets, without Mayfly's own. */
   readonly secrets: ReadonlyMap<string, ParsedSecret>;
   readonly loginRotation: RotationTimes;
-  /** Aliases have no policy of their own. */
+  /** Aliases have no resource policy. */
   readonly aliasUnsealed: boolean;
 }
 
-/** All that a configuration says about one of its databases; `undefined` if it has no such one. */
+/**
+ * Everything that a configuration says about one database. Undefined if there is no such database.
+ */
 export function modelOf(
   { databases, consumers, aliasUnsealed }: ParsedConfig,
   database: string,
@@ -50,7 +52,9 @@ export function modelOf(
   };
 }
 
-/** The role whose privileges a secret's users have; `undefined` when nobody makes them. */
+/**
+ * The role whose privileges a secret's users have. Undefined if Mayfly does not create the users.
+ */
 export const groupOf = (
   tag: string,
   { role, ownerGroup }: Pick<ParsedSecret, "role" | "ownerGroup">,
@@ -69,7 +73,10 @@ function rotatedUsersOf({ tag, secrets }: DatabaseModel): ProvisionPlan["rotated
   return made.length === 0 ? undefined : Object.fromEntries(made);
 }
 
-/** What the functions read: `deployment.json`. `rotatedSecrets` is the sweeper's alone. */
+/**
+ * The content of `deployment.json`, which the functions read. Only the sweeper's has
+ * `rotatedSecrets`.
+ */
 export const toDeployment = ({
   database,
   tag,
@@ -96,7 +103,7 @@ export const toDeployment = ({
   ),
 });
 
-/** What the provisioner makes true. */
+/** The plan that the provisioner applies. */
 export const toPlan = (model: DatabaseModel): ProvisionPlan => {
   const { database, tag, settings, roles, grants, aliasUnsealed } = model;
   const rotatedUsers = rotatedUsersOf(model);
@@ -120,7 +127,7 @@ export const toPlan = (model: DatabaseModel): ProvisionPlan => {
   };
 };
 
-/** By name, so that the order of the calls changes nothing. */
+/** Sorted by name, so that the order of the calls does not matter. */
 const sorted = <From, To>(
   entries: ReadonlyMap<string, From>,
   render: (name: string, each: From) => To,

@@ -4,13 +4,13 @@ import { ConfigError } from "../core/errors.ts";
 /** A key of an object, or an index of a list. */
 export type Key = string | number;
 
-/** Characters; an ARN, which ends in what tells it from others, is shown whole. */
+/** Most characters of a value that are shown. ARNs are shown whole, because their ends differ. */
 const LONGEST_SHOWN = 120;
 
 const isRecord = (value: unknown): value is Readonly<Record<Key, unknown>> =>
   typeof value === "object" && value !== null;
 
-/** A length of time of the CDK says itself how long it is. */
+/** A CDK Duration, which can describe itself. */
 const inWords = (value: unknown): unknown =>
   isRecord(value) && typeof value.toHumanString === "function" ? value.toHumanString() : value;
 
@@ -30,7 +30,7 @@ function show(value: unknown): string {
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
 }
 
-/** `databases.orders.roles[0]`; keys that are no plain words are shown quoted. */
+/** A path such as `databases.orders.roles[0]`. Keys with special characters are quoted. */
 export const formatPath = (keys: readonly Key[]): string =>
   keys
     .map((key) =>
@@ -45,12 +45,14 @@ const valueAt = (input: unknown, keys: readonly Key[]): unknown =>
     input,
   );
 
-/** `{value}` stands for the value with the problem, `{name}` for the field `name` beside it. */
+/**
+ * `{value}` is replaced by the wrong value, `{name}` by the value of the field `name` beside it.
+ */
 const PLACEHOLDER = /\{(\w+)\}/g;
 
 /**
- * One problem as a line: `path: value fault; remedy`, or `path: missing; remedy` where nothing
- * stands.
+ * One problem as a line: `path: value fault; remedy`, or `path: missing; remedy` if there is no
+ * value.
  */
 function lineOf(input: unknown, issue: BaseIssue<unknown>, root: readonly Key[]): string {
   const items = issue.path ?? [];
@@ -73,9 +75,12 @@ function freeze<T>(value: T): T {
   return value;
 }
 
-/** What {@link parse} is told besides the schema and the value. */
+/** Options of {@link parse}. */
 export interface ParseOptions {
-  /** Where the value is, in front of every path. Default: nowhere, the value is the configuration. */
+  /**
+   * The path of the value, put before every path. Default: none, the value is the whole
+   * configuration.
+   */
   readonly path?: readonly Key[];
   /** Problems that were found before. */
   readonly problems?: readonly string[];
@@ -84,8 +89,8 @@ export interface ParseOptions {
 /**
  * Check a value against a schema, and convert it.
  *
- * @returns what `convert` makes of it, frozen.
- * @throws ConfigError with every problem, one a line: path, value, remedy.
+ * @returns the result of `convert`, frozen.
+ * @throws ConfigError with every problem, one per line: path, value, remedy.
  */
 export function parse<Schema extends GenericSchema<unknown, unknown>, Result>(
   schema: Schema,

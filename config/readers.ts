@@ -6,13 +6,13 @@ const HIGHEST_PORT = 65_535;
 /** RDS's rule for identifiers of clusters and instances. */
 const IDENTIFIER = /^(?!.*--)[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
 
-/** Where a reader is. */
+/** The address of a reader. */
 export interface ReaderAddress {
   readonly host: string;
   readonly port: number;
 }
 
-/** The address that a text such as `replica.example.com:5433` names. */
+/** Parse an address such as `replica.example.com:5433`. */
 export const readerAddress = (text: string, defaultPort: number): ReaderAddress => {
   const [host = "", port] = text.split(":");
   return { host, port: port === undefined ? defaultPort : Number(port) };
@@ -27,11 +27,11 @@ const identifier = () =>
     ),
   );
 
-/** Which readers a server has. */
+/** The readers of a server. */
 export const readerEntries = {
   /**
-   * Servers that replay this one and take logins, each a name or `name:port`; checked at each
-   * revocation, besides those that RDS lists.
+   * Replicas of this server that accept logins, each a host name or `name:port`. Each revocation
+   * checks them and the readers that RDS lists.
    * @default - none
    */
   readers: v.optional(
@@ -45,12 +45,13 @@ export const readerEntries = {
     ),
   ),
   /**
-   * Identifier of the Aurora or Multi-AZ DB cluster whose writer this is: RDS is asked for its readers.
+   * Identifier of the Aurora or Multi-AZ DB cluster whose writer this is. Mayfly asks RDS for the
+   * cluster's readers.
    * @default - RDS is not asked
    */
   cluster: identifier(),
   /**
-   * Identifier of the RDS instance that this is: RDS is asked for its read replicas.
+   * Identifier of this RDS instance. Mayfly asks RDS for its read replicas.
    * @default - RDS is not asked
    */
   instance: identifier(),

@@ -6,12 +6,12 @@ import {
 } from "../core/provisioning/privilege-kinds.ts";
 import { boolean, type Field, list, object, ruled, says, whole } from "./fields.ts";
 
-/** Seconds. Below it the schedule's precision and a slow caller eat the lease. */
+/** Seconds. A shorter lease could end before its caller uses it: schedules are not precise. */
 const SHORTEST_TTL = 10;
-/** Seconds: 32 days. A login that lives longer is not what this is for. */
+/** Seconds: 32 days. Mayfly is for short-lived logins. */
 const LONGEST_TTL = 32 * 86_400;
 
-/** More live leases than this and the limits' own count gets slow. */
+/** With more live leases than this, counting them for the limits becomes slow. */
 const MOST_LEASES = 100_000;
 const DEFAULT_MAX_LEASES = 1_000;
 const MOST_CONNECTIONS = 10_000;
@@ -36,8 +36,8 @@ function faultOf(text: string): string | undefined {
     return says("names no schema", 'write a target for each schema, e.g. "public.*", "billing.*"');
   if (schema.startsWith("pg_") || schema === "information_schema")
     return says(
-      "is in a schema of PostgreSQL's own",
-      "take it out: what is meant for everybody there can be read without a privilege, and nothing else is to be lent",
+      "is in a system schema of PostgreSQL",
+      "remove it: everybody can read the public objects there, and Mayfly grants nothing else",
     );
   if (name.includes("*") && name !== "*")
     return says("is a pattern", 'write "schema.*", or each table by its whole name');
@@ -59,7 +59,7 @@ const privilegeEntries = Object.fromEntries(
   PRIVILEGE_NAMES.map((name) => [name, targets]),
 ) as Readonly<Record<PrivilegeKind, typeof targets>>;
 
-/** What is left out must be in something, and no other privilege may name it. */
+/** An exception must be covered by a pattern, and no other privilege may name it. */
 function faultOfException(excepted: string, privileges: Privileges): string | undefined {
   const all = excepted.replace(/\..*$/, ".*");
   if (excepted === all)
@@ -83,19 +83,19 @@ interface RoleFields extends Privileges {
 const isKnown = (name: string): boolean => PRIVILEGE_NAMES.some((each) => each === name);
 
 /**
- * A dynamic role. Privileges name `schema.*` or `schema.table`; at least one is needed.
+ * A dynamic role. Privileges name `schema.*` or `schema.table`; at least one is required.
  *
- * @param length how a length of time is given; read as seconds.
+ * @param length the schema of a length of time; it returns seconds.
  */
 export const roleSchema = <Length>(length: Field<Length, number>) =>
   ruled(
     object(
       {
         ...privilegeEntries,
-        /** What no `schema.*` means, each `schema.name`. */
+        /** Relations that no `schema.*` covers, each `schema.name`. */
         except: v.optional(list('list tables, e.g. ["public.audit"], or remove it', target)),
         /**
-         * Deploy a role that writes although its leases may create objects somewhere in its databases.
+         * Deploy the role even if it can write and its leases can create objects in its databases.
          * @default false
          */
         allowCreate: v.optional(boolean(), false),
@@ -110,12 +110,12 @@ export const roleSchema = <Length>(length: Field<Length, number>) =>
           v.maxValue(LONGEST_TTL, says("is longer than 32 days", 'write at most "32d"')),
         ),
         /**
-         * Most live leases at one time, all consumers together.
+         * Maximum of live leases at one time, of all consumers together.
          * @default 1000
          */
         maxLeases: v.optional(whole(1, MOST_LEASES), DEFAULT_MAX_LEASES),
         /**
-         * Most live leases of one consumer.
+         * Maximum of live leases of one consumer.
          * @default - as maxLeases
          */
         maxLeasesPerConsumer: v.optional(whole(1, MOST_LEASES)),
@@ -154,7 +154,7 @@ export const roleSchema = <Length>(length: Field<Length, number>) =>
 /** A dynamic role with every default filled in. Lengths are in seconds. */
 export interface ParsedRole {
   readonly privileges: Privileges;
-  /** Absent is false. */
+  /** Undefined means false. */
   readonly allowCreate?: boolean;
   readonly ttlSeconds: number;
   readonly maxTtlSeconds: number;

@@ -11,16 +11,16 @@ import {
 } from "../core/rotation/schedule.ts";
 import { type Field, object, type Report, ruled, says } from "./fields.ts";
 
-/** How times are given: in words, or as a construct's properties. */
+/** The schemas of times: text in a configuration, Duration in construct props. */
 export interface TimeFields<Schedule, Window> {
   readonly schedule: Field<Schedule, ParsedSchedule>;
-  /** What stands for a schedule that nobody gave. */
+  /** The default schedule. */
   readonly everyMonth: Schedule;
-  /** Gives hours. */
+  /** Returns hours. */
   readonly window: Field<Window, number>;
 }
 
-/** A field that core/rotation/schedule.ts reads, and says what is wrong with. */
+/** A field that core/rotation/schedule.ts parses and checks. */
 export const readBy = <In, Out>(
   schema: Field<In>,
   read: (value: In) => Out | Refused,
@@ -40,7 +40,7 @@ const noText = (read: (text: string) => unknown): Field<string> => {
   return v.string(isRefused(refused) ? says(refused.fault, refused.remedy) : "");
 };
 
-/** Times as a configuration has them: `"30d"`, `"cron(0 4 1 * ? *)"`, `"2h"`. */
+/** Times in a configuration: `"30d"`, `"cron(0 4 1 * ? *)"`, `"2h"`. */
 export const WRITTEN_TIMES: TimeFields<string, string> = {
   schedule: readBy(noText(parseSchedule), parseSchedule),
   everyMonth: DEFAULT_SCHEDULE,
@@ -59,7 +59,7 @@ export const timesEntries = <Schedule, Window>(fields: TimeFields<Schedule, Wind
   ),
   /**
    * How long after the schedule's time a rotation may begin, e.g. `"2h"`; whole hours.
-   * @default - one hour for a schedule of hours, else until midnight (UTC)
+   * @default - one hour if the schedule is in hours, otherwise until midnight (UTC)
    */
   window: v.optional(fields.window),
 });

@@ -5,8 +5,8 @@ import { checkPasswordInCluster, type ParsedSecret, type SecretFields } from "./
 type Users = Pick<ParsedSecret, "strategy" | "usernames" | "ownerGroup">;
 
 /**
- * What keeps a secret from standing beside the others of its database, in words; `undefined` when
- * nothing does.
+ * The conflict between a secret and the other secrets of its database, in words. Undefined if there
+ * is none.
  */
 export function clashOf(
   secret: Users,
@@ -16,11 +16,11 @@ export function clashOf(
   const { ownerGroup } = secret;
   const isUser = (name: string | undefined): boolean =>
     name !== undefined && secret.usernames.includes(name);
-  // an administrator may own the tables: nobody is made, and nothing lent
+  // an administrator may own the tables: Mayfly creates no user and grants nothing
   if (secret.strategy !== "master-user" && isUser(owner))
-    return `"${owner}" is the owner of the tables, and no user of a secret; write another user`;
+    return `"${owner}" owns the tables and cannot be the user of a secret; choose another user`;
   if (isUser(ownerGroup))
-    return `"${ownerGroup}" is the role whose privileges are lent; write another user`;
+    return `"${ownerGroup}" is the ownerGroup and cannot be the user of a secret; choose another user`;
   for (const [name, other] of others) {
     if (secret.strategy === "master-user" && other.strategy === "master-user")
       return `the administrator is rotated by "${name}" already; remove one`;
@@ -30,12 +30,12 @@ export function clashOf(
     if (shared !== undefined)
       return `"${shared}" is a role of the secret "${name}" too; write another user`;
     if (ownerGroup !== undefined && other.usernames.includes(ownerGroup))
-      return `"${ownerGroup}" is a user of the secret "${name}", and lends nobody its privileges; write another ownerGroup`;
+      return `"${ownerGroup}" is a user of the secret "${name}", and cannot be an ownerGroup; choose another ownerGroup`;
   }
   return undefined;
 }
 
-/** What a database's secrets are held against. */
+/** What the secrets of a database are checked against. */
 export interface DatabaseOfSecrets {
   readonly sandbox?: true | undefined;
   readonly owner: string;
@@ -46,7 +46,10 @@ export interface DatabaseOfSecrets {
   readonly instance?: string | undefined;
 }
 
-/** The administrator's secret is rotated where it is: it must be known which, and be ours to rotate. */
+/**
+ * The administrator's secret is rotated in place: it must be known, and Mayfly must be allowed to
+ * rotate it.
+ */
 function checkMaster(
   [name, secret]: readonly [string, SecretFields],
   database: DatabaseOfSecrets,
@@ -57,7 +60,7 @@ function checkMaster(
   if (sandbox === true && secret.username !== undefined)
     report(
       [...at, "username"],
-      says("is not said in a sandbox, which has its own administrator", "remove it"),
+      says("is not allowed in a sandbox, which has its own administrator", "remove it"),
     );
   if (sandbox === true) return;
   if (secret.username === undefined)
@@ -84,11 +87,11 @@ function checkMaster(
   else if (adminSecret !== "" && !adminSecret.startsWith("arn:"))
     report(
       ["adminSecret"],
-      says("is a name, and a rotation needs the one secret that it is", "write its complete ARN"),
+      says("is a name, and a rotation needs an ARN", "write its complete ARN"),
     );
 }
 
-/** An existing secret must be of the database's server, and not the administrator's. */
+/** An existing secret must belong to the database's server, and must not be the administrator's. */
 function checkExisting(
   [name, { secretArn }]: readonly [string, SecretFields],
   { sandbox, adminSecret }: DatabaseOfSecrets,
@@ -100,8 +103,8 @@ function checkExisting(
     report(
       at,
       says(
-        "is of another server than a sandbox, which is made with the stack",
-        "remove it, and a secret is made",
+        "names an existing secret, but the stack creates all secrets of a sandbox",
+        "remove it, and Mayfly creates a secret",
       ),
     );
   else if (secretArn === adminSecret)
@@ -114,7 +117,7 @@ function checkExisting(
     );
 }
 
-/** The users of a secret, as far as nothing is wrong with them. */
+/** The valid users of a secret. */
 const usersOf = (name: string, secret: SecretFields, isFine: IsFine): Users => {
   const { strategy, username, usernames = [], ownerGroup } = secret;
   const fine = (key: string): boolean => isFine("secrets", name, key);
@@ -128,7 +131,7 @@ const usersOf = (name: string, secret: SecretFields, isFine: IsFine): Users => {
   };
 };
 
-/** Check the secrets of one database against each other and against all else that it has. */
+/** Check the secrets of one database against each other and against the rest of the database. */
 export function checkSecrets(database: DatabaseOfSecrets, report: Report, isFine: IsFine): void {
   const seen = new Map<string, Users>();
   const owner = isFine("owner") ? database.owner : undefined;
@@ -143,7 +146,7 @@ export function checkSecrets(database: DatabaseOfSecrets, report: Report, isFine
       report(
         ["secrets", name, "role"],
         says(
-          "is no role of this database",
+          "is not a role of this database",
           `${orOneOf("add the role", database.roles)}, or give ownerGroup`,
         ),
       );

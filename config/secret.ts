@@ -28,30 +28,33 @@ import {
   toTimes,
 } from "./rotation-times.ts";
 
-/** Whoever rotates a secret of an application's, and the administrator's. */
+/** The strategies for an application's secret and for the administrator's. */
 export type SecretStrategy = Exclude<RotationStrategy, "issuer-login">;
 
 /** A rotated secret with every default filled in. */
 export interface ParsedSecret {
   readonly strategy: SecretStrategy;
-  /** None for the administrator of a sandbox. */
+  /** Empty for the administrator of a sandbox. */
   readonly usernames: readonly string[];
   /** The dynamic role whose privileges the users have. */
   readonly role?: string;
-  /** Or the NOLOGIN role. Neither when Mayfly does not make the users. */
+  /**
+   * The NOLOGIN role whose privileges the users have. Undefined, like `role`, if Mayfly does not
+   * create the users.
+   */
   readonly ownerGroup?: string;
   readonly times: RotationTimes;
-  /** Whether a deployment that makes or changes the schedule rotates. */
+  /** Whether a deployment that creates or changes the schedule rotates the secret. */
   readonly rotateImmediately: boolean;
   readonly password: PasswordPolicy;
   readonly testQueries: readonly string[];
-  /** The secret that exists; without it one is made, but for the administrator. */
+  /** ARN of an existing secret. Undefined: Mayfly creates one, except for the administrator. */
   readonly secretArn?: string;
   readonly kmsKeyArn?: string;
   readonly replicaRegions: readonly string[];
 }
 
-/** PostgreSQL's and ours begin so. */
+/** Names of PostgreSQL's roles and of Mayfly's roles begin like this. */
 const isRoleName = (name: string): boolean =>
   name !== "" &&
   !name.includes("\0") &&
@@ -64,20 +67,25 @@ const roleName = (what: string): Field<string> =>
 const COMPLETE =
   'write it with the six characters at its end, as in "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf"';
 
-/** Whose privileges the users have; one of the two, but for one user of an existing secret. */
+/**
+ * The role whose privileges the users have. Exactly one of the two; optional for the one user of an
+ * existing secret.
+ */
 const groupEntries = {
-  /** A dynamic role of this database. What a user makes is its own. */
+  /** A dynamic role of this database. Each user owns the objects that it creates. */
   role: v.optional(text(/./, "is no role", "name a dynamic role of the database")),
-  /** A NOLOGIN role of yours. What two users make is its own: they act as it. */
+  /**
+   * One of your NOLOGIN roles. Two users act as this role, so it owns the objects that they create.
+   */
   ownerGroup: v.optional(roleName("a role of yours")),
 };
 
-/** Which secret an application reads. */
+/** The secret that an application reads. */
 const storedEntries = {
   /**
-   * Complete ARN of a secret that exists, to rotate where it is. Not in a sandbox, not one that RDS
-   * manages (`rds!…`), and not together with `kmsKeyArn` and `replicaRegions`.
-   * @default - one is made
+   * Complete ARN of an existing secret, which is rotated in place. Not allowed in a sandbox, for a
+   * secret that RDS manages (`rds!…`), or together with `kmsKeyArn` and `replicaRegions`.
+   * @default - Mayfly creates a secret
    */
   secretArn: v.optional(
     v.pipe(
@@ -92,7 +100,7 @@ const storedEntries = {
     ),
   ),
   /**
-   * ARN of the KMS key that encrypts it.
+   * ARN of the KMS key that encrypts the secret.
    * @default - the account's key for Secrets Manager
    */
   kmsKeyArn: v.optional(
@@ -103,7 +111,7 @@ const storedEntries = {
     ),
   ),
   /**
-   * Regions to replicate it to.
+   * Regions to which the secret is replicated.
    * @default - none
    */
   replicaRegions: v.optional(
@@ -114,19 +122,19 @@ const storedEntries = {
   ),
 };
 
-/** What every rotation has. */
+/** The fields of every rotation. */
 const rotationEntries = <Schedule, Window>(times: TimeFields<Schedule, Window>) => ({
   ...timesEntries(times),
   /**
-   * Rotate when a deployment makes the schedule, and whenever one changes it. `false` leaves a secret
-   * that is in use alone until the schedule's time.
+   * Rotate when a deployment creates or changes the schedule. `false` waits for the schedule's
+   * time, for a secret that is in use.
    * @default true
    */
   rotateImmediately: v.optional(boolean(), true),
   ...passwordEntries,
   /**
-   * What a new login must be able to run before it becomes the current one.
-   * @default - that it can log in
+   * Queries that a new login must be able to run before it becomes the current one.
+   * @default - none: the new login must be able to log in
    */
   testQueries: v.optional(
     list(
@@ -140,7 +148,7 @@ const rotationEntries = <Schedule, Window>(times: TimeFields<Schedule, Window>) 
   ),
 });
 
-const TWO = says("is not two users", "list two, who take turns");
+const TWO = says("is not a list of two users", "list the two users that alternate");
 
 /** The two users of `alternating-users`. */
 const pair = v.pipe(
@@ -148,32 +156,38 @@ const pair = v.pipe(
   v.check((names) => names.length === 2, TWO),
 ) as v.GenericSchema as Field<readonly [string, string], readonly string[]>;
 
-/** By strategy, what a secret may have. */
+/** The fields of a secret, by strategy. */
 const strategies = <Schedule, Window>(times: TimeFields<Schedule, Window>) => ({
-  /** One user, who changes its own password. The old one ends with the rotation. */
+  /** One user, which changes its own password. The old password stops working at the rotation. */
   "single-user": {
     strategy: v.literal("single-user"),
-    /** The user, which is made unless it exists. 1 to 63 bytes, no `mf_` or `pg_` in front. */
+    /**
+     * The user; Mayfly creates it if it does not exist. 1 to 63 bytes, not starting with `mf_` or
+     * `pg_`.
+     */
     username: roleName("a user"),
     ...groupEntries,
     ...storedEntries,
     ...rotationEntries(times),
   },
-  /** Two users who take turns: the former password works until the next rotation. */
+  /** Two users, used alternately: the former password works until the next rotation. */
   "alternating-users": {
     strategy: v.literal("alternating-users"),
-    /** The two users, which are made unless they exist. */
+    /** The two users; Mayfly creates those that do not exist. */
     usernames: pair,
     ...groupEntries,
     ...storedEntries,
     ...rotationEntries(times),
   },
-  /** The administrator's own secret: RDS sets the password. For a sandbox, an instance or a cluster. */
+  /**
+   * The administrator's own secret: RDS sets the password. For a sandbox, an RDS instance or a
+   * cluster.
+   */
   "master-user": {
     strategy: v.literal("master-user"),
     /**
-     * The administrator who is in the secret.
-     * @default - a sandbox's; a server that exists needs it
+     * The administrator's name in the secret.
+     * @default - the sandbox's administrator; required for an existing server
      */
     username: v.optional(roleName("a user")),
     ...rotationEntries(times),
@@ -196,15 +210,15 @@ export interface SecretFields extends TimesFields {
   readonly testQueries?: readonly string[] | undefined;
 }
 
-/** What is known of the database that a secret is of. */
+/** What the checks know about the secret's database. */
 export interface SecretContext {
-  /** Whether the users are made, and so must have somebody's privileges. */
+  /** Whether Mayfly creates the users, which then need a role or ownerGroup. */
   readonly usersAreMade: boolean;
   /** The server is a cluster. */
   readonly cluster: boolean;
 }
 
-/** What is said when a secret is made, and of no other. */
+/** Fields that apply only to a secret that Mayfly creates. */
 const OF_NEW = ["kmsKeyArn", "replicaRegions"] as const;
 
 function checkGroup(secret: SecretFields, context: SecretContext, report: Report): void {
@@ -221,7 +235,7 @@ function checkGroup(secret: SecretFields, context: SecretContext, report: Report
     );
 }
 
-/** RDS takes shorter passwords for the administrator of a cluster. */
+/** RDS accepts only shorter passwords for the administrator of a cluster. */
 export function checkPasswordInCluster(secret: SecretFields, report: Report): void {
   const fault = faultInCluster(secret);
   if (fault !== undefined) report(["passwordLength"], fault);
@@ -247,8 +261,8 @@ export function secretSchema<Schedule, Window>(
       report(
         [key],
         says(
-          "is of a secret that is made, and secretArn names one that exists",
-          "remove it: that secret keeps its own",
+          "is only for a secret that Mayfly creates, but secretArn names an existing one",
+          "remove it; the existing secret keeps its own",
         ),
       );
   };

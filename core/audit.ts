@@ -1,7 +1,10 @@
 /** Who made a change happen: an alias's consumer, or one of our own functions. */
 export type Actor = string;
 
-/** One state change, one line. Never a password, anything made from one, or a connection string. */
+/**
+ * One line per state change. Never contains a password, anything derived from one, or a connection
+ * string.
+ */
 export interface AuditEvent {
   readonly event:
     | "lease.issued"
@@ -33,7 +36,7 @@ export interface AuditEvent {
   readonly [detail: string]: unknown;
 }
 
-/** What the names of audit events begin with; no other line of a log does. */
+/** The prefixes of audit event names. No other log line starts with one. */
 export const AUDIT_STARTS = [
   "lease.",
   "schedule.",

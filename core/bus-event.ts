@@ -3,26 +3,26 @@ import type { Instant } from "./time.ts";
 
 /** One audit line as an event for EventBridge. */
 export interface BusEvent {
-  /** The audit event's name, e.g. `lease.revoked`: what rules choose by. */
+  /** The audit event's name, e.g. `lease.revoked`. EventBridge rules match it. */
   readonly detailType: string;
   /** The line itself, a JSON object. */
   readonly detail: string;
   readonly time: Instant;
-  /** The lease's id, where the line has one. */
+  /** The lease's id, if the line has one. */
   readonly resources: readonly string[];
 }
 
-/** What every event says of where it comes from. */
+/** The source of every event. */
 export const BUS_SOURCE = "mayfly";
 
-/** What CloudWatch Logs hands to a subscriber, decompressed. */
+/** What CloudWatch Logs sends to a subscriber, decompressed. */
 interface LogBatch {
-  /** `CONTROL_MESSAGE` only asks whether the subscriber can be reached. */
+  /** `CONTROL_MESSAGE` only tests whether the subscriber can be reached. */
   readonly messageType: string;
   readonly logEvents: readonly { readonly timestamp: number; readonly message: string }[];
 }
 
-/** The audit lines in a batch of log events; everything else in it is left out. */
+/** The audit lines in a batch of log events. Other lines are ignored. */
 export function busEventsIn({ messageType, logEvents }: LogBatch): readonly BusEvent[] {
   if (messageType !== "DATA_MESSAGE") return [];
   return logEvents.flatMap(({ timestamp, message: detail }) => {
@@ -43,11 +43,14 @@ function fieldsIn(line: string): Readonly<Record<string, unknown>> {
   }
 }
 
-/** PutEvents takes no more entries at once. */
+/** Maximum of entries in one PutEvents call. */
 const MOST_ENTRIES = 10;
-/** Bytes of all entries together. */
+/** Maximum size of all entries together. Unit: bytes. */
 const MOST_BYTES = 262_144;
-/** Of an entry with a time; what else counts is text (EventBridge, "Calculating PutEvents event entry size"). */
+/**
+ * Bytes that an entry's time counts for; the rest of the size is text (EventBridge, "Calculating
+ * PutEvents event entry size").
+ */
 const BYTES_OF_TIME = 14;
 
 const sizeOf = ({ detailType, detail, resources }: BusEvent): number =>
@@ -56,7 +59,10 @@ const sizeOf = ({ detailType, detail, resources }: BusEvent): number =>
     BYTES_OF_TIME,
   );
 
-/** Events in their order, in batches that PutEvents takes; one that is too big for any stands alone. */
+/**
+ * Split events into batches that PutEvents accepts, in order. An event that is too big gets its own
+ * batch.
+ */
 export function batchesOf(events: readonly BusEvent[]): readonly (readonly BusEvent[])[] {
   const batches: BusEvent[][] = [];
   let remaining = 0;

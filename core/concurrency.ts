@@ -1,15 +1,15 @@
-/** The functions that hold connections as the issuer login, and how many of each may run at once. */
+/** The functions that connect as the issuer login, and how many of each may run at once. */
 export const CONCURRENCY = { issuer: 5, revoker: 2, sweeper: 1, operator: 1 } as const;
 
 /**
- * Messages that the revoker gets with one invocation at most: as many as Lambda hands over without a
- * batching window. With any window, a queue with little traffic may wait for 20 seconds.
+ * Maximum of messages that the revoker gets in one invocation: Lambda's limit without a batching
+ * window. With a window, a queue with little traffic may wait for 20 seconds.
  */
 export const MESSAGES_AT_ONCE = 10;
 
-/** After a deployment, frozen instances of the old version hold their connections for a while. */
+/** After a deployment, frozen instances of the old version keep their connections for a while. */
 const GENERATIONS = 2;
-/** Connections that an operator's own session and a restart may need beside the functions'. */
+/** Additional connections, for an operator's own session and for a restart. */
 const SPARE_CONNECTIONS = 2;
 const CONNECTIONS_WITHOUT_RESERVATION = 50;
 
@@ -23,8 +23,8 @@ export function connectionsOfLogin(reserveConcurrency: boolean): number {
 }
 
 /**
- * How many instances of the issuer fit the login's connections where no concurrency is reserved: the
- * queue keeps the revoker to its number all the same, and there is one sweep at a time.
+ * How many issuer instances fit into the login's connections if no concurrency is reserved. The
+ * queue still limits the revoker, and only one sweep runs at a time.
  */
 export const issuersThatFit = (): number =>
   CONNECTIONS_WITHOUT_RESERVATION -

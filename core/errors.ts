@@ -1,4 +1,4 @@
-/** What Mayfly calls and may have to wait for. */
+/** The services that Mayfly calls and may have to wait for. */
 export const SERVICES = [
   "Database",
   "EventBridge",
@@ -11,8 +11,8 @@ export const SERVICES = [
 export type Service = (typeof SERVICES)[number];
 
 /**
- * What an error is called wherever it is told, one name for each remedy: programs decide by it alone.
- * `InternalError` is the name of everything that is no {@link MayflyError}.
+ * The names of errors, one for each remedy. Programs decide by this name only. `InternalError`
+ * stands for everything that is not a {@link MayflyError}.
  */
 export type ErrorType =
   | "InvalidRequestError"
@@ -27,16 +27,18 @@ export type ErrorType =
   | "InternalError"
   | `${Service}UnavailableError`;
 
-/** What the person or program that sees the error can do about it. One class per remedy. */
+/** An error whose message says what to do about it. One class per remedy. */
 export abstract class MayflyError extends Error {
   /** True when the same call may succeed later with nothing changed. */
   readonly retryable: boolean = false;
 
-  /** The class's own name, written out: bundling shortens the names of classes. */
+  /** The class's name, written out because bundling shortens class names. */
   abstract override readonly name: string;
 }
 
-/** The same error, saying what it is about, where whoever threw it did not know. */
+/**
+ * The same error with its subject before the message, for a thrower that did not know the subject.
+ */
 export function withSubject<E extends MayflyError>(error: E, subject: string): E {
   error.message = `${subject}: ${error.message}`;
   return error;
@@ -52,20 +54,20 @@ export class NotAllowedError extends MayflyError {
   override readonly name = "NotAllowedError" satisfies ErrorType;
 }
 
-/** Remedy: the caller asks for a new credential, now. The lease is over, or never was. */
+/** Remedy: the caller asks for a new credential. The lease has ended, or never existed. */
 export class LeaseEndedError extends MayflyError {
   override readonly name = "LeaseEndedError" satisfies ErrorType;
 }
 
 /**
- * Remedy: somebody revokes leases that are not used, or raises the limit. Asking again at once meets
- * the same limit.
+ * Remedy: an operator revokes unused leases or raises the limit. An immediate retry meets the same
+ * limit.
  */
 export class LimitReachedError extends MayflyError {
   override readonly name = "LimitReachedError" satisfies ErrorType;
 }
 
-/** Remedy: a DBA looks at a role that has a lease's name and is none. It was not touched. */
+/** Remedy: a DBA looks at a role that has a lease's name but is not a lease. It was not touched. */
 export class ForeignRoleError extends MayflyError {
   override readonly name = "ForeignRoleError" satisfies ErrorType;
 }
@@ -81,14 +83,14 @@ export class UnavailableError extends MayflyError {
   }
 }
 
-/** Remedy: wait and retry; it is the database that is busy or away. */
+/** Remedy: wait and retry. The database is busy or cannot be reached. */
 export class DatabaseUnavailableError extends UnavailableError {
   constructor(message: string, options?: ErrorOptions) {
     super("Database", message, options);
   }
 }
 
-/** Remedy: none; what there was no time for is done by the next message or sweep. */
+/** Remedy: none. The next message or sweep does what there was no time for. */
 export class OutOfTimeError extends MayflyError {
   override readonly name = "OutOfTimeError" satisfies ErrorType;
   override readonly retryable: boolean = true;
@@ -101,7 +103,7 @@ export const CONVERGE =
 /** Remedy: the operator fixes what the database refuses: a missing privilege, a missing role. */
 export class StatementRejectedError extends MayflyError {
   override readonly name = "StatementRejectedError" satisfies ErrorType;
-  /** The engine's own code of what it was: opaque to everybody else. */
+  /** The engine's own error code; other code does not interpret it. */
   readonly engineCode: string;
   /** Our name for the statement, never its text. */
   readonly step: string;
@@ -120,20 +122,20 @@ export class StatementRejectedError extends MayflyError {
   }
 }
 
-/** Remedy: the operator changes what AWS refuses: a permission, a policy, a key, a quota. */
+/** Remedy: the operator fixes why AWS refuses: a permission, a policy, a key or a quota. */
 export class AwsRefusedError extends MayflyError {
   override readonly name = "AwsRefusedError" satisfies ErrorType;
 }
 
-/** Remedy: the operator fixes the configuration, or what it names, and deploys again. */
+/** Remedy: the operator fixes the configuration, or the resources it names, and deploys again. */
 export class ConfigError extends MayflyError {
   override readonly name = "ConfigError" satisfies ErrorType;
 }
 
-/** Lambda's own: the function's time was up, or its process died. */
+/** Lambda's own errors: the function timed out, or its process died. */
 const OF_LAMBDA = ["Sandbox.Timedout", "Runtime.ExitError"];
 
-/** Whether the same call may succeed later with nothing changed, by the error's name alone. */
+/** Whether the same call may succeed later without any change, decided by the error's name. */
 export const isRetryable = (errorType: string): boolean =>
   errorType.endsWith("UnavailableError") ||
   errorType === "OutOfTimeError" ||

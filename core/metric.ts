@@ -1,8 +1,8 @@
-/** Where CloudWatch keeps the metrics, and what every one of them is told apart by. */
+/** The CloudWatch namespace of the metrics, and the dimension that all of them have. */
 export const METRIC_NAMESPACE = "Mayfly";
 export const METRIC_SERVICE = "mayfly";
 
-/** Counts and lengths for CloudWatch. Units are in the names. */
+/** Metrics for CloudWatch. Units are in the names. */
 export const METRICS = [
   "LeasesIssued",
   "LeasesReplayed",
@@ -33,7 +33,7 @@ export const METRICS = [
 
 export type Metric = (typeof METRICS)[number];
 
-/** The dimensions of every metric of one database; CloudWatch finds it by exactly these. */
+/** The dimensions of every metric of one database; CloudWatch needs exactly these to find it. */
 export const metricDimensions = (database: string): Readonly<Record<string, string>> => ({
   service: METRIC_SERVICE,
   database,

@@ -1,19 +1,22 @@
 import { MayflyError } from "./errors.ts";
 
-/** What may be told of anything that was thrown: our own words, or the name of what is not ours. */
+/**
+ * A safe description of anything that was thrown: Mayfly's own message, or the name of any other
+ * error.
+ */
 export function reasonOf(error: unknown): string {
   if (error instanceof MayflyError) return error.message;
   return error instanceof Error ? error.name : "unknown";
 }
 
-/** An error as answers and audit lines tell it. */
+/** An error in answers and audit lines. */
 export interface ErrorFacts {
   readonly errorType: string;
-  /** What failed, the value, the remedy; of a bug where its stack frames are. */
+  /** What failed, the value, the remedy; for a bug, where to find its stack frames. */
   readonly reason: string;
 }
 
-/** What an answer tells of anything that was thrown. */
+/** The description of an error in an answer. */
 export function factsOf(error: unknown): ErrorFacts {
   if (error instanceof MayflyError) return { errorType: error.name, reason: error.message };
   return {
@@ -22,13 +25,13 @@ export function factsOf(error: unknown): ErrorFacts {
   };
 }
 
-/** What an audit line tells of anything that was thrown: of a bug, the stack frames too. */
+/** The description of an error in an audit line; for a bug with the stack frames. */
 export function auditedFacts(error: unknown): ErrorFacts & { readonly frames?: readonly string[] } {
   const facts = factsOf(error);
   return error instanceof MayflyError ? facts : { ...facts, frames: framesOf(error) };
 }
 
-/** The stack without its first lines, which hold the message. */
+/** The stack without its first lines, which contain the message. */
 export const framesOf = (error: unknown): readonly string[] =>
   (error instanceof Error ? (error.stack ?? "") : "")
     .split("\n")

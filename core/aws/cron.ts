@@ -1,4 +1,4 @@
-/** A schedule that can be kept: when it fires, in UTC. */
+/** A valid schedule: when it fires, in UTC. */
 export interface Cron {
   /** The hours of a day that fire, ascending. */
   readonly hours: readonly number[];
@@ -20,11 +20,11 @@ export type DayTest = (day: Day) => boolean;
 
 const MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(" ");
 const WEEKDAYS = "SUN MON TUE WED THU FRI SAT".split(" ");
-/** After so many years the calendar repeats, weekdays included, until the year 2100. */
+/** The calendar repeats after this many years, weekdays included, until the year 2100. */
 const CYCLE_YEARS = 28;
 const SATURDAY = 7;
 
-/** What a field may hold; names count from `min`. */
+/** The values that a field may have. Names count from `min`. */
 interface Field {
   readonly min: number;
   readonly max: number;
@@ -41,7 +41,7 @@ function numberIn(text: string, { min, max, names = [] }: Field): number | undef
   return value >= min && value <= max ? value : undefined;
 }
 
-/** How far an increment goes; 1 without one. */
+/** The increment; 1 if there is none. */
 function stepOf(text: string | undefined): number | undefined {
   if (text === undefined) return 1;
   return /^[1-9]\d?$/.test(text) ? Number(text) : undefined;
@@ -71,7 +71,7 @@ function setOf(text: string, field: Field): ReadonlySet<number> | undefined {
   return found;
 }
 
-/** One hour, or an increment such as `2/10`, or `/8`, which begins at midnight. Nothing else. */
+/** One hour, or an increment such as `2/10` or `/8`. `/8` begins at midnight. */
 function hoursOf(text: string): number[] | undefined {
   const [, firstText = "", stepText] = /^(\d{0,2})(?:\/(\d+))?$/.exec(text) ?? [];
   const first = firstText === "" && stepText !== undefined ? 0 : Number(firstText || Number.NaN);
@@ -103,7 +103,7 @@ function dayOfWeekTest(text: string): DayTest | undefined {
   return days && (({ dayOfWeek }) => days.has(dayOfWeek));
 }
 
-/** One of the two day fields says which days; the other is `?`. */
+/** One of the two day fields selects the days; the other must be `?`. */
 function dayTest(ofMonth: string, ofWeek: string): DayTest | undefined {
   if (ofWeek === "?") return ofMonth === "?" ? undefined : dayOfMonthTest(ofMonth);
   return ofMonth === "?" ? dayOfWeekTest(ofWeek) : undefined;
@@ -116,7 +116,10 @@ function daysIn(month: number, year: number): number {
   return [4, 6, 9, 11].includes(month) ? 30 : 31;
 }
 
-/** Every day that fires, counted from 2000-01-01, in one cycle of the calendar; and its length. */
+/**
+ * Every day that fires in one cycle of the calendar, counted from 2000-01-01, and the cycle's
+ * length.
+ */
 function firingDays(isDay: DayTest): [number[], number] {
   const found: number[] = [];
   let count = 0; // 2000-01-01 was a Saturday
@@ -131,13 +134,13 @@ function firingDays(isDay: DayTest): [number[], number] {
   return [found, count];
 }
 
-/** Why an expression is no schedule. */
+/** Why an expression is not a valid schedule. */
 export type CronFault = "form" | "hours" | "never";
 
 /**
- * Read `cron(0 hours day-of-month month day-of-week *)`, with what Secrets Manager's table of
- * fields has: 0 for the minutes, one hour or an increment of hours, `? * , - / L #` for days and
- * months, every year.
+ * Parse `cron(0 hours day-of-month month day-of-week *)` by Secrets Manager's table of fields:
+ * minutes are 0, hours are one hour or an increment, days and months allow `? * , - / L #`, the
+ * year is `*`.
  *
  * Source: "Rotation schedules" in the user guide of Secrets Manager.
  */

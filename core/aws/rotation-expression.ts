@@ -6,7 +6,7 @@ export type Cadence =
   | { readonly kind: "hours"; readonly hours: number }
   | ({ readonly kind: "cron" } & Cron);
 
-/** A `ScheduleExpression` that Secrets Manager keeps. */
+/** A `ScheduleExpression` that Secrets Manager accepts. */
 export interface RotationExpression {
   readonly expression: string;
   readonly cadence: Cadence;
@@ -16,21 +16,21 @@ export interface RotationExpression {
   readonly longestWindow: number;
 }
 
-/** What is wrong with a text, and what to write. */
+/** What is wrong with a text, and the remedy. */
 export interface Refused {
   readonly fault: string;
   readonly remedy: string;
 }
 
-/** Tell what was refused from what was read. */
+/** Whether the result is a refusal. */
 export const isRefused = (result: unknown): result is Refused =>
   typeof result === "object" && result !== null && "fault" in result;
 
 /** Hours: "You can rotate a secret as often as every four hours". */
 export const SHORTEST_ROTATION = 4;
-/** Days, of a rate: "The maximum rotation period is 999 days". */
+/** Days, for a rate: "The maximum rotation period is 999 days". */
 const LONGEST = 999;
-/** Days, of cron: a year, and the six days by which its first Monday may move. */
+/** Days, for cron: one year, plus the six days by which the first Monday of a year can move. */
 const LONGEST_CRON = 371;
 const DAY = 24;
 
@@ -38,9 +38,9 @@ const CRON =
   'write "cron(0 hours day-of-month month day-of-week *)", in UTC and on the hour, with ? for one of the days, e.g. "cron(0 4 1 * ? *)"';
 
 const CRON_FAULTS: Readonly<Record<CronFault, Refused>> = {
-  form: { fault: "is no schedule of Secrets Manager", remedy: CRON },
+  form: { fault: "is not a schedule that Secrets Manager accepts", remedy: CRON },
   hours: {
-    fault: "has hours that Secrets Manager does not take",
+    fault: "has hours that Secrets Manager does not accept",
     remedy: 'write one hour, 0 to 23, or an increment such as "/8" or "2/10"',
   },
   never: {
@@ -55,7 +55,7 @@ const refuse = (fault: string, remedy: string): Refused => ({ fault, remedy });
 export const plural = (count: number, unit: string): string =>
   `${count} ${unit}${count === 1 ? "" : "s"}`;
 
-/** A rate of so many whole hours or days. */
+/** A rate of whole hours or days. */
 export function rotationRate(count: number, unit: "hour" | "day"): RotationExpression | Refused {
   const hours = count * (unit === "day" ? DAY : 1);
   if (hours < SHORTEST_ROTATION)
@@ -100,7 +100,7 @@ export function parseRotationExpression(text: string): RotationExpression | Refu
   if (count !== undefined) return rotationRate(Number(count), unit === "day" ? "day" : "hour");
   if (text.startsWith("cron(")) return readCron(text);
   return refuse(
-    "is no schedule of Secrets Manager",
+    "is not a schedule that Secrets Manager accepts",
     'write "rate(30 days)", "rate(12 hours)" or "cron(0 4 1 * ? *)"',
   );
 }

@@ -1,11 +1,11 @@
-/** An ARN ends in six random characters, and begins with what a name lacks. */
+/** The start of a secret's ARN and the six random characters at its end. */
 const RANDOM_END = /-[A-Za-z0-9]{6}$/;
 const SECRET_ARN = /^arn:[\w-]+:secretsmanager:[\w-]*:\d*:secret:/;
 
 /**
- * Whether an id names the secret of that ARN or name, and can name no other: the ARN itself, the secret's
- * name, or a partial ARN. Either of the two may be partial, but not one whose name ends as if it were whole:
- * Secrets Manager takes that for another secret's (API reference, CreateSecret, Name).
+ * Whether an id names the secret with this ARN or name, and no other secret. The id is the ARN, the
+ * name, or a partial ARN. Both arguments may be partial, unless the name ends like a complete ARN:
+ * Secrets Manager then looks for another secret (API reference, CreateSecret, Name).
  */
 export function namesSecret(id: string, arn: string): boolean {
   if (id === arn) return true;
@@ -16,7 +16,7 @@ export function namesSecret(id: string, arn: string): boolean {
   return id === short && !RANDOM_END.test(short);
 }
 
-/** Whether an ARN is of a secret that is known by its name alone. */
+/** Whether an ARN belongs to a secret of which only the name is known. */
 const isNamed = (arn: string, name: string): boolean =>
   SECRET_ARN.test(arn) && arn.replace(SECRET_ARN, "").replace(RANDOM_END, "") === name;
 

@@ -7,10 +7,10 @@ import { type LeaseLookup, lookUpLease } from "./requests/lookup.ts";
 import { type Renewal, renewLease } from "./requests/renew.ts";
 import { revokeLease } from "./revocation/revoke.ts";
 
-/** What an alias answers. */
+/** The answer of an alias. */
 export type ConsumerAnswer = Credential | Renewal | Receipt | LeaseLookup;
 
-/** Do what a consumer asked of its alias. */
+/** Handle a consumer's request to its alias. */
 export async function serveConsumer(
   deps: IssueDeps,
   grant: Grant,

@@ -11,8 +11,8 @@ export interface Endpoint {
 }
 
 /**
- * What `issue` answers. The keys of an AWS database secret, so that existing parsers work, and the
- * lease's times: ISO 8601, UTC, by the database's clock.
+ * The answer of `issue`: the keys of an AWS database secret, so that existing parsers work, and the
+ * lease's times in ISO 8601, UTC, by the database's clock.
  */
 export interface Credential {
   readonly leaseId: string;
@@ -24,13 +24,13 @@ export interface Credential {
   readonly password: string;
   readonly sslmode: "verify-full" | "disable";
   readonly issuedAt: string;
-  /** When a client does well to renew or ask again: two thirds of the way to `expiresAt`. */
+  /** When a client should renew or ask again: after two thirds of the time to `expiresAt`. */
   readonly refreshAfter: string;
   readonly expiresAt: string;
   readonly maxExpiresAt: string;
-  /** False when the schedule could not be made: the sweep will make it. */
+  /** False if the schedule could not be created; the sweep will create it. */
   readonly revocationScheduled: boolean;
-  /** False where a limit of the role is 1: no next lease fits beside this one. */
+  /** False if a limit of the role is 1: a second lease is not allowed beside this one. */
   readonly successor: boolean;
 }
 

@@ -5,25 +5,28 @@ export interface Grant {
 }
 
 /**
- * What a database's functions were deployed with: `deployment.json` beside the bundle. It holds no
- * secret, and nothing that CloudFormation resolves later.
+ * The deployment data of a database's functions: `deployment.json` beside the bundle. It holds no
+ * secret and no value that CloudFormation resolves later.
  */
 export interface Deployment {
-  /** The database's name in the configuration, first part of every lease id. */
+  /** The database's name in the configuration, the first part of every lease id. */
   readonly database: string;
   readonly tag: string;
-  /** Where the verbs are. */
+  /** The database that has the verbs. */
   readonly maintenanceDatabase: string;
-  /** How many issuer roles exist; only ever raised. */
+  /** How many issuer roles exist. Never lowered. */
   readonly shards: number;
-  /** `plaintext` only where the configuration says so. */
+  /** `plaintext` only if the configuration says so. */
   readonly tls: "verify-full" | "plaintext";
   /** PEM of the roots to trust instead of the Region's RDS roots. */
   readonly ca?: string;
-  /** Rotated secret's name to how often it is rotated. Unit: seconds. */
+  /** How often each rotated secret is rotated, by name. Unit: seconds. */
   readonly rotatedSecrets?: Readonly<Record<string, { readonly periodSeconds: number }>>;
-  /** Aliases have no policy of their own: IAM policies alone say who may ask as whom. */
+  /** Aliases have no resource policy: only IAM policies decide who may invoke which alias. */
   readonly aliasUnsealed?: boolean;
-  /** Alias name to grant: who asks, and for what. The database says whether it may be issued. */
+  /**
+   * The grants, by alias name: consumer and role. The database decides whether a lease may be
+   * issued.
+   */
   readonly grants: Readonly<Record<string, Grant>>;
 }

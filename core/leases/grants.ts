@@ -5,8 +5,8 @@ import { type LeaseId, parseLeaseId, shown } from "./lease-id.ts";
 export type { Grant };
 
 /**
- * The grant an invocation came through: the alias in `context.invokedFunctionArn`, looked up in
- * the deployed grants. A direct Invoke carries no other trustworthy word about its caller.
+ * The grant of an invocation: the alias in `context.invokedFunctionArn`, looked up in the deployed
+ * grants. A direct Invoke has no other trustworthy information about its caller.
  *
  * @throws NotAllowedError for the function itself, `$LATEST`, a version, or an unknown alias.
  */
@@ -21,16 +21,17 @@ export function grantOf(deployment: Deployment, invokedFunctionArn: string): Gra
   return grant;
 }
 
-/** The database's word that a grant is none, or none any more, whatever the deployment says. */
+/** The error for a grant that the database does not have, or no longer has. */
 export const refuseUndeclared = ({ consumer, role }: Grant): NotAllowedError =>
   new NotAllowedError(
     `${consumer} may not be issued ${role}: the database has no such grant, it was withdrawn or the stack is not deployed to its end; add it to the configuration and deploy`,
   );
 
 /**
- * Take apart a lease id that a consumer sent, and hold it against the consumer's grant.
+ * Parse a lease id that a consumer sent, and check it against the consumer's grant.
  *
- * @throws InvalidRequestError when it is no lease id; NotAllowedError when the lease is another's.
+ * @throws InvalidRequestError if the text is not a lease id; NotAllowedError if the lease belongs
+ *   to another grant.
  */
 export function ownLease(deployment: Deployment, grant: Grant, value: unknown): LeaseId {
   const id = parseLeaseId(value);
@@ -45,7 +46,7 @@ export function ownLease(deployment: Deployment, grant: Grant, value: unknown): 
   );
 }
 
-/** The answer to a life that is longer than what is declared. */
+/** The error for a ttl that is longer than the declared maximum. */
 export const refuseTtl = (
   { role }: Grant,
   ttlSeconds: number | undefined,

@@ -1,7 +1,7 @@
 import { InvalidRequestError } from "../errors.ts";
 import { type LeaseName, parseLeaseName } from "./lease-name.ts";
 
-/** A lease id taken apart: `<database>/<role>/<username>`. */
+/** A parsed lease id: `<database>/<role>/<username>`. */
 export interface LeaseId {
   readonly database: string;
   readonly username: string;
@@ -15,8 +15,8 @@ const MAX_LENGTH = 128;
 const SHOWN = 80;
 
 /**
- * Quote what a caller sent, bounded and with control characters escaped, for an error. Of objects
- * and lists only that they are one: a credential sent by mistake must not end in a log.
+ * Quote a value that a caller sent, for an error: shortened, with control characters escaped. The
+ * content of objects and lists is not shown: a credential sent by mistake must not reach a log.
  */
 export function shown(value: unknown): string {
   if (Array.isArray(value)) return "(a list)";
@@ -27,9 +27,10 @@ export function shown(value: unknown): string {
 }
 
 /**
- * Take a lease id apart.
+ * Parse a lease id.
  *
- * @throws InvalidRequestError when it is none, or names another role than its username does.
+ * @throws InvalidRequestError if the text is not a lease id, or its role is not the role in its
+ *   username.
  */
 export function parseLeaseId(value: unknown): LeaseId {
   if (typeof value === "string" && value.length <= MAX_LENGTH) {

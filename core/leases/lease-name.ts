@@ -3,16 +3,16 @@ import { base32 } from "../base32.ts";
 import { formatShard, parseShard } from "../names.ts";
 
 /**
- * A lease's name: `mf_<tag>_<role>_<consumer>_<digest><shard><random>`, at most 62 bytes. A dynamic
- * role, a consumer within it and an idempotency key are one range of names each, whatever the number
- * of shards; and it alone says who made the lease and whose it is, so nothing has to be looked up to
- * revoke it.
+ * A lease's name: `mf_<tag>_<role>_<consumer>_<digest><shard><random>`, at most 62 bytes. The
+ * leases of a dynamic role, of a consumer and of an idempotency key each form one range of names,
+ * for any number of shards. The name alone says who created the lease and whose it is, so a
+ * revocation looks nothing up.
  */
 export interface LeaseName {
   readonly tag: string;
   readonly role: string;
   readonly consumer: string;
-  /** Eight characters: of the idempotency key, or {@link NO_KEY}. */
+  /** Eight characters: the digest of the idempotency key, or {@link NO_KEY}. */
   readonly digest: string;
   /** 0 to 1,023. */
   readonly shard: number;
@@ -20,7 +20,7 @@ export interface LeaseName {
   readonly random: string;
 }
 
-/** The digest of a lease without an idempotency key: `0` is in no base32 digest. */
+/** The digest of a lease without an idempotency key: base32 has no `0`. */
 export const NO_KEY = "00000000";
 
 export const RANDOM_LENGTH = 12;
@@ -37,7 +37,7 @@ export const formatLeaseName = ({
   random,
 }: LeaseName): string => `mf_${tag}_${role}_${consumer}_${digest}${formatShard(shard)}${random}`;
 
-/** The parts of a lease's name, or `undefined` when `username` is no such name. */
+/** The parts of a lease's name. Undefined if `username` is not one. */
 export function parseLeaseName(username: string): LeaseName | undefined {
   const [, tag, role, consumer, digest, shard, random] = PATTERN.exec(username) ?? [];
   if (!tag || !role || !consumer || !digest || !shard || !random) return undefined;

@@ -7,21 +7,24 @@ import type { LeaseRef, Recognition } from "./lease.ts";
 import type { LeaseName } from "./lease-name.ts";
 import type { ServerMark, Sighting } from "./server.ts";
 
-/** What is needed to create one login, in one round trip. */
+/** Everything that is needed to create one login in one round trip. */
 export interface IssueOrder {
   readonly name: LeaseName;
   readonly password: Secret;
-  /** `undefined`: what is declared of the dynamic role. */
+  /** Undefined: the declared default of the dynamic role. */
   readonly ttlSeconds?: number;
-  /** Whether a live lease with the same key's digest is to be returned instead. */
+  /** Whether to return a live lease with the same key's digest instead. */
   readonly replay: boolean;
-  /** How long such a lease must still be renewable. `undefined`: 10, or half the role's maximum. */
+  /**
+   * How long such a lease must still be renewable. Undefined: 10, or half the role's maximum if
+   * that is shorter.
+   */
   readonly minRemainingSeconds?: number;
   /** The version of the pepper that the password was derived with. */
   readonly pepper?: string;
 }
 
-/** A login that was created, or found by its key. Times are the database's. */
+/** A login that was created, or found by its key. Times are by the database's clock. */
 export interface IssuedLogin {
   readonly kind: "issued" | "replayed";
   readonly username: string;
@@ -29,15 +32,15 @@ export interface IssuedLogin {
   readonly issuedAt: Instant;
   readonly expiresAt: Instant;
   readonly maxExpiresAt: Instant;
-  /** Of the pepper that the password was derived with. */
+  /** The version of the pepper that the password was derived with. */
   readonly pepper?: string;
   /** The application database that the credential names. */
   readonly dbname: string;
-  /** False where a limit of the role is 1: no next lease fits beside this one. */
+  /** False if a limit of the role is 1: a second lease is not allowed beside this one. */
   readonly successor: boolean;
 }
 
-/** What is declared does not allow what was asked; the database decides, not the deployment. */
+/** The request exceeds what the database declares. The database decides, not the deployment. */
 export type Undeclared =
   | { readonly kind: "undeclared" }
   | { readonly kind: "ttl"; readonly maxTtlSeconds: number };
@@ -62,30 +65,30 @@ export type RenewOutcome =
     }
   | { readonly kind: "not found" | "revoked" | "expired" };
 
-/** What an engine could not do with one lease among several. */
+/** A failure of the engine with one lease among several. */
 export interface EngineFailure {
   readonly kind: "failed";
-  /** Our name of what was tried. */
+  /** Mayfly's name for the step that failed. */
   readonly step: string;
-  /** The engine's own code: opaque to everybody else. */
+  /** The engine's own error code; other code does not interpret it. */
   readonly code: string;
-  /** Whether the same may succeed later with nothing changed. */
+  /** Whether the same call may succeed later without any change. */
   readonly passes: boolean;
 }
 
-/** What a latch found of one lease, or made of it. */
+/** The outcome of latching one lease. */
 export type LatchOutcome =
   | {
       readonly kind: "latched";
       readonly at: Instant;
-      /** True when this latch closed the door: a login may have been under way. */
+      /** True if this latch stopped logins: a login may have been under way. */
       readonly wasOpen: boolean;
-      /** When the lease was to expire. */
+      /** The lease's original expiry. */
       readonly expiresAt?: Instant;
-      /** When the door was closed, by this latch or an earlier one. */
+      /** When logins were stopped, by this latch or an earlier one. */
       readonly latchedAt?: Instant;
       readonly unverifiedAt?: Instant;
-      /** Sessions that had to be ended for the latch: they were in its way. */
+      /** Number of sessions that blocked the latch and were ended. */
       readonly ended: number;
       /** Some of them. */
       readonly who?: readonly SessionSeen[];
@@ -94,35 +97,35 @@ export type LatchOutcome =
     }
   | { readonly kind: "not due"; readonly at: Instant; readonly expiresAt?: Instant }
   | { readonly kind: "gone" }
-  /** There is something of that name, but another incarnation of it. */
+  /** A role with that name exists, but with another incarnation. */
   | { readonly kind: "other" }
   | { readonly kind: "foreign"; readonly why: string }
-  /** Its incarnation is none that this engine could have given. */
+  /** The incarnation is not one that this engine creates. */
   | { readonly kind: "invalid"; readonly why: string }
   | EngineFailure;
 
 /** Something that keeps a role from being dropped. */
 export interface Blocker {
-  /** The database it is in, or `cluster` for what belongs to none; the server's name for its sessions. */
+  /** The object's database, or `cluster` if it belongs to none. For sessions, the server's name. */
   readonly database: string;
-  /** Where the engine lists the object. */
+  /** The catalog that lists the object. */
   readonly catalog: string;
   /**
-   * How it depends: `owner`, `privilege`, `policy`, `membership`, `prepared`, `lock` or `session`; or
-   * `server`, for a reader that could not be looked at, or that the latch has not reached.
+   * How it depends: `owner`, `privilege`, `policy`, `membership`, `prepared`, `lock` or `session`;
+   * or `server`, for a reader that could not be checked, or that has not replayed the latch.
    */
   readonly kind: string;
   readonly count: number;
-  /** Why it could not be cleared, where that was tried; or what it still does. */
+  /** Why clearing it failed, or what the object still does. */
   readonly why?: string;
-  /** Whose it is, where that is not the lease itself but its group: it does not keep the lease. */
+  /** The owner, if that is the lease's group. Such an object does not block the lease's DROP. */
   readonly of?: string;
 }
 
-/** What a role of Mayfly's owns that should own nothing there. */
+/** Objects owned by a role of Mayfly that should own nothing there. */
 export interface Stray extends Pick<Blocker, "database" | "catalog" | "count"> {
   readonly owner: string;
-  /** Why it is not known what it owns, where that could not be looked at. */
+  /** Why Mayfly could not look up what the role owns. */
   readonly why?: string;
 }
 
@@ -132,49 +135,51 @@ export type DropOutcome =
   | {
       readonly kind: "blocked";
       readonly blockers: readonly Blocker[];
-      /** Those of them that carry no code: a janitor may clear them. */
+      /** The blockers that contain no code: a janitor may clear them. */
       readonly litter: readonly Blocker[];
     }
   | EngineFailure;
 
 export type LendOutcome =
   | { readonly kind: "lent" | "taken back" | "gone" }
-  /** It can log in, or it has a session. */
+  /** The role can log in, or has a session. */
   | { readonly kind: "in use" }
   | EngineFailure;
 
-/** A lease that is lent, and the databases where it has left litter. */
+/** A lease that is lent to the janitor, and the databases that contain its litter. */
 export interface Littered {
   readonly lease: LeaseRef;
   readonly databases: readonly string[];
 }
 
-/** What a lease had left and a janitor has removed. */
+/** Objects of a lease that a janitor has removed. */
 export type Cleared = Pick<Blocker, "database" | "catalog" | "count">;
 
-/** What a janitor made of one lease's litter. */
+/** The outcome of clearing one lease's litter. */
 export interface Clearance {
   readonly cleared: readonly Cleared[];
   /** What was not cleared, and why. */
   readonly failures: readonly { readonly database: string; readonly why: string }[];
-  /** Somebody has revoked the lease meanwhile, and it is lent no more. */
+  /** Another revocation has taken the lease back meanwhile. */
   readonly takenBack: boolean;
 }
 
-/** Enters the databases of applications, and acts there as leases that are lent, with what they own. */
+/**
+ * Connects to the application databases and removes what lent leases own, acting as these leases.
+ */
 export interface Janitor {
-  /** Remove what carries no code, as much as there is time for. Never rejects; safe to repeat. */
+  /** Remove objects without code, as many as time allows. Never rejects; safe to repeat. */
   clear(litter: readonly Littered[], until: Instant): Promise<readonly Clearance[]>;
 }
 
-/** Who had a session: what the server tells of it. */
+/** A session, as the server describes it. */
 export interface SessionSeen {
   readonly application?: string;
   readonly address?: string;
   readonly since?: Instant;
 }
 
-/** What one attempt to end the sessions of one role found. */
+/** The result of one attempt to end the sessions of one role. */
 export interface SessionsEnded {
   readonly server: string;
   readonly ended: number;
@@ -183,43 +188,52 @@ export interface SessionsEnded {
   readonly who?: readonly SessionSeen[];
 }
 
-/** One life of a name. */
+/** One incarnation of a role name. */
 export type Incarnate = Pick<LeaseRef, "username" | "incarnation">;
 
 /**
- * A database server as the ledger of leases. Every operation is safe to repeat, and what takes several
- * leases answers for each of them, in the same order.
+ * A database server as the ledger of leases. Every operation is safe to repeat. An operation on
+ * several leases answers for each of them, in the same order.
  */
 export interface Engine {
   issue(order: IssueOrder): Promise<IssueOutcome>;
-  /** Move the expiry to `ttlSeconds` from now, as far as record and declaration allow; never past a latch. */
+  /**
+   * Move the expiry to `ttlSeconds` from now, within the limits of the record and the declaration.
+   * Does nothing to a latched lease.
+   */
   renew(lease: LeaseRef, ttlSeconds?: number): Promise<RenewOutcome>;
-  /** What has that name, its sessions on the writer, and the database's clock. */
+  /** The role with that name, its sessions on the writer, and the database's clock. */
   look(username: string): Promise<Found>;
-  /** Up to `limit` of what is named like a lease of ours, after `after`, by name. */
+  /** Up to `limit` roles that are named like Mayfly's leases, after `after`, sorted by name. */
   list(after: string, limit: number): Promise<LeasePage>;
-  /** No login, no password, no membership; committed. */
+  /** Take away login, password and memberships, and commit. */
   latch(leases: readonly LeaseRef[], options: LatchOptions): Promise<readonly LatchOutcome[]>;
-  /** End every session on the writer, by incarnation: a role may have no name any more. One attempt. */
+  /**
+   * End every session on the writer, by incarnation, because a dropped role has no name. One
+   * attempt.
+   */
   endSessions(roles: readonly Incarnate[]): Promise<readonly SessionsEnded[]>;
   drop(leases: readonly LeaseRef[]): Promise<readonly DropOutcome[]>;
   /**
-   * Lend latched leases without a session to whoever clears up after them, and nobody else; or take that
-   * back, as a latch does too.
+   * Lend latched leases without sessions to the janitor only, or take them back. A latch takes them
+   * back too.
    */
   lend(leases: readonly LeaseRef[], way: "lend" | "take back"): Promise<readonly LendOutcome[]>;
-  /** Say since when a reader could not be looked at, or that all were; of latched leases only. */
+  /**
+   * Record since when a reader could not be checked; `undefined` if all were checked. For latched
+   * leases only.
+   */
   markUnverified(lease: LeaseRef, since: Instant | undefined): Promise<void>;
   /**
-   * What the groups of these dynamic roles own, or what any role of Mayfly's does that should own nothing:
-   * leases that are over may have made it, and left it to them.
+   * Objects that the groups of these dynamic roles own; without `roles`, of all Mayfly roles that
+   * should own nothing. Ended leases may have left them.
    */
   findStrays(roles?: readonly string[]): Promise<readonly Stray[]>;
-  /** What should not be there. */
+  /** Sessions, members and roles that no lease explains. */
   findUnknown(): Promise<Unknown>;
-  /** The server that leases were made on, and the one that has answered. */
+  /** The server on which leases were created, and the server that answered. */
   sighting(): Promise<Sighting>;
-  /** Say that leases are this server's from now on. */
+  /** Record that leases now belong to this server. */
   recordServer(seen: ServerMark): Promise<void>;
 }
 
@@ -227,7 +241,7 @@ export interface Engine {
 export interface Unknown {
   /** Incarnations of open sessions whose role is gone. */
   readonly sessions: readonly string[];
-  /** Members of the groups of dynamic roles that are not Mayfly's. */
+  /** Members of dynamic roles' groups that Mayfly did not create. */
   readonly members: readonly { readonly role: string; readonly member: string }[];
 }
 
@@ -238,11 +252,11 @@ export interface LeasePage {
   readonly next?: string;
 }
 
-/** What one look at a reader found and did of one role. */
+/** What one check of a reader found and did for one role. */
 export interface ReaderLook {
-  /** False for a server that replays no other: it was promoted, or became the writer. */
+  /** False for a server that is not a replica: it was promoted, or became the writer. */
   readonly replays: boolean;
-  /** What has arrived there of the role. `absent` is not made there yet, or dropped already. */
+  /** The role's state on the reader. `absent`: not created there yet, or already dropped. */
   readonly role: "open" | "latched" | "absent";
   readonly ended: number;
   readonly remaining: number;
@@ -250,32 +264,35 @@ export interface ReaderLook {
 }
 
 /**
- * A server of the cluster that replays what the writer commits, and takes logins of its own: the
- * writer sees none of its sessions. It changes nothing, and every call is one attempt.
+ * A replica of the writer that accepts logins; the writer cannot see its sessions. Mayfly changes
+ * nothing there. Every call is one attempt.
  */
 export interface Reader {
-  /** Its name in receipts: `host:port`, or RDS's name of it while it has no address. */
+  /** Its name in receipts: `host:port`, or its RDS identifier while it has no address. */
   readonly server: string;
-  /** Read what has arrived of roles, and then end their sessions, by incarnation. */
+  /** Read the state of roles, then end their sessions, by incarnation. */
   look(roles: readonly Incarnate[]): Promise<readonly ReaderLook[]>;
   countSessions(role: Incarnate): Promise<number>;
   /** Incarnations of open sessions whose role is gone. */
   sessionsWithoutRole(): Promise<readonly string[]>;
 }
 
-/** Where a reader is; without a host, its name in receipts and why it cannot be asked. */
+/** The address of a reader; if it has none, its name in receipts and why it cannot be reached. */
 export type ReaderAddress =
   | {
       readonly host: string;
       readonly port: number;
-      /** RDS's word for what it is doing, unless that is `available`. */
+      /** Its RDS status, unless that is `available`. */
       readonly status?: string;
     }
   | { readonly server: string; readonly error: Error };
 
 /** The readers of a cluster. */
 export interface Readers {
-  /** Those there are now. Never rejects: what cannot be listed is a reader that cannot be looked at. */
+  /**
+   * The current readers. Never rejects: a reader that cannot be listed becomes one that cannot be
+   * reached.
+   */
   list(): Promise<readonly Reader[]>;
   /** What went wrong with readers during one pass over many leases, by server; see `forOnePass`. */
   readonly faults?: Map<string, ReaderFault>;
@@ -283,38 +300,38 @@ export interface Readers {
 
 export interface ReaderFault {
   readonly kind: "unreachable" | "late";
-  /** What an operator can act on. */
+  /** The cause, in words for an operator. */
   readonly why: string;
 }
 
 export interface Found {
-  /** Absent when nothing has that name. */
+  /** Undefined if no role has that name. */
   readonly role?: Recognition;
   readonly sessions: number;
   readonly now: Instant;
 }
 
 export interface LatchOptions {
-  /** Leave a lease alone that can log in and has not expired by the database's clock. */
+  /** Do not latch a lease that can log in and has not expired by the database's clock. */
   readonly onlyIfDue: boolean;
 }
 
-/** One lease that a schedule is about. */
+/** The lease of a schedule. */
 export interface ScheduledLease {
   readonly leaseId: string;
   readonly incarnation: string;
 }
 
-/** What a schedule carries: the lease to revoke, or leases that were dropped, for a second look. */
+/** The input of a schedule: the lease to revoke, or dropped leases for a second check. */
 export type ScheduleInput = ScheduledLease | { readonly recheck: readonly ScheduledLease[] };
 
 /** One-time schedules that call the revoker. */
 export interface Scheduler {
-  /** Make one. `exists` when that name is taken: names are never used for two things. */
+  /** Create a schedule. `exists` if the name is taken: a name is never used for two purposes. */
   create(name: string, atEpochSeconds: number, input: ScheduleInput): Promise<"made" | "exists">;
   /** The names of all schedules of this database's group. */
   names(): Promise<readonly string[]>;
-  /** What a schedule carries; `undefined` when it is gone or not ours. */
+  /** The input of a schedule. Undefined if it is gone or not Mayfly's. */
   read(name: string): Promise<ScheduleInput | undefined>;
   /** Safe to repeat. */
   remove(name: string): Promise<void>;
@@ -327,10 +344,10 @@ export interface ScheduleGroup {
   remove(): Promise<void>;
 }
 
-/** Keys that passwords of keyed leases are derived with. */
+/** The keys from which passwords of leases with an idempotency key are derived. */
 export interface Peppers {
   current(): Promise<Pepper>;
-  /** `undefined` when Secrets Manager no longer keeps that version. */
+  /** Undefined if Secrets Manager no longer has that version. */
   version(version: string): Promise<Pepper | undefined>;
 }
 
@@ -344,17 +361,17 @@ export type RandomBytes = (length: number) => Uint8Array;
 
 export interface Telemetry {
   audit(event: AuditEvent): void;
-  /** `secret`: of which rotated secret, where the metric is not the whole database's. */
+  /** `secret`: the rotated secret, if the metric is not for the whole database. */
   measure(metric: Metric, value: number, secret?: string): void;
 }
 
-/** What made the database ready for leases, and can again. */
+/** The provisioner, which prepares the database for leases. */
 export interface Provisioner {
-  /** Make the deployed plan true. Safe to repeat. */
+  /** Apply the deployed plan. Safe to repeat. */
   converge(): Promise<ConvergeReport>;
 }
 
-/** What every use case that changes leases stands on. */
+/** The dependencies of every use case that changes leases. */
 export interface LeaseDeps {
   /** The database's name in the configuration. */
   readonly database: string;

@@ -1,44 +1,46 @@
 import type { Instant } from "../time.ts";
 import type { LeaseName } from "./lease-name.ts";
 
-/** A lease as operations name it: the incarnation pins it to one life of that name. */
+/** A lease with its incarnation, which distinguishes it from other roles with the same name. */
 export interface LeaseRef {
   readonly name: LeaseName;
   readonly username: string;
-  /** Opaque to everybody but the engine. */
+  /** Only the engine interprets it. */
   readonly incarnation: string;
 }
 
-/** What is kept with a lease: opaque names and times, readable by everyone on the server. */
+/** The data stored with a lease: names and times that everyone on the server can read. */
 export interface LeaseRecord {
   readonly issuedAt: Instant;
-  /** No renewal goes beyond this. */
+  /** No renewal can go beyond this time. */
   readonly maxExpiresAt: Instant;
   /** Version of the pepper the password was derived with; absent when it is random. */
   readonly pepper?: string;
   /** When the latch was committed. */
   readonly latchedAt?: Instant;
-  /** When the lease was to expire; a latch overwrites the expiry itself. */
+  /** The lease's original expiry; a latch overwrites the expiry itself. */
   readonly expiredAt?: Instant;
-  /** When a reader could not be looked at for the first time; absent once all were. */
+  /** Since when a reader could not be checked; undefined once all were checked. */
   readonly unverifiedAt?: Instant;
 }
 
-/** A lease that the database's evidence supports. */
+/** A role that the database proves to be a lease. */
 export interface Lease extends LeaseRef {
-  /** False once latched: it never logs in again. */
+  /** False after the latch: the role can never log in again. */
   readonly canLogin: boolean;
-  /** When the door closes, or closed. */
+  /** When logins stop, or stopped. */
   readonly expiresAt?: Instant;
-  /** Absent when there is none, or it is not ours. */
+  /** Undefined if the role has no record, or one that Mayfly did not write. */
   readonly record?: LeaseRecord;
 }
 
-/** Something that is named like a lease of ours: it is one, or it is not and must not be touched. */
+/**
+ * A role that is named like a lease: either a lease, or a foreign role that must not be touched.
+ */
 export type Recognition =
   | { readonly kind: "lease"; readonly lease: Lease }
   | { readonly kind: "foreign"; readonly username: string; readonly why: string };
 
-/** A latched lease is always due: nothing may keep it but what blocks its DROP. */
+/** A latched lease is always due: only something that blocks its DROP may keep it. */
 export const isDue = (lease: Lease, now: Instant): boolean =>
   !lease.canLogin || lease.expiresAt === undefined || lease.expiresAt <= now;

@@ -10,36 +10,37 @@ import type {
 } from "./lease-ports.ts";
 import { bothSeen, endAllSessions } from "./sessions.ts";
 
-/** What came of one reader during one revocation. */
+/** What one revocation saw on one reader. */
 export interface ReaderSeen extends SessionsEnded {
   /** Whether the latch was read there, and sessions were ended after it. */
   readonly latchSeen: boolean;
-  /** Absent when all that was asked of it was seen. */
+  /** Undefined if everything was checked. */
   readonly fault?: ReaderFault;
 }
 
 /**
- * What is to be read on a reader before its last look counts. `latch`: that the role can log in no
- * more; a role that is absent may be one that has not arrived yet. `end`: the writer has dropped the
- * role, and it is enough that it is not open here.
+ * The state that a reader must show before its last check counts. `latch`: the role can no longer
+ * log in; an absent role may not have been replicated yet. `end`: the writer has dropped the role,
+ * so it only must not be open here.
  */
 export type Awaited = "latch" | "end";
 
 type ReaderDeps = Pick<LeaseDeps, "readers" | "time">;
 
-/** How long the latch may be on its way; replication takes milliseconds while all is well. */
+/** How long to wait for the latch to be replicated; normally that takes milliseconds. */
 export const REPLICATION_PATIENCE = seconds(2);
 const PAUSE = milliseconds(50);
-/** Rounds of ending sessions, from the moment that none can come any more. */
+/** Rounds of ending sessions after new ones are impossible. */
 const ROUNDS = 10;
 
-/** What was seen of one role, server by server. */
+/** What was seen of one role on one server. */
 export type Seen = SessionsEnded & Partial<ReaderSeen>;
 
 /**
- * Wait on every reader for what is awaited, and end the roles' sessions there. Never rejects.
+ * Wait until every reader shows the awaited state, and end the roles' sessions there. Never
+ * rejects.
  *
- * @returns for each role, in the same order, what was seen on each reader.
+ * @returns what was seen on each reader, for each role in the same order.
  */
 export async function followReaders(
   deps: ReaderDeps,
@@ -51,7 +52,7 @@ export async function followReaders(
   return roles.map((_, index) => seen.flatMap((each) => each[index] ?? []));
 }
 
-/** End the sessions of roles that the writer has no more, on every server. */
+/** End the sessions of roles that the writer has dropped, on every server. */
 export async function endEverywhere(
   deps: Pick<LeaseDeps, "engine" | "readers" | "time">,
   roles: readonly Incarnate[],
@@ -63,13 +64,13 @@ export async function endEverywhere(
   return roles.map((_, index) => [writer[index] ?? [], readers[index] ?? []].flat());
 }
 
-/** The servers of which it is not known whether sessions are left there. */
+/** The servers that may still have sessions. */
 export const unseenIn = (seen: readonly Seen[]): string[] =>
   seen.flatMap(({ server, fault, remaining }) =>
     fault !== undefined || remaining > 0 ? [server] : [],
   );
 
-/** One role on one reader, from look to look. */
+/** One role on one reader, over several checks. */
 interface Followed {
   readonly role: Incarnate;
   readonly index: number;
@@ -135,7 +136,7 @@ async function follow(
   return all.map(({ seen }) => seen);
 }
 
-/** What to do after one look: it may be the last, one of the last, or come before the latch. */
+/** What to do after one check of a reader. */
 export function decideLook(
   { replays, role, ended, remaining }: ReaderLook,
   awaited: Awaited,
@@ -160,21 +161,21 @@ function unreachable(error: unknown): ReaderFault {
 }
 
 /**
- * For a pass over many leases: a reader that could not be reached is not asked again for each of
- * them, and one that lags is not waited for again.
+ * For a pass over many leases: an unreachable reader is not tried again for each lease, and a
+ * lagging reader is not waited for again.
  */
 export const forOnePass = <Deps extends Pick<LeaseDeps, "readers">>(deps: Deps): Deps => ({
   ...deps,
   readers: { list: () => deps.readers.list(), faults: new Map() },
 });
 
-/** A reader that could not be asked, and why. */
+/** A reader that could not be reached, and why. */
 export interface UnseenReader {
   readonly server: string;
   readonly reason: string;
 }
 
-/** What all readers answer to one question, and those that did not. */
+/** The answers of all readers to one question, and the readers that did not answer. */
 export async function askReaders<T>(
   { readers }: Pick<LeaseDeps, "readers">,
   ask: (reader: Reader) => Promise<T>,

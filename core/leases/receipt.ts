@@ -3,57 +3,59 @@ import type { Blocker, Cleared } from "./lease-ports.ts";
 import type { Seen } from "./readers.ts";
 import { bothSeen } from "./sessions.ts";
 
-/** What a finished revocation observed; it claims nothing else. Times are ISO 8601, UTC. */
+/** What a finished revocation observed, and nothing more. Times are ISO 8601, UTC. */
 export interface Receipt {
   readonly leaseId: string;
   /**
-   * `revoked`: latched, no session left, role dropped. `quarantined`: latched, but something keeps
-   * the role or a session. `unverified`: latched on the writer, but a reader could not be looked at,
-   * or its sessions did not end; the role is kept. `gone`: there was no such role. `not due`: left
-   * alone, and rescheduled.
+   * `revoked`: latched, no session left, role dropped. `quarantined`: latched, but something blocks
+   * the DROP or a session is left. `unverified`: latched on the writer, but a reader could not be
+   * checked, or its sessions did not end; the role is kept. `gone`: there was no such role. `not
+   * due`: not touched, and rescheduled.
    */
   readonly state: "revoked" | "quarantined" | "unverified" | "gone" | "not due";
-  /** Which life of the name it was. */
+  /** The incarnation of the role. */
   readonly incarnation?: string;
   readonly expiresAt?: string;
   readonly latchedAt?: string;
   readonly droppedAt?: string;
-  /** Seconds from the lease's expiry until its role was gone; absent when it was revoked earlier. */
+  /**
+   * Seconds from the lease's expiry until its role was gone; undefined if it was revoked earlier.
+   */
   readonly lagSeconds?: number;
   readonly servers: readonly ServerReceipt[];
   /**
-   * What keeps a role: objects, privileges, memberships, locks, sessions, servers. Of one that is revoked,
-   * what its group owns (`of`).
+   * What blocks the role's DROP: objects, privileges, memberships, locks, sessions, servers. For a
+   * revoked lease: what its group owns (`of`).
    */
   readonly blockers: readonly Blocker[];
-  /** What the lease had left and was removed: objects that carry no code. Absent when there was none. */
+  /** Objects without code that the lease left and Mayfly removed. Undefined if there were none. */
   readonly cleared?: readonly Cleared[];
 }
 
-/** What one server of the cluster was seen to do. */
+/** What was seen on one server of the cluster. */
 export interface ServerReceipt {
   readonly server: string;
-  /** Before the DROP. */
+  /** Sessions ended before the DROP. */
   readonly sessionsEnded: number;
-  /** After it, by incarnation. */
+  /** Sessions ended after the DROP, by incarnation. */
   readonly stragglersEnded: number;
   readonly sessionsRemaining: number;
-  /** Of a reader: whether the latch was read there before the DROP. Absent for the writer. */
+  /** For a reader: whether the latch was seen there before the DROP. Undefined for the writer. */
   readonly latchSeen?: boolean;
-  /** Why a reader could not be looked at the last time. */
+  /** Why the last check of a reader failed. */
   readonly problem?: string;
-  /** Whose sessions were ended: the first ten. */
+  /** The first ten ended sessions. */
   readonly sessions?: readonly SessionReceipt[];
 }
 
-/** One session that was ended, as far as the server told. `since` is ISO 8601, UTC. */
+/** One ended session, as the server described it. `since` is ISO 8601, UTC. */
 export interface SessionReceipt {
   readonly application?: string;
   readonly address?: string;
   readonly since?: string;
 }
 
-/** What a revocation has seen, piece by piece. */
+/** The observations of a revocation, from which the receipt is built. */
 export interface Observations {
   readonly leaseId: string;
   readonly state: Receipt["state"];

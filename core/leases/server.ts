@@ -1,24 +1,24 @@
-/** The server that leases are made on, as far as it can be told from a copy of it. */
+/** The identity of the server on which leases are created, which distinguishes it from a copy. */
 export interface ServerMark {
-  /** What the deployment calls it: a resource id, or `host:port`. */
+  /** The server's id in the deployment: a resource id, or `host:port`. */
   readonly instance: string;
   /**
-   * Of its write-ahead log, 1 or more: a promotion or a recovery to a point in time raises it.
-   * Absent where the server does not tell.
+   * The timeline of its write-ahead log, 1 or more. A promotion or a point-in-time recovery raises
+   * it. Undefined if the server does not tell.
    */
   readonly timeline?: number;
 }
 
-/** What the stack's stamp in the database says, and what has answered. */
+/** The server in the stack's stamp in the database, and the server that answered. */
 export interface Sighting {
-  /** Absent when there is none: a stack that was deployed before there were such stamps. */
+  /** Undefined for a stack that was deployed before stamps existed. */
   readonly stamped?: ServerMark;
   readonly seen: ServerMark;
 }
 
 /**
- * What a sighting means. `other`: a copy, a restored or a promoted server, on which leases may be
- * alive that were revoked elsewhere. What is not known is never taken for a difference.
+ * Compare the two servers. `other`: a copy, a restored or a promoted server, where leases may be
+ * alive that were revoked elsewhere. Unknown values do not count as a difference.
  */
 export function judgeServer({ stamped, seen }: Sighting): "same" | "other" | "unknown" {
   if (stamped === undefined) return "unknown";

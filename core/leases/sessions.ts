@@ -5,10 +5,10 @@ import type { Incarnate, LeaseDeps, SessionSeen, SessionsEnded } from "./lease-p
 const ATTEMPTS = 10;
 const PAUSE = milliseconds(50);
 
-/** A receipt names so many of the sessions of a lease on one server. */
+/** Most sessions of a lease on one server that a receipt names. */
 const NAMED = 10;
 
-/** What several rounds have seen, together. */
+/** The sessions that several rounds have seen. */
 export const bothSeen = (
   earlier: readonly SessionSeen[] = [],
   later: readonly SessionSeen[] = [],

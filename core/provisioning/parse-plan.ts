@@ -3,10 +3,10 @@ import type { RotatedUser } from "../rotation/settings.ts";
 import type { PlannedRole, ProvisionPlan } from "./plan.ts";
 import { PRIVILEGE_NAMES, type Privileges } from "./privilege-kinds.ts";
 
-/** Paths of the fields that do not fit, from the value on. */
+/** The paths of the wrong fields, relative to the value. */
 type Check = (value: unknown) => readonly string[];
 
-/** One check for each field of a type: the compiler complains of one too few or too many. */
+/** One check for each field of a type; the compiler reports a missing or extra check. */
 type Fields<T> = { readonly [Key in keyof Required<T>]: Check };
 
 const HERE = [""];
@@ -106,11 +106,11 @@ function jsonIn(text: unknown): unknown {
 }
 
 /**
- * Read the plan that came with the custom resource, or with the function's code. The configuration
- * was checked when the stack was synthesized: this only finds a plan of another version than the
- * function's, as a deployment that was done by halves leaves it.
+ * Parse the plan from the custom resource or from the function's code. The configuration was
+ * checked at synthesis. This check only finds a plan of another version than the function, which an
+ * incomplete deployment can leave.
  *
- * @throws ConfigError that names where the plan was, and the fields that do not fit.
+ * @throws ConfigError with the source of the plan and the wrong fields.
  */
 export function parseProvisionPlan(text: unknown, where = "the property Plan"): ProvisionPlan {
   const value = jsonIn(text);

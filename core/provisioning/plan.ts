@@ -1,11 +1,11 @@
 import type { RotatedUser } from "../rotation/settings.ts";
 import type { Privileges } from "./privilege-kinds.ts";
 
-/** A dynamic role: its group, and what may be issued of it. Lengths are in seconds. */
+/** A dynamic role: its group, and the limits of its leases. Lengths are in seconds. */
 export interface PlannedRole {
   readonly groupRole: string;
   readonly privileges: Privileges;
-  /** Its leases may create objects, although they write. Absent is false. */
+  /** Its leases may create objects although the role can write. Undefined means false. */
   readonly allowCreate?: boolean;
   readonly ttlSeconds: number;
   readonly maxTtlSeconds: number;
@@ -17,16 +17,16 @@ export interface PlannedRole {
   readonly connectionLimit: number;
 }
 
-/** What the provisioner makes true; travels as one JSON string in the custom resource. */
+/** The plan that the provisioner applies; one JSON string in the custom resource. */
 export interface ProvisionPlan {
-  /** The database's name in the configuration, first part of every lease id. */
+  /** The database's name in the configuration, the first part of every lease id. */
   readonly database: string;
   readonly tag: string;
   readonly shards: number;
   readonly tls: "verify-full" | "plaintext";
   /** PEM of the roots to trust instead of the Region's RDS roots. */
   readonly ca?: string;
-  /** Who owns the tables; the admin must be a member while anything is to be granted. */
+  /** The role that owns the tables. The administrator must be a member while grants are missing. */
   readonly owner: string;
   /** The application databases in which the privileges are granted. */
   readonly databases: readonly string[];
@@ -34,12 +34,12 @@ export interface ProvisionPlan {
   readonly maintenanceDatabase: string;
   /** `CONNECTION LIMIT` of each issuer login. */
   readonly loginConnectionLimit: number;
-  /** By the name of the dynamic role. */
+  /** The dynamic roles, by name. */
   readonly roles: Readonly<Record<string, PlannedRole>>;
-  /** Rotated secret's name to the users that are made from it. */
+  /** The users that are created from rotated secrets, by the secret's name. */
   readonly rotatedUsers?: Readonly<Record<string, RotatedUser>>;
-  /** Aliases have no policy of their own: IAM policies alone say who may ask as whom. */
+  /** Aliases have no resource policy: only IAM policies decide who may invoke which alias. */
   readonly aliasUnsealed?: boolean;
-  /** Who may ask for what. A lease of anybody else is revoked. */
+  /** The grants. Leases without a grant are revoked. */
   readonly grants: readonly { readonly consumer: string; readonly role: string }[];
 }

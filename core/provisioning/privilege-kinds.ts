@@ -1,12 +1,12 @@
-/** What a dynamic role may be given, and what it is in SQL: on which relations, and its words. */
+/** One kind of privilege, and its SQL: the kind of relation and the keywords. */
 interface KindOfPrivilege {
   readonly on: "table" | "sequence";
   readonly privileges: readonly string[];
 }
 
 /**
- * Every privilege that a configuration can name, in the order in which they are granted. The
- * configuration, the plan, the constructs and the provisioner take theirs from here.
+ * Every privilege that a configuration can name, in the order of granting. The configuration, the
+ * plan, the constructs and the provisioner use this list.
  */
 export const PRIVILEGE_KINDS = {
   select: { on: "table", privileges: ["SELECT"] },
@@ -20,13 +20,13 @@ export const PRIVILEGE_KINDS = {
 /** A privilege by its name in the configuration. */
 export type PrivilegeKind = keyof typeof PRIVILEGE_KINDS;
 
-/** The names of all, in the order in which they are granted. */
+/** All names, in the order of granting. */
 export const PRIVILEGE_NAMES = Object.keys(PRIVILEGE_KINDS) as readonly PrivilegeKind[];
 
 /** Privileges of a group role. A target is `schema.*` or `schema.name`, names as PostgreSQL stores them. */
 export type Privileges = {
   readonly [Kind in PrivilegeKind]?: readonly string[];
 } & {
-  /** What no `schema.*` means, each `schema.name`. */
+  /** Relations that no `schema.*` covers, each `schema.name`. */
   readonly except?: readonly string[];
 };

@@ -1,7 +1,7 @@
 import type { ProvisionPlan } from "./plan.ts";
 import { PRIVILEGE_KINDS, PRIVILEGE_NAMES, type Privileges } from "./privilege-kinds.ts";
 
-/** One privilege that a group role is to have on one relation, or on all of a schema. */
+/** One privilege that a group role must have on one relation, or on all relations of a schema. */
 export interface WantedPrivilege {
   readonly groupRole: string;
   readonly kind: "table" | "sequence";
@@ -10,13 +10,13 @@ export interface WantedPrivilege {
   readonly schema: string;
   /** `null`: every relation of this kind, now and later. */
   readonly name: string | null;
-  /** Names that are left out of every relation. Absent when there is none. */
+  /** Names that are excluded. Undefined if there are none. */
   readonly without?: readonly string[];
-  /** Whoever grants CREATE on the schema is let. */
+  /** The role may create objects, so CREATE on the schema is not checked. */
   readonly creates?: boolean;
 }
 
-/** What a target of the configuration looks like: `schema.*` or `schema.name`. */
+/** The pattern of a target in the configuration: `schema.*` or `schema.name`. */
 export const TARGET = /^([^.]+)\.(\*|[^.]+)$/;
 
 /** A plan's privileges, one by one. The plan's targets must match {@link TARGET}. */

@@ -1,21 +1,27 @@
-/** What a run of the provisioner changed. All is 0 when everything was as the plan says. */
+/** What a run of the provisioner changed. Every count is 0 if everything matched the plan. */
 export interface ConvergeReport {
   readonly rolesMade: number;
-  /** Roles whose attributes somebody had changed; of rotated users, also what else they may. */
+  /** Roles whose attributes were corrected; for rotated users also settings and memberships. */
   readonly rolesCorrected: number;
-  /** Groups of dynamic roles, and rotated users, that are in no configuration any more. */
+  /** Groups of dynamic roles and rotated users that are no longer in the configuration. */
   readonly rolesDropped: number;
   readonly membershipsGranted: number;
-  /** Of logins that Mayfly made: the database did not know the one that its secret holds. */
+  /**
+   * Passwords of Mayfly's logins that were set because the database did not accept the one in the
+   * secret.
+   */
   readonly passwordsSet: number;
-  /** One for each privilege of one role on one object, default privileges included. */
+  /** Privileges, each of one role on one object, including default privileges. */
   readonly privilegesGranted: number;
   readonly privilegesWithdrawn: number;
-  /** Leases that nobody is granted any more. */
+  /** Revoked leases whose grant was removed. */
   readonly leasesRevoked: number;
-  /** Likewise, but something keeps their roles: latched, and counted by every run until then. */
+  /**
+   * Such leases that are latched but cannot be dropped yet. Every run counts them until they are
+   * dropped.
+   */
   readonly leasesQuarantined: number;
-  /** What somebody has to look at. */
+  /** Warnings that an operator must look at. */
   readonly warnings: readonly string[];
 }
 
@@ -34,7 +40,7 @@ const NOTHING: Changes = {
   leasesQuarantined: 0,
 };
 
-/** What several steps changed, in one. A step tells only what it is about. */
+/** The sum of what several steps changed. A step lists only its own counts. */
 export function changesOf(...steps: readonly Partial<Changes>[]): Changes {
   const keys = Object.keys(NOTHING) as (keyof Changes)[];
   const sum = (key: keyof Changes): number =>
@@ -42,10 +48,10 @@ export function changesOf(...steps: readonly Partial<Changes>[]): Changes {
   return { ...NOTHING, ...Object.fromEntries(keys.map((key) => [key, sum(key)])) };
 }
 
-/** What counts leases: they have metrics of their own. */
+/** The counts of leases, which have their own metrics. */
 const OF_LEASES: readonly string[] = ["leasesRevoked", "leasesQuarantined"];
 
-/** How much a run changed in the database, leases apart. */
+/** How much a run changed in the database, without leases. */
 export const totalOf = (changes: Changes): number =>
   Object.entries(changesOf(changes))
     .filter(([key]) => !OF_LEASES.includes(key))

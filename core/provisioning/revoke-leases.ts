@@ -7,24 +7,24 @@ import { endEverywhere, forOnePass, unseenIn } from "../leases/readers.ts";
 import { type Revocation, revokeMany } from "../leases/revocation/revoke.ts";
 import type { ProvisionPlan } from "./plan.ts";
 
-/** Names of leases, by what came of them. */
+/** Names of leases, by outcome. */
 export interface RevokedLeases {
   readonly revoked: readonly string[];
-  /** Latched, but something keeps the role. */
+  /** Latched, but something blocks the DROP of the role. */
   readonly quarantined: readonly string[];
-  /** Latched, but a reader could not be looked at. */
+  /** Latched, but a reader could not be checked. */
   readonly unverified: readonly string[];
-  /** Readers that could not be looked at, or where sessions did not end. */
+  /** Readers that could not be checked, or whose sessions did not end. */
   readonly unseen: readonly string[];
-  /** Still alive, as far as is known, and why. */
+  /** Leases that may still be alive, and why. */
   readonly failed: readonly FailedRevocation[];
-  /** Named like leases, but none: never touched. */
+  /** Roles that are named like leases but are not leases: never touched. */
   readonly foreign: readonly string[];
 }
 
 type FailedRevocation = Extract<Revocation, { readonly error: unknown }>;
 
-/** Whether a plan lets somebody hold this lease. */
+/** Whether a plan has the grant of this lease. */
 export const isGranted =
   ({ grants, roles }: Pick<ProvisionPlan, "grants" | "roles">) =>
   ({ name }: Pick<Lease, "name">): boolean =>
@@ -32,8 +32,8 @@ export const isGranted =
     grants.some(({ consumer, role }) => consumer === name.consumer && role === name.role);
 
 /**
- * Revoke every selected lease, due or not. The second looks that a revocation asks for are made at
- * the end, and not a minute later: there may be no schedule and no function left by then.
+ * Revoke every selected lease, due or not. The second check of a revocation is done at the end, not
+ * a minute later: by then there may be no schedule and no function.
  */
 export async function revokeLeases(
   given: Omit<LeaseDeps, "scheduler">,

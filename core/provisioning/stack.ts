@@ -6,16 +6,16 @@ export interface Stack {
   readonly resource: string;
 }
 
-/** The id in the stamp of a tag that a DBA has set free. */
+/** The id in the stamp of a tag that a DBA has released. */
 export const NO_STACK = "";
 
 /** `arn:aws:cloudformation:eu-west-1:111122223333:stack/name/` and a part that is never used twice. */
 const STACK_ID = /^(arn:[\w-]+:cloudformation:[\w-]+:\d{12}:stack\/[A-Za-z][A-Za-z0-9-]*\/)[\w-]+$/;
 
 /**
- * Whether the tag of one stack may become another's. CloudFormation keeps a name for one stack at a
- * time in an account and a Region, until that is deleted: who has the name now has outlived whoever
- * had it before.
+ * Whether one stack may take over the tag of another. In an account and a Region, CloudFormation
+ * allows only one stack of a name at a time: if the name, account and Region are the same, the
+ * former stack was deleted.
  */
 export function hasOutlived(id: string, former: string): boolean {
   if (former === NO_STACK) return true;

@@ -38,7 +38,7 @@ const refuse = (fault: string, remedy: string): Refused => ({ fault, remedy });
 function rateOf(hours: number): RotationExpression | Refused {
   if (Number.isInteger(hours / DAY)) return rotationRate(hours / DAY, "day");
   if (hours < SHORTEST_ROTATION || Number.isInteger(hours)) return rotationRate(hours, "hour");
-  return refuse("is no rate of Secrets Manager", "write whole hours or whole days");
+  return refuse("is not a rate that Secrets Manager accepts", "write whole hours or whole days");
 }
 
 /** A rotation every so many hours, by the rules of Secrets Manager. */
@@ -69,13 +69,13 @@ export function parseWindow(text: string): number | Refused {
 export const windowOf = (hours: number): number | Refused =>
   Number.isInteger(hours) && hours >= 1 && hours <= DAY ? hours : refuseWindow();
 
-const refuseWindow = (): Refused => refuse("is no window", 'write whole hours, "1h" to "24h"');
+const refuseWindow = (): Refused => refuse("is not a window", 'write whole hours, "1h" to "24h"');
 
 /** What is wrong with a window, in hours, for a schedule; `undefined` when nothing is. */
 export const faultOfWindow = (hours: number, schedule: ParsedSchedule): Refused | undefined =>
   hours <= schedule.longestWindow
     ? undefined
     : refuse(
-        `does not end on its day, or before the next of ${schedule.expression}`,
+        `must end on the day it begins, and before the next rotation of ${schedule.expression}`,
         `write at most "${schedule.longestWindow}h"`,
       );

@@ -7,7 +7,7 @@ const ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf
 const single = { strategy: "single-user", username: "reports", secretArn: ARN };
 const pair = { strategy: "alternating-users", usernames: ["a", "b"], ownerGroup: "shop" };
 const KEEPS =
-  "is of a secret that is made, and secretArn names one that exists; remove it: that secret keeps its own";
+  "is only for a secret that Mayfly creates, but secretArn names an existing one; remove it; the existing secret keeps its own";
 const INCOMPLETE =
   'is not the complete ARN of a secret; write it with the six characters at its end, as in "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf"';
 
@@ -53,7 +53,7 @@ test.each<[string, unknown, string]>([
   [
     "a sandbox",
     withSecrets({ one: single }, sandbox),
-    'one.secretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf" is of another server than a sandbox, which is made with the stack; remove it, and a secret is made',
+    'one.secretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf" names an existing secret, but the stack creates all secrets of a sandbox; remove it, and Mayfly creates a secret',
   ],
   [
     "the administrator's secret",

@@ -74,7 +74,7 @@ test.each<[string, unknown, string]>([
   [
     "a cluster and an instance",
     withHost({ cluster: "orders", instance: "orders-db" }),
-    'databases.orders.instance: "orders-db" does not go with cluster; remove the one that the writer is not',
+    'databases.orders.instance: "orders-db" cannot be combined with cluster; remove one of the two',
   ],
   [
     "no VPC",

@@ -9,7 +9,7 @@ const QUOTED =
   'is quoted; write names as PostgreSQL stores them, without quotes, e.g. "public.Orders"; what has a quote or a dot in its name is only in "schema.*"';
 const NO_SCHEMA = 'names no schema; write a target for each schema, e.g. "public.*", "billing.*"';
 const SYSTEM =
-  "is in a schema of PostgreSQL's own; take it out: what is meant for everybody there can be read without a privilege, and nothing else is to be lent";
+  "is in a system schema of PostgreSQL; remove it: everybody can read the public objects there, and Mayfly grants nothing else";
 const ROLE_AT = "databases.orders.roles.ro";
 
 test.each<[string, unknown, string]>([

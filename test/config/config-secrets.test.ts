@@ -64,7 +64,7 @@ test.each<[string, unknown, string]>([
   [
     "one user of two",
     withPair({ usernames: ["a"] }),
-    'secrets.one.usernames: ["a"] is not two users; list two, who take turns',
+    'secrets.one.usernames: ["a"] is not a list of two users; list the two users that alternate',
   ],
   [
     "one user twice",
@@ -74,7 +74,7 @@ test.each<[string, unknown, string]>([
   [
     "the owner as a user",
     withSecret({ username: "app_owner" }),
-    'secrets.one: "app_owner" is the owner of the tables, and no user of a secret; write another user',
+    'secrets.one: "app_owner" owns the tables and cannot be the user of a secret; choose another user',
   ],
   [
     "one user in two secrets",
@@ -89,17 +89,17 @@ test.each<[string, unknown, string]>([
   [
     "a user of another secret that is to lend its privileges",
     withSecrets({ one: single, two: { ...pair, ownerGroup: "reports" } }),
-    'secrets.two: "reports" is a user of the secret "one", and lends nobody its privileges; write another ownerGroup',
+    'secrets.two: "reports" is a user of the secret "one", and cannot be an ownerGroup; choose another ownerGroup',
   ],
   [
     "a role that is not there",
     withSecret({ role: "rw" }),
-    'secrets.one.role: "rw" is no role of this database; add the role, or name one of ro, or give ownerGroup',
+    'secrets.one.role: "rw" is not a role of this database; add the role, or name one of ro, or give ownerGroup',
   ],
   [
     "an inherited role",
     withSecret({ role: "constructor" }),
-    'secrets.one.role: "constructor" is no role of this database; add the role, or name one of ro, or give ownerGroup',
+    'secrets.one.role: "constructor" is not a role of this database; add the role, or name one of ro, or give ownerGroup',
   ],
   [
     "a schedule",
@@ -114,7 +114,7 @@ test.each<[string, unknown, string]>([
   [
     "a window",
     withSecret({ schedule: "4h", window: "5h" }),
-    'secrets.one.window: "5h" does not end on its day, or before the next of rate(4 hours); write at most "4h"',
+    'secrets.one.window: "5h" must end on the day it begins, and before the next rotation of rate(4 hours); write at most "4h"',
   ],
   [
     "a short password",
@@ -127,7 +127,7 @@ test.each<[string, unknown, string]>([
       excludeCharacters: "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~abcdefghijklmnopqrstuvwxyz0123456789",
       passwordLength: 20,
     }),
-    String.raw`secrets.one.excludeCharacters: "!\"#$%&'()*+,-./:;<=>?@[\\]^_${"`"}{|}~abcdefghijklmnopqrstuvwxyz0123456789" leaves 26 characters, of which 20 are easier to guess than 128 random bits; exclude fewer, or raise passwordLength`,
+    String.raw`secrets.one.excludeCharacters: "!\"#$%&'()*+,-./:;<=>?@[\\]^_${"`"}{|}~abcdefghijklmnopqrstuvwxyz0123456789" leaves 26 characters; a password of 20 of them has fewer than 128 random bits; exclude fewer, or raise passwordLength`,
   ],
   [
     "a letter that is not ASCII",
@@ -157,12 +157,12 @@ test.each<[string, unknown, string]>([
   [
     "a sandbox's administrator",
     withSecrets({ admin: master }),
-    'secrets.admin.username: "postgres" is not said in a sandbox, which has its own administrator; remove it',
+    'secrets.admin.username: "postgres" is not allowed in a sandbox, which has its own administrator; remove it',
   ],
   [
     "a user that is its own group",
     withPair({ usernames: ["shop", "b"] }),
-    'secrets.one: "shop" is the role whose privileges are lent; write another user',
+    'secrets.one: "shop" is the ownerGroup and cannot be the user of a secret; choose another user',
   ],
   [
     "two roles to have privileges of",
@@ -197,7 +197,7 @@ test.each<[string, unknown, string]>([
   [
     "an administrator's secret that is known by name",
     withSecrets({ admin: master }, { ...instance, adminSecret: "db/admin" }),
-    'adminSecret: "db/admin" is a name, and a rotation needs the one secret that it is; write its complete ARN',
+    'adminSecret: "db/admin" is a name, and a rotation needs an ARN; write its complete ARN',
   ],
   [
     "a long password of a cluster's administrator",
@@ -220,7 +220,7 @@ test.each<[string, unknown, string]>([
   [
     "the issuer's schedule",
     withDatabase({ ...sandbox, loginRotation: { schedule: "1d", window: "1d" } }),
-    'loginRotation.window: "1d" is no window; write whole hours, "1h" to "24h"',
+    'loginRotation.window: "1d" is not a window; write whole hours, "1h" to "24h"',
   ],
 ])("refuses %s, naming place, value and remedy", (_what, config, problem) => {
   expect(problemsOf(config)).toEqual([`databases.orders.${problem}`]);

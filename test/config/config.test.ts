@@ -102,7 +102,7 @@ test.each<[string, unknown, string]>([
   [
     "two databases of a sandbox",
     withDatabase({ ...sandbox, databases: ["a", "b"] }),
-    'databases.orders.databases: ["a","b"] is more than a sandbox makes; list one database',
+    'databases.orders.databases: ["a","b"] is more than one database, and a sandbox has one; list one database',
   ],
   [
     "an owner that is ours",
@@ -142,7 +142,7 @@ test.each<[string, unknown, string]>([
   [
     "a sandbox with a host",
     withDatabase({ ...sandbox, host: "db" }),
-    'databases.orders.host: "db" belongs to a server that exists; remove it, or remove sandbox',
+    'databases.orders.host: "db" is only for an existing server; remove it, or remove sandbox',
   ],
   [
     "a consumer without identity",
@@ -167,7 +167,7 @@ test.each<[string, unknown, string]>([
   [
     "a sandbox's consumer of a server that exists",
     { databases: { orders: host }, consumers: { app: { sandbox: true, roles: ["orders/ro"] } } },
-    'consumers.app.roles: ["orders/ro"] is not of a sandbox: orders is a server that exists; name roles of a database with sandbox: true, or give roleArn or newRole',
+    'consumers.app.roles: ["orders/ro"] is not in a sandbox: orders is an existing server; name roles of a database with sandbox: true, or give roleArn or newRole',
   ],
   [
     "a consumer of two sandboxes",
@@ -175,7 +175,7 @@ test.each<[string, unknown, string]>([
       databases: { a: sandbox, b: sandbox },
       consumers: { app: { sandbox: true, roles: ["a/ro", "b/ro"] } },
     },
-    'consumers.app.roles: ["a/ro","b/ro"] is of more than one sandbox, and each has a VPC of its own; name roles of one database',
+    'consumers.app.roles: ["a/ro","b/ro"] names more than one sandbox, and each has its own VPC; name roles of one database',
   ],
   [
     "a session's ARN",

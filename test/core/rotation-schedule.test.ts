@@ -55,19 +55,19 @@ test.each<[expression: string, longest: number, longestWindow: number]>([
 
 const LENGTH = /^write a length such as "30d" or "12h", or "cron\(0 4 1 \* \? \*\)"$/;
 const FIELDS = /^write "cron\(0 hours day-of-month month day-of-week \*\)", in UTC and on the hour/;
-const HOURS_FAULT = "has hours that Secrets Manager does not take";
+const HOURS_FAULT = "has hours that Secrets Manager does not accept";
 const INCREMENT = /^write one hour, 0 to 23, or an increment such as "\/8" or "2\/10"$/;
 
 test.each<[text: string, fault: string, remedy: RegExp]>([
   ["3h", "is more often than every four hours", /^write at least "4h"/],
   ["0d", "is more often than every four hours", /^write at least "4h"/],
   ["1000d", "is longer than 999 days", /^write at most "999d"$/],
-  ["290m", "is no rate of Secrets Manager", /^write whole hours or whole days$/],
+  ["290m", "is not a rate that Secrets Manager accepts", /^write whole hours or whole days$/],
   ["30 days", "is no schedule", LENGTH],
   ["rate(3 hours)", "is more often than every four hours", /^write at least "4h"/],
   ["rate(0 days)", "is more often than every four hours", /^write at least "4h"/],
   ["rate(1000 days)", "is longer than 999 days", /^write at most "999d"$/],
-  ["rate(1 week)", "is no schedule of Secrets Manager", /^write "rate\(30 days\)"/],
+  ["rate(1 week)", "is not a schedule that Secrets Manager accepts", /^write "rate\(30 days\)"/],
   ["", "is no schedule", LENGTH],
   ["cron(0 /2 * * ? *)", "has rotations 2 hours apart", /^leave at least four hours between two/],
   ["cron(0 /7 * * ? *)", "has rotations 3 hours apart", /over midnight too$/],
@@ -77,23 +77,23 @@ test.each<[text: string, fault: string, remedy: RegExp]>([
   ["cron(0 * * * ? *)", HOURS_FAULT, INCREMENT],
   ["cron(0 4/1e1 * * ? *)", HOURS_FAULT, INCREMENT],
   ["cron(0 4 29 2 ? *)", "has rotations 1461 days apart", /^leave no more than a year/],
-  ["cron(30 4 1 * ? *)", "is no schedule of Secrets Manager", FIELDS],
-  ["cron(0 4 1 * ? 2030)", "is no schedule of Secrets Manager", FIELDS],
-  ["cron(0 4 1 * * *)", "is no schedule of Secrets Manager", FIELDS],
-  ["cron(0 4 ? * ? *)", "is no schedule of Secrets Manager", FIELDS],
+  ["cron(30 4 1 * ? *)", "is not a schedule that Secrets Manager accepts", FIELDS],
+  ["cron(0 4 1 * ? 2030)", "is not a schedule that Secrets Manager accepts", FIELDS],
+  ["cron(0 4 1 * * *)", "is not a schedule that Secrets Manager accepts", FIELDS],
+  ["cron(0 4 ? * ? *)", "is not a schedule that Secrets Manager accepts", FIELDS],
   ["cron(0 24 1 * ? *)", HOURS_FAULT, INCREMENT],
-  ["cron(0 0 * * SUN *)", "is no schedule of Secrets Manager", FIELDS],
-  ["cron(0 10 ? * 1,2#1 *)", "is no schedule of Secrets Manager", FIELDS],
-  ["cron(0 4 32 * ? *)", "is no schedule of Secrets Manager", FIELDS],
-  ["cron(0 4 1 FOO ? *)", "is no schedule of Secrets Manager", FIELDS],
-  ["cron(0 4 15W * ? *)", "is no schedule of Secrets Manager", FIELDS],
-  ["cron(0 4 ? * MON#6 *)", "is no schedule of Secrets Manager", FIELDS],
-  ["cron(0 4 5-1 * ? *)", "is no schedule of Secrets Manager", FIELDS],
+  ["cron(0 0 * * SUN *)", "is not a schedule that Secrets Manager accepts", FIELDS],
+  ["cron(0 10 ? * 1,2#1 *)", "is not a schedule that Secrets Manager accepts", FIELDS],
+  ["cron(0 4 32 * ? *)", "is not a schedule that Secrets Manager accepts", FIELDS],
+  ["cron(0 4 1 FOO ? *)", "is not a schedule that Secrets Manager accepts", FIELDS],
+  ["cron(0 4 15W * ? *)", "is not a schedule that Secrets Manager accepts", FIELDS],
+  ["cron(0 4 ? * MON#6 *)", "is not a schedule that Secrets Manager accepts", FIELDS],
+  ["cron(0 4 5-1 * ? *)", "is not a schedule that Secrets Manager accepts", FIELDS],
   ["cron(0 4/0 1 * ? *)", HOURS_FAULT, INCREMENT],
   ["cron(0 4 31 2 ? *)", "never comes", /^write a day that one of its months has/],
-  ["cron(0 4 1 * ?)", "is no schedule of Secrets Manager", FIELDS],
-  ["cron(0 4 1 * ? * *)", "is no schedule of Secrets Manager", FIELDS],
-  ["cron(0  4 1 * ? *)", "is no schedule of Secrets Manager", FIELDS],
+  ["cron(0 4 1 * ?)", "is not a schedule that Secrets Manager accepts", FIELDS],
+  ["cron(0 4 1 * ? * *)", "is not a schedule that Secrets Manager accepts", FIELDS],
+  ["cron(0  4 1 * ? *)", "is not a schedule that Secrets Manager accepts", FIELDS],
 ])("%s is refused with a remedy", (text, fault, remedy) => {
   expect(parseSchedule(text)).toEqual({ fault, remedy: expect.stringMatching(remedy) });
 });

@@ -208,7 +208,7 @@ test("Mayfly's own logins are rotated every 30 days, or as it is said", () => {
     both({ ScheduleExpression: "cron(0 2 ? * SUN *)", Duration: "3h" }),
   );
   expect(() => database({ loginRotation: { window: Duration.days(2) } })).toThrow(
-    'orders.loginRotation.window: "2 days" is no window; write whole hours, "1h" to "24h"',
+    'orders.loginRotation.window: "2 days" is not a window; write whole hours, "1h" to "24h"',
   );
   const made = database();
   const settings = JSON.parse(assetFile(Stack.of(made), "LoginRotation", "rotation.json"));

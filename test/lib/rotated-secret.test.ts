@@ -65,17 +65,17 @@ test.each<[string, Parameters<typeof rotated>[0], string]>([
   [
     "seconds",
     { schedule: RotationSchedule.every(Duration.seconds(14_401)) },
-    'reports.schedule: "4 hours 1 second" is no rate of Secrets Manager; write whole hours',
+    'reports.schedule: "4 hours 1 second" is not a rate that Secrets Manager accepts; write whole hours',
   ],
   [
     "a cron expression",
     { schedule: RotationSchedule.cron("cron(0 4 * * * *)") },
-    'reports.schedule: "cron(0 4 * * * *)" is no schedule of Secrets Manager; write "cron(0 hours',
+    'reports.schedule: "cron(0 4 * * * *)" is not a schedule that Secrets Manager accepts; write "cron(0 hours',
   ],
   [
     "a window",
     { window: Duration.minutes(90) },
-    'reports.window: "1 hour 30 minutes" is no window; write whole hours, "1h" to "24h"',
+    'reports.window: "1 hour 30 minutes" is not a window; write whole hours, "1h" to "24h"',
   ],
   ["no bundles", { assets: "/nowhere", tls: "plaintext" }, "/nowhere/rotator/index.mjs does not"],
   ["a certificate", { ca: "ca.pem" }, 'orders.ca: "ca.pem" is not a certificate; give the PEM'],
@@ -341,6 +341,6 @@ test("a length is a rate of Secrets Manager, and one that is not is shown as it 
   ]);
   const schedule = RotationSchedule.every(Duration.minutes(250));
   expect(() => rotated({ schedule })).toThrow(
-    'schedule: "4 hours 10 minutes" is no rate of Secrets Manager; write whole hours',
+    'schedule: "4 hours 10 minutes" is not a rate that Secrets Manager accepts; write whole hours',
   );
 });

@@ -6,13 +6,13 @@ import { type LeaseView, viewOf } from "../requests/lookup.ts";
 /** Most roles read in one round trip. */
 const PAGE = 500;
 
-/** Something named like a lease of ours that is none: reported, never touched. */
+/** A role that is named like a lease but is not one: reported, never touched. */
 export interface ForeignRole {
   readonly username: string;
   readonly why: string;
 }
 
-/** What one page of the engine holds, by name. */
+/** One page of the engine's list, sorted by name. */
 export interface Page {
   readonly leases: readonly Lease[];
   readonly foreign: readonly ForeignRole[];

@@ -11,18 +11,20 @@ import { type FailedLease, failedIn, revokeLease, revokeMany } from "../revocati
 import { allPages, type LeaseFilter, type LeaseList, listLeases, readPage } from "./list.ts";
 import { type SweepOptions, type SweepReport, sweep } from "./sweep.ts";
 
-/** What a break-glass revocation has done so far. Repeat it with `next` until there is none. */
+/**
+ * What a break-glass revocation has done so far. Repeat it with `next` until there is no `next`.
+ */
 export interface Revocations {
   readonly revoked: number;
   readonly quarantined: number;
-  /** Latched, but a reader could not be looked at; the sweep looks again. */
+  /** Latched, but a reader could not be checked; the sweep checks again. */
   readonly unverified: number;
   readonly failed: readonly FailedLease[];
-  /** Continue after this name: time ran out, or the answer is full. */
+  /** Continue after this name: the time is up, or the answer is full. */
   readonly next?: string;
 }
 
-/** How many leases there are, by dynamic role, consumer and state. */
+/** The number of leases, by dynamic role, consumer and state. */
 export interface Status {
   readonly leases: readonly {
     readonly role: string;
@@ -31,7 +33,7 @@ export interface Status {
     readonly count: number;
   }[];
   readonly foreign: number;
-  /** Aliases have no policy of their own: IAM policies alone say who may ask as whom. */
+  /** Aliases have no resource policy: only IAM policies decide who may invoke which alias. */
   readonly aliasUnsealed?: true;
 }
 
@@ -43,10 +45,10 @@ export type OperatorAnswer =
   | Status
   | ConvergeReport;
 
-/** What operators may ask for, beyond leases. */
+/** The dependencies of the operator function, besides those of leases. */
 export interface OperateDeps extends LeaseDeps {
   readonly provisioner: Provisioner;
-  /** What the functions were deployed with. */
+  /** The deployment data of the functions. */
   readonly aliasUnsealed?: boolean | undefined;
 }
 
@@ -55,10 +57,10 @@ type Action = (deps: OperateDeps, fields: Fields, options: SweepOptions) => Prom
 
 const MAX_LIMIT = 500;
 
-/** One call answers about so many failures: an answer has 6 MB. */
+/** Most failures in one answer: an answer may have 6 MB. */
 const MOST_FAILURES = 1_000;
 
-/** Leases that break-glass revokes together, before it looks at the clock again. */
+/** Leases that break-glass revokes together before it checks the time again. */
 const BATCH = 200;
 
 const ACTIONS = {
@@ -70,9 +72,9 @@ const ACTIONS = {
 } as const satisfies Readonly<Record<string, { fields: readonly string[]; run: Action }>>;
 
 /**
- * Do what an operator asked: `list`, `revoke`, `sweep`, `status` or `converge`.
+ * Handle an operator's request: `list`, `revoke`, `sweep`, `status` or `converge`.
  *
- * @throws InvalidRequestError that names the field, its value and what it may be.
+ * @throws InvalidRequestError with the field, its value and the allowed values.
  */
 export async function operate(
   deps: OperateDeps,
@@ -182,7 +184,7 @@ async function status(deps: OperateDeps): Promise<Status> {
   return { leases, foreign, ...(deps.aliasUnsealed && { aliasUnsealed: true }) };
 }
 
-/** Said before and after: an answer that is lost leaves a line all the same. */
+/** Logged before and after, so that a lost answer still leaves a line. */
 async function converge(
   { telemetry, provisioner }: OperateDeps,
   { actor }: SweepOptions,
@@ -193,7 +195,7 @@ async function converge(
   return report;
 }
 
-/** What names of roles, consumers and leases are made of. */
+/** The characters of role, consumer and lease names. */
 const PART_OF_NAME = /^[a-z0-9_-]{0,128}$/;
 
 function optional<Name extends string>(name: Name, fields: Fields): { [N in Name]?: string } {

@@ -21,68 +21,76 @@ import {
 import { judgeServer } from "../server.ts";
 import { allPages, type ForeignRole } from "./list.ts";
 
-/** What one sweep saw and did. */
+/** The report of one sweep. */
 export interface SweepReport {
   readonly live: number;
   readonly revoked: number;
   readonly quarantined: number;
-  /** Latched, but a reader could not be looked at; the next sweep looks again. */
+  /** Latched, but a reader could not be checked; the next sweep checks again. */
   readonly unverified: number;
-  /** Due leases that this sweep had no time for, or that failed; the next one takes them. */
+  /** Due leases that this sweep had no time for, or that failed; the next sweep tries them. */
   readonly left: number;
   /**
-   * What could not be done with which lease, and why: a revocation, or a schedule. At most 1,000 of
-   * them; each has an audit line too.
+   * The leases whose revocation or schedule failed, and why. At most 1,000; each also has an audit
+   * line.
    */
   readonly failed: readonly FailedLease[];
-  /** Live leases that had no schedule and now have one. */
+  /** Live leases without a schedule that got one. */
   readonly schedulesMade: number;
   /** Schedules whose lease is gone. */
   readonly schedulesRemoved: number;
-  /** Sessions of roles that are gone, ended because their incarnation was that of a lease. */
+  /** Ended sessions of dropped roles whose incarnation was a lease's. */
   readonly stragglersEnded: number;
-  /** Sessions of roles that are gone and were never known as leases: reported, not touched. */
+  /** Sessions of dropped roles that are not known to be leases: reported, not touched. */
   readonly unknownSessions: number;
-  /** Members of the groups of dynamic roles that are not Mayfly's: reported, not touched. */
+  /** Members of dynamic roles' groups that Mayfly did not create: reported, not touched. */
   readonly unknownMembers: readonly { readonly role: string; readonly member: string }[];
-  /** What the groups of dynamic roles own, and other roles of Mayfly's that should own nothing: not touched. */
+  /**
+   * Objects owned by dynamic roles' groups and other Mayfly roles that should own nothing: not
+   * touched.
+   */
   readonly strays: readonly Stray[];
-  /** Readers that could not be asked for such sessions; absent when there is none. */
+  /** Readers that could not be checked for such sessions; undefined if there are none. */
   readonly unseen?: readonly UnseenReader[];
   readonly foreign: readonly ForeignRole[];
-  /** Rotated secrets that are older than 1.5 times their period; absent when there is none to look at. */
+  /**
+   * Rotated secrets that are older than 1.5 times their period; undefined if the stack has no
+   * rotated secrets.
+   */
   readonly secretsOverdue?: readonly string[];
-  /** Whether the leases are this server's; those of another one were all revoked. */
+  /** Whether the leases belong to this server. Leases of another server were all revoked. */
   readonly server: "same" | "other" | "unknown";
 }
 
 export interface SweepOptions {
   readonly actor: Actor;
-  /** True while there is time for one more revocation. */
+  /** Whether there is time for one more revocation. */
   readonly mayContinue: () => boolean;
-  /** Try what has been in quarantine for an hour once an hour, not each time. @default false */
+  /** Retry leases that are in quarantine for over an hour only once an hour. @default false */
   readonly backsOff?: boolean;
   /** Measures how old the rotated secrets are, and names those that are overdue. Never rejects. */
   readonly secretsOverdue?: () => Promise<readonly string[]>;
 }
 
 /**
- * Compare the database with the schedules, in both directions, and mend what is missing.
+ * Compare the database with the schedules, in both directions, and repair what is missing.
  *
- * Leases that are due are revoked even when Scheduler cannot be asked: that is what the sweep is for.
+ * Due leases are revoked even if Scheduler cannot be reached: the sweep exists for that.
  *
- * Schedules are read before leases: a schedule is made after its lease was committed, so one that
- * is listed and whose lease is not found later has none. A lease made in between may look as if it
- * had no schedule; making it once more finds the name taken.
+ * Schedules are read before leases. A schedule is created after its lease is committed, so a listed
+ * schedule whose lease is not found later has no lease. A lease that is created in between may seem
+ * to have no schedule; creating it again finds the name taken.
  *
- * Leases that may have sessions come first, then what can wait: one consumer's quarantine or litter
- * must not use up the time that another's due lease needs. Whoever comes every few minutes backs off from
- * what stays.
+ * Leases that may have sessions come first: one consumer's quarantine or litter must not use up the
+ * time that another consumer's due lease needs. A sweep that runs every few minutes backs off from
+ * leases that stay in quarantine.
  *
- * On a copy, a restored or a promoted server every lease is due, for some may be back that were
- * revoked. The stamp moves when none can log in any more, so a sweep that dies before is repeated.
+ * On a copy, a restored or a promoted server every lease is due, because revoked leases may be
+ * back. The stamp is updated when none can log in any more, so a sweep that dies earlier is
+ * repeated.
  *
- * One that fails half way has told what it knew: leases that are overdue ring whatever else is wrong.
+ * A sweep that fails half way still reports what it knew: overdue leases must raise the alarm
+ * whatever else is wrong.
  */
 export async function sweep(all: LeaseDeps, options: SweepOptions): Promise<SweepReport> {
   const seen: Seen = {};
@@ -93,7 +101,7 @@ export async function sweep(all: LeaseDeps, options: SweepOptions): Promise<Swee
   }
 }
 
-/** What of the report is known already; all of it when the sweep has finished. */
+/** The known part of the report; complete when the sweep has finished. */
 type Seen = { -readonly [Part in keyof SweepReport]?: SweepReport[Part] };
 
 async function sweepTelling(
@@ -139,7 +147,7 @@ async function sweepTelling(
           unscheduled.push({ ...lease, expiresAt });
       }
     }
-    // until they are revoked; of none at all a list says nothing before its last page
+    // until they are revoked; before its last page, a list cannot prove that there are none
     if (due.length > 0) seen.left = due.length;
   }
   seen.foreign = foreign;
@@ -170,10 +178,10 @@ async function sweepTelling(
   return report;
 }
 
-/** As many as an answer has room for, whatever the reasons say. */
+/** As many failures as fit into an answer, however long their reasons are. */
 const MOST_FAILURES_LISTED = 1_000;
 
-/** A Scheduler that could not be asked is not asked again for each lease: that takes seconds. */
+/** After Scheduler has failed, do not call it again for each lease: each call takes seconds. */
 const withoutScheduler = (deps: LeaseDeps, failure: unknown): LeaseDeps => ({
   ...deps,
   scheduler: { ...deps.scheduler, create: () => Promise.reject(failure) },
@@ -194,16 +202,19 @@ async function readSchedules({ scheduler }: LeaseDeps): Promise<Schedules> {
   return byLease;
 }
 
-/** What is in quarantine for longer will hardly be cleared within minutes. */
+/** A lease that is in quarantine for longer is unlikely to be cleared within minutes. */
 const FRESH = minutes(60);
-/** How often the sweeper comes, and how many times in {@link FRESH}. */
+/** How often the sweeper runs, and how many times within {@link FRESH}. */
 const PERIOD = minutes(5);
 const SWEEPS_IN_FRESH = FRESH / PERIOD;
 
-/** Whether a latched lease is tried by the sweep of this moment: by its name, so that each has a turn. */
+/**
+ * Whether this sweep retries a latched lease. A hash of the name spreads old leases over the sweeps
+ * of an hour.
+ */
 function isTriedNow({ name, record }: Lease, now: Instant): boolean {
   const { latchedAt, unverifiedAt } = record ?? {};
-  // where a reader could not be looked at, there may be a session
+  // an unchecked reader may have a session
   if (latchedAt === undefined || unverifiedAt !== undefined) return true;
   if (between(latchedAt, now) < FRESH) return true;
   const letters = Array.from(name.random, (letter) => letter.charCodeAt(0));
@@ -211,13 +222,13 @@ function isTriedNow({ name, record }: Lease, now: Instant): boolean {
   return hash % SWEEPS_IN_FRESH === Math.floor(now / PERIOD) % SWEEPS_IN_FRESH;
 }
 
-/** What a sweep made of one lease. `left`: for the next one. */
+/** The outcome for one lease. `left`: for the next sweep. */
 type SweptState = "revoked" | "quarantined" | "unverified" | "left" | "live";
 
-/** Most leases that are revoked together: one that is stuck delays no more than these. */
+/** Most leases that are revoked together: a stuck lease delays only these. */
 const BATCH = 200;
 
-/** Revoke leases by issuer role, so that few transactions do for many. */
+/** Revoke leases grouped by issuer role, so that few transactions are needed. */
 async function revokeThem(
   deps: LeaseDeps,
   leases: readonly Lease[],
@@ -242,10 +253,10 @@ async function revokeThem(
   return { states, failed };
 }
 
-/** A schedule that has not fired this long after its time will not. */
+/** A schedule that has not fired this long after its time will never fire. */
 const STALE = minutes(10);
 
-/** Whether one of a live lease's schedules stands at or before its expiry. */
+/** Whether a live lease has a schedule at or before its expiry. */
 function hasSchedule(
   expiresAt: Instant,
   schedules: readonly ListedSchedule[],
@@ -256,7 +267,7 @@ function hasSchedule(
   return schedules.some(({ recheck, atEpochSeconds: at }) => !recheck && at >= first && at <= last);
 }
 
-/** @returns why the schedule could not be made. */
+/** @returns why the schedule could not be created. */
 async function mendSchedule(
   deps: LeaseDeps,
   { expiresAt, ...lease }: Lease & { readonly expiresAt: Instant },
@@ -271,7 +282,10 @@ async function mendSchedule(
   );
 }
 
-/** End what is left of leases that are gone, by the incarnation in their schedules, and remove those. */
+/**
+ * End the sessions of dropped leases, by the incarnation in their schedules, and remove these
+ * schedules.
+ */
 async function removeOrphans(
   deps: LeaseDeps,
   schedules: Schedules,
@@ -286,7 +300,8 @@ async function removeOrphans(
       if (!mayContinue()) return { schedulesRemoved, stragglersEnded };
       const input = await deps.scheduler.read(schedule);
       const lease = input && "leaseId" in input ? parseLeaseId(input.leaseId) : undefined;
-      // whose name and input speak of two leases is none of ours, and says nothing about an incarnation
+      // if name and input do not match, Mayfly did not create the schedule; its incarnation means
+      // nothing
       if (
         input &&
         "incarnation" in input &&
@@ -297,7 +312,7 @@ async function removeOrphans(
         const { incarnation } = input;
         const [seen = []] = await endEverywhere(deps, [{ username, incarnation }]);
         stragglersEnded += seen.reduce((sum, { ended }) => sum + ended, 0);
-        // the schedule is what its incarnation is known by: it stays until every server was looked at
+        // the incarnation is known only from the schedule: keep it until every server was checked
         if (unseenIn(seen).length > 0) continue;
       }
       await deps.scheduler.remove(schedule);
@@ -307,12 +322,12 @@ async function removeOrphans(
   return { schedulesRemoved, stragglersEnded };
 }
 
-/** Sessions on any server whose role is gone there, and members of groups that are not Mayfly's. */
+/** Sessions on any server whose role is gone, and group members that Mayfly did not create. */
 async function findUnknown(
   deps: LeaseDeps,
 ): Promise<Pick<SweepReport, "unknownSessions" | "unknownMembers" | "strays" | "unseen">> {
   const { sessions, members } = await deps.engine.findUnknown();
-  // a lease may have made so much that it takes too long: that is told, and keeps nothing else
+  // a lease may have created so many objects that this takes too long: report it and go on
   const strays = await deps.engine
     .findStrays()
     .catch((error: unknown) => [unseenStrays("unknown", error)]);
@@ -325,7 +340,7 @@ async function findUnknown(
   };
 }
 
-/** Last, and not when time is short: a lease that is due matters more. */
+/** Done last, and only if time is left: due leases are more important. */
 const lookAtSecrets = async ({
   mayContinue,
   secretsOverdue,
@@ -335,7 +350,10 @@ const lookAtSecrets = async ({
 const sumOf = (strays: readonly Stray[]): number =>
   strays.reduce((sum, { count }) => sum + count, 0);
 
-/** A sweep that has not finished counts as none: what tells a silent sweeper is `LiveLeases`. */
+/**
+ * Metrics of a finished sweep. An unfinished sweep sends no `LiveLeases`, which raises the alarm
+ * for a silent sweeper.
+ */
 function tell({ telemetry }: LeaseDeps, seen: Seen): void {
   const { foreign = [], unknownMembers = [], strays = [], stragglersEnded = 0 } = seen;
   const measure = (metric: Metric, value: number | undefined): void => {
@@ -355,7 +373,7 @@ function tell({ telemetry }: LeaseDeps, seen: Seen): void {
   measure("UnknownMembers", seen.unknownMembers?.length);
   measure("StrayObjects", seen.strays && sumOf(seen.strays));
   if (stragglersEnded > 0) telemetry.measure("StragglersEnded", stragglersEnded);
-  // each failure has a line of its own
+  // each failure has its own line
   const { failed = [], ...report } = seen;
   if (seen.live !== undefined)
     telemetry.audit({ event: "sweep.finished", ...report, failed: failed.length });

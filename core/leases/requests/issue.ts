@@ -36,13 +36,14 @@ export interface IssueDeps extends LeaseDeps {
 type IssueRequest = Extract<ConsumerRequest, { action: "issue" }>;
 
 /**
- * Create a login that ends by itself, or with an idempotency key find the one it already made.
+ * Create a login that expires by itself; with an idempotency key, find the one that was already
+ * created.
  *
- * The name is chosen before anything is sent, so an answer that got lost is found again by it.
+ * The name is chosen before anything is sent, so a lost answer can be found again by name.
  *
  * @throws LimitReachedError at a limit; nothing was created.
- * @throws NotAllowedError when the grant is not declared.
- * @throws InvalidRequestError when the role does not allow what was asked.
+ * @throws NotAllowedError if the database does not have the grant.
+ * @throws InvalidRequestError if the role does not allow the request.
  */
 export async function issueLease(
   deps: IssueDeps,
@@ -58,7 +59,7 @@ export async function issueLease(
 }
 
 interface Attempt extends IssuedLogin {
-  /** Of the login that this attempt would create. */
+  /** The password of the login that this attempt would create. */
   readonly password: Secret;
 }
 
@@ -112,7 +113,7 @@ function orRefuse(outcome: IssueOutcome, grant: Grant, request: IssueRequest): I
   }
 }
 
-/** The password that logs in, or `undefined` for a replay whose pepper is gone. */
+/** The lease's password. Undefined for a replay whose pepper is gone. */
 async function passwordOf({ peppers }: IssueDeps, login: Attempt): Promise<Secret | undefined> {
   if (login.kind === "issued") return login.password;
   const pepper = login.pepper === undefined ? undefined : await peppers.version(login.pepper);

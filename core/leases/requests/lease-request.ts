@@ -1,12 +1,12 @@
 import { InvalidRequestError } from "../../errors.ts";
 import { shown } from "../lease-id.ts";
 
-/** The shortest life a lease may be asked for. Unit: seconds. */
+/** The shortest ttl of a request. Unit: seconds. */
 export const MIN_TTL_SECONDS = 10;
 
 const KEY = /^[\x20-\x7e]{1,128}$/;
 
-/** What a consumer may ask of an alias, with every field checked but the lease's ownership. */
+/** A consumer's request to an alias. Every field is checked, except whose lease it is. */
 export type ConsumerRequest =
   | {
       readonly action: "issue";
@@ -52,7 +52,7 @@ export function actionIn<Action extends string>(
   );
 }
 
-/** Refuse fields that `action` does not know, so that no misspelling is silently ignored. */
+/** Refuse fields that `action` does not have, so that a misspelling is not silently ignored. */
 export function refuseUnknown(
   fields: Readonly<Record<string, unknown>>,
   action: string,
@@ -66,9 +66,9 @@ export function refuseUnknown(
 }
 
 /**
- * Check a request as far as it can be without the database, which knows the role's limits.
+ * Check a request as far as possible without the database, which knows the role's limits.
  *
- * @throws InvalidRequestError that names the field, its value and what it may be.
+ * @throws InvalidRequestError with the field, its value and the allowed values.
  */
 export function parseRequest(event: unknown): ConsumerRequest {
   const fields = fieldsOf(event);
@@ -95,7 +95,7 @@ export function parseRequest(event: unknown): ConsumerRequest {
 const isWholeNumber = (value: unknown): value is number =>
   typeof value === "number" && Number.isInteger(value) && value <= MAX_SECONDS;
 
-/** What fits the database's own whole numbers. */
+/** The largest integer of the database. */
 const MAX_SECONDS = 2 ** 31 - 1;
 
 function parseTtl(value: unknown): number | undefined {

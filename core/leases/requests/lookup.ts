@@ -6,13 +6,13 @@ import type { LeaseDeps } from "../lease-ports.ts";
 import { askReaders, type UnseenReader } from "../readers.ts";
 
 /**
- * `live`: may log in. `expired`: its time is up, its revocation is due. `quarantined`: latched, not
- * yet dropped. `unverified`: the same, because a reader could not be looked at.
+ * `live`: can log in. `expired`: its revocation is due. `quarantined`: latched, not yet dropped.
+ * `unverified`: latched, not dropped because a reader could not be checked.
  */
 export const LEASE_STATES = ["live", "expired", "quarantined", "unverified"] as const;
 export type LeaseState = (typeof LEASE_STATES)[number];
 
-/** A lease as people and programs look at it. Times are ISO 8601, UTC. */
+/** A lease in answers. Times are ISO 8601, UTC. */
 export interface LeaseView {
   readonly leaseId: string;
   readonly consumer: string;
@@ -42,18 +42,18 @@ export function viewOf(database: string, lease: Lease, now: Instant): LeaseView 
   };
 }
 
-/** A lease and how many sessions it has open. */
+/** A lease and the number of its open sessions. */
 export interface LeaseLookup extends LeaseView {
-  /** On every server that could be asked. */
+  /** Number of sessions on every server that could be reached. */
   readonly sessions: number;
-  /** Readers that could not be asked; absent when there is none. */
+  /** Readers that could not be reached; undefined if there are none. */
   readonly unseen?: readonly UnseenReader[];
 }
 
 /**
- * A lease and how many sessions it has open, on the writer and its readers.
+ * Look up a lease and the number of its open sessions, on the writer and its readers.
  *
- * @throws LeaseEndedError when no such lease exists any more.
+ * @throws LeaseEndedError if the lease does not exist.
  */
 export async function lookUpLease(
   deps: Pick<LeaseDeps, "engine" | "readers" | "database">,

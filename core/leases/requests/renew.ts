@@ -6,7 +6,7 @@ import { formatLeaseId, type LeaseId } from "../lease-id.ts";
 import type { LeaseDeps } from "../lease-ports.ts";
 import { scheduleRevocation } from "../revocation/schedules.ts";
 
-/** What `renew` answers: ISO 8601, UTC, by the database's clock. */
+/** The answer of `renew`. Times are ISO 8601, UTC, by the database's clock. */
 export interface Renewal {
   readonly leaseId: string;
   readonly expiresAt: string;
@@ -15,14 +15,14 @@ export interface Renewal {
 }
 
 /**
- * Extend a lease, `ttlSeconds` from now and at most to its maximum: the smaller of what it was issued
- * with and what is declared now. A shorter life than before is granted too, and scheduled; a longer one
- * needs no new schedule, since the one that stands finds the lease renewed when it fires, and makes
- * the next.
+ * Extend a lease to `ttlSeconds` from now, but not beyond its maximum: the smaller of the maximum
+ * at issue and the maximum declared now. A shorter ttl is allowed too, and gets a new schedule. A
+ * longer one needs no new schedule: when the existing schedule fires, the revoker sees the renewal
+ * and creates the next.
  *
  * @throws LeaseEndedError when the lease is gone, revoked or expired.
- * @throws NotAllowedError when the grant is declared no more.
- * @throws InvalidRequestError when ttlSeconds is more than is declared.
+ * @throws NotAllowedError if the database no longer has the grant.
+ * @throws InvalidRequestError if ttlSeconds is more than the declared maximum.
  */
 export async function renewLease(
   deps: LeaseDeps,

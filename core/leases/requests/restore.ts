@@ -1,20 +1,20 @@
 import type { Engine, LeaseDeps } from "../lease-ports.ts";
 import type { Sighting } from "../server.ts";
 
-/** What became of the leases that were found on another server than they were made on. */
+/** The outcome for leases that were found on another server than the one they were created on. */
 export interface Ended {
   readonly revoked: number;
   readonly quarantined: number;
-  /** Those that may still log in. */
+  /** Leases that may still log in. */
   readonly left: number;
 }
 
-/** Who revokes them, in audit lines. */
+/** The actor of these revocations in audit lines. */
 export const RESTORE_ACTOR = "restore";
 
 /**
- * Say that leases were found on another server, and take it for theirs once none of those can log
- * in. Whoever dies before has done nothing that the next one would not do again.
+ * Report that leases were found on another server. Record that server as theirs once none of them
+ * can log in. If the process dies earlier, the next one repeats everything.
  */
 export async function adopt(
   {

@@ -10,13 +10,13 @@ import type {
   Littered,
 } from "../lease-ports.ts";
 
-/** What became of a lease that was to be dropped, and what was cleared for that. */
+/** The outcome of dropping a lease, and the objects that were cleared for it. */
 export interface Dropped {
   readonly outcome: DropOutcome;
   readonly cleared: readonly Cleared[];
 }
 
-/** An engine that answers for fewer leases than it was asked about. */
+/** The error for an engine that answers for fewer leases than requested. */
 export const NO_ANSWER: EngineFailure = {
   kind: "failed",
   step: "drop",
@@ -24,17 +24,17 @@ export const NO_ANSWER: EngineFailure = {
   passes: true,
 };
 
-/** How often litter is looked for: a second revocation may take a lease back in the middle. */
+/** How often to look for litter: a second revocation may take a lease back in between. */
 const ROUNDS = 3;
-/** What litter may take of the time that all leases have together; the sweep goes on. */
+/** The time for clearing litter, for all leases together; the sweep does the rest. */
 const PATIENCE = seconds(8);
 
 /**
- * Drop latched leases that have no session. Those that litter keeps are lent to the janitor, who removes
- * it, and are dropped then; whatever stays is taken back.
+ * Drop latched leases that have no session. Leases that are blocked by litter are lent to the
+ * janitor, which removes the litter; then they are dropped. Leases that stay are taken back.
  *
- * @returns for each lease, in the same order, what became of it. Whatever goes wrong once it is known is
- *   told with it: what was dropped has its receipt.
+ * @returns the outcome for each lease, in the same order. A later error is part of the outcome, so
+ *   that every dropped lease gets its receipt.
  */
 export async function dropAll(
   deps: Pick<LeaseDeps, "engine" | "janitor" | "time">,
@@ -52,7 +52,7 @@ export async function dropAll(
   }));
 }
 
-/** @returns those that litter keeps. */
+/** @returns the leases that are blocked by litter. */
 async function drop(
   { engine }: Pick<LeaseDeps, "engine">,
   leases: readonly LeaseRef[],
@@ -73,7 +73,7 @@ interface Known {
   readonly until: Instant;
 }
 
-/** @returns those that were taken back in the middle, and have litter still. */
+/** @returns the leases that were taken back meanwhile and still have litter. */
 async function clear(
   deps: Pick<LeaseDeps, "engine" | "janitor">,
   littered: readonly Littered[],
@@ -99,7 +99,7 @@ async function clear(
     await takeBack(deps, lent, outcomes);
     return left.filter(({ lease }) => taken.has(lease));
   } catch (error) {
-    // the next revocation begins with a latch, which takes back whatever is lent
+    // the next revocation begins with a latch, which takes lent leases back
     for (const { lease } of littered) explain(outcomes, lease, reasonOf(error));
     return [];
   }
@@ -123,7 +123,7 @@ async function lend(
   });
 }
 
-/** A lease that is dropped is lent to nobody. */
+/** Take back the leases that were not dropped. */
 async function takeBack(
   { engine }: Pick<LeaseDeps, "engine">,
   lent: readonly Littered[],
@@ -135,7 +135,7 @@ async function takeBack(
   if (kept.length > 0) await engine.lend(kept, "take back");
 }
 
-/** Say of litter that stays why; of one database's, where that is known. */
+/** Add the reason to litter that stays, optionally only to litter in one database. */
 function explain(
   outcomes: Map<LeaseRef, DropOutcome>,
   lease: LeaseRef,
@@ -155,7 +155,7 @@ function explain(
 
 const keyOf = ({ database, catalog }: Cleared): string => `${database} ${catalog}`;
 
-/** What was cleared in several goes, counted together, in an order that is always the same. */
+/** Add up what was cleared in several attempts, in a stable order. */
 function joined(before: readonly Cleared[], now: readonly Cleared[]): readonly Cleared[] {
   const sorted = [...before, ...now].toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   return [...Map.groupBy(sorted, keyOf).values()].flatMap((same) => {

@@ -19,7 +19,7 @@ import { RECHECK_AFTER, scheduleRecheck } from "./schedules.ts";
 
 type Seen = Omit<Observations, "leaseId" | "incarnation" | "expiresAt" | "state">;
 
-/** What the second phase made of one lease. */
+/** The outcome of the second phase for one lease. */
 export type Ending =
   | (Seen & { readonly state: "revoked" | "gone" | Kept["state"] })
   | { readonly state: "failed"; readonly failure: EngineFailure };
@@ -28,7 +28,7 @@ export type Ending =
 export interface Latched {
   readonly lease: LeaseRef;
   readonly latch: Extract<LatchOutcome, { kind: "latched" }>;
-  /** Told right before the DROP: what comes next can be found again by the incarnation. */
+  /** Called right before the DROP. After it, sessions can still be found by the incarnation. */
   readonly announce: () => void;
 }
 
@@ -39,14 +39,13 @@ interface Case extends Latched {
 }
 
 /**
- * The second phase, for all leases together: sessions ended, litter cleared, roles dropped. Hand-over of
- * what else a lease owns, to the estate of its dynamic role, has its place beside the litter; until it
- * exists, such objects block the DROP, are named, and the lease stays in quarantine.
+ * The second phase, for all leases together: end sessions, clear litter, drop roles. Other objects
+ * that a lease owns block the DROP: they are listed, and the lease stays in quarantine.
  *
- * A role is dropped only after every reader was seen to have the latch: it is the only thing that the
- * sessions there can be found by, and what tells the next attempt that they were not.
+ * A role is dropped only after the latch was seen on every reader: sessions on readers can be found
+ * only by the role, and only the role tells the next attempt that a reader is missing.
  *
- * @returns for each lease, in the same order, what became of it.
+ * @returns the outcome for each lease, in the same order.
  */
 export async function endAndDrop(
   deps: LeaseDeps,
@@ -93,7 +92,7 @@ export async function endAndDrop(
   return roles.map((lease) => endings.get(lease) ?? { state: "failed", failure: NO_ANSWER });
 }
 
-/** Those that were ended by the latch itself count too. */
+/** Sessions that the latch itself ended count too. */
 const withEarlier = (
   seen: SessionsEnded | undefined,
   { ended, who }: Latched["latch"],
@@ -142,8 +141,8 @@ async function drop(
 }
 
 /**
- * What the groups of leases that are gone own, by dynamic role: whoever acted as its group may have left
- * it something. Never rejects: that it could not be looked at is told in the same place.
+ * What the groups of dropped leases own, by dynamic role: a lease that acted as its group may have
+ * left objects. Never rejects: if the lookup fails, the failure is listed as a blocker.
  */
 async function straysOf(
   { engine, tag }: Pick<LeaseDeps, "engine" | "tag">,
@@ -159,7 +158,7 @@ async function straysOf(
   return Map.groupBy(blockers, ({ of }) => owners.get(of) ?? "");
 }
 
-/** In the place of what is owned by a role, when that cannot be told. */
+/** The blocker that is listed if the lookup of owned objects fails. */
 export const unseenStrays = (owner: string, error: unknown): Stray => ({
   owner,
   database: "cluster",
@@ -168,13 +167,13 @@ export const unseenStrays = (owner: string, error: unknown): Stray => ({
   why: reasonOf(error),
 });
 
-/** A role that stays: nobody can log in with it. */
+/** A role that is kept; it cannot log in. */
 interface Kept {
   readonly state: "quarantined" | "unverified";
   readonly blockers: readonly Blocker[];
 }
 
-/** Why a role is not dropped yet, before that is tried; `undefined` when no server speaks against it. */
+/** Why the DROP of a role is not attempted yet. Undefined if it can be. */
 export function decideKeep(
   writer: readonly SessionsEnded[],
   readers: readonly ReaderSeen[],
@@ -201,16 +200,16 @@ export function decideKeep(
 }
 
 /**
- * The moment before which a login may still be under way; `undefined` when it was too long ago. A
- * lease in quarantine is tried again and again, and must not make a schedule each time.
+ * The time until which a login may still be under way; undefined if that is over. A lease in
+ * quarantine is retried often and must not create a schedule each time.
  *
- * @param seenAt when every server was seen to have the latch.
+ * @param seenAt when the latch was seen on every server.
  */
 function latchToRecheck(
   { wasOpen, latchedAt, unverifiedAt, at }: Latched["latch"],
   seenAt: Instant,
 ): Instant | undefined {
-  // on a reader it may have arrived only now, however long ago it was committed
+  // a reader may have replayed the latch only now, however long ago it was committed
   if (wasOpen || unverifiedAt !== undefined) return seenAt;
   if (latchedAt === undefined) return undefined;
   return between(latchedAt, at) < RECHECK_AFTER ? latchedAt : undefined;

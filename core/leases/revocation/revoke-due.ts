@@ -6,28 +6,35 @@ import type { LeaseDeps, ScheduledLease, ScheduleInput } from "../lease-ports.ts
 import { forOnePass } from "../readers.ts";
 import { type Revocation, revokeMany } from "./revoke.ts";
 
-/** What came of one input: what was done with each of its leases. */
+/** The outcome of one input: the outcome of each of its leases. */
 export interface DueOutcome {
   readonly revocations: readonly Revocation[];
 }
 
 export interface RevokeDueOptions {
-  /** Whether there is time for more revocations. @default - there always is */
+  /** Whether there is time for more revocations. @default - always */
   readonly mayContinue?: () => boolean;
-  /** Whether more schedules have fired than these: then what else is due is revoked too. @default false */
+  /**
+   * Whether more schedules have fired than these: then other due leases are revoked too. @default
+   * false
+   */
   readonly moreWait?: boolean;
 }
 
 /** Most leases that are revoked together. */
 const BATCH = 250;
-/** About how many of the others: two of us with more spend their time waiting for each other's locks. */
+/**
+ * About how many other due leases to take: with more, two revokers would wait for each other's
+ * locks.
+ */
 const OTHERS_TOGETHER = 100;
-/** About how many of them in one go: the inputs are answered after it. */
+/** About how many of them to revoke in one call: the inputs are answered after it. */
 const MOST_OTHERS = 500;
 
 /**
- * Revoke the leases whose schedules have fired, together, each if the database says that it is due.
- * Never rejects: the failure of one is no other's. Safe to repeat, and one lease may be there twice.
+ * Revoke the leases whose schedules have fired, together; each only if the database says that it is
+ * due. Never rejects: a failure of one lease does not affect the others. Safe to repeat, and a
+ * lease may be listed twice.
  *
  * @returns one outcome for each input, in their order.
  */
@@ -36,7 +43,7 @@ export async function revokeDue(
   inputs: readonly ScheduleInput[],
   { mayContinue = () => true, moreWait = false }: RevokeDueOptions = {},
 ): Promise<readonly DueOutcome[]> {
-  // one reader that is down must cost a batch no more than it costs one lease
+  // a reader that is down must delay a batch no more than a single lease
   const deps = forOnePass(given);
   const leases = new Map<string, LeaseRef>();
   for (const each of inputs.flatMap(leasesOf))
@@ -71,10 +78,11 @@ export async function revokeDue(
 }
 
 /**
- * Leases that end together fill the queue together: revoke what else is due in few calls, so that the
- * messages that follow find nothing left to do. Never rejects: each of those leases has its own message.
+ * Leases that expire together fill the queue together. Revoke other due leases in few calls, so
+ * that the following messages find nothing to do. Never rejects: each of these leases has its own
+ * message.
  *
- * @param first where to begin: two of us at once begin at different places, and seldom meet.
+ * @param first where to begin: two concurrent revokers begin at different names and seldom meet.
  */
 async function revokeOthers(
   deps: LeaseDeps,
@@ -93,7 +101,7 @@ async function revokeOthers(
   }
 }
 
-/** Leases that are due and can log in, in the order of their names from one on, all the way round. */
+/** Due leases that can log in, sorted by name, from `first` on and then from the beginning. */
 async function* dueFrom({ engine }: LeaseDeps, start: string): AsyncGenerator<readonly Lease[]> {
   let due: Lease[] = [];
   for (const isSecond of [false, true]) {
@@ -118,7 +126,7 @@ const leasesOf = (input: ScheduleInput): readonly ScheduledLease[] =>
 
 const keyOf = ({ leaseId, incarnation }: ScheduledLease): string => `${leaseId} ${incarnation}`;
 
-/** There was no time left for it. */
+/** The error for a lease that there was no time for. */
 function notReached({ telemetry }: LeaseDeps, leaseId: string): Revocation {
   const error = new OutOfTimeError(
     `there was no time left to revoke lease ${leaseId}; its message comes again, and the sweep may be there before`,

@@ -21,35 +21,37 @@ import { type Ending, endAndDrop } from "./end-and-drop.ts";
 import { rescheduleRevocation } from "./schedules.ts";
 
 export interface RevokeOptions {
-  /** Leave a lease alone that has not expired by the database's clock. */
+  /** Do not revoke a lease that has not expired by the database's clock. */
   readonly onlyIfDue: boolean;
   readonly actor: Actor;
 }
 
-/** What came of one lease among several: one that fails does not keep the others. */
+/** The outcome of one lease among several: a failure does not affect the others. */
 export type Revocation =
   | { readonly leaseId: string; readonly receipt: Receipt }
   | { readonly leaseId: string; readonly error: unknown };
 
-/** A lease that could not be revoked, as answers tell it. */
+/** A lease that could not be revoked, in answers. */
 export interface FailedLease extends ErrorFacts {
   readonly leaseId: string;
 }
 
-/** Those of several that failed. */
+/** The failures among several outcomes. */
 export const failedIn = (revocations: readonly Revocation[]): readonly FailedLease[] =>
   revocations.flatMap((each) =>
     "error" in each ? [{ leaseId: each.leaseId, ...factsOf(each.error) }] : [],
   );
 
-/** A schedule that fires this little too early, by the database's clock, waits instead. */
+/**
+ * If a schedule fires too early by no more than this, by the database's clock, the revoker waits.
+ */
 const PATIENCE = seconds(2);
 
 /**
  * Revoke one lease by its id. Safe to repeat at any point.
  *
- * @throws ForeignRoleError when the role is no lease of ours: it is not touched.
- * @throws DatabaseUnavailableError when a server was out of reach: call again.
+ * @throws ForeignRoleError if the role is not a lease; it is not touched.
+ * @throws DatabaseUnavailableError if a server could not be reached; call again.
  */
 export async function revokeLease(
   deps: LeaseDeps,
@@ -71,10 +73,10 @@ export async function revokeLease(
 }
 
 /**
- * Revoke leases together: latch them, end their sessions, drop them, end stragglers, each phase for all
- * of them at once. Safe to repeat at any point. Never rejects; what fails is told in an audit line.
+ * Revoke leases together: latch them, end their sessions, drop them, end stragglers, each phase for
+ * all of them at once. Safe to repeat at any point. Never rejects; each failure has an audit line.
  *
- * @returns for each lease, in the same order, a receipt or why there is none.
+ * @returns a receipt or an error for each lease, in the same order.
  */
 export async function revokeMany(
   deps: LeaseDeps,
@@ -96,7 +98,7 @@ export async function revokeMany(
   return revocations;
 }
 
-/** @throws DatabaseUnavailableError when the writer was out of reach: nothing is known of any lease. */
+/** @throws DatabaseUnavailableError if the writer could not be reached: no lease was latched. */
 async function revokeTogether(
   deps: LeaseDeps,
   leases: readonly LeaseRef[],
@@ -135,7 +137,7 @@ async function revokeTogether(
   return results;
 }
 
-/** Latch; those that are due within moments are waited for. */
+/** Latch leases; wait for those that are due within moments. */
 async function latch(
   deps: LeaseDeps,
   leases: readonly LeaseRef[],
@@ -158,7 +160,7 @@ async function latch(
   return outcomes;
 }
 
-/** The role is gone, but a session of it may not be: a login that was under way during the DROP. */
+/** The role is gone, but a session may be left: a login may have been under way during the DROP. */
 function alreadyGone(
   deps: LeaseDeps,
   lease: LeaseRef,
@@ -178,7 +180,10 @@ function alreadyGone(
   return receipt;
 }
 
-/** Not latched. One that is not due was renewed: the schedule that fired was its only one, so make the next. */
+/**
+ * A lease that was not latched. If it is not due, it was renewed: the fired schedule was its only
+ * one, so create the next.
+ */
 async function leaveAlone(
   deps: LeaseDeps,
   lease: LeaseRef,
@@ -242,7 +247,7 @@ function finish(
   return receipt;
 }
 
-/** What an engine's failure means for whoever asked. */
+/** Convert an engine's failure to the error for the caller. */
 const errorOf = ({ step, code, passes }: EngineFailure, what: string): MayflyError =>
   passes
     ? new DatabaseUnavailableError(`${what} (step "${step}", code ${code}); do the same again`)

@@ -6,11 +6,14 @@ import { formatLeaseId, parseLeaseId } from "../lease-id.ts";
 import type { LeaseName } from "../lease-name.ts";
 import type { LeaseDeps, ScheduledLease, ScheduleInput } from "../lease-ports.ts";
 
-/** A schedule's name taken apart: `<random end of the lease>-<seconds since the epoch>`. */
+/** A parsed schedule name: `<random end of the lease>-<seconds since the epoch>`. */
 export interface ScheduleName {
   readonly random: string;
   readonly atEpochSeconds: number;
-  /** True for the second look after a DROP, whose leases are meant to be gone; it has the first one's name. */
+  /**
+   * True for the second check after a DROP, when the leases should be gone. It has the name of the
+   * first of them.
+   */
   readonly recheck: boolean;
 }
 
@@ -22,14 +25,14 @@ const recheckName = (name: LeaseName, atEpochSeconds: number): string =>
 
 const PATTERN = /^([a-z2-7]{12})-(\d{1,12})(-recheck)?$/;
 
-/** The parts of a schedule's name, or `undefined` when it is not one of ours. */
+/** The parts of a schedule's name. Undefined if it is not one of Mayfly's. */
 export function parseScheduleName(name: string): ScheduleName | undefined {
   const [, random, at, recheck] = PATTERN.exec(name) ?? [];
   if (!random || !at) return undefined;
   return { random, atEpochSeconds: Number(at), recheck: recheck !== undefined };
 }
 
-/** What a schedule carries, or `undefined` when it is not what we put into one. */
+/** The input of a schedule. Undefined if Mayfly did not write it. */
 export function parseScheduleInput(value: unknown): ScheduleInput | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if (!("recheck" in value)) return parseScheduled(value);
@@ -54,23 +57,23 @@ function parseScheduled(value: unknown): ScheduledLease | undefined {
   return { leaseId, incarnation };
 }
 
-/** What an engine may call one life of a name. */
+/** The pattern of incarnations. */
 const INCARNATION = /^[A-Za-z0-9-]{1,40}$/;
 
-/** The input of a schedule has at most 256 KiB, as has the message that it becomes. */
+/** The input of a schedule, and the message made from it, may have at most 256 KiB. */
 export const MAX_RECHECKED = 250;
 
-/** How often a schedule is tried before the sweep has to make it. */
+/** Attempts to create a schedule before it is left to the sweep. */
 const ATTEMPTS = 3;
 const PAUSE = seconds(0.1);
-/** From the latch to the second look, after any login that was under way: PostgreSQL gives one 60 s. */
+/** From the latch to the second check. PostgreSQL gives a login that was under way 60 s. */
 export const RECHECK_AFTER = seconds(60);
 
 /**
- * Make the schedule that revokes a lease when it expires.
+ * Create the schedule that revokes a lease when it expires.
  *
- * @returns why it could not be made, or `undefined` when it was: the lease stands, the failure is
- *   told and counted, and the sweep makes the schedule.
+ * @returns why it could not be created; undefined if it was. The lease stays valid, the failure is
+ *   logged and counted, and the sweep creates the schedule.
  */
 export async function scheduleRevocation(
   deps: LeaseDeps,
@@ -85,13 +88,13 @@ export async function scheduleRevocation(
   );
 }
 
-/** A schedule that has just fired holds its name for a moment; how long is not documented. */
+/** A schedule that has just fired still occupies its name; AWS does not document how long. */
 const MAY_HAVE_FIRED = minutes(1);
 
 /**
- * Make the next schedule of a lease that is not due, from the one that has just fired. Close to
- * the expiry that one may still hold the name, so a name that is taken then means the next second;
- * further away it means that another delivery was quicker.
+ * Create the next schedule of a lease that is not due, after one has just fired. Close to the
+ * expiry, the fired schedule may still occupy the name: then try the next second. Further away, a
+ * taken name means that another delivery was faster.
  */
 export async function rescheduleRevocation(
   deps: LeaseDeps,
@@ -109,7 +112,7 @@ export async function rescheduleRevocation(
   return false;
 }
 
-/** Make the schedule that looks once more for sessions of roles that are about to be dropped. */
+/** Create the schedule that checks once more for sessions of roles that are about to be dropped. */
 export const scheduleRecheck = (
   deps: LeaseDeps,
   leases: readonly [LeaseRef, ...LeaseRef[]],
