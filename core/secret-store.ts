@@ -1,8 +1,8 @@
 import type { Secret } from "./secret.ts";
 
 /**
- * A Secrets Manager secret that is a JSON object. The keys that hold something secret are wrapped;
- * unknown keys are carried over as they are.
+ * A Secrets Manager secret that is a JSON object. Secret values are wrapped; unknown keys are
+ * copied unchanged.
  */
 export interface SecretObject {
   readonly username?: string;
@@ -17,20 +17,20 @@ export interface SecretVersion {
   readonly versionId: string;
 }
 
-/** Which version: by staging label, by id, or both. */
+/** A version, by staging label, by id, or both. */
 export interface VersionSelector {
   /** @default - `AWSCURRENT`, unless `versionId` is given */
   readonly stage?: string;
   readonly versionId?: string;
 }
 
-/** What Mayfly asks of a store of secrets. */
+/** The store of Mayfly's secrets. */
 export interface SecretStore {
-  /** The version, or `undefined` when there is none such. */
+  /** The version. Undefined if there is no such version. */
   getSecret(arn: string, version?: VersionSelector): Promise<SecretVersion | undefined>;
   /**
-   * Put a new version, which becomes `AWSCURRENT`; the version that was becomes `AWSPREVIOUS`.
-   * `clientRequestToken` becomes its id: 32 to 64 characters.
+   * Put a new version. It becomes `AWSCURRENT`; the former one becomes `AWSPREVIOUS`.
+   * `clientRequestToken`, 32 to 64 characters, becomes its id.
    */
   putSecret(
     arn: string,

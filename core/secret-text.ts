@@ -1,25 +1,28 @@
 import { Secret } from "./secret.ts";
 import type { SecretObject } from "./secret-store.ts";
 
-/** What a parsed secret was read from; copies of the object keep it. */
+/** The text from which a secret was parsed; copies of the object keep it. */
 const SOURCE = Symbol("source");
 
 interface Source {
   readonly text: Secret;
-  /** As parsed: what is the same still keeps its bytes. */
+  /** The parsed object: unchanged members keep their bytes. */
   readonly members: Readonly<Record<string, unknown>>;
 }
 
 /** The keys of a secret's JSON that are wrapped in {@link Secret} as soon as they are parsed. */
 const SECRET_KEYS = ["password", "pepper"];
 
-/** Editors and shells of Windows put it before the text; JSON has none (RFC 8259, section 8.1). */
+/**
+ * The byte order mark: Windows editors and shells put it before the text; JSON must not have one
+ * (RFC 8259, section 8.1).
+ */
 const BYTE_ORDER_MARK = /^\uFEFF/;
 
-/** What a JSON text is made of, but for white space. */
+/** The tokens of a JSON text, without white space. */
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
 
-/** A secret's JSON, `undefined` when it is no object. A byte order mark before it is read over. */
+/** Parse a secret's JSON. Undefined if it is not an object. A byte order mark is ignored. */
 export function parseSecretText(text: string): SecretObject | undefined {
   try {
     const value: unknown = JSON.parse(text.replace(BYTE_ORDER_MARK, ""));
@@ -36,9 +39,9 @@ export function parseSecretText(text: string): SecretObject | undefined {
 }
 
 /**
- * A secret's JSON, with what is secret in clear: for Secrets Manager alone. Of one that was parsed, all
- * that nobody changed keeps its bytes: numbers that JavaScript cannot hold, white space, escapes, keys
- * that stand twice. Members are changed or added, never taken away.
+ * A secret's JSON with secret values in clear text: only for Secrets Manager. If the secret was
+ * parsed, unchanged parts keep their bytes: numbers that JavaScript cannot represent, white space,
+ * escapes, duplicate keys. Members are changed or added, never removed.
  */
 export function renderSecret(value: SecretObject): string {
   const { [SOURCE]: source } = value as { readonly [SOURCE]?: Source };
@@ -71,12 +74,12 @@ function withMembers(text: string, changed: ReadonlyMap<string, string>): string
 
 interface Member {
   readonly key: string;
-  /** Of its value, in the text. */
+  /** The position of its value in the text. */
   readonly start: number;
   readonly end: number;
 }
 
-/** The members of a JSON object, in order; `text` is one, and those of objects within do not count. */
+/** The members of the JSON object `text`, in order, without the members of nested objects. */
 function membersOf(text: string): readonly Member[] {
   const members: Member[] = [];
   let depth = 0;

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 
-/** A value that prints as `[secret]` everywhere except where the code says `reveal()`. */
+/** A value that prints as `[secret]` everywhere. Only `reveal()` returns it. */
 export class Secret {
   readonly #value: string;
 
@@ -8,7 +8,7 @@ export class Secret {
     this.#value = value;
   }
 
-  /** The value itself: the only door, and easy to search for. */
+  /** The value itself. This is the only access, and easy to search for. */
   reveal(): string {
     return this.#value;
   }

@@ -18,14 +18,17 @@ export const plus = (at: Instant, by: Duration): Instant => (at + by) as Instant
 export const between = (from: Instant, to: Instant): Duration => Math.max(0, to - from) as Duration;
 export const later = (a: Instant, b: Instant): Instant => Math.max(a, b) as Instant;
 
-/** The first whole second at or after `at`: Scheduler knows no fractions. Unit: seconds since the epoch. */
+/**
+ * The first whole second at or after `at`, because Scheduler has no fractions. Unit: seconds since
+ * the epoch.
+ */
 export const epochSecondsCeil = (at: Instant): number => Math.ceil(at / 1_000);
 
 /** ISO 8601, UTC, milliseconds. */
 // biome-ignore lint/style/noRestrictedGlobals: formatting a given instant reads no clock
 export const iso = (at: Instant): string => new Date(at).toISOString();
 
-/** The only way the core reads or spends time. `Date.now` and timers appear in adapters alone. */
+/** The only way the core reads the clock or waits. Only adapters use `Date.now` and timers. */
 export interface Time {
   now(): Instant;
   /** Resolve after `length`. Never rejects. */

@@ -24,7 +24,7 @@ export function grantOf(deployment: Deployment, invokedFunctionArn: string): Gra
 /** The error for a grant that the database does not have, or no longer has. */
 export const refuseUndeclared = ({ consumer, role }: Grant): NotAllowedError =>
   new NotAllowedError(
-    `${consumer} may not be issued ${role}: the database has no such grant, it was withdrawn or the stack is not deployed to its end; add it to the configuration and deploy`,
+    `${consumer} may not be issued ${role}: the database has no such grant: it was withdrawn, or the last deployment did not finish; add it to the configuration and deploy`,
   );
 
 /**
@@ -53,5 +53,5 @@ export const refuseTtl = (
   maxTtlSeconds: number,
 ): InvalidRequestError =>
   new InvalidRequestError(
-    `ttlSeconds ${ttlSeconds} is more than ${maxTtlSeconds}, the maximum of role ${role}; ask for that at most, or leave it out`,
+    `ttlSeconds ${ttlSeconds} is more than ${maxTtlSeconds}, the maximum of role ${role}; ask for at most that, or leave it out`,
   );

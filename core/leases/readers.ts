@@ -148,12 +148,12 @@ export function decideLook(
 
 const LATE: ReaderFault = {
   kind: "late",
-  why: "what the writer committed has not arrived there yet; the sweep looks again",
+  why: "the reader has not replayed the writer's commit yet; the sweep checks again",
 };
 
 const NO_READER: ReaderFault = {
   kind: "unreachable",
-  why: "it replays no other server: it was promoted, or is none of this cluster; take it out of the database's readers",
+  why: "it is not a replica: it was promoted, or does not belong to this cluster; remove it from the database's readers",
 };
 
 function unreachable(error: unknown): ReaderFault {

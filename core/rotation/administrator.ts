@@ -6,23 +6,23 @@ import { AWSCURRENT, AWSPENDING } from "./check-request.ts";
 import type { DatabaseSecret } from "./database-secret.ts";
 import { type RotationDeps, sameHost } from "./versions.ts";
 
-/** The administrator who sets the password of the user whose turn it is not. */
+/** The administrator, who sets the password of the next user. */
 export interface Administrator {
-  /** Of its secret. */
+  /** The ARN of the administrator's secret. */
   readonly arn: string;
   readonly login: { readonly username: string; readonly password: Secret };
-  /** Absent in a secret that RDS manages. */
+  /** Undefined in a secret that RDS manages. */
   readonly dbname?: string;
 }
 
-/** What RDS tags the secrets with that it keeps for itself; values are ARNs. */
+/** The tags of secrets that RDS manages; their values are ARNs. */
 const PRIMARY_TAGS = ["aws:rds:primarydbinstancearn", "aws:rds:primarydbclusterarn"];
 
 /**
  * The administrator of a secret's server, from the secret that `masterarn` names.
  *
- * @throws ConfigError when that is another secret than the function was deployed with, holds no
- *   login, or is of another server.
+ * @throws ConfigError if that is not the secret that the function was deployed with, if it holds no
+ *   login, or if it belongs to another server.
  */
 export async function readAdministrator(
   deps: RotationDeps,
@@ -32,7 +32,7 @@ export async function readAdministrator(
   const { masterArn: arn } = deps;
   if (arn === undefined)
     throw new ConfigError(
-      `secret ${id} takes turns, and its function was deployed without an administrator's secret; deploy the stack again`,
+      `secret ${id} has two alternating users, and its function was deployed without an administrator's secret; deploy the stack again`,
     );
   if (masterarn !== undefined && !namesSecret(masterarn, arn))
     throw new ConfigError(
@@ -49,8 +49,8 @@ export async function readAdministrator(
 }
 
 /**
- * The administrator's next login, while it is being rotated: the server may know it already. One that
- * is not pending any more is current by now.
+ * The administrator's next login during its rotation: the server may accept it already. If no
+ * version is pending any more, the current one is new.
  */
 export async function readNextAdministrator(
   { secrets }: RotationDeps,
@@ -70,18 +70,18 @@ function loginIn({ username, password }: SecretObject): Administrator["login"] |
     : undefined;
 }
 
-/** @throws ConfigError when the administrator is one of another server. */
+/** @throws ConfigError if the administrator belongs to another server. */
 async function checkServer(deps: RotationDeps, arn: string, value: SecretObject): Promise<void> {
   const { server, rds } = deps;
   const host = value.host === undefined ? await hostByTags(deps, arn) : value.host;
   if (typeof host === "string" && (sameHost(host, server.host) || (await rds.belongs(host))))
     return;
   throw new ConfigError(
-    `the administrator's secret ${arn} is of the server ${String(host)}, and not of ${server.host}; name the secret of the right server as adminSecret, and deploy again`,
+    `the administrator's secret ${arn} belongs to the server ${String(host)}, not to ${server.host}; name the secret of the right server as adminSecret, and deploy again`,
   );
 }
 
-/** A secret that RDS manages holds a username and a password alone: its tags say whose it is. */
+/** A secret that RDS manages holds only a username and a password; its tags name the server. */
 async function hostByTags({ secrets, rds }: RotationDeps, arn: string): Promise<unknown> {
   const { tags } = await secrets.describe(arn);
   for (const [key, value] of tags)

@@ -10,8 +10,8 @@ export const [AWSPENDING, AWSCURRENT, AWSPREVIOUS] = [
 ] as const;
 
 /**
- * Refuse any secret but the one that the function was deployed for, before it is touched: who may
- * call the function, or let Secrets Manager call it, must not choose another.
+ * Refuse every secret except the one that the function was deployed for, before touching it: a
+ * caller of the function must not choose the secret.
  *
  * @throws NotAllowedError for another secret.
  */
@@ -23,11 +23,11 @@ export function refuseOtherSecrets(id: string, arn: string): void {
 }
 
 /**
- * What Secrets Manager's contract asks of every step before it does anything: `done` when the version
- * is `AWSCURRENT` already.
+ * The checks that Secrets Manager's contract requires before every step. `done` if the version is
+ * already `AWSCURRENT`.
  *
- * @throws ConfigError when the secret is not to be rotated; InvalidRequestError for a version that is
- *   not the pending one.
+ * @throws ConfigError if the secret must not be rotated; InvalidRequestError if the version is not
+ *   the pending one.
  */
 export function checkRequest(
   secret: SecretDescription,
@@ -36,7 +36,7 @@ export function checkRequest(
   const { arn, versions } = secret;
   if (secret.owningService !== undefined)
     throw new ConfigError(
-      `secret ${arn} is managed and rotated by ${secret.owningService}, which gives its password to nobody else to change; take the function off it`,
+      `secret ${arn} is managed and rotated by ${secret.owningService}; remove the rotation function from it`,
     );
   if (secret.rotationEnabled === false)
     throw new ConfigError(

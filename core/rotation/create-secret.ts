@@ -15,16 +15,16 @@ import {
   readPrevious,
 } from "./versions.ts";
 
-/** Secrets Manager's limit of a value. Bytes. */
+/** Secrets Manager's limit for a value. Unit: bytes. */
 const MAX_VALUE = 65_536;
 
 /** What RDS refuses in a master user's password (API reference, ModifyDBInstance). */
 const REFUSED_BY_RDS = ' /"@';
 
 /**
- * Give the pending version its value: the current one with a new password, and the other username
- * where two take turns. Everything that can be wrong with the secret is found here, before anything
- * is written. A value that is there already is kept: an earlier attempt may have set it.
+ * Write the pending version: the current value with a new password, and with the other username if
+ * two users alternate. Every problem of the secret is found here, before anything is written. An
+ * existing value is kept: an earlier attempt may have set its password.
  */
 export async function createSecret(deps: RotationDeps, request: RotationRequest): Promise<void> {
   const { secretId: id, token, rotationToken } = request;
@@ -45,8 +45,9 @@ export async function createSecret(deps: RotationDeps, request: RotationRequest)
 }
 
 /**
- * A user that changes its own password is past turning back when testSecret runs: what it cannot run
- * today, it is told today. That it is not let in is for setSecret to mend.
+ * Try the test queries with the current login. A user that changes its own password cannot go back
+ * after setSecret, so a failing query must be found now. If the login is refused, setSecret handles
+ * it.
  */
 async function tryQueries(deps: RotationDeps, current: DatabaseSecret): Promise<void> {
   const { strategy, testQueries } = deps.settings;
@@ -68,7 +69,7 @@ const policyOf = ({ settings }: RotationDeps): PasswordPolicy =>
       }
     : settings.password;
 
-/** @throws ConfigError when the login of the next turn is not the previous version's. */
+/** @throws ConfigError if the previous version does not hold the next login. */
 async function requireOwnLogin(deps: RotationDeps, id: string, username: string): Promise<void> {
   if ((await readPrevious(deps, id, username)) !== undefined) return;
   throw new ConfigError(

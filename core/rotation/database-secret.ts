@@ -3,7 +3,7 @@ import { shown } from "../leases/lease-id.ts";
 import { Secret } from "../secret.ts";
 import type { SecretObject } from "../secret-store.ts";
 
-/** A PostgreSQL login as AWS keeps it in a secret ("JSON structure of Secrets Manager secrets"). */
+/** A PostgreSQL login in an AWS database secret ("JSON structure of Secrets Manager secrets"). */
 export interface DatabaseSecret {
   readonly host: string;
   readonly port: number;
@@ -12,7 +12,7 @@ export interface DatabaseSecret {
   readonly password: Secret;
   /** ARN of the administrator's secret. */
   readonly masterarn?: string;
-  /** The whole object: what we do not know is carried over. */
+  /** The whole object: unknown keys are copied. */
   readonly whole: SecretObject;
 }
 
@@ -29,7 +29,7 @@ const isName = (value: unknown): value is string =>
 const isHost = (value: unknown): value is string =>
   typeof value === "string" && /^[A-Za-z0-9.:-]{1,253}$/.test(value);
 
-/** Secrets in the field hold the port as a number or as text. */
+/** Existing secrets hold the port as a number or as text. */
 const portOf = (value: unknown): number =>
   typeof value === "string" && /^\d{1,5}$/.test(value) ? Number(value) : (value as number);
 
@@ -37,9 +37,9 @@ const isPort = (port: unknown): port is number =>
   typeof port === "number" && Number.isInteger(port) && port > 0 && port < 65_536;
 
 /**
- * Read one version of a secret. Lacking a `port` or a `dbname`, it means 5432 and `postgres`.
+ * Parse one version of a secret. The default `port` is 5432, the default `dbname` is `postgres`.
  *
- * @throws ConfigError that names the secret's ARN and every key that is missing or wrong.
+ * @throws ConfigError with the secret's ARN and every missing or wrong key.
  */
 export function readDatabaseSecret(
   arn: string,

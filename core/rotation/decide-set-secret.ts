@@ -4,13 +4,13 @@ import type { RotationStrategy } from "./settings.ts";
 /** A version of the secret, by its staging label. */
 export type Label = "pending" | "current" | "previous";
 
-/** What the server said to each login so far. */
+/** The server's answer to each login so far. */
 export type Heard = Partial<Record<Label, "accepted" | Refusal>>;
 
-/** What setSecret does next. */
+/** The next action of setSecret. */
 export type NextAction =
   | { readonly kind: "log in"; readonly as: Label }
-  /** In the session that was let in last. */
+  /** In the session of the last accepted login. */
   | { readonly kind: "set own password" }
   | { readonly kind: "converge next user" }
   | { readonly kind: "ask RDS" }
@@ -18,22 +18,22 @@ export type NextAction =
   | { readonly kind: "give up" };
 
 interface Plan {
-  /** Whose login may set the password, in the order in which they are tried. */
+  /** The logins that may set the password, in the order of trying. */
   readonly through: readonly Label[];
   readonly act: NextAction["kind"] & ("set own password" | "converge next user" | "ask RDS");
 }
 
 const PLANS: Readonly<Record<RotationStrategy, Plan>> = {
   "single-user": { through: ["current", "previous"], act: "set own password" },
-  // the user of the next turn is not the current one: only its own last login can change it
+  // the next user is not the current one: only its own last login can change its password
   "issuer-login": { through: ["previous"], act: "set own password" },
   "alternating-users": { through: ["current"], act: "converge next user" },
   "master-user": { through: [], act: "ask RDS" },
 };
 
 /**
- * Given what the server said so far, what to do next. The pending login is tried first, always: it
- * tells whether an earlier attempt got through, and only then is anything changed.
+ * Decide the next action from the server's answers so far. The pending login is always tried first:
+ * it shows whether an earlier attempt succeeded, before anything is changed.
  */
 export function decideSetSecret(strategy: RotationStrategy, heard: Heard): NextAction {
   if (heard.pending === undefined) return { kind: "log in", as: "pending" };

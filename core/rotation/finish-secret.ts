@@ -5,8 +5,8 @@ import type { RotationRequest } from "./rotation-request.ts";
 import { needPending, onServer, type RotationDeps, readCurrent } from "./versions.ts";
 
 /**
- * Make the pending version the current one. It must log in: whatever happened before this step, no
- * application is ever given a password that the server does not know.
+ * Make the pending version the current one, if its login works: whatever happened before this step,
+ * no application must get a password that the server does not accept.
  */
 export async function finishSecret(
   deps: RotationDeps,
@@ -30,8 +30,8 @@ export async function finishSecret(
 }
 
 /**
- * Take `AWSPENDING` off a version that is current: left by a crash, or by Secrets Manager itself,
- * which takes it off in its own time.
+ * Remove `AWSPENDING` from a version that is current. A crash may have left it, or Secrets Manager,
+ * which removes it later.
  */
 export async function dropPendingLabel(
   deps: RotationDeps,

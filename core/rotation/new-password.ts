@@ -6,13 +6,13 @@ import type { PasswordPolicy } from "./settings.ts";
 const PRINTABLE = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i));
 const CLASSES = [/[a-z]/, /[A-Z]/, /[0-9]/, /[^a-zA-Z0-9]/];
 
-/** Fewer bits could be guessed from what the server keeps of it. */
+/** With fewer bits, the password could be guessed from the hash that the server keeps. */
 const LEAST_BITS = 128;
 
-/** Each gives a password with a chance of one in twelve or more, by any policy of 128 bits. */
+/** Each draw gives a password with a probability of at least 1/12, for any policy of 128 bits. */
 const DRAWS = 1_000;
 
-/** The characters of which a policy's passwords are made. */
+/** The characters of a policy's passwords. */
 export const alphabetOf = ({ excludeCharacters }: PasswordPolicy): readonly string[] =>
   PRINTABLE.filter((each) => !excludeCharacters.includes(each));
 
@@ -21,11 +21,10 @@ export const bitsOf = (policy: PasswordPolicy): number =>
   policy.length * Math.log2(Math.max(1, alphabetOf(policy).length));
 
 /**
- * A password by a policy, uniform among those that have a character of each kind that is left: lower
+ * A random password by a policy, uniform among those with a character of each remaining kind: lower
  * case, upper case, digits, others.
  *
- * @throws ConfigError for a policy with less than 128 bits; Error, and not a weak password, when
- *   the bytes are not random.
+ * @throws ConfigError for a policy with less than 128 bits; Error if the bytes are not random.
  */
 export function newPassword(policy: PasswordPolicy, random: RandomBytes): Secret {
   const alphabet = alphabetOf(policy);
@@ -36,7 +35,7 @@ export function newPassword(policy: PasswordPolicy, random: RandomBytes): Secret
   const kinds = CLASSES.filter((kind) => alphabet.some((each) => kind.test(each)));
   for (let draw = 0; draw < DRAWS; draw++) {
     const password = drawn(policy.length, alphabet, random);
-    // drawn again as a whole: mending one would make some passwords likelier
+    // draw again as a whole: repairing a password would make some passwords likelier
     if (password.length === policy.length && kinds.every((kind) => kind.test(password)))
       return new Secret(password);
   }
@@ -44,8 +43,9 @@ export function newPassword(policy: PasswordPolicy, random: RandomBytes): Secret
 }
 
 /**
- * Bytes past the last whole multiple of the alphabet are thrown away, or its head would be likelier;
- * now and then too few are left, and the text is short.
+ * Map random bytes to characters. Bytes beyond the last whole multiple of the alphabet are dropped,
+ * otherwise its first characters would be likelier. Sometimes too few bytes remain, and the text is
+ * short.
  */
 function drawn(length: number, alphabet: readonly string[], random: RandomBytes): string {
   const fair = 256 - (256 % alphabet.length);

@@ -8,11 +8,11 @@ import { setSecret } from "./set-secret.ts";
 import { testSecret } from "./test-secret.ts";
 import type { RotationDeps, StepFacts } from "./versions.ts";
 
-/** What a step came to; Secrets Manager reads none of it, people do. */
+/** The result of a step. Secrets Manager ignores it; people read it. */
 export interface RotationReport {
   readonly step: RotationStep;
   readonly secretId: string;
-  /** `current already`: the version was promoted before. */
+  /** `current already`: the version already had the label. */
   readonly outcome: "done" | "current already";
 }
 
@@ -36,7 +36,7 @@ const STEPS: Readonly<Record<RotationStep, Step<StepFacts>>> = {
   finishSecret: nothingToSay(finishSecret),
 };
 
-/** What each finished step is called in the audit trail. */
+/** The audit event of each finished step. */
 const EVENTS = {
   createSecret: "secret.created",
   setSecret: "secret.set",
@@ -45,11 +45,11 @@ const EVENTS = {
 } as const;
 
 /**
- * One step of a rotation, as Secrets Manager asks for it. In whatever order steps come, and wherever
- * one of them dies, only a login that works becomes `AWSCURRENT`, and the password that the server
- * knows is in a labelled version.
+ * One step of a rotation, requested by Secrets Manager. In any order of steps, and after a crash
+ * anywhere, only a working login becomes `AWSCURRENT`, and a labelled version holds the password
+ * that the server accepts.
  *
- * @throws MayflyError that names the secret, what is wrong, and the remedy.
+ * @throws MayflyError with the secret, the problem and the remedy.
  */
 export async function rotate(
   deps: RotationDeps,
@@ -60,7 +60,7 @@ export async function rotate(
   refuseOtherSecrets(secretId, deps.secretArn);
   try {
     const secret = await deps.secrets.describe(secretId);
-    // a name says less than an ARN: Secrets Manager tells whose it is
+    // a name does not identify a secret: get its ARN from Secrets Manager
     refuseOtherSecrets(secret.arn, deps.secretArn);
     if (checkRequest(secret, request) === "done") {
       if (step === "finishSecret") await dropPendingLabel(deps, request, secret);
@@ -83,7 +83,7 @@ export async function rotate(
   return { step, secretId, outcome: "done" };
 }
 
-/** Errors of adapters do not know which secret they are about. */
+/** Adds the secret to errors of adapters, which do not know it. */
 function about(id: string, step: RotationStep, error: unknown): unknown {
   if (!(error instanceof MayflyError) || error.message.includes(id)) return error;
   return withSubject(error, `secret ${id}, ${step}`);

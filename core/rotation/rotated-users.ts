@@ -1,13 +1,13 @@
 import type { ProvisionPlan } from "../provisioning/plan.ts";
 
-/** A user of a rotated secret as it is to be. */
+/** A user of a rotated secret, as wanted. */
 export interface WantedUser {
   readonly name: string;
   /** The secret's name in the configuration. */
   readonly secret: string;
   /** The NOLOGIN role whose privileges it has. */
   readonly group: string;
-  /** It acts as its group, so that what it makes is the other user's too. */
+  /** It acts as its group, so that the other user can use the objects it creates. */
   readonly actsAsGroup: boolean;
 }
 
@@ -17,8 +17,8 @@ const dynamicGroups = ({ roles }: Plan): readonly string[] =>
   Object.values(roles).map(({ groupRole }) => groupRole);
 
 /**
- * Every user of every rotated secret, whether it is made already or by the first rotation. Nobody acts
- * as the group of a dynamic role: its leases would own what was made so.
+ * Every user of every rotated secret, created now or by the first rotation. No user acts as the
+ * group of a dynamic role: the role's leases would own its objects.
  */
 export const wantedUsers = (plan: Plan): readonly WantedUser[] => {
   const dynamic = dynamicGroups(plan);
@@ -33,20 +33,25 @@ export const wantedUsers = (plan: Plan): readonly WantedUser[] => {
   );
 };
 
-/** The groups of rotated users that are not a dynamic role's: those are made with the stack. */
+/**
+ * The owner groups of rotated users, without the groups of dynamic roles, which the stack creates.
+ */
 export const ownerGroupsOf = (plan: Plan): readonly string[] => {
   const made = dynamicGroups(plan);
   const groups = new Set(wantedUsers(plan).map(({ group }) => group));
   return [...groups].filter((group) => !made.includes(group));
 };
 
-/** `COMMENT ON ROLE` of a user that Mayfly made, or was given: it sets its password, and drops it. */
+/**
+ * `COMMENT ON ROLE` of a user that Mayfly created or was given: Mayfly sets its password and drops
+ * it.
+ */
 export const rotatedUserComment = (tag: string, secret: string): string =>
   `${rotatedUsersOf(tag)}${secret}`;
 
-/** What the comments of one tag's users begin with. */
+/** The prefix of the comments of one tag's users. */
 export const rotatedUsersOf = (tag: string): string => `mayfly rotated user of ${tag}/`;
 
-/** The tag in such a comment; `undefined` for any other. */
+/** The tag in such a comment. Undefined for any other comment. */
 export const tagOfComment = (comment: string | null): string | undefined =>
   /^mayfly rotated user of ([a-z2-7]{4})\//.exec(comment ?? "")?.[1];

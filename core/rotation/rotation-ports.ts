@@ -4,75 +4,78 @@ import type { SecretObject, SecretVersion, VersionSelector } from "../secret-sto
 /** A secret without its values. */
 export interface SecretDescription {
   readonly arn: string;
-  /** Absent before rotation was ever configured. */
+  /** Undefined before rotation is configured for the first time. */
   readonly rotationEnabled?: boolean;
-  /** The AWS service that keeps the secret for itself, e.g. `rds`. */
+  /** The AWS service that manages the secret, e.g. `rds`. */
   readonly owningService?: string;
   readonly tags: ReadonlyMap<string, string>;
-  /** Version id to its staging labels. */
+  /** The staging labels, by version id. */
   readonly versions: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Secrets Manager as a rotation function uses it. */
+/** The Secrets Manager calls of a rotation function. */
 export interface RotationSecrets {
   describe(id: string): Promise<SecretDescription>;
-  /** `undefined` when there is no such version, or it has no value yet. */
+  /** Undefined if there is no such version, or it has no value yet. */
   getSecret(id: string, version: VersionSelector): Promise<SecretVersion | undefined>;
-  /** Give the pending version its value. The same value again changes nothing. */
+  /** Write the value of the pending version. Writing the same value again changes nothing. */
   putPending(id: string, value: SecretObject, tokens: PendingTokens): Promise<void>;
-  /** Move a label to a version, from the one that has it. */
+  /** Move a label from one version to another. */
   moveLabel(id: string, label: string, move: LabelMove): Promise<void>;
 }
 
 export interface PendingTokens {
-  /** Becomes the version's id. */
+  /** The id of the new version. */
   readonly token: string;
   readonly rotationToken?: Secret;
 }
 
-/** Without `to`, the label is taken away. */
+/** Without `to`, the label is removed. */
 export interface LabelMove {
   readonly from?: string;
   readonly to?: string;
 }
 
-/** As whom, to which database of a server. */
+/** Server, database, user and password of one login. */
 export interface ServerLogin {
   readonly host: string;
   readonly port: number;
   readonly dbname: string;
   readonly username: string;
   readonly password: Secret;
-  /** Applications use it too, with whatever its database does at a login. */
+  /**
+   * Whether applications use this login too, and need everything that its database does at a login.
+   */
   readonly ofApplication: boolean;
 }
 
-/** A login that the server refused, and the engine's code for why. */
+/** A refused login, with the engine's error code. */
 export interface Refusal {
   readonly refused: string;
 }
 
-/** PostgreSQL servers as a rotation function uses them. */
+/** The PostgreSQL servers of a rotation function. */
 export interface RotationServers {
   /**
    * Log in. The caller ends the session.
    *
-   * @returns a refusal when the server was reached and does not accept the login.
-   * @throws DatabaseUnavailableError when it was not reached, which says nothing of the password.
+   * @returns a refusal if the server answered and does not accept the login.
+   * @throws DatabaseUnavailableError if the server was not reached; then the password may be right
+   *   or wrong.
    */
   logIn(login: ServerLogin): Promise<RotationSession | Refusal>;
 }
 
-/** One of two users that take turns, as it is to be. */
+/** The next of two alternating users, as wanted. */
 export interface NextUser {
   readonly username: string;
   /** Its new password. */
   readonly password: Secret;
   readonly group: string;
   readonly actsAsGroup: boolean;
-  /** The user whose turn it is now: the other one gets what it has. */
+  /** The current user. The next user gets the same memberships and settings. */
   readonly like: string;
-  /** To which applications connect. */
+  /** The database to which applications connect. */
   readonly database: string;
   /** Readable by everyone in the cluster. */
   readonly comment: string;
@@ -82,24 +85,24 @@ export interface NextUser {
 export interface Comparison {
   readonly username: string;
   readonly other: string;
-  /** Of differences, and of foreign grants. */
+  /** Most differences, and most foreign grants, that are returned. */
   readonly limit: number;
-  /** Who owns the application's objects, where that is known. */
+  /** The owners of the application's objects, if they are known. */
   readonly owners?: readonly string[];
 }
 
-/** What one of two users may do that the other may not, in words. */
+/** The privileges that only one of the two users has, in words. */
 export interface UserDifferences {
   readonly differences: readonly string[];
-  /** By the word of somebody who has no say over the application's objects. */
+  /** Privileges that were granted by a role that does not own the application's objects. */
   readonly foreign: readonly string[];
 }
 
 /** An open session. */
 export interface RotationSession {
   /**
-   * Change the password of the user who logged in. With `clear`, take away what whoever had the former
-   * one may have left to it: settings of its own, and transactions without a session.
+   * Change the password of the session's user. With `clear`, also remove what a former holder of
+   * the password may have left: settings of the user, and prepared transactions.
    */
   setOwnPassword(
     username: string,
@@ -107,31 +110,35 @@ export interface RotationSession {
     options: { readonly clear: boolean },
   ): Promise<void>;
   /**
-   * Make the user of the next turn, or converge it: password, memberships, settings, expiry, limit.
+   * Create the next user, or correct its password, memberships, settings, expiry and connection
+   * limit.
    *
-   * @returns what was changed besides the password: names, no values.
+   * @returns the names of what was changed besides the password; no values.
    */
   convergeNextUser(user: NextUser): Promise<readonly string[]>;
   /** The role whose privileges the session has. */
   actsAs(): Promise<string>;
   compareUsers(comparison: Comparison): Promise<UserDifferences>;
-  /** Run each in a transaction that is rolled back. @throws ConfigError naming the first that fails. */
+  /**
+   * Run each query in a transaction that is rolled back. @throws ConfigError for the first that
+   * fails.
+   */
   tryQueries(queries: readonly string[]): Promise<void>;
   end(): Promise<void>;
 }
 
-/** RDS, for the master user and for who belongs to a server. */
+/** RDS: sets the master user's password, and knows the addresses of a server. */
 export interface RotationRds {
   /**
    * Set the master user's password, and return when RDS has applied it.
    *
-   * @throws ConfigError when the instance has another master user, or RDS keeps its password itself.
+   * @throws ConfigError if the instance has another master user, or RDS manages its password.
    */
   setMasterPassword(username: string, password: Secret): Promise<void>;
   /**
    * Whether a host is another address of the deployed server, of its cluster, or of a replica of it.
    *
-   * @throws DatabaseUnavailableError when RDS does not tell, which is no answer.
+   * @throws DatabaseUnavailableError if RDS does not answer.
    */
   belongs(host: string): Promise<boolean>;
   /** The address of an instance or a cluster. */

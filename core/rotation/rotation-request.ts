@@ -8,14 +8,14 @@ export const ROTATION_STEPS = ["createSecret", "setSecret", "testSecret", "finis
 
 export type RotationStep = (typeof ROTATION_STEPS)[number];
 
-/** What Secrets Manager calls a rotation function with. */
+/** The event with which Secrets Manager calls a rotation function. */
 export interface RotationRequest {
   readonly step: RotationStep;
-  /** ARN of the secret; its name from emulators. */
+  /** ARN of the secret; emulators send its name. */
   readonly secretId: string;
   /** Id of the version that is to become `AWSCURRENT`: 32 to 64 characters. */
   readonly token: string;
-  /** Proof of who asked for the rotation; goes back with the new version. */
+  /** Proof of who requested the rotation; sent with the new version. */
   readonly rotationToken?: Secret;
 }
 
@@ -26,10 +26,10 @@ const isText = (value: unknown, pattern: RegExp): value is string =>
   typeof value === "string" && pattern.test(value);
 
 /**
- * Read the event of a rotation (Secrets Manager user guide, "Lambda rotation functions"). What else
- * it holds is left alone: AWS has added to it before.
+ * Parse the event of a rotation (Secrets Manager user guide, "Lambda rotation functions"). Other
+ * fields are ignored: AWS has added fields before.
  *
- * @throws InvalidRequestError that names the field, its value and what it may be.
+ * @throws InvalidRequestError with the field, its value and the allowed values.
  */
 export function parseRotationRequest(event: unknown): RotationRequest {
   const { Step, SecretId, ClientRequestToken, RotationToken } = fieldsOf(event);

@@ -9,17 +9,17 @@ import {
 
 export { isRefused, type Refused } from "../aws/rotation-expression.ts";
 
-/** When a secret is rotated, as `RotationRules` of Secrets Manager says it. */
+/** When a secret is rotated: the `RotationRules` of Secrets Manager. */
 export interface RotationTimes {
   /** `ScheduleExpression`: `rate(30 days)`, or `cron(…)` in UTC. */
   readonly expression: string;
   /** The longest time between two rotations. */
   readonly periodSeconds: number;
-  /** `Duration`: within so many hours of the schedule's time, e.g. `2h`. */
+  /** `Duration`: the window after the schedule's time, in hours, e.g. `2h`. */
   readonly window?: string;
 }
 
-/** A schedule that can be kept, and the longest window that ends before its next one; in hours. */
+/** A valid schedule, and the longest window that ends before its next time; in hours. */
 export interface ParsedSchedule extends RotationTimes {
   readonly longestWindow: number;
 }
@@ -34,17 +34,17 @@ const FORMS = 'write a length such as "30d" or "12h", or "cron(0 4 1 * ? *)"';
 
 const refuse = (fault: string, remedy: string): Refused => ({ fault, remedy });
 
-/** A length as a rate: of days where they are whole. */
+/** A length as a rate, in days if it is a whole number of days. */
 function rateOf(hours: number): RotationExpression | Refused {
   if (Number.isInteger(hours / DAY)) return rotationRate(hours / DAY, "day");
   if (hours < SHORTEST_ROTATION || Number.isInteger(hours)) return rotationRate(hours, "hour");
   return refuse("is not a rate that Secrets Manager accepts", "write whole hours or whole days");
 }
 
-/** A rotation every so many hours, by the rules of Secrets Manager. */
+/** A rotation at an interval of hours, by the rules of Secrets Manager. */
 export const scheduleEvery = (hours: number): ParsedSchedule | Refused => scheduleOf(rateOf(hours));
 
-/** Read `30d`, `12h`, or an expression of Secrets Manager, by its rules. */
+/** Parse `30d`, `12h`, or an expression of Secrets Manager, by its rules. */
 export function parseSchedule(text: string): ParsedSchedule | Refused {
   const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   if (count !== undefined) return scheduleEvery(Number(count) * HOURS[unit as keyof typeof HOURS]);
@@ -65,13 +65,13 @@ export function parseWindow(text: string): number | Refused {
   return hours === undefined ? refuseWindow() : windowOf(Number(hours));
 }
 
-/** A window of so many hours, where there can be one: whole hours up to a day. */
+/** A window in hours: whole hours up to a day. */
 export const windowOf = (hours: number): number | Refused =>
   Number.isInteger(hours) && hours >= 1 && hours <= DAY ? hours : refuseWindow();
 
 const refuseWindow = (): Refused => refuse("is not a window", 'write whole hours, "1h" to "24h"');
 
-/** What is wrong with a window, in hours, for a schedule; `undefined` when nothing is. */
+/** What is wrong with a window, in hours, for a schedule. Undefined if nothing is wrong. */
 export const faultOfWindow = (hours: number, schedule: ParsedSchedule): Refused | undefined =>
   hours <= schedule.longestWindow
     ? undefined

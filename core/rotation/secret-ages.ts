@@ -3,27 +3,27 @@ import type { Telemetry } from "../leases/lease-ports.ts";
 import { auditedFacts } from "../reason.ts";
 import { between, type Duration, type Instant, seconds, type Time, toSeconds } from "../time.ts";
 
-/** So much of its period may pass before a secret is overdue: a rotation that failed is tried again. */
+/** A secret is overdue after this multiple of its period: a failed rotation is retried. */
 export const OVERDUE_AFTER_PERIODS = 1.5;
 
 export interface SecretAgesDeps {
-  /** As it was deployed. */
+  /** How often each secret is rotated, by name. */
   readonly rotatedSecrets: NonNullable<Deployment["rotatedSecrets"]>;
-  /** Name to ARN. */
+  /** The ARNs, by name. */
   readonly arns: Readonly<Record<string, string>>;
-  /** When a secret was rotated last, or else made. */
+  /** When a secret was last rotated; if never, when it was created. */
   readonly rotatedAt: (arn: string) => Promise<Instant>;
   readonly telemetry: Pick<Telemetry, "measure">;
   readonly time: Pick<Time, "now">;
-  /** Told of each secret that could not be asked for. */
+  /** Called for each secret whose age could not be read. */
   readonly warn: (message: string, facts: Readonly<Record<string, unknown>>) => void;
 }
 
 /**
  * Measure how old each rotated secret is, all at once.
  *
- * @returns the names of those that are overdue, sorted. One that could not be asked for is none of
- *   them, and is not measured. Never rejects.
+ * @returns the names of overdue secrets, sorted. A secret whose age could not be read is not among
+ *   them and is not measured. Never rejects.
  */
 export async function measureSecretAges(deps: SecretAgesDeps): Promise<readonly string[]> {
   const names = Object.entries(deps.rotatedSecrets).map(async ([name, { periodSeconds }]) => {

@@ -16,15 +16,14 @@ import {
   type StepFacts,
 } from "./versions.ts";
 
-/** RDS says that a password is applied a little before the server agrees. */
+/** RDS reports a password as applied a little before the server accepts it. */
 const ATTEMPTS_AFTER_RDS = 10;
 const BETWEEN_ATTEMPTS: Duration = seconds(2);
 
 /**
  * Make the server accept the pending version's login.
  *
- * Safe to repeat after a crash anywhere: whether the password is set already is asked of the server,
- * by logging in with it.
+ * Safe to repeat after a crash anywhere: a login shows whether the password is already set.
  */
 export async function setSecret(deps: RotationDeps, request: RotationRequest): Promise<StepFacts> {
   const { secretId: id } = request;
@@ -67,7 +66,10 @@ export async function setSecret(deps: RotationDeps, request: RotationRequest): P
   }
 }
 
-/** The administrator's errand: the current user was let in, so it is no stranger's. */
+/**
+ * Set up the next user as the administrator. The current login was accepted before, so the secret
+ * is not forged.
+ */
 async function convergeNextUser(
   deps: RotationDeps,
   id: string,
@@ -97,7 +99,7 @@ async function administratorSession(
 ): Promise<RotationSession> {
   const { servers, server } = deps;
   const administrator = await readAdministrator(deps, id, current);
-  // the database of its own secret: who writes this one must not choose where an administrator goes
+  // use the database of the administrator's secret: a writer of this secret must not choose it
   const dbname = administrator.dbname ?? current.dbname;
   const target = { ...server, dbname, ofApplication: false };
   const answer = await servers.logIn({ ...target, ...administrator.login });
@@ -117,28 +119,31 @@ async function askRds(deps: RotationDeps, id: string, pending: DatabaseSecret): 
     if (!("refused" in answer)) return answer.end();
     if (attempt === ATTEMPTS_AFTER_RDS)
       throw new ConfigError(
-        `secret ${id}: RDS has applied the new password, and ${deps.server.host} refuses it (code ${answer.refused}); is it the instance's own address?`,
+        `secret ${id}: RDS has applied the new password, and ${deps.server.host} refuses it (code ${answer.refused}); check that this is the instance's own address`,
       );
     await deps.time.wait(BETWEEN_ATTEMPTS);
   }
 }
 
-/** Nothing was changed: no login that we know is let in. */
+/** The error if the server accepts none of the known logins. Nothing was changed. */
 function lockedOut({ settings, server }: RotationDeps, id: string, heard: Heard): ConfigError {
   const labels: readonly Label[] = ["pending", "current", "previous"];
   const tried = labels.flatMap((label) => {
     const answer = heard[label];
     if (answer === undefined || answer === "accepted") return [];
     return answer.refused === "none"
-      ? [`AWS${label.toUpperCase()} (there is none of this user)`]
+      ? [`AWS${label.toUpperCase()} (no version of this user)`]
       : [`AWS${label.toUpperCase()} (code ${answer.refused})`];
   });
   return new ConfigError(
-    `secret ${id}: ${server.host} lets nobody in with ${tried.join(" or ")}, and nothing was changed; ${REMEDY[settings.strategy]}`,
+    `secret ${id}: ${server.host} accepts no login of ${tried.join(" or ")}, and nothing was changed; ${REMEDY[settings.strategy]}`,
   );
 }
 
-/** By it the provisioner of the tag knows its own; a user of no provisioner's has another. */
+/**
+ * The role comment, by which the provisioner of the tag recognises its users. Without a tag, no
+ * provisioner owns the user.
+ */
 const commentOf = ({ tag, secret }: RotationSettings): string =>
   tag === undefined ? `mayfly: rotated by "${secret}"` : rotatedUserComment(tag, secret);
 

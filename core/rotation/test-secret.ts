@@ -13,16 +13,17 @@ import {
   sameHost,
 } from "./versions.ts";
 
-/** Named in an error; more would say no more. */
+/** Most differences that an error names. */
 const SHOWN_AT_MOST = 5;
 
-/** A replica replays the new password a moment later. */
+/** A replica gets the new password a moment later. */
 const ATTEMPTS_ON_REPLICA = 5;
 const BETWEEN_ATTEMPTS: Duration = seconds(2);
 
 /**
- * Prove that applications can work with the pending login: it is let in where the secret says, it acts
- * as it must, may do exactly what the current user may, and can run the configured queries.
+ * Prove that applications can work with the pending login: the server in the secret accepts it, it
+ * acts as the right role, it has exactly the current user's privileges, and it can run the
+ * configured queries.
  */
 export async function testSecret(deps: RotationDeps, request: RotationRequest): Promise<StepFacts> {
   const { secretId: id } = request;
@@ -42,13 +43,13 @@ export async function testSecret(deps: RotationDeps, request: RotationRequest): 
       if (foreign.length > 0) facts.foreignGrants = foreign;
       if (differences.length > 0)
         throw new ConfigError(
-          `secret ${id}: the two users are not alike: ${differences.join("; ")}; give privileges to ${group ?? "the roles that both are members of"}, never to one of them`,
+          `secret ${id}: the two users differ: ${differences.join("; ")}; give privileges to ${group ?? "the roles that both are members of"}, never to one user`,
         );
     }
     const actsAs = await session.actsAs();
     if (actsAsGroup === true && actsAs !== group)
       throw new ConfigError(
-        `secret ${id}: ${pending.username} acts as ${actsAs} and not as ${group}, and what it makes would be its own; have a DBA run: ALTER ROLE "${pending.username.replaceAll('"', '""')}" SET role = '${(group ?? "").replaceAll("'", "''")}';`,
+        `secret ${id}: ${pending.username} acts as ${actsAs} and not as ${group}, and would own what it creates; have a DBA run: ALTER ROLE "${pending.username.replaceAll('"', '""')}" SET role = '${(group ?? "").replaceAll("'", "''")}';`,
       );
     await session.tryQueries(testQueries);
     return facts;
@@ -57,7 +58,10 @@ export async function testSecret(deps: RotationDeps, request: RotationRequest): 
   }
 }
 
-/** A dynamic role's group is none of them: its leases may act as it. */
+/**
+ * The owners of the application's objects. Not the group of a dynamic role: its leases can act as
+ * the group.
+ */
 const ownersOf = ({ owner, group, actsAsGroup }: RotationSettings): Pick<Comparison, "owners"> =>
   owner === undefined
     ? {}

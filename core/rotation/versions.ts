@@ -13,14 +13,17 @@ import type {
 import type { RotationRequest } from "./rotation-request.ts";
 import type { RotationSettings, RotationStrategy } from "./settings.ts";
 
-/** What the steps of a rotation need from outside. */
+/** The dependencies of the rotation steps. */
 export interface RotationDeps {
   readonly settings: RotationSettings;
-  /** ARN of the one secret that is rotated. */
+  /** ARN of the secret that is rotated. */
   readonly secretArn: string;
-  /** ARN of the administrator's secret; `alternating-users` alone needs it. */
+  /** ARN of the administrator's secret. Only `alternating-users` needs it. */
   readonly masterArn?: string;
-  /** Where the server is. A secret that names another is refused: who writes it must not choose. */
+  /**
+   * The address of the server. A secret with another address is refused: its writer must not choose
+   * the server.
+   */
   readonly server: { readonly host: string; readonly port: number };
   readonly secrets: RotationSecrets;
   readonly servers: RotationServers;
@@ -30,19 +33,19 @@ export interface RotationDeps {
   readonly time: Time;
 }
 
-/** What a step has done or seen that people want to know; it goes into the audit trail. */
+/** Facts about a step for the audit trail. */
 export interface StepFacts {
-  /** What of the two users was changed besides the password: names, no values. */
+  /** The names of what was changed besides the password; no values. */
   readonly changed?: readonly string[];
-  /** What one user may do and the other not, by the word of who has no say over the application. */
+  /** Privileges of only one user, granted by a role that does not own the application's objects. */
   readonly foreignGrants?: readonly string[];
 }
 
-/** Who is in the next version when this user is in the current one. */
+/** The username in the next version, given the one in the current version. */
 export const nextUsername = ({ usernames }: RotationSettings, username: string): string =>
   usernames.find((each) => each !== username) ?? username;
 
-/** The version that is in use, checked. @throws ConfigError when it cannot be rotated. */
+/** Read and check the current version. @throws ConfigError if it cannot be rotated. */
 export async function readCurrent(deps: RotationDeps, id: string): Promise<DatabaseSecret> {
   const version = await deps.secrets.getSecret(id, { stage: AWSCURRENT });
   if (version === undefined)
@@ -59,7 +62,7 @@ export async function readCurrent(deps: RotationDeps, id: string): Promise<Datab
   return current;
 }
 
-/** @throws ConfigError for a secret that names another server than the function was deployed for. */
+/** @throws ConfigError if the secret names another server than the function was deployed for. */
 async function checkAddress(deps: RotationDeps, id: string, secret: DatabaseSecret): Promise<void> {
   const { server, rds } = deps;
   if (sameHost(secret.host, server.host)) {
@@ -74,16 +77,16 @@ async function checkAddress(deps: RotationDeps, id: string, secret: DatabaseSecr
   );
 }
 
-/** DNS knows no case, and a name may end in a dot. */
+/** Compare host names: DNS ignores case, and a name may end in a dot. */
 export const sameHost = (a: string, b: string): boolean => plain(a) === plain(b);
 
 const plain = (host: string): string => host.toLowerCase().replace(/\.$/, "");
 
 /**
- * The version that is to come, checked against the current one before anybody logs in with it: whoever
- * may write the pending version must not make us prove its password to a server of theirs.
+ * Read the pending version, and check it against the current one before any login: a writer of the
+ * pending version must not make Mayfly send its password to another server.
  *
- * @returns `undefined` while it has no value.
+ * @returns undefined while it has no value.
  */
 export async function readPending(
   deps: RotationDeps,
@@ -93,14 +96,14 @@ export async function readPending(
   const version = await deps.secrets.getSecret(id, { versionId: token, stage: AWSPENDING });
   if (version === undefined) return undefined;
   const pending = readDatabaseSecret(id, AWSPENDING, version.value);
-  // RotateImmediatelyOnUpdate: false has Secrets Manager test a copy of what is there
+  // with RotateImmediatelyOnUpdate: false, Secrets Manager tests a copy of the current value
   const isCopy = pending.password.reveal() === current.password.reveal();
   const expected = isCopy ? current.username : nextUsername(deps.settings, current.username);
   checkSame(id, AWSPENDING, pending, { ...current, username: expected });
   return pending;
 }
 
-/** As {@link readPending}. @throws InvalidRequestError while it has no value. */
+/** Like {@link readPending}. @throws InvalidRequestError while it has no value. */
 export async function needPending(
   deps: RotationDeps,
   request: RotationRequest,
@@ -114,8 +117,8 @@ export async function needPending(
 }
 
 /**
- * The version before the current one, if it is a login of `username`. Where it says that the server is
- * does not matter: it is tried on the deployed one, which may have moved since.
+ * The previous version, if it is a login of `username`. Its server address is ignored: the login is
+ * tried on the deployed server, which may have moved since.
  */
 export async function readPrevious(
   deps: RotationDeps,
@@ -128,7 +131,7 @@ export async function readPrevious(
     const previous = readDatabaseSecret(id, AWSPREVIOUS, version.value);
     return previous.username === username ? previous : undefined;
   } catch (error) {
-    // it may be of a time when the secret held something else: then it is no help, and no harm
+    // it may come from a time when the secret held something else: then ignore it
     if (error instanceof ConfigError || error instanceof AwsRefusedError) return undefined;
     throw error;
   }
@@ -146,13 +149,16 @@ function checkSame(
   const [key] = changed;
   if (key === undefined) return;
   throw new ConfigError(
-    `secret ${id} (${label}) holds the ${key} "${version[key]}" where "${wanted[key]}" must be, and was not tried; a rotation changes the password alone, or takes the other of two users: remove the label ${label} from that version: aws secretsmanager update-secret-version-stage`,
+    `secret ${id} (${label}) holds the ${key} "${version[key]}" where "${wanted[key]}" must be, and was not tried; a rotation changes only the password, or switches to the other of two users: remove the label ${label} from that version: aws secretsmanager update-secret-version-stage`,
   );
 }
 
 const OF_APPLICATIONS: readonly RotationStrategy[] = ["single-user", "alternating-users"];
 
-/** A secret's login on the deployed server: roles are the same on its replicas, and made there alone. */
+/**
+ * A secret's login on the deployed server. Replicas have the same roles, but roles are changed only
+ * there.
+ */
 export const onServer = (
   { server, settings: { strategy, secret } }: Pick<RotationDeps, "server" | "settings">,
   { dbname, username, password }: DatabaseSecret,

@@ -1,6 +1,6 @@
 /**
- * AWS answers in milliseconds or not at all. Without these bounds the SDK waits for ever where there
- * is no route, and a lease would be made, or kept, while its function runs out of time.
+ * AWS answers in milliseconds or not at all. Without these bounds the SDK waits forever if there is
+ * no route, and the function would time out after creating a lease, or before revoking one.
  */
 export const AWS_BOUNDS = {
   maxAttempts: 2,

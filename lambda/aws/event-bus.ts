@@ -3,13 +3,13 @@ import { BUS_SOURCE, type BusEvent, batchesOf } from "../../core/bus-event.ts";
 import { UnavailableError } from "../../core/errors.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 
-/** Entries that were not taken are sent once more each time, and no others. */
+/** Each attempt sends only the entries that were not accepted before. */
 const ATTEMPTS = 3;
 
 /**
- * Send events to a bus, at least once each, in their order but for those that are repeated.
+ * Send events to a bus, each at least once, in order except for repeated ones.
  *
- * @throws UnavailableError when some were not taken: send all of them again.
+ * @throws UnavailableError if some were not accepted: send all of them again.
  */
 export async function sendEvents(
   client: Pick<EventBridgeClient, "send">,
@@ -22,7 +22,7 @@ export async function sendEvents(
       if (attempt > ATTEMPTS)
         throw new UnavailableError(
           "EventBridge",
-          `${left.length} audit events were not taken by ${busArn}; wait and retry`,
+          `${left.length} audit events were not accepted by ${busArn}; wait and retry`,
         );
       left = await refusedOf(client, busArn, left);
     }

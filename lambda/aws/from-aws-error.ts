@@ -1,10 +1,10 @@
 import { AwsRefusedError, MayflyError, type Service, UnavailableError } from "../../core/errors.ts";
 
-/** Faults that a later attempt meets again: somebody must change a policy or a resource. */
+/** Errors that a retry does not fix: somebody must change a policy or a resource. */
 const LASTING =
   /^(AccessDenied|DB(?:Cluster|Instance)NotFound|Decryption|Encryption|InvalidParameter|InvalidRequest|Validation|LimitExceeded|UnrecognizedClient|MalformedPolicy|ResourceExists|ResourceNotFound|ServiceQuotaExceeded|KMS(?!Internal))/;
 
-/** The services that are called, by the prefix of their IAM actions. */
+/** The AWS services that Mayfly calls, by the prefix of their IAM actions. */
 const SERVICE_OF = {
   events: "EventBridge",
   lambda: "Lambda",
@@ -17,11 +17,11 @@ const SERVICE_OF = {
 export type AwsAction = `${keyof typeof SERVICE_OF}:${string}`;
 
 /**
- * Turn an AWS SDK error into ours: AwsRefusedError when a policy or resource must change,
- * UnavailableError (wait and retry) for throttling, server and network errors. Of the error itself
- * only its name is kept: messages may quote what was sent.
+ * Convert an AWS SDK error: AwsRefusedError if a policy or resource must change, UnavailableError
+ * (wait and retry) for throttling, server and network errors. Only the error's name is kept,
+ * because its message may quote the request.
  *
- * @param what what could not be done, e.g. `schedule x could not be made`.
+ * @param what what failed, e.g. `schedule x could not be created`.
  */
 export function fromAwsError(what: string, action: AwsAction, error: unknown): MayflyError {
   if (error instanceof MayflyError) return error;
@@ -38,7 +38,7 @@ export function fromAwsError(what: string, action: AwsAction, error: unknown): M
   );
 }
 
-/** Call AWS. @throws what {@link fromAwsError} makes of its error. */
+/** Call AWS. @throws the error converted by {@link fromAwsError}. */
 export async function callAws<T>(
   what: string,
   action: AwsAction,

@@ -3,7 +3,7 @@ import type { Pepper, Peppers } from "../../core/leases/lease-ports.ts";
 import { Secret } from "../../core/secret.ts";
 import type { SecretStore } from "../../core/secret-store.ts";
 
-/** The pepper's versions in one secret, each read once per function instance. */
+/** The versions of the pepper in one secret. Each is read once per function instance. */
 export function peppersIn(secrets: Pick<SecretStore, "getSecret">, secretArn: string): Peppers {
   const known = new Map<string, Pepper>();
   let newest: Pepper | undefined;

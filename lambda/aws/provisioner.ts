@@ -4,7 +4,7 @@ import type { Provisioner } from "../../core/leases/lease-ports.ts";
 import type { ConvergeReport } from "../../core/provisioning/report.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 
-/** How to reach the provisioner function. */
+/** The provisioner function, and how long to wait for it. */
 export interface ProvisionerTarget {
   readonly functionArn: string;
   readonly region: string;
@@ -12,10 +12,13 @@ export interface ProvisionerTarget {
   readonly patience: number;
 }
 
-/** Without a route to an API, a connection is never made; an answer that is late has one. */
+/**
+ * A connection that is never established means that there is no route; a late answer has a
+ * connection.
+ */
 const NO_ROUTE = /^(?:TimeoutError|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ECONNREFUSED)$/;
 
-/** What the provisioner refused with, in its own words: nobody else has the SQL. */
+/** The provisioner's own error, with its message, which contains the SQL for a DBA. */
 class Relayed extends MayflyError {
   override readonly name: string;
   override readonly retryable: boolean;
@@ -30,8 +33,8 @@ class Relayed extends MayflyError {
 /**
  * The provisioner function as a {@link Provisioner}.
  *
- * @throws UnavailableError when it is busy, or has not answered in time; ConfigError when
- *   there is no way to it; and what it throws itself, under its own name.
+ * @throws UnavailableError if it is busy or does not answer in time; ConfigError if there is no
+ *   route to it; and the provisioner's own errors, with their names.
  */
 export const provisionerFunction = (
   client: Pick<LambdaClient, "send">,
@@ -60,16 +63,16 @@ function fromFailedCall(error: unknown, region: string): MayflyError {
   if (name === "TooManyRequestsException")
     return new UnavailableError(
       "Provisioner",
-      "the provisioner is busy: a deployment runs it, or another converge; try again when that is over",
+      "the provisioner is busy with a deployment or another converge; try again when it has finished",
     );
   if (name === "AbortError")
     return new UnavailableError(
       "Provisioner",
-      "the provisioner has not answered yet and goes on; its log has what it does, and a later converge what is left",
+      "the provisioner has not answered yet and still runs; see its log, and run converge again later for what is left",
     );
   if ([name, code].some((each) => NO_ROUTE.test(String(each))))
     return new ConfigError(
-      `the Lambda API could not be reached, and with it the provisioner; give the functions' subnets an interface endpoint for com.amazonaws.${region}.lambda, or a NAT`,
+      `the Lambda API could not be reached, so the provisioner was not called; give the functions' subnets an interface endpoint for com.amazonaws.${region}.lambda, or a NAT`,
     );
   return fromAwsError("the provisioner could not be called", "lambda:InvokeFunction", error);
 }

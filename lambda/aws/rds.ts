@@ -9,22 +9,22 @@ import type { ReaderAddress } from "../../core/leases/lease-ports.ts";
 import { type Instant, plus, seconds, type Time } from "../../core/time.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 
-/** Whose readers are asked of RDS: a DB cluster's, or an instance's read replicas. */
+/** The source of the readers that RDS lists: a DB cluster, or an instance with read replicas. */
 export type ReaderSource = { readonly cluster: string } | { readonly instance: string };
 
 export interface RdsReadersDeps {
   readonly client: Pick<RDSClient, "send">;
   readonly source: ReaderSource;
-  /** Host names that the configuration gives besides: they stand for replicas that RDS cannot show. */
+  /** Additional host names from the configuration, for replicas that RDS cannot list. */
   readonly fixedHosts: readonly string[];
   readonly time: Pick<Time, "now">;
 }
 
 type Finding = Omit<RdsReadersDeps, "time">;
 
-/** New readers take minutes to come up; a failover is a matter of seconds. */
+/** How long a list is reused: new readers need minutes to start, a failover takes seconds. */
 const REMEMBERED = seconds(10);
-/** A replica of a replica of a replica: RDS for PostgreSQL makes no longer chains. */
+/** The longest chain of replicas in RDS for PostgreSQL. */
 const LEVELS = 3;
 const AVAILABLE = "available";
 
@@ -55,7 +55,7 @@ async function listed(deps: RdsReadersDeps): Promise<readonly ReaderAddress[]> {
   }
 }
 
-/** What a person calls a source. */
+/** The name of a source in messages. */
 export const nameOf = (source: ReaderSource): string =>
   "cluster" in source ? `cluster ${source.cluster}` : `instance ${source.instance}`;
 
@@ -65,7 +65,7 @@ export const findReaders = (deps: Finding): Promise<readonly ReaderAddress[]> =>
     ? ofCluster(deps, deps.source.cluster)
     : ofInstance(deps, deps.source.instance);
 
-/** Every member but the writer, and what replicates from the cluster. */
+/** Every member except the writer, and the cluster's replicas. */
 async function ofCluster(deps: Finding, id: string): Promise<readonly ReaderAddress[]> {
   const { DBClusters = [] } = await deps.client.send(
     new DescribeDBClustersCommand({ DBClusterIdentifier: id }),
@@ -83,7 +83,10 @@ async function ofInstance(deps: Finding, id: string): Promise<readonly ReaderAdd
   return withReplicas(deps, DBInstances.flatMap(replicasOf), LEVELS);
 }
 
-/** Instances by name, and what replicates from them; a name that RDS does not show here is a problem. */
+/**
+ * Instances by name, and their replicas. A name that RDS does not list becomes a reader with an
+ * error.
+ */
 async function withReplicas(
   deps: Finding,
   names: readonly string[],
@@ -116,7 +119,7 @@ async function describe(
   return DBInstances;
 }
 
-/** Names, or ARNs where a replica is in another Region. */
+/** Names, or ARNs for replicas in another Region. */
 const replicasOf = (instance: DBInstance): readonly string[] => [
   ...(instance.ReadReplicaDBInstanceIdentifiers ?? []),
   ...(instance.ReadReplicaDBClusterIdentifiers ?? []),
@@ -128,7 +131,10 @@ const nameIn = (nameOrArn: string): string => nameOrArn.split(":").at(-1) ?? nam
 const isGiven = ({ fixedHosts }: Finding, nameOrArn: string): boolean =>
   fixedHosts.some((host) => host.startsWith(`${nameIn(nameOrArn)}.`));
 
-/** Without an endpoint nobody can log in yet; what it replays later may be older than a latch. */
+/**
+ * An instance without an endpoint accepts no logins yet, but it may later replay a state from
+ * before a latch.
+ */
 function readerOf(instance: DBInstance): ReaderAddress {
   const { DBInstanceIdentifier: name = "", DBInstanceStatus: status, Endpoint } = instance;
   const { Address: host, Port: port } = Endpoint ?? {};
@@ -146,6 +152,6 @@ function readerOf(instance: DBInstance): ReaderAddress {
 const notShown = (nameOrArn: string): ReaderAddress => ({
   server: nameIn(nameOrArn),
   error: new ConfigError(
-    `reader ${nameOrArn} is not shown by RDS as an instance of this Region; name its endpoint in the database's readers`,
+    `reader ${nameOrArn} is not an instance that RDS lists in this Region; name its endpoint in the database's readers`,
   ),
 });

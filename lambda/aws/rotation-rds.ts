@@ -15,9 +15,9 @@ import { findReaders, nameOf, type ReaderSource } from "./rds.ts";
 
 export interface RotationRdsDeps {
   readonly client: Pick<RDSClient, "send">;
-  /** What RDS calls the server; without it RDS is asked nothing. */
+  /** The server's RDS identifier. Without it, RDS is not called. */
   readonly source: ReaderSource | undefined;
-  /** Other addresses that the configuration names. */
+  /** Other addresses of the server in the configuration. */
   readonly fixedHosts: readonly string[];
   /** How long to wait for RDS to apply a password. */
   readonly patience: Duration;
@@ -28,9 +28,9 @@ export interface RotationRdsDeps {
 interface Master {
   readonly username: string | undefined;
   readonly status: string | undefined;
-  /** RDS keeps the password itself, in a secret of its own. */
+  /** RDS manages the password, in its own secret. */
   readonly managed: boolean;
-  /** A new password is accepted, and not applied yet. */
+  /** RDS has accepted a new password, but not applied it yet. */
   readonly pending: boolean;
 }
 
@@ -59,7 +59,7 @@ async function setMasterPassword(
   const before = await describeMaster(deps, source);
   if (before.managed)
     throw new ConfigError(
-      `RDS manages the master user's password of ${name} itself; take this rotation away, or end that: aws rds modify-db-${"cluster" in source ? "cluster" : "instance"} --no-manage-master-user-password`,
+      `RDS manages the master user's password of ${name} itself; remove this rotation, or end the management: aws rds modify-db-${"cluster" in source ? "cluster" : "instance"} --no-manage-master-user-password`,
     );
   if (before.username !== username)
     throw new ConfigError(
@@ -123,7 +123,7 @@ const modify = ({ client }: RotationRdsDeps, source: ReaderSource, password: Sec
     },
   );
 
-/** The server's own addresses by RDS, and those of its readers. */
+/** The server's own addresses and those of its readers, from RDS. */
 async function belongs(deps: RotationRdsDeps, host: string): Promise<boolean> {
   const { source, fixedHosts } = deps;
   const isIt = (each: string | undefined): boolean => each !== undefined && sameHost(each, host);
@@ -134,14 +134,14 @@ async function belongs(deps: RotationRdsDeps, host: string): Promise<boolean> {
     "rds:DescribeDBInstances",
     async () => {
       if ((await endpointsOf(deps, source)).some(isIt)) return true;
-      // none is left out for having a configured address as well
+      // do not skip readers that also have a configured address
       const readers = await findReaders({ client: deps.client, source, fixedHosts: [] });
       return readers.some((each) => "host" in each && isIt(each.host));
     },
   );
 }
 
-/** Of a cluster every member's too: whichever the writer is, after a failover it is another. */
+/** For a cluster, the address of every member too: after a failover another one is the writer. */
 async function endpointsOf(
   { client }: RotationRdsDeps,
   source: ReaderSource,

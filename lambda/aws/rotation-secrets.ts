@@ -14,9 +14,9 @@ import { parseSecret } from "./secrets.ts";
 /**
  * Secrets Manager as {@link RotationSecrets}.
  *
- * @throws AwsRefusedError when access is refused, ConfigError when a value is no JSON object,
- *   UnavailableError (wait and retry) for throttling, server and network errors. No message holds
- *   any part of a value.
+ * @throws AwsRefusedError if access is refused, ConfigError if a value is not a JSON object,
+ *   UnavailableError (wait and retry) for throttling, server and network errors. No message
+ *   contains any part of a value.
  */
 export function rotationSecrets(client: Pick<SecretsManagerClient, "send">): RotationSecrets {
   return {

@@ -11,7 +11,7 @@ import type { ScheduleInput, Scheduler } from "../../core/leases/lease-ports.ts"
 import { parseScheduleInput } from "../../core/leases/revocation/schedules.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 
-/** Where one-time schedules go, and which queue they fill. */
+/** The group of the one-time schedules, and the queue that they fill. */
 export interface ScheduleTarget {
   readonly group: string;
   readonly queueArn: string;
@@ -19,7 +19,7 @@ export interface ScheduleTarget {
   readonly deadLetterArn: string;
 }
 
-/** A revocation that could not be delivered for this long is the sweep's. */
+/** If a revocation cannot be delivered for this long, it is left to the sweep. */
 const RETRY_POLICY = { MaximumRetryAttempts: 10, MaximumEventAgeInSeconds: 3_600 };
 const MAX_RESULTS = 100;
 
@@ -36,7 +36,11 @@ export function eventBridgeScheduler(
         return "made";
       } catch (error) {
         if (error instanceof ConflictException) return "exists";
-        throw fromAwsError(`schedule ${name} could not be made`, "scheduler:CreateSchedule", error);
+        throw fromAwsError(
+          `schedule ${name} could not be created`,
+          "scheduler:CreateSchedule",
+          error,
+        );
       }
     },
     names: async () => {
@@ -104,6 +108,6 @@ const createCommand = (
     },
   });
 
-/** `at(yyyy-mm-ddThh:mm:ss)`: Scheduler takes neither fractions nor a zone here. */
+/** `at(yyyy-mm-ddThh:mm:ss)`: Scheduler accepts no fractions and no time zone here. */
 const atExpression = (epochSeconds: number): string =>
   `at(${new Date(epochSeconds * 1_000).toISOString().slice(0, 19)})`;

@@ -3,9 +3,9 @@ import type { Instant } from "../../core/time.ts";
 import { fromAwsError } from "./from-aws-error.ts";
 
 /**
- * When a secret was rotated last, or made if it never was.
+ * When a secret was last rotated; if never, when it was created.
  *
- * @throws AwsRefusedError or UnavailableError, as {@link fromAwsError} tells them apart.
+ * @throws AwsRefusedError or UnavailableError, see {@link fromAwsError}.
  */
 export const rotatedAt =
   (client: Pick<SecretsManagerClient, "send">) =>

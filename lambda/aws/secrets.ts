@@ -12,9 +12,9 @@ import { fromAwsError } from "./from-aws-error.ts";
 /**
  * Secrets Manager as a {@link SecretStore}.
  *
- * @throws AwsRefusedError when access is refused, ConfigError when the value is no JSON object,
- *   UnavailableError (wait and retry) for throttling, server and network errors. No message holds
- *   any part of a value.
+ * @throws AwsRefusedError if access is refused, ConfigError if the value is not a JSON object,
+ *   UnavailableError (wait and retry) for throttling, server and network errors. No message
+ *   contains any part of a value.
  */
 export function secretsManager(client: Pick<SecretsManagerClient, "send">): SecretStore {
   return {
@@ -53,7 +53,10 @@ export function secretsManager(client: Pick<SecretsManagerClient, "send">): Secr
   };
 }
 
-/** A secret's JSON. @throws ConfigError, without any part of it, when it is no object. */
+/**
+ * Parse a secret's JSON. @throws ConfigError, without any part of the secret, if it is not an
+ * object.
+ */
 export function parseSecret(arn: string, text: string | undefined): SecretObject {
   const value = parseSecretText(text ?? "");
   if (value === undefined)

@@ -25,15 +25,15 @@ import { serverAddress } from "./server-address.ts";
 import { systemTime as time } from "./system-time.ts";
 import type { LambdaTelemetry } from "./telemetry.ts";
 
-/** The provisioner, made from a function's environment. */
+/** The provisioner of a function. */
 export interface ComposedProvisioner {
-  /** Do what CloudFormation's event says. */
+  /** Handle CloudFormation's event. */
   provision(event: CustomResourceEvent): Promise<void>;
-  /** Do what an operator asks, by the plan that was deployed. */
+  /** Handle an operator's request, with the deployed plan. */
   converge(event: unknown): Promise<ConvergeReport>;
 }
 
-/** @throws ConfigError when the environment lacks something. */
+/** @throws ConfigError if an environment variable is missing. */
 export function composeProvisioner(
   env: Environment,
   { logger, telemetry }: { readonly logger: Logger; readonly telemetry: LambdaTelemetry },

@@ -13,7 +13,7 @@ import {
 import type { Environment } from "./environment.ts";
 
 export interface ComposeReadersDeps {
-  /** The issuer login; where it is used on the writer is left aside. */
+  /** The issuer login; its address, the writer's, is ignored. */
   readonly login: LoginSource;
   readonly ssl: (host: string) => Login["ssl"];
   readonly open: Open;
@@ -59,7 +59,10 @@ export const fixedIn = (list = ""): readonly Fixed[] =>
       return { host, port: Number(port) };
     });
 
-/** Whom RDS is asked about: `DB_CLUSTER` or `DB_INSTANCE`; neither, and it is not asked. */
+/**
+ * The source of the readers that RDS lists: `DB_CLUSTER` or `DB_INSTANCE`. Undefined if neither is
+ * set.
+ */
 export function sourceIn({ DB_CLUSTER: cluster, DB_INSTANCE: instance }: Environment) {
   if (cluster) return { cluster };
   return instance ? { instance } : undefined;

@@ -22,7 +22,7 @@ import { systemTime as time } from "./system-time.ts";
 /** The function that rotates master users has 300 seconds. */
 const RDS_PATIENCE = seconds(210);
 
-/** A rotation function, made from its environment and the `rotation.json` beside its bundle. */
+/** Compose a rotation function from its environment and the `rotation.json` beside its bundle. */
 export function composeRotator(
   env: Environment,
   logger: Logger,

@@ -4,7 +4,9 @@ import { makeSeed, parseSeedRequest } from "../postgres/provisioning/seed-sandbo
 import { type Environment, required } from "./environment.ts";
 import { serverAddress } from "./server-address.ts";
 
-/** The sandbox's seeder, made from a function's environment. Takes the resource's properties. */
+/**
+ * Compose the sandbox's seeder from a function's environment. It takes the resource's properties.
+ */
 export function composeSeeder(env: Environment) {
   const { ADMIN_SECRET_ARN: adminSecret } = required(env, ["ADMIN_SECRET_ARN"]);
   const secrets = secretsManager(new SecretsManagerClient());

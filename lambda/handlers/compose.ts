@@ -32,15 +32,18 @@ import { ownLogin } from "./own-login.ts";
 import { systemTime as time } from "./system-time.ts";
 import { type LambdaTelemetry, lambdaTelemetry } from "./telemetry.ts";
 
-/** Bounds of every connection; the shortest function timeout is 30 s. */
+/** The time limits of every connection. The shortest function timeout is 30 s. */
 const LIMITS = { connect: seconds(5), statement: seconds(10), lock: seconds(2) };
 
-/** A reader that does not answer costs each revocation this much, and must leave time for the next. */
+/**
+ * An unreachable reader delays each revocation by this much, and must leave time for the next
+ * reader.
+ */
 const READER_LIMITS = { connect: seconds(3), statement: seconds(5), lock: seconds(2) };
 
 /**
- * The operator function has 300 seconds. Once there is a connection it waits, on a silent socket: only
- * a connection that is never made tells that there is no route.
+ * The operator function has 300 seconds. After connecting it waits on a silent socket, so only a
+ * connection that is never established means that there is no route.
  */
 const PROVISIONER = {
   maxAttempts: 1,
@@ -48,7 +51,7 @@ const PROVISIONER = {
 };
 const PROVISIONER_PATIENCE_MS = 280_000;
 
-/** What every function that touches leases is made of. */
+/** The adapters of every function that works on leases. */
 export interface Composition {
   readonly logger: Logger;
   readonly telemetry: LambdaTelemetry;
@@ -58,7 +61,10 @@ export interface Composition {
   readonly deps: LeaseDeps;
 }
 
-/** The adapters of one function, from its environment and the `deployment.json` beside its bundle. */
+/**
+ * Compose the adapters of one function from its environment and the `deployment.json` beside its
+ * bundle.
+ */
 export function compose(env: Environment): Composition {
   const set = required(env, [
     "AWS_REGION",
@@ -91,7 +97,7 @@ export function compose(env: Environment): Composition {
     secretArn: set.ISSUER_SECRET_ARN,
     database: deployment.maintenanceDatabase,
   });
-  // which database it enters is said when there is something to clear
+  // the janitor gets its database when there is something to clear
   const janitor = ownLogin({ ...server, secretArn: set.JANITOR_SECRET_ARN, database: "" });
   const maintenance = new Maintenance(login, (to) => connect(to, LIMITS));
   const open: Open = (to) => connect(to, READER_LIMITS);
@@ -134,7 +140,7 @@ export function compose(env: Environment): Composition {
   };
 }
 
-/** As {@link compose}, with what issuing needs besides. */
+/** Like {@link compose}, with the additional adapters for issuing. */
 export function composeIssuer(env: Environment): Composition & { readonly deps: IssueDeps } {
   const composition = compose(env);
   const { deployment, endpoint, secrets, deps } = composition;
@@ -143,7 +149,7 @@ export function composeIssuer(env: Environment): Composition & { readonly deps: 
   return { ...composition, deps: { ...deps, deployment, endpoint, peppers, random: randomBytes } };
 }
 
-/** As {@link compose}, with a look at the rotated secrets, if there are any. */
+/** Like {@link compose}, with the ages of the rotated secrets, if there are any. */
 export function composeSweeper(
   env: Environment,
 ): Composition & Pick<SweepOptions, "secretsOverdue"> {
@@ -163,7 +169,7 @@ export function composeSweeper(
   return { ...composition, secretsOverdue: () => measureSecretAges(ages) };
 }
 
-/** As {@link compose}, with what operators may ask for besides. */
+/** Like {@link compose}, with the additional adapters for operators. */
 export function composeOperator(env: Environment): Composition & { readonly deps: OperateDeps } {
   const composition = compose(env);
   const set = required(env, ["AWS_REGION", "PROVISIONER_ARN"]);

@@ -2,10 +2,10 @@ import { METRIC_NAMESPACE, metricDimensions } from "../../core/metric.ts";
 import { onExhaustion } from "../postgres/connection/exhaustion.ts";
 
 /**
- * Count each time that a server of the database had no room, as a line of its own and at once: with
- * the server in that state, the function may run out of time before it ends.
+ * Count each time a server of the database had no free connection or lock. Each count is written at
+ * once as its own line, because the function may time out while the server is in that state.
  *
- * @returns what ends that.
+ * @returns a function that stops counting.
  */
 export function countExhaustion(database: string): () => void {
   const dimensions = metricDimensions(database);

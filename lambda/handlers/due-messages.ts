@@ -6,18 +6,18 @@ import { type RevokeDueOptions, revokeDue } from "../../core/leases/revocation/r
 import { parseScheduleInput } from "../../core/leases/revocation/schedules.ts";
 import { metricOf, type Reporting, reportError } from "./report-error.ts";
 
-/** One message of a queue, as Lambda hands it over: what of it is read here. */
+/** One message of a queue, with the fields that are read here. */
 export interface QueueRecord {
   readonly messageId: string;
   readonly body: string;
 }
 
-/** Which messages come again; all others are deleted. */
+/** The messages that are delivered again; all others are deleted. */
 export interface BatchAnswer {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string }[];
 }
 
-/** The messages of a queue that Lambda has read for us, or `undefined` for any other event. */
+/** The messages of a queue event. Undefined for any other event. */
 export function recordsIn(event: unknown): readonly QueueRecord[] | undefined {
   const { Records } = (event ?? {}) as {
     Records?: readonly (QueueRecord & { eventSource?: string })[];
@@ -26,23 +26,23 @@ export function recordsIn(event: unknown): readonly QueueRecord[] | undefined {
   return Records.every((each) => each?.eventSource === "aws:sqs") ? Records : undefined;
 }
 
-/** What a lease's schedule carries. @throws InvalidRequestError when it is something else. */
+/** Parse the input of a lease's schedule. @throws InvalidRequestError if it is something else. */
 export function scheduleInputOf(value: unknown): ScheduleInput {
   const input = parseScheduleInput(value);
   if (input !== undefined) return input;
   throw new InvalidRequestError(
-    `${shown(value)} is not what a lease's schedule carries; send {"leaseId", "incarnation"}`,
+    `${shown(value)} is not the input of a lease's schedule; send {"leaseId", "incarnation"}`,
   );
 }
 
-/** What revocations by messages stand on. */
+/** The dependencies of revocations by messages. */
 export interface DueMessagesDeps extends Reporting {
   readonly deps: LeaseDeps;
-  /** Of the invocation. */
+  /** The id of the invocation. */
   readonly requestId: string;
 }
 
-/** Revoke what messages ask for, and say which of them are to come again. */
+/** Revoke the leases of messages, and return the messages that must be delivered again. */
 export async function revokeMessages(
   { deps, requestId, ...reporting }: DueMessagesDeps,
   records: readonly QueueRecord[],
@@ -53,7 +53,7 @@ export async function revokeMessages(
     try {
       due.push({ messageId, input: scheduleInputOf(parsed(body)) });
     } catch (error) {
-      // it would be refused every time it came: the log says so once, and the sweep knows the lease
+      // it would be refused at every delivery: log it once; the sweep finds the lease
       reportError(reporting, error, requestId, { messageId });
     }
   const outcomes = await revokeDue(
@@ -63,18 +63,18 @@ export async function revokeMessages(
   );
   const batchItemFailures = due.flatMap(({ messageId }, index) => {
     const failed = (outcomes[index]?.revocations ?? []).filter((each) => "error" in each);
-    // why stands in the lease's own line, lease.failed
+    // the reason is in the lease's own line, lease.failed
     for (const { error } of failed) reporting.telemetry?.measure(metricOf(error), 1);
     return failed.some(({ error }) => mayPass(error)) ? [{ itemIdentifier: messageId }] : [];
   });
   return { batchItemFailures };
 }
 
-/** A message that is wrong itself would be refused every time it came. */
+/** Whether the message itself is wrong and would be refused at every delivery. */
 const mayPass = (error: unknown): boolean =>
   !(error instanceof InvalidRequestError || error instanceof ForeignRoleError);
 
-/** The value of a body, or the body itself where it is no JSON: an error may show either. */
+/** The parsed body, or the body itself if it is not JSON. An error may show either. */
 function parsed(body: string): unknown {
   try {
     return JSON.parse(body);

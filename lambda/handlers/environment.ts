@@ -4,9 +4,9 @@ import { ConfigError } from "../../core/errors.ts";
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The named variables, all of them set.
+ * The named variables; all must be set.
  *
- * @throws ConfigError that names every one that is missing.
+ * @throws ConfigError with every missing variable.
  */
 export function required<Name extends string>(
   env: Environment,
@@ -21,9 +21,9 @@ export function required<Name extends string>(
 }
 
 /**
- * The variable `ROTATED_SECRETS`: secret name to ARN. Empty when it is not set.
+ * The variable `ROTATED_SECRETS`: ARNs by secret name. Empty if it is not set.
  *
- * @throws ConfigError when it is no such object.
+ * @throws ConfigError if it is not such an object.
  */
 export function rotatedSecretsIn({
   ROTATED_SECRETS = "{}",
@@ -35,7 +35,7 @@ export function rotatedSecretsIn({
   );
 }
 
-/** `undefined` for what is no JSON. */
+/** Parse JSON. Undefined if the text is not JSON. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

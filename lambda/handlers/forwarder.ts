@@ -10,7 +10,9 @@ import { serve } from "./serve.ts";
 const { EVENT_BUS_ARN } = required(process.env, ["EVENT_BUS_ARN"]);
 const client = new EventBridgeClient(AWS_BOUNDS);
 
-/** Invoked by CloudWatch Logs with what the other functions have logged: audit lines become events. */
+/**
+ * Invoked by CloudWatch Logs with log lines of the other functions: sends audit lines as events.
+ */
 export const handler = serve<{ awslogs: { data: string } }, { sent: number }>({
   logger: new Logger(),
 }).handler(async ({ awslogs }) => {

@@ -5,13 +5,13 @@ import { serve } from "./serve.ts";
 const { logger, telemetry, deps } = composeOperator(process.env);
 
 /**
- * A call that has many leases to revoke answers after this long, and is made again: callers see
- * progress, and others come in between. Unit: milliseconds.
+ * A call with many leases to revoke answers after this long, and the caller repeats it: callers see
+ * progress, and other calls can run in between. Unit: milliseconds.
  */
 const ONE_CALL = 75_000;
 
 /**
- * Invoked by operators, with a permission of its own: `list`, `revoke`, `sweep`, `status`,
+ * Invoked by operators, who need a separate permission: `list`, `revoke`, `sweep`, `status`,
  * `converge`.
  */
 export const handler = serve<unknown, OperatorAnswer>({ logger, telemetry }).handler((event) => {

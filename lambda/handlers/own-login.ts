@@ -5,18 +5,20 @@ import type { SecretStore } from "../../core/secret-store.ts";
 import type { Login } from "../postgres/connection/login.ts";
 import type { LoginSource } from "../postgres/connection/maintenance.ts";
 
-/** Where a login of Mayfly's own is, and where it is to be used. */
+/** The secret of one of Mayfly's own logins, and the server to use it on. */
 export interface OwnLoginDeps {
   readonly secrets: Pick<SecretStore, "getSecret">;
   readonly secretArn: string;
   readonly database: string;
-  /** From the deployment, never from the secret: who can write the secret must not choose the server. */
+  /**
+   * From the deployment, never from the secret: a writer of the secret must not choose the server.
+   */
   readonly host: string;
   readonly port: number;
   readonly ssl: () => ConnectionOptions | false;
 }
 
-/** The login in a secret's AWSCURRENT version, kept until a refused password asks again. */
+/** The login in a secret's AWSCURRENT version, cached until its password is refused. */
 export function ownLogin(deps: OwnLoginDeps): LoginSource {
   let login: Login | undefined;
   return async ({ fresh }) => {
@@ -30,7 +32,7 @@ async function readLogin(deps: OwnLoginDeps): Promise<Login> {
   const { username, password } = (await secrets.getSecret(secretArn))?.value ?? {};
   if (typeof username !== "string" || !(password instanceof Secret))
     throw new ConfigError(
-      `secret ${secretArn} holds no username and password; deploy the stack again, its provisioner writes them`,
+      `secret ${secretArn} holds no username and password; deploy the stack again, and the provisioner writes them`,
     );
   return { host, port, database, username, password, ssl: ssl() };
 }

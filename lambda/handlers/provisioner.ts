@@ -9,8 +9,8 @@ const logger = new Logger();
 const telemetry = lambdaTelemetry(logger);
 
 /**
- * `Custom::MayflyProvision`, behind CDK's provider framework: makes the database ready for leases.
- * Invoked by the operator function with `converge`, it does so again.
+ * `Custom::MayflyProvision`, behind CDK's provider framework: prepares the database for leases. The
+ * operator function invokes it with `converge` to repeat that.
  */
 export const handler = serve<unknown, CustomResourceResult | ConvergeReport>({
   logger,

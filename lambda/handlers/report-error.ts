@@ -5,27 +5,27 @@ import type { Metric } from "../../core/metric.ts";
 import { framesOf } from "../../core/reason.ts";
 import type { LambdaTelemetry } from "./telemetry.ts";
 
-/** Where a failure is told. */
+/** The logger and the metrics for a failure. */
 export interface Reporting {
   readonly logger: Pick<Logger, "warn" | "error">;
   readonly telemetry?: Pick<LambdaTelemetry, "measure"> | undefined;
   /**
-   * What counts a failure.
-   * @default - `RequestsFailed` for what passes and for a bug, `RequestsRefused` for the rest
+   * The metric that counts a failure.
+   * @default - `RequestsFailed` for temporary errors and bugs, `RequestsRefused` for all others
    */
   readonly failureMetric?: Metric | undefined;
 }
 
 /**
- * Log and count what was thrown.
+ * Log and count an error.
  *
- * The Node runtime logs every enumerable property of what a handler throws, and a driver's error
- * carries parts of the statement in `where`, `detail` and `internalQuery`. So only a
- * {@link MayflyError}'s name and message leave a function; for a bug it is the request id under
- * which the log has the stack frames.
+ * The Node runtime logs every enumerable property of a thrown error, and a driver's error contains
+ * parts of the statement in `where`, `detail` and `internalQuery`. So a function throws only the
+ * name and message of a {@link MayflyError}; for a bug, the request id under which the log has the
+ * stack frames.
  *
- * @param facts what the lines say besides, such as which message of a batch it was.
- * @returns an error with our own words alone.
+ * @param facts additional fields of the log lines, such as the id of a message.
+ * @returns an error that contains only Mayfly's own text.
  */
 export function reportError(
   { logger, telemetry, failureMetric }: Reporting,
@@ -51,7 +51,10 @@ export function reportError(
   );
 }
 
-/** What counts an error: a refusal is somebody's to mend, unless it tells of a bug elsewhere. */
+/**
+ * The default metric of an error: a refusal must be fixed by its caller, unless it reports a bug
+ * elsewhere.
+ */
 export const metricOf = (error: unknown): keyof typeof EVENT_OF =>
   error instanceof MayflyError && !error.retryable && error.name !== "InternalError"
     ? "RequestsRefused"

@@ -7,15 +7,16 @@ import { serve } from "./serve.ts";
 const { logger, telemetry, deps } = compose(process.env);
 
 /**
- * A batch takes less, even with sessions that hold on. What is begun later could meet the function's
- * time limit: then every message of the batch would come again. Unit: milliseconds.
+ * A batch needs less time, even with stubborn sessions. A revocation that begins later could exceed
+ * the function's time limit, and then every message of the batch would be delivered again. Unit:
+ * milliseconds.
  */
 const ENOUGH_FOR_A_BATCH = 45_000;
 
 /**
- * Invoked with messages of the schedules' queue, or by hand with the same input as one of them:
- * revokes leases if the database says that they are due. By hand it answers a receipt, or for a
- * second look at several a list of them.
+ * Invoked with messages of the schedules' queue, or by hand with the input of one message: revokes
+ * leases if the database says that they are due. Invoked by hand it answers a receipt, or a list of
+ * receipts for a second check.
  */
 export const handler = serve<unknown, Receipt | readonly Receipt[] | BatchAnswer>({
   logger,

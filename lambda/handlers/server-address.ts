@@ -1,7 +1,7 @@
 import type { ServerAddress } from "../postgres/provisioning/admin-login.ts";
 import { type Environment, required } from "./environment.ts";
 
-/** Where the administrator logs in, from a function's environment. */
+/** The address of the administrator's server, from a function's environment. */
 export function serverAddress(env: Environment): ServerAddress {
   const set = required(env, ["DB_HOST", "DB_PORT", "AWS_REGION", "LAMBDA_TASK_ROOT"]);
   return {

@@ -4,10 +4,13 @@ import { serve } from "./serve.ts";
 
 const { logger, telemetry, deps, secretsOverdue } = composeSweeper(process.env);
 
-/** One revocation takes less, even with a session that holds on. Unit: milliseconds. */
+/** One revocation needs less time, even with a stubborn session. Unit: milliseconds. */
 const ENOUGH_FOR_ONE = 45_000;
 
-/** Invoked every five minutes: finds what the schedules missed, and what should not be there. */
+/**
+ * Invoked every five minutes: finds leases that the schedules missed, and roles and sessions that
+ * should not exist.
+ */
 export const handler = serve<unknown, SweepReport>({ logger, telemetry }).handler(
   (_event, context) =>
     sweep(deps, {

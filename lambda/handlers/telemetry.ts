@@ -3,11 +3,11 @@ import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Metric, Telemetry } from "../../core/leases/lease-ports.ts";
 
 export interface LambdaTelemetry extends Telemetry {
-  /** Say which database the metrics are of, where that is known only from a call. */
+  /** Set the database of the metrics, if it is known only from a call. */
   setDatabase(name: string): void;
   /**
-   * Write the metrics of this invocation as one line of CloudWatch's embedded metric format. Those of
-   * no known database are dropped: nobody would find them.
+   * Write the metrics of this invocation as one line of CloudWatch's embedded metric format.
+   * Metrics without a known database are dropped: nobody would find them.
    */
   publish(): void;
 }
@@ -26,7 +26,7 @@ export function lambdaTelemetry(logger: Logger, database?: string): LambdaTeleme
     setDatabase,
     audit: ({ event, ...details }) => logger.info(event, details),
     measure: (metric, value, secret) => {
-      // one that is told apart by more is a line of its own, written at once
+      // a metric with more dimensions gets its own line, written at once
       const line = secret === undefined ? metrics : metrics.singleMetric();
       if (secret !== undefined) line.addDimension("secret", secret);
       line.addMetric(metric, unitOf(metric), value);

@@ -95,7 +95,7 @@ describe("a consumer's request", () => {
       fc.property(fc.anything(), (minRemainingSeconds) => {
         fc.pre(minRemainingSeconds !== undefined);
         expect(() => parseRequest({ action: "issue", minRemainingSeconds })).toThrow(
-          /send it with an idempotencyKey$/,
+          /send both, or neither$/,
         );
       }),
     );

@@ -150,7 +150,7 @@ describe("a step", () => {
       ["AWSPENDING"],
       { owningService: "rds", rotationEnabled: true },
       ConfigError,
-      "is managed and rotated by rds, which gives its password to nobody else to change; take the function off it",
+      "is managed and rotated by rds; remove the rotation function from it",
     ],
     ["an unknown version", undefined, {}, InvalidRequestError, `has no version ${TOKEN} to rotate`],
     [

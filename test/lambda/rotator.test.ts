@@ -149,7 +149,7 @@ describe("a rotation function is made", () => {
       await create(more);
       deploy({ strategy: "alternating-users", usernames: ["app", "app_b"] });
       await expect(create(more)).rejects.toThrow(
-        /takes turns, and its function was deployed without an administrator's secret/,
+        /two alternating users, and its function was deployed without an administrator's secret/,
       );
     },
   );

@@ -441,7 +441,9 @@ test("C22: a trigger that a lease made runs on in quarantine, and the runbook fi
     database,
     `set role ${database.owner}; update public.orders set customer = customer; reset role; select 1`,
   );
-  expect(await firstRow(database, "select who from public.callers")).toEqual({ who: database.owner });
+  expect(await firstRow(database, "select who from public.callers")).toEqual({
+    who: database.owner,
+  });
   const sql = printed("quarantine", "pg_trigger").replace("<the lease>", username);
   expect(await runAs(database.admin(), sql)).toEqual([
     { runs_on: "public.orders", trigger: "telling", function: "public.tell()" },

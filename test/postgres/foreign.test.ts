@@ -70,7 +70,7 @@ describe("a role of a DBA's that is named like a lease", () => {
       revokeLife(lease.deps, { leaseId, incarnation: oid }, options),
     ])
       await expect(revocation).rejects.toThrow(
-        /named like a lease but is none.*nothing was touched/,
+        /named like a lease but is not one.*nothing was touched/,
       );
     for (const [action, refusal] of [
       ["renew", LeaseEndedError],
@@ -234,7 +234,7 @@ describe("an OID that a schedule carries", () => {
     const incarnation = String(Number(before) - 1);
     const options = { onlyIfDue: false, actor: "schedule" };
     await expect(revokeLife(lease.deps, { leaseId, incarnation }, options)).rejects.toThrow(
-      `exists, but not as ${incarnation}; nothing was touched`,
+      `exists, but its incarnation is not ${incarnation}; nothing was touched`,
     );
     expect(await oidOf(lease.test, username)).toBe(before);
     expect(lease.audit.slice(audited)).toEqual([

@@ -275,7 +275,7 @@ describe("an operator's request is refused, and nothing is sent,", () => {
     [
       "to revoke the empty prefix",
       { action: "revoke", prefix: "" },
-      /prefix "" begins every name; send/,
+      /prefix "" matches every lease; send/,
     ],
     ["to revoke no lease id", { action: "revoke", leaseId: "x" }, /leaseId "x" is not a lease id/],
     ["to revoke another stack's", { action: "revoke", leaseId: anotherTag }, /is not of database/],

@@ -150,7 +150,7 @@ test("while replay is paused a lease is unverified: latched, kept, and finished 
     blockers: [{ database: own().server, catalog: "roles", kind: "server", count: 1 }],
   });
   expect(receipt.servers[1]).toMatchObject({ latchSeen: false, sessionsEnded: 1 });
-  expect(receipt.servers[1]?.problem).toMatch(/has not arrived there/);
+  expect(receipt.servers[1]?.problem).toMatch(/has not replayed the writer's commit/);
   expect(receipt.droppedAt).toBeUndefined();
   await expect(session.query("select 1")).rejects.toThrow(ENDED);
   // the door that the latch has not shut yet: this is why the role is kept

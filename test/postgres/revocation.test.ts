@@ -66,7 +66,7 @@ describe("a lease that owns something", () => {
       catalog: "pg_proc",
       kind: "owner",
       count: 1,
-      why: "what calls a function of it still runs it; a trigger function runs as whoever writes the table",
+      why: "callers of this function still run it; a trigger function runs as the role that writes the table",
     });
     expect(receipt.blockers.slice(1).map(({ why }) => why)).not.toContain(receipt.blockers[0]?.why);
     const inserted = () =>

@@ -82,7 +82,7 @@ describe("a secret that cannot be rotated, found before anything is written:", (
     [
       "the administrator of another cluster",
       { strategy: "alternating-users", master: { host: "other.cluster.example" } },
-      "is of the server other.cluster.example, and not of",
+      "belongs to the server other.cluster.example, not to",
     ],
     [
       "another administrator's secret",
@@ -226,7 +226,7 @@ describe("a login event trigger that fails is named, and its remedy helps:", () 
     await runAs(superuser(), trigger("insert into logins values (session_user);"));
     const { message } = await failureOf(scene);
     expect(message).toContain(
-      `${step}: ${username} is known to ${scene.deps.server.host}, and its session in the database "${database}" fails as it begins (code 42P01): most likely the login event trigger "log in\\n- have a DBA run: y" does, in whose function public.on_login names need their schemas;`,
+      `${step}: ${username} is known to ${scene.deps.server.host}, and its session in the database "${database}" fails as it begins (code 42P01): most likely because of the login event trigger "log in\\n- have a DBA run: y"; names in its function public.on_login need their schemas;`,
     );
     const remedy = /have a DBA run: (ALTER .*;)$/.exec(message)?.[1] ?? "";
     await runAs(superuser(), remedy);
@@ -240,7 +240,9 @@ describe("a login event trigger that fails is named, and its remedy helps:", () 
     const { superuser, database } = scene.test;
     await runAs(superuser(), trigger("raise exception using errcode = 'P0001';", "all"));
     const text = (await failureOf(scene)).message;
-    expect(text).toContain("fails as it begins (code P0001): most likely a login event trigger of");
+    expect(text).toContain(
+      "fails as it begins (code P0001): most likely because of a login event trigger of",
+    );
     expect(text).toMatch(/have a DBA run: ALTER EVENT TRIGGER … DISABLE;$/);
     await runAs(superuser(), 'alter event trigger "all" disable');
     await runAs(superuser(), `revoke connect on database ${database} from public`);
@@ -253,7 +255,7 @@ describe("a login event trigger that fails is named, and its remedy helps:", () 
        begin if session_user like 'app%' and current_schema() = 'pg_catalog' then raise insufficient_privilege; end if; end $f$`,
     );
     expect((await failureOf(scene)).message).toContain(
-      `fails as it begins (code 42501): most likely the login event trigger all does, in whose`,
+      `fails as it begins (code 42501): most likely because of the login event trigger all; names in its function`,
     );
   });
 });

@@ -145,7 +145,7 @@ describe("single-user", () => {
     await runAs(scene.test.superuser(), `alter role ${username} password 'set by hand'`);
     await scene.step("createSecret");
     await expect(scene.step("setSecret")).rejects.toThrow(
-      /lets nobody in with AWSPENDING \(code 28P01\) or AWSCURRENT \(code 28P01\) or AWSPREVIOUS \(there is none of this user\), and nothing was changed; .*docs\/rotation\.md/,
+      /accepts no login of AWSPENDING \(code 28P01\) or AWSCURRENT \(code 28P01\) or AWSPREVIOUS \(no version of this user\), and nothing was changed; .*docs\/rotation\.md/,
     );
     await runAs(scene.test.as(username, "set by hand"), "select 1");
   });
@@ -283,7 +283,7 @@ describe("alternating-users", () => {
       `create table public.private (id int, note text); grant select on public.private to ${a}`,
     );
     await expect(scene.rotate()).rejects.toThrow(
-      `secret ${scene.secret.arn}: the two users are not alike: ${a} has SELECT on public.private, ${b} has not; give privileges to ${scene.test.owner}, never to one of them`,
+      `secret ${scene.secret.arn}: the two users differ: ${a} has SELECT on public.private, ${b} has not; give privileges to ${scene.test.owner}, never to one of them`,
     );
     expect(scene.secret.valueOf("AWSPREVIOUS")).toBeUndefined();
     await runAs(
@@ -452,7 +452,7 @@ test("an administrator's secret that RDS manages is known by its tags", async ()
     /lacks host, and has no tag of RDS/,
   );
   await expect(scene.rotate(tagged(tags, "other.example.com"))).rejects.toThrow(
-    /is of the server other\.example\.com, and not of/,
+    /belongs to the server other\.example\.com, not to/,
   );
   await scene.rotate(tagged(tags, scene.deps.server.host));
   expect(await scene.refusalOf("AWSCURRENT")).toBeUndefined();

@@ -124,7 +124,7 @@ function parseOwn(deps: LeaseDeps, value: unknown) {
   const id = parseLeaseId(value);
   if (id.database === deps.database && id.name.tag === deps.tag) return id;
   throw new InvalidRequestError(
-    `lease ${shown(value)} is not of database ${deps.database} of this stack; call the operator function of the stack that issued it`,
+    `lease ${shown(value)} does not belong to database ${deps.database} of this stack; call the operator function of the stack that issued it`,
   );
 }
 
@@ -134,7 +134,7 @@ function selectorOf(fields: Fields): (lease: Lease) => boolean {
   const { consumer } = optional("consumer", fields);
   if (prefix === "")
     throw new InvalidRequestError(
-      `prefix "" begins every name; send {"everything":true} if that is what you want`,
+      `prefix "" matches every lease; send {"everything":true} to revoke all`,
     );
   if (prefix !== undefined) return ({ username }) => username.startsWith(prefix);
   if (consumer !== undefined) return ({ name }) => name.consumer === consumer;

@@ -100,12 +100,12 @@ function orRefuse(outcome: IssueOutcome, grant: Grant, request: IssueRequest): I
       throw refuseTtl(grant, request.ttlSeconds, outcome.maxTtlSeconds);
     case "min remaining":
       throw new InvalidRequestError(
-        `minRemainingSeconds ${request.minRemainingSeconds} is more than ${outcome.mostSeconds}, half of the maximum of role ${role}; ask for that at most`,
+        `minRemainingSeconds ${request.minRemainingSeconds} is more than ${outcome.mostSeconds}, half of the maximum of role ${role}; ask for at most that`,
       );
     case "limit": {
       const who = outcome.scope === "role" ? `role ${role}` : `${consumer} for role ${role}`;
       throw new LimitReachedError(
-        `${who} has ${outcome.count} leases of at most ${outcome.limit}, latched ones with them; revoke what is not used, send an idempotencyKey so that restarts do not add up, or raise the limit in the configuration`,
+        `${who} has ${outcome.count} leases of at most ${outcome.limit}, latched leases included; revoke unused leases, send an idempotencyKey so that restarts reuse a lease, or raise the limit in the configuration`,
       );
     }
     default:

@@ -110,7 +110,7 @@ function parseMinRemaining(value: unknown, key: string | undefined): number | un
   if (value === undefined) return undefined;
   if (key === undefined)
     throw new InvalidRequestError(
-      "minRemainingSeconds says which earlier lease of the same key is good enough; send it with an idempotencyKey",
+      "minRemainingSeconds needs an idempotencyKey: it says how long an earlier lease of that key must still live; send both, or neither",
     );
   if (isWholeNumber(value) && value >= 0) return value;
   throw new InvalidRequestError(

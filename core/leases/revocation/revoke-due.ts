@@ -129,7 +129,7 @@ const keyOf = ({ leaseId, incarnation }: ScheduledLease): string => `${leaseId} 
 /** The error for a lease that there was no time for. */
 function notReached({ telemetry }: LeaseDeps, leaseId: string): Revocation {
   const error = new OutOfTimeError(
-    `there was no time left to revoke lease ${leaseId}; its message comes again, and the sweep may be there before`,
+    `there was no time left to revoke lease ${leaseId}; its message is delivered again, or the sweep revokes it first`,
   );
   telemetry.audit({ event: "lease.failed", leaseId, actor: "schedule", ...auditedFacts(error) });
   return { leaseId, error };

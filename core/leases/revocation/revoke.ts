@@ -175,7 +175,7 @@ function alreadyGone(
   const unseen = unseenIn(after);
   if (unseen.length > 0)
     throw new DatabaseUnavailableError(
-      `sessions of lease ${leaseId} could not be looked for on ${unseen.join(", ")}; do the same again`,
+      `Mayfly could not look for sessions of lease ${leaseId} on ${unseen.join(", ")}; call again`,
     );
   return receipt;
 }
@@ -195,7 +195,7 @@ async function leaveAlone(
   if (outcome?.kind === "invalid") throw new InvalidRequestError(outcome.why);
   if (outcome?.kind === "other")
     throw new InvalidRequestError(
-      `lease ${leaseId} exists, but not as ${incarnation}; nothing was touched: send what its schedule carries, or revoke it by its leaseId`,
+      `lease ${leaseId} exists, but its incarnation is not ${incarnation}; nothing was touched: send the incarnation in its schedule, or revoke it by its leaseId`,
     );
   if (outcome?.kind !== "not due")
     throw errorOf(
@@ -206,7 +206,7 @@ async function leaveAlone(
   if (expiresAt !== undefined && !(await rescheduleRevocation(deps, lease, expiresAt, at)))
     throw new UnavailableError(
       "Scheduler",
-      `the next revocation of lease ${leaseId} could not be scheduled, since each name of its schedule is taken; the sweep makes it`,
+      `the next revocation of lease ${leaseId} could not be scheduled: every name for its schedule is taken; the sweep creates it`,
     );
   const receipt = receiptOf({
     leaseId,
@@ -256,7 +256,7 @@ const errorOf = ({ step, code, passes }: EngineFailure, what: string): MayflyErr
 function refuseForeign(deps: LeaseDeps, username: string, why: string): ForeignRoleError {
   deps.telemetry.audit({ event: "role.foreign", username, why });
   return new ForeignRoleError(
-    `role ${username} is named like a lease but is none: ${why}; nothing was touched, a DBA must look at it`,
+    `role ${username} is named like a lease but is not one: ${why}; nothing was touched, a DBA must look at it`,
   );
 }
 

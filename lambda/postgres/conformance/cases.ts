@@ -35,7 +35,7 @@ async function lease(test: UnderTest, engine: Engine = test.engines[0]): Promise
 const latch = (engine: Engine, refs: readonly LeaseRef[], onlyIfDue = false) =>
   engine.latch(refs, { onlyIfDue });
 
-/** From the latch to the DROP, for the cases that want it over with. */
+/** Latch and drop, for cases that are not about revocation. */
 async function revoke(engine: Engine, ref: LeaseRef): Promise<void> {
   await latch(engine, [ref]);
   for (let round = 0; round < 10; round++) {
@@ -45,7 +45,7 @@ async function revoke(engine: Engine, ref: LeaseRef): Promise<void> {
   await engine.drop([ref]);
 }
 
-/** The same engine, but its call number `at` is its last: the answer is lost, or it never came to it. */
+/** The same engine, but it dies before or after call number `at`. */
 function dyingAt(
   engine: Engine,
   at: number,
@@ -68,7 +68,7 @@ function dyingAt(
   return { engine: wrapped, calls: () => calls };
 }
 
-/** What every engine of leases must do, seen through its port and by logging in. */
+/** The cases that every lease engine must pass, tested through its port and by logging in. */
 export const CASES: readonly ConformanceCase[] = [
   {
     title: "an issued login logs in, and the same name again is the same login",
@@ -335,7 +335,7 @@ export const CASES: readonly ConformanceCase[] = [
       assert.equal(await test.isLent(ref.username), true);
       assert.deepEqual(await kinds("take back"), ["taken back"]);
       assert.equal(await test.isLent(ref.username), false);
-      // whoever lent it has died: the next revocation begins with a latch, which takes it back
+      // the lender has died: the next revocation begins with a latch, which takes the lease back
       assert.deepEqual(await kinds("lend"), ["lent"]);
       await latch(other, [ref], true);
       assert.equal(await test.isLent(ref.username), false);

@@ -3,45 +3,45 @@ import type { LeaseName } from "../../../core/leases/lease-name.ts";
 import type { Engine, IssuedLogin } from "../../../core/leases/lease-ports.ts";
 import type { Secret } from "../../../core/secret.ts";
 
-/** A session of a lease's, as an application has one. */
+/** A session of a lease, as an application opens it. */
 export interface UserSession {
-  /** Whether it still answers. */
+  /** Whether the session still answers. */
   isAlive(): Promise<boolean>;
   end(): Promise<void>;
 }
 
 /**
- * An engine, and what its users and time can do to it from outside. The dynamic role that is issued has
- * room for exactly `limit` leases, a default life of an hour and a maximum of a day.
+ * An engine, and what users and time can do to it from outside. Its dynamic role allows exactly
+ * `limit` leases, with a default ttl of an hour and a maximum of a day.
  */
 export interface UnderTest {
-  /** Function instances over one and the same ledger, eight or more. */
+  /** Function instances on the same ledger, eight or more. */
   readonly engines: readonly [Engine, ...Engine[]];
   readonly limit: number;
-  /** A name that was never used, of the role under test; with a key it has the key's digest. */
+  /** An unused name of the role under test; with a key, it has the key's digest. */
   nameOf(key?: string): LeaseName;
-  /** The version of a pepper, which a lease with a key is issued with. */
+  /** The version of the pepper for leases with a key. */
   readonly pepper: string;
-  /** @returns `undefined` when the login is refused. */
+  /** @returns undefined if the login is refused. */
   logIn(username: string, password: Secret): Promise<UserSession | undefined>;
-  /** Let a lease have expired a moment ago, by the engine's own clock. */
+  /** Make a lease expire a moment ago, by the engine's own clock. */
   expire(username: string): Promise<void>;
-  /** Let a lease have something that keeps it from being dropped. */
+  /** Give a lease something that blocks its DROP. */
   litter(username: string): Promise<void>;
-  /** Whether whoever clears up after leases may become this one. */
+  /** Whether the janitor may act as this lease. */
   isLent(username: string): Promise<boolean>;
-  /** Take away what {@link litter} gave it. */
+  /** Remove what {@link litter} gave it. */
   clear(username: string): Promise<void>;
 }
 
-/** What an engine must do, in one sentence, and how it is seen. */
+/** One requirement of an engine, in one sentence, and its check. */
 export interface ConformanceCase {
   readonly title: string;
-  /** @throws AssertionError when the engine does not. */
+  /** @throws AssertionError if the engine does not meet it. */
   readonly run: (test: UnderTest) => Promise<void>;
 }
 
-/** A lease by what its issue answered. */
+/** The lease in the answer of an issue. */
 export const refOf = (name: LeaseName, { username, incarnation }: IssuedLogin): LeaseRef => ({
   name,
   username,

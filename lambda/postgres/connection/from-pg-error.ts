@@ -7,35 +7,37 @@ import {
 import { noteExhaustion } from "./exhaustion.ts";
 import { TRANSIENT } from "./sqlstates.ts";
 
-/** A driver or socket code that is no SQLSTATE: the connection failed or was never made. */
+/**
+ * A driver or socket code that is not a SQLSTATE: the connection failed or was never established.
+ */
 const SOCKET = /^(E[A-Z]+|ERR_[A-Z_]+|[A-Z]+_[A-Z_]+)$/;
 
-/** What Node calls a certificate that it does not trust, or that is another host's (`tls`, OpenSSL). */
+/** Node's error codes for an untrusted certificate, or one of another host (`tls`, OpenSSL). */
 const UNTRUSTED =
   /^(ERR_TLS_CERT_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_(CA|PURPOSE)|HOSTNAME_)/;
 
-/** Every SQLSTATE has a digit, which sets it apart from errnos of five letters: `EPIPE`. */
+/** A SQLSTATE has five characters and a digit, unlike errnos of five letters such as `EPIPE`. */
 const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/;
 
 export const isSqlState = (code: string): boolean => SQLSTATE.test(code);
 
-/** The SQLSTATE of a server error, or `undefined` for everything else. */
+/** The SQLSTATE of a server error. Undefined for any other error. */
 export function sqlStateOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === "string" && isSqlState(code) ? code : undefined;
 }
 
-/** What the driver itself says, in words that follow no server's language. */
+/** The driver's own message, which does not depend on the server's language. */
 const UNANSWERED = "Query read timeout";
 
-/** Whether a statement was given up because no answer came in time. */
+/** Whether a statement was abandoned because no answer came in time. */
 export const isUnanswered = (error: unknown): boolean =>
   error instanceof Error && error.message === UNANSWERED;
 
 /**
- * Turn a driver error into ours: by SQLSTATE, never by a server's message, since those follow
- * `lc_messages` and may quote the statement. No text of the server's is carried over. Every driver error
- * comes by here once, so this is where exhaustion is noticed.
+ * Convert a driver error by its SQLSTATE, never by the server's message, which depends on
+ * `lc_messages` and may quote the statement. No text of the server is copied. Every driver error
+ * passes here once, so exhaustion is detected here.
  */
 export function fromPgError(step: string, error: unknown): MayflyError {
   if (error instanceof MayflyError) return error;
@@ -46,7 +48,7 @@ export function fromPgError(step: string, error: unknown): MayflyError {
   const code = (error as { code?: unknown } | null)?.code;
   if (typeof code === "string" && UNTRUSTED.test(code))
     return new ConfigError(
-      `the database's certificate was not trusted in step "${step}" (${code}); set the database's "ca" to the PEM of the authority that signed it, and "host" to a name that it holds`,
+      `the database's certificate is not trusted in step "${step}" (${code}); set the database's "ca" to the PEM of the authority that signed it, and "host" to a name in the certificate`,
     );
   const what =
     sqlState ??

@@ -6,11 +6,13 @@ import { ident, joined, sql } from "./sql.ts";
 
 interface LoginTrigger {
   readonly name: string;
-  /** With its schema and arguments. */
+  /** The function, with its schema and arguments. */
   readonly called: string;
 }
 
-/** Event triggers on login, which PostgreSQL has from 17 on. Whatever the search path, it is pg_catalog's. */
+/**
+ * Event triggers on login (PostgreSQL 17 and newer). Uses pg_catalog whatever the search path is.
+ */
 const enabled = sql`
 select e.evtname::pg_catalog.text as name,
   p.pronamespace::pg_catalog.regnamespace::pg_catalog.text
@@ -21,11 +23,11 @@ where e.evtevent operator(pg_catalog.=) 'login' and e.evtenabled operator(pg_cat
 order by e.evtname using operator(pg_catalog.<)`;
 
 /**
- * The login event triggers of a database in which a session of ours failed as it began. Most fail for
- * want of the search path that applications have: so they are asked for in a session that has it,
- * which only a login may be that applications use just so.
+ * The login event triggers of a database in which a session failed at its start. Most fail because
+ * they need the search path of applications. So they are read in a session with that search path,
+ * which is safe only for a login that applications use in the same way.
  *
- * @returns none also when that session is not let in either.
+ * @returns an empty list if that session is refused too.
  */
 export async function loginTriggersOf(
   open: typeof openSession,
@@ -45,17 +47,17 @@ export async function loginTriggersOf(
   }
 }
 
-/** Why a session failed as it began with another code than that of a missing CONNECT, and what helps. */
+/** Why a session failed at its start for another reason than a missing CONNECT, and the remedy. */
 export function atLogin(triggers: readonly LoginTrigger[]): string {
   if (triggers.length === 0)
     return problem(
-      `most likely a login event trigger of that database does; find it with SELECT evtname, evtfoid::regprocedure FROM pg_event_trigger WHERE evtevent = 'login', with PGOPTIONS="-c event_triggers=off" where it lets nobody in; names in its function need their schemas`,
+      `most likely because of a login event trigger of that database; find it with SELECT evtname, evtfoid::regprocedure FROM pg_event_trigger WHERE evtevent = 'login', with PGOPTIONS="-c event_triggers=off" if the trigger lets nobody in; names in its function need their schemas`,
       sql`ALTER EVENT TRIGGER … DISABLE`,
     );
   const names = someOf(triggers.map(({ name }) => name));
   const functions = someOf(triggers.map(({ called }) => called));
   return problem(
-    `most likely the login event trigger ${names} does, in whose function ${functions} names need their schemas`,
+    `most likely because of the login event trigger ${names}; names in its function ${functions} need their schemas`,
     joined(
       triggers.map(({ name }) => sql`ALTER EVENT TRIGGER ${ident(name)} DISABLE`),
       sql`; `,

@@ -4,7 +4,7 @@ import type { Secret } from "../../../core/secret.ts";
 import type { Duration } from "../../../core/time.ts";
 import { sql } from "./sql.ts";
 
-/** Where and as whom to connect. */
+/** Server, database, user and password of one connection. */
 export interface Login {
   readonly host: string;
   readonly port: number;
@@ -13,15 +13,18 @@ export interface Login {
   readonly password: Secret;
   readonly ssl: ConnectionOptions | false;
   /**
-   * `none`: as the user itself, whatever role its settings, or the database's, make it act as.
-   * @default - as they say
+   * `none`: act as the user itself, whatever role the settings of the user or the database name.
+   * @default - the role in the settings
    */
   readonly role?: "none";
-  /** To look at what an application meets, with its own login: never for one that holds power. */
+  /**
+   * Keep the settings of an application's login, to see what the application sees. Never for a
+   * login with power.
+   */
   readonly ownSearchPath?: boolean;
 }
 
-/** Bounds of everything a connection does. */
+/** The time limits of a connection. */
 export interface Limits {
   readonly connect: Duration;
   readonly statement: Duration;
@@ -29,10 +32,10 @@ export interface Limits {
 }
 
 /**
- * The session settings of every connection that holds power, sent in the startup message so that
- * they stand before the first statement and nothing is taken from what a server, a database or a role
- * defaults to: a lease that may create functions in `public` could otherwise have them run by us
- * (docs/adr, "a room of its own"), and whoever had an issuer login's password could leave settings.
+ * The session settings of every connection with power. They are sent in the startup message, so
+ * they apply before the first statement and override the defaults of the server, the database and
+ * the role. Otherwise Mayfly could run functions that a lease created in `public` (docs/adr/0004),
+ * and a former holder of an issuer login's password could leave settings.
  */
 const startupOptions = ({ role, ownSearchPath }: Login, { statement, lock }: Limits): string =>
   [
@@ -65,7 +68,7 @@ const startupOptions = ({ role, ownSearchPath }: Login, { statement, lock }: Lim
     .map((setting) => `-c ${setting}`)
     .join(" ");
 
-/** Of majors after 14, which would refuse a connection that names them. */
+/** Settings of majors after 14. PostgreSQL 14 would refuse a connection that names them. */
 const LATER_SETTINGS = sql`
 select pg_catalog.set_config(name, value, false)
 from (values ('createrole_self_grant', ''), ('transaction_timeout', '0')) as pinned (name, value)
@@ -74,7 +77,7 @@ where pg_catalog.current_setting(name, true) operator(pg_catalog.<>) value`;
 /**
  * Open one connection. The caller ends it.
  *
- * @throws the driver's error as it is; callers name the step and convert it.
+ * @throws the driver's error, unchanged; callers name the step and convert it.
  */
 export async function connect(login: Login, limits: Limits): Promise<pg.Client> {
   const client = new pg.Client({
@@ -91,7 +94,8 @@ export async function connect(login: Login, limits: Limits): Promise<pg.Client> 
     keepAlive: true,
   });
   client.on("error", () => {
-    // The next query on it fails and says so; unheard, the event would end the process.
+    // The next query fails and reports the error. Without a listener, the event would end the
+    // process.
   });
   await client.connect();
   try {

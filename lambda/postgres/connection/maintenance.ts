@@ -4,32 +4,35 @@ import type { Login } from "./login.ts";
 import type { Sql } from "./sql.ts";
 import { CONNECTION_LOST, READ_ONLY, WRONG_PASSWORD } from "./sqlstates.ts";
 
-/** Where the login comes from. `fresh` reads the secret again instead of the copy in memory. */
+/** The source of the login. `fresh` reads the secret again instead of the cached copy. */
 export type LoginSource = (options: { readonly fresh: boolean }) => Promise<Login>;
 
-/** A statement with `$1` parameters that a connection remembers by its name. */
+/** A named statement with `$1` parameters, which a connection parses once. */
 export interface PreparedStatement {
   readonly name: string;
   readonly text: Sql;
   readonly values: readonly unknown[];
 }
 
-/** A connection as far as it is used here. */
+/** The part of a connection that is used here. */
 export type Connection = Pick<pg.Client, "query" | "end">;
 
-/** Opens one connection; tests count what goes through it. */
+/** Opens one connection. */
 export type Open = (login: Login) => Promise<Connection>;
 
-/** Two rotations may follow each other, and each ends who came in with a former password. */
+/** Two rotations may follow each other, and each ends sessions with a former password. */
 const ATTEMPTS = 3;
-/** Each has waited for as long as a statement may take: a third would outlive the function. */
+/**
+ * Attempts after a timeout: each waits for the whole statement time, and a third would exceed the
+ * function's time.
+ */
 const ATTEMPTS_UNANSWERED = 2;
 
 /**
- * The one warm connection of a function instance to the maintenance database.
+ * The single warm connection of a function instance to the maintenance database.
  *
- * Statements must be safe to repeat: after a lost connection, or on a server that has become
- * read-only, a statement is sent again over a new one, whatever became of the one before.
+ * Statements must be safe to repeat: after a lost connection, or if the server has become
+ * read-only, a statement is sent again over a new connection, even if the first one took effect.
  */
 export class Maintenance {
   readonly #loginOf: LoginSource;
@@ -42,10 +45,10 @@ export class Maintenance {
   }
 
   /**
-   * Send one statement, which is a transaction of its own: in one round trip, with its values bound and
-   * never part of the text. One that has a name is parsed once for each connection.
+   * Send one statement as its own transaction, in one round trip. Values are bound, never part of
+   * the text. A named statement is parsed once per connection.
    *
-   * @param tell SQLSTATEs whose error the caller wants to see as it is.
+   * @param tell SQLSTATEs whose errors are thrown unchanged.
    * @returns its rows.
    * @throws MayflyError for everything else.
    */
@@ -55,7 +58,7 @@ export class Maintenance {
     tell: ReadonlySet<string> = new Set(),
   ): Promise<readonly Row[]> {
     for (let attempt = 1; ; attempt++) {
-      // converted once, however many wait for it
+      // converted once, even if several calls wait for it
       this.#connection ??= this.#connect().catch((error: unknown) => {
         throw fromPgError("connect", error);
       });
@@ -81,7 +84,7 @@ export class Maintenance {
     await end(connection);
   }
 
-  /** Leave a connection that may never answer again, but not the one that has replaced it. */
+  /** Drop a connection that may never answer again, unless it was already replaced. */
   #abandon(connection: Promise<Connection>): void {
     if (this.#connection === connection) this.#connection = undefined;
     void end(connection);
@@ -101,7 +104,7 @@ export class Maintenance {
       return await this.#open(await this.#loginOf({ fresh: false }));
     } catch (error) {
       const code = sqlStateOf(error) ?? "";
-      // its password was changed, or is being changed: a rotation ends who came in with the former one
+      // a rotation is changing the password: it ends sessions with the former one
       if (code !== WRONG_PASSWORD && !CONNECTION_LOST.test(code)) throw error;
       return this.#open(await this.#loginOf({ fresh: true }));
     }

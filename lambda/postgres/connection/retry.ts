@@ -2,7 +2,7 @@ import { type Duration, milliseconds, type Time } from "../../../core/time.ts";
 import { fromPgError, sqlStateOf } from "./from-pg-error.ts";
 import { CONTENDED, DENIED } from "./sqlstates.ts";
 
-/** What time and chance a retry has. */
+/** The clock and the random source of a retry. */
 export interface RetryDeps {
   readonly time: Pick<Time, "wait">;
   /** Uniform in [0, 1). */
@@ -10,19 +10,19 @@ export interface RetryDeps {
 }
 
 const ATTEMPTS = 6;
-/** A privilege that is really missing stays missing. */
+/** Attempts after a missing privilege: if it is really missing, more do not help. */
 const ATTEMPTS_DENIED = 3;
 const CAP = 200;
 
-/** How long to wait after an attempt that was contended: more each time, and at random. */
+/** How long to wait after a contended attempt: longer each time, with jitter. */
 export const pause = (attempt: number, random: () => number): Duration =>
   milliseconds(random() * Math.min(CAP, 5 * 2 ** attempt));
 
 /**
- * Run an operation that reads its state anew each time, until it fails with none of `codes`, or the
- * attempts are used up.
+ * Repeat an operation while it fails with one of `codes`, until the attempts are used up. It must
+ * read its state again each time.
  *
- * @throws the error of the last attempt, as it is.
+ * @throws the error of the last attempt, unchanged.
  */
 export async function retried<T>(
   { time, random }: RetryDeps,
@@ -41,7 +41,7 @@ export async function retried<T>(
   }
 }
 
-/** As {@link retried}, while it is contended. @throws MayflyError of the last attempt. */
+/** Like {@link retried}, for contention. @throws MayflyError of the last attempt. */
 export async function retryContended<T>(
   step: string,
   deps: RetryDeps,

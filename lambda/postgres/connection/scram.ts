@@ -4,12 +4,15 @@ import type { Secret } from "../../../core/secret.ts";
 
 const derive = promisify(pbkdf2);
 
-/** RFC 7677 section 4 asks for at least this many. */
+/** RFC 7677 section 4 requires at least this many iterations. */
 const ITERATIONS = 4096;
 const SALT_BYTES = 16;
 const KEY_BYTES = 32;
 
-/** What {@link scramVerifier} makes; a malformed one would be hashed as if it were a password. */
+/**
+ * The pattern of {@link scramVerifier}'s result: PostgreSQL would hash a malformed verifier as a
+ * password.
+ */
 export const SCRAM_VERIFIER =
   /^SCRAM-SHA-256\$4096:[A-Za-z0-9+/]{22}==\$[A-Za-z0-9+/]{43}=:[A-Za-z0-9+/]{43}=$/;
 
@@ -17,7 +20,7 @@ export const SCRAM_VERIFIER =
  * The SCRAM-SHA-256 verifier of a password, as PostgreSQL stores it in `pg_authid.rolpassword`
  * (RFC 5802 section 3, RFC 7677), so that the password itself never reaches the server.
  *
- * The password must be ASCII: SASLprep (RFC 4013) is then the identity. `salt` is given by tests alone.
+ * The password must be ASCII: SASLprep (RFC 4013) is then the identity. Only tests pass `salt`.
  */
 export async function scramVerifier(
   password: Secret,

@@ -18,31 +18,34 @@ import {
 /** PostgreSQL 16 split memberships into ADMIN, INHERIT and SET. */
 export const SPLIT_MEMBERSHIP = 160_000;
 
-/** A connection on which steps of provisioning and of rotations run. */
+/** A connection for steps of provisioning and of rotations. */
 export interface Session {
   /** Rows of one query, which may have `$1` parameters. */
   rows<Row extends object>(step: string, query: Sql, values?: readonly unknown[]): Promise<Row[]>;
   /**
-   * Run statements in one transaction; none at all does nothing. Repeated when another
-   * transaction got in the way, as two stacks on one cluster may.
+   * Run statements in one transaction; an empty list does nothing. Repeated after contention, for
+   * example of two stacks on one cluster.
    *
    * @throws StatementRejectedError also when PostgreSQL merely warned that a GRANT or REVOKE had
    *   no effect (code 01007, 01006): then nothing is committed.
    */
   apply(step: string, statements: readonly Sql[]): Promise<void>;
-  /** As `apply`, and undo it. Warnings are none of its business. */
+  /** Like `apply`, but roll back. Ignores warnings. */
   rehearse(step: string, statements: readonly Sql[]): Promise<void>;
-  /** Whether statements would be let through: they run in a transaction that is rolled back. */
+  /** Whether statements would be allowed: they run in a transaction that is rolled back. */
   permits(step: string, statements: readonly Sql[]): Promise<boolean>;
-  /** Run one statement that PostgreSQL allows in no transaction; errors in `fine` are no errors. */
+  /**
+   * Run one statement that PostgreSQL does not allow in a transaction. SQLSTATEs in `fine` are
+   * ignored.
+   */
   alone(step: string, statement: Sql, fine: ReadonlySet<string>): Promise<void>;
 }
 
-/** A session that its opener ends. */
+/** A session that its opener must end. */
 export interface OpenSession extends Session {
   /**
-   * As `apply`, for statements with a verifier, as the user who logged in: nothing of it fails in the
-   * server's eyes, which would log the text of what does.
+   * Like `apply`, as the session's user, for statements with a verifier. The server sees no error,
+   * because it would log the text of a failed statement.
    */
   applyUnlogged(step: string, statements: readonly Sql[]): Promise<void>;
   /** Run one statement in a transaction that is rolled back. */
@@ -52,7 +55,7 @@ export interface OpenSession extends Session {
 
 const connectStep = ({ database }: Pick<Login, "database">): string => `connect to ${database}`;
 
-/** Whether a login was refused by a database, for another reason than its password. */
+/** Whether a database refused a login for another reason than its password. */
 export const isRefusedEntry = (error: unknown, database: string): error is StatementRejectedError =>
   error instanceof StatementRejectedError &&
   error.step === connectStep({ database }) &&
@@ -71,8 +74,8 @@ function remedyOfEntry(
   if (code === NOT_AUTHORIZED)
     return `pg_hba.conf must have a line that lets ${role} into the database ${base} with a password, and ${role} must be allowed to log in`;
   if (code === DENIED)
-    return `have a DBA run: ${sql`GRANT CONNECT ON DATABASE ${base} TO ${role}`}; or, where it has that, mend the login event trigger that refuses it (PostgreSQL 17 and newer)`;
-  return `a login event trigger of the database ${base} failed (PostgreSQL 17 and newer): mend its function, or have a DBA run: ${sql`ALTER ROLE ${role} IN DATABASE ${base} SET event_triggers = off`};`;
+    return `have a DBA run: ${sql`GRANT CONNECT ON DATABASE ${base} TO ${role}`}; or, if it has CONNECT, repair the login event trigger that refuses it (PostgreSQL 17 and newer)`;
+  return `a login event trigger of the database ${base} failed (PostgreSQL 17 and newer): repair its function, or have a DBA run: ${sql`ALTER ROLE ${role} IN DATABASE ${base} SET event_triggers = off`};`;
 }
 
 /** Open a session; the caller ends it. @throws MayflyError naming the step `connect to <database>`. */
@@ -91,7 +94,8 @@ export async function openSession(login: Login, limits: Limits): Promise<OpenSes
       attempt(step, async () => {
         await client.query("begin");
         try {
-          // named, it goes by the protocol that takes one statement, which cannot commit and go on
+          // a named statement uses the extended protocol, which accepts only one statement: it
+          // cannot commit and go on
           await client.query({ name: step, text });
         } finally {
           await client.query("rollback");
@@ -101,11 +105,13 @@ export async function openSession(login: Login, limits: Limits): Promise<OpenSes
   };
 }
 
-/** What the statements failed with, if they did; of this transaction alone. */
+/** The error of the statements, if they failed; valid in this transaction only. */
 const failure = sql`
 select nullif(pg_catalog.current_setting('mayfly.failed', true), '') as code`;
 
-/** Identifiers, which others may have chosen, must not end the body: its tag is one that they lack. */
+/**
+ * Identifiers that others chose must not end the body, so its tag is one that they do not contain.
+ */
 function inBlock(statements: Sql): Sql {
   let tag = sql`$mf$`;
   for (let i = 1; statements.includes(tag); i++) tag = sql`$mf_${integer(i)}$`;
@@ -120,7 +126,7 @@ end ${tag}`;
 async function unlogged(client: pg.Client, statements: readonly Sql[]): Promise<void> {
   await client.query("begin");
   try {
-    // a user may act as another role from the start of its sessions
+    // a user's settings may make it act as another role
     await client.query("set local role none");
     await client.query(inBlock(joined(statements, sql`;\n`)));
     const { rows } = await client.query<{ code: string | null }>(failure);
@@ -212,7 +218,7 @@ function sessionOn(client: pg.Client): Session {
   };
 }
 
-/** Two stacks on one cluster get into each other's way for moments. */
+/** Two stacks on one cluster can block each other for moments. */
 const repeated = (run: () => Promise<void>): Promise<void> => retried(CHANCE, CONFLICT, run);
 
 const CHANCE: RetryDeps = { time: { wait: (length) => delay(length) }, random: Math.random };

@@ -16,7 +16,7 @@ export function sql(text: TemplateStringsArray, ...holes: readonly Sql[]): Sql {
   return text.reduce((out, part, i) => out + (holes[i - 1] ?? "") + part) as Sql;
 }
 
-/** Several pieces with `between` between them; for lists, nothing when empty. */
+/** Join pieces with `between`. Empty for an empty list. */
 export const joined = (pieces: readonly Sql[], between: Sql): Sql => pieces.join(between) as Sql;
 
 /**

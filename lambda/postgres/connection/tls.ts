@@ -8,7 +8,7 @@ import {
 } from "node:tls";
 import { ConfigError } from "../../../core/errors.ts";
 
-/** How a deployment wants its connections protected. */
+/** The TLS settings of a deployment. */
 export interface TlsSettings {
   readonly tls: "verify-full" | "plaintext";
   /** PEM of the roots to trust instead of the Region's RDS roots. */
@@ -19,10 +19,10 @@ export interface TlsSettings {
  * `verify-full` for node-postgres: the chain against the configured roots, else the Region's RDS
  * roots shipped in `rds-ca/`, plus what `NODE_EXTRA_CA_CERTS` names; and the name against `host`.
  *
- * `checkServerIdentity` is given because the driver leaves out the name when it is an IP address,
- * and Node would then check the certificate against `localhost`.
+ * `checkServerIdentity` is set because the driver omits a name that is an IP address, and Node
+ * would then check the certificate against `localhost`.
  *
- * @throws ConfigError when no roots are known for the Region.
+ * @throws ConfigError if no roots are shipped for the Region.
  */
 export function tlsOptions(
   host: string,
@@ -39,7 +39,7 @@ export function tlsOptions(
 
 const contexts = new Map<string, SecureContext>();
 
-/** Parsing roots takes longer than a handshake: once for each text, not for each connection. */
+/** Parsing roots takes longer than a handshake, so each text is parsed once, not per connection. */
 function trusting(roots: string): SecureContext {
   const known = contexts.get(roots);
   if (known !== undefined) return known;

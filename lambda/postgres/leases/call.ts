@@ -15,11 +15,13 @@ export interface CallDeps {
 }
 
 /**
- * Call one verb: values bound, rows typed. Every verb is safe to repeat, and is repeated where it was
- * contended.
+ * Call one verb, with bound values and typed rows. Every verb is safe to repeat, and is repeated
+ * after contention.
  *
- * @param shard whose issuer role runs it; of no matter for verbs that run as the login itself.
- * @throws ConfigError when the database does not have it; MayflyError that names it for all else.
+ * @param shard the shard whose issuer role runs the verb; ignored for verbs that run as the login
+ *   itself.
+ * @throws ConfigError if the database does not have the verb; MayflyError with the verb's name for
+ *   every other error.
  */
 export async function call<Row extends object>(
   deps: CallDeps,
@@ -40,7 +42,7 @@ export async function call<Row extends object>(
       throw new StatementRejectedError(verb, DENIED, { cause: error, remedy: CONVERGE });
     if (!NO_VERBS.has(error.engineCode)) throw error;
     throw new ConfigError(
-      `the database has no verbs of version ${VERBS_VERSION} for tag "${deps.tag}" (no ${name}); deploy the stack to its end, or run: mayfly converge`,
+      `the database has no verbs of version ${VERBS_VERSION} for tag "${deps.tag}" (no ${name}); complete the deployment of the stack, or run: mayfly converge`,
       { cause: error },
     );
   }

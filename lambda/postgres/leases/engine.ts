@@ -35,21 +35,23 @@ export interface EngineDeps {
   readonly tag: string;
   /** The server's name in receipts. */
   readonly server: string;
-  /** What tells the server from a copy of it. */
+  /** An id that a copy of the server does not have. */
   readonly serverId: string;
   readonly time: Time;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }
 
-/** Most leases in one call, and so in one transaction: its locks keep others out for a moment only. */
+/** Most leases in one call, which is one transaction: others wait only briefly for its locks. */
 const MOST_LEASES = 100;
 const MOST_SESSIONS = 250;
 
-/** There is always a first issuer role, and any may end sessions of all leases. */
+/**
+ * The first issuer role always exists, and every issuer role may end the sessions of all leases.
+ */
 const ANY_SHARD = 0;
 
-/** PostgreSQL as an engine of leases: a verb a call, no decisions. */
+/** PostgreSQL as a lease engine: one verb per call, no decisions. */
 export function postgresEngine(deps: EngineDeps): Engine {
   const { maintenance, tag, server } = deps;
   return {
@@ -160,17 +162,17 @@ export function postgresEngine(deps: EngineDeps): Engine {
 }
 
 const OID = /^[1-9][0-9]{0,9}$/;
-/** OIDs below are the system's (PostgreSQL's `FirstNormalObjectId`). */
+/** Lower OIDs belong to the system (PostgreSQL's `FirstNormalObjectId`). */
 const FIRST_USER_OID = 16_384;
 
 function faultOf({ incarnation }: Pick<LeaseRef, "incarnation">): string | undefined {
   const oid = OID.test(incarnation) ? Number(incarnation) : 0;
   return oid >= FIRST_USER_OID && oid < 2 ** 32
     ? undefined
-    : `incarnation "${incarnation}" is not the OID of a role; send what the lease's schedule carries`;
+    : `incarnation "${incarnation}" is not the OID of a role; send the incarnation in the lease's schedule`;
 }
 
-/** @throws InvalidRequestError for an incarnation that no role of PostgreSQL's can have. */
+/** @throws InvalidRequestError for an incarnation that no PostgreSQL role can have. */
 function oidOf(lease: Pick<LeaseRef, "incarnation">): string {
   const why = faultOf(lease);
   if (why !== undefined) throw new InvalidRequestError(why);
@@ -191,8 +193,8 @@ const one = async <Row extends object>(
 };
 
 /**
- * Do something with leases, those of one issuer role together, in calls of a bounded size; in order of
- * their names, so that two of us who meet never wait for each other both ways.
+ * Call a verb for leases, grouped by issuer role, in calls of limited size. Leases are sorted by
+ * name, so that two concurrent calls cannot deadlock.
  *
  * @returns the answers in the order of the leases.
  */
@@ -223,7 +225,7 @@ const listsOf = (leases: readonly Incarnate[]): readonly [string[], string[]] =>
   leases.map(oidOf),
 ];
 
-/** How often leases that are contended are tried. */
+/** Attempts for contended leases. */
 const ATTEMPTS = 6;
 
 interface LatchRow {
@@ -238,15 +240,18 @@ interface LatchRow {
   readonly memberships: number;
 }
 
-/** Each may take three seconds where sessions are ended with it, and a statement has ten. */
+/**
+ * Most leases per call if sessions are ended too: each may take three seconds, and a statement has
+ * ten.
+ */
 const MOST_STUBBORN = 2;
-/** What a batch spends on them together: the others are to be ended and dropped. */
+/** The time for such leases in one batch: the other leases must be ended and dropped too. */
 const STUBBORN_PATIENCE = seconds(12);
 
 /**
- * A session of a lease may be in the way, and its application may connect again faster than it could be
- * ended. So politely at first; then once more with all their sessions ended; then few at a time, each
- * with its sessions ended in the same breath.
+ * Latch leases. A session of a lease may hold a lock, and its application may reconnect faster than
+ * Mayfly ends sessions. So first try without ending sessions; then end all their sessions and try
+ * again; then try a few leases at a time, ending each one's sessions in the same call.
  */
 async function latch(
   deps: EngineDeps,
@@ -334,11 +339,11 @@ async function blockersOf(deps: EngineDeps, lease: LeaseRef): Promise<readonly B
 const isCode = ({ catalog, kind }: Pick<Blocker, "catalog" | "kind">): boolean =>
   catalog === "pg_proc" && kind === "owner";
 
-/** Which kind of function it is stands in another database. */
+/** The hint for functions; their kind is known only in their own database. */
 const RUNS_ON =
-  "what calls a function of it still runs it; a trigger function runs as whoever writes the table";
+  "callers of this function still run it; a trigger function runs as the role that writes the table";
 
-/** Repeat for those that are contended, until none is, or the attempts are used up. */
+/** Repeat the call for contended leases until none is left or the attempts are used up. */
 async function again<T extends { readonly kind: string }>(
   deps: EngineDeps,
   batch: readonly LeaseRef[],
@@ -350,7 +355,7 @@ async function again<T extends { readonly kind: string }>(
     if (attempt > 1) await deps.time.wait(pause(attempt, deps.random));
     const open = indexes.flatMap((index) => batch[index] ?? []);
     const found = await run(open, attempt);
-    // a verb tells it of each lease, and the call has not failed
+    // the call succeeded; the verb reports exhaustion per lease
     for (const code of new Set(found.map(codeOf))) noteExhaustion(code);
     for (const [i, index] of indexes.entries()) {
       const outcome = found[i];
@@ -381,12 +386,12 @@ interface SessionRow {
   readonly since: Instant | null;
 }
 
-/** What the verb `end_sessions` answers of one role, on the writer or a reader. */
+/** The answer of the verb `end_sessions` for one role, on the writer or a reader. */
 export type EndedAnswer = Omit<EndedRow, "who"> & {
   readonly who: { readonly who?: readonly SessionSeen[] };
 };
 
-/** One attempt to end the sessions of roles, on whatever server is asked. */
+/** One attempt to end the sessions of roles on one server. */
 export async function endSessions(
   deps: CallDeps,
   roles: readonly Incarnate[],
@@ -397,7 +402,7 @@ export async function endSessions(
     const batch = roles.slice(start, start + MOST_SESSIONS);
     const rows = await call<EndedRow>(deps, "end_sessions", ANY_SHARD, [...listsOf(batch), reader]);
     for (const { who, ...row } of rows) {
-      // the server tells nothing of them to whom it does not concern
+      // the server hides details of sessions from other roles
       const known = (who ?? []).map(sessionSeen).filter((each) => Object.keys(each).length > 0);
       answers.push({ ...row, who: known.length > 0 ? { who: known } : {} });
     }
@@ -478,7 +483,7 @@ function issueOutcome(row: IssueRow): IssueOutcome {
   const { issuedAt, expiresAt, maxExpiresAt } = times;
   if (!login || !incarnation || issuedAt === null || expiresAt === null || maxExpiresAt === null)
     throw new DatabaseUnavailableError(
-      "the login was ended as soon as it was made, and nobody has its password; ask again",
+      "the login was ended right after it was created, and nobody has its password; ask again",
     );
   return {
     kind: outcome,
@@ -508,7 +513,7 @@ function renewOutcome({ outcome, bound, expires, max_expires }: RenewRow): Renew
   return { kind: "extended", expiresAt: expires, maxExpiresAt: max_expires ?? expires };
 }
 
-/** What is neither a SQLSTATE nor a missing privilege is over when it is tried again. */
+/** Whether a retry may help: not for a missing privilege. */
 const failed = (step: Verb, code: string): EngineFailure => ({
   kind: "failed",
   step,
@@ -544,7 +549,9 @@ function latchOutcome(row: LatchRow): LatchOutcome {
   };
 }
 
-/** Something depends on the role, or a prepared transaction is its: what, is asked for next. */
+/**
+ * Something depends on the role, or it has a prepared transaction. The next call finds out what.
+ */
 interface Dependents {
   readonly kind: "dependents";
 }

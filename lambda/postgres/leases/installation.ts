@@ -7,19 +7,22 @@ import { declaredSchema, VERBS, type Verb, type VerbKind, verbsSchema } from "./
 
 const FILES: Readonly<Partial<Record<Verb, string>>> = { drop_leases: "drop" };
 
-/** Beside the sources, and beside the bundle of a function that installs them. */
+/**
+ * The folder of the SQL files: beside the sources, or beside the bundle of a function that installs
+ * them.
+ */
 const FOLDER = join(import.meta.dirname, "verbs");
 
 const readSql = (name: string): string =>
   readFileSync(join(FOLDER, `${name}.sql`), "utf8").trimEnd();
 
-/** The text of one verb, as it stands in its file. */
+/** The text of one verb's SQL file. */
 export const verbText = (verb: Verb): string => readSql(FILES[verb] ?? verb.replaceAll("_", "-"));
 
-/** The statement that makes the table of what may be issued. */
+/** The statement that creates the table of grants. */
 export const declaredText = (): string => readSql("declared");
 
-/** A verb's arguments and answer, taken from its text, so that they are written once. */
+/** A verb's arguments and result, parsed from its SQL file so that they are written only once. */
 interface Signature {
   readonly names: readonly string[];
   readonly types: readonly string[];
@@ -45,7 +48,7 @@ export function signatureOf(verb: Verb): Signature {
   };
 }
 
-/** The texts are ours, and no value of anybody's is in them. */
+/** Marks text from Mayfly's own SQL files, without any values, as SQL. */
 const trusted = (text: string): Sql => text as Sql;
 
 const verbsBy = (runsAs: VerbKind["runsAs"]): readonly Verb[] =>
@@ -54,7 +57,7 @@ const verbsBy = (runsAs: VerbKind["runsAs"]): readonly Verb[] =>
 const shut = (verb: Verb): Sql =>
   sql`revoke all on function ${trusted(`${verb}(${signatureOf(verb).types.join(", ")})`)} from public`;
 
-/** What an installation is for. */
+/** The options of an installation. */
 export interface Installation {
   readonly tag: string;
   readonly shards: readonly string[];
@@ -66,8 +69,8 @@ export interface Installation {
 }
 
 /**
- * The bodies, as their owner: everything but the wrappers, and nothing that may be executed yet. To run
- * in one transaction, with `search_path` set by the first statement.
+ * Create the function bodies, as their owner, without the wrappers and without EXECUTE for anybody.
+ * Run these statements in one transaction; the first sets `search_path`.
  */
 export function bodyStatements({ tag, version }: Installation): readonly Sql[] {
   const schema = ident(verbsSchema(tag, version));
@@ -78,7 +81,10 @@ export function bodyStatements({ tag, version }: Installation): readonly Sql[] {
   ];
 }
 
-/** Who may execute the bodies: the issuer roles, or for what needs no role of its own the logins. */
+/**
+ * Grant EXECUTE on the bodies: to the issuer roles, or to the logins for verbs that run as the
+ * login.
+ */
 export function bodyGrants({ tag, shards, logins, version }: Installation): readonly Sql[] {
   const schema = ident(verbsSchema(tag, version));
   const to = (names: readonly string[]): Sql => joined(names.map(ident), sql`, `);
@@ -102,8 +108,8 @@ const pins = (path: Sql, lockTimeout?: string): Sql =>
   sql`security definer set search_path = ${path}${trusted(lockTimeout === undefined ? "" : ` set lock_timeout = '${lockTimeout}'`)}`;
 
 /**
- * The two functions that end sessions, as the role that may. Its wrapper is the function itself: only
- * issuer roles execute it.
+ * Create the two functions that end sessions, as the role that may do so. They have no wrapper:
+ * only issuer roles execute them.
  */
 export function enderStatements({ tag, shards, version }: Installation): readonly Sql[] {
   const schema = ident(verbsSchema(tag, version));
@@ -122,7 +128,10 @@ export function enderStatements({ tag, shards, version }: Installation): readonl
   ];
 }
 
-/** The wrappers of one issuer role, as that role: the login's only way to the bodies. */
+/**
+ * Create the wrappers of one issuer role, as that role. A login can reach the bodies only through
+ * them.
+ */
 export function wrapperStatements(
   { tag, logins, server, version }: Installation,
   shard: string,
@@ -130,7 +139,8 @@ export function wrapperStatements(
   const schema = ident(verbsSchema(tag, version));
   const suffix = shard.slice(issuerRoleName(tag, 0).length - 2);
   const path = sql`pg_catalog, ${schema}, ${ident(declaredSchema(tag))}, pg_temp`;
-  // with it, a login's own setting would make the issuer role a member of each lease it makes
+  // without this, a setting of the login could make the issuer role a member of each lease it
+  // creates
   const selfGrant = server >= SPLIT_MEMBERSHIP ? sql` set createrole_self_grant = ''` : sql``;
   const to = joined(logins.map(ident), sql`, `);
   return verbsBy("shard").flatMap((verb) => {
@@ -153,11 +163,11 @@ $body$`,
   });
 }
 
-/** As the owner of the database. */
+/** Become the owner of the database. */
 const AS_OWNER = sql`set local role pg_database_owner`;
 const AS_ADMIN = sql`set local role none`;
 
-/** The table of what may be issued, for one transaction. What stands there already is left alone. */
+/** Create the table of grants, in one transaction. An existing table is left unchanged. */
 export const declaredStatements = (tag: string): readonly Sql[] => [
   sql`create schema if not exists ${ident(declaredSchema(tag))} authorization pg_database_owner`,
   AS_OWNER,
@@ -166,11 +176,11 @@ export const declaredStatements = (tag: string): readonly Sql[] => [
 ];
 
 /**
- * All that it takes to install the verbs of one version, in this order and in one transaction, by the
- * administrator. What stands already is replaced.
+ * Every statement that installs the verbs of one version, in order, for the administrator to run in
+ * one transaction. Existing functions are replaced.
  *
- * @param isLent of the roles that functions are made as, those that the administrator cannot become
- *   without being made a member of them for that moment.
+ * @param isLent whether the administrator must become a member of this role temporarily to create
+ *   functions as it.
  */
 export function installationStatements(
   installation: Installation,
@@ -191,7 +201,8 @@ export function installationStatements(
   return [
     sql`create schema if not exists ${schema} authorization pg_database_owner`,
     AS_OWNER,
-    // another provisioner waits; a verb that reads does not. The issuer logins have no right to take it
+    // other provisioners wait for this lock; verbs that read do not. The issuer logins may not take
+    // it
     sql`lock table ${ident(declaredSchema(tag))}.declared in share row exclusive mode`,
     ...bodyStatements(installation),
     ...bodyGrants(installation),

@@ -17,9 +17,9 @@ import { ident, type Sql, sql } from "../connection/sql.ts";
 import { WRONG_PASSWORD } from "../connection/sqlstates.ts";
 
 export interface JanitorDeps {
-  /** The janitor's login; its database is left aside. */
+  /** The janitor's login; its database is ignored. */
   readonly login: LoginSource;
-  /** Of its connections. */
+  /** The time limit of its connections. */
   readonly connect: Limits["connect"];
   readonly time: Pick<Time, "now">;
   /** Uniform in [0, 1). */
@@ -29,21 +29,23 @@ export interface JanitorDeps {
 const LARGE_OBJECTS = "pg_largeobject";
 const DEFAULT_PRIVILEGES = "pg_default_acl";
 
-/** Whether a blocker is of a kind that carries no code. */
+/** Whether a blocker is of a kind that contains no code. */
 export const isLitter = ({ catalog, kind }: Pick<Blocker, "catalog" | "kind">): boolean =>
   kind === "owner" && (catalog === LARGE_OBJECTS || catalog === DEFAULT_PRIVILEGES);
 
-/** Each takes a place in the server's table of locks until its transaction is over. */
+/**
+ * Most objects in one transaction: each needs an entry in the server's lock table until the commit.
+ */
 const OBJECTS_TOGETHER = 500;
-/** So many that cannot be removed, and the rest of the lease is left to the next attempt. */
+/** After this many failures, the rest of the lease is left to the next attempt. */
 const MOST_STUBBORN = 10;
-/** One lease must not use up the time of all: whoever has left something that takes long has left it itself. */
+/** The time for one lease, so that one lease's litter cannot use up the time of all. */
 const SHARE = seconds(2);
 const BOUNDS = { statement: SHARE, lock: seconds(0.2) };
 
-const NO_TIME = "there was no time left; the next attempt goes on";
+const NO_TIME = "there was no time left; the next attempt continues";
 
-/** What has become of one lease so far. */
+/** The outcome for one lease so far. */
 interface Progress {
   readonly cleared: Cleared[];
   readonly failures: { database: string; why: string }[];
@@ -51,8 +53,7 @@ interface Progress {
 }
 
 /**
- * Clears litter as the janitor, database by database, on one connection at a time, in no order that
- * anybody could count on.
+ * Clears litter as the janitor, database by database, on one connection at a time, in random order.
  */
 export function postgresJanitor(deps: JanitorDeps): Janitor {
   return {
@@ -113,7 +114,7 @@ async function clearIn(
   }
 }
 
-/** Its password may have been rotated since it was read. */
+/** Retry if the janitor's password was rotated after it was read. */
 async function openAs({ login, connect }: JanitorDeps, database: string) {
   const open = async (fresh: boolean) =>
     openSession({ ...(await login({ fresh })), database }, { ...BOUNDS, connect });
@@ -124,7 +125,7 @@ async function openAs({ login, connect }: JanitorDeps, database: string) {
   });
 }
 
-/** How one lease is cleared in one database, and whom that is told. */
+/** The parameters of clearing one lease in one database. */
 interface Work {
   readonly mayContinue: () => boolean;
   readonly note: (catalog: string, count: number) => void;
@@ -133,8 +134,8 @@ interface Work {
 }
 
 /**
- * Everything is done as the lease, which has no power left. The kinds fail each by itself; what was
- * removed of one stays told.
+ * Everything is done as the lease, which has no privileges left. Each kind of object can fail
+ * separately; what was removed is reported anyway.
  */
 async function clearAs(session: Session, lease: Littered["lease"], work: Work): Promise<void> {
   if (!work.mayContinue()) return work.fail(NO_TIME);
@@ -142,7 +143,7 @@ async function clearAs(session: Session, lease: Littered["lease"], work: Work): 
   try {
     await session.rows(step, sql`set role ${ident(lease.username)}`);
   } catch (error) {
-    // a role that is gone, or that somebody else has revoked meanwhile
+    // the role is gone, or another revocation has taken it back meanwhile
     return error instanceof StatementRejectedError ? work.takenBack() : work.fail(reasonOf(error));
   }
   for (const clear of [clearLargeObjects, clearDefaultPrivileges])
@@ -152,7 +153,7 @@ async function clearAs(session: Session, lease: Littered["lease"], work: Work): 
     .catch((error: unknown) => work.fail(reasonOf(error)));
 }
 
-/** `$1` a lease's OID, `$2` OIDs that are left alone. By an index, however many others there are. */
+/** `$1` a lease's OID, `$2` OIDs to skip. Uses an index, so other objects do not slow it down. */
 const largeObjects = sql`
 select s.objid::text as oid from pg_catalog.pg_shdepend s
 where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and s.refobjid = $1::oid
@@ -161,7 +162,7 @@ where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and s.refobjid 
   and s.objid <> all ($2::oid[])
 order by s.objid limit ${OBJECTS_TOGETHER.toString() as Sql}`;
 
-/** `$1` OIDs. Those that hold data; 262144 is `INV_READ`, 2 the end. */
+/** `$1` OIDs. Returns those with data; 262144 is `INV_READ`, 2 is `SEEK_END`. */
 const holdingData = sql`
 select o.oid::text as oid from pg_catalog.unnest($1::oid[]) as o (oid)
 where pg_catalog.lo_lseek64(pg_catalog.lo_open(o.oid, 262144), 0, 2) > 0`;
@@ -172,8 +173,8 @@ select pg_catalog.count(pg_catalog.lo_unlink(o.oid)) as count
 from pg_catalog.unnest($1::oid[]) as o (oid)`;
 
 /**
- * `$1` a group. Whether its leases may have written down somewhere which large objects are theirs. If
- * there is no such group any more, nobody knows.
+ * `$1` a group. Whether its leases can have stored references to large objects in a table. Unknown
+ * if the group is gone.
  */
 const mayRefer = sql`
 select not exists (select from pg_catalog.pg_roles g where g.rolname = $1::name) or exists (
@@ -186,8 +187,7 @@ select not exists (select from pg_catalog.pg_roles g where g.rolname = $1::name)
   where n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
     and a.privilege_type in ('INSERT', 'UPDATE') and (a.grantee = 0 or g.rolname = $1::name)) as may`;
 
-const HOLDS_DATA =
-  "large objects with data are kept: rows that the lease may have written may refer to them";
+const HOLDS_DATA = "large objects with data are kept: rows that the lease wrote may refer to them";
 
 async function clearLargeObjects(
   session: Session,
@@ -217,7 +217,7 @@ async function clearLargeObjects(
       left.push(...full.map(({ oid }) => oid));
       const litter = all.filter((oid) => !left.includes(oid));
       await remove(litter).catch(async () => {
-        // one of them is locked, or takes long: it keeps none of the others
+        // an object that is locked or takes long does not block the others
         for (const oid of litter) {
           if (!mayContinue() || left.length - kept >= MOST_STUBBORN) return;
           await remove([oid]).catch((error: unknown) => {
@@ -235,15 +235,15 @@ async function clearLargeObjects(
   else if (!mayContinue()) fail(NO_TIME);
 }
 
-/** Of `$1`, a lease: entries of default privileges that it has set. */
+/** `$1` a lease. The default privileges that it has set. */
 const entries = sql`
 from pg_catalog.pg_default_acl d join pg_catalog.pg_roles r on r.oid = d.defaclrole
 where r.rolname = $1::name`;
 
 /**
- * `$1` a lease. What makes each entry say no more than PostgreSQL itself does (`acldefault`), for then the
- * server removes it; nothing for kinds that are not known. The server quotes: its names may have bytes
- * that mean another length elsewhere.
+ * `$1` a lease. Statements that reset each entry to PostgreSQL's own default (`acldefault`), which
+ * removes it; none for unknown kinds. The server quotes the names, because their length may differ
+ * in another encoding.
  */
 const restoring = sql`
 select pg_catalog.array_remove(array[
@@ -266,7 +266,10 @@ left join lateral (select pg_catalog.string_agg(distinct
   where x.grantee = 0 or g.oid is not null) a on true
 where e.kind is not null`;
 
-/** Whatever an administrator lets run at each such statement: in a session that may become other leases. */
+/**
+ * Refuse event triggers that would run at such a statement, in a session that may become other
+ * leases.
+ */
 const eventTriggers = sql`
 select pg_catalog.quote_ident(e.evtname) as name from pg_catalog.pg_event_trigger e
 where e.evtenabled <> 'D' and e.evtevent in ('ddl_command_start', 'ddl_command_end', 'sql_drop')

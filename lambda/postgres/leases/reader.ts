@@ -7,7 +7,10 @@ export interface ReaderDeps extends CallDeps {
   readonly server: string;
 }
 
-/** One reader, over a connection to the maintenance database's copy there: the verbs that write nothing. */
+/**
+ * One reader, over a connection to its replica of the maintenance database, with the read-only
+ * verbs.
+ */
 export function postgresReader(deps: ReaderDeps): Reader {
   return {
     server: deps.server,

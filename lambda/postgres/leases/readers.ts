@@ -6,9 +6,9 @@ import { type LoginSource, Maintenance, type Open } from "../connection/maintena
 import { postgresReader } from "./reader.ts";
 
 export interface ReaderConnectionsDeps {
-  /** Where the readers are now. Never rejects. */
+  /** The current addresses of the readers. Never rejects. */
   readonly addresses: () => Promise<readonly ReaderAddress[]>;
-  /** The issuer login as it is on the writer; the readers have it too. */
+  /** The issuer login on the writer, which is valid on the readers too. */
   readonly login: LoginSource;
   /** How a host's certificate is checked. */
   readonly ssl: (host: string) => Login["ssl"];
@@ -19,13 +19,15 @@ export interface ReaderConnectionsDeps {
   readonly random: () => number;
 }
 
-/** The readers of a cluster, with a connection to each that stays open while it is listed. */
+/**
+ * The readers of a cluster, with one connection each, which stays open while the reader is listed.
+ */
 export interface ReaderConnections extends Readers {
   /** End the connections in order. */
   close(): Promise<void>;
 }
 
-/** Readers over connections of their own, made when they are first asked. */
+/** Readers with their own connections, opened at the first call. */
 export function readerConnections(deps: ReaderConnectionsDeps): ReaderConnections {
   const open = new Map<string, Maintenance>();
   const closeAllBut = async (kept: ReadonlySet<string>): Promise<void> => {
@@ -66,7 +68,10 @@ function readerAt(
   return status === undefined ? reader : withStatus(reader, status);
 }
 
-/** Whatever its status, it may take logins, and is asked; the status may say why it does not answer. */
+/**
+ * Adds the RDS status to errors. The reader is tried whatever its status, because it may accept
+ * logins.
+ */
 function withStatus({ server, ...calls }: Reader, status: string): Reader {
   const say = (error: unknown): never => {
     if (!(error instanceof MayflyError)) throw error;

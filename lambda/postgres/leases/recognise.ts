@@ -3,13 +3,13 @@ import { parseLeaseName } from "../../../core/leases/lease-name.ts";
 import { groupRoleName, issuerRoleName } from "../../../core/names.ts";
 import type { Instant } from "../../../core/time.ts";
 
-/** A role that is named like a lease, as the verbs `list` and `look` show it. */
+/** A role that is named like a lease, as returned by the verbs `list` and `look`. */
 export interface RoleRow {
   /** Its OID. */
   readonly incarnation: string;
   readonly username: string;
   readonly canLogin: boolean;
-  /** `VALID UNTIL`; `undefined` for none or an infinite one. */
+  /** `VALID UNTIL`. Undefined if there is none, or it is infinite. */
   readonly validUntil?: Instant;
   /** SUPERUSER, CREATEROLE, CREATEDB, REPLICATION or BYPASSRLS. */
   readonly privileged: boolean;
@@ -17,7 +17,10 @@ export interface RoleRow {
   readonly memberOf: readonly string[];
   /** The roles that hold it with ADMIN OPTION. */
   readonly admins: readonly string[];
-  /** Before PostgreSQL 15 a login may take every role, the issuer role too, out of its own. */
+  /**
+   * True before PostgreSQL 15: there a login can remove every member from its own role, even the
+   * issuer role.
+   */
   readonly administersItself?: boolean;
   /** The comment, at most {@link MAX_RECORD_LENGTH} characters. */
   readonly comment?: string;
@@ -26,14 +29,14 @@ export interface RoleRow {
 export const MAX_RECORD_LENGTH = 1_000;
 
 /**
- * Decide whether a role is a lease of ours. Nothing else may be changed or dropped; the verb `latch`
- * decides the same by itself.
+ * Decide whether a role is one of Mayfly's leases. No other role may be changed or dropped. The
+ * verb `latch` makes the same decision in SQL.
  *
- * The name alone proves nothing, and on PostgreSQL 15 and older other roles can write our comments.
- * Four facts must agree: the name, no privileged attribute, the ADMIN OPTION of the issuer role
- * that the name says, and the membership in its group (which a latch takes away, with the login).
- * Where a lease can take that ADMIN OPTION away itself, a whole record, which it cannot write, stands
- * in for it: no lease may make itself untouchable.
+ * The name alone proves nothing, and on PostgreSQL 15 and older other roles can write the comment.
+ * Four facts must agree: the name, no privileged attribute, ADMIN OPTION for the issuer role in the
+ * name, and membership in the group (which a latch removes, together with LOGIN). If a lease can
+ * remove that ADMIN OPTION itself, a complete record, which it cannot write, replaces it: no lease
+ * may make itself untouchable.
  */
 export function recognise(row: RoleRow, tag: string): Recognition {
   const foreign = (why: string): Recognition => ({ kind: "foreign", username: row.username, why });
@@ -62,7 +65,9 @@ export function recognise(row: RoleRow, tag: string): Recognition {
 
 const PEPPER_VERSION = /^[A-Za-z0-9-]{32,64}$/;
 
-/** Read a comment that anyone may have written. `undefined` when it is not a whole record of ours. */
+/**
+ * Parse a comment that anyone may have written. Undefined if it is not a complete record of Mayfly.
+ */
 export function parseRecord(comment: string | undefined): LeaseRecord | undefined {
   if (comment === undefined || comment.length > MAX_RECORD_LENGTH) return undefined;
   let parsed: unknown;

@@ -1,21 +1,21 @@
 import { formatShard } from "../../../core/names.ts";
 
 /**
- * Raised whenever a bundle of today could not use the functions of tomorrow. A deployment installs its
- * own version beside the one before, whose functions go on until the next one.
+ * Raised whenever an existing bundle could not use new functions. A deployment installs its version
+ * beside the previous one, which stays until the next deployment.
  */
 export const VERBS_VERSION = 1;
 
 /**
- * How a verb is installed. `shard`: its body runs as whoever executes it, and a thin wrapper for each
- * issuer role runs as that one. `login`: the issuer logins execute it as themselves. `ender`: it runs
- * as the role that may end sessions, for issuer roles alone.
+ * How a verb is installed. `shard`: a wrapper per issuer role runs the body as that role. `login`:
+ * the issuer logins run it as themselves. `ender`: it runs as the role that may end sessions, and
+ * only issuer roles may execute it.
  */
 export type VerbKind =
   | { readonly runsAs: "shard"; readonly lockTimeout: string }
   | { readonly runsAs: "login" | "ender" };
 
-/** The verbs, by function; each stands in a file of its own beside this one. */
+/** The verbs. Each has its own SQL file in verbs/. */
 export const VERBS = {
   end_sessions_of: { runsAs: "ender" },
   end_holders: { runsAs: "ender" },
@@ -36,13 +36,13 @@ export const VERBS = {
 
 export type Verb = keyof typeof VERBS;
 
-/** Where a tag's declarations stand; the schemas of its verbs are named after it. */
+/** The schema of a tag's declarations; the names of its verb schemas begin with it. */
 export const declaredSchema = (tag: string): string => `mf_${tag}`;
 
-/** Where one version of a tag's verbs stands. */
+/** The schema of one version of a tag's verbs. */
 export const verbsSchema = (tag: string, version: number = VERBS_VERSION): string =>
   `mf_${tag}_v${version}`;
 
-/** The function of one verb that the issuer logins call. */
+/** The name of the function that the issuer logins call for a verb. */
 export const functionName = (verb: Verb, shard: number): string =>
   VERBS[verb].runsAs === "shard" ? `${verb}_${formatShard(shard)}` : verb;

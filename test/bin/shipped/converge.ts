@@ -127,7 +127,7 @@ test("while something else runs the provisioner, it is busy: the status is 75", 
     const { status, out, err } = await converge();
     expect({ status, out }).toEqual({ status: 75, out: "" });
     expect(err).toMatch(
-      /^mayfly: ProvisionerUnavailableError: the provisioner is busy: a deployment/,
+      /^mayfly: ProvisionerUnavailableError: the provisioner is busy with a deployment/,
     );
     await holder.query("rollback");
     expect((await first).answer).toEqual(NOTHING);

@@ -204,7 +204,7 @@ describe("one lease", () => {
     ["none", ["revoke"], 64, /in one way: a lease id, --consumer/],
     ["two ways", ["revoke", "--everything", "--prefix", "mf_"], 64, /in one way/],
     ["what is no lease id", ["revoke", "app_owner"], 64, /"app_owner" is not a lease id/],
-    ["an empty prefix", ["revoke", "--prefix", "", "--yes"], 64, /prefix "" begins every name/],
+    ["an empty prefix", ["revoke", "--prefix", "", "--yes"], 64, /prefix "" matches every lease/],
     ["as two", ["revoke", "--everything", "--assume"], 64, /--assume works only for one lease/],
   ])("%s cannot be revoked", async (_, args, expected, words) => {
     const { status, out, err } = await run(args);

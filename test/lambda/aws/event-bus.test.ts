@@ -53,7 +53,7 @@ test("what is not taken three times is an error, so that Lambda sends all of it 
   mock.on(PutEventsCommand).resolves({ Entries: [{ ErrorCode: "InternalFailure" }] });
   await expect(send(1)).rejects.toMatchObject({
     name: "EventBridgeUnavailableError",
-    message: `1 audit events were not taken by ${BUS}; wait and retry`,
+    message: `1 audit events were not accepted by ${BUS}; wait and retry`,
   });
   expect(sent()).toHaveLength(3);
 });

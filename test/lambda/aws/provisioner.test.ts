@@ -67,7 +67,7 @@ test.each([
     "TooManyRequestsException",
     429,
     "ProvisionerUnavailableError",
-    /^the provisioner is busy: a dep/,
+    /^the provisioner is busy with a dep/,
   ],
   [
     "ServiceException",
@@ -104,6 +104,6 @@ test("an answer that does not come in time is waited for no longer, and may be a
   const { port } = silent.address() as AddressInfo;
   expect(await failure(at(`http://127.0.0.1:${port}`, 200).converge())).toMatchObject({
     name: "ProvisionerUnavailableError",
-    message: expect.stringMatching(/^the provisioner has not answered yet and goes on/),
+    message: expect.stringMatching(/^the provisioner has not answered yet and still runs/),
   });
 });

@@ -96,7 +96,10 @@ test("a replica of another Region is a problem, unless its endpoint is given", a
   const arn = "arn:aws:rds:us-east-1:111122223333:db:far";
   const rds = rdsWith([instance("orders-db", { ReadReplicaDBInstanceIdentifiers: [arn] })]);
   expect(await rds.readers({ instance: "orders-db" })()).toMatchObject([
-    { server: "far", error: { message: expect.stringMatching(/not shown .*; name its endpoint/) } },
+    {
+      server: "far",
+      error: { message: expect.stringMatching(/RDS lists in this Region; name its endpoint/) },
+    },
   ]);
   const given = ["far.xyz.us-east-1.rds.amazonaws.com"];
   expect(await rds.readers({ instance: "orders-db" }, given)()).toEqual([]);

@@ -165,7 +165,7 @@ describe.each(KINDS)("the master user's password of $name", (kind) => {
     describeAs(scene, [{ ...available, MasterUserSecret: { SecretStatus: "active" } }]);
     expect(await failureOf(scene.rds.setMasterPassword("postgres", PASSWORD))).toMatchObject({
       name: "ConfigError",
-      message: `RDS manages the master user's password of ${name} itself; take this rotation away, or end that: ${kind.options}`,
+      message: `RDS manages the master user's password of ${name} itself; remove this rotation, or end the management: ${kind.options}`,
     });
     expect(modified(scene)).toEqual([]);
   });

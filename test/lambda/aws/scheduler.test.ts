@@ -40,7 +40,7 @@ test("a schedule that IAM denies is told with the call that was denied, in the l
   const expected = {
     errorType: "AwsRefusedError",
     reason:
-      "schedule aaaabbbbcccc-1700000001 could not be made (AccessDeniedException on scheduler:CreateSchedule); check the function's permission scheduler:CreateSchedule, and the policy, key and quota of what it called",
+      "schedule aaaabbbbcccc-1700000001 could not be created (AccessDeniedException on scheduler:CreateSchedule); check the function's permission scheduler:CreateSchedule, and the policy, key and quota of what it called",
   };
   expect(await scheduleRevocation(deps, lease, 1_700_000_001_000 as Instant)).toEqual(expected);
   expect(audit).toEqual([

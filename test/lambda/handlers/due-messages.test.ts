@@ -91,7 +91,7 @@ test("a revocation that fails comes again, with its lease in the log, and fails 
     leaseId,
     actor: "schedule",
     errorType: "DatabaseUnavailableError",
-    reason: `lease ${leaseId} could not be latched (step "latch", code 55P03); do the same again`,
+    reason: `lease ${leaseId} could not be latched (step "latch", code 55P03); call again`,
   });
   expect(lines).toEqual([]);
   expect(measured).toEqual(["RequestsFailed"]);
@@ -173,7 +173,7 @@ test.each([
       "request.refused",
       {
         errorType: "InvalidRequestError",
-        reason: expect.stringMatching(/ is not what a lease's schedule carries; send /),
+        reason: expect.stringMatching(/ is not the input of a lease's schedule; send /),
         messageId: "m1",
       },
     ],

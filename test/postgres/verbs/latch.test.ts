@@ -87,7 +87,7 @@ test("one that is no lease keeps no other of a batch", async () => {
     [
       expect.stringContaining("privileged attribute"),
       "gone",
-      expect.stringContaining("exists, but not as 999999"),
+      expect.stringContaining("exists, but its incarnation is not 999999"),
       "revoked",
       "revoked",
       "revoked",

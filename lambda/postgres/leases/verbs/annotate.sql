@@ -1,5 +1,5 @@
--- Says in a latched lease's record since when a reader could not be looked at, or, with null, that all
--- were. A lease that is not latched is left alone.
+-- Records in a latched lease's record since when a reader could not be checked, or, with null, that
+-- all were checked. A lease that is not latched is left unchanged.
 create or replace function annotate(username text, incarnation oid, unverified float8)
 returns table (outcome text)
 language plpgsql as $body$

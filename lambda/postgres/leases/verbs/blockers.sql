@@ -1,4 +1,4 @@
--- What keeps a lease from being dropped, by database, catalog and kind (pg_shdepend.deptype).
+-- What blocks the DROP of a lease, by database, catalog and kind (pg_shdepend.deptype).
 create or replace function blockers(username text, incarnation oid)
 returns table (database text, catalog text, kind text, counted int)
 language sql stable as $body$

@@ -1,6 +1,7 @@
--- Drops leases that are latched, each in a subtransaction of its own. Each is looked at again: nothing
--- that can log in is ever dropped, and none whose prepared transaction would outlive it with its locks.
--- An outcome of five characters is the SQLSTATE that keeps the role: 2BP01 for what depends on it.
+-- Drops latched leases, each in its own subtransaction. Each is checked again: a role that can log
+-- in is never dropped, nor one with a prepared transaction, whose locks would outlive it. An
+-- outcome of five characters is the SQLSTATE of the failed DROP: 2BP01 if something depends on the
+-- role.
 create or replace function drop_leases(names text[], incarnations oid[])
 returns table (username text, outcome text, at float8)
 language plpgsql as $body$

@@ -1,7 +1,7 @@
--- Ends who sits on a lock of Mayfly's: backends of issuer logins, of whatever stack, that hold the very
--- lock under which a dynamic role of this stack is issued, or that of one of its groups or leases (object,
--- an OID). Nobody else's, and no other lock's. Owned by the role that may signal backends, executed by
--- issuer roles alone.
+-- Ends backends that keep a lock of Mayfly: backends of issuer logins, of any stack, that hold the
+-- lock for issuing a dynamic role of this stack, or the lock of one of its groups or leases
+-- (object, an OID). No other backends, and no other locks. Owned by the role that may signal
+-- backends; only issuer roles may execute it.
 create or replace function end_holders(pids int[], role text, object oid)
 returns table (ended int)
 language plpgsql as $body$

@@ -1,9 +1,9 @@
--- Ends sessions of leases, or of roles that are gone, by OID; owned by the role that may signal
--- backends, executed by issuer roles alone. It looks for the sessions first and tells them to end
--- second: in one WHERE the server may signal before it has compared whose session it is. Then it waits
--- up to 250 ms for all of them together, and counts what is left by OID, not by what it told.
--- A role that has the OID but another name is somebody else's: OIDs are handed out again. A role that
--- is no lease is one that the provisioner has shut as a latch does, or its sessions are let alone.
+-- Ends sessions of leases, or of dropped roles, by OID. Owned by the role that may signal backends;
+-- only issuer roles may execute it. It first lists the sessions and then signals them: in one WHERE
+-- the server may signal before it has compared whose session it is. Then it waits up to 250 ms for
+-- all of them together, and counts the remaining sessions by OID, not by the signalled backends. A
+-- role with the OID but another name is somebody else's, because OIDs are reused. Sessions of a
+-- role that is not a lease are ended only if the provisioner has shut the role as a latch does.
 create or replace function end_sessions_of(names text[], incarnations oid[])
 returns table (name text, incarnation oid, ended int, remaining int, who jsonb)
 language plpgsql as $body$

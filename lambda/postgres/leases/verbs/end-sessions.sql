@@ -1,8 +1,8 @@
--- Ends the sessions of leases on the server that is asked, whether they are latched or not, and of
--- roles that are gone. On a reader, what has arrived of a role is read first and its sessions are ended
--- second: the other way round, one could come in between. "latched" is the latch itself, not a DBA's
--- NOLOGIN: it arrives with the memberships that it revoked. A server that replays no other and has no
--- latch may be of another cluster, where the OID is somebody else's: a reader ends nothing there.
+-- Ends the sessions of leases on this server, latched or not, and of dropped roles. On a reader,
+-- the state of a role is read before its sessions are ended; otherwise a session could begin in
+-- between. "latched" means the latch itself, not a DBA's NOLOGIN: the latch is replicated together
+-- with the revoked memberships. A server that is not a replica and does not have the latch may
+-- belong to another cluster, where the OID is somebody else's: as a reader it ends nothing.
 create or replace function end_sessions(names text[], incarnations oid[], reader boolean)
 returns table (username text, state text, replays boolean, ended int, remaining int, who jsonb)
 language plpgsql as $body$

@@ -1,15 +1,15 @@
--- Makes one lease, or finds the one that the same name or key has made already.
+-- Creates one lease, or finds the one that was already created with the same name or key.
 --
--- Everything is looked at twice: without the lock, so that a replay or a refusal writes nothing, and
--- behind it, where it is decided. In between CREATE ROLE runs, most of whose time is the server's own
--- hashing, without keeping others out. What turns out to be a replay or a refusal behind the lock is
--- rolled back to before the CREATE. Limits count names, which a latched lease keeps until its DROP; a
--- lease that is over but not latched yet is not counted. They are counted only where the upper bound in
--- the table counted does not say already that there is room. Times are whole seconds, rounded down, as
--- Scheduler's are.
+-- Everything is checked twice: without the lock, so that a replay or a refusal writes nothing, and
+-- under the lock, which decides. In between, CREATE ROLE runs without blocking others; most of its
+-- time is the server's hashing. If the check under the lock finds a replay or a refusal, the CREATE
+-- is rolled back. Limits count names, which a latched lease keeps until its DROP; an expired lease
+-- that is not latched yet is not counted. Leases are counted only if the upper bound in the table
+-- counted has reached the limit. Times are whole seconds, rounded down, like Scheduler's.
 --
--- The arguments hold a verifier, and CREATE ROLE's own errors quote it: no error of the server's
--- leaves, only its SQLSTATE. No backslash stands in any text: what it means is a session's setting.
+-- The arguments contain a verifier, and errors of CREATE ROLE quote it: so only the SQLSTATE of an
+-- error is returned. No text contains a backslash, because its meaning depends on a session
+-- setting.
 create or replace function issue(
   username text, verifier text, ttl int, replay boolean, min_remaining int, pepper text
 ) returns table (
@@ -22,7 +22,7 @@ declare
   split constant boolean := current_setting('server_version_num')::int >= 160000;
   role_name constant text := split_part(username, '_', 3);
   consumer_name constant text := split_part(username, '_', 4);
-  -- a role, a consumer within it and a key are one range of names each; ~ sorts after all of them
+  -- a role, a consumer and a key each have one range of names; ~ sorts after all of them
   of_role constant name := 'mf_' || tag || '_' || role_name || '_';
   of_consumer constant name := of_role || consumer_name || '_';
   of_key constant name := of_consumer || left(split_part(username, '_', 5), 8);
@@ -59,7 +59,7 @@ begin
   begin
     for look in 1..2 loop
       if look = 2 then
-        -- whoever sends the same again waits here, not at the CREATE: the server may log what waits
+        -- a repeated call waits here, not at the CREATE: the server may log waiting statements
         perform pg_advisory_xact_lock(hashtext(username));
         select r.oid, r.rolname, r.rolvaliduntil, shobj_description(r.oid, 'pg_authid') as said
           into lease from pg_roles r where r.rolname = username::name;
@@ -89,7 +89,7 @@ begin
                 and l.objid = (hashtext(role_name)::int8 & 4294967295)::oid);
             holders := case when try = 1 then holding
               else array(select h.pid from unnest(holders) as h (pid) where h.pid = any (holding)) end;
-            -- who held it through three waits that were watched from end to end sits on it
+            -- a backend that held the lock during three complete waits is stuck
             if try = 4 and holders <> '{}' then
               perform end_holders(holders, role_name, null);
             end if;
@@ -110,7 +110,7 @@ begin
         ttl := coalesce(ttl, d.ttl_seconds);
         dbname := d.dbname;
         successor := d.max_leases > 1 and d.max_leases_per_consumer > 1;
-        -- the same name again: its answer was lost
+        -- the same name again: the answer was lost
         select r.oid, r.rolname, r.rolvaliduntil, shobj_description(r.oid, 'pg_authid') as said
           into lease from pg_roles r where look = 1 and r.rolname = username::name;
         if found then
@@ -138,7 +138,7 @@ begin
             where k.role = role_name and k.consumer = consumer_name);
           renewing := null;
           recount_consumer := of_consumer_most is null or of_consumer_most >= d.max_leases_per_consumer;
-          -- a renewal that is not committed yet holds its lease's lock: such a lease is not over
+          -- an uncommitted renewal holds its lease's lock: such a lease is not expired
           if recount_consumer then
             renewing := array(select l.objid from pg_locks l where l.locktype = 'object' and l.granted
               and l.classid = 'pg_authid'::regclass and l.pid is distinct from pg_backend_pid());
@@ -196,7 +196,7 @@ begin
           if try = 5 then
             raise;
           end if;
-          -- from 16 on GRANT and REVOKE take the group's own lock until the commit
+          -- from 16 on, GRANT and REVOKE lock the group until the commit
           holding := array(select l.pid from pg_locks l where l.granted and l.locktype = 'object'
             and l.database = 0 and l.classid = 'pg_authid'::regclass and l.objid = grp);
           holders := case when try = 1 then holding
@@ -209,7 +209,8 @@ begin
       execute format('comment on role %I is %L', username, jsonb_strip_nulls(jsonb_build_object(
         'v', 1, 'pepper', pepper, 'issued', (extract(epoch from starts) * 1000)::int8,
         'max', (extract(epoch from starts) * 1000)::int8 + d.max_ttl_seconds * 1000::int8)));
-      -- one that is over counts again once it is latched: a new bound is of all names, this one with them
+      -- an expired lease counts again once it is latched: so a new bound counts all names,
+      -- including this one
       if recount_consumer then
         select count(*) - 1 into of_consumer_most from pg_roles r
           where r.rolname >= of_consumer and r.rolname < (of_consumer || '~')::name;

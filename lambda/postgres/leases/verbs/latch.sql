@@ -1,17 +1,20 @@
--- Latches leases: no login, no password, an expiry in the past, no membership in either direction.
+-- Latches leases: removes LOGIN, the password and the memberships in both directions, and sets an
+-- expiry in the past.
 --
--- Each lease is latched in a subtransaction of its own, all of them before any membership is revoked:
--- a latch stands whatever becomes of the rest. Then one REVOKE per group for all of them, and what is
--- left one by one; what cannot be revoked is counted. A member of a lease would keep its rights, and a
--- session loses the group's at once. The issuer role's own ADMIN OPTION stays: the DROP needs it.
+-- Each lease is latched in its own subtransaction, all before any membership is revoked, so that a
+-- latch does not depend on the rest. Then one REVOKE per group for all leases, and single REVOKEs
+-- for the remaining memberships; failures are counted. Without this, members of a lease would keep
+-- its privileges; a session loses the group's privileges at once. The issuer role keeps its ADMIN
+-- OPTION, because the DROP needs it.
 --
--- COMMENT comes first: it is the lock that renewals take too. A lease's own session may hold its row
--- (ALTER ROLE CURRENT_USER PASSWORD, not committed): such a lease answers 55P03 after the wrapper's
--- 50 ms, and with end_first its sessions are ended right before each of several attempts.
+-- COMMENT comes first: renewals take the same lock. A session of the lease may lock its row (ALTER
+-- ROLE CURRENT_USER PASSWORD, not committed): then the outcome is 55P03 after the wrapper's 50 ms.
+-- With end_first, its sessions are ended right before each of several attempts.
 --
--- From where a session comes and since when is shown to members of pg_read_all_stats, which not every
--- administrator may grant, or to members of the session's role: which the role that ends sessions then
--- becomes. The lease has nothing left to give it, and its DROP takes that back.
+-- The server shows the address and start of a session to members of pg_read_all_stats, which not
+-- every administrator may grant, and to members of the session's role. So the role that ends
+-- sessions becomes a member of the lease, which has no privileges left; the DROP removes that
+-- membership.
 create or replace function latch(
   names text[], incarnations oid[], only_if_due boolean, end_first boolean
 ) returns table (
@@ -75,7 +78,7 @@ begin
           when r.rolcanlogin and not r.grouped then 'it can log in but is not in the group of its dynamic role' end;
         if reason is not null then
           result := 'foreign';
-        -- an expiry at infinity is no expiry: whoever set it, the lease is due
+        -- an infinite expiry does not count: the lease is due, whoever set it
         elsif only_if_due and r.rolcanlogin and isfinite(r.rolvaliduntil) and r.rolvaliduntil > t then
           result := 'not due';
         elsif r.rolcanlogin or r.rolvaliduntil is distinct from '-infinity' then
@@ -92,7 +95,7 @@ begin
               if try = 41 or not end_first then
                 raise;
               end if;
-              -- who held it through two seconds that were watched from end to end sits on it
+              -- a backend that held the lock for two complete seconds is stuck
               holding := array(select l.pid from pg_locks l where l.granted and l.locktype = 'object'
                 and l.database = 0 and l.classid = 'pg_authid'::regclass and l.objid = incarnations[i]);
               holders := case when try = 1 then holding

@@ -1,5 +1,5 @@
--- Makes the janitor, and nobody else, a member of latched leases that have no session, so that it can
--- look at what they own and clear it; or takes that back. A latch takes it back too.
+-- Makes the janitor, and nobody else, a member of latched leases without sessions, so that it can
+-- remove what they own; or takes that back. A latch takes it back too.
 create or replace function lend(names text[], incarnations oid[], give boolean)
 returns table (username text, outcome text)
 language plpgsql as $body$

@@ -1,6 +1,6 @@
--- Roles named like leases of the stack, by name: up to most of them after the name that is given. What
--- Mayfly itself keeps (issuer roles, logins, groups, the janitor) is left out. No row proves anything:
--- whoever reads it compares the name, the attributes, the memberships and the record.
+-- Roles that are named like leases of the stack, sorted by name: up to `most` of them after the
+-- given name. Mayfly's own roles (issuer roles, logins, groups, the janitor) are left out. A row
+-- proves nothing: the caller compares the name, the attributes, the memberships and the record.
 create or replace function list(after text, most int)
 returns table (
   now float8, incarnation text, username text, can_login boolean, valid_until float8,

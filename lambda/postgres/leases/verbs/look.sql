@@ -1,4 +1,5 @@
--- One role by name, as list shows it, or a row of nulls; how many sessions it has; and the clock.
+-- One role by name, with the columns of list, or a row of nulls; the number of its sessions; and
+-- the clock.
 create or replace function look(username text)
 returns table (
   now float8, incarnation text, username text, can_login boolean, valid_until float8,

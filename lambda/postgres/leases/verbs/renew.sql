@@ -1,6 +1,6 @@
--- Moves a lease's VALID UNTIL to ttl seconds from now: at most to what its record and what is declared
--- now allow, and never past a latch. COMMENT ON the lease, with what it says already, is a lock that
--- latches take too; what was read before it is read again.
+-- Moves a lease's VALID UNTIL to ttl seconds from now, within the limits of its record and the
+-- declaration. A latched lease is not changed. COMMENT ON the lease, with its present text, takes
+-- the lock that latches take too; everything is read again under that lock.
 create or replace function renew(username text, incarnation oid, ttl int)
 returns table (outcome text, bound int, issued float8, expires float8, max_expires float8)
 language plpgsql as $body$
@@ -52,7 +52,8 @@ begin
       execute format('comment on role %I is %L', username, coalesce(r.said, ''));
     end if;
   end loop;
-  -- the record is evidence, not proof: what is declared bounds it, and without one nothing moves
+  -- the record is evidence, not proof: the declaration limits it, and without a declaration nothing
+  -- is renewed
   max_expires := coalesce(least(max_expires, issued + d.max_ttl_seconds * 1000::float8),
     floor(extract(epoch from r.rolvaliduntil) * 1000));
   most := to_timestamp(max_expires / 1000);

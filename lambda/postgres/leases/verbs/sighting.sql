@@ -1,6 +1,6 @@
--- The stack's own stamp, which says on which server its leases were made, and the timeline of the one
--- that answers. Neither can fail: a server that tells no timeline (a standby; Aurora, which was not
--- measured), or a stamp that cannot be read yet, must not keep a sweep from its work.
+-- The stack's own stamp, with the server on which its leases were created, and the timeline of this
+-- server. Neither can fail: a server that does not tell its timeline (a standby; Aurora was not
+-- measured), or a stamp that cannot be read yet, must not stop a sweep.
 create or replace function sighting()
 returns table (instance text, timeline int, line text)
 language plpgsql as $body$

@@ -1,9 +1,9 @@
--- What roles of Mayfly's own, which own nothing outside this database, own all the same, by database and
--- catalog: of these roles, or of all where names is null. A lease that acts as its group can make things
--- that are the group's, and outlive it.
+-- Objects owned by Mayfly's own roles, which should own nothing outside this database, by database
+-- and catalog: of these roles, or of all if names is null. A lease that acts as its group can
+-- create objects that belong to the group and outlive the lease.
 --
--- Of each role so many dependencies are looked at, however many a lease has made: a role that has more is
--- told as pg_shdepend, since what it owns may be among the others.
+-- Only a limited number of dependencies is read per role, however many a lease has created: a role
+-- with more is reported as pg_shdepend, because it may own some of the others.
 create or replace function strays(names text[])
 returns table (owner text, database text, catalog text, counted int)
 language sql stable as $body$

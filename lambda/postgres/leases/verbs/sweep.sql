@@ -1,6 +1,6 @@
--- What should not be there: sessions whose role is gone (its OID), and members of the stack's groups
--- that are neither Mayfly's own, nor users of rotated secrets, nor the administrator who made the group
--- (group, then member).
+-- What should not exist: sessions of dropped roles (the OID), and members of the stack's groups
+-- (group, then member) that are not Mayfly's own, not users of rotated secrets and not the
+-- administrator who created the group.
 create or replace function sweep()
 returns table (kind text, subject text, detail text)
 language sql stable as $body$
@@ -15,7 +15,8 @@ language sql stable as $body$
     where not starts_with(u.rolname::text, p.ours)
       and not starts_with(coalesce(shobj_description(u.oid, 'pg_authid'), ''),
         'mayfly rotated user of ' || split_part(session_user, '_', 2) || '/')
-      -- before 16 whoever makes roles may grant itself any, and an administrator does to keep its power
+      -- before 16, a role with CREATEROLE can grant itself any role, and an administrator does so
+      -- to keep its power
       and not (current_setting('server_version_num')::int < 160000 and u.rolcreaterole and m.admin_option)
       and u.oid <> (select d.datdba from pg_database d where d.datname = current_database())
 $body$;

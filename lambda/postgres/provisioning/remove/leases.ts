@@ -72,7 +72,7 @@ async function janitorOf({
   const [held] = heldBy((await secrets.getSecret(janitorSecret))?.value);
   if (held === undefined)
     throw new ConfigError(
-      `secret ${janitorSecret} holds no login of the janitor's; deploy the stack again, its provisioner writes one`,
+      `secret ${janitorSecret} holds no login of the janitor; deploy the stack again, and the provisioner writes one`,
     );
   return held;
 }
