@@ -5,7 +5,7 @@ import { WRONG_PASSWORD } from "../connection/sqlstates.ts";
 import { type TlsSettings, tlsOptions } from "../connection/tls.ts";
 import { knownPassword } from "./converge/rotated-secrets.ts";
 
-/** Where a server is, and where the function that asks for it is. */
+/** The address of a server, and the Region and folder of the function. */
 export interface ServerAddress {
   readonly host: string;
   readonly port: number;
@@ -14,24 +14,24 @@ export interface ServerAddress {
   readonly folder: string;
 }
 
-/** Who the administrator is. */
+/** The administrator's secret and server. */
 export interface AdminDeps {
   readonly secrets: Pick<SecretStore, "getSecret">;
   /** ARN of the administrator's secret. */
   readonly adminSecret: string;
   readonly server: ServerAddress;
-  /** Told when work is done again. */
+  /** Called when the work is repeated. */
   readonly log?: (step: string) => void;
 }
 
-/** Rotations come once in hours; the second attempt has a password that stays. */
+/** Rotations are hours apart, so the password of the second attempt stays valid. */
 const ATTEMPTS = 3;
 
 /**
- * Work as the administrator. When its password turns out to be another, which its rotation has set
- * meanwhile, the work is done again from the start: it must be safe to repeat.
+ * Work as the administrator. If a rotation changes its password meanwhile, the work is repeated
+ * from the start: it must be safe to repeat.
  *
- * @throws ConfigError when the secret is not one of the kind that AWS calls a database secret.
+ * @throws ConfigError if the secret is not an AWS database secret.
  */
 export async function asAdmin<T>(
   deps: AdminDeps,
@@ -53,7 +53,7 @@ export async function asAdmin<T>(
     }
 }
 
-/** The admin's login by `AWSCURRENT`, to the database that its secret names. */
+/** The administrator's `AWSCURRENT` login, to the database in its secret. */
 async function adminLogin(
   { secrets, adminSecret: arn, server }: AdminDeps,
   tls: TlsSettings,
@@ -75,8 +75,8 @@ async function adminLogin(
 }
 
 /**
- * The same with another password, if a rotation has set one: `AWSPENDING` is the server's before it is
- * current, and stays so where the rotation was called off.
+ * The same login with a new password, if a rotation has set one: the server accepts `AWSPENDING`
+ * before it is current, and also after the rotation was cancelled.
  */
 async function rotatedLogin(
   { secrets, adminSecret }: AdminDeps,

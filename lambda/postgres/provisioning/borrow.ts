@@ -2,9 +2,9 @@ import { SPLIT_MEMBERSHIP } from "../connection/session.ts";
 import { ident, joined, type Sql, sql } from "../connection/sql.ts";
 
 /**
- * Statements around which the administrator is a member of roles that it made: able to become them
- * (`set`), or with their rights (`inherit`). Before PostgreSQL 16 a membership is both, and it keeps
- * its own, which the next major asks for.
+ * Wrap statements so that the administrator is temporarily a member of roles that it created: able
+ * to become them (`set`), or with their privileges (`inherit`). Before PostgreSQL 16 a membership
+ * is both, and the administrator keeps its ADMIN OPTION, which the next major requires.
  *
  * @param server `server_version_num`, e.g. 180004.
  */
@@ -26,8 +26,8 @@ export function borrow(
   ];
 }
 
-/** Be the administrator again, whatever role a statement before has taken. */
+/** Become the administrator again, after a statement that set another role. */
 export const AS_ADMIN = sql`set local role none`;
 
-/** Become a role that is borrowed. */
+/** Become a borrowed role. */
 export const become = (role: string): Sql => sql`set local role ${ident(role)}`;

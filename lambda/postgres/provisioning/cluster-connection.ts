@@ -2,7 +2,7 @@ import type { Login } from "../connection/login.ts";
 import { type OpenSession, openSession, type Session } from "../connection/session.ts";
 import { LIMITS } from "./limits.ts";
 
-/** Where a cluster is changed, as the administrator. */
+/** The administrator's connection to a cluster. */
 export interface ClusterConnection {
   readonly admin: Login;
   /** `server_version_num`. */
@@ -12,13 +12,16 @@ export interface ClusterConnection {
   readonly inDatabase: InDatabase;
 }
 
-/** Work in another database; what comes next in the same one finds the connection open. */
+/** Work in another database. The connection stays open for further work in the same database. */
 export type InDatabase = <T>(
   database: string,
   work: (session: Session) => Promise<T>,
 ) => Promise<T>;
 
-/** Work in databases as the administrator, on one connection at a time, and close the last whatever happens. */
+/**
+ * Work in databases as the administrator, with one open connection at a time. Always closes the
+ * last one.
+ */
 export async function withDatabases<T>(
   admin: Login,
   work: (inDatabase: InDatabase) => Promise<T>,

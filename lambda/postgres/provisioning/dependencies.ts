@@ -6,21 +6,21 @@ import type { TlsSettings } from "../connection/tls.ts";
 import type { ReaderConnections } from "../leases/readers.ts";
 import type { AdminDeps } from "./admin-login.ts";
 
-/** What provisioning, and taking away again, need from outside. */
+/** The dependencies of provisioning and removal. */
 export interface ProvisionDeps extends AdminDeps {
   readonly secrets: SecretStore;
-  /** ARNs of the two secrets of Mayfly's own logins. */
+  /** ARNs of the secrets of Mayfly's own logins. */
   readonly issuerSecret: string;
   readonly janitorSecret: string;
-  /** Name to ARN of those that users are made from. */
+  /** The ARNs of the rotated secrets of applications, by name. */
   readonly rotatedSecrets: Readonly<Record<string, string>>;
   readonly scheduleGroup: ScheduleGroup;
-  /** What tells the server from a copy of it. */
+  /** An id that a copy of the server does not have. */
   readonly serverId: string;
   readonly time: Time;
-  /** Told of each finished step. No fact is secret. */
+  /** Called for each finished step. No fact is secret. */
   readonly log: Log;
-  /** Told of what somebody has to look at. */
+  /** Called for everything that an operator must look at. */
   readonly warn: Log;
   readonly telemetry: Telemetry;
   /** The readers of the cluster, for as long as leases are revoked. */

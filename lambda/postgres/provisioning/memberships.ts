@@ -1,7 +1,7 @@
 import { type Session, SPLIT_MEMBERSHIP } from "../connection/session.ts";
 import { ident, type Sql, sql } from "../connection/sql.ts";
 
-/** That one role is a member of another: all that several roles may have granted, together. */
+/** A membership, with the options of all its grants together. */
 export interface Membership {
   readonly role: string;
   readonly member: string;
@@ -11,10 +11,13 @@ export interface Membership {
   readonly set: boolean;
 }
 
-/** Likewise, and whether somebody gave SET who did not give ADMIN along, with which a member could do so itself. */
+/**
+ * The same, and whether somebody granted SET without ADMIN (a member with ADMIN could grant itself
+ * SET).
+ */
 export interface AdministeringMembership extends Membership {
   readonly setAlone: boolean;
-  /** Who gave more than ADMIN; before 16 nobody is told apart. */
+  /** Grantors of more than ADMIN. Before 16, grantors cannot be distinguished. */
   readonly wideners: readonly string[];
 }
 
@@ -38,7 +41,9 @@ left join pg_catalog.pg_roles b on b.oid = m.grantor
 where u.rolname = any ($1::text[])
 group by r.rolname, u.rolname`;
 
-/** `$1` roles, `$2` the owner of tables. Those that the administrator administers by `CREATEROLE` alone. */
+/**
+ * `$1` roles, `$2` the owner of tables. Those that the administrator controls only by `CREATEROLE`.
+ */
 const unwritten = sql`
 select r.rolname::text as name from pg_catalog.pg_roles r
 where r.rolname = any ($1::text[]) and r.rolname <> current_user
@@ -47,9 +52,10 @@ where r.rolname = any ($1::text[]) and r.rolname <> current_user
   where m.roleid = r.oid and u.rolname = current_user and m.admin_option)`;
 
 /**
- * Write down, before PostgreSQL 16, that the administrator may administer its roles: the next major
- * knows no other right, and an upgrade makes none up. Until then `CREATEROLE` has all of it anyway. Not
- * where it is kept from the data, which a group would bring: there a DBA's script gives it (bootstrap).
+ * Before PostgreSQL 16, grant the administrator ADMIN OPTION on its roles: the next major requires
+ * it, and an upgrade does not add it. Until then `CREATEROLE` is enough. Skipped if the
+ * administrator must have no access to the data, which a group would give it: then the DBA's script
+ * grants it (bootstrap).
  */
 export async function administer(
   { session, version }: { readonly session: Session; readonly version: number },

@@ -46,7 +46,7 @@ import { dropMaintenanceDatabase, groupsOf } from "./remove/drop-roles.ts";
 import { issuerLoginsOf, wantedMemberships, wantedRoles } from "./wanted-roles.ts";
 
 /**
- * Make everything true that a plan asks of a cluster. Safe to repeat; a repetition changes nothing.
+ * Apply a plan to a cluster. Safe to repeat; a repetition changes nothing.
  *
  * @throws ConfigError with every problem at once, before anything is touched; or when the tag is
  *   another stack's.
@@ -62,7 +62,7 @@ export const makeProvision =
       try {
         return await converge(deps, connection, plan, { ...stamped, seen });
       } catch (error) {
-        // a creation that failed is not deleted, and comes again as another stack
+        // a stack whose creation failed is retried as another stack, without a Delete
         if (isNew)
           await releaseTag(connection.session, plan.tag, stack).catch((reason: unknown) =>
             deps.warn("the tag was not given back", { tag: plan.tag, why: reasonOf(reason) }),
@@ -72,8 +72,8 @@ export const makeProvision =
     });
 
 /**
- * Check a cluster, make the maintenance database, and work on a connection to it; from the start
- * again when the administrator's password is rotated meanwhile.
+ * Check a cluster, create the maintenance database, and work on a connection to it. Repeated from
+ * the start if the administrator's password is rotated meanwhile.
  *
  * @throws ConfigError with every problem at once, before anything is touched.
  */
@@ -101,7 +101,7 @@ export async function onCheckedCluster<T>(
         );
       const target = { ...admin, database: plan.maintenanceDatabase };
       const session = await openSession(target, LIMITS).catch(async (error: unknown) => {
-        // nobody has been in it
+        // it has never been used
         if (came === "made")
           await inDatabase(admin.database, (session) =>
             dropMaintenanceDatabase(session, plan),
@@ -121,14 +121,14 @@ export async function onCheckedCluster<T>(
   );
 }
 
-/** Make a plan true where its tag is ours. */
+/** Apply a plan whose tag belongs to this stack. */
 export async function converge(
   deps: ProvisionDeps,
   connection: ClusterConnection,
   plan: ProvisionPlan,
   sighting: Sighting,
 ): Promise<Changes> {
-  // first: what is granted to the logins goes with what they own
+  // first: dropping what the logins own also drops their grants
   await clearLogins(connection.session, plan, connection.version);
   const { changes, made } = await makeClusterWide(connection, plan, deps.log);
   await withdrawDeclared(connection.session, plan);
@@ -140,14 +140,14 @@ export async function converge(
   const rotated = await makeRotatedUsers(deps, connection, plan);
   const granted = await convergeGrants(deps, connection, plan);
   await declare(connection.session, plan);
-  // before the groups that they were in
+  // users before their groups
   const rolesDropped = await dismissUsers(deps, connection, plan, issuer);
   const dismissed = await dismiss(deps, connection, plan, issuer);
   await removeOldVerbs(connection.session, plan.tag);
   return changesOf(...changes, { passwordsSet }, rotated, granted, { rolesDropped }, dismissed);
 }
 
-/** A lease that was being issued when its grant was withdrawn is there to be seen, or never will be. */
+/** Wait for running issues: then every lease whose grant was withdrawn is visible. */
 async function awaitAllIssues({ session, version }: ClusterConnection, tag: string): Promise<void> {
   for (const group of await groupsOf(session, tag)) {
     const role = group.slice(groupRoleName(tag, "").length);
@@ -181,7 +181,7 @@ async function checked(
   return version;
 }
 
-/** The problems in a database; or that it cannot be entered. */
+/** The problems in a database, or the problem that it refuses the connection. */
 async function entering(
   database: string,
   look: () => Promise<readonly string[]>,
@@ -228,8 +228,8 @@ async function makeClusterWide(
 }
 
 /**
- * @param made roles that were made a moment ago, and have no password yet.
- * @returns an issuer login that works, and how many passwords were set.
+ * @param made roles that were just created and have no password yet.
+ * @returns a working issuer login, and the number of passwords that were set.
  */
 async function makeLogins(
   { session, admin }: ClusterConnection,
@@ -270,15 +270,15 @@ async function makeLogins(
   return { issuer, passwordsSet: proved.filter(({ set }) => set).length };
 }
 
-/** A login that works, and whether its password was set for that. */
+/** A working login, and whether its password was set now. */
 interface Proved {
   readonly login: Login;
   readonly set: boolean;
 }
 
 /**
- * A login of Mayfly's own with the password that it has. In the midst of a rotation that may be any version's,
- * and another in the next moment: it is set only when no version holds it.
+ * Find the present password of one of Mayfly's own logins. During a rotation it may be in any
+ * version and change at any time, so it is set only if no version holds it.
  */
 async function convergeOwn(
   deps: ProvisionDeps,

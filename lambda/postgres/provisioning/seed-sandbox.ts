@@ -5,7 +5,7 @@ import { withSession } from "../connection/session.ts";
 import { type AdminDeps, asAdmin } from "./admin-login.ts";
 import { seedDatabase } from "./converge/seed.ts";
 
-/** What the sandbox is to have. */
+/** The content of the sandbox. */
 export interface SeedRequest {
   readonly database: string;
   /** The NOLOGIN role that owns the table. */
@@ -14,7 +14,7 @@ export interface SeedRequest {
 
 const LIMITS: Limits = { connect: seconds(10), statement: seconds(30), lock: seconds(10) };
 
-/** Make the sandbox's owner and table. Safe to repeat. */
+/** Create the sandbox's owner and table. Safe to repeat. */
 export const makeSeed =
   (deps: AdminDeps) =>
   async ({ database, owner }: SeedRequest): Promise<void> => {
@@ -23,7 +23,7 @@ export const makeSeed =
     );
   };
 
-/** The custom resource's properties. @throws ConfigError when they are not as the construct makes them. */
+/** Parse the custom resource's properties. @throws ConfigError if they are not the construct's. */
 export function parseSeedRequest(properties: unknown): SeedRequest {
   const { Database, Owner } = (properties ?? {}) as Record<string, unknown>;
   if (typeof Database !== "string" || typeof Owner !== "string" || !Database || !Owner)

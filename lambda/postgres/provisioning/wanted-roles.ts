@@ -1,12 +1,12 @@
 import { enderName, issuerLoginName, issuerRoleName, janitorName } from "../../../core/names.ts";
 import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
 
-/** A role as it is to be. Every one is NOCREATEDB. */
+/** A role, as wanted. All are NOCREATEDB. */
 export interface WantedRole {
   readonly name: string;
   readonly login: boolean;
   readonly createRole: boolean;
-  /** Only who ends sessions inherits: what it does, it does by what it is a member of. */
+  /** Only the role that ends sessions inherits: it uses the privileges of its memberships. */
   readonly inherit: boolean;
   /** -1 is no limit. */
   readonly connectionLimit: number;
@@ -15,8 +15,8 @@ export interface WantedRole {
 }
 
 /**
- * A membership as it is to be. `administer`: may grant the role to leases, and no more. `inherit`: has
- * its rights.
+ * A membership, as wanted. `administer`: may only grant the role to leases. `inherit`: has its
+ * privileges.
  */
 export interface WantedMembership {
   readonly role: string;
@@ -40,13 +40,13 @@ export const issuerLoginsOf = ({ tag }: ProvisionPlan): readonly [string, string
   issuerLoginName(tag, "b"),
 ];
 
-/** Whoever must be able to connect to the application databases. */
+/** The roles that must be able to connect to the application databases. */
 export const entrantsOf = (plan: ProvisionPlan): readonly string[] => [
   ...Object.values(plan.roles).map(({ groupRole }) => groupRole),
   janitorName(plan.tag),
 ];
 
-/** Every role that Mayfly keeps for good: issuer roles, logins, janitor, group roles. */
+/** Every permanent role of Mayfly: issuer roles, logins, janitor, group roles. */
 export function wantedRoles(plan: ProvisionPlan): readonly WantedRole[] {
   const plain = { login: false, createRole: false, inherit: false, connectionLimit: -1 };
   const login = { ...plain, login: true, connectionLimit: plan.loginConnectionLimit };
@@ -77,7 +77,7 @@ export function wantedRoles(plan: ProvisionPlan): readonly WantedRole[] {
   ];
 }
 
-/** Every membership that Mayfly keeps for good. */
+/** Every permanent membership of Mayfly's roles. */
 export function wantedMemberships(plan: ProvisionPlan): readonly WantedMembership[] {
   const groups = Object.values(plan.roles).map(({ groupRole }) => groupRole);
   return [

@@ -5,9 +5,9 @@ import { type Sql, sql } from "../connection/sql.ts";
 import { someOf } from "../provisioning/check/problems.ts";
 
 /**
- * The two users and whose grants count for them: `$1` and `$2` are the users, `$4` who owns the
- * application's objects. Where that is not known, everybody's count but those of Mayfly's roles other
- * than its issuer roles: leases come and go, and grant as they like.
+ * The two users (`$1`, `$2`) and the grantors that count: the owners of the application's objects
+ * (`$4`). If these are unknown, everybody's grants count, except those of Mayfly's roles other than
+ * issuer roles: leases are temporary and may grant anything.
  */
 const people = sql`
 with pair as (
@@ -24,7 +24,7 @@ with pair as (
         where o.rolname = any ($4::text[]) and pg_catalog.pg_has_role(r.oid, o.oid, 'MEMBER')) end
 )`;
 
-/** Roles that one of the two is a direct member of, and what they are themselves. */
+/** The roles of which a user is a direct member, and the user's attributes. */
 const ofRoles = sql`
 select 1 as rank, 'membership in' as what, r.rolname::text as name, m.member = a as mine,
   r.rolcanlogin and r.oid not in (select oid from trusted) as is_foreign
@@ -43,9 +43,9 @@ from pair, lateral (values
 where attribute.mine <> attribute.theirs`;
 
 /**
- * What of this database was granted to one of the two, or is its own, and the other may not. What
- * both get, from PUBLIC or a role that both are members of, is the same for both. `owned` says whose
- * objects: those of the application are few, and anybody may make others, as many as they like.
+ * Privileges and ownership in this database that only one of the two users has. Privileges from
+ * PUBLIC or a common role are equal for both. `owned` selects the objects by owner: the application
+ * has few, but anybody may create any number of others.
  */
 const ofObjects = (owned: Sql): Sql => sql`
 spaces as (
@@ -98,7 +98,7 @@ spaces as (
     else pg_catalog.has_table_privilege(e.other, e.oid, e.privilege) end
 )`;
 
-/** `$3` how many rows at most, of which those that are no foreign grants come first. */
+/** `$3` the maximum of rows; foreign grants come last. */
 const ofApplication = sql`${people}, ${ofObjects(sql`in (select oid from trusted)`)}
 select distinct rank, what, name, mine, is_foreign from (
   ${ofRoles} union all select * from found
@@ -117,8 +117,9 @@ interface Row {
 }
 
 /**
- * What one of two users may do that the other may not, in words. Grants of those who have no say over
- * the application's objects are told apart: who may make a table may grant on it.
+ * The privileges that only one of two users has, in words. Grants by roles that do not own the
+ * application's objects are listed separately: whoever may create a table may grant privileges on
+ * it.
  */
 export async function compareUsers(
   session: Session,
@@ -136,7 +137,7 @@ export async function compareUsers(
     const more = await session.rows<Row>("look at grants of others", ofOthers, values);
     foreign.push(...more.map(inWords));
   } catch (error) {
-    // there may be more of them than can be looked at: that stops no rotation either
+    // there may be too many to read: that does not stop a rotation either
     if (!(error instanceof MayflyError)) throw error;
     foreign.push(error.message);
   }

@@ -10,12 +10,12 @@ import { type Change, readSettings, settingChanges } from "./role-settings.ts";
 interface UserState {
   readonly name: string;
   readonly login: boolean;
-  /** `infinity` when nothing ends it; UTC. */
+  /** `infinity` if there is no expiry; UTC. */
   readonly valid_until: string;
   readonly expired: boolean;
-  /** -1 when nothing limits it. */
+  /** -1 if there is no limit. */
   readonly connection_limit: number;
-  /** The role it acts as from the start of a session. */
+  /** The role that it acts as from the start of a session. */
   readonly acts_as: string | null;
   readonly powerful: boolean;
 }
@@ -43,13 +43,13 @@ select r.rolname::text as name, r.rolcanlogin as login, r.rolconnlimit as connec
 from pg_catalog.pg_roles r where r.rolname = any ($1::text[])`;
 
 /**
- * Make the user of the next turn what the current one is: a member of the group, acting as it where
- * both do, with the same memberships, settings, expiry and connection limit, and a new password. All
- * of it or nothing.
+ * Make the next user equal to the current one: a member of the group, acting as the group if both
+ * do, with the same memberships, settings, expiry and connection limit, and a new password. All or
+ * nothing.
  *
- * @returns what was changed besides the password, without values.
- * @throws ConfigError when one of the two could not log in, or the administrator may not do it, with
- *   what a DBA can run.
+ * @returns the names of what was changed besides the password, without values.
+ * @throws ConfigError if one of the two could not log in, or the administrator lacks a right, with
+ *   the SQL for a DBA.
  */
 export async function convergeNextUser(
   session: OpenSession,
@@ -76,7 +76,7 @@ export async function convergeNextUser(
   const wanted = membershipsOf(user, held);
   await needConnect(session, step, user, wanted);
   const [known, model] = [stateOf(username), stateOf(like)];
-  // the role that both act as is set below, for all databases
+  // the group as acting role is set below, for all databases
   const carried = found.filter(({ name }) => !(user.actsAsGroup && name === "role"));
   const settings = settingChanges(username, like, carried);
   const changes = [
@@ -124,7 +124,10 @@ function refusePowerful(users: readonly UserState[]): void {
       );
 }
 
-/** Somebody has locked it, or let it end: that is not for a rotation to undo, nor to hand on. */
+/**
+ * Refuse a user that somebody has locked or let expire: a rotation must neither undo that nor copy
+ * it.
+ */
 function refuseLockedOut(users: readonly UserState[]): void {
   for (const { name, login, expired, connection_limit: limit } of users) {
     const words = [
@@ -152,7 +155,7 @@ select pg_catalog.bool_or(pg_catalog.has_database_privilege(r.oid, d.oid, 'CONNE
 from pg_catalog.pg_roles r, pg_catalog.pg_database d
 where d.datname = $1::text and r.rolname = any ($2::text[])`;
 
-/** @throws ConfigError when the next user could not connect to the database of its secret. */
+/** @throws ConfigError if the next user could not connect to the database in its secret. */
 async function needConnect(
   session: OpenSession,
   step: string,
@@ -173,7 +176,7 @@ async function needConnect(
   );
 }
 
-/** The user itself: made first of all, or given what the current one has. */
+/** Create the user, or give it the current user's limit and expiry. */
 function userChanges(
   { username, comment }: NextUser,
   known: UserState | undefined,
@@ -215,13 +218,16 @@ const sharedOf = (group: string): Wanted => ({
   set: true,
 });
 
-/** Both belong to the group; beyond it, the next user gets what the current one has, and no more. */
+/**
+ * Both are members of the group. Besides, the next user gets exactly the current user's
+ * memberships.
+ */
 const membershipsOf = (
   { username, like, group }: NextUser,
   held: readonly Membership[],
 ): readonly Wanted[] => [
   sharedOf(group),
-  // one of AWS's clones is a member of the other user, who cannot be its own
+  // AWS's clone users are members of the other user; a user cannot be a member of itself
   ...held.filter(({ member, role }) => member === like && ![group, username].includes(role)),
 ];
 
@@ -263,7 +269,7 @@ function grant({ role, admin, inherit, set }: Wanted, member: string, split: boo
   return sql`${granted} with admin ${yes(admin)}, inherit ${yes(inherit)}, set ${yes(set)}`;
 }
 
-/** Whether statements are refused, for whatever reason; they are rolled back. */
+/** Whether the server refuses statements, for any reason. They are rolled back. */
 async function isRefused(
   session: OpenSession,
   step: string,
@@ -277,7 +283,7 @@ async function isRefused(
   }
 }
 
-/** @throws ConfigError when it is settings that the administrator may not give, or take away. */
+/** @throws ConfigError if the cause is a setting that the administrator may not set or reset. */
 async function refuseSettings(
   session: OpenSession,
   step: string,

@@ -3,13 +3,13 @@ import type { Session } from "../connection/session.ts";
 import { ident, integer, joined, literal, type Sql, sql } from "../connection/sql.ts";
 import { DENIED, NOT_SUPPORTED } from "../connection/sqlstates.ts";
 
-/** What `ALTER ROLE … [IN DATABASE …] SET` has left. */
+/** A setting of a role, from `ALTER ROLE … [IN DATABASE …] SET`. */
 export interface RoleSetting {
   readonly role: string;
-  /** `null` for all of them. */
+  /** `null` for all databases. */
   readonly database: string | null;
   readonly name: string;
-  /** As the catalog keeps it. */
+  /** As stored in the catalog. */
   readonly value: string;
 }
 
@@ -17,7 +17,7 @@ export interface RoleSetting {
 export interface Change {
   readonly what: string;
   readonly statement: Sql;
-  /** The same for a DBA to run, where the statement is nothing to be printed. */
+  /** The same for a DBA, if the statement must not be printed. */
   readonly remedy?: Sql;
 }
 
@@ -33,10 +33,13 @@ cross join pg_catalog.unnest(x.setconfig) s
 where r.rolname = any ($1::text[]) and (x.setdatabase = 0 or d.oid is not null)
 order by d.datname nulls first, 3`;
 
-/** Of a transaction, not of a session: what is set of them means nothing, and from 16 on nobody can reset it. */
+/**
+ * Settings of a transaction, not of a session: on a role they have no effect, and from 16 on nobody
+ * can reset them.
+ */
 const OF_TRANSACTIONS = /^transaction_(?:isolation|read_only|deferrable)$/i;
 
-/** The own settings of roles, for all databases and for each, as far as they mean something. */
+/** The effective settings of roles, for all databases and for single ones. */
 export const readSettings = async (
   session: Session,
   step: string,
@@ -47,8 +50,8 @@ export const readSettings = async (
   );
 
 /**
- * Take all settings from roles. What somebody else must have set, and what cannot be reset, stays: no
- * connection of Mayfly's takes anything from it.
+ * Reset all settings of roles. Settings that only a superuser can set, and those that cannot be
+ * reset, stay: Mayfly's connections override them.
  */
 export async function resetSettings(
   session: Session,
@@ -85,8 +88,8 @@ const isRefused = (error: unknown): boolean =>
   error instanceof StatementRejectedError && [NOT_SUPPORTED, DENIED].includes(error.engineCode);
 
 /**
- * Lists of names that are kept as SQL (GUC_LIST_QUOTE, which no extension may have), and whether
- * names without quotes are folded to lower case in them (PostgreSQL's `variable_is_guc_list_quote`).
+ * Settings that are lists of names, stored as SQL (GUC_LIST_QUOTE, not possible for extensions),
+ * and whether unquoted names are folded to lower case (PostgreSQL's `variable_is_guc_list_quote`).
  */
 const NAME_LISTS: ReadonlyMap<string, boolean> = new Map([
   ["search_path", true],
@@ -99,7 +102,7 @@ const ELEMENT = /\s*(?:"((?:[^"]|"")*)"|([^,]*?))\s*,/g;
 
 const folded = (name: string): string => name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 
-/** The right side of `SET … =` that gives a setting the meaning that it has in the catalog. */
+/** The right side of `SET … =` for a setting's value in the catalog. */
 export function sqlOf({ name, value }: Pick<RoleSetting, "name" | "value">): Sql {
   const folds = NAME_LISTS.get(name.toLowerCase());
   if (folds === undefined) return literal(value);
@@ -109,7 +112,7 @@ export function sqlOf({ name, value }: Pick<RoleSetting, "name" | "value">): Sql
   return joined(names.map(literal), sql`, `);
 }
 
-/** Two settings of one key are one setting, whoever has them. */
+/** The key of a setting, whichever role has it. */
 const keyOf = ({ database, name }: RoleSetting): string =>
   JSON.stringify([database, name.toLowerCase()]);
 
@@ -121,7 +124,7 @@ const alter = (role: string, database: string | null, change: Sql): Sql =>
     ? sql`ALTER ROLE ${ident(role)} ${change}`
     : sql`ALTER ROLE ${ident(role)} IN DATABASE ${ident(database)} ${change}`;
 
-/** Make the settings of `role` those of `like`; `found` are both's. */
+/** Copy the settings of `like` to `role`; `found` has the settings of both. */
 export function settingChanges(
   role: string,
   like: string,
@@ -150,11 +153,11 @@ export function settingChanges(
   ];
 }
 
-/** Settings of applications may be secrets of theirs: `app.jwt_secret`. */
+/** Settings of applications may be secret: `app.jwt_secret`. */
 const isPrintable = ({ name, value }: RoleSetting): boolean =>
   !name.includes(".") && !/[\p{C}\p{Zl}\p{Zp}]/u.test(value);
 
-/** Give `role` a setting of another role's, without saying its value. */
+/** Copy a setting from another role, without printing its value. */
 const copyOf = ({ role: like, database, name }: RoleSetting, role: string): Sql =>
   sql`
 DO $mf$ BEGIN EXECUTE (SELECT pg_catalog.format(${literal(`ALTER ROLE %I${database === null ? "%s" : " IN DATABASE %I"} SET %s = %L`)}, ${literal(role)}, ${literal(database ?? "")}, ${literal(nameOf(name))}, pg_catalog.substr(s, ${integer(name.length + 2)})) FROM pg_catalog.pg_db_role_setting x JOIN pg_catalog.pg_roles r ON r.oid = x.setrole LEFT JOIN pg_catalog.pg_database d ON d.oid = x.setdatabase CROSS JOIN pg_catalog.unnest(x.setconfig) s WHERE r.rolname = ${literal(like)} AND ${database === null ? sql`x.setdatabase = 0` : sql`d.datname = ${literal(database)}`} AND pg_catalog.starts_with(s, ${literal(`${name}=`)})); END $mf$`.slice(

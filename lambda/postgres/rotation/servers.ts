@@ -30,7 +30,7 @@ export const ROTATION_LIMITS: Limits = {
   lock: seconds(5),
 };
 
-/** The server was reached, and does not let this user in: wrong password, NOLOGIN, no such user. */
+/** SQLSTATEs of a refused login: wrong password, NOLOGIN, no such user. */
 const REFUSED: ReadonlySet<string> = new Set([WRONG_PASSWORD, NOT_AUTHORIZED]);
 
 /** PostgreSQL servers as {@link RotationServers}. */
@@ -52,7 +52,7 @@ export const rotationServers = (
   },
 });
 
-/** Why a user whose password was right has no session, and what helps. */
+/** Why a user with the right password has no session, and the remedy. */
 async function failureOf(
   code: string,
   { host, dbname, username, ofApplication }: ServerLogin,
@@ -75,7 +75,10 @@ const ownPrepared = sql`
 select gid from pg_catalog.pg_prepared_xacts
 where owner = $1::text and database = pg_catalog.current_database()`;
 
-/** Who had the former password may still be connected with it; a function connects again by itself. */
+/**
+ * End other sessions of the login, which may use the former password; functions reconnect by
+ * themselves.
+ */
 const endOwnOthers = sql`
 with others as materialized (select pid from pg_catalog.pg_stat_activity
   where usename = session_user and pid <> pg_catalog.pg_backend_pid())

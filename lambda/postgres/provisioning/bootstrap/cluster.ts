@@ -29,7 +29,7 @@ import { about, block, connectTo, eachValueOf, type Piece, runIf, statements } f
 const exists = (role: string): Sql =>
   sql`exists (select from pg_catalog.pg_roles where rolname = ${literal(role)})`;
 
-/** The login of the provisioner. It may make roles; what it may do with which, follows. */
+/** Create the provisioner's login, with CREATEROLE. Its rights over roles follow. */
 export function adminPieces(plan: ProvisionPlan, admin: string): readonly Piece[] {
   const name = ident(admin);
   const is = (what: Sql): Sql =>
@@ -60,7 +60,7 @@ export function adminPieces(plan: ProvisionPlan, admin: string): readonly Piece[
   ];
 }
 
-/** Mayfly's own roles, and who may use which. */
+/** Create Mayfly's own roles, and grant their memberships. */
 export function rolePieces(plan: ProvisionPlan, admin: string): readonly Piece[] {
   const roles = wantedRoles(plan);
   return [
@@ -79,7 +79,9 @@ export function rolePieces(plan: ProvisionPlan, admin: string): readonly Piece[]
   ];
 }
 
-/** What it takes to make users of rotated secrets members of a group that is somebody else's. */
+/**
+ * The grants that let the administrator add users of rotated secrets to an existing owner group.
+ */
 function ownerGroupPieces(groups: readonly string[], admin: string): readonly Piece[] {
   if (groups.length === 0) return [];
   const names = joined(groups.map(literal), sql`, `);
@@ -107,7 +109,7 @@ const makeRole = (role: WantedRole): Sql => sql`if not ${exists(role.name)} then
 
 const truth = (value: boolean): Sql => (value ? sql`true` : sql`false`);
 
-/** Where a session comes from is told to members of this role alone, which not every DBA may grant. */
+/** Only members of this role see where a session comes from. Not every DBA may grant it. */
 const seePiece = ({ tag }: ProvisionPlan): Piece =>
   about(
     ["That receipts say whose sessions were ended, if whoever runs this may grant it."],
@@ -154,7 +156,7 @@ where not exists (
   where r.rolname = w.role and u.rolname = w.member and (m.admin_option or not w.administers))`;
 }
 
-/** The room of their own, which belongs to the administrator. */
+/** Create the maintenance database, owned by the administrator. */
 export function maintenancePieces(plan: ProvisionPlan, admin: string): readonly Piece[] {
   const absent = sql`not exists (
   select from pg_catalog.pg_database where datname = ${literal(plan.maintenanceDatabase)})`;

@@ -8,7 +8,7 @@ import { byDefault, enter } from "../converge/privileges.ts";
 import { entrantsOf } from "../wanted-roles.ts";
 import { about, connectTo, eachValueOf, inComment, type Piece, runIf, statements } from "./psql.ts";
 
-/** The privileges of the groups in one application database. */
+/** Grant the groups' privileges in one application database. */
 export function databasePieces(
   plan: ProvisionPlan,
   admin: string,

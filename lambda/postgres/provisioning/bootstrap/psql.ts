@@ -12,27 +12,27 @@ export const comment = (...lines: readonly string[]): Piece =>
 export const about = (lines: readonly string[], piece: Piece): Piece =>
   `${comment(...lines)}\n${piece}`;
 
-/** A name that cannot end the line, and the comment with it. */
+/** A name for a comment, which cannot end the line. */
 export const inComment = (name: string): string => JSON.stringify(name);
 
 /** Statements one after the other. */
 export const statements = (...list: readonly Sql[]): Piece =>
   list.map((each) => `${each};`).join("\n");
 
-/** Run a query, then each of its values as a statement. `null` is none. */
+/** Run a query, then each of its values as a statement. `null` is skipped. */
 export const eachValueOf = (query: Sql): Piece => `${query.trim()}\n\\gexec`;
 
-/** Run a statement if a condition holds, also one that cannot stand in a block. */
+/** Run a statement if a condition holds; also works for statements that a block cannot contain. */
 export const runIf = (condition: Sql, statement: Sql): Piece =>
   eachValueOf(sql`select ${literal(statement)}\nwhere ${condition}`);
 
-/** Statements of PL/pgSQL, run at once. The names in them must be {@link assertWritable}. */
+/** PL/pgSQL statements in a DO block. Names in them must pass {@link assertWritable}. */
 export const block = (...body: readonly Sql[]): Piece =>
   ["do $mf$ begin", ...body.map((each) => `  ${each}`), "end $mf$;"].join("\n");
 
 /**
- * Go on in another database of the same server, and look nothing up in its own schemas. The name
- * travels in a connection string: a name with `=` in it would be taken for one.
+ * Connect to another database of the same server, with a safe search path. The name is put into a
+ * connection string, because psql would parse a name with `=` as one.
  */
 export function connectTo(database: string): Piece {
   const value = database.replaceAll(/['\\]/g, "\\$&");
@@ -42,13 +42,14 @@ export function connectTo(database: string): Piece {
   return `\\connect ${argument}\n${PINNED}`;
 }
 
-/** So that no function or operator of an application's runs with the DBA's power. */
+/** Prevents an application's functions and operators from running with the DBA's privileges. */
 export const PINNED: Piece = "set search_path = pg_catalog, pg_temp;";
 
 /**
- * Refuse what no script can say: psql reads meta-commands by line, and PL/pgSQL ends at its tag.
+ * Refuse names that a script cannot contain: psql reads meta-commands by line, and a PL/pgSQL body
+ * ends at its tag.
  *
- * @throws ConfigError that names it.
+ * @throws ConfigError with the name.
  */
 export function assertWritable(
   databases: readonly string[],

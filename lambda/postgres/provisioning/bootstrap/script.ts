@@ -6,10 +6,10 @@ import { databasePieces } from "./database.ts";
 import { assertWritable, comment, inComment, PINNED, type Piece } from "./psql.ts";
 
 /**
- * The psql script with which a DBA gives what the provisioner would otherwise have to be able to
- * give itself. It may be run again: what is there is left alone. No password is in it.
+ * The psql script with which a DBA grants what the provisioner could not grant itself. It is safe
+ * to repeat: existing things are left unchanged. It contains no password.
  *
- * @throws ConfigError when a name cannot stand in a script.
+ * @throws ConfigError if a script cannot contain a name.
  */
 export function bootstrapScript(plan: ProvisionPlan, admin: string): string {
   const named = wantedPrivileges(plan).flatMap(({ schema, name, without = [] }) => [

@@ -21,7 +21,7 @@ import {
 
 const OLDEST = 140_000;
 
-/** What the checks of a cluster found. */
+/** The result of checking a cluster. */
 export interface ClusterFindings {
   /** `server_version_num`, e.g. 180004. */
   readonly version: number;
@@ -29,7 +29,7 @@ export interface ClusterFindings {
   readonly admin: string;
   /** The admin can become the owner. */
   readonly ownerMember: boolean;
-  /** Whether the checks inside the application databases can be made. */
+  /** Whether the owner exists, so that the checks inside the application databases are possible. */
   readonly ownerExists: boolean;
   /** The application databases that can be entered. */
   readonly reachable: readonly string[];
@@ -62,8 +62,8 @@ left join pg_catalog.pg_database d on d.datname = $2::text
 where u.rolname = current_user`;
 
 /**
- * `$1` the application databases, `$2` the owner, or null when there is no such role, `$3` who must
- * be able to connect. A database is `grantable` also when nothing is to be granted there.
+ * `$1` the application databases, `$2` the owner, or null if it does not exist, `$3` the roles that
+ * must be able to connect. A database is also `grantable` if no grant is missing.
  */
 const databaseFacts = sql`
 select w.name, d.oid is not null as exists, coalesce(d.datallowconn, false) as open,
@@ -79,7 +79,10 @@ select w.name, d.oid is not null as exists, coalesce(d.datallowconn, false) as o
 from pg_catalog.unnest($1::text[]) as w(name)
 left join pg_catalog.pg_database d on d.datname = w.name`;
 
-/** `$1` the maintenance database. Whoever may enter it but is neither its owner nor an issuer login. */
+/**
+ * `$1` the maintenance database. Roles that may connect to it and are neither its owner nor an
+ * issuer login.
+ */
 const intruders = sql`
 select g.rolname::text as name, b.rolname::text as grantor
 from pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a
@@ -88,21 +91,27 @@ join pg_catalog.pg_roles b on b.oid = a.grantor
 where d.datname = $1::text and a.privilege_type = 'CONNECT' and a.grantee <> d.datdba
   and g.rolname !~ '^mf_[a-z2-7]{4}_login_[ab]$'`;
 
-/** `$1` the maintenance database, `$2` the issuer logins. Another database of Mayfly's that lets them in. */
+/**
+ * `$1` the maintenance database, `$2` the issuer logins. Another Mayfly database to which they may
+ * connect.
+ */
 const elsewhere = sql`
 select distinct d.datname::text as name
 from pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a
 join pg_catalog.pg_roles g on g.oid = a.grantee
 where d.datname <> $1::text and ${isMarked} and g.rolname = any ($2::text[])`;
 
-/** `$1` the names of Mayfly's own roles, `$2` what its groups begin with: some may be in no plan any more. */
+/**
+ * `$1` the names of Mayfly's own roles, `$2` the prefix of its groups: some may no longer be in the
+ * plan.
+ */
 const existingRoles = sql`
 select r.rolname::text as name, r.rolsuper or r.rolreplication or r.rolbypassrls as powerful
 from pg_catalog.pg_roles r
 where r.rolname = any ($1::text[]) or pg_catalog.starts_with(r.rolname::text, $2)
 order by 1`;
 
-/** Look at everything outside the application databases; change nothing. */
+/** Check everything outside the application databases. Changes nothing. */
 export async function checkCluster(
   session: Session,
   plan: ProvisionPlan,
@@ -161,8 +170,8 @@ export async function checkCluster(
 }
 
 /**
- * Rights over roles are tried, in transactions that are rolled back, not read from the catalogs:
- * RDS lets its master user grant what the catalogs of PostgreSQL 16 and newer would not.
+ * Try the rights over roles in transactions that are rolled back, instead of reading catalogs: RDS
+ * lets its master user grant more than the catalogs of PostgreSQL 16 and newer show.
  */
 async function refusedRights(
   session: Session,
@@ -174,7 +183,7 @@ async function refusedRights(
   const step = "try the admin's rights";
   const problems: string[] = [];
   const signal = ident(SIGNAL_ROLE);
-  // before 16, CREATEROLE is all it takes, and its lack is a problem of its own
+  // before 16, CREATEROLE is enough; if it is missing, that is a separate problem
   if (!superuser && !ender_signals && (split || create_role))
     if (!(await session.permits(step, [sql`grant ${signal} to current_user`])))
       problems.push(signalProblem(admin));
@@ -188,7 +197,7 @@ async function refusedRights(
     : [...problems, foreignRolesProblem(foreign, admin, version)];
 }
 
-/** The roles among these that the admin may not alter. Tried as above. */
+/** The roles that the administrator may not alter, found by trying. */
 export async function foreignAmong(
   session: Session,
   roles: readonly string[],

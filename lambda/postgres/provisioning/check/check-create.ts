@@ -4,7 +4,10 @@ import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, joined, type Sql, sql } from "../../connection/sql.ts";
 import { as, problem, someOf } from "./problems.ts";
 
-/** `$1` the owner. Where everybody may create: in any schema, for what is left there need not be in the role's own. */
+/**
+ * `$1` the owner. Schemas in which everybody may create objects. All schemas count: a lease can
+ * leave objects in any of them.
+ */
 const openSchemas = sql`
 select n.nspname::text as schema, b.rolname::text as grantor, a.grantor = n.nspowner as by_owner,
   exists (select from pg_catalog.aclexplode(n.nspacl) x
@@ -18,7 +21,10 @@ where a.grantee = 0 and a.privilege_type = 'CREATE'
   and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 order by 1`;
 
-/** `$1` pairs of group and schema as JSON. Groups that may create in a schema as members of a role; before 16 it may be acted as. */
+/**
+ * `$1` pairs of group and schema as JSON. Groups that may create objects in a schema through a
+ * membership.
+ */
 const inherited = (split: boolean): Sql => sql`
 select g.rolname::text as "group", r.rolname::text as role, b.rolname::text as grantor,
   pg_catalog.string_agg(n.nspname, ', ' order by n.nspname) as schemas
@@ -33,7 +39,7 @@ where ${split ? sql`m.inherit_option and` : sql``} pg_catalog.has_schema_privile
 group by 1, 2, 3
 order by 1, 2, 3`;
 
-/** `$1` groups. Whether they may make schemas here, and objects in those. */
+/** `$1` groups. Whether they may create schemas in this database, and objects in them. */
 const openDatabase = sql`
 select d.datname::text as database, case when a.grantee = 0 then 'public' else g.rolname::text end as grantee,
   b.rolname::text as grantor, a.grantor = d.datdba as by_owner
@@ -56,7 +62,7 @@ interface OpenSchema {
   readonly schema: string;
   readonly grantor: string;
   readonly by_owner: boolean;
-  /** The owner may do so by a right of its own. */
+  /** The owner has this privilege by itself. */
   readonly owner_creates: boolean;
 }
 
@@ -71,8 +77,9 @@ const writes = ({ privileges }: PlannedRole): boolean =>
   [privileges.insert, privileges.update, privileges.delete].some((each) => each !== undefined);
 
 /**
- * Where leases that write might create objects: a function that one leaves as its group lends what the
- * group may to whoever calls it, for good. What the group itself was granted is taken away anyway.
+ * Find where leases that write could create objects. A function that a lease leaves, owned by its
+ * group, gives its callers the group's privileges for good. Privileges that were granted to the
+ * group itself are withdrawn anyway.
  */
 export async function createProblems(
   session: Session,
@@ -116,7 +123,7 @@ const shutting = (each: OpenDatabase): Sql => {
 const openText = ({ schema }: OpenSchema): string =>
   `everybody may create objects in the schema ${ident(schema)}, and a function that a lease leaves there can lend its privileges to others; before that, grant CREATE to every other role that makes tables there`;
 
-/** The owner keeps what it could do: its migrations would fail. */
+/** The owner keeps its privileges, or its migrations would fail. */
 function closing({ schema, grantor, by_owner, owner_creates }: OpenSchema, owner: string): Sql {
   const name = ident(schema);
   const revoke = sql`REVOKE CREATE ON SCHEMA ${name} FROM PUBLIC`;

@@ -21,9 +21,9 @@ import { isHidden, listed, NAMED_AT_MOST, problem, someOf } from "./problems.ts"
 interface SchemaFacts {
   readonly name: string;
   readonly exists: boolean;
-  /** The owner may enter it, or could not name its tables. */
+  /** The owner may use the schema; otherwise it could not name its tables. */
   readonly owner_enters: boolean | null;
-  /** Somebody can let the groups in, or everyone is in already. */
+  /** Somebody can grant USAGE to the groups, or everybody has it. */
   readonly grantable: boolean | null;
 }
 
@@ -45,7 +45,7 @@ interface Ungrantable {
   /** Of `pg_class`. */
   readonly relkind: string;
   readonly privileges: readonly string[];
-  /** The configuration means it by `schema.*` alone. */
+  /** Only `schema.*` in the configuration covers it. */
   readonly patterned: boolean;
 }
 
@@ -61,7 +61,7 @@ order by w.kind desc, n.nspname, c.relname`;
 
 type Absent = Pick<WantedPrivilege, "kind" | "schema" | "name">;
 
-/** `$1` wanted privileges as JSON. Those that name a relation there is not. */
+/** `$1` wanted privileges as JSON. Returns those whose relation does not exist. */
 const absent = sql`
 select distinct w.kind, w.schema, w.name
 from pg_catalog.jsonb_to_recordset($1::jsonb) as w(kind text, schema text, name text)
@@ -71,7 +71,7 @@ where w.name is not null and not exists (
   where c.relnamespace = s.oid and c.relname = w.name and (c.relkind = 'S') = (w.kind = 'sequence')
     and c.relkind = any (array['r', 'p', 'v', 'm', 'f', 'S']::"char"[]))`;
 
-/** Look at one application database; change nothing. */
+/** Check one application database. Changes nothing. */
 export async function checkDatabase(
   session: Session,
   database: string,
@@ -112,17 +112,17 @@ export async function checkDatabase(
   ];
 }
 
-/** What is to be granted in a database, by whom and where. */
+/** The missing grants of a database. */
 interface Needed {
-  /** How many privileges the owner must grant. */
+  /** Number of privileges that the owner must grant. */
   readonly byOwner: number;
-  /** Schemas that a group is to be let into. */
+  /** Schemas on which a group needs USAGE. */
   readonly doors: ReadonlySet<string>;
   /** Schemas in which the owner must grant something. */
   readonly inside: ReadonlySet<string>;
 }
 
-/** `toCome` is wanted on what does not exist yet, and will be the owner's. */
+/** `toCome`: wanted on relations that do not exist yet, and that the owner will own. */
 async function neededIn(
   gaps: Gaps,
   connects: Awaited<ReturnType<typeof connectGapsIn>>,
@@ -165,8 +165,9 @@ function schemaProblems(
 }
 
 /**
- * One problem for each schema, foreign owner and set of privileges: a schema may hold thousands of
- * foreign tables. The least that helps is a grant; what stays the other's can be left out.
+ * One problem per schema, foreign owner and set of privileges, because a schema may contain
+ * thousands of foreign tables. The smallest remedy is a grant; alternatively the configuration can
+ * except the tables.
  */
 function foreignProblems(foreign: readonly Ungrantable[], ownerName: string): string[] {
   const owner = ident(ownerName);
@@ -190,7 +191,7 @@ function foreignProblems(foreign: readonly Ungrantable[], ownerName: string): st
   });
 }
 
-/** What the configuration may say instead, where it means all of them by a pattern and can name them. */
+/** The alternative `except` list, if a pattern covers all of these tables and all can be named. */
 function exceptionOf(relations: readonly Ungrantable[]): string {
   const names = relations.slice(0, NAMED_AT_MOST).map(plainName);
   const isNameable = relations.every(({ patterned, name }) => patterned && !/["'`.*]/.test(name));
@@ -202,14 +203,14 @@ const plainName = ({ schema, name }: Made): string => `${schema}.${name}`;
 const nameOf = ({ schema, name }: Made): Sql => sql`${ident(schema)}.${ident(name)}`;
 const andRest = (rest: number): string => (rest > 0 ? ` and likewise for ${rest} more;` : "");
 
-/** A lease, or a group as which a lease may have made something. */
+/** A lease, or a group that a lease may have acted as. */
 const isLeasesOwn = (owner: string): boolean => /^mf_[a-z2-7]{4}_/.test(owner);
 
 const DROPPED: Readonly<Record<string, Sql>> = {
   v: sql`VIEW`,
   m: sql`MATERIALIZED VIEW`,
   f: sql`FOREIGN TABLE`,
-  // a table that goes takes along what is its columns'
+  // a dropped table also drops the sequences of its columns
   S: sql`SEQUENCE IF EXISTS`,
 };
 
@@ -225,7 +226,10 @@ where ${isOfLeases} and c.relkind = any (array['r', 'p', 'v', 'm', 'f', 'S']::"c
     from pg_catalog.jsonb_to_recordset($1::jsonb) as w (schema text, name text) where w.name is null)
 order by c.relkind = 'S', 1, 2`;
 
-/** What leases have made where a pattern means everything: it is granted to nobody, and refuses nothing. */
+/**
+ * Objects that leases created and a pattern would cover: they are granted to nobody, and do not
+ * fail the checks.
+ */
 export const madeByLeases = async (
   session: Session,
   wanted: readonly WantedPrivilege[],
@@ -237,7 +241,7 @@ export const madeByLeases = async (
     ).values(),
   ].map(leaseProblem);
 
-/** Nobody is given what a lease has made: its code would run for the next owner. */
+/** Nobody gets an object that a lease created: its code would run for the next owner. */
 function leaseProblem(relations: readonly Made[]): string {
   const owner = relations[0]?.owner ?? "";
   const drop = ({ relkind }: Made): Sql => DROPPED[relkind] ?? sql`TABLE`;

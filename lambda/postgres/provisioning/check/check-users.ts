@@ -20,14 +20,14 @@ import { foreignAmong } from "./check-cluster.ts";
 import { foreignRolesProblem, powerProblem } from "./cluster-problems.ts";
 import { problem } from "./problems.ts";
 
-/** What the catalogs say of an owner group, and of the administrator's rights. */
+/** An owner group in the catalogs, and the administrator's rights over it. */
 interface GroupFacts {
   readonly name: string;
   readonly exists: boolean;
   readonly login: boolean | null;
   readonly powerful: boolean | null;
   readonly connects: boolean | null;
-  /** The administrator may create roles at all; if not, that is a problem of its own. */
+  /** The administrator may create roles; if not, that is a separate problem. */
   readonly create_role: boolean;
   readonly admin_member: boolean;
 }
@@ -45,18 +45,18 @@ from pg_catalog.unnest($1::text[]) as w(name)
 join pg_catalog.pg_roles me on me.rolname = current_user
 left join pg_catalog.pg_roles g on g.rolname = w.name`;
 
-/** Where the users are to be. */
+/** The connection facts for checking users. */
 export interface UsersConnection {
   readonly version: number;
   /** The administrator's name. */
   readonly admin: string;
-  /** The application database whose users they are. */
+  /** The application database of the users. */
   readonly database: string;
 }
 
 /**
- * What is wrong with rotated users and their groups but for their passwords. Rights are tried, in
- * transactions that are rolled back. Changes nothing.
+ * Check rotated users and their groups, except passwords. Rights are tried in transactions that are
+ * rolled back. Changes nothing.
  */
 export async function checkUsers(
   session: Session,
@@ -118,7 +118,7 @@ function groupProblems({ name, exists, login, powerful }: GroupFacts): string[] 
   ];
 }
 
-/** What keeps a role that is there from being a rotated user. */
+/** The problems of an existing role as a rotated user. */
 function userProblems(tag: string, user: WantedUser, state: UserState): string[] {
   const name = ident(user.name);
   if (state.powerful) return [powerProblem(user.name)];
@@ -146,18 +146,20 @@ function userProblems(tag: string, user: WantedUser, state: UserState): string[]
   ];
 }
 
-/** Give a user to Mayfly. */
+/** Hand over a user to Mayfly. */
 const handOver = (tag: string, { name, secret }: WantedUser): Sql =>
   sql`COMMENT ON ROLE ${ident(name)} IS ${literal(rotatedUserComment(tag, secret))}`;
 
-/** That nothing in a user's secret is its password, and it is not Mayfly's to set. */
+/** The problem that no version of a user's secret holds its password, and Mayfly may not set it. */
 export const unknownPassword = (tag: string, user: WantedUser, arn: string): string =>
   problem(
     `the role ${ident(user.name)} exists, and no version of the rotated secret "${user.secret}" (${arn}) holds its password; name the secret that does as secretArn, or put a version with its password, and the role is kept as it is; or, to have Mayfly set its password, and drop it with the secret`,
     handOver(tag, user),
   );
 
-/** Groups of dynamic roles are let in by Mayfly, an owner group by whoever made it. */
+/**
+ * Mayfly grants CONNECT to groups of dynamic roles; the creator of an owner group must grant it.
+ */
 function connectProblems(
   user: WantedUser,
   group: GroupFacts,
@@ -198,7 +200,7 @@ async function grantProblems(
   ];
 }
 
-/** ADMIN OPTION alone, or nothing but that added to what the administrator has. */
+/** Grant ADMIN OPTION only, or add it to the administrator's present membership. */
 const administer = (group: string, admin: string, isMemberNow: boolean, version: number): Sql =>
   sql`GRANT ${ident(group)} TO ${ident(admin)} WITH ${isMemberNow || version < SPLIT_MEMBERSHIP ? sql`ADMIN OPTION` : sql`ADMIN TRUE, INHERIT FALSE, SET FALSE`}`;
 

@@ -5,7 +5,7 @@ import { MARK } from "../converge/maintenance-database.ts";
 import { SIGNAL_ROLE } from "../wanted-roles.ts";
 import { as, listed, problem, someOf } from "./problems.ts";
 
-/** What the catalogs say of the admin, the owner and the maintenance database. */
+/** The administrator, the owner and the maintenance database in the catalogs. */
 export interface AdminFacts {
   readonly admin: string;
   readonly superuser: boolean;
@@ -16,13 +16,13 @@ export interface AdminFacts {
   readonly owner_member: boolean | null;
   readonly maintenance_exists: boolean;
   readonly maintenance_ours: boolean | null;
-  /** It is Mayfly's, whoever it belongs to. */
+  /** It is Mayfly's database, whoever owns it. */
   readonly maintenance_marked: boolean | null;
-  /** The role that ends sessions can already. */
+  /** The role that ends sessions already has the right. */
   readonly ender_signals: boolean;
 }
 
-/** What they say of an application database. */
+/** An application database in the catalogs. */
 export interface DatabaseFacts {
   readonly name: string;
   readonly exists: boolean;
@@ -31,20 +31,22 @@ export interface DatabaseFacts {
   readonly grantable: boolean | null;
 }
 
-/** What they say of a role with one of Mayfly's names. */
+/** A role with one of Mayfly's names in the catalogs. */
 export interface RoleFacts {
   readonly name: string;
-  /** It has an attribute that none of Mayfly's roles may have. */
+  /** It has an attribute that Mayfly's roles must not have. */
   readonly powerful: boolean;
 }
 
-/** A database of that name that somebody else made, or a copy that has come without its comment. */
+/**
+ * The problem that a database with this name is somebody else's, or was copied without its comment.
+ */
 export const foreignDatabase = ({ maintenanceDatabase }: Maintained): string =>
   `the database "${maintenanceDatabase}" exists and is not Mayfly's; if anybody uses it, set "maintenanceDatabase" to a name that is free; if it is Mayfly's and was restored without its comment, have a DBA run: ${sql`COMMENT ON DATABASE ${ident(maintenanceDatabase)} IS ${literal(MARK)}`};`;
 
 type Maintained = Pick<ProvisionPlan, "maintenanceDatabase">;
 
-/** What the admin lacks. */
+/** The problems of the administrator. */
 export function adminProblems(found: AdminFacts, plan: Maintained): string[] {
   const admin = ident(found.admin);
   if (found.superuser)
@@ -72,7 +74,7 @@ export function adminProblems(found: AdminFacts, plan: Maintained): string[] {
   return problems;
 }
 
-/** What is wrong with the owner. */
+/** The problems of the owner. */
 export function ownerProblems(found: AdminFacts, name: string): string[] {
   const owner = ident(name);
   if (!found.owner_exists)
@@ -89,7 +91,9 @@ export function ownerProblems(found: AdminFacts, name: string): string[] {
   return [];
 }
 
-/** That the owner must grant something, and the admin cannot become it. */
+/**
+ * The problem that the owner must grant something, but the administrator cannot become the owner.
+ */
 export const membershipProblem = (
   admin: string,
   owner: string,
@@ -100,7 +104,7 @@ export const membershipProblem = (
     sql`GRANT ${ident(owner)} TO ${ident(admin)}${split ? sql` WITH INHERIT FALSE, SET TRUE` : sql``}`,
   );
 
-/** What is wrong with an application database, seen from outside. */
+/** The problems of an application database that are visible from outside. */
 export function databaseProblems(database: DatabaseFacts, adminName: string): string[] {
   const [name, admin] = [ident(database.name), ident(adminName)];
   if (!database.exists)
@@ -127,27 +131,30 @@ export function databaseProblems(database: DatabaseFacts, adminName: string): st
   ];
 }
 
-/** That the tag's leases are made and ended in another database of Mayfly's. */
+/** The problem that the tag already uses another maintenance database. */
 export const elsewhereProblem = (
   name: string,
   { tag, maintenanceDatabase }: Pick<ProvisionPlan, "tag" | "maintenanceDatabase">,
 ): string =>
   `the tag "${tag}" is at home in the database ${ident(name)}, and cannot move to "${maintenanceDatabase}"; set "maintenanceDatabase" to ${ident(name)}, or "tag" to four other characters of a-z and 2-7`;
 
-/** That a database lets nobody in. */
+/** The problem that a database allows no connections. */
 export const closedProblem = (name: string): string =>
   problem(
     `the database ${ident(name)} allows no connections`,
     sql`ALTER DATABASE ${ident(name)} WITH ALLOW_CONNECTIONS true`,
   );
 
-/** Who may enter the maintenance database, and who has let them in. */
+/** A role that may connect to the maintenance database, and the grantor. */
 export interface Intruder {
   readonly name: string;
   readonly grantor: string;
 }
 
-/** That a role may enter the maintenance database. Taken away by whoever gave it, or it has no effect (C14). */
+/**
+ * The problem that a role may connect to the maintenance database. The grantor must revoke it;
+ * otherwise the REVOKE has no effect (C14).
+ */
 export const intruderProblem = ({ name, grantor }: Intruder, plan: Maintained): string =>
   problem(
     `${ident(name)} may connect to the maintenance database "${plan.maintenanceDatabase}", where nobody but issuer logins may`,
@@ -157,14 +164,14 @@ export const intruderProblem = ({ name, grantor }: Intruder, plan: Maintained): 
     ),
   );
 
-/** That the admin cannot pass on the right to end sessions. */
+/** The problem that the administrator cannot grant the right to end sessions. */
 export const signalProblem = (admin: string): string =>
   problem(
     `${ident(admin)} may not pass on ${SIGNAL_ROLE}, with which sessions are ended`,
     sql`GRANT ${ident(SIGNAL_ROLE)} TO ${ident(admin)} WITH ADMIN OPTION`,
   );
 
-/** That a role with one of Mayfly's names has more power than it may. */
+/** The problem that a role with one of Mayfly's names has too many attributes. */
 export const powerProblem = (role: string): string =>
   problem(
     `the role ${ident(role)} exists with SUPERUSER, REPLICATION or BYPASSRLS`,
@@ -172,8 +179,9 @@ export const powerProblem = (role: string): string =>
   );
 
 /**
- * That roles with Mayfly's names are not the admin's; such as those that were made before PostgreSQL 16,
- * when no right over them was written down. It gets power over the roles, and none of theirs.
+ * The problem that the administrator may not alter roles with Mayfly's names, for example roles
+ * from before PostgreSQL 16, when such rights were not recorded. The remedy grants power over the
+ * roles, but not their privileges.
  */
 export const foreignRolesProblem = (
   roles: readonly string[],

@@ -9,7 +9,7 @@ import { revocations, unwantedIn } from "../converge/grant-entries.ts";
 import { grantsOf } from "../converge/privileges.ts";
 import { problem, someOf } from "./problems.ts";
 
-/** Those that run at what provisioning does in an application database (PostgreSQL 40.2). */
+/** The event triggers that provisioning would fire in an application database (PostgreSQL 40.2). */
 const eventTriggers = sql`
 select e.evtname::text as name from pg_catalog.pg_event_trigger e
 where e.evtenabled in ('O', 'A') and e.evtevent in ('ddl_command_start', 'ddl_command_end', 'sql_drop')
@@ -36,8 +36,8 @@ select w.name from pg_catalog.unnest($1::text[]) as w (name)
 where not exists (select from pg_catalog.pg_roles r where r.rolname = w.name)`;
 
 /**
- * Where event triggers would run: do all that is to be done in an application database, and undo it, to
- * know whether their code lets it pass before anything is touched.
+ * If event triggers would run: do every change in an application database and roll it back, to find
+ * out before any change whether their code allows it.
  */
 export async function rehearse(
   session: Session,
@@ -79,7 +79,10 @@ export async function rehearse(
   }
 }
 
-/** Do something in an application database; where it fails and event triggers ran, they are named. */
+/**
+ * Do something in an application database. If it fails and event triggers ran, the error names
+ * them.
+ */
 export async function namingTriggers<T>(
   session: Session,
   database: string,

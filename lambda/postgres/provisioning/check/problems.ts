@@ -4,20 +4,22 @@ import { ident, joined, type Sql, sql } from "../../connection/sql.ts";
 /** Names and statements in one message. */
 export const NAMED_AT_MOST = 20;
 
-/** What would begin a line of its own, or turn around what stands beside it. */
+/** Characters that would begin a new line, or reverse the text beside them. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** Whether a name has letters that people do not see. */
+/** Whether a name contains invisible characters. */
 export const isHidden = (name: string): boolean => name.search(UNSEEN) !== -1;
 
-/** A name for people: whoever made it may have put a line of ours into it. */
+/** A name for a message, escaped: a name may imitate a line of Mayfly's messages. */
 const shown = (name: string): string =>
   !isHidden(name) ? name : JSON.stringify(name).replace(UNSEEN, escapeOf);
 
 const codeOf = (letter: string): string => (letter.codePointAt(0) ?? 0).toString(16);
 const escapeOf = (letter: string): string => `\\u{${codeOf(letter)}}`;
 
-/** The same SQL on one line: identifiers with such letters in PostgreSQL's own escapes (4.1.2.2). */
+/**
+ * The same SQL on one line: identifiers with such characters use PostgreSQL's escapes (4.1.2.2).
+ */
 const onOneLine = (remedy: Sql): string =>
   remedy.replace(/"(?:[^"]|"")*"/g, (name) =>
     !isHidden(name)
@@ -25,7 +27,7 @@ const onOneLine = (remedy: Sql): string =>
       : `U&${name.replaceAll("\\", "\\\\").replace(UNSEEN, (letter) => `\\+${codeOf(letter).padStart(6, "0")}`)}`,
   );
 
-/** One thing that stands in the way: what it is, and the SQL with which a DBA removes it. */
+/** One problem, and the SQL with which a DBA fixes it. */
 export const problem = (what: string, remedy: Sql): string =>
   `${what.replace(UNSEEN, escapeOf)}; have a DBA run: ${onOneLine(remedy)};`;
 
@@ -37,14 +39,14 @@ export function someOf(names: readonly string[]): string {
   );
 }
 
-/** A statement that only counts when a given role makes it. */
+/** A statement that has an effect only if the given role runs it. */
 export const as = (role: string, statement: Sql): Sql =>
   sql`SET ROLE ${ident(role)}; ${statement}; RESET ROLE`;
 
 /** Pieces of SQL in a comma-separated list. */
 export const listed = (pieces: readonly Sql[]): Sql => joined(pieces, sql`, `);
 
-/** @throws ConfigError with all problems, one a line, when there is any. */
+/** @throws ConfigError with all problems, one per line, if there are any. */
 export function refuseIf(problems: readonly string[], introduction: string): void {
   if (problems.length === 0) return;
   throw new ConfigError([`${introduction}:`, ...problems.map((each) => `- ${each}`)].join("\n"));

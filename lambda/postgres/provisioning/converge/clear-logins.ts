@@ -5,12 +5,14 @@ import { resetSettings } from "../../rotation/role-settings.ts";
 import { borrow } from "../borrow.ts";
 import { issuerLoginsOf } from "../wanted-roles.ts";
 
-/** `$1` logins. Prepared transactions of theirs in this database, which keep locks without a session. */
+/**
+ * `$1` logins. Their prepared transactions in this database, which keep locks without a session.
+ */
 const prepared = sql`
 select p.owner::text as login, p.gid from pg_catalog.pg_prepared_xacts p
 where p.owner = any ($1::text[]) and p.database = pg_catalog.current_database()`;
 
-/** `$1` logins. Those that own something in this database, where they have nothing to own. */
+/** `$1` logins. Those that own something in this database, where they should own nothing. */
 const owners = sql`
 select distinct r.rolname::text as login from pg_catalog.pg_shdepend s
 join pg_catalog.pg_roles r on r.oid = s.refobjid
@@ -19,11 +21,11 @@ where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and s.deptype =
   and s.dbid = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())`;
 
 /**
- * Take away what an issuer login may leave for the next one who has its password: settings of its own,
- * which outlive a rotation; prepared transactions, whose locks outlive every session; large objects and
- * default privileges, which may name a lease and keep it from being dropped.
+ * Remove what a holder of an issuer login's password may have left: settings of the login, which
+ * survive a rotation; prepared transactions, whose locks survive sessions; large objects and
+ * default privileges, which may name a lease and block its DROP.
  *
- * @returns whether such objects were dropped, and with them what the logins had been granted here.
+ * @returns whether such objects were dropped, and with them the logins' grants in this database.
  */
 export async function clearLogins(
   session: Session,
@@ -33,7 +35,7 @@ export async function clearLogins(
   const step = "clear what the issuer logins left";
   const logins = issuerLoginsOf(plan);
   await resetSettings(session, step, logins);
-  // ROLLBACK PREPARED is let into no transaction; DROP OWNED warns of what issuer roles have granted
+  // ROLLBACK PREPARED cannot run in a transaction; DROP OWNED warns about grants of issuer roles
   const left = await session.rows<{ login: string; gid: string }>(step, prepared, [logins]);
   for (const { login, gid } of left)
     await asMember(session, [login], { server, use: "set" }, async () => {
@@ -49,7 +51,7 @@ export async function clearLogins(
   return true;
 }
 
-/** Do something as a member of roles, for statements that share no transaction. */
+/** Do something as a member of roles, for statements that cannot share a transaction. */
 async function asMember(
   session: Session,
   roles: readonly string[],

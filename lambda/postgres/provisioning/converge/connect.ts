@@ -3,7 +3,10 @@ import type { Session } from "../../connection/session.ts";
 import { ident, type Sql, sql } from "../../connection/sql.ts";
 import { entrantsOf } from "../wanted-roles.ts";
 
-/** `$1` databases, `$2` roles, made or not, `$3` the owner. Only what is not granted by name. */
+/**
+ * `$1` databases, `$2` roles, existing or not, `$3` the owner. Only CONNECT that is not granted by
+ * name.
+ */
 const connectGaps = sql`
 select d.datname::text as database, w.role,
   pg_catalog.has_database_privilege(d.oid, 'CONNECT WITH GRANT OPTION') as admin_grants,
@@ -23,7 +26,7 @@ interface ConnectGap {
   readonly owner_grants: boolean;
 }
 
-/** What is missing of CONNECT for the groups and the janitor. */
+/** The missing CONNECT grants of the groups and the janitor. */
 export const connectGapsIn = (
   session: Session,
   step: string,
@@ -32,17 +35,17 @@ export const connectGapsIn = (
 ): Promise<ConnectGap[]> =>
   session.rows(step, connectGaps, [databases, entrantsOf(plan), plan.owner]);
 
-/** Let a role into a database. */
+/** Let a role connect to a database. */
 export const admit = ({ database, role }: Pick<ConnectGap, "database" | "role">): Sql =>
   sql`grant connect on database ${ident(database)} to ${ident(role)}`;
 
-/** Whether nobody but the owner can close a gap. */
+/** Whether only the owner can grant a missing CONNECT. */
 export const needsOwner = (gap: Pick<ConnectGap, "admin_grants" | "owner_grants">): boolean =>
   gap.owner_grants && !gap.admin_grants;
 
 /**
- * Let the groups and the janitor connect to the application databases. Where neither the admin nor
- * the owner may grant that, PUBLIC may connect, or the checks would have refused.
+ * Let the groups and the janitor connect to the application databases. If neither the administrator
+ * nor the owner may grant that, PUBLIC may connect; otherwise the checks would have failed.
  *
  * @returns how many were granted.
  */

@@ -15,10 +15,11 @@ import { unwantedIn, unwantedOnDatabases } from "./grant-entries.ts";
 import { grantPrivileges } from "./privileges.ts";
 
 /**
- * Make the groups' privileges what the plan says, in both directions, in its databases and in those
+ * Grant and withdraw the groups' privileges according to the plan, in its databases and in those
  * that it no longer names.
  *
- * @throws ConfigError when something cannot be given or taken, with the SQL that a DBA must run.
+ * @throws ConfigError if something cannot be granted or withdrawn, with the SQL that a DBA must
+ *   run.
  */
 export async function convergeGrants(
   { log, warn }: Pick<ProvisionDeps, "log" | "warn">,
@@ -52,16 +53,16 @@ export async function convergeGrants(
   return { privilegesGranted, privilegesWithdrawn: taken };
 }
 
-/** What came of taking privileges away. */
+/** The result of withdrawing privileges. */
 interface Withdrawn {
   readonly taken: number;
-  /** What is left, with the SQL that a DBA must run. */
+  /** The remaining privileges, with the SQL that a DBA must run. */
   readonly left: readonly string[];
-  /** Whoever is let into a database by somebody whom the admin cannot become. */
+  /** Roles that keep CONNECT on a database, because the administrator cannot become the grantor. */
   readonly holders: readonly string[];
 }
 
-/** Take away every privilege of the groups. */
+/** Withdraw every privilege of the groups. */
 export const withdrawAll = (
   { log }: Pick<ProvisionDeps, "log">,
   connection: ClusterConnection,
@@ -107,7 +108,7 @@ async function withdrawn(
   const doors = entrantsOf(plan).flatMap((role) =>
     databases.map((database) => ({ role, database })),
   );
-  // the issuer logins' way into the maintenance database goes only with everything else
+  // the issuer logins lose CONNECT on the maintenance database only in a complete removal
   const pattern = `^mf_${tag}_(group_|janitor$${databases.length === 0 ? "|login_" : ""})`;
   const { found, left } = await withdraw(session, "withdraw privileges on databases", () =>
     unwantedOnDatabases(session, version, doors, pattern),

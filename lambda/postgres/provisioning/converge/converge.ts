@@ -10,10 +10,10 @@ import { maintenanceExists } from "../remove/drop-roles.ts";
 import { serverSeen, stampOf } from "./stamp.ts";
 
 /**
- * Make the deployed plan true again, as an update of the stack would, and tell what that changed.
+ * Apply the deployed plan again, as an update of the stack would, and report what changed.
  *
- * @throws ConfigError as provisioning does; or when the tag is not this stack's, which only a
- *   deployment may claim.
+ * @throws ConfigError like provisioning; also if the tag does not belong to this stack: only a
+ *   deployment may claim it.
  */
 export const makeConverge =
   (deps: ProvisionDeps) =>

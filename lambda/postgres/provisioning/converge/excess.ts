@@ -4,8 +4,8 @@ import { sql } from "../../connection/sql.ts";
 import { isCovered } from "./relations.ts";
 
 /**
- * `$1` wanted privileges as JSON, `$2` the groups. What a group can do with a table all the same:
- * such as what PUBLIC may, what the group owns, or what a role may that the group is a member of.
+ * `$1` wanted privileges as JSON, `$2` the groups. Other privileges that a group has on a table:
+ * through PUBLIC, ownership, or a role of which it is a member.
  */
 const effective = sql`
 with w as (select * from pg_catalog.jsonb_to_recordset($1::jsonb)
@@ -41,7 +41,7 @@ where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and s.deptype =
 group by g.rolname
 order by 1`;
 
-/** What groups can do in one application database that the plan does not say. */
+/** The privileges of groups in one application database that are not in the plan. */
 export async function excessIn(
   session: Session,
   { roles }: ProvisionPlan,

@@ -19,7 +19,7 @@ left join pg_catalog.pg_roles g on g.rolname = w."groupRole"
 where not exists (select from pg_catalog.aclexplode(n.nspacl) a
   where a.grantee = g.oid and a.privilege_type = 'USAGE')`;
 
-/** A schema that a group cannot enter by its own right. */
+/** A schema on which a group has no USAGE of its own. */
 export interface SchemaGap {
   readonly groupRole: string;
   readonly schema: string;
@@ -42,7 +42,7 @@ where w.name is null and not exists (
     and a.grantee = g.oid and a.privilege_type = w.privilege)`;
 
 /**
- * The relations `c` on which a privilege `w` of `wanted`, a list as JSON, is not granted by name to
+ * The relations `c` on which a privilege `w` of `wanted`, a JSON list, is not granted by name to
  * its group `g`. More conditions may follow.
  */
 export const missingOnRelations = (wanted: Sql): Sql => sql`${matchingRelations(wanted)}
@@ -50,21 +50,24 @@ left join pg_catalog.pg_roles g on g.rolname = w."groupRole"
 where not exists (select from pg_catalog.aclexplode(c.relacl) a
   where a.grantee = g.oid and a.privilege_type = w.privilege)`;
 
-/** Those relations, each as a privilege that is wanted on it. */
+/** Those relations, each with the missing privilege. */
 export const relationGaps = (wanted: Sql): Sql => sql`
 select w."groupRole" as "groupRole", w.kind, w.privilege, n.nspname::text as schema,
   c.relname::text as name
 ${missingOnRelations(wanted)}
 order by 1, 2, 3, 4, 5`;
 
-/** What the groups lack in one database. Of groups that do not exist yet, it is everything. */
+/**
+ * The missing privileges of the groups in one database: everything for groups that do not exist
+ * yet.
+ */
 export interface Gaps {
   readonly schemas: () => Promise<readonly SchemaGap[]>;
   readonly defaults: () => Promise<readonly WantedPrivilege[]>;
   readonly relations: () => Promise<readonly WantedPrivilege[]>;
 }
 
-/** Readers of the gaps, on a connection to that database. `step` names the steps. */
+/** Functions that read the gaps, on a connection to that database. `step` names the steps. */
 export function gapsIn(
   session: Session,
   plan: ProvisionPlan,

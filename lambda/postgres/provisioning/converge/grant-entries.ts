@@ -3,7 +3,7 @@ import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, joined, type Sql, sql } from "../../connection/sql.ts";
 import { isCovered } from "./relations.ts";
 
-/** One privilege of one role that one grantor gave, and that the plan does not name. */
+/** One privilege of one role, granted by one grantor, that is not in the plan. */
 export interface UnwantedGrant {
   readonly kind: keyof typeof OBJECTS;
   /** The schema; the database for its own privileges; null for defaults of every schema. */
@@ -14,9 +14,9 @@ export interface UnwantedGrant {
   readonly grantor: string;
   /** As SQL spells it, e.g. `SELECT`. */
   readonly privilege: string;
-  /** The privilege is wanted, but not the right to pass it on. */
+  /** The privilege is wanted, but not its grant option. */
   readonly option: boolean;
-  /** The admin can become the grantor; nobody else can take the privilege away (C14). */
+  /** The administrator can become the grantor. Only the grantor can revoke the privilege (C14). */
   readonly reachable: boolean;
 }
 
@@ -54,9 +54,9 @@ const columns = (version: number): Sql => sql`
   pg_catalog.pg_has_role(b.oid, ${version >= SPLIT_MEMBERSHIP ? sql`'SET'` : sql`'MEMBER'`}) as reachable`;
 
 /**
- * `$1` wanted privileges as JSON, `$2` what group roles begin with, `$3` the owner, `$4` what leases and
- * groups begin with: what they have made themselves, and grant to each other, says nothing about anybody's
- * data, and ends with them.
+ * `$1` wanted privileges as JSON, `$2` the prefix of group roles, `$3` the owner, `$4` the prefix
+ * of leases and groups: objects that they created and grant to each other do not matter, and end
+ * with them.
  */
 const inDatabase = (version: number): Sql => sql`
 with w as (select * from pg_catalog.jsonb_to_recordset($1::jsonb)
@@ -108,7 +108,7 @@ select kind, namespace, name, col, grantee, grantor, privilege, wanted as option
 from judged where not wanted or is_grantable
 order by kind, namespace, name, col, grantee, grantor, privilege`;
 
-/** `$1` pairs of role and database as JSON that may connect, `$2` what the roles begin with. */
+/** `$1` pairs of role and database as JSON that may connect, `$2` the pattern of the roles. */
 const onDatabases = (version: number): Sql => sql`
 with w as (select * from pg_catalog.jsonb_to_recordset($1::jsonb) as w(role text, database text)),
 e as (select 'database' as kind, d.datname as namespace, null::name as name, null::name as col, a.*
@@ -123,7 +123,7 @@ select kind, namespace, name, col, grantee, grantor, privilege, wanted as option
 from judged where not wanted or is_grantable
 order by namespace, grantee, grantor, privilege`;
 
-/** What the group roles may in one application database beyond `wanted`, a list as JSON. */
+/** The privileges of the group roles in one application database beyond `wanted`, a JSON list. */
 export const unwantedIn = (
   session: Session,
   version: number,
@@ -136,7 +136,7 @@ export const unwantedIn = (
     `mf_${tag}_`,
   ]);
 
-/** What roles of `pattern` may on databases beyond CONNECT where `wanted` says so. */
+/** The privileges on databases of roles that match `pattern`, beyond CONNECT in `wanted`. */
 export const unwantedOnDatabases = (
   session: Session,
   version: number,
@@ -146,8 +146,8 @@ export const unwantedOnDatabases = (
   session.rows("read what is granted", onDatabases(version), [JSON.stringify(wanted), pattern]);
 
 /**
- * Take grants of one grantor away, as that grantor. Relations that are alike go together: there may
- * be thousands. What the grantee passed on goes with it.
+ * Revoke grants of one grantor, as that grantor. Similar relations share a statement, because there
+ * may be thousands. Grants that the grantee passed on are revoked too.
  */
 export function revocations(grants: readonly UnwantedGrant[]): readonly Sql[] {
   const alike = Map.groupBy(grants, ({ kind, namespace, col, grantee, privilege, option }) =>

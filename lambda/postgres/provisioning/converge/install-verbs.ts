@@ -12,11 +12,13 @@ import { AS_ADMIN } from "../borrow.ts";
 import { issuerLoginsOf, STATS_ROLE, shardsOf } from "../wanted-roles.ts";
 import { AS_OWNER } from "./stamp-table.ts";
 
-/** Another provisioner waits; a verb that reads does not. The issuer logins have no right to take it. */
+/**
+ * Other provisioners wait for this lock; verbs that read do not. The issuer logins may not take it.
+ */
 const alone = (tag: string): Sql =>
   sql`lock table ${ident(declaredSchema(tag))}.declared in share row exclusive mode`;
 
-/** Make the table of what may be issued, and take out of it what a plan does not have: at once. */
+/** Create the table of grants, and delete grants that are not in the plan, in one transaction. */
 export async function withdrawDeclared(session: Session, plan: ProvisionPlan): Promise<void> {
   const kept = plan.grants.map(
     ({ role, consumer }) => sql`(${literal(role)}, ${literal(consumer)})`,
@@ -30,7 +32,7 @@ export async function withdrawDeclared(session: Session, plan: ProvisionPlan): P
   ]);
 }
 
-/** Say what may be issued, once the groups have their privileges. */
+/** Write the plan's grants to the table, after the groups have their privileges. */
 export async function declare(session: Session, plan: ProvisionPlan): Promise<void> {
   const [dbname = ""] = plan.databases;
   const rows = plan.grants.flatMap(({ consumer, role }) => {
@@ -48,7 +50,7 @@ export async function declare(session: Session, plan: ProvisionPlan): Promise<vo
   await session.apply("declare what may be issued", [
     AS_OWNER,
     alone(plan.tag),
-    // a database that was restored alone has bounds of then: without one, what there is is counted
+    // a restored database has old bounds: delete them, and leases are counted again
     sql`delete from ${ident(declaredSchema(plan.tag))}.counted`,
     ...(rows.length === 0
       ? []
@@ -62,16 +64,16 @@ on conflict (role, consumer) do update set (group_role, dbname, ttl_seconds, max
   ]);
 }
 
-/** `$1` roles. Those that the administrator cannot become as it is. */
+/** `$1` roles. Those that the administrator cannot become at present. */
 const foreignRoles = (server: number): Sql => sql`
 select r.rolname::text as name from pg_catalog.pg_roles r
 where r.rolname = any ($1::text[]) and not pg_catalog.pg_has_role(r.oid,
   ${server >= SPLIT_MEMBERSHIP ? sql`'SET'` : sql`'MEMBER'`})`;
 
 /**
- * Install the verbs of one version: its own schema, bodies that belong to the owner of the database, and
- * wrappers that belong to each issuer role. All of it, or nothing; what stands already is replaced under
- * the callers. The administrator is a member of an issuer role for no longer than that.
+ * Install the verbs of one version: a schema, bodies owned by the owner of the database, and
+ * wrappers owned by each issuer role. All or nothing; existing functions are replaced while callers
+ * use them. The administrator is a member of an issuer role only during this.
  */
 export async function installVerbs(
   session: Session,
@@ -109,7 +111,7 @@ from pg_catalog.pg_namespace n where n.nspname::text ~ $1`,
   return rows.map(({ version }) => Number(version)).toSorted((a, b) => a - b);
 }
 
-/** Remove the verbs of versions before the one before: a bundle of that one may still be in use. */
+/** Remove old verbs, except the previous version's: its bundle may still be in use. */
 export async function removeOldVerbs(
   session: Session,
   tag: string,
@@ -122,7 +124,10 @@ export async function removeOldVerbs(
   await session.apply("remove old verbs", dropping(schemas));
 }
 
-/** What removes all that a tag has in the maintenance database, so that its roles can be dropped. */
+/**
+ * The statements that remove everything of a tag from the maintenance database, so that its roles
+ * can be dropped.
+ */
 export async function removal(session: Session, tag: string): Promise<readonly Sql[]> {
   const installed = await installedVersions(session, tag);
   return dropping([...installed.map((version) => verbsSchema(tag, version)), declaredSchema(tag)]);
@@ -138,8 +143,8 @@ const dropping = (schemas: readonly string[]): readonly Sql[] =>
       ];
 
 /**
- * Let the role that ends sessions see whose they are, where the administrator may grant that; where it
- * may not, it sees those of leases, as a member of each.
+ * Let the role that ends sessions see whose they are, if the administrator may grant that.
+ * Otherwise it sees sessions of leases only, as a member of each lease.
  */
 export async function letSeeSessions(session: Session, tag: string): Promise<void> {
   const step = "let the ender see sessions";

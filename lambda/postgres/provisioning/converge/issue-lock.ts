@@ -5,7 +5,9 @@ import type { Session } from "../../connection/session.ts";
 import { joined, literal, type Sql, sql } from "../../connection/sql.ts";
 import { borrow } from "../borrow.ts";
 
-/** How long issues that are under way are waited for, and who sits on the lock after that. Milliseconds. */
+/**
+ * How long to wait for running issues, and again for stuck holders of the lock. Unit: milliseconds.
+ */
 const PATIENCE = 10_000;
 const PAUSE = 50;
 
@@ -14,10 +16,11 @@ export const issueLock = (tag: string, role: string): Sql =>
   sql`pg_catalog.hashtext(${literal(`mayfly ${tag}`)}), pg_catalog.hashtext(${literal(role)})`;
 
 /**
- * Wait until no issue of a dynamic role is under way that began before now: one that begins later sees
- * what is declared now. An issuer login that keeps the lock for longer than any issue takes is ended.
+ * Wait until every issue of a dynamic role that began before now has ended; later ones see the
+ * present declaration. A session of an issuer login that keeps the lock for longer than any issue
+ * is ended.
  *
- * @throws DatabaseUnavailableError when somebody else keeps it.
+ * @throws DatabaseUnavailableError if somebody else keeps the lock.
  */
 export async function awaitIssues(
   session: Session,

@@ -5,13 +5,13 @@ import type { SecretObject, SecretStore } from "../../../../core/secret-store.ts
 /** 192 random bits, URL-safe ASCII. */
 export const newPassword = (): Secret => new Secret(randomBytes(24).toString("base64url"));
 
-/** A login that a secret holds. */
+/** A login in a secret. */
 export interface HeldLogin {
   readonly username: string;
   readonly password: Secret;
 }
 
-/** Where the logins of a secret are used; written into its JSON. */
+/** The server address that is written into a login's secret. */
 export interface SecretEndpoint {
   readonly host: string;
   readonly port: number;
@@ -30,15 +30,16 @@ const withLogin = (
   login: HeldLogin,
 ): SecretObject => ({ ...before, engine: "postgres", host, port, dbname, ...login });
 
-/** Whether a secret says that its server is there: a server may move. */
+/** Whether a secret has this server address: a server may move. */
 const isAt = ({ host, port }: SecretEndpoint, value: SecretObject | undefined): boolean =>
   value?.host === host && value.port === port;
 
 /**
- * Make the issuer secret hold both logins, the first as `AWSCURRENT` and the second as
- * `AWSPREVIOUS`. A secret that holds both already is left alone, also when a rotation has swapped
- * them, unless the server has moved; a password that it holds is kept. The secret is written before the database: a crash
- * in between is mended by the next run, and no password is ever known to the database alone.
+ * Write both logins to the issuer secret, the first as `AWSCURRENT` and the second as
+ * `AWSPREVIOUS`. A secret with both logins is left unchanged, even if a rotation has swapped them,
+ * unless the server has moved. Existing passwords are kept. The secret is written before the
+ * database: the next run repairs a crash in between, and the database never has a password that is
+ * in no secret.
  */
 export async function convergeIssuerSecret(
   secrets: SecretStore,
@@ -64,7 +65,7 @@ export async function convergeIssuerSecret(
   return logins;
 }
 
-/** Make the janitor secret hold the janitor's login, for its first application database. */
+/** Write the janitor's login to its secret, with the first application database. */
 export async function convergeJanitorSecret(
   secrets: SecretStore,
   arn: string,

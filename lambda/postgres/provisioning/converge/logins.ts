@@ -6,11 +6,11 @@ import { ident, literal, sql } from "../../connection/sql.ts";
 import { DENIED, WRONG_PASSWORD } from "../../connection/sqlstates.ts";
 
 /**
- * Make sure that a login works: log in with it, and become each role that it must be able to become.
- * Its password is set, as a verifier, only when the server does not know it yet.
+ * Make sure that a login works: log in, and become each role that it must be able to become. Its
+ * password is set, as a verifier, only if the server does not accept it yet.
  *
  * @returns whether the password was set.
- * @throws StatementRejectedError when the login does not work all the same.
+ * @throws StatementRejectedError if the login still does not work.
  */
 export async function convergeLogin(
   admin: Session,
@@ -23,7 +23,9 @@ export async function convergeLogin(
   return true;
 }
 
-/** Set the password of a login, as a verifier, and prove that it works, as {@link convergeLogin} does. */
+/**
+ * Set the password of a login, as a verifier, and prove that it works, like {@link convergeLogin}.
+ */
 export async function setPassword(
   admin: Session,
   login: Login,
@@ -38,9 +40,9 @@ export async function setPassword(
 }
 
 /**
- * Whether a login works, as {@link convergeLogin} makes sure of; false when its password is another.
+ * Whether a login works, as for {@link convergeLogin}. False if its password is wrong.
  *
- * @throws StatementRejectedError when the password is right, and the login does not work all the same.
+ * @throws StatementRejectedError if the password is right but the login does not work.
  */
 export async function isProved(
   login: Login,
@@ -56,7 +58,7 @@ export async function isProved(
   }
 }
 
-/** Whether the server knows a login by its password, wherever it then lets it in. */
+/** Whether the password of a login is right, even if the database refuses the login. */
 export async function isKnown(login: Login, limits: Limits): Promise<boolean> {
   try {
     await withSession(login, limits, async () => {});

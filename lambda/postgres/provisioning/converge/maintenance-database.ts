@@ -8,14 +8,14 @@ type Maintained = Pick<ProvisionPlan, "maintenanceDatabase">;
 
 const nameOf = ({ maintenanceDatabase }: Maintained): Sql => ident(maintenanceDatabase);
 
-/** Its comment, by which Mayfly knows the database as its own: whoever does not own it cannot give it that. */
+/** The comment by which Mayfly recognises its database. Only an owner can set it. */
 export const MARK = "Mayfly's own: leases are made and ended here";
 
-/** Of `d`, a row of `pg_database`: whether it has that comment. */
+/** Whether the database `d`, a row of `pg_database`, has that comment. */
 export const isMarked = sql`
   coalesce(pg_catalog.shobj_description(d.oid, 'pg_database') = ${literal(MARK)}, false)`;
 
-/** Whether it is as {@link createMaintenance} makes it, and whoever made it got no further. */
+/** Whether its creation stopped right after {@link createMaintenance}. */
 export const isHalfMade = sql`not d.datallowconn and d.datconnlimit = 0`;
 
 const stateOfDatabase = sql`
@@ -24,7 +24,10 @@ select d.datallowconn as open, d.datconnlimit <> -1 as limited, ${isMarked} as m
     coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a where a.grantee = 0) as public
 from pg_catalog.pg_database d where d.datname = $1::text`;
 
-/** From `template0`, so that nothing in `template1` comes along; closed until PUBLIC is shut out. */
+/**
+ * Created from `template0`, so that nothing from `template1` is copied; closed until PUBLIC has no
+ * CONNECT.
+ */
 export const createMaintenance = (plan: Maintained): Sql =>
   sql`create database ${nameOf(plan)} template template0 allow_connections false connection limit 0`;
 export const markMaintenance = (plan: Maintained): Sql =>
@@ -35,10 +38,10 @@ export const openMaintenance = (plan: Maintained): Sql =>
   sql`alter database ${nameOf(plan)} allow_connections true connection limit -1`;
 
 /**
- * Make the maintenance database, on a connection to any other database, or put right the one that the
- * checks found to be Mayfly's own.
+ * Create the maintenance database, on a connection to any other database, or repair the existing
+ * one, which the checks found to be Mayfly's.
  *
- * @returns `opened` when it was there, and PUBLIC could connect, or nobody could.
+ * @returns `opened` if it existed and PUBLIC could connect, or nobody could.
  */
 export async function makeMaintenanceDatabase(
   session: Session,
@@ -79,11 +82,11 @@ select exists (
 from pg_catalog.pg_namespace n where n.nspname = 'public'`;
 
 /**
- * Take `public` from everyone, on a connection to the maintenance database. Before PostgreSQL 15
- * it belongs to the bootstrap superuser, whom no admin can overrule.
+ * Revoke the schema `public` from everybody, on a connection to the maintenance database. Before
+ * PostgreSQL 15 it belongs to the bootstrap superuser, so an administrator cannot revoke it.
  *
- * @returns `left` when it could not be taken: the issuer logins may then create objects there, which
- *   no connection of Mayfly's ever looks up.
+ * @returns `left` if it could not be revoked: then the issuer logins may create objects there,
+ *   which Mayfly's connections never use.
  */
 export async function emptyMaintenanceDatabase(
   session: Session,
@@ -102,14 +105,14 @@ from pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a
 join pg_catalog.pg_roles g on g.oid = a.grantee
 where d.datname = $1::text and a.privilege_type = 'CONNECT'`;
 
-/** Let a role into the maintenance database. */
+/** Let a role connect to the maintenance database. */
 export const letIn = (plan: Maintained, login: string): Sql =>
   sql`grant connect on database ${nameOf(plan)} to ${ident(login)}`;
 
 /**
- * Let the issuer logins, and nobody else, into the maintenance database.
+ * Let only the issuer logins connect to the maintenance database.
  *
- * @returns how many were let in.
+ * @returns the number of new grants.
  */
 export async function admitIssuerLogins(
   session: Session,

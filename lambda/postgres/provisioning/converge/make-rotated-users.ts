@@ -23,7 +23,7 @@ import {
   usersIn,
 } from "./rotated-users.ts";
 
-/** The users of the plan that there are, and those that were made for its tag and left it. */
+/** The existing users of the plan, and users of its tag that are no longer in the plan. */
 export function statesOf(
   session: Session,
   version: number,
@@ -34,13 +34,13 @@ export function statesOf(
   return usersIn(session, version, { names, tag: plan.tag, database });
 }
 
-/** Others would have to be prepared (SASLprep) for a verifier. */
+/** Other characters would need SASLprep for a verifier. */
 const PRINTABLE = /^[ -~]*$/;
 
 const unusablePassword = (secret: string, arn: string): string =>
   `the password in the rotated secret "${secret}" (${arn}) must be printable ASCII, for Mayfly to set it; put a version that has one`;
 
-/** Everything that stands in the way of the plan's rotated users. Changes nothing. */
+/** The problems of the plan's rotated users. Changes nothing. */
 export async function checkRotatedUsers(
   deps: ProvisionDeps,
   { admin, version, session }: Pick<ClusterConnection, "admin" | "session" | "version">,
@@ -55,7 +55,7 @@ export async function checkRotatedUsers(
   for (const user of wantedUsers(plan)) {
     const state = states.find(({ name }) => name === user.name);
     const arn = deps.rotatedSecrets[user.secret];
-    // without a secret that can be read there is a problem already
+    // an unreadable secret is already a problem
     if (arn === undefined || !logins.some((login) => login.arn === arn)) continue;
     const held = logins.find(({ username }) => username === user.name);
     const isToSet = state === undefined || isOurs(plan.tag, state);
@@ -71,10 +71,10 @@ export async function checkRotatedUsers(
 }
 
 /**
- * Make the user that each rotated secret holds, and mend those that there are. The second of two that
- * take turns is made by the first rotation.
+ * Create the user in each rotated secret, and repair existing users. The first rotation creates the
+ * second of two alternating users.
  *
- * @throws ConfigError when a secret or a user has become one that checks refuse.
+ * @throws ConfigError if a secret or a user no longer passes the checks.
  */
 export async function makeRotatedUsers(
   deps: ProvisionDeps,
@@ -145,8 +145,8 @@ async function mend(
 }
 
 /**
- * Leave a password alone that some version of the secret holds: its rotation is not over. Only where
- * none does, and the user is Mayfly's, it becomes that of `AWSCURRENT` again.
+ * Keep the user's password if some version of the secret holds it: its rotation is not finished. If
+ * no version does, and the user is Mayfly's, set the password of `AWSCURRENT` again.
  */
 async function repairPassword(
   deps: ProvisionDeps,
@@ -172,7 +172,7 @@ async function repairPassword(
   return { passwordsSet: 1 };
 }
 
-/** It acts as its group, where the administrator acts as nobody. */
+/** The user's login, without the administrator's `role: none`: the user acts as its group. */
 const loginOf = (
   { host, port, ssl }: Login,
   plan: ProvisionPlan,
@@ -185,7 +185,7 @@ const loginOf = (
 const becomes = ({ actsAsGroup, group }: WantedUser): readonly string[] =>
   actsAsGroup ? [group] : [];
 
-/** PostgreSQL accepts some statements that have no effect. */
+/** Check the result: PostgreSQL accepts some statements without any effect. */
 async function verify({ session, version }: ClusterConnection, plan: ProvisionPlan): Promise<void> {
   const states = await statesOf(session, version, plan);
   const lacking = wantedUsers(plan).filter((user) =>

@@ -18,14 +18,14 @@ const KEYWORDS: Readonly<Record<string, Sql>> = {
   USAGE: sql`usage`,
 };
 
-/** A privilege as a statement spells it. @throws RangeError for one that no plan has. */
+/** A privilege as an SQL keyword. @throws RangeError for an unknown privilege. */
 export function keyword(privilege: string): Sql {
   const word = KEYWORDS[privilege];
   if (word === undefined) throw new RangeError(`${privilege} is no privilege`);
   return word;
 }
 
-/** `$1` wanted privileges as JSON. What a group role cannot do all the same. */
+/** `$1` wanted privileges as JSON. Returns those that a group role still does not have. */
 const ineffective = sql`
 select w."groupRole" || ' has no ' || w.privilege || ' on ' || n.nspname || '.' || c.relname as gap
 ${matchingRelations(sql`$1`)}
@@ -42,14 +42,14 @@ where not pg_catalog.has_database_privilege(
 order by 1`;
 
 /**
- * Give the group roles what they are to have in one application database, and prove by the
- * *effective* privilege that they have it.
+ * Grant the group roles their privileges in one application database, and prove by the *effective*
+ * privileges that they have them.
  *
- * Everything runs as the owner, since this connection may create roles and the database's own
- * functions are not to run with that power; but for schemas that only the admin can open.
+ * Everything runs as the owner: this connection may create roles, and the database's own functions
+ * must not run with that power. Exception: schemas on which only the administrator can grant USAGE.
  *
  * @returns how many were granted.
- * @throws ConfigError naming each privilege that is missing afterwards.
+ * @throws ConfigError with each privilege that is missing afterwards.
  */
 export async function grantPrivileges(
   session: Session,
@@ -68,7 +68,7 @@ export async function grantPrivileges(
   await asOwner("grant USAGE on schemas", byOwner.map(enter));
   await session.apply(step("grant USAGE on schemas"), byAdmin.map(enter));
   const defaults = await gaps.defaults();
-  // Committed before the tables are listed, so that none made meanwhile falls between the two.
+  // Committed before the tables are listed, so that tables created meanwhile are covered.
   await asOwner(
     "set default privileges",
     defaults.map((each) => byDefault(each)),
@@ -84,7 +84,7 @@ const enteringBy = (doors: readonly SchemaGap[]) => ({
   byAdmin: doors.filter((gap) => !gap.owner_grants && gap.admin_grants),
 });
 
-/** All that {@link grantPrivileges} would grant, by whom. */
+/** Everything that {@link grantPrivileges} would grant, and the grantors. */
 export function grantsOf(
   owner: string,
   gaps: {
@@ -120,11 +120,11 @@ async function verify(session: Session, database: string, plan: ProvisionPlan): 
   );
 }
 
-/** Let a group into a schema. */
+/** Grant a group USAGE on a schema. */
 export const enter = ({ groupRole, schema }: Pick<SchemaGap, "groupRole" | "schema">): Sql =>
   sql`grant usage on schema ${ident(schema)} to ${ident(groupRole)}`;
 
-/** Give a group a privilege on what `owner` makes later; without one, on what the current role does. */
+/** Grant a group a privilege on future objects of `owner`; without `owner`, of the current role. */
 export function byDefault(
   { groupRole, kind, privilege, schema }: WantedPrivilege,
   owner?: string,

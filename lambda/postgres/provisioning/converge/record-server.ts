@@ -9,10 +9,10 @@ import { withLeases } from "../remove/leases.ts";
 import { moveStamp } from "./stamp.ts";
 
 /**
- * End every lease that came along when the server is another than the stamp says: a copy, a restored
- * or a promoted one. Then stamp the tag with the one that is there.
+ * If the server is not the one in the stamp, but a copy, a restored or a promoted server, revoke
+ * every lease. Then record this server in the tag's stamp.
  *
- * @throws DatabaseUnavailableError when a lease could not be revoked; the stamp then stays.
+ * @throws DatabaseUnavailableError if a lease could not be revoked; then the stamp is not changed.
  */
 export async function recordServer(
   deps: ProvisionDeps,

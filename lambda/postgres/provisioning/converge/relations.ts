@@ -1,16 +1,19 @@
 import { type Sql, sql } from "../../connection/sql.ts";
 
-/** Of `w`, a privilege on all of a schema: whether that means a name. */
+/** Whether `w`, a privilege on all relations of a schema, covers a name. */
 export const isCovered = (name: Sql): Sql =>
   sql`${name}::text <> all (coalesce(w.without, array[]::text[]))`;
 
-/** Of `c`, a relation: whether a lease made it, or acted as its group. Nobody else makes anything as such. */
+/**
+ * Whether a lease created the relation `c`, as itself or as its group. Nobody else creates objects
+ * as these roles.
+ */
 export const isOfLeases = sql`pg_catalog.pg_get_userbyid(c.relowner) ~ '^mf_[a-z2-7]{4}_'`;
 
 /**
- * The relations `c` that each privilege `w` of `wanted`, a list as JSON, means, with their schema `n`.
- * `schema.*` leaves out what belongs to an extension, which comes with privileges of its own, what a lease
- * made, which nobody else can grant, and what the configuration excepts.
+ * The relations `c`, with their schema `n`, that each privilege `w` of `wanted`, a JSON list,
+ * covers. `schema.*` does not cover relations of extensions, which have their own privileges,
+ * relations that a lease created, which nobody else can grant, and the configuration's exceptions.
  */
 export const matchingRelations = (
   wanted: Sql,
@@ -27,9 +30,9 @@ join pg_catalog.pg_class c on c.relnamespace = n.oid
       and e.deptype = 'e'))`;
 
 /**
- * Whether `role` effectively holds privilege `w` on relation `c`. Both kinds are asked for in the
- * CASE as well as in the join: PostgreSQL may evaluate this first, and each function throws for
- * relations of the other kind.
+ * Whether `role` effectively has privilege `w` on relation `c`. The CASE repeats the join's check
+ * of the kind: PostgreSQL may evaluate this first, and each function throws for relations of the
+ * other kind.
  */
 export const holds = (role: Sql, withGrantOption: boolean): Sql => {
   const privilege = withGrantOption ? sql`w.privilege || ' WITH GRANT OPTION'` : sql`w.privilege`;

@@ -22,7 +22,7 @@ from pg_catalog.pg_roles where rolname = any ($1::text[])`;
 const attributes = ({ login, createRole, inherit, connectionLimit }: WantedRole): Sql =>
   sql`${login ? sql`login` : sql`nologin`} ${createRole ? sql`createrole` : sql`nocreaterole`} nocreatedb ${inherit ? sql`inherit` : sql`noinherit`} connection limit ${integer(connectionLimit)}`;
 
-/** Make a role, and say what it is for. */
+/** Create a role with a comment. */
 export const createRole = (role: WantedRole): readonly Sql[] => [
   sql`create role ${ident(role.name)} ${attributes(role)}`,
   sql`comment on role ${ident(role.name)} is ${literal(role.comment)}`,
@@ -57,8 +57,8 @@ export async function makeRoles(
 }
 
 /**
- * Grant a membership, as a server of that `server_version_num` spells it. The group is granted without
- * INHERIT and SET, or an issuer role could read what its leases may.
+ * Grant a membership, in the syntax of that `server_version_num`. A group is granted without
+ * INHERIT and SET; otherwise an issuer role could read what its leases can.
  */
 export function grantMembership({ role, member, use }: WantedMembership, version: number): Sql {
   const granted = sql`grant ${ident(role)} to ${ident(member)}`;
@@ -76,10 +76,11 @@ function isSatisfied(use: WantedMembership["use"], state: AdministeringMembershi
 }
 
 /**
- * Make the memberships true.
+ * Grant the missing memberships.
  *
  * @returns how many were granted.
- * @throws ConfigError naming those that are not as wanted afterwards: another role granted more.
+ * @throws ConfigError with memberships that are still not as wanted, because another role granted
+ *   more.
  */
 export async function makeMemberships(
   session: Session,

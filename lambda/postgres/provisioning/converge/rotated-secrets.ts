@@ -8,17 +8,17 @@ import { type HeldLogin, heldBy } from "./login-secrets.ts";
 import { isKnown } from "./logins.ts";
 
 interface Deps {
-  /** Name to ARN. */
+  /** The ARNs, by name. */
   readonly rotatedSecrets: Readonly<Record<string, string>>;
   readonly secrets: Pick<SecretStore, "getSecret">;
 }
 
-/** The user that applications get from a rotated secret. */
+/** The user in a rotated secret. */
 export interface RotatedLogin extends HeldLogin {
   readonly arn: string;
 }
 
-/** What the secrets of a plan's users hold, and what is wrong with them. */
+/** The logins in the secrets of a plan's users, and the secrets' problems. */
 export async function rotatedLogins(
   { rotatedSecrets, secrets }: Deps,
   { rotatedUsers = {} }: ProvisionPlan,
@@ -69,18 +69,18 @@ function secretProblems(
 /** The versions that a rotation moves a password through. */
 const STAGES = ["AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"] as const;
 
-/** The version of a secret that holds the password which the server knows. */
+/** The version of a secret whose password the server accepts. */
 export interface KnownPassword {
   readonly stage: (typeof STAGES)[number];
   readonly password: Secret;
 }
 
-/** A rotation that ends meanwhile moves the labels; it takes seconds, and comes once in hours. */
+/** Attempts: a rotation that ends meanwhile moves the labels, but rotations are hours apart. */
 const LOOKS = 3;
 
 /**
- * Which version holds a user's password, the first such. What is in none has nothing to do with a
- * rotation: that is said only when none has ended while the versions were tried.
+ * Find the first version that holds a user's password. Undefined if no version does, and no
+ * rotation ended while the versions were tried.
  */
 export async function knownPassword(
   { secrets }: { readonly secrets: Pick<SecretStore, "getSecret"> },

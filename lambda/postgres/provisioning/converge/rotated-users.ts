@@ -7,21 +7,21 @@ import {
 import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, joined, literal, type Sql, sql } from "../../connection/sql.ts";
 
-/** What the catalogs say of a rotated user, or of a role that has its name. */
+/** A rotated user, or a role with its name, in the catalogs. */
 export interface UserState {
   readonly name: string;
   readonly oid: number;
   readonly login: boolean;
   readonly inherit: boolean;
-  /** SUPERUSER, REPLICATION or BYPASSRLS: none of Mayfly's business. */
+  /** SUPERUSER, REPLICATION or BYPASSRLS, which Mayfly does not manage. */
   readonly powerful: boolean;
   readonly create_role: boolean;
   readonly create_db: boolean;
-  /** It has a `VALID UNTIL` that comes, or has come. */
+  /** It has a finite `VALID UNTIL`. */
   readonly ends: boolean;
   readonly ended: boolean;
   readonly comment: string | null;
-  /** What `ALTER ROLE … SET role` says, in no database in particular. */
+  /** The role in `ALTER ROLE … SET role`, for all databases. */
   readonly acts_as: string | null;
   readonly connects: boolean | null;
   readonly memberships: readonly UserMembership[];
@@ -32,11 +32,11 @@ interface UserMembership {
   /** Before 16, always. */
   readonly inherit: boolean;
   readonly set: boolean;
-  /** The administrator granted it, or was one of those who did. */
+  /** The administrator is among the grantors. */
   readonly own: boolean;
 }
 
-/** `$1` names, `$2` what comments begin with, `$3` an application database. */
+/** `$1` names, `$2` the prefix of comments, `$3` an application database. */
 const states = (split: boolean): Sql => sql`
 select r.rolname::text as name, r.oid::pg_catalog.int8::pg_catalog.float8 as oid,
   r.rolcanlogin as login, r.rolinherit as inherit,
@@ -64,7 +64,7 @@ left join pg_catalog.pg_shdescription c on c.objoid = r.oid
 where r.rolname = any ($1::text[]) or pg_catalog.starts_with(c.description, $2)
 order by 1`;
 
-/** Roles of these names, and every user that was made for the tag, whatever its name. */
+/** Roles with these names, and every user that was created for the tag. */
 export const usersIn = (
   session: Session,
   version: number,
@@ -80,18 +80,18 @@ export const usersIn = (
     database,
   ]);
 
-/** Whether Mayfly made a user, or was given it: it may set its password, and drop it. */
+/** Whether Mayfly created a user or was given it: then it may set its password and drop it. */
 export const isOurs = (tag: string, { comment }: Pick<UserState, "comment">): boolean =>
   tagOfComment(comment) === tag;
 
 /**
- * Users of the tag that no plan names. A comment is all that tells them, so a role that has one of
- * Mayfly's own names, or more power than Mayfly gives, is none.
+ * Whether a user of the tag is no longer in the plan. Only the comment identifies such users, so
+ * roles with Mayfly's own names do not count.
  */
 export const isLeaving = (tag: string, names: readonly string[], state: UserState): boolean =>
   isOurs(tag, state) && !names.includes(state.name) && !/^(?:mf|pg)_/.test(state.name);
 
-/** Attributes that Mayfly never gave it. */
+/** Whether a user has attributes that Mayfly never grants. */
 export const isElevated = ({ powerful, create_role, create_db }: UserState): boolean =>
   powerful || create_role || create_db;
 
@@ -105,7 +105,7 @@ const actAsGroup = ({ name, group }: WantedUser): Sql =>
 export const joinGroup = ({ name, group }: WantedUser, version: number): Sql =>
   sql`grant ${ident(group)} to ${ident(name)}${version >= SPLIT_MEMBERSHIP ? sql` with inherit true, set true` : sql``}`;
 
-/** Make a user, whole or not at all. */
+/** The statements that create a user, in one transaction. */
 export const createUser = (
   tag: string,
   user: WantedUser,
@@ -118,7 +118,7 @@ export const createUser = (
   ...(user.actsAsGroup ? [actAsGroup(user)] : []),
 ];
 
-/** Whether a user has what it needs of its group. Of somebody else's user, no more is asked. */
+/** Whether a user is a member of its group as needed. An adopted user needs only the membership. */
 export function isMember(tag: string, user: WantedUser, state: UserState): boolean {
   const found = state.memberships.find(({ group }) => group === user.group);
   if (found === undefined) return false;
@@ -126,7 +126,7 @@ export function isMember(tag: string, user: WantedUser, state: UserState): boole
   return found.inherit && found.set;
 }
 
-/** What is to be changed of a user besides its membership. What is not Mayfly's is hardly touched. */
+/** The statements that repair a user besides its membership. An adopted user is hardly changed. */
 export function mendsOf(tag: string, user: WantedUser, state: UserState): readonly Sql[] {
   const name = ident(user.name);
   const acts = user.actsAsGroup && state.acts_as !== user.group ? [actAsGroup(user)] : [];
@@ -148,7 +148,10 @@ export function mendsOf(tag: string, user: WantedUser, state: UserState): readon
   ];
 }
 
-/** No login, no password, none of the memberships that Mayfly gave. Readers know it by its end. */
+/**
+ * Remove LOGIN, the password and the memberships that Mayfly granted. Readers recognise the latch
+ * by the expiry.
+ */
 export const latchUser = ({ name, memberships }: UserState): readonly Sql[] => [
   sql`alter role ${ident(name)} nologin password null valid until '-infinity'`,
   ...memberships

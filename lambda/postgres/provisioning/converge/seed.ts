@@ -29,7 +29,7 @@ from (values ('ada', 1250), ('grace', 8999), ('edsger', 420), ('barbara', 31337)
   as first_orders(customer, total_cents)
 where not exists (select from public.orders)`;
 
-/** Make `owner` and its table `public.orders` with five rows, on a connection to the sandbox. */
+/** Create `owner` and its table `public.orders` with five rows, on a connection to the sandbox. */
 export async function seedDatabase(session: Session, owner: string): Promise<void> {
   const name = ident(owner);
   const [state] = await session.rows<{ version: number; exists: boolean }>(
@@ -51,7 +51,7 @@ export async function seedDatabase(session: Session, owner: string): Promise<voi
     ...(has?.creates === true && !has.open
       ? []
       : [sql`grant usage, create on schema public to ${name}`]),
-    // before PostgreSQL 15 everybody may, leases that write too
+    // before PostgreSQL 15 everybody may create objects there, even leases that write
     ...(has?.open === true ? [sql`revoke create on schema public from public`] : []),
   ]);
   await session.apply("create the table orders", [

@@ -5,10 +5,10 @@ import { refuseIf } from "../check/problems.ts";
 
 export const STEP = "stamp the tag";
 
-/** Several administrators may share the table by being members of its owner. */
+/** Several administrators can share the table as members of its owner. */
 export const AS_OWNER = sql`set local role pg_database_owner`;
 
-/** The rows of a query as the owner: an administrator that is NOINHERIT has its rights only so. */
+/** Run a query as the owner: a NOINHERIT administrator has the privileges only this way. */
 export async function asOwner<Row extends object>(
   session: Session,
   step: string,
@@ -26,8 +26,9 @@ select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.re
 where n.nspname = 'mayfly' and c.relname = 'stack' and c.relrowsecurity`;
 
 /**
- * The table of stamps, which its owner alone may use but for what {@link admitToStamp} gives. Earlier
- * versions made it without a server; row security came with that, and says that all is there.
+ * The statements that create the table of stamps. Only its owner may use it, except for the grants
+ * of {@link admitToStamp}. Earlier versions had no server columns and no row security; row security
+ * shows that the table is complete.
  */
 const make: readonly Sql[] = [
   sql`create schema if not exists mayfly authorization pg_database_owner`,
@@ -41,7 +42,7 @@ const make: readonly Sql[] = [
     current_user::text in ('mf_' || tag || '_login_a', 'mf_' || tag || '_login_b'))`,
 ];
 
-/** Make the table of stamps, on a connection to the maintenance database. */
+/** Create the table of stamps, on a connection to the maintenance database. */
 export async function makeStamps(session: Session): Promise<void> {
   const found = await session.rows(STEP, whole);
   if (found.length === 0) await session.apply(STEP, make);
@@ -63,8 +64,8 @@ const admit = (login: string): readonly Sql[] => [
 ];
 
 /**
- * Let the issuer logins see which server their own tag's leases were made on, and say that they have
- * dealt with another. Neither the rows of other tags, nor which stack has which.
+ * Let the issuer logins read and update the server in their own tag's stamp. They can see neither
+ * other tags nor which stack owns a tag.
  */
 export async function admitToStamp(session: Session, logins: readonly string[]): Promise<void> {
   const step = "let the issuer logins see their stamp";
@@ -80,7 +81,7 @@ export async function admitToStamp(session: Session, logins: readonly string[]):
   );
 }
 
-/** Take that away, so that the logins can be dropped. */
+/** Revoke these grants, so that the logins can be dropped. */
 export const shutOutOfStamp = (session: Session, logins: readonly string[]): Promise<void> => {
   const names = joined(logins.map(ident), sql`, `);
   return session.apply(

@@ -7,16 +7,19 @@ import { integer, literal, type Sql, sql } from "../../connection/sql.ts";
 import { mark, STAMPS, TIMELINE, timelineOf } from "../../leases/server-statements.ts";
 import { AS_OWNER, asOwner, makeStamps, STEP } from "./stamp-table.ts";
 
-/** Whose a tag is, and on which server its leases were made; absent in stamps of earlier versions. */
+/**
+ * The stack of a tag, and the server on which its leases were created; stamps of earlier versions
+ * have no server.
+ */
 export interface Stamp extends Stack {
   readonly server?: ServerMark;
 }
 
-/** What claiming a tag found. */
+/** The result of claiming a tag. */
 export interface Claim {
   /** Whether the tag was free until now. */
   readonly isNew: boolean;
-  /** The stack that had it before, and is gone; "" when somebody set it free. */
+  /** The former stack, which is gone; "" if somebody released the tag. */
   readonly former?: string;
   readonly stamped?: ServerMark;
 }
@@ -26,7 +29,9 @@ interface StampRow extends Stack {
   readonly timeline: number | null;
 }
 
-/** Whose a tag is, on a connection to the maintenance database; `undefined` when it is free. */
+/**
+ * Read a tag's stamp, on a connection to the maintenance database. Undefined if the tag is free.
+ */
 export async function stampOf(session: Session, tag: string): Promise<Stamp | undefined> {
   await makeStamps(session);
   const query = sql`select id, resource, instance, timeline from ${STAMPS}
@@ -43,7 +48,7 @@ export async function serverSeen(session: Session, instance: string): Promise<Se
   const rows = await session
     .rows<{ line: string }>("look at the server", sql`select ${TIMELINE} as line`)
     .catch((error: unknown) => {
-      // it tells none, or not to us
+      // the server has no timeline, or hides it
       if (error instanceof StatementRejectedError) return [];
       throw error;
     });
@@ -51,10 +56,10 @@ export async function serverSeen(session: Session, instance: string): Promise<Se
 }
 
 /**
- * Take a tag for a stack, on a connection to the maintenance database. A tag whose stack is gone is
- * taken over, with the server that its leases were made on.
+ * Claim a tag for a stack, on a connection to the maintenance database. A tag whose stack is gone
+ * is taken over, including the server on which its leases were created.
  *
- * @throws ConfigError when it belongs to another stack.
+ * @throws ConfigError if it belongs to another stack.
  */
 export async function claimTag(
   session: Session,
@@ -86,12 +91,12 @@ const insert = (tag: string, { id, resource }: Stack, { instance, timeline }: Se
     values (${literal(tag)}, ${literal(id)}, ${literal(resource)}, ${literal(instance)},
       ${timeline === undefined ? sql`null` : integer(timeline)}) on conflict do nothing`;
 
-/** Only from whom it was seen to belong to: another stack may be taking it over as well. */
+/** Only if the owner has not changed meanwhile: another stack may take it over at the same time. */
 const hand = (tag: string, from: Stack, to: Stack): Sql =>
   sql`update ${STAMPS} set id = ${literal(to.id)}, resource = ${literal(to.resource)}
     where tag = ${literal(tag)} and id = ${literal(from.id)}`;
 
-/** The remedy keeps the line: which server its leases were made on is still needed. */
+/** The remedy keeps the row: the server on which leases were created is still needed. */
 const refusal = (
   { tag, maintenanceDatabase }: Pick<ProvisionPlan, "tag" | "maintenanceDatabase">,
   stamp: Stack | undefined,
@@ -100,14 +105,14 @@ const refusal = (
     `the tag "${tag}" belongs to another stack on this server, ${stamp?.id ?? "which has just gone"}, and nothing of it was changed; set "tag" of the database in mayfly.config.ts to four other characters of a-z and 2-7; or, if that stack is gone for good, have a DBA run in database "${maintenanceDatabase}": UPDATE ${STAMPS} SET id = ${literal(NO_STACK)} WHERE tag = ${literal(tag)};`,
   );
 
-/** Say that the tag's leases are a server's from now on. */
+/** Record that the tag's leases now belong to a server. */
 export const moveStamp = (session: Session, tag: string, seen: ServerMark): Promise<void> =>
   session.apply("move the stamp", [AS_OWNER, mark(tag, seen)]);
 
 /**
  * Give a tag back.
  *
- * @returns how many other tags are left.
+ * @returns the number of other tags.
  */
 export async function releaseTag(session: Session, tag: string, stack: Stack): Promise<number> {
   await session.apply("give the tag back", [

@@ -22,15 +22,15 @@ import type { ProvisionDeps } from "../dependencies.ts";
 import { keepersOf } from "./drop-roles.ts";
 import { type LeaseConnection, withLeases } from "./leases.ts";
 
-/** SQLSTATEs: not the administrator's to change; something depends on it that no catalog told. */
+/** SQLSTATEs: the administrator may not change the role; or something unknown depends on it. */
 const KEPT = new Set([DENIED, DEPENDENTS]);
 
 /**
- * Take away the users that were made for the tag and that no plan names: no login, no password, no
- * session; then the role, unless something depends on it. Users that were only adopted are left alone.
+ * Remove users of the tag that are no longer in the plan: remove LOGIN, password and sessions, then
+ * drop the role, unless something depends on it. Adopted users are not touched.
  *
- * @param issuer ends the sessions; without one, users are kept, shut.
- * @returns how many were dropped.
+ * @param issuer ends the sessions; without it, users are shut but kept.
+ * @returns the number of dropped users.
  */
 export async function dismissUsers(
   deps: ProvisionDeps,
@@ -78,7 +78,7 @@ const isShut = ({ login, ended }: UserState): boolean => !login && ended;
 const shutUser = (session: Session, state: UserState): Promise<boolean> =>
   isShut(state) ? Promise.resolve(true) : tried(session, "shut a rotated user", latchUser(state));
 
-/** @returns false when the server refuses it as one of {@link KEPT}. */
+/** @returns false if the server refuses it with a code of {@link KEPT}. */
 async function tried(session: Session, step: string, statements: readonly Sql[]): Promise<boolean> {
   try {
     await session.apply(step, statements);
@@ -89,7 +89,10 @@ async function tried(session: Session, step: string, statements: readonly Sql[])
   }
 }
 
-/** As a lease: sessions everywhere, then the role, then what came in between. */
+/**
+ * End sessions everywhere, drop the role, then end sessions that began in between; like for a
+ * lease.
+ */
 async function endAndDrop(
   deps: ProvisionDeps,
   session: Session,

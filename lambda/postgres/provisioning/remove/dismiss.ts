@@ -16,14 +16,16 @@ import type { ProvisionDeps } from "../dependencies.ts";
 import { dropGroup, groupsOf, keepersOf } from "./drop-roles.ts";
 import { type LeaseConnection, withLeases } from "./leases.ts";
 
-/** A consumer that still asks may get a lease between two looks; its issuer goes with the deployment. */
+/**
+ * Attempts: a consumer may get a lease between two checks until the deployment replaces its issuer.
+ */
 const ROUNDS = 3;
 
 /**
- * Revoke the leases that nobody is granted any more, and drop the groups of dynamic roles that left
- * the configuration.
+ * Revoke the leases whose grant was removed, and drop the groups of dynamic roles that are no
+ * longer in the configuration.
  *
- * @throws MayflyError when a lease could not be revoked.
+ * @throws MayflyError if a lease could not be revoked.
  */
 export async function dismiss(
   deps: ProvisionDeps,
@@ -49,7 +51,7 @@ export async function dismiss(
   });
 }
 
-/** Revoke leases, and say so. @throws MayflyError when some are left alive. */
+/** Revoke leases, and log the result. @throws MayflyError if some are still alive. */
 export async function revoke(
   { log, warn }: Pick<ProvisionDeps, "log" | "warn">,
   { deps }: LeaseConnection,
@@ -75,7 +77,7 @@ export async function revoke(
   return done;
 }
 
-/** The first of them that does not pass by itself, or else the first; the log has all of them. */
+/** The first error that is not temporary, otherwise the first. The log has all of them. */
 function failureOf(failed: RevokedLeases["failed"]): unknown {
   const lasting = failed.find(({ error }) => !(error instanceof UnavailableError));
   const { leaseId, error } = lasting ?? failed[0] ?? {};
@@ -87,10 +89,10 @@ function failureOf(failed: RevokedLeases["failed"]): unknown {
 }
 
 /**
- * Drop groups that nobody is to have. One that owns objects is kept: dropping what it owns would
- * lose data, and giving it away would lend a lease's code another's power (C3).
+ * Drop groups that are no longer needed. A group that owns objects is kept: dropping them could
+ * lose data, and another owner would run a lease's code with its own privileges (C3).
  *
- * @returns how many were dropped.
+ * @returns the number of dropped groups.
  */
 export async function dropGroups(
   { log, warn }: Pick<ProvisionDeps, "log" | "warn">,

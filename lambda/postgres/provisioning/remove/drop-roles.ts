@@ -7,14 +7,17 @@ import { DENIED, IN_USE, NO_DATABASE } from "../../connection/sqlstates.ts";
 import { serverVersion } from "../check/check-cluster.ts";
 import { awaitIssues, issueLock } from "../converge/issue-lock.ts";
 
-/** Something that keeps a role of ours from being dropped. */
+/** Something that blocks the DROP of a Mayfly role. */
 export interface Keeper {
   readonly role: string;
-  /** For people: how many of what, in which database. */
+  /** In words: number and kind of objects, and their database. */
   readonly what: string;
 }
 
-/** `$1` names of roles. Memberships go with a role, unless the role granted one to others. */
+/**
+ * `$1` names of roles. Dropping a role drops its memberships, except those that it granted to
+ * others.
+ */
 const keepers = sql`
 select r.rolname::text as role, pg_catalog.count(*) || ' in ' || (s.classid::pg_catalog.regclass)
     || ' (' || case s.deptype when 'o' then 'owner' when 'r' then 'policy' else 'privilege' end
@@ -27,7 +30,7 @@ where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and r.rolname =
 group by r.rolname, s.classid, s.deptype, d.datname
 order by 1, 2`;
 
-/** What keeps these roles. */
+/** What blocks the DROP of these roles. */
 export const keepersOf = (session: Session, roles: readonly string[]): Promise<Keeper[]> =>
   session.rows("look for what keeps a role", keepers, [roles]);
 
@@ -42,28 +45,28 @@ const named = async (session: Session, pattern: string): Promise<string[]> =>
 
 const leasePattern = (tag: string): string => `^mf_${tag}_[a-z0-9-]+_[a-z0-9-]+_[a-z0-9]+$`;
 
-/** The group roles that there are, whatever the configuration says. */
+/** The existing group roles, whatever the configuration says. */
 export const groupsOf = (session: Session, tag: string): Promise<string[]> =>
   named(session, `^${groupRoleName(tag, "")}`);
 
-/** The roles that are named like leases, whether they are or not. */
+/** The roles that are named like leases, whether they are leases or not. */
 export const leasesOf = (session: Session, tag: string): Promise<string[]> =>
   named(session, leasePattern(tag));
 
-/** The issuer roles, logins and the janitor that there are. */
+/** The existing issuer roles, logins and janitor. */
 export const staffOf = (session: Session, tag: string): Promise<string[]> =>
   named(session, `^mf_${tag}_(issuer_[a-z2-7]{2}|login_[ab]|janitor|ender)$`);
 
-/** Issuer roles among names of roles. */
+/** Whether a role name is an issuer role's. */
 export const isIssuerRole = (tag: string, name: string): boolean =>
   name.startsWith(issuerRoleName(tag, 0).slice(0, -2));
 
 /**
- * Drop a group role, unless a lease is in it. Its lock is the one that issuing takes as well, which
- * behind it looks once more whether the role is declared: so no lease can come in between the look and
- * the DROP; it would be left with no group.
+ * Drop a group role, unless a lease is a member. It takes the lock that issuing takes, and issuing
+ * checks the declaration again under that lock: so no lease can join between the check and the
+ * DROP.
  *
- * @returns false when there is a lease.
+ * @returns false if there is a lease.
  */
 export async function dropGroup(session: Session, tag: string, group: string): Promise<boolean> {
   const name = ident(group);
@@ -89,14 +92,14 @@ export async function dropGroup(session: Session, tag: string, group: string): P
   }
 }
 
-/** Shut logins, so that none of their sessions comes back once it was ended. */
+/** Set logins to NOLOGIN, so that ended sessions cannot come back. */
 export const shut = (session: Session, logins: readonly string[]): Promise<void> =>
   session.apply(
     "shut the logins",
     logins.map((login) => sql`alter role ${ident(login)} nologin`),
   );
 
-/** Drop roles, and before them what they have, all or none: a removal that fails can be repeated. */
+/** Drop roles and, before, what they have, in one transaction: a failed removal can be repeated. */
 export const dropRoles = (
   session: Session,
   roles: readonly string[],
@@ -107,10 +110,13 @@ export const dropRoles = (
     ...(roles.length === 0 ? [] : [sql`drop role ${joined(roles.map(ident), sql`, `)}`]),
   ]);
 
-/** SQLSTATEs: somebody is connected to it; it is another's; it is gone. */
+/** SQLSTATEs: somebody is connected to the database; somebody else owns it; it is gone. */
 const KEPT = new Set([IN_USE, DENIED, NO_DATABASE]);
 
-/** Drop the maintenance database, from another one, unless somebody is connected to it. */
+/**
+ * Drop the maintenance database, on a connection to another database, unless somebody is connected
+ * to it.
+ */
 export async function dropMaintenanceDatabase(
   session: Session,
   plan: Pick<ProvisionPlan, "maintenanceDatabase">,
@@ -121,8 +127,9 @@ export async function dropMaintenanceDatabase(
 }
 
 /**
- * What is in the maintenance database and not Mayfly's, when its last tag is gone: whatever PostgreSQL did
- * not bring along (`FirstNormalObjectId`; a large object may have any number), but for the table of stamps.
+ * Objects in the maintenance database that are not Mayfly's, after its last tag is gone: everything
+ * that is not part of PostgreSQL (`FirstNormalObjectId`; a large object may have any number),
+ * except the table of stamps.
  */
 const strangeObjects = sql`
 with ours as (select n.oid from pg_catalog.pg_namespace n where n.nspname = 'mayfly'),
@@ -150,13 +157,13 @@ select pg_catalog.pg_describe_object(classid, objid, 0) as what from found
 where objid >= 16384 or classid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass
 order by 1 limit 21`;
 
-/** What somebody else keeps in the maintenance database, on a connection to it. */
+/** Other people's objects in the maintenance database, on a connection to it. */
 export const strangeIn = async (session: Session): Promise<readonly string[]> =>
   (await session.rows<{ what: string }>("look for what is not Mayfly's", strangeObjects)).map(
     ({ what }) => JSON.stringify(what),
   );
 
-/** Whether there is a maintenance database. */
+/** Whether the maintenance database exists. */
 export async function maintenanceExists(
   session: Session,
   { maintenanceDatabase }: Pick<ProvisionPlan, "maintenanceDatabase">,
@@ -169,7 +176,7 @@ export async function maintenanceExists(
   return rows.length > 0;
 }
 
-/** `$1` what group roles begin with. */
+/** `$1` the prefix of group roles. */
 const grantedDatabases = sql`
 select distinct d.datname::text as name, not d.datallowconn as closed,
   d.datallowconn and pg_catalog.has_database_privilege(d.oid, 'CONNECT') as open
@@ -180,7 +187,7 @@ where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and s.deptype =
   and pg_catalog.starts_with(g.rolname::text, $1)
 order by 1`;
 
-/** The databases in which group roles hold a privilege, and whether they can be entered. */
+/** The databases in which group roles have privileges, and whether they allow connections. */
 export const databasesGranted = (
   session: Session,
   tag: string,

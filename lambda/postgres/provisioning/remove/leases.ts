@@ -10,13 +10,13 @@ import { knownPassword } from "../converge/rotated-secrets.ts";
 import type { ProvisionDeps } from "../dependencies.ts";
 import { LIMITS } from "../limits.ts";
 
-/** What revokes leases while a stack is provisioned: an issuer login, and no schedules. */
+/** The dependencies for revoking leases during provisioning: an issuer login, without schedules. */
 export interface LeaseConnection {
   readonly deps: Omit<LeaseDeps, "scheduler">;
   readonly maintenance: Maintenance;
 }
 
-/** Log in as an issuer, hand the leases to `work`, and log out whatever happens. */
+/** Log in as an issuer, run `work`, and always log out. */
 export async function withLeases<T>(
   {
     secrets,
@@ -36,7 +36,7 @@ export async function withLeases<T>(
 ): Promise<T> {
   const { database, tag } = plan;
   const source: LoginSource = async ({ fresh }) => {
-    // its password may be rotated at any time
+    // the issuer's password may be rotated at any time
     const known = fresh ? await knownPassword({ secrets }, issuerSecret, login) : undefined;
     return known === undefined ? login : { ...login, password: known.password };
   };

@@ -11,10 +11,10 @@ import { LIMITS } from "../limits.ts";
 import { issuerLoginsOf } from "../wanted-roles.ts";
 
 /**
- * An issuer login that works, also where an earlier removal has shut it, or its secret is gone: then
- * it gets a password that nobody else ever knows.
+ * A working issuer login, even if an earlier removal has shut it, or its secret is gone: then it
+ * gets a random password that is stored nowhere.
  *
- * @returns `undefined` when there is no such role any more, and so no lease that it could revoke.
+ * @returns undefined if the role no longer exists; then there is no lease to revoke.
  */
 export async function removalLogin(
   { secrets, issuerSecret }: Pick<ProvisionDeps, "secrets" | "issuerSecret">,
@@ -26,7 +26,7 @@ export async function removalLogin(
   const [spare] = ours.toReversed();
   if (spare === undefined || shards.length === 0) return undefined;
   const held = [];
-  // the functions hold the current one; the other has connections to spare
+  // the functions use the current login; the other one has free connections
   for (const stage of ["AWSPREVIOUS", "AWSCURRENT"])
     held.push(...heldBy((await secrets.getSecret(issuerSecret, { stage }))?.value));
   const found = held.find(({ username }) => ours.includes(username)) ?? {
@@ -41,8 +41,8 @@ export async function removalLogin(
 }
 
 /**
- * End every session of these logins but the one of a given process. The administrator may, as a member
- * of each for that moment. They are looked up before any is told.
+ * End every session of these logins, except the one with the given pid. The administrator may do so
+ * as a temporary member of each login. The sessions are listed before any is signalled.
  */
 export async function endOthers(
   { session, version }: Pick<ClusterConnection, "session" | "version">,
@@ -56,8 +56,9 @@ select pg_catalog.count(*) filter (where pg_catalog.pg_terminate_backend(pid)) a
 }
 
 /**
- * What takes away the litter of logins in the maintenance database (large objects, default privileges,
- * and before PostgreSQL 15 whatever they made in the schema public), so that they can be dropped.
+ * The statements that remove the litter of logins from the maintenance database (large objects,
+ * default privileges, and before PostgreSQL 15 objects in the schema public), so that they can be
+ * dropped.
  */
 export const dropLitter = (
   { version }: Pick<ClusterConnection, "version">,

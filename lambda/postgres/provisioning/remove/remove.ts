@@ -47,31 +47,36 @@ import { withLeases } from "./leases.ts";
 import { dropLitter, endOthers, removalLogin } from "./removal-login.ts";
 import { keepScheduleGroup, removeScheduleGroup } from "./remove-schedule-group.ts";
 
-/** A server that fails over answers again within a minute or two; one that is gone never does. */
+/**
+ * A server that fails over answers again within one or two minutes; a deleted server never does.
+ */
 const CONNECT_ATTEMPTS = 8;
 const PAUSE = seconds(10);
 
 const LOST =
   "the administrator's secret is gone; if the database still exists, leases may be alive in it, and its roles are kept";
 
-/** What a removal has left. */
+/** What a removal left behind. */
 interface Left {
-  /** How many other tags are in the maintenance database; `undefined` when this one was not ours. */
+  /**
+   * The number of other tags in the maintenance database. Undefined if the tag belongs to another
+   * stack.
+   */
   readonly tags?: number;
-  /** Whether it was seen that no lease is left. */
+  /** Whether it is proved that no lease is left. */
   readonly drained: boolean;
-  /** What the maintenance database holds that is not Mayfly's, as far as that matters. */
+  /** Objects in the maintenance database that are not Mayfly's, checked only after the last tag. */
   readonly strange: readonly string[];
 }
 
 /**
- * Take away what provisioning made: drop the rotated users, revoke every lease, then drop groups,
- * issuer roles, logins and janitor, the maintenance database when no other stack uses it, and the schedule group
- * once no lease is left. Secrets are left to CloudFormation. Safe to repeat.
+ * Remove what provisioning created: drop the rotated users, revoke every lease, then drop groups,
+ * issuer roles, logins and janitor, the maintenance database when no other stack uses it, and the
+ * schedule group once no lease is left. Secrets are left to CloudFormation. Safe to repeat.
  *
- * Does nothing when the tag is not this stack's, and nothing but say so when the server is gone.
+ * Does nothing if the tag belongs to another stack, and only logs a warning if the server is gone.
  *
- * @throws DatabaseUnavailableError when a lease could not be revoked.
+ * @throws DatabaseUnavailableError if a lease could not be revoked.
  */
 export const makeRemove =
   (deps: ProvisionDeps) =>
@@ -81,7 +86,7 @@ export const makeRemove =
     else keepScheduleGroup(deps);
   };
 
-/** @returns whether it was seen that no lease is left. */
+/** @returns whether it is proved that no lease is left. */
 async function drain(deps: ProvisionDeps, plan: ProvisionPlan, stack: Stack): Promise<boolean> {
   const { secrets, adminSecret, warn } = deps;
   if ((await secrets.getSecret(adminSecret)) === undefined) {
@@ -149,7 +154,7 @@ async function removeTag(
       tag: plan.tag,
       owner: stamp?.id ?? "nobody",
     });
-    // nobody's: a removal that was not heard of may have come this far already
+    // no owner: an earlier removal whose answer was lost may have done this already
     const drained = stamp === undefined && (await leasesOf(session, plan.tag)).length === 0;
     return { drained, strange: [] };
   }
@@ -158,7 +163,7 @@ async function removeTag(
   return { tags, drained, strange: tags === 0 ? await strangeIn(session) : [] };
 }
 
-/** @returns why the server is taken for gone. */
+/** @returns why the server is considered gone. */
 async function reached<T>(
   { time }: Pick<ProvisionDeps, "time">,
   attempt: () => Promise<T>,
@@ -198,7 +203,7 @@ async function clear(
   if (login !== undefined)
     await ensureVerbs(connection, { ...plan, shards: shards.length }, isCleared);
   await dismissUsers(deps, connection, { ...plan, rotatedUsers: {} }, login);
-  // leases that are left are latched; their issuer roles are kept, or nobody could drop them
+  // remaining leases are latched; keep their issuer roles, or nobody could drop them
   const left =
     login === undefined
       ? []
@@ -226,8 +231,8 @@ async function clear(
 }
 
 /**
- * Revoke all leases; then shut the logins, end what is still connected with them, and look again:
- * now no lease can come.
+ * Revoke all leases; then shut the logins, end their sessions, and revoke again: now no new lease
+ * is possible.
  *
  * @returns the names of those whose roles are left.
  */
@@ -246,14 +251,14 @@ async function revokeEverything(
   },
 ): Promise<readonly string[]> {
   return withLeases(deps, plan, login, async (leases) => {
-    // somebody who has a login's password may be in the way until the logins are shut
+    // a holder of a login's password can interfere until the logins are shut
     await revoke(deps, leases, () => true).catch((error: unknown) => {
       if (!(error instanceof MayflyError)) throw error;
       deps.warn("leases are looked at again once the logins are shut", { why: error.message });
     });
     await shut(connection.session, logins);
     await endOthers(connection, logins, await pidOf(leases.maintenance));
-    // what somebody has left until this moment may name a lease
+    // objects that somebody left until now may depend on a lease
     const isCleared = await clearLogins(connection.session, plan, connection.version);
     await ensureVerbs(connection, { ...plan, shards: shards.length }, isCleared);
     const { quarantined, unverified, foreign } = await revoke(deps, leases, () => true);
@@ -265,7 +270,7 @@ async function revokeEverything(
   });
 }
 
-/** Leases are revoked by verbs, which a deployment that failed early has not installed. */
+/** Install the verbs if an early failure of the deployment left them out: they revoke leases. */
 async function ensureVerbs(
   { session, version }: ClusterConnection,
   plan: ProvisionPlan,

@@ -6,10 +6,10 @@ import { revocations, type UnwantedGrant } from "../converge/grant-entries.ts";
 const REMEDIES_AT_MOST = 10;
 
 /**
- * Take away what no plan names, each privilege as the role that granted it: PostgreSQL lets others
- * revoke it too, with success, and no effect (C14).
+ * Revoke privileges that are not in the plan, each as its grantor: for other roles, REVOKE succeeds
+ * without any effect (C14).
  *
- * @returns how many were found, and those that are left, because the admin cannot become their
+ * @returns the number found, and those that are left because the administrator cannot become the
  *   grantor or the revocation had no effect.
  */
 export async function withdraw(
@@ -24,7 +24,10 @@ export async function withdraw(
   return { found: found.length, left: reachable.length === 0 ? found : await read() };
 }
 
-/** What stays granted, each with the SQL that a DBA must run. Never more than ten, and the count. */
+/**
+ * The remaining privileges, each with the SQL that a DBA must run: at most ten, and the number of
+ * others.
+ */
 export function leftovers(left: readonly UnwantedGrant[]): readonly string[] {
   const statements = [...Map.groupBy(left, ({ grantor }) => grantor)].flatMap(([grantor, grants]) =>
     revocations(grants).map((statement) => ({ grantor, statement })),
