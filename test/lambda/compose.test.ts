@@ -49,7 +49,7 @@ test("a Scheduler that never answers is given up in time, and the function goes 
   const started = performance.now();
   const input = { leaseId: "orders/readonly/lease", incarnation: "16500" };
   await expect(deps.scheduler.create("aaaabbbbcccc-1", 1, input)).rejects.toThrow(
-    /could not be made \(TimeoutError on scheduler:CreateSchedule\); wait and retry/,
+    /could not be created \(TimeoutError on scheduler:CreateSchedule\); wait and retry/,
   );
   const attempts = 3; // core/leases/revocation/schedules.ts tries as often
   expect((performance.now() - started) * attempts).toBeLessThan(ENOUGH_FOR_AN_ISSUE);

@@ -70,7 +70,7 @@ describe("a role of a DBA's that is named like a lease", () => {
       revokeLife(lease.deps, { leaseId, incarnation: oid }, options),
     ])
       await expect(revocation).rejects.toThrow(
-        /named like a lease but is not one.*nothing was touched/,
+        /named like a lease but is not a lease.*nothing was touched/,
       );
     for (const [action, refusal] of [
       ["renew", LeaseEndedError],

@@ -6,7 +6,7 @@ import { type LeaseView, viewOf } from "../requests/lookup.ts";
 /** Most roles read in one round trip. */
 const PAGE = 500;
 
-/** A role that is named like a lease but is not one: reported, never touched. */
+/** A role that is named like a lease but is not a lease: reported, never touched. */
 export interface ForeignRole {
   readonly username: string;
   readonly why: string;

@@ -256,7 +256,7 @@ const errorOf = ({ step, code, passes }: EngineFailure, what: string): MayflyErr
 function refuseForeign(deps: LeaseDeps, username: string, why: string): ForeignRoleError {
   deps.telemetry.audit({ event: "role.foreign", username, why });
   return new ForeignRoleError(
-    `role ${username} is named like a lease but is not one: ${why}; nothing was touched, a DBA must look at it`,
+    `role ${username} is named like a lease but is not a lease: ${why}; nothing was touched, a DBA must look at it`,
   );
 }
 

@@ -256,6 +256,6 @@ test("messages of a queue are recognised, and a direct input is a schedule's or 
   const second = { recheck: [inputOf("a"), inputOf("b")] };
   for (const input of [inputOf("a"), second]) expect(scheduleInputOf(input)).toEqual(input);
   expect(() => scheduleInputOf({ Records: [] })).toThrow(
-    '(an object) is not what a lease\'s schedule carries; send {"leaseId", "incarnation"}',
+    '(an object) is not the input of a lease\'s schedule; send {"leaseId", "incarnation"}',
   );
 });
