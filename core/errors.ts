@@ -100,7 +100,7 @@ export class OutOfTimeError extends MayflyError {
 export const CONVERGE =
   "mayfly converge gives Mayfly's roles what they need; docs/errors.md has the step";
 
-/** Remedy: the operator fixes what the database refuses: a missing privilege, a missing role. */
+/** Remedy: the operator fixes why the database refuses: a missing privilege or role. */
 export class StatementRejectedError extends MayflyError {
   override readonly name = "StatementRejectedError" satisfies ErrorType;
   /** The engine's own error code; other code does not interpret it. */

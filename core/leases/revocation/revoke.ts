@@ -250,7 +250,7 @@ function finish(
 /** Convert an engine's failure to the error for the caller. */
 const errorOf = ({ step, code, passes }: EngineFailure, what: string): MayflyError =>
   passes
-    ? new DatabaseUnavailableError(`${what} (step "${step}", code ${code}); do the same again`)
+    ? new DatabaseUnavailableError(`${what} (step "${step}", code ${code}); call again`)
     : withSubject(new StatementRejectedError(step, code, { remedy: CONVERGE }), what);
 
 function refuseForeign(deps: LeaseDeps, username: string, why: string): ForeignRoleError {
