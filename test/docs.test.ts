@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import type { Command } from "commander";
 import { expect, test } from "vitest";
-import { Exit, statusOfType } from "../bin/commands/exit.ts";
+import { EXIT_HELP, Exit, statusOfType } from "../bin/commands/exit.ts";
 import { makeProgram } from "../bin/commands/main.ts";
 import { editorSchema } from "../build-schema.ts";
 import * as errors from "../core/errors.ts";
@@ -204,6 +204,8 @@ test("docs/cli.md has every command, option and exit status, and no other comman
   expect(new Set(flags).size).toBeGreaterThan(12);
   expect([...new Set(flags)].filter((flag) => !page.includes(`${flag}`))).toEqual([]);
   expect(Object.values(Exit).filter((each) => !page.includes(`\n| ${each} |`))).toEqual([]);
+  for (const [, status, means] of EXIT_HELP.matchAll(/^ +(\d+) +(.+)$/gm))
+    expect(page.replaceAll("`", "")).toContain(`\n| ${status} | ${means} |`);
   const known = program.commands.map((each) => each.name());
   expect(known.filter((name) => !page.includes(`mayfly ${name}`))).toEqual([]);
   for (const path of pages) {

@@ -23,10 +23,10 @@ exit status:
   69  refused, left in quarantine, or no such stack, function or grant
   70  a bug, or a privilege is missing in the database
   73  a limit is reached: no lease was made; do not ask again at once
-  75  try again: busy, throttled, out of reach, or unverified
+  75  try again: busy, throttled, out of time, out of reach, or unverified
   76  verify: something is not as documented
   77  not allowed, or no credentials
-  78  configuration`;
+  78  configuration, no Region, or a Node that is too old`;
 
 /** A command cannot go on: the message for the user, and the exit status. */
 export class Failure extends Error {
