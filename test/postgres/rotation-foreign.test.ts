@@ -124,7 +124,7 @@ test("what somebody granted who has a say over the application stops it, whateve
     const run = (text: string) => runAs(superuser(), `set role ${role}; ${text}; reset role`);
     await run(`grant ${on} to ${a}`);
     await expect(scene.rotate({ settings })).rejects.toThrow(
-      `the two users differ: ${a} has ${what}, ${b} has not; give privileges to ${group}, never to one of them`,
+      `the two users differ: ${a} has ${what}, ${b} has not; give privileges to ${group}, never to one user`,
     );
     await run(`revoke ${on} from ${a}`);
   }

@@ -283,7 +283,7 @@ describe("alternating-users", () => {
       `create table public.private (id int, note text); grant select on public.private to ${a}`,
     );
     await expect(scene.rotate()).rejects.toThrow(
-      `secret ${scene.secret.arn}: the two users differ: ${a} has SELECT on public.private, ${b} has not; give privileges to ${scene.test.owner}, never to one of them`,
+      `secret ${scene.secret.arn}: the two users differ: ${a} has SELECT on public.private, ${b} has not; give privileges to ${scene.test.owner}, never to one user`,
     );
     expect(scene.secret.valueOf("AWSPREVIOUS")).toBeUndefined();
     await runAs(
