@@ -25,8 +25,12 @@ function written(value: unknown): string {
   }
 }
 
+/** A login pasted where its secret's name belongs: `"password":"…"`, `password=…`, `//user:…@host`. */
+const LOGIN = /password\\?["']?\s*[:=]|:\/\/[^/\s:@]*:[^@\s]+@/i;
+
 function show(value: unknown): string {
   const text = written(value);
+  if (LOGIN.test(text)) return "a value with a password in it";
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
 }
 

@@ -22,6 +22,16 @@ test.each<[string, unknown, string]>([
     'databases.orders.adminSecret: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db" is not a secret; write its name or its complete ARN',
   ],
   [
+    "a secret's value for its name",
+    withHost({ adminSecret: '{"username":"admin","password":"hunter2"}' }),
+    "databases.orders.adminSecret: a value with a password in it is not a secret; write its name or its complete ARN",
+  ],
+  [
+    "a login for a host",
+    withHost({ host: "postgres://admin:hunter2@db" }),
+    'databases.orders.host: a value with a password in it is not a host name; write the name alone, without protocol or port, e.g. "db.example.com"',
+  ],
+  [
     "an id with a space",
     withHost({ serverId: "db ABC" }),
     'databases.orders.serverId: "db ABC" is not a server\'s id; write 1 to 256 printable characters without spaces, e.g. its DbiResourceId, "db-ABC…"',
