@@ -51,6 +51,7 @@ export const projectFiles = (config: MayflyConfig): Readonly<Record<string, stri
 /** A package.json that exists already. Its other fields are kept. */
 export interface FoundManifest {
   readonly type?: string;
+  readonly engines?: object;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
 }
@@ -74,7 +75,13 @@ export function completed(found: FoundManifest): {
   readonly text: string;
   readonly added: readonly string[];
 } {
-  const { type = "module", dependencies = {}, devDependencies = {}, ...rest } = found;
+  const {
+    type = "module",
+    engines = { node: ">=22.18" },
+    dependencies = {},
+    devDependencies = {},
+    ...rest
+  } = found;
   const present = { ...dependencies, ...devDependencies };
   const missing = (wanted: Readonly<Record<string, string>>) =>
     Object.entries(wanted).filter(([name]) => present[name] === undefined);
@@ -82,6 +89,7 @@ export function completed(found: FoundManifest): {
   const manifest = {
     ...rest,
     type,
+    engines,
     dependencies: { ...dependencies, ...Object.fromEntries(added) },
     devDependencies: { ...devDependencies, ...Object.fromEntries(addedTools) },
   };

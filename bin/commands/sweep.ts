@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { SweepReport } from "../../core/leases/operation/sweep.ts";
-import { sayFailures } from "./failures.ts";
+import { Failure } from "./exit.ts";
+import { sayFailures, statusOfFailures } from "./failures.ts";
 import { findOperator, operatorAt, type StackOptions, withStackOptions } from "./find.ts";
 import { type Io, print, say } from "./io.ts";
 import { sayForeign } from "./leases.ts";
@@ -43,6 +44,11 @@ export function addSweep(program: Command, io: Io): void {
       say(
         io,
         `${owner} owns ${count} of ${catalog} in ${database}: see docs/runbooks/stray-objects.md`,
+      );
+    if (report.failed.length > 0)
+      throw new Failure(
+        statusOfFailures(report.failed),
+        "the sweep could not do everything; the reasons are printed above, and the next sweep tries again",
       );
   });
 }

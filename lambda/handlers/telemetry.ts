@@ -24,7 +24,10 @@ export function lambdaTelemetry(logger: Logger, database?: string): LambdaTeleme
   if (database !== undefined) setDatabase(database);
   return {
     setDatabase,
-    audit: ({ event, ...details }) => logger.info(event, details),
+    audit: ({ event, ...details }) => {
+      if (event.endsWith(".failed")) logger.warn(event, details);
+      else logger.info(event, details);
+    },
     measure: (metric, value, secret) => {
       // a metric with more dimensions gets its own line, written at once
       const line = secret === undefined ? metrics : metrics.singleMetric();

@@ -43,6 +43,20 @@ describe("the exit status says who must act", () => {
   });
 });
 
+test("a sweep that could not do everything says why, and ends with the status of the failure", async () => {
+  const failed = [
+    { leaseId: LEASE, errorType: "AwsRefusedError", reason: "CreateSchedule: denied" },
+  ];
+  const report = { failed, foreign: [], unknownMembers: [], strays: [], revoked: 1 };
+  fake.script({ body: report });
+  const ran = await mayfly(["sweep", "--json", ...OPERATOR], fake.env);
+  expect(ran.status).toBe(78);
+  expect(JSON.parse(ran.out)).toEqual(report);
+  expect(ran.err).toMatch(
+    /AwsRefusedError: CreateSchedule: denied\nmayfly: the sweep could not do/,
+  );
+});
+
 describe("break-glass", () => {
   const LOCKED = { errorType: "DatabaseUnavailableError", reason: "it is locked; wait" };
   const next = "mf_qdoi_readonly_user-service_mzxw6ytbahabcdefghijkl";

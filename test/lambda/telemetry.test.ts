@@ -69,3 +69,19 @@ test("the same database in a later call is no warning", () => {
   warn.mockRestore();
   expect(warnings).toEqual([]);
 });
+
+test("an audit line of a failure is a warning, so that a filter on the level finds it", () => {
+  const logger = new Logger();
+  const levels: string[] = [];
+  vi.spyOn(logger, "info").mockImplementation(
+    (...[event]) => void levels.push(`info ${String(event)}`),
+  );
+  vi.spyOn(logger, "warn").mockImplementation(
+    (...[event]) => void levels.push(`warn ${String(event)}`),
+  );
+  const { audit } = lambdaTelemetry(logger, "orders");
+  audit({ event: "lease.issued" });
+  audit({ event: "lease.failed" });
+  audit({ event: "schedule.failed" });
+  expect(levels).toEqual(["info lease.issued", "warn lease.failed", "warn schedule.failed"]);
+});

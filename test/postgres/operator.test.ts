@@ -278,7 +278,11 @@ describe("an operator's request is refused, and nothing is sent,", () => {
       /prefix "" matches every lease; send/,
     ],
     ["to revoke no lease id", { action: "revoke", leaseId: "x" }, /leaseId "x" is not a lease id/],
-    ["to revoke another stack's", { action: "revoke", leaseId: anotherTag }, /does not belong to database/],
+    [
+      "to revoke another stack's",
+      { action: "revoke", leaseId: anotherTag },
+      /does not belong to database/,
+    ],
   ])("%s", async (_, event, message) => {
     const before = [lease.roundTrips(), await leasesOf(lease.test)];
     const failure = await ask(event).catch((error: unknown) => error);
