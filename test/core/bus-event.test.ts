@@ -28,7 +28,7 @@ test.each([
   ["a metric", JSON.stringify({ _aws: {}, LeasesIssued: 1 })],
   ["a name that only contains one", line("a lease.issued")],
   ["JSON that is no object", "null"],
-  ["a message that is none", JSON.stringify({ message: 5 })],
+  ["a malformed message", JSON.stringify({ message: 5 })],
 ])("%s is no event", (_, message) => {
   expect(busEventsIn(batch(message))).toEqual([]);
 });

@@ -110,7 +110,7 @@ test("several roles are looked at together, each until it is done, and answered 
   expect(one.calls()).toBe(10);
 });
 
-test("of whose sessions they were the first ten are told, over all looks", async () => {
+test("the first ten ended sessions are reported, over all checks", async () => {
   const who = (round: number) => [{ application: `app ${round}`, address: "10.0.0.1" }];
   const { readers } = readerThat((_, round) =>
     round < 12 ? seen({ role: "open", ended: 1, who: who(round) }) : seen(),

@@ -118,7 +118,7 @@ describe("what a schedule carries", () => {
     ["a consumer's request", { action: "revoke", leaseId }],
     ["a second look at nothing", { recheck: [] }],
     ["a second look at 251", { recheck: Array.from({ length: 251 }, () => whole) }],
-    ["a second look at one that is none", { recheck: [whole, { ...whole, leaseId: "x" }] }],
+    ["a second check of a malformed lease", { recheck: [whole, { ...whole, leaseId: "x" }] }],
     ["a second look at null", { recheck: [whole, null] }],
     ["a second look that is no list", { recheck: whole }],
     ["a second look within another", { recheck: [{ recheck: [whole] }] }],

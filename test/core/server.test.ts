@@ -31,7 +31,7 @@ test.each<[string, string, boolean]>([
   ["whose name begins the same", stack("May", "9f1d-1"), false],
   ["of another account", stack("Mayfly", "9f1d-1", "444455556666"), false],
   ["of another Region", stack("Mayfly", "9f1d-1", undefined, "eu-west-2"), false],
-  ["that is none", "arn:another", false],
+  ["that is not a stack ARN", "arn:another", false],
 ])("the tag of a stack %s is taken over, or not", (_, former, expected) => {
   expect(hasOutlived(NEW, former)).toBe(expected);
 });

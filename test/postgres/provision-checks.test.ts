@@ -303,7 +303,7 @@ describe("a role that writes where its leases may create", () => {
     ],
     ["everybody, in public", () => "grant create on schema public to public"],
     [
-      "everybody, in a schema that is none of the role's",
+      "everybody, in another schema than the role's",
       () => "create schema scratch; grant create on schema scratch to public",
     ],
     [

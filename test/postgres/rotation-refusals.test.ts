@@ -67,7 +67,7 @@ describe("a secret that cannot be rotated, found before anything is written:", (
       { value: { engine: "oracle", port: 0, host: "", dbname: 7, password: undefined } },
       'engine "oracle" is not one of postgres, aurora-postgresql; host "" is not the name of a server; port 0 is not a whole number from 1 to 65535; dbname 7 is not a database\'s name of 1 to 63 bytes; password is missing or no text',
     ],
-    ["a port of text that is none", { value: { port: "54321x" } }, 'port "54321x" is not'],
+    ["a malformed port", { value: { port: "54321x" } }, 'port "54321x" is not'],
     [
       "another user",
       { value: { username: "somebody" } },
@@ -365,6 +365,6 @@ test.each([
     },
     "RotationToken is not 36 to 256 letters",
   ],
-])("an event that is none of Secrets Manager's is refused: %j", (event, text) => {
+])("an event that Secrets Manager does not send is refused: %j", (event, text) => {
   expect(() => parseRotationRequest(event)).toThrow(text);
 });

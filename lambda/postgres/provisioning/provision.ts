@@ -86,7 +86,7 @@ export async function onCheckedCluster<T>(
   if (plan.tls === "plaintext") warn("connections are not encrypted: the configuration says so");
   if (plan.aliasUnsealed === true)
     warn(
-      "aliases are unsealed, the configuration says so: IAM policies alone say who may ask as whom",
+      "aliases are unsealed, the configuration says so: only IAM policies decide who may invoke which alias",
     );
   return asAdmin(deps, plan, (admin) =>
     withDatabases(admin, async (inDatabase) => {

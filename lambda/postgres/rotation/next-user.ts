@@ -120,7 +120,7 @@ function refusePowerful(users: readonly UserState[]): void {
   for (const { name, powerful } of users)
     if (powerful)
       throw new ConfigError(
-        `"${name}" has SUPERUSER, CREATEROLE, REPLICATION or BYPASSRLS, and such users do not take turns; take that from it, or use strategy single-user`,
+        `"${name}" has SUPERUSER, CREATEROLE, REPLICATION or BYPASSRLS, and cannot be one of two alternating users; remove the attribute, or use strategy single-user`,
       );
 }
 

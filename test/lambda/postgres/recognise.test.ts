@@ -48,7 +48,7 @@ describe("a role is recognised as a lease", () => {
   });
 
   test.each<[string, Partial<RoleRow>, RegExp]>([
-    ["its name is none", { username: "app_user" }, /its name/],
+    ["its name is not a lease's", { username: "app_user" }, /its name/],
     ["its tag is another stack's", { username: row.username.replace("abcd", "abce") }, /its name/],
     ["it has a privileged attribute", { privileged: true }, /privileged attribute/],
     ["nobody administers it", { admins: [] }, /ADMIN OPTION/],
@@ -138,7 +138,7 @@ describe("a record", () => {
     expect(parseRecord(comment)).toBeUndefined();
   });
 
-  test("keeps no pepper version that is none, and no time that is none", () => {
+  test("keeps no malformed pepper version and no malformed time", () => {
     const open = `{"v":1,"issued":${NOW},"max":${NOW},"pepper":"../../x","latched":"soon","expired":null}`;
     expect(parseRecord(open)).toEqual({ issuedAt: NOW, maxExpiresAt: NOW });
   });
