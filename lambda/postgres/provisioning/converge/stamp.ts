@@ -102,7 +102,7 @@ const refusal = (
   stamp: Stack | undefined,
 ): ConfigError =>
   new ConfigError(
-    `the tag "${tag}" belongs to another stack on this server, ${stamp?.id ?? "which has just gone"}, and nothing of it was changed; set "tag" of the database in mayfly.config.ts to four other characters of a-z and 2-7; or, if that stack is gone for good, have a DBA run in database "${maintenanceDatabase}": UPDATE ${STAMPS} SET id = ${literal(NO_STACK)} WHERE tag = ${literal(tag)};`,
+    `the tag "${tag}" belongs to another stack on this server, ${stamp?.id ?? "which has just gone"}, and nothing of it was changed; if this database was in that stack before, write its "ownStack" in mayfly.config.ts, so that it stays there; if another database has the same tag, set "tag" to four other characters of a-z and 2-7; or, if that stack is gone for good, have a DBA run in database "${maintenanceDatabase}": UPDATE ${STAMPS} SET id = ${literal(NO_STACK)} WHERE tag = ${literal(tag)};`,
   );
 
 /** Record that the tag's leases now belong to a server. */
