@@ -35,7 +35,7 @@ test("a second stack with the same tag is refused, with the remedy, and changes 
       `the tag "${database.tag}" belongs to another stack on this server, ${ownOf(database).id}`,
     ),
   });
-  await expect(attempt).rejects.toThrow('set "tag" of the database in mayfly.config.ts');
+  await expect(attempt).rejects.toThrow('set "tag" to four other characters');
   expect(await tracesOf(database)).toEqual(before);
   expect(await stampsOf(database)).toEqual([ownOf(database)]);
 });

@@ -76,7 +76,7 @@ describe("a request that is refused before anything is sent", () => {
     expect(failure.message).toMatch(message);
     const keyless = await refusalOf({ action: "issue", minRemainingSeconds: 10 });
     expect(keyless).toBeInstanceOf(InvalidRequestError);
-    expect(keyless.message).toMatch(/send it with an idempotencyKey/);
+    expect(keyless.message).toMatch(/minRemainingSeconds needs an idempotencyKey/);
   });
 
   test.each<[string, unknown, string]>([
@@ -156,7 +156,7 @@ describe("a request that only the database can refuse, which knows the role's ma
         const failure = await refusalOf(event, ALIAS, sent);
         expect(failure).toBeInstanceOf(InvalidRequestError);
         expect(failure.message).toContain(
-          `ttlSeconds ${ttlSeconds} is more than 86400, the maximum of role readonly; ask for that`,
+          `ttlSeconds ${ttlSeconds} is more than 86400, the maximum of role readonly`,
         );
       }
       const view = await lease.ask(ALIAS, { action: "lookup", leaseId });
