@@ -220,7 +220,7 @@ test.each<[string, Fill, string]>([
     "a custom resource without CDK's provider framework",
     (stack, code) =>
       new CustomResource(stack, "Custom", { serviceToken: functionOf(stack, code).functionArn }),
-    "Custom: the local runner has custom resources behind CDK's Provider",
+    "Custom: the local runner only has custom resources behind CDK's Provider",
   ],
   [
     "inline code",

@@ -152,7 +152,7 @@ test.each<[string, Fill, string]>([
       });
       schedule.node.addDependency(made);
     },
-    "Invalid ScheduleExpression cron(30 1 * * ? *): it is no schedule",
+    "Invalid ScheduleExpression cron(30 1 * * ? *): it is not a schedule",
   ],
 ])("a schedule %s ends the start with the reason", async (_, fill, reason) => {
   await expect(startRunner({ assembly: assemblyOf(fill) })).rejects.toThrow(reason);

@@ -1,10 +1,11 @@
 import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import { mockClient } from "aws-sdk-client-mock";
-import { beforeEach, expect, test } from "vitest";
+import { afterAll, beforeEach, expect, test } from "vitest";
 import type { Instant } from "../../../core/time.ts";
 import { sendEvents } from "../../../lambda/aws/event-bus.ts";
 
 const mock = mockClient(EventBridgeClient);
+afterAll(() => void mock.restore());
 beforeEach(() => mock.reset());
 
 const BUS = "arn:aws:events:eu-west-1:111122223333:event-bus/audit";

@@ -5,7 +5,7 @@ import {
   RDSServiceException,
 } from "@aws-sdk/client-rds";
 import { mockClient } from "aws-sdk-client-mock";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { type Instant, seconds } from "../../../core/time.ts";
 import { type ReaderSource, rdsReaders } from "../../../lambda/aws/rds.ts";
 
@@ -21,6 +21,7 @@ const at = (name: string) => ({ host: `${name}.abc.eu-west-1.rds.amazonaws.com`,
 
 function rdsWith(instances: readonly ReturnType<typeof instance>[]) {
   const client = mockClient(RDSClient);
+  onTestFinished(() => void client.restore());
   client.on(DescribeDBInstancesCommand).callsFake(({ DBInstanceIdentifier: id, Filters }) => {
     const wanted: readonly string[] = id === undefined ? Filters[0].Values : [id];
     const found = instances.filter((each) => wanted.includes(each.DBInstanceIdentifier));

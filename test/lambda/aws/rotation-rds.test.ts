@@ -10,7 +10,7 @@ import {
   RDSServiceException,
 } from "@aws-sdk/client-rds";
 import { mockClient } from "aws-sdk-client-mock";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { RotationRds } from "../../../core/rotation/rotation-ports.ts";
 import { Secret } from "../../../core/secret.ts";
 import { type Instant, plus, seconds } from "../../../core/time.ts";
@@ -34,6 +34,7 @@ const fault = (name: string): Error =>
 /** RDS, mocked, and time that jumps when it is waited for. */
 function rdsFor(source: ReaderSource | undefined, fixedHosts: readonly string[] = []) {
   const client = mockClient(RDSClient);
+  onTestFinished(() => void client.restore());
   let now = 0 as Instant;
   const waits: number[] = [];
   const rds = rotationRds({

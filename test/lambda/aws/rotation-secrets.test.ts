@@ -9,7 +9,7 @@ import {
   UpdateSecretVersionStageCommand,
 } from "@aws-sdk/client-secrets-manager";
 import { mockClient } from "aws-sdk-client-mock";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { RotationSecrets } from "../../../core/rotation/rotation-ports.ts";
 import { Secret } from "../../../core/secret.ts";
 import { rotationSecrets } from "../../../lambda/aws/rotation-secrets.ts";
@@ -22,6 +22,7 @@ const VALUE = { username: "u", password: new Secret("the-password"), port: "5432
 /** Secrets Manager that gives every command the same answer. */
 function secretsOver(answer: object | Error) {
   const client = mockClient(SecretsManagerClient);
+  onTestFinished(() => void client.restore());
   if (answer instanceof Error) client.onAnyCommand().rejects(answer);
   else client.onAnyCommand().resolves(answer);
   return {

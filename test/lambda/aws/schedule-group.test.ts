@@ -5,13 +5,14 @@ import {
   SchedulerServiceException,
 } from "@aws-sdk/client-scheduler";
 import { mockClient } from "aws-sdk-client-mock";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { scheduleGroup } from "../../../lambda/aws/schedule-group.ts";
 import { removeScheduleGroup } from "../../../lambda/postgres/provisioning/remove/remove-schedule-group.ts";
 
 /** A group over a client that answers like this. */
 function groupOver(answer?: Error) {
   const client = mockClient(SchedulerClient);
+  onTestFinished(() => void client.restore());
   const remove = client.on(DeleteScheduleGroupCommand);
   if (answer === undefined) remove.resolves({});
   else remove.rejects(answer);

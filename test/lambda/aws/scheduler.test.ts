@@ -1,6 +1,6 @@
 import { SchedulerClient, SchedulerServiceException } from "@aws-sdk/client-scheduler";
 import { mockClient } from "aws-sdk-client-mock";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { AuditEvent } from "../../../core/audit.ts";
 import type { LeaseDeps } from "../../../core/leases/lease-ports.ts";
 import { scheduleRevocation } from "../../../core/leases/revocation/schedules.ts";
@@ -23,6 +23,7 @@ const lease = {
 
 test("a schedule that IAM denies is told with the call that was denied, in the lease's audit line", async () => {
   const client = mockClient(SchedulerClient);
+  onTestFinished(() => void client.restore());
   const [fault, message] = ["AccessDeniedException", "User: arn:aws:sts::1 is not authorized"];
   client
     .onAnyCommand()

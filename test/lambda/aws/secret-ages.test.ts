@@ -4,7 +4,7 @@ import {
   SecretsManagerServiceException,
 } from "@aws-sdk/client-secrets-manager";
 import { mockClient } from "aws-sdk-client-mock";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { rotatedAt } from "../../../lambda/aws/secret-ages.ts";
 
 const ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:one-AbCdEf";
@@ -13,6 +13,7 @@ const ROTATED = new Date("2026-02-01T00:00:00Z");
 
 function over(answer: { LastRotatedDate?: Date; CreatedDate?: Date } | Error) {
   const client = mockClient(SecretsManagerClient);
+  onTestFinished(() => void client.restore());
   const describe = client.on(DescribeSecretCommand, { SecretId: ARN });
   if (answer instanceof Error) describe.rejects(answer);
   else describe.resolves(answer);

@@ -7,7 +7,7 @@ import {
   SecretsManagerServiceException,
 } from "@aws-sdk/client-secrets-manager";
 import { mockClient } from "aws-sdk-client-mock";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { Secret } from "../../../core/secret.ts";
 import { secretsManager } from "../../../lambda/aws/secrets.ts";
 
@@ -16,6 +16,7 @@ const ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:one-AbCdEf"
 /** A store over a client that answers every read like this, and keeps what was put. */
 function storeOver(answer: { SecretString?: string } | Error) {
   const client = mockClient(SecretsManagerClient);
+  onTestFinished(() => void client.restore());
   const read = client.on(GetSecretValueCommand);
   if (answer instanceof Error) read.rejects(answer);
   else read.resolves({ ...answer, VersionId: "version-one" });
