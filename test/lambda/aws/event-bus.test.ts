@@ -5,7 +5,7 @@ import type { Instant } from "../../../core/time.ts";
 import { sendEvents } from "../../../lambda/aws/event-bus.ts";
 
 const mock = mockClient(EventBridgeClient);
-afterAll(() => void mock.restore());
+afterAll(() => mock.restore());
 beforeEach(() => mock.reset());
 
 const BUS = "arn:aws:events:eu-west-1:111122223333:event-bus/audit";

@@ -21,7 +21,7 @@ const at = (name: string) => ({ host: `${name}.abc.eu-west-1.rds.amazonaws.com`,
 
 function rdsWith(instances: readonly ReturnType<typeof instance>[]) {
   const client = mockClient(RDSClient);
-  onTestFinished(() => void client.restore());
+  onTestFinished(() => client.restore());
   client.on(DescribeDBInstancesCommand).callsFake(({ DBInstanceIdentifier: id, Filters }) => {
     const wanted: readonly string[] = id === undefined ? Filters[0].Values : [id];
     const found = instances.filter((each) => wanted.includes(each.DBInstanceIdentifier));

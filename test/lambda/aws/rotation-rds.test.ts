@@ -34,7 +34,7 @@ const fault = (name: string): Error =>
 /** RDS, mocked, and time that jumps when it is waited for. */
 function rdsFor(source: ReaderSource | undefined, fixedHosts: readonly string[] = []) {
   const client = mockClient(RDSClient);
-  onTestFinished(() => void client.restore());
+  onTestFinished(() => client.restore());
   let now = 0 as Instant;
   const waits: number[] = [];
   const rds = rotationRds({

@@ -22,7 +22,7 @@ const VALUE = { username: "u", password: new Secret("the-password"), port: "5432
 /** Secrets Manager that gives every command the same answer. */
 function secretsOver(answer: object | Error) {
   const client = mockClient(SecretsManagerClient);
-  onTestFinished(() => void client.restore());
+  onTestFinished(() => client.restore());
   if (answer instanceof Error) client.onAnyCommand().rejects(answer);
   else client.onAnyCommand().resolves(answer);
   return {

@@ -12,7 +12,7 @@ import { removeScheduleGroup } from "../../../lambda/postgres/provisioning/remov
 /** A group over a client that answers like this. */
 function groupOver(answer?: Error) {
   const client = mockClient(SchedulerClient);
-  onTestFinished(() => void client.restore());
+  onTestFinished(() => client.restore());
   const remove = client.on(DeleteScheduleGroupCommand);
   if (answer === undefined) remove.resolves({});
   else remove.rejects(answer);

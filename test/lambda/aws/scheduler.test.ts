@@ -23,7 +23,7 @@ const lease = {
 
 test("a schedule that IAM denies is told with the call that was denied, in the lease's audit line", async () => {
   const client = mockClient(SchedulerClient);
-  onTestFinished(() => void client.restore());
+  onTestFinished(() => client.restore());
   const [fault, message] = ["AccessDeniedException", "User: arn:aws:sts::1 is not authorized"];
   client
     .onAnyCommand()

@@ -13,7 +13,7 @@ const ROTATED = new Date("2026-02-01T00:00:00Z");
 
 function over(answer: { LastRotatedDate?: Date; CreatedDate?: Date } | Error) {
   const client = mockClient(SecretsManagerClient);
-  onTestFinished(() => void client.restore());
+  onTestFinished(() => client.restore());
   const describe = client.on(DescribeSecretCommand, { SecretId: ARN });
   if (answer instanceof Error) describe.rejects(answer);
   else describe.resolves(answer);

@@ -16,7 +16,7 @@ const ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:one-AbCdEf"
 /** A store over a client that answers every read like this, and keeps what was put. */
 function storeOver(answer: { SecretString?: string } | Error) {
   const client = mockClient(SecretsManagerClient);
-  onTestFinished(() => void client.restore());
+  onTestFinished(() => client.restore());
   const read = client.on(GetSecretValueCommand);
   if (answer instanceof Error) read.rejects(answer);
   else read.resolves({ ...answer, VersionId: "version-one" });
