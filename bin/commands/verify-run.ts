@@ -3,7 +3,7 @@ import { pascal } from "../../config/config.ts";
 import { aliasName } from "../../core/names.ts";
 import type { Time } from "../../core/time.ts";
 import type { Account } from "../verify/account.ts";
-import type { Check } from "../verify/check.ts";
+import type { Check } from "../verify/checks/check.ts";
 import { Cleanup, type Leftover } from "../verify/cleanup.ts";
 import { costFor, dollars } from "../verify/cost.ts";
 import type { Deployer } from "../verify/deployer.ts";

@@ -5,7 +5,7 @@ import { assume } from "../aws/assume.ts";
 import { PATIENT } from "../aws/clients.ts";
 import { awsAccount, systemTime } from "../verify/aws-account.ts";
 import { cdkDeployer, newStackName, projectAt } from "../verify/cdk-deployer.ts";
-import { CHECKS } from "../verify/checks.ts";
+import { CHECKS } from "../verify/checks/checks.ts";
 import { listenForInterruption } from "../verify/interruption.ts";
 import { Exit, Failure } from "./exit.ts";
 import { readOutputs } from "./find.ts";

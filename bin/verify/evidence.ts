@@ -2,7 +2,7 @@ import type { Credential } from "../../core/leases/credential.ts";
 import { type LeaseName, parseLeaseName } from "../../core/leases/lease-name.ts";
 import { type Instant, milliseconds, minutes, type Time } from "../../core/time.ts";
 import { type Account, type Invocation, type StackState, wordsOf } from "./account.ts";
-import { auditWords } from "./audit-words.ts";
+import { auditWords } from "./checks/audit-words.ts";
 import type { Cleanup } from "./cleanup.ts";
 import { NotMade } from "./outcome.ts";
 import { logGroupOf, type StackUnderTest } from "./stack-under-test.ts";

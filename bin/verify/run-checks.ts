@@ -1,4 +1,4 @@
-import type { Check, World } from "./check.ts";
+import type { Check, World } from "./checks/check.ts";
 import { LeaseNotMade } from "./evidence.ts";
 import type { Mask } from "./mask.ts";
 import { NotMade, type Outcome, skipped } from "./outcome.ts";

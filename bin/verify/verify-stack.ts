@@ -1,6 +1,6 @@
 import type { Time } from "../../core/time.ts";
 import type { Account } from "./account.ts";
-import type { Check, World } from "./check.ts";
+import type { Check, World } from "./checks/check.ts";
 import type { Cleanup } from "./cleanup.ts";
 import { collectEvidence } from "./evidence.ts";
 import { type Mask, makeMask } from "./mask.ts";

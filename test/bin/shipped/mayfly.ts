@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { CHECKS } from "../../../bin/verify/checks.ts";
+import { CHECKS } from "../../../bin/verify/checks/checks.ts";
 import type { Credential } from "../../../core/leases/credential.ts";
 import { tempFolder } from "../../../local/temp-folder.ts";
 import { mayfly, mayflyHere, mayflyProcess, type Ran, shellOf } from "../../support/mayfly.ts";

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Account } from "../../../bin/verify/account.ts";
-import { CHECKS } from "../../../bin/verify/checks.ts";
+import { CHECKS } from "../../../bin/verify/checks/checks.ts";
 import { Cleanup } from "../../../bin/verify/cleanup.ts";
 import { NotMade } from "../../../bin/verify/outcome.ts";
 import type { StackUnderTest } from "../../../bin/verify/stack-under-test.ts";

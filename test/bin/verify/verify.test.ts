@@ -2,7 +2,7 @@ import { PassThrough } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { runVerify, type VerifyDeps } from "../../../bin/commands/verify-run.ts";
 import type { Account } from "../../../bin/verify/account.ts";
-import { CHECKS } from "../../../bin/verify/checks.ts";
+import { CHECKS } from "../../../bin/verify/checks/checks.ts";
 import type { Deployer } from "../../../bin/verify/deployer.ts";
 import type { InterruptionListener } from "../../../bin/verify/interruption.ts";
 import { type Change, FAKE_STACK, fakeAccount, jumpingTime } from "../../support/fake-account.ts";

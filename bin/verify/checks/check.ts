@@ -1,9 +1,9 @@
-import type { Time } from "../../core/time.ts";
-import type { Account } from "./account.ts";
-import type { Cleanup } from "./cleanup.ts";
-import type { Evidence } from "./evidence.ts";
-import type { Outcome } from "./outcome.ts";
-import type { StackUnderTest } from "./stack-under-test.ts";
+import type { Time } from "../../../core/time.ts";
+import type { Account } from "../account.ts";
+import type { Cleanup } from "../cleanup.ts";
+import type { Evidence } from "../evidence.ts";
+import type { Outcome } from "../outcome.ts";
+import type { StackUnderTest } from "../stack-under-test.ts";
 
 /** What the checks are made with. */
 export interface World {

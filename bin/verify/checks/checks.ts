@@ -1,9 +1,9 @@
+import { skipped } from "../outcome.ts";
 import { aliasDeniesOthers, aliasInArn, aliasPolicy, lambdaSession } from "./alias-checks.ts";
 import type { Check } from "./check.ts";
 import { adminRows, passwordCommands } from "./database-checks.ts";
 import { cloudTrail, coldStart, requestId, savedQueries } from "./log-checks.ts";
 import { endpoints, lambdaEndpoint } from "./network-checks.ts";
-import { skipped } from "./outcome.ts";
 import { masterPassword, rotationsRun, sourceArn } from "./rotation-checks.ts";
 import {
   queuePolicy,

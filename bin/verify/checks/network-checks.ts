@@ -1,6 +1,6 @@
-import { type StackResource, wordsOf } from "./account.ts";
+import { type StackResource, wordsOf } from "../account.ts";
+import { differs, fine, NotMade, type Outcome } from "../outcome.ts";
 import type { World } from "./check.ts";
-import { differs, fine, NotMade, type Outcome } from "./outcome.ts";
 
 const isComplete = ({ status }: StackResource): boolean =>
   status === "CREATE_COMPLETE" || status === "UPDATE_COMPLETE";

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { minutes, plus, seconds } from "../../core/time.ts";
+import { minutes, plus, seconds } from "../../../core/time.ts";
+import type { MadeLease } from "../evidence.ts";
+import { differs, fine, NotMade, type Outcome } from "../outcome.ts";
+import { logGroupOf } from "../stack-under-test.ts";
+import { waitFor } from "../wait-for.ts";
 import { auditWords } from "./audit-words.ts";
 import type { World } from "./check.ts";
-import type { MadeLease } from "./evidence.ts";
-import { differs, fine, NotMade, type Outcome } from "./outcome.ts";
-import { logGroupOf } from "./stack-under-test.ts";
-import { waitFor } from "./wait-for.ts";
 
 /** The promise: 60 seconds, and one call of the revoker, which may be a cold one. Unit: seconds. */
 const LAG_AT_MOST = 65;

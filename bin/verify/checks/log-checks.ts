@@ -1,9 +1,9 @@
-import { minutes } from "../../core/time.ts";
+import { minutes } from "../../../core/time.ts";
+import { differs, fine, NotMade, type Outcome } from "../outcome.ts";
+import { logGroupOf } from "../stack-under-test.ts";
+import { waitFor } from "../wait-for.ts";
 import { auditWords } from "./audit-words.ts";
 import type { World } from "./check.ts";
-import { differs, fine, NotMade, type Outcome } from "./outcome.ts";
-import { logGroupOf } from "./stack-under-test.ts";
-import { waitFor } from "./wait-for.ts";
 
 /** Until a line that a function printed can be read. */
 const INGESTION = minutes(2);

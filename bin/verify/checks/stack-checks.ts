@@ -1,8 +1,8 @@
-import { type StackState, wordsOf } from "./account.ts";
+import { type StackState, wordsOf } from "../account.ts";
+import { differs, fine, NotMade, type Outcome } from "../outcome.ts";
+import type { Deployed } from "../stack-under-test.ts";
 import { aliasDeniesOthers } from "./alias-checks.ts";
 import type { World } from "./check.ts";
-import { differs, fine, NotMade, type Outcome } from "./outcome.ts";
-import type { Deployed } from "./stack-under-test.ts";
 
 const COMPLETE = /^(?:CREATE|UPDATE)_COMPLETE$/;
 

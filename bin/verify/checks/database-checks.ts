@@ -1,5 +1,5 @@
+import { differs, fine, NotMade, type Outcome } from "../outcome.ts";
 import type { World } from "./check.ts";
-import { differs, fine, NotMade, type Outcome } from "./outcome.ts";
 
 /** Memberships in the lease's own role: whoever made it, on 16 and later. Any login may read them. */
 const OWN_ROWS = `select current_setting('server_version_num')::int as version, m.rolname as member,

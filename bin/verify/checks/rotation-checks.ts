@@ -1,9 +1,9 @@
-import { type Instant, minutes, seconds } from "../../core/time.ts";
-import type { SecretState } from "./account.ts";
+import { type Instant, minutes, seconds } from "../../../core/time.ts";
+import type { SecretState } from "../account.ts";
+import { differs, fine, NotMade, type Outcome } from "../outcome.ts";
+import { waitFor } from "../wait-for.ts";
 import type { World } from "./check.ts";
-import { differs, fine, NotMade, type Outcome } from "./outcome.ts";
 import { ownStack } from "./stack-checks.ts";
-import { waitFor } from "./wait-for.ts";
 
 /** The label of a rotation that is not finished: on the current version it means nothing. */
 const isStuck = ({ labels }: SecretState): boolean =>

@@ -1,4 +1,4 @@
-import type { AuditEvent } from "../../core/audit.ts";
+import type { AuditEvent } from "../../../core/audit.ts";
 
 /** What an audit line holds: to look for it in a log group. */
 export const auditWords = (

@@ -1,6 +1,6 @@
 import { type JsonSchema, toJsonSchema } from "@valibot/to-json-schema";
 import type { GenericSchema } from "valibot";
-import { configSchema } from "./config/config.ts";
+import { configSchema } from "../config/config.ts";
 
 /** A schema of `oneOf` carries those that it picks from. */
 const kindsOf = (schema: object): readonly GenericSchema[] | undefined =>

@@ -1,7 +1,7 @@
-import { wordsOf } from "./account.ts";
+import { wordsOf } from "../account.ts";
+import { LeaseNotMade } from "../evidence.ts";
+import { differs, fine, NotMade, type Outcome } from "../outcome.ts";
 import type { World } from "./check.ts";
-import { LeaseNotMade } from "./evidence.ts";
-import { differs, fine, NotMade, type Outcome } from "./outcome.ts";
 
 const REFUSED_BY_IAM = /^AccessDenied/;
 
