@@ -110,6 +110,7 @@ export const configSchema = ruled(
       Object.keys(consumers).map((name) => [["consumers", name], name, name]),
       report,
     );
+    checkIds(databases, consumers, report);
     for (const [name, consumer] of Object.entries(consumers)) {
       const at = ["consumers", name];
       if (isRecord(consumer))
@@ -166,13 +167,15 @@ function checkDatabases(
     all.map(([name]) => [["databases", name], name, name]),
     report,
   );
-  // the secrets of all databases share one list of outputs
+  // the secrets of all databases share one list of outputs, with those of Mayfly's own logins
   checkOutputs(
-    secrets.map(([database, name]) => [
-      pathOf(database, name),
-      `${database}-${name}`,
-      `${database}/${name}`,
-    ]),
+    [
+      ...all.map(([name]) => [["databases", name], `${name}-issuer`, `${name}/issuer`] as const),
+      ...secrets.map(
+        ([database, name]) =>
+          [pathOf(database, name), `${database}-${name}`, `${database}/${name}`] as const,
+      ),
+    ],
     report,
   );
   // one secret has one function: two would undo each other's rotations
@@ -185,6 +188,28 @@ function checkDatabases(
     if (other !== undefined)
       report(path, says(`is rotated as "${other}" already`, "remove one of the two"));
     arns.set(secretArn, `${database}/${name}`);
+  }
+}
+
+/** Refuses a database with the name that the stack gives to another part of itself. */
+function checkIds(
+  databases: Readonly<Record<string, DatabaseFields>>,
+  consumers: Readonly<Record<string, unknown>>,
+  report: Report,
+): void {
+  const taken = new Map<string, string>([
+    ...Object.keys(consumers).map((name) => [`consumer-${name}`, `consumer "${name}"`] as const),
+    ...Object.entries(databases)
+      .filter(([, database]) => isRecord(database) && database.sandbox === true)
+      .map(([name]) => [`${name}-sandbox`, `the sandbox of "${name}"`] as const),
+  ]);
+  for (const name of Object.keys(databases)) {
+    const other = taken.get(name);
+    if (other !== undefined)
+      report(
+        ["databases", name],
+        `"${name}" is what the stack calls ${other}; rename the database`,
+      );
   }
 }
 

@@ -1,7 +1,9 @@
 import * as v from "valibot";
 import { type IsFine, list, object, oneOf, type Report, ruled, says, text } from "./fields.ts";
 
-const ROLE_ARN = /^arn:aws[\w-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/;
+/** A path of at most 512 characters, of segments that are not empty, and a name of at most 64. */
+const ROLE_ARN =
+  /^arn:aws(?:-[a-z]+)*:iam::\d{12}:role\/(?!.{511,}\/)(?:[\w+=,.@-]+\/)*[\w+=,.@-]{1,64}$/;
 const SERVICE = /^[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?$/;
 
 /**

@@ -1,6 +1,21 @@
 import { createHash } from "node:crypto";
 import { base32 } from "./base32.ts";
 
+/** Characters of the digest in a name that was cut. */
+const DIGEST_IN_NAME = 6;
+
+/**
+ * A name of at most `length` characters. A longer name is cut, and ends with a digest of the whole:
+ * two long names that begin alike stay two names.
+ *
+ * @param length at least 8.
+ */
+export function fitName(name: string, length: number): string {
+  if (name.length <= length) return name;
+  const digest = base32(createHash("sha256").update(name).digest(), DIGEST_IN_NAME);
+  return `${name.slice(0, length - DIGEST_IN_NAME - 1)}-${digest}`;
+}
+
 /** The default name of the database where role DDL runs and nobody else may connect. */
 export const MAINTENANCE_DATABASE = "mayfly";
 

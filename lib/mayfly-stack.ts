@@ -18,8 +18,8 @@ import { addressOf, tagOf } from "../core/names.ts";
 import { DynamicDatabase } from "./database/dynamic-database.ts";
 import type { DatabaseLocation } from "./database/dynamic-database-props.ts";
 import { BUILT_FUNCTIONS } from "./functions/function-code.ts";
-import { consumerRoleName } from "./functions/physical-names.ts";
-import { consumerRole } from "./identity/consumer-role.ts";
+import { consumerRoleName, sandboxRoleName } from "./functions/physical-names.ts";
+import { ConsumerRoles } from "./identity/consumer-role.ts";
 import type { ConsumerGrant, DynamicRole } from "./roles/dynamic-role.ts";
 import { NestedStacks } from "./roles/nested-stacks.ts";
 import type { RotatedSecret } from "./rotation/rotated-secret.ts";
@@ -75,13 +75,10 @@ export class MayflyStack extends Stack {
     this.#warnOfUnsaidNesting();
     if (this.databaseStacks.size > 0)
       new CfnOutput(this, "DatabaseStacks", { value: [...this.databaseStacks.keys()].join(",") });
-    const stackOf = this.#consumerStacks();
+    const roles = new ConsumerRoles(this.stackName, this.#consumerStacks());
     for (const [name, consumer] of Object.entries(consumers))
       if (consumer.identity.kind === "sandbox") this.#addSandboxConsumer(name, consumer);
-      else {
-        const role = consumerRole(stackOf(name), name, consumer.identity, this.stackName);
-        this.#addGrants(name, consumer, role);
-      }
+      else this.#addGrants(name, consumer, roles.of(name, consumer.identity));
   }
 
   /** One more or one less could move what is deployed, which CloudFormation then refuses. */
@@ -120,10 +117,10 @@ export class MayflyStack extends Stack {
     this.#addSecrets(stack, name, database, made);
     if (auditEvents !== undefined)
       made.sendAuditEvents({
-        bus: EventBus.fromEventBusArn(stack, `${name}-audit-bus`, auditEvents.busArn),
+        bus: EventBus.fromEventBusArn(stack, `${name}.audit-bus`, auditEvents.busArn),
       });
     if (alarms !== undefined)
-      made.addAlarms({ topic: Topic.fromTopicArn(stack, `${name}-alarm-topic`, alarms.topicArn) });
+      made.addAlarms({ topic: Topic.fromTopicArn(stack, `${name}.alarm-topic`, alarms.topicArn) });
     if (dashboard) made.addDashboard();
     made.addLogQueries();
     new CfnOutput(stack, `${pascal(name)}IssuerArn`, { value: made.issuerArn });
@@ -172,10 +169,10 @@ export class MayflyStack extends Stack {
       const master = parsed.strategy === "master-user" ? sandbox : undefined;
       const storage = {
         ...(arn !== undefined && {
-          secret: Secret.fromSecretCompleteArn(stack, `${name}-${secret}-existing`, arn),
+          secret: Secret.fromSecretCompleteArn(stack, `${name}.${secret}.existing`, arn),
         }),
         ...(key !== undefined && {
-          encryptionKey: Key.fromKeyArn(stack, `${name}-${secret}-key`, key),
+          encryptionKey: Key.fromKeyArn(stack, `${name}.${secret}.key`, key),
         }),
         ...(replicaRegions.length > 0 && {
           replicaRegions: replicaRegions.map((region) => ({ region })),
@@ -212,7 +209,7 @@ export class MayflyStack extends Stack {
       consumer: name,
       sandbox,
       assets: this.#assets,
-      roleName: consumerRoleName(this.stackName, name),
+      roleName: sandboxRoleName(this.stackName, name),
     });
     const [first] = this.#addGrants(name, consumer, made.role);
     if (first !== undefined) made.askThrough(first);
@@ -241,7 +238,7 @@ export class MayflyStack extends Stack {
 /** Where a server that exists is, for constructs of one stack. */
 function hostIn(stack: Stack, name: string, target: ParsedHost): HostProps {
   const { host, port, serverId, readers, cluster, instance } = target;
-  const vpc = Vpc.fromVpcAttributes(stack, `${name}-vpc`, {
+  const vpc = Vpc.fromVpcAttributes(stack, `${name}.vpc`, {
     vpcId: target.vpc.vpcId,
     availabilityZones: [...target.vpc.availabilityZones],
     privateSubnetIds: [...target.vpc.privateSubnetIds],
@@ -254,11 +251,11 @@ function hostIn(stack: Stack, name: string, target: ParsedHost): HostProps {
     ...(readers !== undefined && { readers: [...readers] }),
     ...(cluster !== undefined && { clusterIdentifier: cluster }),
     ...(instance !== undefined && { instanceIdentifier: instance }),
-    adminSecret: adminSecretIn(stack, `${name}-admin-secret`, target.adminSecret),
+    adminSecret: adminSecretIn(stack, `${name}.admin-secret`, target.adminSecret),
     vpc,
     databaseConnections: SecurityGroup.fromSecurityGroupId(
       stack,
-      `${name}-security-group`,
+      `${name}.security-group`,
       target.vpc.securityGroupId,
     ),
   };

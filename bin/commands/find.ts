@@ -85,6 +85,17 @@ async function readStack(stack: string, remedy: string): Promise<Outputs> {
   }
 }
 
+/** The stack of the chosen database, if it has one of its own. */
+export function ownStackOf(
+  outputs: Outputs,
+  { stack, database }: StackOptions,
+): string | undefined {
+  const own = ownStacksIn(outputs);
+  const name =
+    database === undefined ? own[0] : own.find((each) => pascal(each) === pascal(database));
+  return name === undefined ? undefined : `${stack}-${name}`;
+}
+
 /** The functions of every database, by the database's name as outputs spell it. */
 export function databasesIn(outputs: Outputs): ReadonlyMap<string, Functions> {
   const found = new Map<string, Functions>();

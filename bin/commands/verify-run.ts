@@ -16,7 +16,7 @@ import { SANDBOX } from "../verify/sandbox-app.ts";
 import type { StackUnderTest } from "../verify/stack-under-test.ts";
 import { verifyStack } from "../verify/verify-stack.ts";
 import { Exit, Failure, wordsOf } from "./exit.ts";
-import { chosen, roleArnIn } from "./find.ts";
+import { chosen, ownStackOf, roleArnIn } from "./find.ts";
 import { confirm, type Io, print, say } from "./io.ts";
 import { table } from "./table.ts";
 
@@ -142,12 +142,12 @@ async function verifyGiven(
   const { io, options, deps, cleanup } = all;
   const { consumer = "", role = "" } = options;
   const outputs = await deps.outputsOf(name, options.database);
-  const { stack, roleArn } = underTest(outputs, { ...options, stack: name, consumer, role });
+  const stack = underTest(outputs, { ...options, stack: name, consumer, role });
   await askFirst(
     all,
     `This looks at stack ${name} in ${accountAndRegion}. It makes and ends two leases of ${consumer} for ${role}, and a schedule that is refused. It costs less than $0.01.`,
   );
-  const account = await deps.makeAccount(roleArn, time);
+  const account = await deps.makeAccount(stack.roleArn, time);
   const remove = () => cleanup.run(account, (what) => say(io, `removing ${what}`));
   const { results, mask } = await check(all, { account, time, stack }).catch(async (error) => {
     sayLeft(io, await remove());
@@ -190,8 +190,8 @@ async function verifyOwn(all: Run, time: Time, accountAndRegion: string): Promis
       const outputs = await deps.outputsOf(stackName, undefined);
       const { consumer, role } = deployer;
       const named = { stack: stackName, consumer, role };
-      const { stack, roleArn } = underTest(outputs, named);
-      account = await deps.makeAccount(roleArn, time);
+      const stack = underTest(outputs, named);
+      account = await deps.makeAccount(stack.roleArn, time);
       const secretArn = (name: string): string =>
         outputs.get(`${pascal(SANDBOX.database)}${pascal(name)}SecretArn`) ?? "";
       const deployed = {
@@ -248,10 +248,7 @@ interface Named {
 }
 
 /** @throws Failure if an output is missing from the stack. */
-function underTest(
-  outputs: ReadonlyMap<string, string>,
-  named: Named,
-): { readonly stack: StackUnderTest; readonly roleArn: string } {
+function underTest(outputs: ReadonlyMap<string, string>, named: Named): StackUnderTest {
   const { consumer, role } = named;
   const { issuer, operator } = chosen(outputs, named);
   const roleArn = roleArnIn(outputs, consumer);
@@ -260,17 +257,20 @@ function underTest(
       Exit.unavailable,
       `stack ${named.stack} has no output ${pascal(consumer)}RoleArn: the stack did not make the role of ${consumer}, and verify must assume that role; name a consumer with newRole and assumedBy "account"`,
     );
+  // without a name, the only database is chosen
+  const databaseStack = ownStackOf(outputs, named);
   const consumerFunction = outputs.get(`${pascal(consumer)}FunctionName`);
-  const stack = {
+  return {
     name: named.stack,
+    ...(databaseStack !== undefined && { databaseStack }),
     issuerArn: issuer,
     operatorArn: operator,
     consumer,
     role,
     aliasArn: `${issuer}:${aliasName(consumer, role)}`,
+    roleArn,
     ...(consumerFunction !== undefined && { consumerFunction }),
   };
-  return { stack, roleArn };
 }
 
 interface Subject {

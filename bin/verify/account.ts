@@ -35,6 +35,10 @@ export interface StackState {
   readonly resources: readonly StackResource[];
 }
 
+/** Whether a stack or a resource was created or updated. */
+export const isComplete = ({ status }: { readonly status: string }): boolean =>
+  /^(?:CREATE|UPDATE)_COMPLETE$/.test(status);
+
 /** A schedule's address. */
 export interface ScheduleRef {
   readonly group: string;

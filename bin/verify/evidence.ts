@@ -1,7 +1,7 @@
 import type { Credential } from "../../core/leases/credential.ts";
 import { type LeaseName, parseLeaseName } from "../../core/leases/lease-name.ts";
 import { type Instant, milliseconds, minutes, type Time } from "../../core/time.ts";
-import { type Account, type Invocation, type StackState, wordsOf } from "./account.ts";
+import { type Account, type Invocation, isComplete, type StackState, wordsOf } from "./account.ts";
 import { auditWords } from "./checks/audit-words.ts";
 import type { Cleanup } from "./cleanup.ts";
 import { NotMade } from "./outcome.ts";
@@ -50,6 +50,7 @@ export interface Evidence {
   bareCall(): Promise<Invocation>;
   /** What the sandbox's function answers. @throws NotMade where the consumer has none. */
   consumerFunction(): Promise<Invocation>;
+  /** Resources and status of the stack, and of the database's own stack. */
   stackState(): Promise<StackState>;
 }
 
@@ -88,7 +89,18 @@ export function collectEvidence(deps: EvidenceDeps): Evidence {
       return account.invoke("caller", stack.issuerArn, { action: "lookup", leaseId });
     }),
     consumerFunction: once(() => callConsumerFunction(deps)),
-    stackState: once(() => account.stackState(stack.name)),
+    stackState: once(() => readStacks(deps)),
+  };
+}
+
+async function readStacks({ account, stack }: EvidenceDeps): Promise<StackState> {
+  const { name, databaseStack } = stack;
+  const first = await account.stackState(name);
+  if (databaseStack === undefined) return first;
+  const second = await account.stackState(databaseStack);
+  return {
+    status: isComplete(first) ? second.status : first.status,
+    resources: [...first.resources, ...second.resources],
   };
 }
 

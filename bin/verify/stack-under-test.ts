@@ -1,12 +1,16 @@
 /** The stack that is looked at. */
 export interface StackUnderTest {
   readonly name: string;
+  /** The stack of the database, if it has one of its own. */
+  readonly databaseStack?: string;
   readonly issuerArn: string;
   readonly operatorArn: string;
   /** The consumer and the dynamic role of the leases that are made. */
   readonly consumer: string;
   readonly role: string;
   readonly aliasArn: string;
+  /** The consumer's role. */
+  readonly roleArn: string;
   /** The function that the sandbox has for this consumer. */
   readonly consumerFunction?: string;
   /** Only for a stack that this run deployed: it may be changed. */

@@ -33,7 +33,7 @@ export async function verifyStack(verification: Verification): Promise<Verified>
   const evidence = collectEvidence({ ...stoppable, stack, cleanup, newKey });
   const world: World = { ...stoppable, stack, evidence, cleanup, trailLogGroup };
   const state = await evidence.stackState().catch(() => undefined);
-  const known = new Map([[stack.name, "stack"]]);
+  const known = namesOf(stack);
   for (const { physicalId, logicalId } of state?.resources ?? []) known.set(physicalId, logicalId);
   let mask = makeMask(known);
   const learnHost = evidence.lease().then(
@@ -45,6 +45,18 @@ export async function verifyStack(verification: Verification): Promise<Verified>
   await learnHost;
   const options = { mask: () => mask, signal, onResult: verification.onResult };
   return { results: await runChecks(checks, world, options), mask };
+}
+
+/** The stacks' names, whole, and as functions and roles have them: those are cut if they are long. */
+function namesOf({ name, databaseStack, issuerArn, roleArn }: StackUnderTest): Map<string, string> {
+  const [, inFunctions = name] = /:function:mayfly-(.+)-[a-z2-7]{4}-issuer$/.exec(issuerArn) ?? [];
+  const [, inRoles = name] = /\/mayfly-(?:sandbox_)?(.+)$/.exec(roleArn) ?? [];
+  return new Map([
+    [inFunctions, "stack"],
+    [inRoles, "consumer role"],
+    ...(databaseStack === undefined ? [] : [[databaseStack, "database stack"] as const]),
+    [name, "stack"],
+  ]);
 }
 
 /** Calls and waits reject once the signal is aborted, so that every check ends soon. */

@@ -1,6 +1,6 @@
 import { Aws, Stack, Token } from "aws-cdk-lib";
 import type { Construct } from "constructs";
-import { addressOf } from "../../core/names.ts";
+import { addressOf, fitName } from "../../core/names.ts";
 
 /** Only CloudFormation knows a nested stack's name, so this uses its path. */
 export function addressIn(scope: Construct): string {
@@ -9,20 +9,40 @@ export function addressIn(scope: Construct): string {
   return Token.isUnresolved(stackName) ? path : addressOf(stackName, path);
 }
 
+/** The limit of Lambda and IAM. */
+const LONGEST_NAME = 64;
+
+/**
+ * What is left for the stack's name beside "mayfly", a tag and the longest function name. All
+ * functions with names up to this one begin alike: `mayfly verify` derives one from another.
+ */
+const STACK_NAME_IN_FUNCTION = LONGEST_NAME - "mayfly-".length - "-ab27-provisioner".length;
+
 /** A physical name, the same at every synthesis, of at most 64 characters. */
 export function physicalName(scope: Construct, tag: string, suffix: string): string {
   const { stackName } = Stack.of(scope);
   const end = `${tag}-${suffix}`;
   if (Token.isUnresolved(stackName)) return `mayfly-${end}`;
-  return `mayfly-${stackName.slice(0, 64 - "mayfly--".length - end.length)}-${end}`;
+  const room = LONGEST_NAME - "mayfly--".length - end.length;
+  return `mayfly-${fitName(stackName, Math.min(room, STACK_NAME_IN_FUNCTION))}-${end}`;
 }
 
-/** 64 characters, less "mayfly", hyphens, the longest consumer and the longest Region. */
-const STACK_NAME_IN_ROLE = 23;
+/** Two hyphens, the longest consumer name and the longest Region. */
+const REST_OF_ROLE = 2 + 16 + 16;
+const STACK_NAME_IN_ROLE = LONGEST_NAME - "mayfly-".length - REST_OF_ROLE;
 
 /**
  * The name of the role that is made for a consumer. A role belongs to no Region, so its name holds
  * the Region.
  */
 export const consumerRoleName = (stackName: string, consumer: string): string =>
-  `mayfly-${stackName.slice(0, STACK_NAME_IN_ROLE)}-${consumer}-${Aws.REGION}`;
+  `mayfly-${fitName(stackName, STACK_NAME_IN_ROLE)}-${consumer}-${Aws.REGION}`;
+
+const SANDBOX = "mayfly-sandbox_";
+
+/**
+ * The name of the role of a consumer in the sandbox. It differs from {@link consumerRoleName}: when a
+ * consumer leaves the sandbox, CloudFormation makes the new role before it removes the old one.
+ */
+export const sandboxRoleName = (stackName: string, consumer: string): string =>
+  `${SANDBOX}${fitName(stackName, LONGEST_NAME - SANDBOX.length - REST_OF_ROLE)}-${consumer}-${Aws.REGION}`;

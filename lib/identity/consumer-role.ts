@@ -1,4 +1,5 @@
-import { CfnOutput } from "aws-cdk-lib";
+import { createHash } from "node:crypto";
+import { CfnOutput, type Stack } from "aws-cdk-lib";
 import {
   AccountRootPrincipal,
   type IPrincipal,
@@ -6,7 +7,6 @@ import {
   Role,
   ServicePrincipal,
 } from "aws-cdk-lib/aws-iam";
-import type { Construct } from "constructs";
 import { type ParsedIdentity, pascal } from "../../config/config.ts";
 import { consumerRoleName } from "../functions/physical-names.ts";
 
@@ -22,31 +22,52 @@ function trusted(assumedBy: string): IPrincipal {
   return EKS_PODS.test(assumedBy) ? service.withSessionTags() : service;
 }
 
-/**
- * The IAM role of a consumer: an existing role, or a new one with its ARN as an output.
- *
- * @param stackName name of the first stack, also if the role is in another stack.
- */
-export function consumerRole(
-  scope: Construct,
-  consumer: string,
-  identity: RoleIdentity,
-  stackName: string,
-): IRole {
-  const id = `consumer-${consumer}`;
-  switch (identity.kind) {
-    case "roleArn":
-      return Role.fromRoleArn(scope, id, identity.value);
-    case "newRole": {
-      const role = new Role(scope, id, {
-        roleName: consumerRoleName(stackName, consumer),
-        description: `Mayfly: consumer ${consumer}`,
-        assumedBy: trusted(identity.value.assumedBy),
-      });
-      new CfnOutput(scope, `${pascal(consumer)}RoleArn`, { value: role.roleArn });
-      return role;
+/** The IAM roles of consumers: roles that exist, each imported once, and new ones. */
+export class ConsumerRoles {
+  readonly #stackName: string;
+  readonly #stackOf: (name: string) => Stack;
+  readonly #existing = new Map<string, IRole>();
+
+  /**
+   * @param stackName name of the first stack, also if the roles are in others.
+   * @param stackOf the stack for the role of a consumer, or for the policies of a role's ARN.
+   */
+  constructor(stackName: string, stackOf: (name: string) => Stack) {
+    this.#stackName = stackName;
+    this.#stackOf = stackOf;
+  }
+
+  /** The role of a consumer: an existing role, or a new one with its ARN as an output. */
+  of(consumer: string, identity: RoleIdentity): IRole {
+    switch (identity.kind) {
+      case "roleArn":
+        return this.#existingRole(identity.value);
+      case "newRole":
+        return this.#newRole(consumer, identity.value.assumedBy);
+      default:
+        throw new Error(`${JSON.stringify(identity satisfies never)} is no identity`);
     }
-    default:
-      throw new Error(`${JSON.stringify(identity satisfies never)} is no identity`);
+  }
+
+  /**
+   * Two consumers may have one role, whose policies must share IAM's limit. Only the ARN decides the
+   * id and the stack, so that each consumer may come and go.
+   */
+  #existingRole(arn: string): IRole {
+    const id = `role.${createHash("sha256").update(arn).digest("hex").slice(0, 8)}`;
+    const role = this.#existing.get(arn) ?? Role.fromRoleArn(this.#stackOf(arn), id, arn);
+    this.#existing.set(arn, role);
+    return role;
+  }
+
+  #newRole(consumer: string, assumedBy: string): IRole {
+    const stack = this.#stackOf(consumer);
+    const role = new Role(stack, `consumer-${consumer}`, {
+      roleName: consumerRoleName(this.#stackName, consumer),
+      description: `Mayfly: consumer ${consumer}`,
+      assumedBy: trusted(assumedBy),
+    });
+    new CfnOutput(stack, `${pascal(consumer)}RoleArn`, { value: role.roleArn });
+    return role;
   }
 }

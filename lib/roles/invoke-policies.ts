@@ -1,6 +1,7 @@
-import { Aws, Names } from "aws-cdk-lib";
+import { Aws, Names, Stack } from "aws-cdk-lib";
 import { type IRole, ManagedPolicy, Policy, PolicyStatement } from "aws-cdk-lib/aws-iam";
 import { Construct } from "constructs";
+import { tagOf } from "../../core/names.ts";
 
 /**
  * IAM allows a role 10,240 characters of inline policies in all. Half of them stay free for what
@@ -54,6 +55,12 @@ export class InvokePolicies extends Construct {
     this.#free -= length;
   }
 
+  /** Apps may give one construct several names of stacks, one for each stage. */
+  #stack(): string {
+    const stack = Stack.of(this);
+    return tagOf((stack.nestedStackParent ?? stack).stackName);
+  }
+
   #begin(arn: string): void {
     this.#statement = new PolicyStatement({
       sid: "AskMayfly",
@@ -64,7 +71,7 @@ export class InvokePolicies extends Construct {
     if (this.#policies === 0)
       // a role that exists may have policies of several stacks, in several Regions
       new Policy(this, "Policy", {
-        policyName: `${Names.uniqueResourceName(this, { maxLength: 100 })}-${Aws.REGION}`,
+        policyName: `${Names.uniqueResourceName(this, { maxLength: 100 })}-${this.#stack()}-${Aws.REGION}`,
         ...props,
       });
     else new ManagedPolicy(this, `Policy${this.#policies + 1}`, props);

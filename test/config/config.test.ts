@@ -14,6 +14,8 @@ import {
   withDatabase,
 } from "./sample-config.ts";
 
+const reports = { strategy: "single-user", username: "reports", role: "ro" };
+
 const TOPIC = (fault: string): string =>
   `alarms.topicArn: ${fault}; write it as in "arn:aws:sns:eu-west-1:111122223333:on-call"`;
 
@@ -310,6 +312,40 @@ test("accepts the shipped configuration and fills in the defaults", () => {
 test("accepts a role that exists", () => {
   const roleArn = "arn:aws-cn:iam::111122223333:role/team/reporting";
   expect(problemsOf(withConsumer({ newRole: undefined, roleArn }))).toEqual([]);
+});
+
+test.each([
+  "arn:aws:iam::111122223333:role/",
+  "arn:aws:iam::111122223333:role//",
+  "arn:aws:iam::111122223333:role//x",
+  "arn:aws:iam::111122223333:role/team/",
+  "arn:aws:iam::111122223333:role/team//x",
+  `arn:aws:iam::111122223333:role/${"x".repeat(65)}`,
+  `arn:aws:iam::111122223333:role/${"x/".repeat(256)}y`,
+  "arn:aws_x:iam::111122223333:role/x",
+  "arn:aws:iam:eu-west-1:111122223333:role/x",
+])("%s is no role", (roleArn) => {
+  const [problem] = problemsOf(withConsumer({ newRole: undefined, roleArn }));
+  expect(problem).toMatch(
+    /^consumers\.app\.roleArn: "arn:aws.* is not a role's ARN; write the role/,
+  );
+});
+
+test.each([
+  [
+    { orders: sandbox, "orders-sandbox": host },
+    'databases.orders-sandbox: "orders-sandbox" is what the stack calls the sandbox of "orders"; rename the database',
+  ],
+  [
+    { orders: sandbox, "consumer-app": { ...host, databases: ["x"] } },
+    'databases.consumer-app: "consumer-app" is what the stack calls consumer "app"; rename the database',
+  ],
+  [
+    { orders: { ...sandbox, secrets: { "x-issuer": reports } }, "orders-x": host },
+    'databases.orders.secrets.x-issuer: "orders/x-issuer" and "orders-x/issuer" are both "OrdersXIssuer" in the stack\'s outputs; rename one',
+  ],
+])("a database's name that the stack has for something else: %#", (databases, problem) => {
+  expect(problemsOf({ databases, consumers: { app: consumer } })).toEqual([problem]);
 });
 
 test("refuses a name that JavaScript keeps to itself", () => {

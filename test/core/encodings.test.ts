@@ -2,6 +2,7 @@ import { createHash, createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { base32 } from "../../core/base32.ts";
+import { fitName } from "../../core/names.ts";
 import { derivedPassword, randomPassword } from "../../core/password.ts";
 import { Secret } from "../../core/secret.ts";
 import { SCRAM_VERIFIER, scramVerifier } from "../../lambda/postgres/connection/scram.ts";
@@ -92,4 +93,14 @@ describe("a password", () => {
     expect(derivedPassword(pepper("b"), "mf_x").reveal()).not.toBe(one);
     expect(derivedPassword(pepper("a"), "mf_y").reveal()).not.toBe(one);
   });
+});
+
+test("a name that is too long is cut, and stays another than its neighbours'", () => {
+  expect(fitName("Mayfly", 23)).toBe("Mayfly");
+  expect(fitName("a".repeat(23), 23)).toBe("a".repeat(23));
+  const cut = ["TheShopOfTheOldTown-prod", "TheShopOfTheOldTown-test"].map((name) =>
+    fitName(name, 23),
+  );
+  for (const each of cut) expect(each).toMatch(/^TheShopOfTheOldT-[a-z2-7]{6}$/);
+  expect(new Set(cut).size).toBe(2);
 });

@@ -3,6 +3,7 @@ import { Template } from "aws-cdk-lib/assertions";
 import { afterAll, expect, test } from "vitest";
 import { SANDBOX, sandboxConfig } from "../../bin/verify/sandbox-app.ts";
 import { type MayflyConfig, parseConfig, pascal } from "../../config/config.ts";
+import { MayflyStack } from "../../lib/index.ts";
 import shipped from "../../mayfly.config.ts";
 import { ofType, only, resourcesOf, Workbench } from "./synthesized.ts";
 
@@ -296,6 +297,99 @@ test("consumers are roles that exist, or roles that a service assumes", () => {
   expect(worker.Properties.AssumeRolePolicyDocument).toMatchObject({
     Statement: [{ Principal: { Service: "ecs-tasks.amazonaws.com" } }],
   });
+});
+
+const roleNamesOf = (stack: MayflyStack): readonly string[] =>
+  ofType(resourcesOf(stack), "AWS::IAM::Role").flatMap(([, { Properties }]) =>
+    Properties.RoleName === undefined ? [] : textOf(Properties.RoleName),
+  );
+
+/** What CloudFormation makes of it, in the Region with the longest name. */
+const textOf = (name: unknown): string =>
+  ((name as { "Fn::Join": [string, unknown[]] })["Fn::Join"][1] ?? [])
+    .map((part) => (typeof part === "string" ? part : "ap-southeast-1xx"))
+    .join("");
+
+test("a consumer that leaves the sandbox has a role of another name, since both exist for a while", () => {
+  const named = (app: MayflyConfig["consumers"][string]) =>
+    roleNamesOf(bench.stack({ ...shipped, consumers: { app } }));
+  const roles = ["orders/readonly"];
+  const [before] = named({ sandbox: true, roles });
+  const [after] = named({ newRole: { assumedBy: "account" }, roles });
+  expect(before).toContain("mayfly-sandbox_Mayfly-app-");
+  expect(after).toContain("mayfly-Mayfly-app-");
+});
+
+test("stacks whose long names begin alike have roles and functions of different names", () => {
+  const namesOf = (stackName: string): readonly string[] => {
+    const stack = new MayflyStack(bench.app(), "Mayfly", {
+      config: parseConfig(shipped),
+      assets: bench.assets,
+      stackName,
+      env: { account: "111122223333", region: "eu-west-1" },
+    });
+    const functions = ofType(resourcesOf(stack), "AWS::Lambda::Function");
+    return [
+      ...roleNamesOf(stack),
+      ...functions.flatMap(([, { Properties }]) =>
+        typeof Properties.FunctionName === "string" ? Properties.FunctionName : [],
+      ),
+    ].map((name) => name.replace(/-[a-z2-7]{4}-/, "-tag-"));
+  };
+  const long = "TheShopOfTheOldTownByTheRiverInTheNorthOfTheCountry";
+  const names = [namesOf(`${long}-eu`), namesOf(`${long}-us`)].flat();
+  expect(names.length).toBeGreaterThan(10);
+  expect(new Set(names).size).toBe(names.length);
+  for (const name of names) expect(name).toMatch(/^[\w-]{1,64}$/);
+});
+
+test("the role of two consumers is imported once, and its policies share IAM's limit", () => {
+  const roleArn = "arn:aws:iam::111122223333:role/team/reporting";
+  const both = { roleArn, roles: ["orders/readonly"] };
+  const found = (...names: string[]) =>
+    ofType(
+      resourcesOf(
+        bench.stack({
+          ...elsewhere,
+          consumers: Object.fromEntries(names.map((name) => [name, both])),
+        }),
+      ),
+      "AWS::IAM::Policy",
+    ).filter(([id]) => id.includes("InvokeMayfly"));
+  const [policy, ...others] = found("a", "b");
+  expect(others).toEqual([]);
+  expect(JSON.stringify(policy?.[1].Properties)).toMatch(/a--readonly.*b--readonly/);
+  expect(policy?.[1].Properties.Roles).toEqual(["reporting"]);
+  const name = JSON.stringify(policy?.[1].Properties.PolicyName);
+  const other = new MayflyStack(bench.app(), "Mayfly", {
+    config: parseConfig({ ...elsewhere, consumers: { a: both } }),
+    assets: bench.assets,
+    stackName: "Mayfly-test",
+  });
+  const [, { Properties }] = only(resourcesOf(other), "AWS::IAM::Policy", "InvokeMayfly");
+  expect(JSON.stringify(Properties.PolicyName)).not.toBe(name);
+  // whoever comes or goes, it stays the same resource
+  expect(found("b", "c").map(([id]) => id)).toEqual([policy?.[0]]);
+});
+
+test("databases may be called as another's VPC or secret", () => {
+  const { orders } = elsewhere.databases;
+  if (orders === undefined) throw new Error("this configuration has a database orders");
+  const names = [
+    "orders-vpc",
+    "orders-admin-secret",
+    "orders-security-group",
+    "orders-alarm-topic",
+  ];
+  const topicArn = "arn:aws:sns:eu-west-1:111122223333:on-call";
+  const stack = bench.stack({
+    databases: Object.fromEntries(
+      ["orders", ...names].map((name) => [name, { ...orders, ownStack: false }]),
+    ),
+    consumers: {},
+    alarms: { topicArn },
+  });
+  expect(stack.databaseStacks.size).toBe(0);
 });
 
 test("the sandbox that mayfly verify deploys has what its checks look for", () => {

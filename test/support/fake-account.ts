@@ -23,6 +23,7 @@ export const FAKE_STACK: StackUnderTest & { readonly deployed: object } = {
   role: "readonly",
   aliasArn: `${ISSUER}:verify--readonly`,
   consumerFunction: lambda("MayflyShop-verify"),
+  roleArn: `arn:aws:iam::${ACCOUNT_ID}:role/mayfly-MayflyShop-verify-eu-west-1`,
   deployed: {
     took: 840_000,
     userSecretArn: secret("reports"),

@@ -1,9 +1,6 @@
-import { type StackResource, wordsOf } from "../account.ts";
+import { isComplete, type StackResource, wordsOf } from "../account.ts";
 import { differs, fine, NotMade, type Outcome } from "../outcome.ts";
 import type { World } from "./check.ts";
-
-const isComplete = ({ status }: StackResource): boolean =>
-  status === "CREATE_COMPLETE" || status === "UPDATE_COMPLETE";
 
 async function endpointsOf({ account, evidence }: World): Promise<readonly StackResource[]> {
   if (!account.isAws) throw new NotMade("only a VPC has interface endpoints");

@@ -1,21 +1,20 @@
-import { type StackState, wordsOf } from "../account.ts";
+import { isComplete, type StackState, wordsOf } from "../account.ts";
 import { differs, fine, NotMade, type Outcome } from "../outcome.ts";
 import type { Deployed } from "../stack-under-test.ts";
 import { aliasDeniesOthers } from "./alias-checks.ts";
 import type { World } from "./check.ts";
 
-const COMPLETE = /^(?:CREATE|UPDATE)_COMPLETE$/;
-
 /** Names, quotas, dependencies, and a resource policy on an alias. */
 export async function stackDeploys({ evidence, stack }: World): Promise<Outcome> {
   const { status, resources } = await evidence.stackState();
-  const bad = resources.filter((each) => !COMPLETE.test(each.status));
+  const bad = resources.filter((each) => !isComplete(each));
   const took =
     stack.deployed === undefined
       ? ""
       : `, deployed in ${Math.ceil(stack.deployed.took / 60_000)} minutes`;
-  const saw = `the stack is ${status} with ${resources.length} resources${took}`;
-  if (COMPLETE.test(status) && bad.length === 0) return fine(saw);
+  const stacks = stack.databaseStack === undefined ? "the stack is" : "its two stacks are";
+  const saw = `${stacks} ${status} with ${resources.length} resources${took}`;
+  if (isComplete({ status }) && bad.length === 0) return fine(saw);
   return differs([saw, ...bad.map((each) => `${each.logicalId} is ${each.status}`)].join(", "));
 }
 
@@ -26,7 +25,7 @@ const provisioned = ({ resources }: StackState) =>
 export async function signalBackend({ evidence }: World): Promise<Outcome> {
   const found = provisioned(await evidence.stackState());
   if (found.length === 0) throw new NotMade("the stack has no provisioned database");
-  const bad = found.filter(({ status }) => !COMPLETE.test(status));
+  const bad = found.filter((each) => !isComplete(each));
   return bad.length === 0
     ? fine("the provisioner finished: the administrator could grant pg_signal_backend")
     : differs(bad.map(({ logicalId, status }) => `${logicalId} is ${status}`).join(", "));

@@ -291,12 +291,50 @@ describe("with a stack of somebody's", () => {
 
   test("a database with a stack of its own, and one of very many consumers", async () => {
     const { VerifyRoleArn: _, ...rest } = Object.fromEntries(OUTPUTS);
+    const ConsumerRoleArns = ROLE_ARN.replace("verify", "*");
     const outputs: VerifyDeps["outputsOf"] = async (_stack, database) =>
-      database === "orders"
-        ? new Map(Object.entries({ ...rest, ConsumerRoleArns: ROLE_ARN.replace("verify", "*") }))
-        : new Map([["DatabaseStacks", "orders,other"]]);
-    const { assumed } = await run({ ...GIVEN, database: "orders" }, { outputs });
-    expect(assumed).toEqual([ROLE_ARN]);
+      new Map([
+        ["DatabaseStacks", "other,orders"],
+        ...(database === "orders" ? Object.entries({ ...rest, ConsumerRoleArns }) : []),
+      ]);
+    const provisioned = (status: string): Change => {
+      return () => ({
+        stackState: async (name) => ({
+          status: "UPDATE_COMPLETE",
+          resources:
+            name === "Shop-orders"
+              ? [{ logicalId: "P", type: "Custom::MayflyProvision", physicalId: "p", status }]
+              : [{ logicalId: "R", type: "AWS::IAM::Role", physicalId: "r", status }],
+        }),
+      });
+    };
+    const options = { ...GIVEN, database: "orders" };
+    const right = await run(options, { outputs, change: provisioned("UPDATE_COMPLETE") });
+    expect(right.assumed).toEqual([ROLE_ARN]);
+    expect(right.report).toContain("its two stacks are UPDATE_COMPLETE with 2 resources");
+    expect(right.report).toContain("| pg-signal-backend | as documented |");
+    const wrong = await run(options, { outputs, change: provisioned("UPDATE_FAILED") });
+    expect(wrong.message).toMatch(/^not as documented: stack-deploys, pg-signal-backend;/);
+  });
+
+  test("a long stack name that is cut in a role's name is masked, also if no stack can be read", async () => {
+    const cut = "TheShopOfTheOld-zsyebd";
+    const VerifyRoleArn = `arn:aws:iam::123456789012:role/mayfly-sandbox_${cut}-verify-eu-west-1`;
+    const issuer = FAKE_STACK.issuerArn.replace("Shop", "TheShopOfTheOldTown");
+    const outputs = async () =>
+      new Map([...OUTPUTS, ["VerifyRoleArn", VerifyRoleArn], ["OrdersIssuerArn", issuer]]);
+    const change: Change = () => ({
+      stackState: async () => {
+        throw new Error(`${VerifyRoleArn} may not describe it`);
+      },
+      invoke: async (_, arn) => {
+        throw new Error(`${VerifyRoleArn} may not invoke ${arn}`);
+      },
+    });
+    const { report } = await run(GIVEN, { outputs, change });
+    expect(report).toContain(":role/mayfly-sandbox_<consumer role> may not invoke");
+    expect(report).toContain(":function:mayfly-<stack>-qdoi-issuer");
+    expect(report).not.toContain("TheShop");
   });
 
   test("the answer as JSON is one document", async () => {
