@@ -68,6 +68,23 @@ const environmentCredentials: Plugin = {
   },
 };
 
+/**
+ * Node's own modules by `require`: an ESM import of `node:http`, `node:crypto` or `node:tls` reads
+ * every export, also those that load on first use (WebSocket, root certificates), which is a
+ * quarter of a function's time to start.
+ */
+const requiredBuiltins: Plugin = {
+  name: "required-builtins",
+  setup: (bundler) => {
+    bundler.onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+      kind === "require-call" ? { path, external: true } : { path, namespace: "builtin" },
+    );
+    bundler.onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
 /** What a bundle was made of: each file as it was then, by its path from here. */
 type Inputs = Readonly<Record<string, string>>;
 
@@ -114,8 +131,7 @@ async function bundle(name: string, entry: string, before: Inputs | undefined): 
     legalComments: "none",
     mainFields: ["module", "main"],
     external: ["pg-native"],
-    plugins: [environmentCredentials],
-    // pg is CommonJS and asks for node:events and others at run time
+    plugins: [environmentCredentials, requiredBuiltins],
     banner: {
       js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
     },

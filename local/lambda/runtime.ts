@@ -5,7 +5,7 @@
  * outside the handler ends the process.
  */
 import { existsSync } from "node:fs";
-import { Agent, type IncomingHttpHeaders, request } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -13,6 +13,8 @@ import { pathToFileURL } from "node:url";
 import { format } from "node:util";
 
 const { env } = process;
+// an import of it would also load what few need: WebSocket, and with it fetch
+const { Agent, request } = process.getBuiltinModule("node:http");
 const api = `http://${env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime`;
 const agent = new Agent({ keepAlive: true });
 let requestId = "";
