@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseConfig } from "../../config/config.ts";
 import { modelOf, toDeployment, toPlan } from "../../config/plan.ts";
-import { host, problemsOf, sandbox, withDatabase } from "./sample-config.ts";
+import { host, pathsOf, problemAt, problemsOf, sandbox, withDatabase } from "./sample-config.ts";
 
 const ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf";
 const single = { strategy: "single-user", username: "reports", secretArn: ARN };
@@ -46,11 +46,6 @@ test.each<[string, unknown, string]>([
     `one.replicaRegions: ["eu-central-1"] ${KEEPS}`,
   ],
   [
-    "two users without a group",
-    withSecrets({ one: { ...pair, ownerGroup: undefined, secretArn: ARN } }),
-    "one: needs role or ownerGroup, one of the two; name a dynamic role of the database, or a NOLOGIN role of yours",
-  ],
-  [
     "a sandbox",
     withSecrets({ one: single }, sandbox),
     'one.secretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf" names an existing secret, but the stack creates all secrets of a sandbox; remove it, and Mayfly creates a secret',
@@ -65,22 +60,32 @@ test.each<[string, unknown, string]>([
     withSecrets({ one: single, two: { ...single, username: "other" } }),
     'two.secretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf" is rotated as "orders/one" already; remove one of the two',
   ],
+])("refuses %s, naming place, value and remedy", (_what, config, problem) => {
+  expect(problemsOf(config)).toEqual([`databases.orders.secrets.${problem}`]);
+});
+
+test.each<[string, unknown, string]>([
+  [
+    "two users without a group",
+    withSecrets({ one: { ...pair, ownerGroup: undefined, secretArn: ARN } }),
+    "one",
+  ],
   [
     "an administrator's key",
     withSecrets(
       { one: { strategy: "master-user", username: "postgres", secretArn: ARN } },
       { ...host, instance: "orders-db", adminSecret: ARN },
     ),
-    "one.secretArn: unknown key; known are strategy, username, schedule, window, rotateImmediately, excludeCharacters, passwordLength, testQueries",
+    "one.secretArn",
   ],
-])("refuses %s, naming place, value and remedy", (_what, config, problem) => {
-  expect(problemsOf(config)).toEqual([`databases.orders.secrets.${problem}`]);
+])("refuses %s, naming the place", (_what, config, path) => {
+  expect(pathsOf(config)).toEqual([`databases.orders.secrets.${path}`]);
 });
 
 test("one secret is not rotated by two databases", () => {
   const orders = { ...host, secrets: { one: single } };
   expect(problemsOf({ databases: { orders, archive: orders }, consumers: {} })).toEqual([
-    'databases.archive.secrets.one.secretArn: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reports-AbCdEf" is rotated as "orders/one" already; remove one of the two',
+    problemAt("databases.archive.secrets.one.secretArn", ARN),
   ]);
 });
 

@@ -6,6 +6,8 @@ import shipped from "../../mayfly.config.ts";
 import {
   consumer,
   host,
+  pathsOf,
+  problemAt,
   problemsOf,
   role,
   sandbox,
@@ -18,6 +20,9 @@ const reports = { strategy: "single-user", username: "reports", role: "ro" };
 
 const TOPIC = (fault: string): string =>
   `alarms.topicArn: ${fault}; write it as in "arn:aws:sns:eu-west-1:111122223333:on-call"`;
+
+const IDENTITY =
+  'consumers.app: needs exactly one of roleArn, newRole, sandbox; give the ARN of a role, or newRole: { assumedBy: "account" }';
 
 test.each<[string, unknown, string]>([
   ["no object", 7, "config: 7 is not an object; export default defineConfig({ … })"],
@@ -57,35 +62,15 @@ test.each<[string, unknown, string]>([
     'dashboard: "yes" is not true or false; write one of them, without quotes',
   ],
   [
-    "an unknown key in a database",
-    withDatabase({ ...sandbox, rolez: {} }),
-    "databases.orders.rolez: unknown key; known are sandbox, host, port, ca, tls, adminSecret, serverId, readers, cluster, instance, vpc, databases, owner, tag, shards, maintenanceDatabase, reserveConcurrency, roles, secrets, loginRotation, ownStack",
-  ],
-  [
     "a database's name",
     { databases: { Orders: sandbox }, consumers: {} },
     'databases.Orders: "Orders" is not a name; write 1 to 32 of a-z, 0-9 and single hyphens, a letter first',
-  ],
-  [
-    "a name with a dot",
-    { databases: { "a.b": sandbox }, consumers: {} },
-    'databases["a.b"]: "a.b" is not a name; write 1 to 32 of a-z, 0-9 and single hyphens, a letter first',
   ],
   [
     "a role's name",
     withDatabase({ ...sandbox, roles: { "read--only": role } }),
     'databases.orders.roles.read--only: "read--only" is not a name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first, and none of issuer, login, group, janitor, ender',
   ],
-  [
-    "a role's name of 15",
-    withDatabase({ ...sandbox, roles: { abcdefghijklmno: role } }),
-    'databases.orders.roles.abcdefghijklmno: "abcdefghijklmno" is not a name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first, and none of issuer, login, group, janitor, ender',
-  ],
-  ...["issuer", "login", "group", "janitor", "ender"].map((name): [string, unknown, string] => [
-    `a role called ${name}, which would be in the range of Mayfly's own`,
-    withDatabase({ ...sandbox, roles: { [name]: role } }),
-    `databases.orders.roles.${name}: "${name}" is not a name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first, and none of issuer, login, group, janitor, ender`,
-  ]),
   [
     "no roles",
     withDatabase({ ...sandbox, roles: {} }),
@@ -112,11 +97,6 @@ test.each<[string, unknown, string]>([
     'databases.orders.owner: "mf_abcd_janitor" is not an owner of tables; name the PostgreSQL role that owns them, 1 to 63 bytes, no "mf_" or "pg_" in front',
   ],
   [
-    "no owner",
-    withDatabase({ ...sandbox, owner: undefined }),
-    'databases.orders.owner: missing; name the PostgreSQL role that owns them, 1 to 63 bytes, no "mf_" or "pg_" in front',
-  ],
-  [
     "a tag of five",
     withDatabase({ ...sandbox, tag: "abcde" }),
     'databases.orders.tag: "abcde" is not a tag; write four of a-z and 2-7',
@@ -125,11 +105,6 @@ test.each<[string, unknown, string]>([
     "1025 shards",
     withDatabase({ ...sandbox, shards: 1_025 }),
     "databases.orders.shards: 1025 is not a whole number from 1 to 1024; write one",
-  ],
-  [
-    "a boolean in words",
-    withDatabase({ ...sandbox, reserveConcurrency: "no" }),
-    'databases.orders.reserveConcurrency: "no" is not true or false; write one of them, without quotes',
   ],
   [
     "no target",
@@ -146,21 +121,9 @@ test.each<[string, unknown, string]>([
     withDatabase({ ...sandbox, host: "db" }),
     'databases.orders.host: "db" is only for an existing server; remove it, or remove sandbox',
   ],
-  [
-    "a consumer without identity",
-    withConsumer({ newRole: undefined }),
-    'consumers.app: needs exactly one of roleArn, newRole, sandbox; give the ARN of a role, or newRole: { assumedBy: "account" }',
-  ],
-  [
-    "a consumer with two",
-    withConsumer({ roleArn: "arn:aws:iam::111122223333:role/x" }),
-    'consumers.app: needs exactly one of roleArn, newRole, sandbox; give the ARN of a role, or newRole: { assumedBy: "account" }',
-  ],
-  [
-    "a consumer that is a role and a sandbox's",
-    withConsumer({ sandbox: true }),
-    'consumers.app: needs exactly one of roleArn, newRole, sandbox; give the ARN of a role, or newRole: { assumedBy: "account" }',
-  ],
+  ["a consumer without identity", withConsumer({ newRole: undefined }), IDENTITY],
+  ["a consumer with two", withConsumer({ roleArn: "arn:aws:iam::111122223333:role/x" }), IDENTITY],
+  ["a consumer that is a role and a sandbox's", withConsumer({ sandbox: true }), IDENTITY],
   [
     "a consumer with sandbox: false",
     withConsumer({ newRole: undefined, sandbox: false }),
@@ -210,16 +173,6 @@ test.each<[string, unknown, string]>([
     'consumers.app.roles[0]: "orders/rw" names no role of that database; add the role, or name one of ro',
   ],
   [
-    "a grant of an inherited name",
-    withConsumer({ roles: ["orders/constructor"] }),
-    'consumers.app.roles[0]: "orders/constructor" names no role of that database; add the role, or name one of ro',
-  ],
-  [
-    "a grant twice",
-    withConsumer({ roles: ["orders/ro", "orders/ro"] }),
-    'consumers.app.roles[1]: "orders/ro" is there twice; remove one',
-  ],
-  [
     "a tag used twice",
     {
       databases: { a: { ...sandbox, tag: "abcd" }, b: { ...sandbox, tag: "abcd" } },
@@ -236,6 +189,50 @@ test.each<[string, unknown, string]>([
   expect(problemsOf(config)).toEqual([problem]);
 });
 
+test.each<[string, unknown, string, unknown]>([
+  [
+    "a database's name with a dot",
+    { databases: { "a.b": sandbox }, consumers: {} },
+    'databases["a.b"]',
+    "a.b",
+  ],
+  [
+    "a role's name of 15",
+    withDatabase({ ...sandbox, roles: { abcdefghijklmno: role } }),
+    "databases.orders.roles.abcdefghijklmno",
+    "abcdefghijklmno",
+  ],
+  ...["issuer", "login", "group", "janitor", "ender"].map(
+    (name): [string, unknown, string, unknown] => [
+      `a role called ${name}, which would be in the range of Mayfly's own`,
+      withDatabase({ ...sandbox, roles: { [name]: role } }),
+      `databases.orders.roles.${name}`,
+      name,
+    ],
+  ),
+  ["no owner", withDatabase({ ...sandbox, owner: undefined }), "databases.orders.owner", undefined],
+  [
+    "a boolean in words",
+    withDatabase({ ...sandbox, reserveConcurrency: "no" }),
+    "databases.orders.reserveConcurrency",
+    "no",
+  ],
+  [
+    "a grant of an inherited name",
+    withConsumer({ roles: ["orders/constructor"] }),
+    "consumers.app.roles[0]",
+    "orders/constructor",
+  ],
+  [
+    "a grant twice",
+    withConsumer({ roles: ["orders/ro", "orders/ro"] }),
+    "consumers.app.roles[1]",
+    "orders/ro",
+  ],
+])("refuses %s, naming place and value", (_what, config, path, value) => {
+  expect(problemsOf(config)).toEqual([problemAt(path, value)]);
+});
+
 test("reports every fault of a configuration at once", () => {
   const config = {
     databases: {
@@ -243,7 +240,7 @@ test("reports every fault of a configuration at once", () => {
     },
     consumers: { app: { ...consumer, roles: ["orders/rw"] } },
   };
-  expect(problemsOf(config).map((line) => line.split(":")[0])).toEqual([
+  expect(pathsOf(config)).toEqual([
     "databases.orders.owner",
     "databases.orders.roles.ro.ttl",
     "databases.orders.roles.ro.maxTtl",
@@ -374,16 +371,15 @@ test.each<[unknown, string]>([
   [10n, "10"],
   [circle, "something that JSON cannot hold (TypeError)"],
 ])("says of %s what it is", (shards, shown) => {
-  expect(problemsOf(withDatabase({ ...sandbox, shards }))).toEqual([
-    `databases.orders.shards: ${shown} is not a whole number from 1 to 1024; write one`,
-  ]);
+  const [problem] = problemsOf(withDatabase({ ...sandbox, shards }));
+  expect(problem?.startsWith(`databases.orders.shards: ${shown} is not `)).toBe(true);
 });
 
 test("names every unknown key", () => {
-  expect(problemsOf({ ...withDatabase({ ...sandbox, a: 1, b: 2 }), c: undefined, d: 3 })).toEqual([
-    expect.stringMatching(/^databases\.orders\.a: unknown key/),
-    expect.stringMatching(/^databases\.orders\.b: unknown key/),
-    expect.stringMatching(/^d: unknown key/),
+  expect(pathsOf({ ...withDatabase({ ...sandbox, a: 1, b: 2 }), c: undefined, d: 3 })).toEqual([
+    "databases.orders.a",
+    "databases.orders.b",
+    "d",
   ]);
 });
 
@@ -404,13 +400,11 @@ test("checks a role and settings for constructs in the same words", () => {
       "read_only: no privilege",
   );
   const readonly = { select: ["public.*"], ttl: "1h", maxTtl: "1h" };
-  expect(() => parseRole("group", writtenLength, readonly)).toThrow(
-    '"group" is not a role name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first, and none of issuer, login, group, janitor, ender',
-  );
+  expect(() => parseRole("group", writtenLength, readonly)).toThrow(/^"group" is not a role name/);
   for (const near of ["groups", "issuer-2", "my-login"])
     expect(parseRole(near, writtenLength, readonly).ttlSeconds).toBe(3_600);
   expect(() => parseSettings("orders", { databases: ["orders"], owner: "o", shards: 0 })).toThrow(
-    "orders.shards: 0 is not a whole number from 1 to 1024; write one",
+    /^orders\.shards: 0 /,
   );
   expect(parseSettings("orders", { databases: ["orders"], owner: "o" })).toMatchObject({
     tls: "verify-full",

@@ -1,3 +1,4 @@
+import { expect } from "vitest";
 import { parseConfig } from "../../config/config.ts";
 import { ConfigError } from "../../core/errors.ts";
 
@@ -26,7 +27,7 @@ export const withConsumer = (change: object) => ({
   consumers: { app: { ...consumer, ...change } },
 });
 
-/** The lines of the error, or none when the configuration is accepted. */
+/** The lines of the error, or none if the configuration is accepted. */
 export function problemsOf(config: unknown): readonly string[] {
   try {
     parseConfig(config);
@@ -36,3 +37,13 @@ export function problemsOf(config: unknown): readonly string[] {
     return error.message.split("\n");
   }
 }
+
+/** The path of each problem. */
+export const pathsOf = (config: unknown): readonly string[] =>
+  problemsOf(config).map((line) => line.slice(0, line.indexOf(": ")));
+
+/** A problem by its path and the wrong value, whatever the sentence. `undefined`: it is missing. */
+export const problemAt = (path: string, value: unknown): unknown => {
+  const line = `${path}: ${value === undefined ? "missing;" : `${JSON.stringify(value)} `}`;
+  return expect.toSatisfy((text) => String(text).startsWith(line), `begins with ${line}`);
+};
