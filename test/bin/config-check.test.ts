@@ -8,10 +8,8 @@ const { path: folder, remove } = tempFolder("config-check");
 afterAll(remove);
 
 const WRONG = join(folder, "wrong.config.ts");
-const PROBLEMS = [
-  'databases.orders.owner: "" is not an owner of tables; name the PostgreSQL role that owns them, 1 to 63 bytes, no "mf_" or "pg_" in front',
-  'databases.orders.roles.readonly.ttl: "90x" is not a duration; write a number and s, m, h or d, e.g. "1h"',
-];
+const PATHS = ["databases.orders.owner", "databases.orders.roles.readonly.ttl"];
+const pathOf = (problem: string): string => problem.slice(0, problem.indexOf(": "));
 writeFileSync(
   WRONG,
   `export default { consumers: {}, databases: { orders: {
@@ -28,22 +26,30 @@ test("the shipped configuration has no problem", async () => {
 });
 
 test("every problem of a configuration is told, and the status is 78", async () => {
-  const expected = { status: 78, out: "", err: `mayfly: ${[WRONG, ...PROBLEMS].join("\n")}\n` };
-  expect(await mayfly(["config", "check", WRONG])).toMatchObject(expected);
-  expect(await mayfly(["config", "check"], { MAYFLY_CONFIG: WRONG })).toMatchObject(expected);
+  for (const ran of [
+    await mayfly(["config", "check", WRONG]),
+    await mayfly(["config", "check"], { MAYFLY_CONFIG: WRONG }),
+  ]) {
+    expect(ran).toMatchObject({ status: 78, out: "" });
+    const [file, ...problems] = ran.err.trimEnd().split("\n");
+    expect(file).toBe(`mayfly: ${WRONG}`);
+    expect(problems.map(pathOf)).toEqual(PATHS);
+  }
 });
 
 test("as JSON the problems are data, and still words", async () => {
   const { status, out, err } = await mayfly(["config", "check", WRONG, "--json"]);
   expect(status).toBe(78);
-  expect(JSON.parse(out)).toEqual({ file: WRONG, problems: PROBLEMS });
-  expect(err).toContain(PROBLEMS[0]);
+  const { file, problems } = JSON.parse(out) as { file: string; problems: string[] };
+  expect(file).toBe(WRONG);
+  expect(problems.map(pathOf)).toEqual(PATHS);
+  for (const problem of problems) expect(err).toContain(`${problem}\n`);
 });
 
 test("a file that is not there is told", async () => {
   const { status, err } = await mayfly(["config", "check", "nowhere.config.ts"]);
   expect(status).toBe(78);
-  expect(err).toMatch(/^mayfly: \S+nowhere\.config\.ts does not exist; write it/);
+  expect(err).toMatch(/^mayfly: \S+nowhere\.config\.ts /);
 });
 
 test.each<[string[], number]>([

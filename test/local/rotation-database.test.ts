@@ -171,12 +171,12 @@ describe("RDS refuses", () => {
     const larger = new ModifyDBInstanceCommand({ DBInstanceIdentifier: ID, AllocatedStorage: 200 });
     await expect(administrator.rds.send(larger)).rejects.toMatchObject({
       name: "NotImplemented",
-      message: "the local runner does not implement rds:ModifyDBInstance with AllocatedStorage",
+      message: expect.stringContaining("rds:ModifyDBInstance with AllocatedStorage"),
     });
     const reader = clientsOf(runner, runner.outputs.ReaderArn ?? "");
     for (const command of [larger, cluster])
       await expect(reader.rds.send(command as never)).rejects.toThrow(
-        /is not authorized to perform: rds:ModifyDB(Instance|Cluster) on resource: arn:aws:rds:/,
+        / rds:ModifyDB(Instance|Cluster) on resource: arn:aws:rds:/,
       );
   });
 });

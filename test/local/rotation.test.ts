@@ -48,7 +48,7 @@ test("a rotation is answered at once, and runs the four steps of a function that
   expect(await labels()).toEqual({ AWSCURRENT: old, AWSPENDING: VersionId });
   await expect(value("AWSPENDING")).rejects.toMatchObject({
     name: "ResourceNotFoundException",
-    message: "Secrets Manager can't find the specified secret value for staging label: AWSPENDING",
+    message: expect.stringContaining("AWSPENDING"),
   });
   stage.release();
   await stage.runner.rotations.finished();

@@ -234,7 +234,9 @@ describe("functions", () => {
     const { StatusCode } = await invoke(administrator, output("EchoArn"), { dry: true }, "DryRun");
     expect(StatusCode).toBe(204);
     expect(runner.logs().slice(before)).toEqual([]);
-    await expect(invoke(alice, output("EchoArn"), {}, "DryRun")).rejects.toThrow("not authorized");
+    await expect(invoke(alice, output("EchoArn"), {}, "DryRun")).rejects.toMatchObject({
+      name: "AccessDeniedException",
+    });
   });
 
   test("an asynchronous event is retried, then told to the failure queue with AWS's record", async () => {
@@ -323,7 +325,7 @@ describe("the stack", () => {
     expect((await logsOf("administrator").send(ask('"one" "three"'))).events).toEqual([]);
     await expect(logsOf("AliceD4D33764").send(ask('"one"'))).rejects.toMatchObject({
       name: "AccessDeniedException",
-      message: expect.stringContaining("because no identity-based policy allows"),
+      message: expect.stringContaining("no identity-based policy"),
     });
   });
 
@@ -339,8 +341,7 @@ test("what the SDK sends without checking is held against AWS's model", async ()
     administrator.scheduler.send(new CreateScheduleCommand(input as never)),
   ).rejects.toMatchObject({
     name: "ValidationException",
-    message:
-      "2 validation errors detected: 'FlexibleTimeWindow' must not be null; 'Target.RoleArn' must not be null",
+    message: expect.stringMatching(/'FlexibleTimeWindow'.*'Target\.RoleArn'/),
   });
 });
 
@@ -378,9 +379,7 @@ describe("what the runner does not have", () => {
       },
     });
     expect(reply.status).toBe(501);
-    expect(await reply.text()).toContain(
-      "the local runner does not implement dynamodb:DynamoDB_20120810.GetItem",
-    );
+    expect(await reply.text()).toContain("dynamodb:DynamoDB_20120810.GetItem");
   });
 
   test("keys for another Region are refused", async () => {

@@ -140,7 +140,7 @@ test.each([
     /Invalid Schedule Expression/,
   ],
   ["a cron expression", { ScheduleExpression: "cron(0 0 * * ? *)" }, /has schedules of at/],
-  ["a name with a slash", { Name: "a b" }, /Member must satisfy regular expression pattern/],
+  ["a name with a space", { Name: "a b" }, /'a b' at 'name'/],
   [
     "a flexible window",
     { FlexibleTimeWindow: { Mode: "FLEXIBLE" as const } },
@@ -181,9 +181,7 @@ test("creating a schedule needs the right to pass its role", async () => {
   const alice = clientsOf(runner, "AliceD4D33764");
   await expect(create(schedule("passed"), alice)).rejects.toMatchObject({
     name: "AccessDeniedException",
-    message: expect.stringContaining(
-      `is not authorized to perform: iam:PassRole on resource: ${output("TargetRoleArn")}`,
-    ),
+    message: expect.stringContaining(`iam:PassRole on resource: ${output("TargetRoleArn")}`),
   });
 });
 
@@ -216,6 +214,6 @@ test("a group goes with its schedules, for those who may delete both, and is the
   });
   await expect(remove(administrator)).rejects.toMatchObject({
     name: "ResourceNotFoundException",
-    message: "Schedule group small-group does not exist.",
+    message: expect.stringContaining(GroupName),
   });
 });

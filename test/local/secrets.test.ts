@@ -91,15 +91,16 @@ test("the same token with the same value changes nothing, with another it is ref
   });
 });
 
+const UNKNOWN = randomUUID();
+
 test.each([
-  [
-    { VersionId: randomUUID() },
-    "ResourceNotFoundException",
-    /can't find the specified secret value for VersionId: /,
-  ],
-  [{ VersionStage: "NOPE" }, "ResourceNotFoundException", /for staging label: NOPE$/],
-])("no version %j", async (which, name, message) => {
-  await expect(get(which)).rejects.toMatchObject({ name, message: expect.stringMatching(message) });
+  [{ VersionId: UNKNOWN }, UNKNOWN],
+  [{ VersionStage: "NOPE" }, "NOPE"],
+])("no version %j", async (which, value) => {
+  await expect(get(which)).rejects.toMatchObject({
+    name: "ResourceNotFoundException",
+    message: expect.stringContaining(`: ${value}`),
+  });
 });
 
 test("a version and a label that do not belong together are refused", async () => {
@@ -135,13 +136,9 @@ test("random passwords have the kinds and length that were asked for", async () 
 const ID = expect.any(String) as string;
 
 test.each([
-  [
-    { SecretString: "x".repeat(65_537) },
-    "ValidationException",
-    "1 validation error detected: Value at 'secretString' failed to satisfy constraint: Member must have length less than or equal to 65536",
-  ],
-  [{ SecretString: "é".repeat(32_769) }, "ValidationException", "less than or equal to 65536"],
-  [{ SecretString: "" }, "ValidationException", "greater than or equal to 1"],
+  [{ SecretString: "x".repeat(65_537) }, "ValidationException", "Value at 'secretString'"],
+  [{ SecretString: "é".repeat(32_769) }, "ValidationException", "Value at 'secretString'"],
+  [{ SecretString: "" }, "ValidationException", "at 'secretString'"],
   [{}, "InvalidRequestException", "You must provide SecretString."],
   [{ SecretString: "v", VersionStages: [] }, "ValidationException", "'versionStages'"],
   [
@@ -152,7 +149,7 @@ test.each([
   [
     { SecretString: "v", VersionStages: Array.from({ length: 21 }, (_, each) => `L${each}`) },
     "ValidationException",
-    "less than or equal to 20",
+    "'versionStages'",
   ],
   [
     { SecretString: "v", ClientRequestToken: "too-short" },
@@ -234,7 +231,7 @@ test("a batch has the values that are there, and an error for each that is not",
     {
       SecretId: "nothing",
       ErrorCode: "ResourceNotFoundException",
-      Message: "Secrets Manager can't find the specified secret.",
+      Message: expect.any(String),
     },
   ]);
   await expect(batch()).rejects.toMatchObject({ name: "InvalidParameterException" });
@@ -250,8 +247,9 @@ test("each operation asks the policies for itself", async () => {
   ];
   for (const command of commands) {
     const action = command.constructor.name.replace("Command", "");
-    await expect(alice.send(command as never)).rejects.toThrow(
-      `is not authorized to perform: secretsmanager:${action} on resource:`,
-    );
+    await expect(alice.send(command as never)).rejects.toMatchObject({
+      name: "AccessDeniedException",
+      message: expect.stringContaining(` secretsmanager:${action} `),
+    });
   }
 });

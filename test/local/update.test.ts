@@ -166,7 +166,7 @@ test("a secret keeps its value through an update, and another way to make it is 
   await runner.update(assemblyOf(withSecret(32, "two")));
   expect(await read()).toBe(before);
   await expect(runner.update(assemblyOf(withSecret(40)))).rejects.toThrow(
-    "the local runner does not change GenerateSecretString of AWS::SecretsManager::Secret (SecretA720EF05)",
+    "GenerateSecretString of AWS::SecretsManager::Secret (SecretA720EF05)",
   );
 });
 
@@ -222,7 +222,7 @@ test("a schedule group goes with its schedules, by whoever may delete both", asy
   await expect(
     clientsOf(runner, runner.outputs.HalfArn ?? "").scheduler.send(remove),
   ).rejects.toThrow(
-    "is not authorized to perform: scheduler:DeleteSchedule on resource: arn:aws:scheduler:eu-west-1:123456789012:schedule/leases/*",
+    "scheduler:DeleteSchedule on resource: arn:aws:scheduler:eu-west-1:123456789012:schedule/leases/*",
   );
   const { scheduler: remover } = clientsOf(runner, runner.outputs.RemoverArn ?? "");
   await remover.send(remove);
@@ -263,7 +263,7 @@ test("the stack's status, id and resources are told; a deleted one is known by i
   ]);
   await runner.delete();
   expect(runner.outputs).toEqual({});
-  await expect(described("Small")).rejects.toThrow("Stack with id Small does not exist");
+  await expect(described("Small")).rejects.toMatchObject({ name: "ValidationError" });
   expect(await described(first?.StackId)).toMatchObject({ StackStatus: "DELETE_COMPLETE" });
   await runner.create(assemblyOf(withSecret(32)));
   const second = await described("Small");

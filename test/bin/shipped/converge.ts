@@ -104,10 +104,9 @@ test("what the provisioner refuses arrives whole, with the SQL, and the status i
   await stack.superuser("create table public.foreign_one ()");
   const { status, out, err } = await converge();
   expect({ status, out }).toEqual({ status: 78, out: "" });
-  expect(err).toBe(
-    `mayfly: ConfigError: the database is not ready, and nothing was changed:
-- in database "orders": public.foreign_one belongs to "rdsadmin", and the owner "app_owner" may not grant INSERT, SELECT, UPDATE there; have a DBA run: GRANT insert, select, update ON TABLE "public"."foreign_one" TO "app_owner" WITH GRANT OPTION; or leave out what a pattern means: except: ["public.foreign_one"]
-`,
+  expect(err).toMatch(/^mayfly: ConfigError: .*\n- in database "orders": .*\n$/);
+  expect(err).toContain(
+    'GRANT insert, select, update ON TABLE "public"."foreign_one" TO "app_owner" WITH GRANT OPTION',
   );
   await stack.superuser("drop table public.foreign_one");
 });
@@ -126,9 +125,7 @@ test("while something else runs the provisioner, it is busy: the status is 75", 
     });
     const { status, out, err } = await converge();
     expect({ status, out }).toEqual({ status: 75, out: "" });
-    expect(err).toMatch(
-      /^mayfly: ProvisionerUnavailableError: the provisioner is busy with a deployment/,
-    );
+    expect(err).toMatch(/^mayfly: ProvisionerUnavailableError: /);
     await holder.query("rollback");
     expect((await first).answer).toEqual(NOTHING);
   } finally {
@@ -137,8 +134,8 @@ test("while something else runs the provisioner, it is busy: the status is 75", 
 });
 
 test.each<[string, object, RegExp]>([
-  ["no action", {}, /has no action; send {"action": …} with one of converge/],
-  ["another action", { action: "status" }, /action "status" is not one of converge/],
+  ["no action", {}, / action.* converge$/],
+  ["another action", { action: "status" }, /^action "status" .* converge$/],
   [
     "a field",
     { action: "converge", plan: "{}" },

