@@ -1,7 +1,7 @@
 import type { Revocations } from "../../core/leases/operation/operate.ts";
 import type { LeaseView } from "../../core/leases/requests/lookup.ts";
 import { Exit, Failure } from "./exit.ts";
-import { sayFailures, statusOfFailures } from "./failures.ts";
+import { sayFailures, sayKept, statusOfFailures } from "./failures.ts";
 import { type Ask, findOperator, operatorAt, type StackOptions } from "./find.ts";
 import { confirm, type Io, print, say } from "./io.ts";
 import { allLeases } from "./lease-pages.ts";
@@ -13,7 +13,7 @@ export type Selector =
   | { readonly prefix: string }
   | { readonly everything: true };
 
-type Done = Pick<Revocations, "revoked" | "quarantined" | "unverified" | "failed">;
+type Done = Pick<Revocations, "revoked" | "quarantined" | "unverified" | "failed" | "kept">;
 
 /**
  * End all leases that are selected, call after call, with progress.
@@ -34,8 +34,9 @@ export async function revokeMany(
   const ask = operatorAt(await findOperator(options));
   if (options.yes !== true) await makeSure(io, ask, selector);
   const done = await untilDone(io, ask, selector);
-  const { revoked, quarantined, unverified, failed } = done;
+  const { revoked, quarantined, unverified, failed, kept = [] } = done;
   sayFailures(io, failed);
+  sayKept(io, kept);
   if (revoked + quarantined + unverified + failed.length === 0)
     say(io, `${nothingMatches(selector)}; mayfly leases lists those that exist`);
   print(io, options.json, done, facts({ revoked, quarantined, unverified, failed: failed.length }));
@@ -76,11 +77,13 @@ async function untilDone(io: Io, ask: Ask, selector: Selector): Promise<Done> {
       say(io, `stopped after ${tally(done)}; run the same command again to go on`);
       throw error;
     })) as Revocations;
+    const kept = [...(done.kept ?? []), ...(part.kept ?? [])];
     done = {
       revoked: done.revoked + part.revoked,
       quarantined: done.quarantined + part.quarantined,
       unverified: done.unverified + part.unverified,
       failed: [...done.failed, ...part.failed],
+      ...(kept.length > 0 && { kept }),
     };
     after = part.next;
     if (after !== undefined) say(io, `${tally(done)} so far`);

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
-import type { Blocker } from "../../core/leases/lease-ports.ts";
 import type { Receipt } from "../../core/leases/receipt.ts";
 import { revokeMany, type Selector } from "./break-glass.ts";
 import { Exit, Failure } from "./exit.ts";
+import { blockersText, catalogText } from "./failures.ts";
 import {
   type Ask,
   type ConsumerOptions,
@@ -80,9 +80,6 @@ async function revokeOne(io: Io, leaseId: string, options: RevokeOptions): Promi
     );
 }
 
-const databaseNameOf = ({ catalog, database }: Pick<Blocker, "catalog" | "database">): string =>
-  `${catalog} in ${database}`;
-
 function receiptText({ leaseId, state, servers, blockers, cleared, droppedAt }: Receipt): string {
   return facts({
     state,
@@ -95,15 +92,7 @@ function receiptText({ leaseId, state, servers, blockers, cleared, droppedAt }: 
       ]),
     ),
     dropped: droppedAt && clock(droppedAt),
-    "kept by":
-      blockers.length === 0
-        ? undefined
-        : blockers
-            .map(
-              ({ count: n, kind, why, ...each }) =>
-                `${n} ${kind} (${databaseNameOf(each)})${why === undefined ? "" : `: ${why}`}`,
-            )
-            .join(", "),
-    cleared: cleared?.map((each) => `${each.count} (${databaseNameOf(each)})`).join(", "),
+    "kept by": blockers.length === 0 ? undefined : blockersText(blockers),
+    cleared: cleared?.map((each) => `${each.count} (${catalogText(each)})`).join(", "),
   });
 }

@@ -72,7 +72,6 @@ export function composeProvisioner(
     { database }: Pick<ProvisionPlan, "database">,
     run: () => Promise<T>,
   ): Promise<T> => {
-    telemetry.setDatabase(database);
     const end = countExhaustion(database);
     try {
       return await run();

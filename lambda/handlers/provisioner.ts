@@ -6,7 +6,7 @@ import { serve } from "./serve.ts";
 import { lambdaTelemetry } from "./telemetry.ts";
 
 const logger = new Logger();
-const telemetry = lambdaTelemetry(logger);
+const telemetry = lambdaTelemetry(logger, process.env.DATABASE);
 
 /**
  * `Custom::MayflyProvision`, behind CDK's provider framework: prepares the database for leases. The

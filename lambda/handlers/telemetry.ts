@@ -3,8 +3,6 @@ import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Metric, Telemetry } from "../../core/leases/lease-ports.ts";
 
 export interface LambdaTelemetry extends Telemetry {
-  /** Set the database of the metrics, if it is known only from a call. */
-  setDatabase(name: string): void;
   /**
    * Write the metrics of this invocation as one line of CloudWatch's embedded metric format.
    * Metrics without a known database are dropped: nobody would find them.
@@ -15,15 +13,8 @@ export interface LambdaTelemetry extends Telemetry {
 /** Audit lines through the logger, metrics through its output (EMF), by service and database. */
 export function lambdaTelemetry(logger: Logger, database?: string): LambdaTelemetry {
   const metrics = new Metrics();
-  let known: string | undefined;
-  const setDatabase = (name: string): void => {
-    if (name === known) return; // the library warns about each dimension that is set again
-    metrics.setDefaultDimensions({ database: name });
-    known = name;
-  };
-  if (database !== undefined) setDatabase(database);
+  if (database !== undefined) metrics.setDefaultDimensions({ database });
   return {
-    setDatabase,
     audit: ({ event, ...details }) => {
       if (event.endsWith(".failed")) logger.warn(event, details);
       else logger.info(event, details);
@@ -35,7 +26,7 @@ export function lambdaTelemetry(logger: Logger, database?: string): LambdaTeleme
       line.addMetric(metric, unitOf(metric), value);
     },
     publish: () => {
-      if (known === undefined) metrics.clearMetrics();
+      if (database === undefined) metrics.clearMetrics();
       else if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
     },
   };

@@ -57,6 +57,8 @@ export class Provisioning extends Construct {
       ...(props.reserveConcurrency && { reservedConcurrentExecutions: 1 }),
       environment: {
         ...address,
+        // of the metrics, also if the plan cannot be read
+        DATABASE: props.database,
         ADMIN_SECRET_ARN: secretIdOf(adminSecret),
         ISSUER_SECRET_ARN: secrets.issuer.secretArn,
         JANITOR_SECRET_ARN: secrets.janitor.secretArn,

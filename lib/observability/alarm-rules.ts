@@ -149,6 +149,12 @@ const functions = (watched: Watched): readonly AlarmRule[] => [
     above: 0,
   },
   {
+    name: "provisioning-failed",
+    says: "a deployment, a converge or a removal of the database failed",
+    metric: watched.metric("ProvisioningFailed", Stats.SUM),
+    above: 0,
+  },
+  {
     name: "issuer-errors",
     says: "more than half of what consumers ask ends in an error",
     metric: watched.issuerErrorRate,

@@ -58,6 +58,7 @@ test("a sweep that could not do everything says why, and ends with the status of
 });
 
 describe("break-glass", () => {
+  const OWNED = { database: "orders", catalog: "pg_proc", kind: "owner", count: 2 };
   const LOCKED = { errorType: "DatabaseUnavailableError", reason: "it is locked; wait" };
   const next = "mf_qdoi_readonly_user-service_mzxw6ytbahabcdefghijkl";
   const part = (more: object): object => ({
@@ -83,9 +84,33 @@ describe("break-glass", () => {
     expect(fake.events).toEqual([event, { ...event, after: next }, { ...event, after: "b" }]);
   });
 
+  test("what keeps a lease is in the answer too, of every call", async () => {
+    const kept = (leaseId: string) => ({ leaseId, state: "unverified", blockers: [OWNED] });
+    fake.script(
+      part({ unverified: 1, kept: [kept("orders/1")], next }),
+      part({ unverified: 1, kept: [kept("orders/2")] }),
+    );
+    const { out } = await mayfly(
+      ["revoke", "--everything", "--yes", "--json", ...OPERATOR],
+      fake.env,
+    );
+    expect(JSON.parse(out).kept).toEqual([kept("orders/1"), kept("orders/2")]);
+  });
+
   test.each<[string, object, number, RegExp]>([
     ["unverified", { unverified: 2, quarantined: 1 }, 75, /^mayfly: 2 leases unverified/],
-    ["in quarantine", { quarantined: 2 }, 69, /^mayfly: 2 leases in quarantine/],
+    [
+      "in quarantine",
+      {
+        quarantined: 2,
+        kept: [
+          { leaseId: "orders/1", state: "quarantined", blockers: [OWNED] },
+          { leaseId: "orders/2", state: "quarantined", blockers: [OWNED] },
+        ],
+      },
+      69,
+      /^orders\/1 and 1 more: in quarantine, kept by 2 owner \(pg_proc in orders\)\nmayfly: 2 leases in quarantine/,
+    ],
     [
       "not revoked now",
       { quarantined: 1, failed: [{ leaseId: LEASE, ...LOCKED }] },

@@ -62,14 +62,6 @@ test("a secret's metric is found by its name, and the database's others are as t
   expect(lines[0]).toContain('"Unit":"Seconds"');
 });
 
-test("the same database in a later call is no warning", () => {
-  const warn = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
-  written((telemetry) => telemetry.setDatabase("orders"));
-  const warnings = warn.mock.calls.map(([text]) => text);
-  warn.mockRestore();
-  expect(warnings).toEqual([]);
-});
-
 test("an audit line of a failure is a warning, so that a filter on the level finds it", () => {
   const logger = new Logger();
   const info = vi.spyOn(logger, "info").mockReturnValue();

@@ -230,6 +230,7 @@ test.each<[string, object]>([
     {
       ...admin,
       ...serverId,
+      DATABASE: "orders",
       ISSUER_SECRET_ARN: secret("SecretsIssuer"),
       JANITOR_SECRET_ARN: secret("SecretsJanitor"),
       SCHEDULE_GROUP: groupName,

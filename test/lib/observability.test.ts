@@ -57,6 +57,7 @@ test.each([
   ["schedules-failed", 0, 1, "notBreaching"],
   ["sweeper-silent", 0, 3, "breaching"],
   ["function-errors", 0, 1, "notBreaching"],
+  ["provisioning-failed", 0, 1, "notBreaching"],
   ["issuer-errors", 50, 3, "notBreaching"],
   ["requests-failed", 0, 3, "notBreaching"],
   ["server-out-of-memory", 0, 1, "notBreaching"],
@@ -141,7 +142,7 @@ test("the saved queries read the logs of all functions, and stand in the documen
 test("the dashboard shows who holds what, the promise and its limit, and the alarms", () => {
   const [, { Properties }] = only(resources, "AWS::CloudWatch::Dashboard");
   const widgets = widgetsOf(Properties);
-  expect(widgets.filter(({ type }) => type === "alarm")[0]?.properties.alarms).toHaveLength(26);
+  expect(widgets.filter(({ type }) => type === "alarm")[0]?.properties.alarms).toHaveLength(27);
   expect(widgets.flatMap(metricsOfWidget).length).toBeGreaterThan(20);
   const annotations = widgets.map(({ properties }) => JSON.stringify(properties.annotations));
   expect(annotations.filter((text) => text?.includes('"value":13'))).toHaveLength(1);

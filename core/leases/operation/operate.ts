@@ -7,7 +7,14 @@ import { forOnePass } from "../readers.ts";
 import type { Receipt } from "../receipt.ts";
 import { actionIn, fieldsOf, refuseUnknown } from "../requests/lease-request.ts";
 import { LEASE_STATES, type LeaseView, stateOf } from "../requests/lookup.ts";
-import { type FailedLease, failedIn, revokeLease, revokeMany } from "../revocation/revoke.ts";
+import {
+  type FailedLease,
+  failedIn,
+  type KeptLease,
+  keptIn,
+  revokeLease,
+  revokeMany,
+} from "../revocation/revoke.ts";
 import { allPages, type LeaseFilter, type LeaseList, listLeases, readPage } from "./list.ts";
 import { type SweepOptions, type SweepReport, sweep } from "./sweep.ts";
 
@@ -20,6 +27,8 @@ export interface Revocations {
   /** Latched, but a reader could not be checked; the sweep checks again. */
   readonly unverified: number;
   readonly failed: readonly FailedLease[];
+  /** What keeps the quarantined and the unverified leases. Undefined if there are none. */
+  readonly kept?: readonly KeptLease[];
   /** Continue after this name: the time is up, or the answer is full. */
   readonly next?: string;
 }
@@ -57,8 +66,8 @@ type Action = (deps: OperateDeps, fields: Fields, options: SweepOptions) => Prom
 
 const MAX_LIMIT = 500;
 
-/** Most failures in one answer: an answer may have 6 MB. */
-const MOST_FAILURES = 1_000;
+/** Most failed and kept leases in one answer: an answer may have 6 MB. */
+const MOST_LISTED = 1_000;
 
 /** Leases that break-glass revokes together before it checks the time again. */
 const BATCH = 200;
@@ -150,14 +159,16 @@ async function revokeAll(
 ): Promise<Revocations> {
   const deps = forOnePass(all);
   const failed: FailedLease[] = [];
+  const kept: KeptLease[] = [];
   const tally = { revoked: 0, quarantined: 0, unverified: 0 };
   let after: string | undefined = from;
   while (after !== undefined) {
-    if (!mayContinue() || failed.length >= MOST_FAILURES) return { ...tally, failed, next: after };
+    if (!mayContinue() || failed.length + kept.length >= MOST_LISTED) break;
     const { leases, next } = await readPage(deps, after, BATCH);
     const chosen = leases.filter(selected);
     const done = await revokeMany(deps, chosen, { onlyIfDue: false, actor });
     failed.push(...failedIn(done));
+    kept.push(...keptIn(done));
     for (const each of done)
       if ("receipt" in each) {
         const { state } = each.receipt;
@@ -165,7 +176,12 @@ async function revokeAll(
       }
     after = next;
   }
-  return { ...tally, failed };
+  return {
+    ...tally,
+    failed,
+    ...(kept.length > 0 && { kept }),
+    ...(after !== undefined && { next: after }),
+  };
 }
 
 async function status(deps: OperateDeps): Promise<Status> {

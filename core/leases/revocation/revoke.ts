@@ -42,6 +42,19 @@ export const failedIn = (revocations: readonly Revocation[]): readonly FailedLea
     "error" in each ? [{ leaseId: each.leaseId, ...factsOf(each.error) }] : [],
   );
 
+/** A lease that is latched, and whose role is kept, in answers. */
+export interface KeptLease extends Pick<Receipt, "leaseId" | "blockers"> {
+  readonly state: "quarantined" | "unverified";
+}
+
+/** The leases among several outcomes whose roles are kept, with what keeps them. */
+export const keptIn = (revocations: readonly Revocation[]): readonly KeptLease[] =>
+  revocations.flatMap((each) => {
+    if (!("receipt" in each)) return [];
+    const { leaseId, state, blockers } = each.receipt;
+    return state === "quarantined" || state === "unverified" ? [{ leaseId, state, blockers }] : [];
+  });
+
 /**
  * If a schedule fires too early by no more than this, by the database's clock, the revoker waits.
  */

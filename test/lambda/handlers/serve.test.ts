@@ -1,9 +1,7 @@
 import { Logger } from "@aws-lambda-powertools/logger";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { ConfigError } from "../../../core/errors.ts";
 import { METRIC_NAMESPACE, METRIC_SERVICE } from "../../../core/metric.ts";
 import { serve } from "../../../lambda/handlers/serve.ts";
-import { lambdaTelemetry } from "../../../lambda/handlers/telemetry.ts";
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -87,24 +85,18 @@ test.each([
   },
 );
 
-test("a failing run is counted by its own metric, once its database is known", async () => {
-  const logger = new Logger();
-  const telemetry = lambdaTelemetry(logger);
-  const handler = serve<{ database?: string }, void>({
-    logger,
-    telemetry,
-    failureMetric: "ProvisioningFailed",
-  }).handler(async ({ database }) => {
-    if (database !== undefined) telemetry.setDatabase(database);
-    throw new ConfigError("the plan is odd; deploy again");
-  }) as unknown as Handler;
-  await thrownBy(handler, {});
-  expect(lines.filter((line) => "_aws" in line)).toEqual([]);
-  await thrownBy(handler, { database: "orders" });
+test("a failing run is counted for the database of the function, also if its plan cannot be read", async () => {
+  vi.stubEnv("DATABASE", "orders");
+  vi.resetModules(); // the module reads its environment once
+  const { handler } = (await MODULES.provisioner?.()) ?? {};
+  const event = { RequestType: "Create", ResourceProperties: { Plan: "{" }, StackId: "s" };
+  expect(await thrownBy(handler as Handler, { ...event, LogicalResourceId: "p" })).toMatchObject({
+    name: "ConfigError",
+  });
   expect(lines.filter((line) => "_aws" in line)).toEqual([
     expect.objectContaining({ database: "orders", service: "mayfly", ProvisioningFailed: 1 }),
   ]);
-  expect(lines.filter(({ message }) => message === "request.refused")).toHaveLength(2);
+  expect(lines.filter(({ message }) => message === "request.refused")).toHaveLength(1);
 });
 
 test("a function whose time is up is Lambda's to end: it answers nothing before", async () => {
