@@ -5,9 +5,9 @@ import { throttled } from "./process-limit.ts";
 export const DEFAULT_QUOTA = 1_000;
 /**
  * What reservations must leave to the functions without one: "at least 100 simultaneous executions
- * unreserved". An account with a smaller quota can reserve nothing.
- *
- * Source: "Configuring reserved concurrency", AWS Lambda Developer Guide.
+ * unreserved" (PutFunctionConcurrency, AWS Lambda API Reference). An account with a smaller quota can
+ * reserve nothing: new accounts have 10 or 50, and Lambda's error then says "its minimum value of
+ * [10]" or "[50]", as those who met it quote it (aws-samples/s3-to-lambda-patterns, issue 36).
  */
 const LEAST_UNRESERVED = 100;
 

@@ -68,6 +68,8 @@ export class LambdaInstance {
   #waiting: ServerResponse | undefined;
   #pending: Pending | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** How the process ended. */
+  #end: string | undefined;
   /** False once the process has ended or must not be used again. */
   alive = true;
 
@@ -102,20 +104,31 @@ export class LambdaInstance {
       stdio: ["pipe", "pipe", "pipe"],
     });
     this.#process = child;
-    for (const input of [child.stdout, child.stderr]) createInterface({ input }).on("line", onLine);
     this.#exited = new Promise((resolve) => {
-      child.once("close", (status, signal) => {
+      const end = (how: string): void => {
         this.alive = false;
-        const how = signal === null ? `exit status ${status}` : `signal: ${signal}`;
+        this.#end = how;
         this.#finish((invocation) => exited(invocation, how));
         this.#server.close(() => resolve());
         this.#server.closeAllConnections();
+      };
+      child.once("close", (status, signal) =>
+        end(signal === null ? `exit status ${status}` : `signal: ${signal}`),
+      );
+      child.on("error", ({ message }) => {
+        if (child.pid === undefined) end(message);
+        else onLine(message);
       });
     });
+    // a process that could not be started has no streams
+    if (child.pid === undefined) return;
+    for (const input of [child.stdout, child.stderr]) createInterface({ input }).on("line", onLine);
   }
 
   /** Run one event. Never two at a time; never rejects. */
   invoke(invocation: Invocation): Promise<Outcome> {
+    const end = this.#end;
+    if (end !== undefined) return Promise.resolve(exited(invocation, end));
     return new Promise((finish) => {
       this.#pending = { invocation, finish };
       this.#limit(INIT_SECONDS + this.#options.timeoutSeconds);

@@ -71,6 +71,25 @@ test("a process that does not start leaves its place to the next", async () => {
   expect((await call(poolOf(limits))).failed).toBe(false);
 });
 
+test("a process that the system does not start fails its call alone", async () => {
+  const environment = { _HANDLER: "index.handler" };
+  const gone = join(taskRoot, "gone");
+  const limits = limitsOf(1);
+  const pool = new LambdaPool({
+    reserved: undefined,
+    limits,
+    optionsOf: () => ({ taskRoot: gone, environment, timeoutSeconds: 30, onLine: () => undefined }),
+  });
+  pools.push(pool);
+  const { failed, payload } = await call(pool);
+  expect({ failed, ...JSON.parse(payload) }).toEqual({
+    failed: true,
+    errorType: "Runtime.ExitError",
+    errorMessage: expect.stringMatching(/exited with error: spawn .* ENOENT$/),
+  });
+  expect((await call(poolOf(limits))).failed).toBe(false);
+});
+
 test("functions that call others have not all of the processes", async () => {
   const limits = limitsOf(4);
   const inner = poolOf(limits);
