@@ -236,7 +236,7 @@ test("a Delete fails while the administrator's password is wrong: leases would b
   const get = database.secrets.getSecret.bind(database.secrets);
   const value = { ...(await get(SECRETS.admin))?.value, password: new Secret("wrong") };
   database.secrets.getSecret = async () => ({ value, versionId: "v" });
-  await expect(database.remove()).rejects.toMatchObject({ engineCode: "28P01" });
+  await expect(database.remove()).rejects.toThrow(/refuses \(code 28P01\)/);
   expect((await rolesOf(database)).length).toBe(8);
 });
 

@@ -84,7 +84,7 @@ test("a password that no version holds is refused, and AWSPREVIOUS is of no use"
   label(database, "AWSPENDING", "another");
   label(database, "AWSPREVIOUS", NEXT);
   await setPassword(NEXT);
-  const refusal = { engineCode: "28P01" };
+  const refusal = { name: "ConfigError" };
   await expect(database.provision()).rejects.toMatchObject(refusal);
   await expect(database.remove()).rejects.toMatchObject(refusal);
 });

@@ -1,4 +1,5 @@
 import { ConfigError, StatementRejectedError } from "../../../core/errors.ts";
+import type { Secret } from "../../../core/secret.ts";
 import type { SecretStore } from "../../../core/secret-store.ts";
 import type { Login } from "../connection/login.ts";
 import { WRONG_PASSWORD } from "../connection/sqlstates.ts";
@@ -31,7 +32,8 @@ const ATTEMPTS = 3;
  * Work as the administrator. If a rotation changes its password meanwhile, the work is repeated
  * from the start: it must be safe to repeat.
  *
- * @throws ConfigError if the secret is not an AWS database secret.
+ * @throws ConfigError if the secret is not an AWS database secret, or if the server refuses its
+ *   login.
  */
 export async function asAdmin<T>(
   deps: AdminDeps,
@@ -44,12 +46,13 @@ export async function asAdmin<T>(
       return await work(admin);
     } catch (error) {
       if (left === 0 || !isWrongPassword(error)) throw error;
-      const next = await rotatedLogin(deps, admin);
-      if (next === undefined) throw error;
+      const password = await acceptedPassword(deps, admin);
+      // the login that was refused was not the administrator's
+      if (password.reveal() === admin.password.reveal()) throw error;
       deps.log?.(
         "the administrator's password was rotated meanwhile; from the start, with the next",
       );
-      admin = next;
+      admin = { ...admin, password };
     }
 }
 
@@ -75,18 +78,20 @@ async function adminLogin(
 }
 
 /**
- * The same login with a new password, if a rotation has set one: the server accepts `AWSPENDING`
- * before it is current, and also after the rotation was cancelled.
+ * The password in the secret that the server accepts now. During a rotation that may be
+ * `AWSPENDING`, before it is current; and also after the rotation was cancelled.
+ *
+ * @throws ConfigError if the server accepts none.
  */
-async function rotatedLogin(
-  { secrets, adminSecret }: AdminDeps,
+async function acceptedPassword(
+  { secrets, adminSecret: arn, server }: AdminDeps,
   admin: Login,
-): Promise<Login | undefined> {
-  const stages = ["AWSCURRENT", "AWSPENDING"] as const;
-  const known = await knownPassword({ secrets }, adminSecret, admin, stages);
-  return known === undefined || known.password.reveal() === admin.password.reveal()
-    ? undefined
-    : { ...admin, password: known.password };
+): Promise<Secret> {
+  const known = await knownPassword({ secrets }, arn, admin, ["AWSCURRENT", "AWSPENDING"]);
+  if (known !== undefined) return known.password;
+  throw new ConfigError(
+    `the admin secret ${arn} holds a login that ${server.host} refuses (code ${WRONG_PASSWORD}); put the right username and password there`,
+  );
 }
 
 const isWrongPassword = (error: unknown): boolean =>
