@@ -31,7 +31,7 @@ const NO_ROUTE_TABLE = "@aws-cdk/aws-ec2:noSubnetRouteTableId";
 /** How a sandbox's server is trusted. */
 const UNSAID = { tls: "verify-full" } as const;
 
-/** So many grants of one database, or consumers, are made in nested stacks. */
+/** With more grants of one database, or more consumers, they are created in nested stacks. */
 const MANY = 60;
 
 /** Properties of a MayflyStack. */
@@ -40,18 +40,18 @@ export interface MayflyStackProps extends StackProps {
   readonly config: ParsedConfig;
   /**
    * Folder of the built functions.
-   * @default - where `npm run build` leaves them
+   * @default - the folder that `npm run build` writes; in the package, the bundles that it contains
    */
   readonly assets?: string;
 }
 
 /**
- * Everything that one configuration describes: the consumers, the first database, and a stack of its
- * own, `<stack>-<database>`, for each other. Those stacks know each other's functions and roles by
- * name, so that each is deployed, fails and is rolled back alone.
+ * Everything that one configuration describes. The stack itself holds the consumers and the first
+ * database; each other database has a stack of its own, `<stack>-<database>`. The stacks refer to
+ * each other by names only, so CloudFormation deploys and rolls back each one alone.
  */
 export class MayflyStack extends Stack {
-  /** The stacks of databases that are not in this one, by the database's name. */
+  /** The stacks of the databases that have their own, by the database's name. */
   readonly databaseStacks: ReadonlyMap<string, Stack>;
   readonly #props: MayflyStackProps;
   readonly #assets: string;
@@ -81,7 +81,10 @@ export class MayflyStack extends Stack {
       else this.#addGrants(name, consumer, roles.of(name, consumer.identity));
   }
 
-  /** One more or one less could move what is deployed, which CloudFormation then refuses. */
+  /**
+   * Without `nestedStacks`, one consumer more or less could move deployed resources to another
+   * stack, and CloudFormation refuses that.
+   */
   #warnOfUnsaidNesting(): void {
     const { databases, consumers, nestedStacks } = this.#props.config;
     if (nestedStacks !== undefined) return;
@@ -94,7 +97,7 @@ export class MayflyStack extends Stack {
     if (many.length > 0)
       Annotations.of(this).addWarningV2(
         "mayfly:nested-stacks-unsaid",
-        `${many.join(" and ")} are more than ${MANY}, so they are made in nested stacks; write nestedStacks: true, and they stay there when they are fewer; or false where they are deployed without, since what is deployed cannot move`,
+        `${many.join(" and ")} are more than ${MANY}, so they are created in nested stacks; write nestedStacks: true to keep them there when they become fewer, or nestedStacks: false if they are deployed without nested stacks: deployed resources cannot move`,
       );
   }
 
@@ -132,7 +135,7 @@ export class MayflyStack extends Stack {
   #database(stack: Stack, name: string, database: ParsedDatabase): DynamicDatabase {
     const { target, roles: _roles, secrets: _secrets, ownStack: _own, ...rest } = database;
     const { loginRotation, ...settings } = rest;
-    // the same in whichever stack it is: the command line knows it from the configuration
+    // the command line derives the tag from the configuration, so it must not depend on the stack
     const tag = settings.tag ?? tagOf(addressOf(this.stackName, `${this.node.path}/${name}`));
     const checked = { settings: { ...settings, tag, ...toTrust(target ?? UNSAID) }, loginRotation };
     const { aliasUnsealed, nestedStacks } = this.#props.config;
@@ -203,7 +206,7 @@ export class MayflyStack extends Stack {
     const database = consumer.grants[0]?.database ?? "";
     const sandbox = this.#sandboxes.get(database);
     if (sandbox === undefined)
-      throw new Error(`consumer ${name} is of no sandbox; parse the config`);
+      throw new Error(`consumer ${name} has no sandbox; pass the result of parseConfig`);
     const stack = this.#stackOf(database);
     const made = new SandboxConsumer(stack, `consumer-${name}`, {
       consumer: name,
@@ -217,12 +220,12 @@ export class MayflyStack extends Stack {
     new CfnOutput(stack, `${pascal(name)}RoleArn`, { value: made.role.roleArn });
   }
 
-  /** Which stack a consumer's role and policies are made in. */
+  /** The stack in which a consumer's role and policies are created. */
   #consumerStacks(): (name: string) => Stack {
     const { consumers, nestedStacks } = this.#props.config;
     if (!(nestedStacks ?? Object.keys(consumers).length > MANY)) return () => this;
     const stacks = new NestedStacks(this, "Consumers");
-    // outputs of nested stacks are not this stack's, which has 200 at most
+    // nested stacks have outputs of their own, and this stack may have 200 at most
     new CfnOutput(this, "ConsumerRoleArns", {
       value: this.formatArn({
         service: "iam",
@@ -235,7 +238,7 @@ export class MayflyStack extends Stack {
   }
 }
 
-/** Where a server that exists is, for constructs of one stack. */
+/** The address and the network of an existing server, for constructs of one stack. */
 function hostIn(stack: Stack, name: string, target: ParsedHost): HostProps {
   const { host, port, serverId, readers, cluster, instance } = target;
   const vpc = Vpc.fromVpcAttributes(stack, `${name}.vpc`, {

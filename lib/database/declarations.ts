@@ -4,13 +4,13 @@ import type { DatabaseModel } from "../../config/plan.ts";
 import { clashOf } from "../../config/secret-rules.ts";
 import type { Grant } from "../../core/leases/deployment.ts";
 
-/** What is said of a database when it is made. */
+/** What the constructor of a database is given. */
 export type DatabaseBasics = Pick<
   DatabaseModel,
   "database" | "tag" | "settings" | "loginRotation" | "aliasUnsealed"
 >;
 
-/** What is said about one database, until its app is synthesized. */
+/** Collects the roles, grants and secrets of one database until the app is synthesized. */
 export class Declarations {
   readonly #path: string;
   readonly #basics: DatabaseBasics;
@@ -58,16 +58,16 @@ export class Declarations {
     return [...this.#roles.values()].reduce((sum, { maxLeases }) => sum + maxLeases, 0);
   }
 
-  /** All of it, as far as it is said. */
+  /** Everything that was added so far. */
   get all(): DatabaseModel {
     const said = { roles: this.#roles, grants: this.#grants, secrets: this.#secrets };
     return { ...this.#basics, ...said };
   }
 
   /**
-   * All of it, and nothing more.
+   * Everything that was added. No more can be added afterwards.
    *
-   * @throws Error for a secret's role that was never added.
+   * @throws Error if a secret names a role that was never added.
    */
   finish(): DatabaseModel {
     this.#finished = true;

@@ -8,15 +8,15 @@ import type { RotationTimesProps } from "../rotation/rotated-secret-props.ts";
 
 /** A server that replays the writer and takes logins of its own. */
 export interface DatabaseReader {
-  /** May be a token: a read replica of the same app. */
+  /** Host name. May be a token, e.g. the endpoint of a read replica in the same app. */
   readonly host: string;
-  /** @default - the writer's */
+  /** @default - the writer's port */
   readonly port?: number;
 }
 
 /** The address of a database, and the network from which the functions reach it. */
 export interface DatabaseLocation {
-  /** Name of the database in lease ids, 1 to 32 of `[a-z0-9-]`. */
+  /** Name of the database in lease ids: 1 to 32 of `[a-z0-9-]`, a letter first. */
   readonly database: string;
   readonly vpc: IVpc;
   /** @default - the VPC's private subnets */
@@ -27,9 +27,9 @@ export interface DatabaseLocation {
   /** @default 5432 */
   readonly port?: number;
   /**
-   * An id that a copy of this server does not have: for RDS its `DbiResourceId`, for Aurora its
-   * `DbClusterResourceId`. When it changes, every lease is revoked.
-   * @default - host and port; a restored copy under the old name has the same
+   * An id that a copy of this server does not have: the `DbiResourceId` of an RDS instance, the
+   * `DbClusterResourceId` of an Aurora cluster. When it changes, Mayfly revokes every lease.
+   * @default - host and port; a copy restored under the old host name has the same id
    */
   readonly serverId?: string;
   /**
@@ -43,16 +43,20 @@ export interface DatabaseLocation {
    */
   readonly readerConnections?: IConnectable[];
   /**
-   * The Aurora or Multi-AZ DB cluster whose writer is `host`. The functions list its readers by RDS.
+   * The Aurora or Multi-AZ DB cluster whose writer is `host`. The functions ask RDS for its
+   * readers.
    * @default - no readers are listed
    */
   readonly clusterIdentifier?: string;
   /**
-   * The RDS instance of `host`. The functions list its read replicas by RDS.
+   * The RDS instance of `host`. The functions ask RDS for its read replicas.
    * @default - no read replicas are listed
    */
   readonly instanceIdentifier?: string;
-  /** The administrator's secret, an AWS database secret. Only the provisioner reads it. */
+  /**
+   * The administrator's secret: JSON with `username` and `password`, as AWS stores database
+   * secrets. The provisioner reads it, and so do the rotations that set other users' passwords.
+   */
   readonly adminSecret: ISecret;
   /**
    * Make aliases without the policy that refuses everybody but the consumer, for a Region without
@@ -81,9 +85,14 @@ export interface CheckedDatabase {
 
 /** Properties of a DynamicDatabase. */
 export interface DynamicDatabaseProps extends DatabaseLocation {
-  /** The application databases in which roles work. Credentials name the first. */
+  /**
+   * The application databases in which the roles work, at least one. Credentials name the first.
+   */
   readonly databases: string[];
-  /** The role that owns the tables. The administrator must be a member until all is granted. */
+  /**
+   * The PostgreSQL role that owns the tables. The administrator must be a member of it as long as
+   * the groups lack privileges.
+   */
   readonly owner: string;
   /**
    * PEM text of the roots to trust.
@@ -91,62 +100,66 @@ export interface DynamicDatabaseProps extends DatabaseLocation {
    */
   readonly ca?: string;
   /**
-   * `plaintext` only for a server without TLS.
+   * How the functions connect. `plaintext` is only for a server without TLS.
    * @default "verify-full"
    */
   readonly tls?: "verify-full" | "plaintext";
   /**
-   * Four of `[a-z2-7]`, part of every PostgreSQL role's name; never change it.
+   * Four of `[a-z2-7]`, part of the name of every PostgreSQL role that Mayfly creates. Never change
+   * it.
    * @default - derived from the stack's name and the construct's path
    */
   readonly tag?: string;
   /**
-   * How many issuer roles share the leases, 1 to 1,024; only ever raise it.
+   * How many issuer roles share the leases, 1 to 1,024. Never lower it.
    * @default 64
    */
   readonly shards?: number;
   /**
-   * The database that Mayfly makes for itself; nobody else may connect to it. 1 to 63 of `[a-z0-9_]`.
-   * Never change it.
+   * The database that Mayfly makes for itself; nobody else may connect to it. 1 to 63 of
+   * `[a-z0-9_]`. Never change it.
    * @default "mayfly"
    */
   readonly maintenanceDatabase?: string;
   /**
-   * When the passwords of Mayfly's own logins are rotated: the issuer's two, and the janitor's.
+   * When the passwords of Mayfly's own logins are rotated: the two issuer logins and the janitor.
    * @default - every 30 days
    */
   readonly loginRotation?: RotationTimesProps;
   /**
-   * Limit connections by reserved concurrency, 10 executions in all. A new account's quota may be too
-   * small for that.
+   * Limit connections by reserved concurrency, 10 executions in all. A new account's quota may be
+   * too small for that.
    * @default true
    */
   readonly reserveConcurrency?: boolean;
 }
 
-/** Properties of a dynamic role. Privileges name `schema.*` or `schema.table`; one is needed. */
+/**
+ * Properties of a dynamic role. Each privilege is a list of `schema.*` or `schema.table`; at least
+ * one privilege is required.
+ */
 export interface DynamicRoleProps extends Privileges {
-  /** Default life of a lease, at least 10 seconds. */
+  /** Default life of a lease: at least 10 seconds, at most `maxTtl`. */
   readonly ttl: Duration;
   /** Longest life of a lease, renewals included; at most 32 days. */
   readonly maxTtl: Duration;
   /**
-   * Allow a role that writes, even if its leases may create objects in its databases.
+   * Deploy the role even if it can write and its leases can create objects in its databases.
    * @default false
    */
   readonly allowCreate?: boolean;
   /**
-   * Most live leases at one time, all consumers together.
+   * Maximum of live leases at one time, of all consumers together, 1 to 100,000.
    * @default 1000
    */
   readonly maxLeases?: number;
   /**
-   * Most live leases of one consumer.
+   * Maximum of live leases of one consumer, 1 to `maxLeases`.
    * @default - as maxLeases
    */
   readonly maxLeasesPerConsumer?: number;
   /**
-   * `CONNECTION LIMIT` of each lease.
+   * `CONNECTION LIMIT` of each lease's user, 1 to 10,000.
    * @default 20
    */
   readonly connectionLimit?: number;

@@ -37,18 +37,20 @@ import { LeaseSecrets } from "./lease-secrets.ts";
 import { Provisioning } from "./provisioning.ts";
 import { portText, ReaderAccess } from "./reader-access.ts";
 
-/** CloudWatch's limit, which cannot be raised. */
+/** A quota of CloudWatch Logs, which AWS does not raise. */
 const SUBSCRIPTIONS_OF_A_LOG_GROUP = 2;
 
-/** A PostgreSQL database with short-lived users: the functions that make these users and end them. */
+/**
+ * A PostgreSQL database with short-lived users: the functions that make these users and end them.
+ */
 export class DynamicDatabase extends Construct {
-  /** Part of every PostgreSQL role's name. */
+  /** Four of `[a-z2-7]`, part of the name of every PostgreSQL role that Mayfly creates. */
   readonly tag: string;
-  /** Unqualified ARN of the issuer; consumers invoke its aliases. */
+  /** ARN of the issuer function, without a qualifier. Consumers invoke its aliases. */
   readonly issuerArn: string;
   /** ARN of the operator function. */
   readonly operatorArn: string;
-  /** ARN of the issuer logins' secret, which rotates. */
+  /** ARN of the secret with the issuer logins, which Secrets Manager rotates. */
   readonly issuerSecretArn: string;
   /** Log group that holds the audit lines of scheduled revocations, receipts included. */
   readonly revokerLogGroupName: string;
@@ -66,7 +68,7 @@ export class DynamicDatabase extends Construct {
   #subscriptions = 0;
 
   constructor(scope: Construct, id: string, props: DynamicDatabaseProps);
-  /** @param checked passed by MayflyStack, which has it from the configuration. */
+  /** @param checked the parsed configuration, which only MayflyStack passes. */
   constructor(scope: Construct, id: string, props: DatabaseLocation, checked: CheckedDatabase);
   constructor(
     scope: Construct,
@@ -150,8 +152,11 @@ export class DynamicDatabase extends Construct {
   /**
    * Add a dynamic role.
    *
-   * @param name 1 to 14 of `[a-z0-9-]`.
-   * @throws ConfigError with all that is wrong with it.
+   * @param name 1 to 14 of `[a-z0-9-]`, a letter first; not `issuer`, `login`, `group`, `janitor`
+   *   or
+   *   `ender`.
+   * @throws ConfigError with every problem of the name and the properties, one per line.
+   * @throws Error if the database has a role of this name, or the app was synthesized already.
    */
   addRole(name: string, props: DynamicRoleProps): DynamicRole {
     return this.addCheckedRole(name, parseRole(name, DURATION, props));
@@ -177,11 +182,13 @@ export class DynamicDatabase extends Construct {
   }
 
   /**
-   * Add a secret whose password is rotated, for applications that cannot ask. Its users are made,
-   * with the privileges of `role` or `ownerGroup`, before its first rotation.
+   * Add a rotated secret, for applications that cannot ask for leases. Before the first rotation
+   * the provisioner creates its users with the privileges of `role` or `ownerGroup`.
    *
-   * @param name 1 to 16 of `[a-z0-9-]`, and not `issuer`.
-   * @throws ConfigError with all that is wrong with it.
+   * @param name 1 to 16 of `[a-z0-9-]`, a letter first; not `issuer` or `janitor`.
+   * @throws ConfigError with every problem of the name and the properties, one per line.
+   * @throws Error if the secret conflicts with another of the database, or the app was synthesized
+   *   already.
    */
   addRotatedSecret(name: string, props: AddRotatedSecretProps): RotatedSecret {
     return this.addCheckedSecret(name, props, this.#rotations.check(name, props));
@@ -197,7 +204,7 @@ export class DynamicDatabase extends Construct {
     return this.#rotations.add(name, storage, secret);
   }
 
-  /** Let people list and revoke leases, by invoking the operator function. */
+  /** Allow an identity to invoke the operator function, which lists and revokes leases. */
   grantOperate(grantee: IGrantable): Grant {
     return Grant.addToPrincipal({
       grantee,
@@ -206,36 +213,41 @@ export class DynamicDatabase extends Construct {
     });
   }
 
-  /** Send a message to a topic when an alarm begins and when it ends. About $3 a month. */
+  /**
+   * Create the alarms, which notify a topic when they begin and when they end. About $3 a month:
+   * CloudWatch charges for each metric of an alarm.
+   */
   addAlarms(props: AlarmsProps): Alarms {
     this.#alarms = new Alarms(this, "Alarms", props, this.#watched);
     return this.#alarms;
   }
 
-  /** Show the leases on a dashboard, with the alarms if they were added before. $3 a month. */
+  /** Create a dashboard. It shows the alarms if `addAlarms` was called before. $3 a month. */
   addDashboard(): LeaseDashboard {
     return new LeaseDashboard(this, "Dashboard", this.#watched, this.#alarms);
   }
 
-  /** Save the queries that auditors ask for. */
+  /** Save the queries of {@link LOG_QUERIES} in CloudWatch Logs Insights. */
   addLogQueries(): LogQueries {
     return new LogQueries(this, "LogQueries", this.#watched);
   }
 
   /**
-   * Send every audit line on as it is written.
+   * Send each audit line to a destination when a function writes it.
    *
-   * @throws Error for a third, `sendAuditEvents` included: CloudWatch allows a log group two.
+   * @throws Error at the third call, `sendAuditEvents` included: CloudWatch allows two
+   *   subscriptions
+   *   for a log group.
    */
   shipAuditTo(id: string, destination: ILogSubscriptionDestination): AuditSubscription {
     return this.#subscribe(() => new AuditSubscription(this, id, destination, this.#watched));
   }
 
   /**
-   * Put every audit line on an event bus as it is written; before `addAlarms`, which then watches
-   * that too.
+   * Send each audit line to an event bus when a function writes it. If `addAlarms` is called later,
+   * an alarm watches for events that could not be sent.
    *
-   * @throws Error as `shipAuditTo`.
+   * @throws Error under the conditions of `shipAuditTo`.
    */
   sendAuditEvents(props: AuditEventsProps): AuditEvents {
     const parts = { assets: this.#assets, watched: this.#watched };
@@ -245,14 +257,15 @@ export class DynamicDatabase extends Construct {
   }
 
   /**
-   * Provision the database only after these, and keep them until it is given up: what its
-   * administrator, network or endpoints need.
+   * Create these resources before the database is provisioned, and delete them after the
+   * provisioner has removed Mayfly from it. For what the administrator, the network or the
+   * endpoints need.
    */
   provisionAfter(...dependencies: IDependable[]): void {
     this.#provisioning.after(...dependencies);
   }
 
-  /** Made before the database is provisioned, and kept until it is given up: that writes lines too. */
+  /** Provisioning and removal write audit lines too, so the subscription covers both. */
   #subscribe<Made extends IDependable>(make: () => Made): Made {
     this.#subscriptions += 1;
     if (this.#subscriptions > SUBSCRIPTIONS_OF_A_LOG_GROUP)
@@ -271,7 +284,7 @@ export class DynamicDatabase extends Construct {
   }
 }
 
-/** @throws ConfigError with all that is wrong with the properties. */
+/** @throws ConfigError with every problem of the properties, one per line. */
 function check(props: DynamicDatabaseProps): CheckedDatabase {
   const { database, databases, maintenanceDatabase, owner, ca, tls, tag } = props;
   const { shards, reserveConcurrency, loginRotation = {} } = props;

@@ -4,7 +4,7 @@ import { type ISecret, type ReplicaRegion, Secret } from "aws-cdk-lib/aws-secret
 import type { Construct } from "constructs";
 import type { PasswordPolicy } from "../../core/rotation/settings.ts";
 
-/** What stands in a database secret, its password apart; AWS's own keys. */
+/** The keys of an AWS database secret, except its password. */
 export interface GeneratedSecretProps {
   readonly description: string;
   readonly host: string;
@@ -33,7 +33,7 @@ function wholeKinds(excluded: string) {
   };
 }
 
-/** An AWS database secret for one user, whose first password Secrets Manager makes. */
+/** An AWS database secret for one user. Secrets Manager generates the first password. */
 export function makeDatabaseSecret(
   scope: Construct,
   id: string,
@@ -49,7 +49,7 @@ export function makeDatabaseSecret(
         port,
         dbname,
         username,
-        // no ARN is known of one that is known by its name
+        // a secret that is imported by its name has no ARN
         ...(adminSecret?.secretFullArn !== undefined && { masterarn: adminSecret.secretArn }),
       }),
       generateStringKey: "password",

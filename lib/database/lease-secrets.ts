@@ -3,7 +3,7 @@ import { Construct } from "constructs";
 import type { MayflyFunction } from "../functions/mayfly-function.ts";
 import { arnOf } from "./secret-access.ts";
 
-/** A secret whose value CloudFormation makes once; the provisioner puts the logins later. */
+/** A secret with a generated value, which the provisioner replaces by logins. */
 const makeLoginSecret = (scope: Construct, id: string, description: string): Secret =>
   new Secret(scope, id, {
     description,
@@ -15,7 +15,7 @@ const makeLoginSecret = (scope: Construct, id: string, description: string): Sec
     },
   });
 
-/** Let a function read secrets, and decrypt those with a key of their own. */
+/** Allow a function to read secrets, and to decrypt those with their own keys. */
 export function allowRead(reader: MayflyFunction, secrets: readonly ISecret[]): void {
   reader.allow("ReadSecrets", ["secretsmanager:GetSecretValue"], secrets.map(arnOf));
   for (const secret of secrets) secret.encryptionKey?.grantDecrypt(reader.lambda);
@@ -44,7 +44,7 @@ export class LeaseSecrets extends Construct {
     });
   }
 
-  /** Let the provisioner write the logins it makes. */
+  /** Allow the provisioner to write the logins that it creates. */
   allowProvision(provisioner: MayflyFunction, admin: ISecret): void {
     allowRead(provisioner, [admin, this.issuer, this.janitor]);
     const logins = [this.issuer, this.janitor].map(arnOf);

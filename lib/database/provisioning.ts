@@ -27,12 +27,12 @@ export interface ProvisioningProps {
   readonly reserveConcurrency: boolean;
   /** The physical name of a function. */
   readonly nameOf: (name: string) => string;
-  /** What to make true; asked when the app is synthesized. */
+  /** Returns the plan. Called when the app is synthesized. */
   readonly plan: () => ProvisionPlan;
   readonly rotatedSecrets: RotatedSecrets;
 }
 
-/** Makes the database ready for leases while the stack is deployed, and again when asked. */
+/** Makes the database ready for leases: during a deployment, and when an operator asks. */
 export class Provisioning extends Construct {
   readonly #resource: CustomResource;
   readonly provisioner: MayflyFunction;
@@ -77,28 +77,28 @@ export class Provisioning extends Construct {
       serviceTimeout: Duration.minutes(20),
       properties: {
         Plan: Lazy.string({ produce: () => JSON.stringify(props.plan()) }),
-        // CloudFormation calls again only when a property changes
+        // CloudFormation calls the provisioner again only if a property changes
         CodeHash: FileSystem.fingerprint(folder),
         Server: address,
-        // another secret holds another password of the same user
+        // another secret may hold another password of the same user
         RotatedSecrets: Lazy.any({ produce: () => props.rotatedSecrets.arns(this.#madeFrom()) }),
       },
     });
     this.after(props.network.securityGroup, adminSecret, schedules);
   }
 
-  /** Give the provisioner its `plan.json`, for when nobody sends it a plan, and the secrets in it. */
+  /** Write `plan.json`, for calls without a plan, and allow the provisioner to use its secrets. */
   complete(): void {
     this.#code.complete(this.provisioner, { "plan.json": this.#plan() });
     this.#rotatedSecrets.read(this.provisioner, this.#madeFrom());
   }
 
-  /** The secrets whose users are made. */
+  /** The secrets whose users the provisioner creates. */
   #madeFrom(): readonly string[] {
     return Object.keys(this.#plan().rotatedUsers ?? {});
   }
 
-  /** Wait for these before, and keep them until after, the database is provisioned. */
+  /** Create these before the database is provisioned, and delete them after it is removed. */
   after(...dependencies: IDependable[]): void {
     this.#resource.node.addDependency(...dependencies);
   }

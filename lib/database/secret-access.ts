@@ -3,18 +3,19 @@ import { Grant, type IGrantable, type IRole } from "aws-cdk-lib/aws-iam";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import type { IConstruct } from "constructs";
 
-/** What a policy must name: secrets known by name lack their last six. */
+/** The ARN for a policy. A secret imported by name lacks the six characters at the end. */
 export const arnOf = (secret: ISecret): string =>
   secret.secretFullArn ?? `${secret.secretArn}-??????`;
 
 /**
- * What a function asks Secrets Manager for: the ARN, or the name of a secret that is known by it. A
- * partial ARN will not do: one that ends in a hyphen and six characters is taken for another secret's.
+ * The `SecretId` that a function sends: the ARN, or the name of a secret imported by name. Not a
+ * partial ARN: Secrets Manager takes one that ends in a hyphen and six characters for a complete
+ * ARN.
  */
 export const secretIdOf = (secret: ISecret): string =>
   secret.secretFullArn === undefined ? secret.secretName : secret.secretArn;
 
-/** True for a role that is known to be another account's, where no policy can be attached. */
+/** True for a role of another account, to which this stack cannot attach a policy. */
 export function isForeign({ principalAccount }: IRole, stack: Stack): boolean {
   if (principalAccount === undefined) return false;
   if (Token.isUnresolved(principalAccount) || Token.isUnresolved(stack.account)) return false;
@@ -22,8 +23,8 @@ export function isForeign({ principalAccount }: IRole, stack: Stack): boolean {
 }
 
 /**
- * Let an identity use a secret's own key, if it has one, for this secret's service and nothing else.
- * By its own policy alone: a key that is imported, or of another stack, has none to add to.
+ * Allow an identity to use a secret's own key, if it has one, through Secrets Manager only. The
+ * permission is in the identity's policy: the policy of an imported key cannot be changed.
  */
 export function grantKey(
   scope: IConstruct,
@@ -45,9 +46,9 @@ export function grantKey(
 const isRole = (identity: object): identity is IRole => "roleArn" in identity;
 
 /**
- * Let an identity read one secret, and no other.
+ * Allow an identity to read one secret.
  *
- * @throws Error for one to which no policy can be attached.
+ * @throws Error if no policy can be attached to the identity.
  */
 export function grantReadOf(scope: IConstruct, identity: IGrantable, secret: ISecret): Grant {
   const { grantPrincipal } = identity;

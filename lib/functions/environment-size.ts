@@ -1,7 +1,7 @@
 import { Stack } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 
-/** Lambda's limit for all of a function's variables, names included. Unit: bytes. */
+/** Lambda's limit for all variables of a function, including their names. Unit: bytes. */
 export const ENVIRONMENT_LIMIT = 4_096;
 
 /** Characters that CloudFormation adds to a logical id to make an ARN or a name. */
@@ -10,7 +10,7 @@ const AROUND_A_REFERENCE = 90;
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null;
 
-/** The longest text that CloudFormation may make of a value; an estimate on the safe side. */
+/** The longest text that a value may become in CloudFormation: an upper estimate. */
 function lengthOf(value: unknown): number {
   if (!isRecord(value)) return Buffer.byteLength(String(value));
   const { Ref: reference, "Fn::GetAtt": attribute, "Fn::Join": join } = value;
@@ -22,7 +22,7 @@ function lengthOf(value: unknown): number {
   return AROUND_A_REFERENCE;
 }
 
-/** The size that variables will have, about. Unit: bytes. */
+/** The estimated size of the variables. Unit: bytes. */
 export const environmentSize = (
   scope: Construct,
   variables: Readonly<Record<string, string>>,

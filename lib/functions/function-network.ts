@@ -36,7 +36,7 @@ export interface FunctionNetworkProps {
   readonly others?: readonly { readonly connections: IConnectable; readonly port: number }[];
 }
 
-/** A security group that reaches the database and HTTPS, and nothing else. */
+/** A security group that allows connections to the database and to HTTPS only. */
 export function makeFunctionNetwork(
   scope: Construct,
   id: string,

@@ -20,7 +20,7 @@ const SIZES: Readonly<Record<Name, { readonly memory: number; readonly timeout: 
   issuer: { memory: 1024, timeout: 30 },
   revoker: { memory: 512, timeout: 60 },
   sweeper: { memory: 512, timeout: 240 },
-  // it waits for the provisioner, which may need long
+  // it waits for the provisioner, which may need minutes
   operator: { memory: 512, timeout: 300 },
 };
 
@@ -50,7 +50,7 @@ export class LeaseFunctions extends Construct {
   readonly revocations: RevocationQueue;
   /** The mapping that reads the queue for the revoker. It must exist while there may be leases. */
   readonly revocationMapping: EventSourceMapping;
-  /** It fires at once when it is made, so the database must be ready before. */
+  /** Scheduler invokes it when it is created, so the database must be ready before. */
   readonly sweepSchedule: Schedule;
   readonly #props: LeaseFunctionsProps;
   readonly #codes: [MayflyFunction, FunctionCode][] = [];
@@ -62,7 +62,7 @@ export class LeaseFunctions extends Construct {
     if (!props.reserveConcurrency)
       Annotations.of(this).addWarningV2(
         "mayfly:connections",
-        `without reserved concurrency the issuer of ${database} may run in any number of instances, and each has a connection: more than ${issuersThatFit()} at once do not fit the login's ${connectionsOfLogin(false)}, and are refused (53300, retryable); reserve concurrency as soon as the account's quota allows`,
+        `without reserved concurrency the issuer of ${database} may run in any number of instances, and each has a connection: the login has ${connectionsOfLogin(false)} connections, so PostgreSQL refuses the login of more than ${issuersThatFit()} instances at once (53300, retryable); reserve concurrency as soon as the account's quota allows`,
       );
     this.revocations = new RevocationQueue(this, "Revocations", {
       sender: schedules.role,
@@ -91,7 +91,7 @@ export class LeaseFunctions extends Construct {
     this.sweepSchedule = this.#sweepEveryFiveMinutes();
   }
 
-  /** Give each function its `deployment.json`. The sweeper alone looks after rotated secrets. */
+  /** Write the `deployment.json` of each function. Only the sweeper checks rotated secrets. */
   complete({ rotatedSecrets, ...leases }: Deployment): void {
     for (const [scope, code] of this.#codes) {
       const secrets = scope === this.sweeper && { rotatedSecrets };
@@ -129,7 +129,7 @@ export class LeaseFunctions extends Construct {
     return made;
   }
 
-  /** An ARN by name, for a function that is made later. */
+  /** An ARN made from a name, for a function that is created later. */
   #arnOf(name: string): string {
     return Stack.of(this).formatArn({
       service: "lambda",
@@ -163,7 +163,7 @@ export class LeaseFunctions extends Construct {
       description: `Mayfly: sweeps ${this.#props.database}`,
       schedule: ScheduleExpression.rate(Duration.minutes(5)),
       target: {
-        // CDK's own target would also let the role invoke every version and alias
+        // CDK's LambdaInvoke would also allow the role to invoke every version and alias
         bind: () => ({
           arn,
           role,

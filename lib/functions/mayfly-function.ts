@@ -31,7 +31,7 @@ const NETWORK_INTERFACES = [
 export interface MayflyFunctionProps {
   /**
    * Physical name, up to 64 characters.
-   * @default - CloudFormation makes one
+   * @default - CloudFormation generates a name
    */
   readonly functionName?: string;
   readonly description: string;
@@ -54,7 +54,7 @@ export interface MayflyFunctionProps {
   readonly assumedBy?: IPrincipal;
   /**
    * Physical name of the function's role.
-   * @default - CloudFormation makes one
+   * @default - CloudFormation generates a name
    */
   readonly roleName?: string | undefined;
 }
@@ -87,7 +87,7 @@ export const makeLogGroup = (scope: Construct, logGroupName?: string): LogGroup 
     ...(logGroupName !== undefined && { logGroupName }),
   });
 
-/** One function, with a log group and a role of its own and no AWS-managed policy. */
+/** One function with its own log group and its own role, without AWS-managed policies. */
 export class MayflyFunction extends Construct {
   readonly lambda: LambdaFunction;
   readonly role: Role;
@@ -125,7 +125,7 @@ export class MayflyFunction extends Construct {
     });
   }
 
-  /** Let the function do exactly this. */
+  /** Allow the function these actions. */
   allow(sid: string, actions: string[], resources: string[], conditions = {}): void {
     this.role.addToPolicy(new PolicyStatement({ sid, actions, resources, conditions }));
   }
@@ -138,7 +138,8 @@ export class MayflyFunction extends Construct {
         resources: ["*"],
       }),
     );
-    // only the code's calls have a source function: so Lambda may do this, and the code may not
+    // only calls of the code have a source function, so Lambda may make these calls and the code
+    // may not
     this.role.addToPolicy(
       new PolicyStatement({
         sid: "NotFromCode",

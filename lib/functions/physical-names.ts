@@ -13,8 +13,8 @@ export function addressIn(scope: Construct): string {
 const LONGEST_NAME = 64;
 
 /**
- * What is left for the stack's name beside "mayfly", a tag and the longest function name. All
- * functions with names up to this one begin alike: `mayfly verify` derives one from another.
+ * Characters for the stack's name beside "mayfly", a tag and the longest function name. All names
+ * of functions share this beginning: `mayfly verify` derives one name from another.
  */
 const STACK_NAME_IN_FUNCTION = LONGEST_NAME - "mayfly-".length - "-ab27-provisioner".length;
 
@@ -41,8 +41,8 @@ export const consumerRoleName = (stackName: string, consumer: string): string =>
 const SANDBOX = "mayfly-sandbox_";
 
 /**
- * The name of the role of a consumer in the sandbox. It differs from {@link consumerRoleName}: when a
- * consumer leaves the sandbox, CloudFormation makes the new role before it removes the old one.
+ * The name of the role of a consumer in the sandbox. It differs from {@link consumerRoleName}: when
+ * a consumer leaves the sandbox, CloudFormation makes the new role before it removes the old one.
  */
 export const sandboxRoleName = (stackName: string, consumer: string): string =>
   `${SANDBOX}${fitName(stackName, LONGEST_NAME - SANDBOX.length - REST_OF_ROLE)}-${consumer}-${Aws.REGION}`;

@@ -72,7 +72,7 @@ export class RevocationSchedules extends Construct {
     );
   }
 
-  /** Name the queue that schedules fill. */
+  /** Set the queue to which the schedules send. */
   fill(queue: Queue): void {
     this.role.addToPolicy(
       new PolicyStatement({
@@ -83,7 +83,7 @@ export class RevocationSchedules extends Construct {
     );
   }
 
-  /** Let a function make schedules in the group. */
+  /** Allow a function to create schedules in the group. */
   allowCreate(maker: MayflyFunction): void {
     maker.allow("CreateSchedules", ["scheduler:CreateSchedule"], [this.#scheduleArns]);
     maker.allow("PassSchedulerRole", ["iam:PassRole"], [this.role.roleArn], {
@@ -91,7 +91,7 @@ export class RevocationSchedules extends Construct {
     });
   }
 
-  /** Let a function compare the group's schedules with the leases. */
+  /** Allow a function to list the group's schedules, to compare them with the leases. */
   allowCompare(reader: MayflyFunction): void {
     const actions = ["scheduler:GetSchedule", "scheduler:DeleteSchedule"];
     reader.allow("CompareSchedules", actions, [this.#scheduleArns]);
@@ -99,7 +99,7 @@ export class RevocationSchedules extends Construct {
     reader.allow("ListSchedules", ["scheduler:ListSchedules"], ["*"]);
   }
 
-  /** Let a function delete the group and its schedules: AWS needs both permissions. */
+  /** Allow a function to delete the group and its schedules: AWS requires both permissions. */
   allowRemove(remover: MayflyFunction): void {
     remover.allow("RemoveGroup", ["scheduler:DeleteScheduleGroup"], [this.#groupArn]);
     remover.allow("RemoveSchedules", ["scheduler:DeleteSchedule"], [this.#scheduleArns]);

@@ -4,7 +4,8 @@ import type { ParsedTrust } from "../../config/config.ts";
 import { checkRoots } from "../functions/function-code.ts";
 
 /**
- * Check that the functions will have certificate authorities to trust. Warn about a server without TLS.
+ * Check that the functions will have certificate authorities to trust. Warn about a server without
+ * TLS.
  *
  * @throws Error as checkRoots.
  */
@@ -18,6 +19,6 @@ export function checkTrust(
   if (trust.tls !== "plaintext") return;
   Annotations.of(scope).addWarningV2(
     "mayfly:plaintext",
-    `${database} is reached without TLS: passwords' proofs and data are readable on the way`,
+    `connections to ${database} have no TLS: the network can read data and the proofs of passwords; set up TLS and write tls: "verify-full"`,
   );
 }

@@ -1,39 +1,41 @@
 import { type IMetric, MathExpression, Stats } from "aws-cdk-lib/aws-cloudwatch";
 import { PERIOD, type RotatedOne, sumOf, type Watched } from "./watched.ts";
 
-/** When one alarm rings. */
+/** One alarm. */
 export interface AlarmRule {
-  /** Of the alarm, and of its page in `docs/runbooks`. */
+  /** Name of the alarm and of its page in `docs/runbooks`. */
   readonly name: string;
   /**
-   * What tells this alarm from others with the same page.
-   * @default - it is the only one
+   * Distinguishes alarms that share a page, e.g. the name of a secret.
+   * @default - the only alarm with this page
    */
   readonly of?: string;
-  /** What has happened, in words, without a full stop. */
+  /** What happened, as a sentence without a full stop. */
   readonly says: string;
   readonly metric: IMetric;
-  /** It rings while the metric is greater than this. */
+  /** The alarm is on while the metric is greater than this value. */
   readonly above: number;
   /**
-   * For so many periods of five minutes in a row.
+   * Number of consecutive periods, of five minutes each, before the alarm is on.
    * @default 1
    */
   readonly periods?: number;
   /**
-   * What it means that nothing is measured.
+   * The state while the metric has no data.
    * @default "fine"
    */
   readonly silence?: "fine" | "alarming";
 }
 
-/** Seconds. Scheduler promises 60; the rest is for the call. */
+/** Seconds. Scheduler invokes within 60 s; the other 60 s are for the revocation. */
 const LATE = 120;
-/** Seconds. What has failed once comes again after six minutes. */
+/** Seconds. A message that failed once is visible again after six minutes. */
 const WAITING = 600;
-/** Of the sum of all roles' `maxLeases`. */
+/** Fraction of the sum of all roles' `maxLeases`. */
 const NEARLY_FULL = 0.8;
-/** Of the longest time between two rotations: one has failed, with all its retries. */
+/**
+ * Multiple of the longest time between two rotations. Beyond it, a rotation and its retries failed.
+ */
 const OVERDUE = 1.5;
 
 /** All alarms of a database. */
@@ -78,7 +80,7 @@ const revocation = (watched: Watched): readonly AlarmRule[] => [
     says: "sweeps leave due leases behind, which may still have sessions",
     metric: watched.metric("OverdueLeases", Stats.MAXIMUM),
     above: 0,
-    // one lease that a busy server keeps from one sweep is taken by the next
+    // if a busy server keeps one sweep from revoking a lease, the next sweep revokes it
     periods: 2,
   },
   {
@@ -132,7 +134,7 @@ const functions = (watched: Watched): readonly AlarmRule[] => [
     name: "sweeper-silent",
     says: "no sweep has finished for 15 minutes",
     metric: new MathExpression({
-      // a metric that is missing keeps an alarm waiting for longer than its periods
+      // CloudWatch waits longer than the periods for a missing metric
       expression: "FILL(sweeps, 0) < 1",
       usingMetrics: { sweeps: watched.metric("LiveLeases", Stats.SAMPLE_COUNT) },
       label: "periods without a sweep",
@@ -207,7 +209,7 @@ const unexpected = (watched: Watched): readonly AlarmRule[] => [
     says: "sessions are open whose role is gone and was not known as a lease",
     metric: watched.metric("UnknownSessions", Stats.MAXIMUM),
     above: 0,
-    // between the DROP of a lease and its second look, a late login shows here for a minute
+    // a login just before the DROP counts here until the recheck ends it, about a minute later
     periods: 2,
   },
   {

@@ -7,16 +7,16 @@ import type { Watched } from "./watched.ts";
 
 /** Properties of Alarms. */
 export interface AlarmsProps {
-  /** Is told when an alarm begins and when it is over. In the stack's Region. */
+  /** The topic to notify when an alarm begins and when it ends. In the stack's Region. */
   readonly topic: ITopic;
 }
 
-/** One alarm for each promise that may break; its description names its runbook. */
+/** The alarms of one database. The description of each names its runbook. */
 export class Alarms extends Construct {
   readonly #all: Alarm[] = [];
   readonly #watched: Watched;
 
-  /** Made by `DynamicDatabase.addAlarms`. */
+  /** Created by `DynamicDatabase.addAlarms`. */
   constructor(scope: Construct, id: string, { topic }: AlarmsProps, watched: Watched) {
     super(scope, id);
     this.#watched = watched;
@@ -31,7 +31,7 @@ export class Alarms extends Construct {
     watched.eachRotated((one) => rotationRules(watched, one).forEach(add));
   }
 
-  /** Those of secrets that are added later are here later. */
+  /** Every alarm so far. Each secret that is added later adds its alarms. */
   get all(): readonly Alarm[] {
     return this.#all;
   }

@@ -12,19 +12,19 @@ import { type Watched, waitingIn } from "./watched.ts";
 
 /** Properties of AuditEvents. */
 export interface AuditEventsProps {
-  /** Where the events go. In the stack's Region, for `PutEvents` has no other. */
+  /** The bus that receives the events. In the stack's Region: `PutEvents` reaches no other. */
   readonly bus: IEventBus;
 }
 
 /**
- * Audit lines of one database's functions as events on a bus. They are read from the logs by a
- * function outside the VPC, so that the others need no further endpoint and cannot fail for it.
+ * Sends the audit lines of one database to an event bus. A function outside the VPC reads them from
+ * the logs, so the other functions need no endpoint for EventBridge and cannot fail because of it.
  */
 export class AuditEvents extends Construct {
-  /** Batches of lines that could not be sent. */
+  /** Number of batches of lines that could not be sent. */
   readonly unsent: IMetric;
 
-  /** Made by `DynamicDatabase.sendAuditEvents`. */
+  /** Created by `DynamicDatabase.sendAuditEvents`. */
   constructor(
     scope: Construct,
     id: string,
@@ -44,7 +44,7 @@ export class AuditEvents extends Construct {
     forwarder.allow("KeepUnsent", ["sqs:SendMessage"], [queue.queueArn]);
     forwarder.lambda.configureAsyncInvoke({
       retryAttempts: 2,
-      // CDK's own destination would add two actions on the queue that nothing uses
+      // CDK's SqsDestination would allow two more actions, which nothing uses
       onFailure: { bind: () => ({ destination: queue.queueArn }) },
     });
     this.unsent = waitingIn(queue, "unsent audit events");

@@ -8,12 +8,12 @@ import { Construct } from "constructs";
 import { AUDIT_STARTS } from "../../core/audit.ts";
 import type { Watched } from "./watched.ts";
 
-/** CloudWatch's filter for the audit lines; everything else in the logs stays there. */
+/** A CloudWatch Logs filter that matches the audit lines only. */
 export const AUDIT_FILTER = `{ ${AUDIT_STARTS.map((start) => `$.message = "${start}*"`).join(" || ")} }`;
 
-/** Audit lines of one database's functions, sent on as they are written. */
+/** Sends the audit lines of one database to a destination. */
 export class AuditSubscription extends Construct {
-  /** Made by `DynamicDatabase.shipAuditTo`. */
+  /** Created by `DynamicDatabase.shipAuditTo`. */
   constructor(
     scope: Construct,
     id: string,

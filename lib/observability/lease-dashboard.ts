@@ -15,7 +15,7 @@ import type { Alarms } from "./alarms.ts";
 import { LOG_QUERIES } from "./log-queries.ts";
 import type { Watched } from "./watched.ts";
 
-/** Leases of the time shown that no line calls over, each with the last that was said of it. */
+/** Leases of the time shown that have not ended, each with its latest audit line. */
 const HOLDERS = `filter message in ["lease.issued", "lease.replayed", "lease.renewed", "lease.revoked", "lease.gone", "lease.quarantined", "lease.unverified"]
 | parse leaseId /_(?<access>[a-z0-9-]+)_(?<holder>[a-z0-9-]+)_[a-z0-9]+$/
 | fields strcontains(message, "lease.revoked") + strcontains(message, "lease.gone") as isOver
@@ -25,12 +25,12 @@ const HOLDERS = `filter message in ["lease.issued", "lease.replayed", "lease.ren
 
 const WIDTH = 24;
 
-/** Who holds what, and whether revocation keeps its promise, on one page. $3 a month. */
+/** A dashboard of one database: who holds which lease, and how fast leases end. $3 a month. */
 export class LeaseDashboard extends Construct {
   readonly dashboard: Dashboard;
   readonly #watched: Watched;
 
-  /** Made by `DynamicDatabase.addDashboard`. */
+  /** Created by `DynamicDatabase.addDashboard`. */
   constructor(scope: Construct, id: string, watched: Watched, alarms?: Alarms) {
     super(scope, id);
     this.#watched = watched;

@@ -3,8 +3,8 @@ import { Construct } from "constructs";
 import type { Watched } from "./watched.ts";
 
 /**
- * CloudWatch Logs Insights queries over a database's functions, by their names in the console.
- * What is written in capitals is for the reader to replace.
+ * CloudWatch Logs Insights queries over the logs of a database's functions. The keys are their
+ * names in the console. Replace the words in capitals before you run a query.
  */
 export const LOG_QUERIES = {
   "who had a user": `fields @timestamp, message, consumer, role, actor, expiresAt, receipt.state, receipt.droppedAt, function_request_id
@@ -21,9 +21,12 @@ export const LOG_QUERIES = {
 | limit 1000`,
 } as const;
 
-/** The queries, saved in the account: `mayfly-<stack>-<tag>/<name>`. They cost what they scan. */
+/**
+ * Saves the queries in the account as `mayfly-<stack>-<tag>/<name>`. Saving is free; CloudWatch
+ * charges for the data that a query scans.
+ */
 export class LogQueries extends Construct {
-  /** Made by `DynamicDatabase.addLogQueries`. */
+  /** Created by `DynamicDatabase.addLogQueries`. */
   constructor(scope: Construct, id: string, watched: Watched) {
     super(scope, id);
     for (const [name, queryString] of Object.entries(LOG_QUERIES))

@@ -13,30 +13,30 @@ import type { LeaseFunctions } from "../functions/lease-functions.ts";
 import type { MayflyFunction } from "../functions/mayfly-function.ts";
 import type { RevocationSchedules } from "../functions/revocation-schedules.ts";
 
-/** What alarms, dashboards and queries look at: the parts of one database. */
+/** The parts of one database that alarms, dashboards and queries need. */
 export interface WatchedProps {
   /** Name of the database in lease ids and metrics. */
   readonly database: string;
   readonly functions: LeaseFunctions;
-  /** Revokes leases too: of roles and consumers that leave the configuration. */
+  /** It also revokes leases: those of roles and consumers that left the configuration. */
   readonly provisioner: MayflyFunction;
   readonly schedules: RevocationSchedules;
-  /** The sum of all roles' `maxLeases`; asked when the app is synthesized. */
+  /** Returns the sum of all roles' `maxLeases`. Called when the app is synthesized. */
   readonly ceiling: () => number;
-  /** A physical name of the database's, at most 64 characters. */
+  /** Returns a physical name that belongs to the database, at most 64 characters. */
   readonly nameOf: (name: string) => string;
 }
 
-/** A secret that is rotated, and by what. */
+/** A rotated secret and its function. */
 export interface RotatedOne {
-  /** In the configuration. */
+  /** Its name in the configuration. */
   readonly name: string;
   readonly rotator: LambdaFunction;
-  /** The longest time between two rotations. */
+  /** The longest time between two rotations. Unit: seconds. */
   readonly periodSeconds: number;
 }
 
-/** The sweep comes every five minutes: finer periods would show holes. */
+/** A sweep runs every five minutes: shorter periods would have gaps. */
 export const PERIOD = Duration.minutes(5);
 
 /** The metrics and log groups of one database. */
@@ -48,7 +48,7 @@ export class Watched {
   readonly failedRevocations: IMetric;
   /** How long the oldest message has waited for the revoker. Unit: seconds. */
   readonly oldestRevocation: IMetric;
-  /** Present when audit events are sent: those that were not. */
+  /** Audit events that could not be sent. Undefined if the database sends none. */
   unsentEvents?: IMetric;
   readonly #functions: LeaseFunctions;
   readonly #ceiling: () => number;
@@ -73,24 +73,24 @@ export class Watched {
     this.#ceiling = props.ceiling;
   }
 
-  /** Watch a rotated secret too. */
+  /** Add a rotated secret. */
   addRotated(one: RotatedOne): void {
     this.#rotated.push(one);
     for (const each of this.#onRotated) each(one);
   }
 
-  /** Do something for every rotated secret, also for those that are added later. */
+  /** Call a function for every rotated secret, including those that are added later. */
   eachRotated(act: (one: RotatedOne) => void): void {
     this.#rotated.forEach(act);
     this.#onRotated.push(act);
   }
 
-  /** A part of the sum of `maxLeases`, rounded up; known when the app is synthesized. */
+  /** A fraction of the sum of `maxLeases`, rounded up. A token until the app is synthesized. */
   ceiling(part = 1): number {
     return Lazy.number({ produce: () => Math.ceil(part * this.#ceiling()) });
   }
 
-  /** A metric that the functions write, by exactly the dimensions they write. */
+  /** A metric that the functions write. Its dimensions must equal those that they write. */
   metric(metricName: MetricName, statistic: string, label?: string): Metric {
     return new Metric({
       namespace: METRIC_NAMESPACE,
@@ -102,14 +102,14 @@ export class Watched {
     });
   }
 
-  /** How long ago a secret was rotated, at the last sweep. Unit: seconds. */
+  /** Time since a secret was rotated, measured at the last sweep. Unit: seconds. */
   secretAge(secret: string): Metric {
     return this.metric("SecretAgeSeconds", Stats.MAXIMUM).with({
       dimensionsMap: { ...secretDimensions(this.database, secret) },
     });
   }
 
-  /** Invocations that ended in an error, whatever it was: for the issuer, refusals too. */
+  /** Invocations that ended in an error. For the issuer these include refusals. */
   errors(name: "issuer" | "revoker" | "sweeper" | "operator"): Metric {
     return this.#functions[name].lambda.metricErrors({ period: PERIOD, label: `${name} errors` });
   }
@@ -119,7 +119,7 @@ export class Watched {
     return this.#functions[name].lambda.metricThrottles({ period: PERIOD, label });
   }
 
-  /** How much of what the issuer was asked ended in an error, in percent. */
+  /** The percentage of the issuer's invocations that ended in an error. */
   get issuerErrorRate(): MathExpression {
     const { lambda } = this.#functions.issuer;
     return new MathExpression({
@@ -134,7 +134,7 @@ export class Watched {
   }
 }
 
-/** How many messages lie in a queue. */
+/** Number of messages in a queue. */
 export const waitingIn = (queue: Queue, label: string): IMetric =>
   queue.metricApproximateNumberOfMessagesVisible({
     statistic: Stats.MAXIMUM,
@@ -142,7 +142,7 @@ export const waitingIn = (queue: Queue, label: string): IMetric =>
     label,
   });
 
-/** The sum of two metrics, where nothing counts as 0. */
+/** The sum of two metrics. Missing data counts as 0. */
 export const sumOf = (label: string, first: IMetric, second: IMetric): MathExpression =>
   new MathExpression({
     expression: "FILL(first, 0) + FILL(second, 0)",

@@ -18,7 +18,10 @@ const RULE = "AliasPoliciesInRegion";
 const REMEDY =
   "deploy to another Region, or write aliasUnsealed: true, and then anybody with lambda:InvokeFunction on a consumer's alias can ask as that consumer";
 
-/** A rule in a nested stack would be checked too late: after resources of its parent are made. */
+/**
+ * CloudFormation would check a rule of a nested stack too late: after resources of its parent
+ * exist.
+ */
 function outermost(stack: Stack): Stack {
   return stack.nestedStackParent === undefined ? stack : outermost(stack.nestedStackParent);
 }
@@ -27,7 +30,7 @@ function outermost(stack: Stack): Stack {
  * Check that the Region has policies for aliases, or warn that the aliases will have none. If the
  * Region is not known yet, CloudFormation refuses the template before it makes anything.
  *
- * @throws Error for a Region that is known not to have them.
+ * @throws Error if the Region is known not to have them.
  */
 export function checkAliasPolicies(scope: Construct, database: string, unsealed: boolean): void {
   const stack = outermost(Stack.of(scope));

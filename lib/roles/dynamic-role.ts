@@ -27,7 +27,7 @@ export interface DynamicRoleContext {
   readonly issuerName: string;
   /** Resources that must be deployed before a consumer can ask. */
   readonly provisioned: IDependable;
-  /** Aliases have no policy of their own. */
+  /** True: aliases have no resource policy. */
   readonly aliasUnsealed: boolean;
   /** Called before each grant is made; throws if it is too late for another grant. */
   readonly onGrant: (alias: string, grant: Grant, grantee: IRole) => void;
@@ -148,8 +148,11 @@ export class DynamicRole extends Construct {
    * A role of another account also needs a policy there that allows `lambda:InvokeFunction` on the
    * grant's `aliasArn`.
    *
-   * @param name of the consumer, 1 to 16 of `[a-z0-9-]`; part of every PostgreSQL user's name.
+   * @param name of the consumer: 1 to 16 of `[a-z0-9-]`, a letter first. It is part of the name of
+   *   every PostgreSQL user that the consumer gets.
    * @param grantee the workload's role. No other role can use the grant.
+   * @throws Error if the name is malformed, belongs to another role, has this grant already, or the
+   *   app was synthesized.
    */
   addConsumer(name: string, grantee: IRole): ConsumerGrant {
     if (!CONSUMER_NAME.test(name))

@@ -10,13 +10,13 @@ const duration: Field<Duration> = custom<Duration>(
   says("is not a Duration", "pass one, e.g. Duration.hours(1)"),
 );
 
-/** A length of time as constructs take it. Gives seconds. */
+/** A length of time in construct props: a Duration. Returns seconds. */
 export const DURATION: Field<Duration, number> = pipe(
   duration,
   transform((length) => length.toSeconds()),
 );
 
-/** Times of rotation as constructs take them. */
+/** Rotation times in construct props. */
 export const CONSTRUCT_TIMES: TimeFields<RotationSchedule, Duration> = {
   schedule: readBy(
     custom<RotationSchedule>(

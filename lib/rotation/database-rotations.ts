@@ -14,24 +14,24 @@ import type { AddRotatedSecretProps, SecretStorage } from "./rotated-secret-prop
 import type { RotatedSecrets } from "./rotated-secrets.ts";
 import { Rotation } from "./rotation.ts";
 
-/** What a database gives to the rotations of its secrets. */
+/** What a database passes to the rotations of its secrets. */
 export interface DatabaseRotationsProps {
   readonly props: DatabaseLocation & { readonly port: number; readonly assets: string };
   readonly basics: DatabaseBasics;
   readonly network: FunctionNetwork;
-  /** Where readers are, among others. */
+  /** Variables of the functions' environment, e.g. the addresses of readers. */
   readonly address: Readonly<Record<string, string>>;
   readonly secrets: LeaseSecrets;
   readonly registry: RotatedSecrets;
   readonly watched: Watched;
-  /** What makes the users. */
+  /** The resource that creates the users. */
   readonly provisioned: IDependable;
   readonly nameOf: (name: string) => string;
 }
 
 type Identifiers = Pick<DatabaseLocation, "instanceIdentifier" | "clusterIdentifier">;
 
-/** The rotations of one database: of its issuer's logins, and of every secret that is added. */
+/** The rotations of one database: of Mayfly's own logins and of every secret that is added. */
 export class DatabaseRotations {
   readonly #scope: Construct;
   readonly #parts: DatabaseRotationsProps;
@@ -45,7 +45,7 @@ export class DatabaseRotations {
   /**
    * Check a secret's properties.
    *
-   * @throws ConfigError with all that is wrong with them.
+   * @throws ConfigError with every problem, one per line.
    */
   check(name: string, props: AddRotatedSecretProps): ParsedSecret {
     return checkSecret(name, props, {
@@ -54,7 +54,7 @@ export class DatabaseRotations {
     });
   }
 
-  /** Make a secret that was checked. */
+  /** Create a checked secret. */
   add(name: string, storage: SecretStorage, parsed: ParsedSecret): RotatedSecret {
     const { props, basics, network, registry, watched, provisioned, nameOf } = this.#parts;
     const { vpc, databaseConnections, host, port, assets, adminSecret } = props;
@@ -130,7 +130,7 @@ export class DatabaseRotations {
     watched.addRotated({ name, rotator: rotation.rotator.lambda, ...times });
   }
 
-  /** Its own where it names one, else the database's. */
+  /** The instance or cluster that the secret names, otherwise the database's. */
   #identifiers({ instanceIdentifier, clusterIdentifier }: Identifiers): Identifiers {
     const { props } = this.#parts;
     return (instanceIdentifier ?? clusterIdentifier) === undefined

@@ -9,34 +9,34 @@ export interface RotationTimesProps {
   /** @default - every 30 days */
   readonly schedule?: RotationSchedule;
   /**
-   * How long after the schedule's time a rotation may begin: whole hours, up to a day.
-   * @default - an hour for a schedule of hours, else until midnight (UTC)
+   * How long after the schedule's time a rotation may begin: whole hours, 1 to 24.
+   * @default - one hour if the schedule is in hours, otherwise until midnight (UTC)
    */
   readonly window?: Duration;
 }
 
-/** Which secret is rotated, or how the one that is made is kept. */
+/** An existing secret to rotate, or how Mayfly creates one. */
 export interface SecretStorage {
   /**
-   * A secret that exists, to rotate in place: none is made, and nothing of it is overwritten until
-   * its first rotation. Not one that RDS manages (`rds!…`).
-   * @default - one is made; for `master-user`, the administrator's
+   * An existing secret, which is rotated in place. Its value does not change before the first
+   * rotation. Not a secret that RDS manages (`rds!…`).
+   * @default - Mayfly creates a secret; for `master-user`, the administrator's secret is rotated
    */
   readonly secret?: ISecret;
   /**
-   * What encrypts the secret that is made.
+   * The KMS key that encrypts a new secret.
    * @default - the account's key for Secrets Manager
    */
   readonly encryptionKey?: IKey;
   /**
-   * Where the secret that is made is replicated to.
-   * @default - nowhere
+   * Regions to which a new secret is replicated.
+   * @default - none
    */
   readonly replicaRegions?: ReplicaRegion[];
   /**
-   * Name the secret in the function's own policy, as `aws:SourceArn`, besides the account. Whether
-   * Secrets Manager says it has not been seen in an account yet. The function refuses other secrets
-   * in either case.
+   * Also require the secret's ARN as `aws:SourceArn` in the function's resource policy, not only
+   * the account. It is not verified in an account that Secrets Manager sends it. The function
+   * refuses other secrets in any case.
    * @default false
    */
   readonly sourceArn?: boolean;
@@ -52,66 +52,68 @@ export interface SecretStorage {
   readonly clusterIdentifier?: string;
 }
 
-/** What every rotated secret may have, wherever it is. */
+/** The properties of every rotated secret. */
 export interface RotatedSecretOptions extends RotationTimesProps, SecretStorage {
   /**
-   * `single-user`: the user changes its own password. `alternating-users`: two users take turns, so
-   * that the former password works until the next rotation; the administrator sets them.
-   * `master-user`: RDS sets the administrator's.
+   * `single-user`: the user changes its own password, and the old one stops working at once.
+   * `alternating-users`: the administrator sets the passwords of two users alternately, so the
+   * former login works until the next rotation. `master-user`: RDS sets the administrator's
+   * password.
    */
   readonly strategy: "single-user" | "alternating-users" | "master-user";
   /**
-   * The user of `single-user`, 1 to 63 bytes, no `mf_` or `pg_` in front; the administrator of
-   * `master-user`.
-   * @default - none; both of them need it
+   * The user of `single-user`: 1 to 63 bytes, not starting with `mf_` or `pg_`. Or the
+   * administrator of `master-user`.
+   * @default - none; required for these two strategies
    */
   readonly username?: string;
   /**
    * The two users of `alternating-users`.
-   * @default - none; `alternating-users` needs them
+   * @default - none; required for `alternating-users`
    */
   readonly usernames?: string[];
   /**
-   * The NOLOGIN role whose privileges the users have. `alternating-users` act as it, so that what
-   * one makes is the other's too.
-   * @default - none; `alternating-users` needs one
+   * The NOLOGIN role whose privileges the users have. The two users of `alternating-users` act as
+   * this role, so it owns the objects that they create.
+   * @default - none; required for `alternating-users`
    */
   readonly ownerGroup?: string;
   /**
-   * Printable ASCII that no password holds.
+   * Printable ASCII characters that no password contains.
    * @default - all but letters, digits, `-` and `_`
    */
   readonly excludeCharacters?: string;
   /**
-   * Characters, 20 to 128; for the administrator of a cluster, to 41.
+   * Number of characters, 20 to 128; at most 41 for the administrator of a cluster.
    * @default 32
    */
   readonly passwordLength?: number;
   /**
-   * What a new login must be able to run, each in a transaction that is rolled back.
-   * @default - that it can log in
+   * Statements that a new login must be able to run before it becomes the current one. Each runs in
+   * a transaction that is rolled back.
+   * @default - none: the new login must be able to log in
    */
   readonly testQueries?: string[];
   /**
-   * Rotate when the schedule is made, and whenever it changes.
+   * Rotate when a deployment creates or changes the schedule.
    * @default true
    */
   readonly rotateImmediatelyOnUpdate?: boolean;
 }
 
-/** What `DynamicDatabase.addRotatedSecret` takes. Everything else is the database's. */
+/** Properties for `DynamicDatabase.addRotatedSecret`. The database gives the others. */
 export interface AddRotatedSecretProps extends RotatedSecretOptions {
   /**
-   * The dynamic role whose privileges the users have; not together with `ownerGroup`. Nobody acts
-   * as its group: two users who make tables need an `ownerGroup`.
-   * @default - ownerGroup
+   * The dynamic role whose privileges the users have; instead of `ownerGroup`. Each user owns the
+   * objects that it creates: two users that create tables need an `ownerGroup`.
+   * @default - the privileges of `ownerGroup`
    */
   readonly role?: string;
 }
 
 /**
- * Properties of a RotatedSecret that stands alone. Its users exist: nobody makes them. Nor does anybody
- * set the random password of a secret that is made: put theirs into it, and rotate.
+ * Properties of a RotatedSecret without a DynamicDatabase. Its users must exist. A new secret gets
+ * a random password that no user has: put the user's password into it, then rotate.
  */
 export interface RotatedSecretProps extends RotatedSecretOptions, SecretLocation {
   /**
@@ -120,50 +122,50 @@ export interface RotatedSecretProps extends RotatedSecretOptions, SecretLocation
    */
   readonly ca?: string;
   /**
-   * `plaintext` only for a server without TLS.
+   * How the function connects. `plaintext` is only for a server without TLS.
    * @default "verify-full"
    */
   readonly tls?: "verify-full" | "plaintext";
 }
 
-/** Where a rotated secret's server is, and from where it is reached. */
+/** The server of a rotated secret, and the network from which the function reaches it. */
 export interface SecretLocation {
   /** Name of the database in logs, 1 to 32 of `[a-z0-9-]`. */
   readonly database: string;
   /** Name of the secret in logs, 1 to 16 of `[a-z0-9-]`. */
   readonly name: string;
-  /** Where the secret's server is. */
+  /** Host name of the secret's server. */
   readonly host: string;
   /** @default 5432 */
   readonly port?: number;
   readonly vpc: IVpc;
   /** @default - the VPC's private subnets */
   readonly vpcSubnets?: SubnetSelection;
-  /** Who must let the function in, e.g. the RDS instance. */
+  /** The security groups that must let the function in, e.g. of the RDS instance. */
   readonly databaseConnections: IConnectable;
   /**
-   * What the secret that is made names as `dbname`.
+   * The `dbname` of a new secret.
    * @default "postgres"
    */
   readonly databaseName?: string;
   /**
    * The administrator's secret, an AWS database secret.
-   * @default - none; `alternating-users` needs it
+   * @default - none; required for `alternating-users`
    */
   readonly adminSecret?: ISecret;
   /**
-   * The RDS instance that `host` is; `master-user` needs it, or the cluster.
+   * The RDS instance of `host`. `master-user` needs it or the cluster.
    * @default - RDS is not asked
    */
   readonly instanceIdentifier?: string;
   /**
-   * The Aurora or Multi-AZ DB cluster that `host` is the writer of.
+   * The Aurora or Multi-AZ DB cluster whose writer is `host`.
    * @default - RDS is not asked
    */
   readonly clusterIdentifier?: string;
   /**
    * Folder of the built functions.
-   * @default - where `npm run build` leaves them
+   * @default - the folder that `npm run build` writes; in the package, the bundles that it contains
    */
   readonly assets?: string;
 }

@@ -22,16 +22,16 @@ import type {
 } from "./rotated-secret-props.ts";
 import { Rotation } from "./rotation.ts";
 
-/** What a DynamicDatabase knows of one of its secrets already. */
+/** What a DynamicDatabase passes for one of its secrets. */
 export interface CheckedSecret {
-  /** Part of the comments by which the provisioner knows the users. */
+  /** Part of the comment by which the provisioner recognises the users. */
   readonly tag: string;
   readonly parsed: ParsedSecret;
   readonly trust: ParsedTrust;
   readonly network: FunctionNetwork;
   /** The NOLOGIN role whose privileges the users have. */
   readonly group: string | undefined;
-  /** Of the application's tables. */
+  /** The role that owns the application's tables. */
   readonly owner: string;
   readonly functionName: string;
   readonly readerHosts: string | undefined;
@@ -40,7 +40,7 @@ export interface CheckedSecret {
 /**
  * Check the properties of a secret.
  *
- * @throws ConfigError with all that is wrong with them.
+ * @throws ConfigError with every problem, one per line.
  */
 export const checkSecret = (
   name: string,
@@ -55,7 +55,7 @@ export const checkSecret = (
   return parseSecret(name, CONSTRUCT_TIMES, { ...who, ...what, rotateImmediately }, context);
 };
 
-/** What a secret that stands alone is, and how its server is trusted. */
+/** Check a secret without a DynamicDatabase, and how its server is trusted. */
 const checkAlone = (props: RotatedSecretProps): Pick<CheckedSecret, "parsed" | "trust"> => ({
   parsed: checkSecret(props.name, props, {
     usersAreMade: false,
@@ -64,10 +64,10 @@ const checkAlone = (props: RotatedSecretProps): Pick<CheckedSecret, "parsed" | "
   trust: parseTrust(props.database, { tls: props.tls, ca: props.ca }),
 });
 
-/** A secret's server, and the secret. */
+/** The secret and its server. */
 type SecretParts = SecretLocation & SecretStorage;
 
-/** What the function is told of a secret; two users act as their owner group. */
+/** The content of `rotation.json`, which the function reads. Two users act as their owner group. */
 const settingsOf = (
   { strategy, usernames, role, password, testQueries }: ParsedSecret,
   group: string | undefined,
@@ -81,18 +81,18 @@ const settingsOf = (
 });
 
 /**
- * An AWS database secret whose password is rotated by Secrets Manager's four steps, with a function
- * of its own that may touch this secret and nothing else.
+ * An AWS database secret whose password Secrets Manager rotates in four steps. Its rotation
+ * function may use this secret only.
  */
 export class RotatedSecret extends Construct {
-  /** What applications read. */
+  /** The secret that applications read. */
   readonly secret: ISecret;
-  /** The function that rotates it; for metrics of your own. */
+  /** The rotation function, e.g. for your own metrics. */
   readonly rotator: LambdaFunction;
   readonly #rotation: Rotation;
 
   constructor(scope: Construct, id: string, props: RotatedSecretProps);
-  /** @param checked passed by DynamicDatabase. */
+  /** @param checked parsed properties, which only DynamicDatabase passes. */
   constructor(scope: Construct, id: string, props: SecretParts, checked: CheckedSecret);
   constructor(
     scope: Construct,
@@ -137,20 +137,23 @@ export class RotatedSecret extends Construct {
   }
 
   /**
-   * Let an identity read this secret alone, and decrypt it with its own key.
+   * Allow an identity to read this secret, and to decrypt it with the secret's own key.
    *
-   * @throws Error for one to which no policy can be attached, such as another account's role.
+   * @throws Error if no policy can be attached to the identity, e.g. to another account's role.
    */
   grantRead(identity: IGrantable): Grant {
     return grantReadOf(this, identity, this.secret);
   }
 
-  /** Rotate only after these, and no longer when they go: endpoints, or what makes the users. */
+  /**
+   * Create these resources before the rotation starts, and delete them after it stops: endpoints,
+   * or what creates the users.
+   */
   rotateAfter(...dependencies: IDependable[]): void {
     this.#rotation.after(...dependencies);
   }
 
-  /** Whose login sets the passwords of `alternating-users`. */
+  /** The secret of the login that sets the passwords of `alternating-users`. */
   #administrator({ adminSecret }: SecretParts, { strategy }: ParsedSecret): ISecret | undefined {
     if (strategy !== "alternating-users") return undefined;
     if (adminSecret === undefined)
@@ -160,7 +163,7 @@ export class RotatedSecret extends Construct {
     return adminSecret;
   }
 
-  /** The secret that exists already, if one is to be rotated. */
+  /** The existing secret to rotate. Undefined if Mayfly creates one. */
   #adopted(props: SecretParts, { strategy, usernames }: ParsedSecret): ISecret | undefined {
     const master = strategy === "master-user";
     const secret = props.secret ?? (master ? props.adminSecret : undefined);

@@ -5,7 +5,7 @@ import { arnOf, grantKey } from "../database/secret-access.ts";
 import { ENVIRONMENT_LIMIT, environmentSize } from "../functions/environment-size.ts";
 import type { MayflyFunction } from "../functions/mayfly-function.ts";
 
-/** Every secret of one database that is rotated, by name; the issuer's is one. */
+/** Every rotated secret of one database by name, including Mayfly's own. */
 export class RotatedSecrets {
   readonly #scope: Construct;
   readonly #database: string;
@@ -20,14 +20,17 @@ export class RotatedSecrets {
     this.#secrets.set(name, secret);
   }
 
-  /** Let a function know how old each is. Once all are added. */
+  /** Allow a function to read the age of each secret. Call it after all secrets are added. */
   watch(sweeper: MayflyFunction): void {
     this.#tell(sweeper, [...this.#secrets.keys()]);
     const arns = this.#sorted().map(([, secret]) => arnOf(secret));
     sweeper.allow("WatchSecrets", ["secretsmanager:DescribeSecret"], arns);
   }
 
-  /** Let a function make the users of these, with the passwords in them. Once all are added. */
+  /**
+   * Allow a function to read these secrets, to create their users. Call it after all secrets are
+   * added.
+   */
   read(provisioner: MayflyFunction, names: readonly string[]): void {
     this.#tell(provisioner, names);
     const secrets = this.#sorted().filter(([name]) => names.includes(name));
@@ -38,7 +41,7 @@ export class RotatedSecrets {
       grantKey(this.#scope, provisioner.lambda, secret, ["kms:Decrypt"]);
   }
 
-  /** Name to ARN, as far as they are added. */
+  /** Name to ARN of every secret that was added so far. */
   arns(names: readonly string[]): Readonly<Record<string, string>> {
     return Object.fromEntries(
       this.#sorted()
@@ -51,13 +54,13 @@ export class RotatedSecrets {
     return [...this.#secrets].sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
-  /** @throws Error when its environment has no room for them. */
+  /** @throws Error if the ARNs do not fit the function's environment. */
   #tell(reader: MayflyFunction, names: readonly string[]): void {
     const ROTATED_SECRETS = Stack.of(this.#scope).toJsonString(this.arns(names));
     const bytes = environmentSize(this.#scope, { ...reader.environment, ROTATED_SECRETS });
     if (bytes > ENVIRONMENT_LIMIT)
       throw new Error(
-        `${this.#secrets.size} rotated secrets of ${this.#database} do not fit the environment of its functions, with about ${bytes} bytes of ${ENVIRONMENT_LIMIT}; rotate some by a RotatedSecret that stands alone`,
+        `${this.#secrets.size} rotated secrets of ${this.#database} do not fit the environment of its functions: about ${bytes} bytes, of ${ENVIRONMENT_LIMIT}; make some a RotatedSecret without the DynamicDatabase`,
       );
     reader.lambda.addEnvironment("ROTATED_SECRETS", ROTATED_SECRETS);
   }

@@ -6,10 +6,10 @@ import {
   scheduleEvery,
 } from "../../core/rotation/schedule.ts";
 
-/** When a secret is rotated. It is checked where it is used, with the window. */
+/** When a secret is rotated. The construct that gets it checks it, together with the window. */
 export class RotationSchedule {
   readonly #text: string;
-  /** What Secrets Manager is told, or why it would not take it. */
+  /** The expression for Secrets Manager, or why Secrets Manager refuses it. */
   readonly parsed: ParsedSchedule | Refused;
 
   private constructor(text: string, parsed: ParsedSchedule | Refused) {
@@ -17,19 +17,25 @@ export class RotationSchedule {
     this.parsed = parsed;
   }
 
-  /** At least every four hours; whole hours or whole days. */
+  /** Rotate at a rate: whole hours or whole days, 4 hours to 999 days. */
   static every(length: Duration): RotationSchedule {
     const hours = length.toHours({ integral: false });
     return new RotationSchedule(length.toHumanString(), scheduleEvery(hours));
   }
 
-  /** An expression of Secrets Manager, e.g. `cron(0 4 1 * ? *)`: in UTC, on the hour, every year. */
+  /**
+   * Rotate at fixed times.
+   *
+   * @param expression of Secrets Manager, e.g. `cron(0 4 1 * ? *)`: in UTC, on the hour, every
+   *   year,
+   *   with at least four hours between two rotations.
+   */
   static cron(expression: string): RotationSchedule {
     const text = expression.startsWith("cron(") ? expression : `cron(${expression})`;
     return new RotationSchedule(text, parseSchedule(text));
   }
 
-  /** How errors show it. */
+  /** The text that errors show. */
   toHumanString(): string {
     return this.#text;
   }

@@ -10,11 +10,13 @@ import { bundleFolder, FunctionCode } from "../functions/function-code.ts";
 import type { FunctionNetwork } from "../functions/function-network.ts";
 import { MayflyFunction } from "../functions/mayfly-function.ts";
 
-/** Seconds. RDS takes its time to set a master's password. */
+/** Seconds. RDS may need minutes to set a master's password. */
 const TIMEOUT = 60;
 const TIMEOUT_OF_MASTER = 300;
 
-/** The server of a rotated secret: its address, and the network from which it is reached. */
+/**
+ * The server of a rotated secret: its address, and the network from which the function reaches it.
+ */
 export interface RotationServer {
   /** Folder of the bundles. */
   readonly assets: string;
@@ -76,7 +78,7 @@ export class Rotation extends Construct {
       );
   }
 
-  /** Begin to rotate after these are made, and stop before they are removed. */
+  /** Create these before the rotation starts, and delete them after it stops. */
   after(...dependencies: IDependable[]): void {
     this.#schedule.node.addDependency(...dependencies);
   }
@@ -123,7 +125,7 @@ export class Rotation extends Construct {
       grantKey(this, rotator.lambda, adminSecret, ["kms:Decrypt"]);
     }
     if (settings.strategy === "master-user") this.#allowMaster(server);
-    // a replica's secret may name the replica; RDS says which instance it replicates
+    // a secret may name a replica as its host; RDS knows which instance it replicates
     else if (settings.strategy !== "issuer-login")
       new ReaderAccess(server, {
         connections: server.network.securityGroup,

@@ -15,21 +15,21 @@ import type { SandboxDatabase } from "./sandbox-database.ts";
 
 /** Properties of a SandboxConsumer. */
 export interface SandboxConsumerProps {
-  /** The consumer's name. */
+  /** The consumer's name, 1 to 16 of `[a-z0-9-]`. */
   readonly consumer: string;
   readonly sandbox: SandboxDatabase;
   /** Folder of the bundles. */
   readonly assets: string;
   /**
-   * Physical name of its role.
-   * @default - CloudFormation makes one
+   * Physical name of the function's role.
+   * @default - CloudFormation generates a name
    */
   readonly roleName?: string;
 }
 
 /**
- * An application beside the sandbox's database: `examples/user-service`, which asks Mayfly for a
- * user and returns the rows it reads. Like for any consumer, only its role may use its alias.
+ * An example application in the sandbox's VPC: `examples/user-service` asks Mayfly for a user, logs
+ * in and returns rows.
  */
 export class SandboxConsumer extends Construct {
   readonly role: IRole;
@@ -57,7 +57,7 @@ export class SandboxConsumer extends Construct {
     this.#function.lambda.node.addDependency(sandbox.lambdaEndpoint);
   }
 
-  /** Use this grant. The function depends on it. */
+  /** Ask for users through this grant. The function depends on the grant. */
   askThrough(grant: ConsumerGrant): void {
     this.#function.lambda.addEnvironment("ISSUER_ALIAS", grant.aliasArn);
     this.#function.lambda.node.addDependency(grant);

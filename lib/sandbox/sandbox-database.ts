@@ -34,15 +34,18 @@ const ISOLATED = { subnetType: SubnetType.PRIVATE_ISOLATED };
 
 /** Properties of a SandboxDatabase. */
 export interface SandboxDatabaseProps {
-  /** The application database to make. */
+  /** Name of the application database to create. */
   readonly databaseName: string;
-  /** The PostgreSQL role to make, owner of the seeded table. */
+  /** Name of the PostgreSQL role to create; it owns the seeded table. */
   readonly owner: string;
   /** Folder of the bundles. */
   readonly assets: string;
 }
 
-/** A small PostgreSQL on RDS in a VPC without a way out, with a table to look at. Not for data. */
+/**
+ * A small RDS PostgreSQL with a seeded table, in a VPC without internet access. For trials, not for
+ * data that matters: it is deleted with the stack.
+ */
 export class SandboxDatabase extends Construct {
   readonly vpc: Vpc;
   readonly instance: DatabaseInstance;
@@ -61,7 +64,8 @@ export class SandboxDatabase extends Construct {
       // CDK needs a custom resource to close the default group; nothing here uses that group
       restrictDefaultSecurityGroup: false,
     });
-    // the APIs that the functions call; Lambda writes their logs, CDK's framework is outside the VPC
+    // the APIs that the functions call; Lambda writes their logs, CDK's framework is outside the
+    // VPC
     const endpoints = [
       this.#endpoint("SecretsManager", InterfaceVpcEndpointAwsService.SECRETS_MANAGER),
       this.#endpoint("Scheduler", new InterfaceVpcEndpointAwsService("scheduler")),
@@ -88,19 +92,19 @@ export class SandboxDatabase extends Construct {
     };
   }
 
-  /** The endpoint of the Lambda API, for consumers; made when the first consumer needs it. */
+  /** The endpoint of the Lambda API, for consumers. Created when the first consumer needs it. */
   get lambdaEndpoint(): InterfaceVpcEndpoint {
     this.#lambdaEndpoint ??= this.#endpoint("Lambda", InterfaceVpcEndpointAwsService.LAMBDA);
     return this.#lambdaEndpoint;
   }
 
-  /** The endpoint of the RDS API; made if the administrator's password is rotated. */
+  /** The endpoint of the RDS API. Created if the administrator's password is rotated. */
   get rdsEndpoint(): InterfaceVpcEndpoint {
     this.#rdsEndpoint ??= this.#endpoint("Rds", InterfaceVpcEndpointAwsService.RDS);
     return this.#rdsEndpoint;
   }
 
-  /** In one zone only: that costs half, and a sandbox may fail with its zone. */
+  /** In one zone only: that costs half, and a sandbox may fail together with its zone. */
   #endpoint(id: string, service: InterfaceVpcEndpointAwsService): InterfaceVpcEndpoint {
     const subnets = { subnets: this.vpc.isolatedSubnets.slice(0, 1) };
     return this.vpc.addInterfaceEndpoint(id, { service, subnets });

@@ -229,7 +229,7 @@ test("as many secrets as an environment holds, and no more", () => {
   };
   expect(withSecrets(12)).not.toThrow();
   expect(withSecrets(30)).toThrow(
-    /^32 rotated secrets of orders do not fit the environment of its functions, with about \d{4} bytes of 4096; rotate some by a RotatedSecret that stands alone$/,
+    /^32 rotated secrets of orders do not fit the environment of its functions: about \d{4} bytes, of 4096; make some a RotatedSecret without the DynamicDatabase$/,
   );
 });
 

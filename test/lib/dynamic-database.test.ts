@@ -73,7 +73,7 @@ test("warns of plaintext", () => {
   const database = bench.database({ tls: "plaintext" });
   const warnings = Annotations.fromStack(Stack.of(database)).findWarning(
     "*",
-    "orders is reached without TLS: passwords' proofs and data are readable on the way [ack: mayfly:plaintext]",
+    'connections to orders have no TLS: the network can read data and the proofs of passwords; set up TLS and write tls: "verify-full" [ack: mayfly:plaintext]',
   );
   expect(warnings).toHaveLength(1);
 });

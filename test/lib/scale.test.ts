@@ -272,7 +272,7 @@ test("who has more than sixty consumers is told to say where they are made", () 
   };
   expect(warnings()).toContainEqual(
     expect.stringContaining(
-      "the grants of one and the consumers are more than 60, so they are made in nested stacks; write nestedStacks: true",
+      "the grants of one and the consumers are more than 60, so they are created in nested stacks; write nestedStacks: true",
     ),
   );
   expect(warnings(true).filter((each) => each.includes("nested stacks"))).toEqual([]);
