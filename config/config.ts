@@ -4,6 +4,7 @@ import {
   CONSUMER_NAME_RULE,
   DATABASE_NAME,
   DATABASE_NAME_RULE,
+  SECRET_NAME,
 } from "../core/names.ts";
 import { checkAccess } from "./access.ts";
 import {
@@ -171,10 +172,12 @@ function checkDatabases(
   checkOutputs(
     [
       ...all.map(([name]) => [["databases", name], `${name}-issuer`, `${name}/issuer`] as const),
-      ...secrets.map(
-        ([database, name]) =>
-          [pathOf(database, name), `${database}-${name}`, `${database}/${name}`] as const,
-      ),
+      ...secrets
+        .filter(([, name]) => SECRET_NAME.test(name))
+        .map(
+          ([database, name]) =>
+            [pathOf(database, name), `${database}-${name}`, `${database}/${name}`] as const,
+        ),
     ],
     report,
   );

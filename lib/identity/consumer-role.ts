@@ -54,7 +54,7 @@ export class ConsumerRoles {
    * id and the stack, so that each consumer may come and go.
    */
   #existingRole(arn: string): IRole {
-    const id = `role.${createHash("sha256").update(arn).digest("hex").slice(0, 8)}`;
+    const id = `existing-role.${createHash("sha256").update(arn).digest("hex").slice(0, 8)}`;
     const role = this.#existing.get(arn) ?? Role.fromRoleArn(this.#stackOf(arn), id, arn);
     this.#existing.set(arn, role);
     return role;

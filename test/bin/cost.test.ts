@@ -130,7 +130,7 @@ test("every type that a stack of ours may hold has a price, a use, or is known t
     "RDS PostgreSQL, db.t4g.micro": [1, 1_168],
     dashboards: [1, 300],
     "GB of gp3 storage": [20, 230],
-    "metrics in alarms": [35, 350],
+    "metrics in alarms": [36, 360],
     secrets: [6, 240],
     "metrics of the sweep": [8, 240],
     "metrics of rotated secrets": [5, 150],
