@@ -1,7 +1,7 @@
-/** What tells the time and wakes up. All times are milliseconds since the epoch. */
+/** A clock with alarms. All times are milliseconds since the epoch. */
 export interface Clock {
   now(): number;
-  /** Run `task` when it is `due`, never early. What it returns calls that off. */
+  /** Run `task` at `due` or later, never earlier. Returns a function that cancels it. */
   at(due: number, task: () => void): () => void;
 }
 
@@ -14,7 +14,7 @@ interface Alarm {
 /** Longer waits overflow a timer. Milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** This machine's time, and ahead of it by as much as it was moved. */
+/** This machine's time plus the time by which the clock was moved forward. */
 export class MovableClock implements Clock {
   readonly #alarms = new Set<Alarm>();
   #ahead = 0;
@@ -30,13 +30,13 @@ export class MovableClock implements Clock {
     return () => this.#disarm(alarm);
   }
 
-  /** When the first alarm is due; `undefined` without any. */
+  /** When the next alarm is due. Undefined if there is none. */
   get next(): number | undefined {
     const all = [...this.#alarms].map(({ due }) => due);
     return all.length === 0 ? undefined : Math.min(...all);
   }
 
-  /** Go forward; what is due by then runs now. The past is left as it is. */
+  /** Move the clock forward, and run what is due by then. */
   moveTo(instant: number): void {
     this.#ahead += Math.max(0, instant - this.now());
     for (const alarm of [...this.#alarms].sort((a, b) => a.due - b.due)) this.#ring(alarm);

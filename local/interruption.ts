@@ -1,4 +1,4 @@
-/** npm passes on the Ctrl-C that the terminal has sent us already. Unit: milliseconds. */
+/** Within this time, a second SIGINT is npm's copy of the same Ctrl-C. Milliseconds. */
 const ONE_CTRL_C = 500;
 
 /** Exit status of a program that Ctrl-C ended: 128 and the number of SIGINT. */
@@ -6,13 +6,13 @@ export const EX_INTERRUPTED = 130;
 
 /** Whether somebody wants this program to stop. */
 export interface Interruption {
-  /** Aborted from then on: what fails now may fail because the terminal told our children too. */
+  /** Aborted after Ctrl-C. Later failures may come from the children, which got the Ctrl-C too. */
   readonly signal: AbortSignal;
   /** Resolves at the first Ctrl-C. */
   readonly whenItHappens: Promise<void>;
 }
 
-/** Listen for Ctrl-C; the second one ends the process, and all that hangs on it, at once. */
+/** Listen for Ctrl-C. The second one ends this process and its children at once. */
 export function interruption(say: (line: string) => void): Interruption {
   const { promise, resolve } = Promise.withResolvers<void>();
   const stopping = new AbortController();

@@ -30,7 +30,7 @@ interface Arguments {
   readonly help: boolean;
 }
 
-/** @throws Error for arguments that the usage does not have. */
+/** @throws Error if the arguments do not match the usage. */
 function readArguments(args: readonly string[]): Arguments {
   const { values } = parseArgs({
     args: [...args],
@@ -116,5 +116,5 @@ async function run(interrupted: Interruption, { config, schemas, quiet }: Argume
 }
 
 process.exitCode = await main(process.argv.slice(2));
-// Nothing is left to wait for but the listeners of the signals.
+// only the signal listeners keep the process alive now
 process.exit();

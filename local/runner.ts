@@ -24,14 +24,14 @@ import { makeServices, type Services } from "./services.ts";
 
 export type { LogLine } from "./http/serve.ts";
 
-/** What a laptop bears, beside PostgreSQL. */
+/** Processes that a laptop can run beside PostgreSQL. */
 const MOST_PROCESSES = 32;
 
 /** What to run. */
 export interface RunnerOptions {
   /** A synthesized cloud assembly: the `cdk.out` folder. */
   readonly assembly: string;
-  /** Its id; the stacks under it come along. @default - the only one that is under no other */
+  /** Id of the stack; the stacks below it run too. @default - the only stack without a parent */
   readonly stack?: string;
   /** @default 123456789012 */
   readonly accountId?: string;
@@ -39,81 +39,91 @@ export interface RunnerOptions {
   readonly region?: string;
   /** Deliver every event of Scheduler twice. @default false */
   readonly duplicateDeliveries?: boolean;
-  /** How long after a failed rotation of a secret it is attempted again. @default 5 */
+  /** Seconds after which a failed rotation is attempted again. @default 5 */
   readonly rotationRetrySeconds?: number;
-  /** Calls that the account's functions work at, at the same time. @default 1000 */
+  /** The account's quota of concurrent calls. @default 1000 */
   readonly accountConcurrency?: number;
-  /** Processes that the functions have at the same time; further calls wait. @default 32 */
+  /** Maximum of processes of all functions; further calls wait. @default 32 */
   readonly processes?: number;
-  /** Databases that were there before the stack. @default - none */
+  /** Databases that existed before the stack. @default - none */
   readonly existing?: readonly ExistingDatabase[];
-  /** ARNs of event buses that were there before the stack. @default - none */
+  /** ARNs of event buses that existed before the stack. @default - none */
   readonly buses?: readonly string[];
-  /** Decides what becomes of each event of a function. @default - all of them run */
+  /** Decides whether each event of a function runs. @default - every event runs */
   readonly onInvoke?: OnInvoke;
-  /** Ends the start before the next resource. @default - nothing does */
+  /** Stops the start before the next resource. @default - nothing stops it */
   readonly signal?: AbortSignal;
   /** Called with every line that a function prints. */
   readonly onLog?: (functionName: string, line: string) => void;
-  /** Called with faults of the runner, and before each change of a resource, which waits for it. */
+  /**
+   * Called with errors of the runner, and before each change of a resource, which waits for the
+   * result.
+   */
   readonly onProgress?: (line: string) => void | Promise<void>;
 }
 
-/** A stack, and those under it, that run on this machine. */
+/** A stack, and the stacks below it, that run on this machine. */
 export interface Runner {
   /** For `AWS_ENDPOINT_URL`. */
   readonly endpoint: string;
   readonly region: string;
   readonly accountId: string;
   readonly stackName: string;
-  /** Of all stacks. */
+  /** The outputs of all stacks. */
   readonly outputs: Readonly<Record<string, string>>;
   /** PEM file of the authorities that signed the database servers' certificates. */
   readonly caFile: string;
-  /** The first DB instance of the template. @throws Error when the stack has no database. */
+  /** The first DB instance of the template. @throws Error if the stack has no database. */
   readonly database: EmbeddedPostgres;
-  /** Every decision the policies took. */
+  /** Every decision of the policies, oldest first. */
   readonly calls: readonly AccessDecision[];
-  /** What the template's policies state and no call so far has needed. */
+  /** Actions in the template's policies that no call has needed so far. */
   readonly unusedStatements: readonly UnusedStatement[];
-  /** Keys of `administrator`, or of a role by name, ARN or logical id. @throws Error for others. */
+  /**
+   * Keys of `administrator`, or of a role by name, ARN or logical id. @throws Error if there is no
+   * such role.
+   */
   readonly credentialsFor: (principal: string) => Credentials;
-  /** ARNs of the roles that the template names and does not make. */
+  /** ARNs of the roles that the template names but does not create. */
   readonly existingRoles: readonly string[];
   /** ARNs of all aliases of functions. */
   readonly aliasArns: readonly string[];
-  /** What the functions printed; of one function, by name or logical id, when it is given. */
+  /** The lines that functions printed; of one function if its name or logical id is given. */
   logs(functionNameOrLogicalId?: string): readonly LogLine[];
-  /** Bodies of the messages in a queue, oldest first, those at work too; in all, without one. */
+  /**
+   * Bodies of the messages in a queue, or in all queues: oldest first, including those in flight.
+   */
   queueMessages(logicalIdOrArn?: string): readonly string[];
-  /** What was put on event buses, oldest first. */
+  /** The events on event buses, oldest first. */
   readonly busEvents: readonly PutEvent[];
-  /** The rotation of secrets: what came of it, and its clock, which can be moved; SQS has the same. */
+  /** The rotation of secrets: its attempts, and its clock, which SQS shares and tests can move. */
   readonly rotations: Rotations;
   /** As `queueMessages`, with the message attributes. */
   queueAttributes(logicalIdOrArn: string): readonly Readonly<Record<string, string>>[];
-  /** Make the stack again after `delete`, under another stack id. @throws Error as `startRunner`. */
+  /**
+   * Create the stack again after `delete`, with another stack id. @throws Error as `startRunner`.
+   */
   create(assembly: string): Promise<void>;
   /**
-   * Make the stack what another assembly of it says, and take away what that no longer names. A
-   * failure is rolled back.
+   * Change the stack to another assembly, and delete the resources that it no longer has. A failed
+   * change is rolled back.
    *
-   * @throws Error naming what the runner cannot change, before anything is touched; or the reason of
-   *   a failure, after the rollback.
+   * @throws Error naming what the runner cannot change, before anything is touched; or the reason
+   *   of a failure, after the rollback.
    */
   update(assembly: string): Promise<void>;
   /**
-   * Take the stack away, and keep the runner, with its logs. After a failure, the same again goes
-   * on where it stopped.
+   * Delete the stack and keep the runner with its logs. After a failure, the next call goes on
+   * where this one stopped.
    *
    * @throws Error with the reason of a failure.
    */
   delete(): Promise<void>;
-  /** End everything that was started. Safe to repeat. */
+  /** Stop everything that was started. Safe to repeat. */
   stop(): Promise<void>;
 }
 
-/** What belongs to a run. */
+/** The parts of one run. */
 interface Run {
   readonly account: Account;
   readonly services: Services;
@@ -127,8 +137,8 @@ interface Run {
 /**
  * Start a synthesized stack on this machine.
  *
- * @throws Error when the template asks for what the runner does not have, or a custom resource
- *   fails, or the signal aborts it; whatever was started is stopped before.
+ * @throws Error if the template needs what the runner does not have, or a custom resource fails, or
+ *   the signal aborts it. Everything that was started is stopped before.
  */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const { onLog, signal, duplicateDeliveries = false, onProgress = () => undefined } = options;

@@ -26,13 +26,13 @@ interface ServicesOptions {
   /** The folder of a function's code. */
   readonly codeFolder: (s3Key: string) => string;
   readonly duplicateDeliveries: boolean;
-  /** How long after a failed rotation it is attempted again. Milliseconds. */
+  /** Time between a failed rotation and the next attempt. Milliseconds. */
   readonly rotationRetryDelay: number;
-  /** The account's concurrency. */
+  /** The account's quota of concurrent calls. */
   readonly accountConcurrency?: number | undefined;
-  /** Processes of all functions together. */
+  /** Maximum of processes of all functions together. */
   readonly processes: number;
-  /** Databases that were there before the stack, and event buses by ARN. */
+  /** Databases that existed before the stack, and event buses by ARN. */
   readonly existing?: readonly ExistingDatabase[] | undefined;
   readonly buses?: readonly string[] | undefined;
   readonly onInvoke?: OnInvoke | undefined;
@@ -41,13 +41,13 @@ interface ServicesOptions {
   readonly onFault: (line: string) => void;
 }
 
-/** One of each service, wired together. */
+/** The services of one run. */
 export interface Services {
   readonly access: Access;
   readonly authorities: Authorities;
-  /** PEM file of the authorities of all servers; `undefined` without a server. */
+  /** PEM file of the authorities of all servers. Undefined if there is no server. */
   readonly caFile: () => string | undefined;
-  /** Of Secrets Manager and SQS. */
+  /** The clock of Secrets Manager and SQS. */
   readonly clock: MovableClock;
   readonly eventBridge: EventBridge;
   readonly eventSourceMappings: EventSourceMappings;
@@ -59,11 +59,11 @@ export interface Services {
   readonly scheduler: Scheduler;
   readonly secrets: SecretsManager;
   readonly sqs: Sqs;
-  /** The resource types of all of them. */
+  /** The resource types of all services. */
   readonly resources: ResourceTypes;
 }
 
-/** Make the services; none of them does anything yet. */
+/** Create the services. None of them is active yet. */
 export function makeServices(options: ServicesOptions): Services {
   const { account, codeFolder, duplicateDeliveries, endpoint, onFault, onLine } = options;
   const access = new Access(account);

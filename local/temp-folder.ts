@@ -3,19 +3,19 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A folder that does not outlive the process that made it. */
+/** A folder that is removed when the process that created it ends. */
 export interface TempFolder {
   readonly path: string;
   /** Safe to repeat. */
   readonly remove: () => void;
 }
 
-/** Waits for the end of its input, which is ours, and then removes the folder: tries for 5 s. */
+/** Waits for the end of its input, which this process holds, then removes the folder, for 5 s. */
 const REAPER = 'cat; for try in 1 2 3 4 5; do rm -rf "$0" && exit; sleep 1; done';
 
 /**
- * Make a folder that is removed however this process ends: by a shell that hangs on a pipe to us,
- * in a session of its own, so that neither Ctrl-C nor SIGKILL of ours keeps it from its work.
+ * Create a folder that is removed however this process ends: by a shell that reads a pipe from it,
+ * in a separate session, so that Ctrl-C and SIGKILL of this process do not stop it.
  */
 export function tempFolder(name: string, parent: string = tmpdir()): TempFolder {
   const path = mkdtempSync(join(parent, `mayfly-${name}-`));
@@ -24,7 +24,7 @@ export function tempFolder(name: string, parent: string = tmpdir()): TempFolder 
     detached: true,
   });
   reaper.unref();
-  reaper.stdin.on("error", () => {}); // it was killed by somebody: remove() still removes
+  reaper.stdin.on("error", () => {}); // if somebody killed the shell, remove() still removes the folder
   return {
     path,
     remove: () => {

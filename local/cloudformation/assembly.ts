@@ -4,7 +4,7 @@ import { join } from "node:path";
 /** A JSON object of a template, before or after its intrinsic functions are resolved. */
 export type Json = Readonly<Record<string, unknown>>;
 
-/** One resource as the template states it. */
+/** One resource of a template. */
 export interface TemplateResource {
   readonly Type: string;
   readonly Properties?: Json;
@@ -28,12 +28,12 @@ export interface Template {
 
 /** The stacks of a synthesized cloud assembly that belong together. */
 export interface Assembly {
-  /** By name: a stack, and those under it in the tree of constructs. */
+  /** By name: the stack, and the stacks below it in the tree of constructs. */
   readonly templates: ReadonlyMap<string, Template>;
   hasFile(s3Key: string): boolean;
-  /** The folder of a function's code. @throws Error when the key is no folder of this assembly. */
+  /** The folder of a function's code. @throws Error if the assembly has no folder with this key. */
   codeFolder(s3Key: string): string;
-  /** The template of a nested stack. @throws Error when the key is not of this assembly. */
+  /** The template of a nested stack. @throws Error if the assembly does not have the key. */
   nestedTemplate(s3Key: string): Template;
 }
 
@@ -56,8 +56,8 @@ const readJson = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"
 const isUnder = (one: Found, other: Found): boolean => one.path.startsWith(`${other.path}/`);
 
 /**
- * Read a cloud assembly (`cdk.out`): the stack of that id, or the only one that is under no other,
- * and the stacks under it.
+ * Read a cloud assembly (`cdk.out`): the stack with that id, or the only stack without a parent,
+ * and the stacks below it.
  *
  * @throws Error if the stack does not exist, or if there are several and `id` names none.
  */
@@ -99,7 +99,7 @@ export function readAssembly(folder: string, stack?: string): Assembly {
   };
 }
 
-/** S3 key to path, of everything that a stack brings. */
+/** S3 key to path, of every asset of a stack. */
 function filesOf(folder: string, { properties }: Artifact): [string, string | undefined][] {
   const name = (properties?.templateFile ?? "").replace(".template.json", ".assets.json");
   const { files } = readJson(join(folder, name)) as { files: Readonly<Record<string, AssetFile>> };
@@ -111,7 +111,7 @@ function filesOf(folder: string, { properties }: Artifact): [string, string | un
   );
 }
 
-/** The files of an assembly and of what it is updated to; a rollback needs those of former ones. */
+/** The files of an assembly and of its updates. A rollback needs files of earlier assemblies. */
 export function filesOfAll(first: Assembly, stack: string | undefined) {
   const assemblies = [first];
   const holderOf = (s3Key: string): Assembly =>
@@ -119,7 +119,7 @@ export function filesOfAll(first: Assembly, stack: string | undefined) {
   return {
     codeFolder: (s3Key: string): string => holderOf(s3Key).codeFolder(s3Key),
     nestedTemplate: (s3Key: string): Template => holderOf(s3Key).nestedTemplate(s3Key),
-    /** Read another assembly of the stack. @throws Error when it is another stack's. */
+    /** Read another assembly of the stack. @throws Error if it belongs to another stack. */
     read: (folder: string): Assembly["templates"] => {
       const assembly = readAssembly(folder, stack);
       const [[wanted], [found]] = [[...first.templates.keys()], [...assembly.templates.keys()]];

@@ -6,9 +6,9 @@ import type { Session } from "../iam/identity.ts";
 import type { Stack } from "./stack.ts";
 import type { Stacks } from "./stacks.ts";
 
-/** AWS CloudFormation, for programs that look at the stacks. */
+/** AWS CloudFormation, for programs that read the stacks. */
 export function makeCloudFormation(account: Account, access: Access, stacks: Stacks): Service {
-  /** A stack that was deleted is known by its id alone. */
+  /** A deleted stack can be found by its id only. */
   const find = async (caller: Session, action: string, wanted: string): Promise<Stack> => {
     const found = stacks.all.find(
       ({ id, name, status }) => id === wanted || (name === wanted && status !== "DELETE_COMPLETE"),

@@ -9,11 +9,11 @@ interface CustomResourceOptions {
   readonly functions: LambdaFunctions;
   readonly identities: Identities;
   readonly lambda: Lambda;
-  /** Of the stack as it is now. */
+  /** The id of the stack as it is now. */
   readonly stackId: () => string;
 }
 
-/** What an event says besides what every event says. */
+/** The fields that differ between events. */
 type Request =
   | { readonly RequestType: "Create" }
   | {
@@ -25,11 +25,11 @@ type Request =
 
 type Target = Pick<Resource, "logicalId" | "type" | "properties">;
 
-/** Custom resources that change only a network, which is not there. */
+/** Custom resources that only change a network. The runner has no network. */
 const HARMLESS = ["Custom::VpcRestrictDefaultSG"];
 const PARTICIPLE = { Create: "created", Update: "updated", Delete: "deleted" } as const;
 
-/** CloudFormation gives a resource that failed to be made no Delete here, as the framework does. */
+/** As in CDK's framework, a resource whose creation failed gets no Delete. */
 export function customResource(options: CustomResourceOptions): ResourceType {
   return {
     changes: { ServiceToken: "replace", "*": "update" },
@@ -52,11 +52,11 @@ export const isCustomResource = (type: string): boolean =>
   type.startsWith("Custom::") || type === "AWS::CloudFormation::CustomResource";
 
 /**
- * Have CDK's provider framework handle an event. The framework's own code can answer
- * CloudFormation only over HTTPS, so the runner stands in for it: it calls the handler behind it,
- * as the framework's role, with the framework's event.
+ * Handle an event like CDK's provider framework. The framework's own code can answer CloudFormation
+ * only over HTTPS, so the runner does its work: it calls the handler behind it, with the
+ * framework's role and the framework's event.
  *
- * @throws Error with the handler's message when it fails, or for any other custom resource.
+ * @throws Error with the handler's message if it fails, or for any other custom resource.
  */
 async function call(
   options: CustomResourceOptions,

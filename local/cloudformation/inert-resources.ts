@@ -2,7 +2,7 @@ import { type Account, arnOf } from "../account.ts";
 import type { Json } from "./assembly.ts";
 import type { Created, Resource, ResourceTypes } from "./resource.ts";
 
-/** Attributes of a resource that does nothing here, from its properties and its `Ref`. */
+/** Attributes of a resource without effect, from its properties and its `Ref`. */
 type Attributes = (
   properties: Json,
   ref: string,
@@ -11,7 +11,7 @@ type Attributes = (
 
 const none: Attributes = () => ({});
 
-/** Types without an effect on one machine: no network to cut up, no log store, nobody to alarm. */
+/** Types without effect on one machine: the runner has no network, no log store and no alarms. */
 const INERT: Readonly<Record<string, readonly [prefix: string, attributes: Attributes]>> = {
   "AWS::CDK::Metadata": ["metadata", none],
   "AWS::CloudWatch::Alarm": [
@@ -52,7 +52,7 @@ const INERT: Readonly<Record<string, readonly [prefix: string, attributes: Attri
   "AWS::RDS::DBSubnetGroup": ["db-subnet-group", none],
 };
 
-/** Resources that are accepted, named and otherwise ignored. */
+/** Resources that get a name and attributes, and have no other effect. */
 export const inertResources = (account: Account): ResourceTypes =>
   Object.fromEntries(
     Object.entries(INERT).map(([type, [prefix, attributes]]) => {

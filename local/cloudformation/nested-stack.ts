@@ -3,9 +3,9 @@ import type { Created, Resource, ResourceType } from "./resource.ts";
 import type { Stack } from "./stack.ts";
 
 interface NestedStackOptions {
-  /** A stack without resources yet, of that name. */
+  /** Returns an empty stack of that name. */
   readonly makeStack: (name: string) => Stack;
-  /** The template that a file of the assembly holds. */
+  /** Returns the template in a file of the assembly. */
   readonly templateOf: (s3Key: string) => Template;
 }
 
@@ -14,7 +14,7 @@ interface Properties {
   readonly Parameters?: Readonly<Record<string, unknown>>;
 }
 
-/** `AWS::CloudFormation::Stack`: a stack that another one makes, changes and takes away. */
+/** `AWS::CloudFormation::Stack`: a stack that another stack creates, changes and deletes. */
 export function nestedStack({ makeStack, templateOf }: NestedStackOptions): ResourceType {
   const stacks = new Map<string, Stack>();
   const stackOf = (id: string): Stack => {
@@ -53,7 +53,7 @@ const created = ({ id, outputs }: Stack): Created => ({
   ),
 });
 
-/** The template with the values that its parameters are given. */
+/** The template with the values of its parameters. */
 function withValues(template: Template, values: Readonly<Record<string, unknown>>): Template {
   const Parameters = Object.fromEntries(
     Object.entries(template.Parameters ?? {}).map(([name, parameter]) => [

@@ -1,39 +1,41 @@
 import type { Json } from "./assembly.ts";
 
-/** A resource about to be made or changed: its properties hold no intrinsic function any more. */
+/** A resource to create or change. Its properties contain no intrinsic functions. */
 export interface Resource {
   readonly logicalId: string;
   readonly type: string;
   readonly properties: Json;
-  /** A name as CloudFormation makes it, at most `length` characters. */
+  /** Returns a generated name, as CloudFormation does, of at most `length` characters. */
   readonly physicalName: (length: number) => string;
 }
 
-/** What `Ref` and `Fn::GetAtt` of a resource give. */
+/** The results of `Ref` and `Fn::GetAtt` for a resource. */
 export interface Created {
   readonly ref: string;
   readonly attributes?: Readonly<Record<string, unknown>>;
 }
 
-/** A resource that is there, and what it was last made of. */
+/** An existing resource and its current properties. */
 export interface Existing extends Created, Omit<Resource, "physicalName"> {}
 
-/** What follows when a property is changed: in place, or by a new resource in the old one's stead. */
+/** How a property is changed: in place, or by replacing the resource. */
 export type Effect = "update" | "replace";
 
-/** The life of resources of one type. */
+/** How to create, change and delete resources of one type. */
 export interface ResourceType {
   create(resource: Resource): Created | Promise<Created>;
-  /** By property, `*` for all that are not named. A change that is not in here is refused. */
+  /**
+   * By property; `*` stands for all others. A change of a property that is not listed is refused.
+   */
   readonly changes: Readonly<Record<string, Effect>>;
   /**
    * Change it in place.
-   * @default - nothing is to be done: `Ref` and attributes stay
+   * @default - nothing happens: `Ref` and attributes stay
    */
   update?(resource: Resource, former: Existing): Created | Promise<Created>;
-  /** Take it away. */
+  /** Delete it. */
   remove(resource: Existing): void | Promise<void>;
 }
 
-/** Every service brings the types of its own. */
+/** Every service contributes its types. */
 export type ResourceTypes = Readonly<Record<string, ResourceType>>;

@@ -8,7 +8,7 @@ import {
 import type { StackResources } from "./stack-resources.ts";
 import type { Scope } from "./template.ts";
 
-/** What was done to one resource; `updated` is also what was tried and failed. */
+/** What happened to one resource. `updated` includes an update that failed. */
 type Change =
   | { readonly kind: "created"; readonly after: StackResource }
   | {
@@ -19,19 +19,22 @@ type Change =
 
 type Resources = ReadonlyMap<string, StackResource>;
 
-/** What one operation does to a stack's resources, so that it can be undone, or completed. */
+/** The changes that one operation makes to a stack's resources, to undo or complete them. */
 export class Changes {
   readonly #resources: StackResources;
   readonly #former: Resources;
   readonly #done: Change[] = [];
 
-  /** `former` is the stack as it was; empty when there was none. */
+  /** `former` is the stack before the operation; empty if it did not exist. */
   constructor(resources: StackResources, former: Resources) {
     this.#resources = resources;
     this.#former = former;
   }
 
-  /** Make one resource what is wanted. CloudFormation compares values, not the template's words. */
+  /**
+   * Create or change one resource. CloudFormation compares resolved values, not the template's
+   * text.
+   */
   async converge(wanted: Wanted, scope: Scope): Promise<StackResource> {
     const { logicalId, entry } = wanted;
     const properties = propertiesOf(wanted, scope);
@@ -58,9 +61,9 @@ export class Changes {
   }
 
   /**
-   * Give what was changed its former properties, then take away what was made.
+   * Give changed resources their former properties, then delete created ones.
    *
-   * @returns the stack as it was.
+   * @returns the stack before the operation.
    */
   async undo(): Promise<Map<string, StackResource>> {
     const restored = new Map(this.#former);
@@ -80,8 +83,8 @@ export class Changes {
   }
 
   /**
-   * Take away what was replaced, and what the stack no longer has. CloudFormation has succeeded by
-   * now, so whoever cannot be taken away is left behind.
+   * Delete replaced resources, and those that the template no longer has. CloudFormation reports
+   * success before this, so a resource that cannot be deleted is left behind.
    */
   async complete(now: Resources, onLeftBehind: (line: string) => unknown): Promise<void> {
     const replaced = new Set(

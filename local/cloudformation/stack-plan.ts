@@ -4,7 +4,7 @@ import type { Json, Template, TemplateResource } from "./assembly.ts";
 import type { Effect, Existing, ResourceType } from "./resource.ts";
 import { evaluate, NO_VALUE, references, type Scope } from "./template.ts";
 
-/** A resource of the stack as it is now, and the template's words for it. */
+/** An existing resource of the stack and its entry in the template. */
 export interface StackResource extends Existing {
   readonly entry: TemplateResource;
 }
@@ -18,9 +18,9 @@ export interface Wanted {
 export type TypeOf = (type: string) => ResourceType | undefined;
 
 /**
- * What a template wants, each after those it needs.
+ * The resources of a template, each after those that it needs.
  *
- * @throws Error naming what the runner does not have, or has only one of.
+ * @throws Error if the runner does not have a type, or can have only one resource of it.
  */
 export function wantedOf(template: Template, scope: Scope, typeOf: TypeOf): Wanted[] {
   const entries = Object.entries(template.Resources).filter(
@@ -41,7 +41,7 @@ export function wantedOf(template: Template, scope: Scope, typeOf: TypeOf): Want
   return creationOrder(new Map(entries));
 }
 
-/** Depth first: whatever a resource refers to or depends on comes before it. */
+/** Depth first: a resource comes after those that it refers to or depends on. */
 function creationOrder(entries: ReadonlyMap<string, TemplateResource>): Wanted[] {
   const order = new Map<string, Wanted>();
   const visit = (logicalId: string, path: readonly string[]): void => {
@@ -68,9 +68,9 @@ export const differences = (before: Json, after: Json): string[] =>
   );
 
 /**
- * What follows from a change of these properties.
+ * How a change of these properties is made.
  *
- * @throws Error naming those that the runner cannot change.
+ * @throws Error that names the properties that the runner cannot change.
  */
 export function effectOf(wanted: Wanted, type: ResourceType, properties: string[]): Effect {
   const { logicalId, entry } = wanted;
@@ -84,10 +84,10 @@ export function effectOf(wanted: Wanted, type: ResourceType, properties: string[
 }
 
 /**
- * Look for what cannot be changed, before anything is touched. Whatever mentions a resource that
- * will be new counts as changed, for its new name is not known yet.
+ * Find changes that are impossible, before anything is changed. A resource that refers to a
+ * replaced resource counts as changed, because the new name is not known yet.
  *
- * @throws Error as `effectOf`, and for a logical id that gets another type.
+ * @throws Error as `effectOf`, or if a logical id gets another type.
  */
 export function assertChangeable(
   wanted: readonly Wanted[],

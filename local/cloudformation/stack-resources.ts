@@ -5,20 +5,20 @@ import type { Created, Effect, Existing, Resource, ResourceType } from "./resour
 import type { StackResource, TypeOf } from "./stack-plan.ts";
 import { resolveDynamic } from "./stack-scope.ts";
 
-/** What resources are made with. */
+/** What creating resources needs. */
 export interface StackResourcesOptions {
-  /** The stack's: part of the names that it gives. */
+  /** Name of the stack. Generated names begin with it. */
   readonly name: string;
   readonly typeOf: TypeOf;
   readonly resolveSecret: (reference: SecretReference) => string;
-  /** Called before each change of a resource; the change waits for it. */
+  /** Called before each change of a resource. The change waits for the result. */
   readonly onProgress: (line: string) => void | Promise<void>;
 }
 
-/** A resource as a template wants it; `{{resolve:…}}` is still in its words. */
+/** A resource of a template, with `{{resolve:…}}` not resolved yet. */
 export type Described = Omit<StackResource, "ref" | "attributes">;
 
-/** Makes, changes and takes away one resource at a time. */
+/** Creates, changes and deletes one resource at a time. */
 export class StackResources {
   readonly #options: StackResourcesOptions;
 
@@ -26,7 +26,7 @@ export class StackResources {
     this.#options = options;
   }
 
-  /** @throws Error for a type that the runner does not have. */
+  /** @throws Error if the runner does not have the type. */
   typeOf(name: string): ResourceType {
     const type = this.#options.typeOf(name);
     if (type === undefined) throw new Error(`the local runner does not implement ${name}`);
@@ -47,7 +47,7 @@ export class StackResources {
     return { ...wanted, ...(changed ?? { ref, attributes }) };
   }
 
-  /** Take a resource away, unless the template says that it is to be kept. */
+  /** Delete a resource, unless its DeletionPolicy keeps it. */
   async remove(
     resource: StackResource,
     policy: string | undefined,

@@ -3,21 +3,21 @@ import type { Template } from "./assembly.ts";
 import type { Created } from "./resource.ts";
 import { evaluate, NO_VALUE, type Scope } from "./template.ts";
 
-/** What a template's values are resolved with, besides the resources. */
+/** What resolving a template's values needs, besides the resources. */
 export interface ScopeOptions {
   readonly template: Template;
   readonly region: string;
-  /** `AWS::Region` and its like, `AWS::NoValue` aside. */
+  /** Pseudo parameters such as `AWS::Region`, except `AWS::NoValue`. */
   readonly pseudoParameters: Readonly<Record<string, string>>;
 }
 
-/** The value CDK's templates look up before they deploy anything. */
+/** The bootstrap version, which CDK's templates check before they deploy anything. */
 const SSM_PARAMETERS: Readonly<Record<string, string>> = {
   "/cdk-bootstrap/hnb659fds/version": "30",
 };
 const DYNAMIC = /\{\{resolve:([^:}]+):(arn:aws:secretsmanager(?::[^:}]+){4}|[^:}]+)([^}]*)\}\}/g;
 
-/** The names that a template may mention, with the resources that are there when one is asked for. */
+/** The names that a template may refer to, including the resources that exist at that moment. */
 export function scopeOf(options: ScopeOptions, resources: ReadonlyMap<string, Created>): Scope {
   const { template, region, pseudoParameters } = options;
   const made = (id: string): Created => {
@@ -53,7 +53,7 @@ export function scopeOf(options: ScopeOptions, resources: ReadonlyMap<string, Cr
   return scope;
 }
 
-/** Replace each `{{resolve:secretsmanager:…}}` by what it refers to. */
+/** Replace each `{{resolve:secretsmanager:…}}` by the value that it refers to. */
 export function resolveDynamic(
   value: unknown,
   resolveSecret: (reference: SecretReference) => string,

@@ -8,18 +8,18 @@ import { StackResources, type StackResourcesOptions } from "./stack-resources.ts
 import { scopeOf } from "./stack-scope.ts";
 import { evaluate, type Scope } from "./template.ts";
 
-/** What a stack is made with. */
+/** What creating a stack needs. */
 export interface StackOptions extends StackResourcesOptions {
   readonly account: Account;
 }
 
-/** As CloudFormation calls them; before the first creation it has none. */
+/** CloudFormation's names of a stack's states. Undefined before the first creation. */
 export type StackStatus =
   | `${"CREATE" | "UPDATE" | "DELETE"}_${"COMPLETE" | "FAILED" | "IN_PROGRESS"}`
   | `${"" | "UPDATE_"}ROLLBACK_${"COMPLETE" | "FAILED" | "IN_PROGRESS"}`
   | undefined;
 
-/** In which states CloudFormation starts an operation. */
+/** The states in which CloudFormation starts an operation. */
 const STARTS: Readonly<Record<"create" | "update" | "delete", readonly StackStatus[]>> = {
   create: [undefined, "ROLLBACK_COMPLETE", "DELETE_COMPLETE"],
   update: ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"],
@@ -32,16 +32,16 @@ const STARTS: Readonly<Record<"create" | "update" | "delete", readonly StackStat
   ],
 };
 
-/** One stack and its life: made, changed and taken away, one resource after the other. */
+/** One stack, which is created, changed and deleted one resource at a time. */
 export class Stack {
   readonly #options: StackOptions;
   readonly #work: StackResources;
-  /** In the order in which they were made. */
+  /** In the order of their creation. */
   #resources = new Map<string, StackResource>();
   #id = "";
   #createdAt = new Date(0);
   #status: StackStatus;
-  /** The same object for ever, so that whoever holds it sees the stack as it is. */
+  /** Always the same object, so that its holders see the current outputs. */
   readonly outputs: Record<string, string> = {};
 
   constructor(options: StackOptions) {
@@ -49,7 +49,7 @@ export class Stack {
     this.#work = new StackResources(options);
   }
 
-  /** Never used twice: a stack that is made again has another. */
+  /** A stack that is created again gets another id. */
   get id(): string {
     return this.#id;
   }
@@ -62,7 +62,7 @@ export class Stack {
     return this.#status;
   }
 
-  /** Those that are there, in the order in which they were made. */
+  /** The existing resources, in the order of their creation. */
   get resources(): readonly StackResource[] {
     return [...this.#resources.values()];
   }
@@ -72,11 +72,11 @@ export class Stack {
   }
 
   /**
-   * Make every resource.
+   * Create every resource.
    *
-   * @throws Error naming what the runner does not have, before it creates anything; or the reason of
-   *   a failure, after what was made has been taken away again. When the signal aborts it, whoever
-   *   sent that takes everything away at once.
+   * @throws Error that names what the runner does not have, before it creates anything; or the
+   *   reason of a failure, after the created resources were deleted. If the signal aborts the
+   *   creation, its sender deletes everything.
    */
   async create(template: Template, signal?: AbortSignal): Promise<void> {
     this.#assertStarts("create");
@@ -97,10 +97,10 @@ export class Stack {
   }
 
   /**
-   * Make the stack what another template says, then take away what it no longer names.
+   * Change the stack to another template, then delete the resources that it no longer has.
    *
-   * @throws Error naming what the runner cannot change, before anything is touched; or the reason of
-   *   a failure, after every resource has got its former properties again.
+   * @throws Error naming what the runner cannot change, before anything is touched; or the reason
+   *   of a failure, after every resource has got its former properties again.
    */
   async update(template: Template): Promise<void> {
     this.#assertStarts("update");
@@ -120,9 +120,9 @@ export class Stack {
   }
 
   /**
-   * Take everything away. After a failure, the same again goes on where it stopped.
+   * Delete every resource. After a failure, the next call goes on where this one stopped.
    *
-   * @throws Error with the reason of a failure, at which it stops.
+   * @throws Error with the reason of the first failure.
    */
   async delete(): Promise<void> {
     if (this.#status === "DELETE_COMPLETE") return;
@@ -187,7 +187,7 @@ export class Stack {
     Object.assign(this.outputs, outputs);
   }
 
-  /** @throws Error with both reasons when the stack could not be brought back. */
+  /** @throws Error with both reasons if the rollback fails. */
   async #rollBack(
     kind: "ROLLBACK" | "UPDATE_ROLLBACK",
     changes: Changes,

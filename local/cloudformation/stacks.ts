@@ -1,7 +1,7 @@
 import type { Template } from "./assembly.ts";
 import type { Stack } from "./stack.ts";
 
-/** The stacks of one assembly, the first of which is the one that others are named after. */
+/** The stacks of one assembly. The names of the others begin with the name of the first. */
 export class Stacks {
   readonly #makeStack: (name: string) => Stack;
   readonly #stacks = new Map<string, Stack>();
@@ -10,26 +10,29 @@ export class Stacks {
     this.#makeStack = makeStack;
   }
 
-  /** Those that were ever made, in that order. */
+  /** Every stack that was created, in that order. */
   get all(): readonly Stack[] {
     return [...this.#stacks.values()];
   }
 
-  /** What all of them put out. */
+  /** The outputs of all stacks. */
   get outputs(): Readonly<Record<string, string>> {
     return Object.assign({}, ...this.all.map(({ outputs }) => outputs));
   }
 
-  /** Make each, one after the other. @throws Error as `Stack.create`: at the first that fails. */
+  /**
+   * Create the stacks one after the other. @throws Error as `Stack.create`, for the first that
+   * fails.
+   */
   async create(templates: ReadonlyMap<string, Template>, signal?: AbortSignal): Promise<void> {
     for (const [name, template] of templates) await this.#stack(name).create(template, signal);
   }
 
   /**
-   * Make each what another assembly says. One that this does not name stays as it is: AWS's tools
-   * delete no stack that an app no longer has.
+   * Change each stack to another assembly. A stack that it does not have stays as it is: AWS's
+   * tools delete no stack that left the app.
    *
-   * @throws Error as `Stack.update`: at the first that fails.
+   * @throws Error as `Stack.update`, for the first that fails.
    */
   async update(templates: ReadonlyMap<string, Template>): Promise<void> {
     for (const [name, template] of templates)
@@ -37,7 +40,9 @@ export class Stacks {
       else await this.#stack(name).create(template);
   }
 
-  /** Take each away, the last first. @throws Error as `Stack.delete`: at the first that fails. */
+  /**
+   * Delete the stacks, the last first. @throws Error as `Stack.delete`, for the first that fails.
+   */
   async delete(): Promise<void> {
     for (const stack of this.all.toReversed()) await stack.delete();
   }

@@ -15,7 +15,9 @@ export interface SynthesizedStack {
   readonly remove: () => void;
 }
 
-/** The path of what is run: what is named, or `MAYFLY_CONFIG` names, or the shipped configuration. */
+/**
+ * The path of the configuration: the argument, or `MAYFLY_CONFIG`, or the shipped configuration.
+ */
 export const configToRun = (named: string | undefined): string =>
   configPath(named ?? process.env.MAYFLY_CONFIG ?? join(ROOT, "mayfly.config.ts"));
 
@@ -23,8 +25,8 @@ export const configToRun = (named: string | undefined): string =>
  * Bundle the functions and synthesize the stack of a configuration, as `npm run synth` does: of
  * `configFile`, or of the file that `MAYFLY_CONFIG` names, or of `mayfly.config.ts`.
  *
- * @throws Error with the configuration's problems when it has any, or for a host that is not this
- *   machine; also when the signal aborts it.
+ * @throws Error with the configuration's problems, or if a host is not this machine, or if the
+ *   signal aborts it.
  */
 export async function synthesizeConfigured(
   signal?: AbortSignal,
@@ -48,7 +50,7 @@ export async function synthesizeConfigured(
 
 type Databases = Awaited<ReturnType<typeof loadConfig>>["databases"];
 
-/** What runs here must not reach a real server. */
+/** The local runner must not reach a real server. */
 function assertRunsHere(databases: Databases): void {
   for (const [name, { target }] of Object.entries(databases))
     if (target !== undefined && target.host !== HOST)

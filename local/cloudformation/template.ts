@@ -1,6 +1,6 @@
 import type { Json } from "./assembly.ts";
 
-/** What intrinsic functions look up. Each throws for a name that it does not know. */
+/** The names that intrinsic functions look up. Each method throws if it does not know the name. */
 export interface Scope {
   readonly region: string;
   ref(name: string): unknown;
@@ -8,7 +8,7 @@ export interface Scope {
   condition(name: string): boolean;
 }
 
-/** What `AWS::NoValue` becomes; members that have it are left out. */
+/** The value of `AWS::NoValue`. Members with this value are left out. */
 export const NO_VALUE = Symbol("AWS::NoValue");
 
 type Intrinsic = (argument: unknown, scope: Scope) => unknown;
@@ -78,7 +78,9 @@ const only = (value: unknown): readonly [string, unknown] | undefined => {
   return entries.length === 1 ? entries[0] : undefined;
 };
 
-/** `Condition` is a function only inside `Conditions`; a policy statement may have a member of that name. */
+/**
+ * `Condition` is a function inside `Conditions` only: policy statements have a member of this name.
+ */
 const isIntrinsic = ([name, argument]: readonly [string, unknown]): boolean =>
   name === "Ref" ||
   name.startsWith("Fn::") ||
@@ -87,7 +89,7 @@ const isIntrinsic = ([name, argument]: readonly [string, unknown]): boolean =>
 /**
  * A template's value with every intrinsic function resolved.
  *
- * @throws Error naming an intrinsic function that the runner does not implement.
+ * @throws Error that names an intrinsic function that the runner does not implement.
  */
 export function evaluate(value: unknown, scope: Scope): unknown {
   if (Array.isArray(value))
@@ -106,7 +108,7 @@ export function evaluate(value: unknown, scope: Scope): unknown {
   );
 }
 
-/** Every name that a value's `Ref`, `Fn::GetAtt` and `Fn::Sub` mention. */
+/** Every name in the `Ref`, `Fn::GetAtt` and `Fn::Sub` of a value. */
 export function references(value: unknown): Set<string> {
   const found = new Set<string>();
   const walk = (each: unknown): void => {

@@ -5,7 +5,7 @@ import { AwsError } from "../http/aws-error.ts";
 import { jsonService, operation, type Service } from "../http/protocols.ts";
 import type { Access } from "../iam/access.ts";
 
-/** An event that lies on a bus. */
+/** An event on a bus. */
 export interface PutEvent {
   readonly busArn: string;
   readonly source: string;
@@ -15,7 +15,7 @@ export interface PutEvent {
   readonly resources: readonly string[];
 }
 
-/** Amazon EventBridge's buses, where events come in and stay, for the runner's owner to see. */
+/** Amazon EventBridge's buses. They keep every event, for the runner's caller to read. */
 export class EventBridge {
   readonly #account: Account;
   readonly #access: Access;
@@ -47,7 +47,7 @@ export class EventBridge {
     }),
   });
 
-  /** Know a bus that somebody made before the stack. */
+  /** Add a bus that existed before the stack. */
   adopt(arn: string): void {
     this.#buses.add(arn);
   }

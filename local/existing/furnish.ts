@@ -2,22 +2,22 @@ import { readFileSync } from "node:fs";
 import pg from "pg";
 import type { EmbeddedPostgres } from "../postgres/postgres.ts";
 
-/** What an existing server is to have. */
+/** What an existing server must have. */
 export interface Furniture {
-  /** The first is there already. */
+  /** The first database exists already. */
   readonly databases: readonly string[];
   /** Owner of the tables; the administrator is a member. */
   readonly owner: string;
-  /** Logins that nobody else makes, with their passwords. */
+  /** Logins that nobody else creates, with their passwords. */
   readonly users: ReadonlyMap<string, string>;
-  /** Database to SQL files, which run there as the owner. */
+  /** Database to SQL files, which run in it as the owner. */
   readonly schemas: ReadonlyMap<string, readonly string[]>;
 }
 
 /**
- * Give a server what a configuration takes for granted.
+ * Create the roles, databases and logins that a configuration expects on a server.
  *
- * @throws Error naming a file that PostgreSQL does not take, with its reason.
+ * @throws Error with the file that PostgreSQL refuses, and the reason.
  */
 export async function furnish(server: EmbeddedPostgres, furniture: Furniture): Promise<void> {
   const { databases, owner, users, schemas } = furniture;
@@ -53,7 +53,7 @@ async function asSuperuser(
   }
 }
 
-/** As the owner, until the file says `reset role`. */
+/** Run a file as the owner, unless the file itself resets the role. */
 async function runFile(client: pg.Client, owner: string, file: string): Promise<void> {
   const text = readSql(file);
   await client.query(`set role ${pg.escapeIdentifier(owner)}`);
@@ -68,10 +68,10 @@ async function runFile(client: pg.Client, owner: string, file: string): Promise<
   await client.query("reset role");
 }
 
-/** What pg_dump writes for psql alone is left out. */
+/** Leaves out the lines that pg_dump writes for psql only. */
 const FOR_PSQL = /^\\(?:un)?restrict\b.*$/gm;
 
-/** @throws Error for a file that is not there, or is for psql. */
+/** @throws Error if the file does not exist or has a command of psql. */
 function readSql(file: string): string {
   const text = readFileSync(file, "utf8").replace(FOR_PSQL, "");
   const at = text.split("\n").findIndex((line) => line.startsWith("\\"));
@@ -88,7 +88,7 @@ interface NewUser {
   readonly master: string;
 }
 
-/** A file may have made it, with grants of its own. */
+/** A file may have created the role already, with grants. */
 async function makeUser(client: pg.Client, { user, password, master }: NewUser): Promise<void> {
   const name = pg.escapeIdentifier(user);
   const { rowCount } = await client.query("select from pg_roles where rolname = $1", [user]);

@@ -8,9 +8,9 @@ import { type StartedDatabase, startExisting } from "./start-existing.ts";
 
 /** A SQL file for a database of the configuration. */
 export interface SchemaFile {
-  /** As the configuration calls it. */
+  /** Its name in the configuration. */
   readonly database: string;
-  /** The database on its server. @default - the first that the configuration names */
+  /** The database on the server. @default - the first that the configuration names */
   readonly dbname?: string | undefined;
   readonly file: string;
 }
@@ -23,12 +23,12 @@ export interface ConfigurationToRun {
   readonly onDeath: (line: string) => void;
 }
 
-/** A configuration whose existing databases are servers of this machine. */
+/** A configuration whose existing databases run on this machine. */
 export interface PreparedConfiguration {
-  /** The file to synthesize: the configuration with those servers' addresses. */
+  /** The file to synthesize: the configuration with the addresses of the local servers. */
   readonly configFile: string;
   readonly existing: readonly StartedDatabase[];
-  /** Those that the configuration's ARNs name, if any does. */
+  /** The account and Region in the configuration's ARNs. Undefined if there are no ARNs. */
   readonly accountId: string | undefined;
   readonly region: string | undefined;
   /** ARNs of the event buses that the configuration names. */
@@ -38,11 +38,11 @@ export interface PreparedConfiguration {
 }
 
 /**
- * Start a server for each database of a configuration that exists, so that the configuration can be
- * run without reaching any of them.
+ * Start a server for each existing database of a configuration, so that the configuration can run
+ * without the real servers.
  *
- * @throws ConfigError when the configuration has problems; Error when a schema names no existing
- *   database, a file is refused, or the configuration is of several accounts or Regions.
+ * @throws ConfigError if the configuration has problems; Error if a schema names no existing
+ *   database, PostgreSQL refuses a file, or ARNs name several accounts or Regions.
  */
 export async function prepareConfiguration(
   options: ConfigurationToRun,
@@ -105,7 +105,7 @@ export async function prepareConfiguration(
   }
 }
 
-/** The databases as they are written, but for where their servers are. */
+/** The databases as written, with the addresses of the local servers. */
 function addressed(
   databases: Readonly<Record<string, object>>,
   existing: readonly StartedDatabase[],
@@ -124,7 +124,7 @@ function addressed(
   return { ...databases, ...Object.fromEntries(addresses) };
 }
 
-/** @throws Error for one administrator's secret of several databases: each has a server here. */
+/** @throws Error if databases share an administrator's secret: each has its own server here. */
 function assertOwnSecrets(databases: Awaited<ReturnType<typeof loadConfig>>["databases"]): void {
   const seen = new Map<string, string>();
   for (const [name, { target }] of Object.entries(databases)) {
@@ -138,7 +138,7 @@ function assertOwnSecrets(databases: Awaited<ReturnType<typeof loadConfig>>["dat
   }
 }
 
-/** @throws Error when ARNs name several. */
+/** @throws Error if the ARNs name several. */
 function only(what: string, text: string, pattern: RegExp): string | undefined {
   const found = [...new Set([...text.matchAll(pattern)].map(([, each]) => each))];
   if (found.length < 2) return found[0];

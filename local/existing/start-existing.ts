@@ -13,7 +13,7 @@ export interface StartedDatabase extends ExistingDatabase {
   stop(): Promise<void>;
 }
 
-/** The administrator of a server, where no secret of the configuration says otherwise. */
+/** The administrator of a server, unless a secret of the configuration names another. */
 const ADMINISTRATOR = "postgres";
 
 const newPassword = (): string => randomBytes(16).toString("hex");
@@ -96,7 +96,7 @@ const usersOf = ({ secrets }: ParsedDatabase): ReadonlyMap<string, string> =>
       .flatMap(({ usernames }) => usernames.map((user) => [user, newPassword()])),
   );
 
-/** The secrets that exist besides the administrator's. */
+/** The existing secrets, except the administrator's. */
 const secretsOf = (
   { secrets, target }: ParsedDatabase,
   users: ReadonlyMap<string, string>,

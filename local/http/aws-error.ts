@@ -3,7 +3,7 @@ export class AwsError extends Error {
   readonly code: string;
   /** The HTTP status; `undefined` leaves it to the service's protocol. */
   readonly status: number | undefined;
-  /** Further members of the error's body, where a service has them. */
+  /** Further members of the error's body, if the service has them. */
   readonly details: Readonly<Record<string, string>>;
 
   constructor(
@@ -19,12 +19,12 @@ export class AwsError extends Error {
   }
 }
 
-/** What a service answers for an operation that the local runner does not have. */
+/** The answer to an operation that the local runner does not have. */
 export const notImplemented = (service: string, operation: string): AwsError =>
   new AwsError("NotImplemented", `the local runner does not implement ${service}:${operation}`, {
     status: 501,
   });
 
-/** A request with a member that is missing or out of range. */
+/** The answer to a request with a missing or invalid member. */
 export const validationError = (message: string): AwsError =>
   new AwsError("ValidationException", message, { status: 400 });

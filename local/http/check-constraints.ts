@@ -1,7 +1,7 @@
 import { validationError } from "./aws-error.ts";
 import { CONSTRAINTS, type Constraint, type Range } from "./constraints.ts";
 
-/** What of a request breaks AWS's constraints, in AWS's words. */
+/** Each violation of AWS's constraints in a request, in AWS's words. */
 export function* constraintFaults(
   service: string,
   operation: string,
@@ -14,16 +14,16 @@ export function* constraintFaults(
 }
 
 /**
- * Hold what a template says against the constraints of the operation that CloudFormation calls.
+ * Check a template's properties against the constraints of the operation that CloudFormation calls.
  *
- * @throws AwsError `ValidationException` with every fault.
+ * @throws AwsError `ValidationException` with every violation.
  */
 export function assertConstraints(service: string, operation: string, request: unknown): void {
   const faults = [...constraintFaults(service, operation, request)];
   if (faults.length > 0) throw validationError(detected(faults));
 }
 
-/** AWS's sentence for a request with faults. */
+/** AWS's sentence for a request with violations. */
 export const detected = (faults: readonly string[]): string =>
   `${faults.length === 1 ? "1 validation error" : `${faults.length} validation errors`} detected: ${faults.join("; ")}`;
 
@@ -33,7 +33,7 @@ interface Member {
   readonly at: string;
 }
 
-/** The members of a request that a path names; none where they are left out. */
+/** The members at a path of a request. Missing members are left out. */
 function* membersAt(
   value: unknown,
   [step = "", ...rest]: readonly string[],

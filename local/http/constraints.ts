@@ -4,13 +4,13 @@ export interface Range {
   readonly max?: number;
 }
 
-/** What AWS's model says of one member of a request. */
+/** The constraints of AWS's model for one member of a request. */
 export interface Constraint {
   /** Characters of a text, members of a list. */
   readonly length?: Range;
   /** Of a number. */
   readonly range?: Range;
-  /** The whole text, as a regular expression in AWS's own spelling. */
+  /** A regular expression for the whole text, in AWS's spelling. */
   readonly pattern?: string;
   readonly values?: readonly string[];
   /** AWS does not repeat the value in its answer. */
@@ -92,7 +92,7 @@ const filters = {
   },
 };
 
-/** `ClientRequestToken` is not here: of that, Secrets Manager has words of its own. */
+/** Without `ClientRequestToken`: Secrets Manager has another error for it. */
 const secretsmanager: Readonly<Record<string, Constraints>> = {
   GetSecretValue: { SecretId: secretId, VersionId: versionId, VersionStage: stage },
   BatchGetSecretValue: {

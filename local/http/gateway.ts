@@ -17,16 +17,16 @@ export interface Gateway {
 interface GatewayOptions {
   readonly account: Account;
   readonly identities: Identities;
-  /** By the name that requests are signed for. */
+  /** By the service name in a request's signature. */
   readonly services: Readonly<Record<string, Service>>;
-  /** Called with each fault of the runner itself. */
+  /** Called with each error of the runner itself. */
   readonly onFault: (line: string) => void;
 }
 
 const CREDENTIAL =
   /Credential=(?<key>[^/]+)\/\d{8}\/(?<region>[^/]+)\/(?<service>[^/]+)\/aws4_request/;
 
-/** Answers in the form that the client of a service we do not have will parse. */
+/** Answers in a form that clients of unknown services can parse. */
 const unknownService = ({ headers }: IncomingMessage): Service =>
   headers["content-type"]?.includes("x-www-form-urlencoded")
     ? queryService("", "", {})
@@ -40,7 +40,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       response.end(body);
     });
   });
-  // Clients keep connections: closing an idle one under their hands would look like a failure.
+  // clients keep connections, and closing an idle one could make their next request fail
   server.keepAliveTimeout = 0;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen(0, "127.0.0.1", resolve);

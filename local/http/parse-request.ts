@@ -1,6 +1,9 @@
 import { AwsError, validationError } from "./aws-error.ts";
 
-/** The members of a JSON body; none of an empty one. @throws AwsError `SerializationException` for a body that is no JSON. */
+/**
+ * The members of a JSON body; an empty body has none. @throws AwsError `SerializationException` if
+ * it is not JSON.
+ */
 export function parseBody(body: Buffer): Readonly<Record<string, unknown>> {
   try {
     return JSON.parse(body.toString() || "{}") as Readonly<Record<string, unknown>>;
@@ -9,7 +12,7 @@ export function parseBody(body: Buffer): Readonly<Record<string, unknown>> {
   }
 }
 
-/** A part of a path. @throws AwsError `ValidationException` for one that is not encoded as it must be. */
+/** A decoded part of a path. @throws AwsError `ValidationException` if the encoding is wrong. */
 export function decodeLabel(text: string): string {
   try {
     return decodeURIComponent(text);

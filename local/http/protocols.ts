@@ -3,7 +3,7 @@ import type { Session } from "../iam/identity.ts";
 import { type AwsError, notImplemented } from "./aws-error.ts";
 import { decodeLabel, parseBody } from "./parse-request.ts";
 
-/** A request whose credentials are known. */
+/** A request with known credentials. */
 export interface ApiRequest {
   readonly method: string;
   readonly url: URL;
@@ -12,7 +12,7 @@ export interface ApiRequest {
   readonly caller: Session;
 }
 
-/** What goes back over HTTP. */
+/** An HTTP response. */
 export interface ApiReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -24,14 +24,14 @@ export interface Service {
   answer(request: ApiRequest): Promise<ApiReply>;
   /** An error in the form the service's clients parse. */
   refuse(error: AwsError): ApiReply;
-  /** What this service calls credentials that it does not know. */
+  /** This service's error code for unknown credentials. */
   readonly unknownCredentials: string;
 }
 
-/** One operation: its input as the SDK's types describe it, and who asks. */
+/** One operation: its input as the SDK's types describe it, and the caller. */
 export type Operation = (input: object, caller: Session) => unknown;
 
-/** Give an operation its input's type, as the SDK declares it. */
+/** Type an operation's input as the SDK declares it. */
 export const operation =
   <Input>(run: (input: Input, caller: Session) => unknown): Operation =>
   (input, caller) =>
@@ -75,7 +75,7 @@ export function jsonService(
 const escaped = (text: string): string =>
   text.replace(/[&<>"]/g, (each) => `&#${each.charCodeAt(0)};`);
 
-/** Members become elements; a list becomes as many elements of its member's name. */
+/** Each member becomes an element; a list becomes one element for each entry. */
 function xml(value: unknown): string {
   if (value instanceof Date) return value.toISOString();
   if (value === null || typeof value !== "object") return escaped(String(value));

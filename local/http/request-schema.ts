@@ -13,7 +13,7 @@ import { AwsError } from "./aws-error.ts";
 import { constraintFaults, detected } from "./check-constraints.ts";
 import { decodeLabel, parseBody } from "./parse-request.ts";
 
-/** The SDKs, which carry AWS's own models, by the name that requests are signed for. */
+/** The SDK packages with AWS's models, by the service name in a request's signature. */
 const MODELS: Readonly<Record<string, object>> = {
   cloudformation,
   events,
@@ -25,7 +25,7 @@ const MODELS: Readonly<Record<string, object>> = {
   sts,
 };
 
-/** A request before anything of it is believed. */
+/** A request that was not checked yet. */
 export interface RawRequest {
   readonly method: string;
   readonly url: URL;
@@ -35,7 +35,7 @@ export interface RawRequest {
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** What was sent, member by member, and the structure that it must be. */
+/** The members that were sent, and the structure that they must have. */
 interface Sent {
   readonly operation: string;
   readonly input: NormalizedSchema;
@@ -43,10 +43,10 @@ interface Sent {
 }
 
 /**
- * Hold a request against AWS's own model of its operation: SDKs check nothing before they send.
- * Operations that are in no model, or of a service without one, are left to who answers them.
+ * Check a request against AWS's model of its operation: SDKs check nothing before they send.
+ * Operations without a model are not checked here.
  *
- * @throws AwsError that names every member that is missing, unknown or of another type.
+ * @throws AwsError that names every member that is missing, unknown or of the wrong type.
  */
 export function checkRequest(service: string, request: RawRequest): void {
   const sent = readRequest(MODELS[service] ?? {}, request);
@@ -94,7 +94,7 @@ const isOperation = (schema: unknown): schema is StaticOperationSchema =>
 const inputOf = (operation: StaticOperationSchema | undefined): NormalizedSchema | undefined =>
   operation && NormalizedSchema.of(operation[4]);
 
-/** `A.B.1=x` is a member of a member; what is below the first name is not looked at. */
+/** `A.B.1=x` is a member of a member. Only the first name is checked. */
 const nested = (form: Readonly<Record<string, string>>): Members =>
   Object.fromEntries(
     Object.entries(form).map(([key, value]) => {
@@ -105,7 +105,9 @@ const nested = (form: Readonly<Record<string, string>>): Members =>
 
 const NOT_LOOKED_AT = Symbol("not looked at");
 
-/** A REST request is spread over path, query, headers and body, as the operation's traits say. */
+/**
+ * The operation's traits say which members of a REST request are in path, query, headers or body.
+ */
 function readRest(model: object, { method, url, headers, body }: RawRequest): Sent | undefined {
   for (const operation of Object.values(model).filter(isOperation)) {
     const [verb, path = ""] = NormalizedSchema.of(operation).getMergedTraits().http ?? [];
@@ -168,7 +170,7 @@ function* structureFaults(
     else if (each !== null) yield* faults(schema.getMemberSchema(name), each, at(name));
 }
 
-/** Forms carry text alone. */
+/** Forms contain text only. */
 function isLeaf(schema: NormalizedSchema, value: unknown): boolean {
   if (schema.isBooleanSchema()) return ["boolean", "string"].includes(typeof value);
   if (schema.isNumericSchema() || schema.isTimestampSchema())

@@ -22,7 +22,7 @@ interface Served {
   readonly onFault: (line: string) => void;
 }
 
-/** Let all services answer, behind one address. */
+/** Serve all services at one address. */
 export function serve({ account, stacks, services, logs, onFault }: Served): Promise<Gateway> {
   const { access, eventBridge, functions, identities, lambda, rds, scheduler, secrets } = services;
   const eventsOf: LogEvents = (group) => {

@@ -4,7 +4,7 @@ import { AwsError, validationError } from "../http/aws-error.ts";
 import type { PolicyDocument, Role, Session } from "./identity.ts";
 import { PolicyUse } from "./policy-use.ts";
 
-/** One decision of the policies, in the order in which they were taken. */
+/** One decision of the policies. */
 export interface AccessDecision {
   /** ISO 8601, UTC. */
   readonly at: string;
@@ -15,7 +15,7 @@ export interface AccessDecision {
   readonly decision: "Allowed" | "ImplicitlyDenied" | "ExplicitlyDenied";
 }
 
-/** What somebody wants to do. */
+/** An action to decide about. */
 export interface AccessRequest {
   /** e.g. `lambda:InvokeFunction`. */
   readonly action: string;
@@ -28,21 +28,21 @@ export interface AccessRequest {
 
 interface Verdict {
   readonly decision: AccessDecision["decision"];
-  /** What the principal's own policies say, whatever the resource's say. */
+  /** The decision of the principal's own policies alone, without the resource's policy. */
   readonly identity: AccessDecision["decision"] | undefined;
 }
 
-/** What the simulation says of a resource that no policy of the action can name. */
+/** The simulation's error for a resource that does not fit the action. */
 const NOT_OF_THE_ACTION: readonly (string | undefined)[] = [
   "no.resource.types",
   "multiple.resource.types",
 ];
 
-/** Who may do what: the template's policies, evaluated on every call. */
+/** Evaluates the template's policies on every call. */
 export class Access {
   readonly #account: Account;
   readonly decisions: AccessDecision[] = [];
-  /** Which statements took them. */
+  /** The statements that decided. */
   readonly use = new PolicyUse();
 
   constructor(account: Account) {
@@ -50,11 +50,11 @@ export class Access {
   }
 
   /**
-   * Let the session do it, or not.
+   * Decide whether a session may do it.
    *
-   * @throws AwsError `AccessDeniedException`, in the words AWS uses; `ValidationException` for a
-   *   resource that is malformed, or of another kind.
-   * @throws Error when the policies cannot be evaluated: a fault of the template or the runner.
+   * @throws AwsError `AccessDeniedException`, in AWS's words; `ValidationException` if the resource
+   *   is malformed or of another kind.
+   * @throws Error if the policies cannot be evaluated: an error of the template or the runner.
    */
   async authorize(session: Session, request: AccessRequest): Promise<void> {
     const { action, resource } = request;
@@ -82,7 +82,7 @@ export class Access {
   }
 
   /**
-   * Let an AWS service do it, by the resource's own policy.
+   * Decide whether the resource's own policy lets an AWS service do it.
    *
    * @throws AwsError `AccessDeniedException`.
    */
@@ -147,7 +147,7 @@ export class Access {
   #contextOf(role: Role | undefined): Record<string, string> {
     if (role === undefined) return {};
     return {
-      // Of an assumed role, AWS gives the role's ARN here, not the session's.
+      // for an assumed role, AWS uses the role's ARN here, not the session's
       "aws:PrincipalArn": role.arn,
       "aws:PrincipalAccount": this.#account.id,
       "aws:PrincipalType": "AssumedRole",
@@ -157,7 +157,7 @@ export class Access {
   }
 }
 
-/** The statements that matched: a Deny alone decides, whatever is allowed besides. */
+/** The statements that matched. If one of them is a Deny, only the Deny decides. */
 const decisive = (
   analysis: RequestAnalysis["identityAnalysis"] | RequestAnalysis["resourceAnalysis"],
 ) =>

@@ -10,14 +10,14 @@ import type {
 } from "../cloudformation/resource.ts";
 import type { HeldPolicy } from "./policy-use.ts";
 
-/** An IAM policy document, as the template has it after its intrinsic functions. */
+/** An IAM policy document of the template, with its intrinsic functions resolved. */
 export type PolicyDocument = Json;
 
 /** A policy of a role, inline or attached by an `AWS::IAM::Policy`. */
 export interface NamedPolicy {
   readonly name: string;
   readonly policy: PolicyDocument;
-  /** True for one that the role itself states. */
+  /** True for an inline policy of the role's own resource. */
   readonly inline?: boolean;
 }
 
@@ -40,7 +40,7 @@ export interface Credentials {
   readonly sessionToken: string;
 }
 
-/** A role in use: what the credentials of a request stand for. */
+/** A session of a role: the identity of a request's credentials. */
 export interface Session {
   readonly role: Role;
   /** `arn:aws:sts::<account>:assumed-role/<role>/<session>`. */
@@ -50,12 +50,12 @@ export interface Session {
   readonly credentials: Credentials;
 }
 
-/** The name of the principal that may do anything its targets' policies do not deny. */
+/** The principal that may do everything that no resource policy denies. */
 export const ADMINISTRATOR = "administrator";
 
 const LOGS = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
 
-/** What Lambda does with a role to connect its function to a VPC, by AWS's own managed policy. */
+/** The actions that Lambda needs to connect a function to a VPC, from AWS's managed policy. */
 export const NETWORK_INTERFACES = [
   "ec2:CreateNetworkInterface",
   "ec2:DescribeNetworkInterfaces",
@@ -65,7 +65,7 @@ export const NETWORK_INTERFACES = [
   "ec2:UnassignPrivateIpAddresses",
 ];
 
-/** The managed policies whose text is here, by the end of their ARN. All are for `*`. */
+/** The AWS-managed policies that the runner knows, by the end of their ARN. All allow `*`. */
 const MANAGED_POLICIES: Readonly<Record<string, readonly string[]>> = {
   "policy/service-role/AWSLambdaBasicExecutionRole": LOGS,
   "policy/service-role/AWSLambdaVPCAccessExecutionRole": [...LOGS, ...NETWORK_INTERFACES],
@@ -76,7 +76,7 @@ const allow = (Action: string | readonly string[], Resource: string): PolicyDocu
   Statement: [{ Effect: "Allow", Action, Resource }],
 });
 
-/** Roles, their policies and the sessions that credentials stand for. */
+/** Roles, their policies, and the sessions of their credentials. */
 export class Identities {
   readonly #account: Account;
   readonly #roles = new Map<string, Role>();
@@ -124,14 +124,14 @@ export class Identities {
     throw new Error(`no role ${principal}; there are ${[...this.#roles.keys()].join(", ")}`);
   }
 
-  /** ARNs of the roles that the template names and does not make. */
+  /** ARNs of the roles that the template names but does not create. */
   get existingRoles(): readonly string[] {
     return [...this.#roles.values()]
       .filter(({ name, logicalId }) => logicalId === undefined && name !== ADMINISTRATOR)
       .map(({ arn }) => arn);
   }
 
-  /** The policies that the template states: those of roles, and who may assume them. */
+  /** The template's policies of roles, trust policies included. */
   get policies(): readonly HeldPolicy[] {
     return [...this.#roles.values()]
       .filter(({ logicalId }) => logicalId !== undefined)
@@ -143,7 +143,7 @@ export class Identities {
       ]);
   }
 
-  /** The one session of a role under a session name; its credentials stay the same. */
+  /** The session of a role with a session name. It always has the same credentials. */
   session(role: Role, sessionName: string): Session {
     const arn = globalArnOf(this.#account, "sts", `assumed-role/${role.name}/${sessionName}`);
     const known = this.#sessions.get(arn);
@@ -163,7 +163,7 @@ export class Identities {
     return session;
   }
 
-  /** Whose credentials these are; `undefined` for unknown ones. */
+  /** The session of an access key. Undefined if the key is unknown. */
   bearer(accessKeyId: string, sessionToken: string | undefined): Session | undefined {
     const session = this.#byAccessKey.get(accessKeyId);
     return session?.credentials.sessionToken === sessionToken ? session : undefined;
@@ -198,7 +198,7 @@ export class Identities {
       Roles?: string[];
     };
     for (const roleName of Roles) {
-      // A role that the template only names was made elsewhere, in the same account.
+      // a role that the template only names exists elsewhere in the same account
       const role = this.find(roleName) ?? this.addRole(roleName);
       role.policies = [...role.policies, { name, policy }];
     }
@@ -217,7 +217,7 @@ export class Identities {
     return this.#describeRole(this.addRole(RoleName, {}, logicalId), resource);
   }
 
-  /** Trust and inline policies; those that hang on it as resources of their own stay. */
+  /** Change the trust and inline policies. Policies that are separate resources stay. */
   #describeRole(role: Role, resource: Resource): Created {
     const { AssumeRolePolicyDocument, Policies = [] } = resource.properties as {
       AssumeRolePolicyDocument: PolicyDocument;
@@ -235,7 +235,7 @@ export class Identities {
     return { ref: role.name, attributes: { Arn: role.arn, RoleId: role.id } };
   }
 
-  /** Whoever still holds keys of it is nobody from now on. */
+  /** Delete the role. Its keys are unknown from now on. */
   #removeRole(role: Role): void {
     this.#roles.delete(role.name);
     for (const [arn, session] of this.#sessions)
@@ -246,7 +246,7 @@ export class Identities {
   }
 }
 
-/** @throws Error for a policy whose text is not here. */
+/** @throws Error for an AWS-managed policy that the runner does not know. */
 const managedPoliciesOf = ({ logicalId, properties }: Resource): NamedPolicy[] =>
   ((properties.ManagedPolicyArns ?? []) as string[]).map((arn) => {
     const actions = MANAGED_POLICIES[arn.split(":").slice(5).join(":")];

@@ -1,18 +1,20 @@
 import type { Json } from "../cloudformation/assembly.ts";
 
-/** A policy, and the name of its owner for people: a role, an alias or a queue. */
+/** A policy and its owner's name for people: a role, an alias or a queue. */
 export interface HeldPolicy {
   readonly holder: string;
   readonly policy: Json;
 }
 
-/** What a statement allows, or denies, and nobody ever did. */
+/** Actions of a statement that no call has used. */
 export interface UnusedStatement {
   readonly holder: string;
   /** The `Sid`, or `#1` for the first statement of those without one. */
   readonly statement: string;
   readonly effect: "Allow" | "Deny";
-  /** For an Allow, those that no call needed; for a Deny that no call met, all of them. */
+  /**
+   * For an Allow, the actions that no call needed; for a Deny that no call matched, all of them.
+   */
   readonly actions: readonly string[];
 }
 
@@ -34,7 +36,7 @@ export class PolicyUse {
     this.#used.set(matched, used.add(action.toLowerCase()));
   }
 
-  /** What of these policies was never needed, action by action. */
+  /** The actions of these policies that no call needed. */
   unused(policies: readonly HeldPolicy[]): readonly UnusedStatement[] {
     return policies.flatMap(({ holder, policy }) =>
       statementsOf(policy).flatMap((statement, index) => {

@@ -20,7 +20,7 @@ export function makeSts(account: Account, access: Access, identities: Identities
       policy: role?.trust,
       context: { "sts:RoleSessionName": input.RoleSessionName },
     });
-    // A role that does not exist is refused like one that does not trust the caller.
+    // AWS refuses a role that does not exist like one that does not trust the caller
     if (role === undefined)
       throw new AwsError("AccessDeniedException", `${input.RoleArn} is no role`);
     const { arn, userId, credentials } = identities.session(role, input.RoleSessionName);

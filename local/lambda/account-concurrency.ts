@@ -1,17 +1,17 @@
 import { AwsError } from "../http/aws-error.ts";
 import { throttled } from "./process-limit.ts";
 
-/** What an account has by default. */
+/** The default quota of an account. */
 export const DEFAULT_QUOTA = 1_000;
 /**
  * What reservations must leave to the functions without one: "at least 100 simultaneous executions
- * unreserved" (PutFunctionConcurrency, AWS Lambda API Reference). An account with a smaller quota can
- * reserve nothing: new accounts have 10 or 50, and Lambda's error then says "its minimum value of
- * [10]" or "[50]", as those who met it quote it (aws-samples/s3-to-lambda-patterns, issue 36).
+ * unreserved" (PutFunctionConcurrency, AWS Lambda API Reference). An account with a smaller quota
+ * can reserve nothing: new accounts have 10 or 50, and Lambda's error then says "its minimum value
+ * of [10]" or "[50]", as those who met it quote it (aws-samples/s3-to-lambda-patterns, issue 36).
  */
 const LEAST_UNRESERVED = 100;
 
-/** How many calls the functions of an account work at, at the same time. */
+/** The concurrent calls of an account's functions. */
 export class AccountConcurrency {
   readonly #quota: number;
   readonly #reserved = new Map<string, number>();
@@ -22,10 +22,10 @@ export class AccountConcurrency {
   }
 
   /**
-   * Reserve for a function, or nothing any more.
+   * Reserve concurrency for a function, or end its reservation.
    *
-   * @throws AwsError `InvalidParameterValueException` when too little were left for others; the
-   *   function keeps what it had.
+   * @throws AwsError `InvalidParameterValueException` if too little would be left for others; the
+   *   function keeps its former reservation.
    */
   reserve(functionName: string, executions: number | undefined): void {
     const others = this.#sum() - (this.#reserved.get(functionName) ?? 0);
@@ -41,9 +41,9 @@ export class AccountConcurrency {
   }
 
   /**
-   * Work at a call of a function without a reservation.
+   * Run a call of a function without a reservation.
    *
-   * @throws AwsError `TooManyRequestsException` when all such functions together are at the limit.
+   * @throws AwsError `TooManyRequestsException` if all such functions together are at the limit.
    */
   async runUnreserved<Result>(task: () => Promise<Result>): Promise<Result> {
     if (this.#unreservedCalls >= this.#quota - this.#sum())

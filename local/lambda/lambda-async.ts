@@ -12,7 +12,7 @@ export interface AsyncEvent {
   readonly executedVersion: string;
   readonly maximumRetryAttempts: number;
   readonly maximumEventAgeSeconds: number;
-  /** ARN of the queue that gets what could not be processed. */
+  /** ARN of the queue that gets events that could not be processed. */
   readonly onFailure: string | undefined;
   /** The execution role, which sends to that queue. */
   readonly caller: Session;

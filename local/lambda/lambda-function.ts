@@ -36,17 +36,17 @@ export interface FunctionState {
   readonly instance: (version: string) => InstanceOptions;
 }
 
-/** One function, with all that hangs on its qualifiers. The unqualified one is `""`. */
+/** One function with its qualifiers. The unqualified function has the qualifier `""`. */
 export interface LambdaFunction extends FunctionState {
   readonly name: string;
   readonly arn: string;
   readonly logicalId: string;
   readonly pool: LambdaPool;
-  /** By version, `$LATEST` included. A published one never changes. */
+  /** By version, including `$LATEST`. A published version never changes. */
   readonly states: Map<string, FunctionState>;
-  /** How many versions were ever published: their numbers are not used again. */
+  /** Number of versions that were ever published. Numbers are not used again. */
   published: number;
-  /** Version number by alias or version; `$LATEST` is itself. */
+  /** Version by alias or version. */
   readonly qualifiers: Map<string, string>;
   readonly invokeConfigs: Map<string, EventInvokeConfig>;
   policyParts: readonly PolicyPart[];
@@ -62,7 +62,7 @@ export function policyOf(
   return { Version: "2012-10-17", Statement: parts.flatMap(({ statements }) => statements) };
 }
 
-/** What functions are made with. */
+/** What creating functions needs. */
 export interface FunctionsOptions {
   readonly account: Account;
   /** The folder of a function's code. */
@@ -70,11 +70,11 @@ export interface FunctionsOptions {
   readonly access: Access;
   readonly identities: Identities;
   readonly limits: SharedLimits;
-  /** What the runner adds to every function's environment. */
+  /** Variables that the runner adds to every function's environment. */
   readonly environment: () => Readonly<Record<string, string>>;
   readonly onInvoke?: OnInvoke | undefined;
   readonly onLine: (functionName: string, line: string) => void;
-  /** Called once for each function whose role may not write logs. On AWS, it would have no logs. */
+  /** Called once for each function whose role may not write logs. On AWS its logs would be lost. */
   readonly onFault: (line: string) => void;
 }
 
@@ -93,9 +93,9 @@ interface FunctionProperties {
 const UNSUPPORTED = ["Layers", "FileSystemConfigs", "ImageConfig", "DeadLetterConfig", "SnapStart"];
 
 /**
- * A function as the template wants it.
+ * Create a function of the template.
  *
- * @throws Error as `stateOf`, or when the account cannot reserve so much.
+ * @throws Error as `stateOf`, or if the account cannot reserve so much.
  */
 export async function makeFunction(
   resource: Resource,
@@ -127,7 +127,7 @@ export async function makeFunction(
 }
 
 /**
- * Change a function in place: `$LATEST` is another from now on, published versions are not.
+ * Change a function in place. Only `$LATEST` changes; published versions stay.
  *
  * @throws Error as `makeFunction`.
  */
@@ -148,7 +148,9 @@ export async function changeFunction(
 const reservedOf = ({ ReservedConcurrentExecutions: reserved }: Json): number | undefined =>
   reserved === undefined ? undefined : Number(reserved);
 
-/** @throws Error for what the runner does not have, and for a role that Lambda cannot assume. */
+/**
+ * @throws Error for settings that the runner does not have, or a role that Lambda cannot assume.
+ */
 async function stateOf(
   name: string,
   { logicalId, properties }: Resource,
@@ -194,7 +196,7 @@ async function stateOf(
   };
 }
 
-/** Lambda connects a function to its VPC as its role. @throws AwsError when that may not. */
+/** Lambda connects a function to its VPC with its role. @throws AwsError if the role may not. */
 async function mayJoinNetwork(session: Session, { access, account }: FunctionsOptions) {
   const networkInterface = arnOf(account, "ec2", "network-interface/eni-0123456789abcdef0");
   for (const action of NETWORK_INTERFACES) {
@@ -203,7 +205,7 @@ async function mayJoinNetwork(session: Session, { access, account }: FunctionsOp
   }
 }
 
-/** Lambda writes a function's logs as its role. @throws AwsError when that may not. */
+/** Lambda writes a function's logs with its role. @throws AwsError if the role may not. */
 async function mayLog(
   session: Session,
   logGroup: string,
@@ -214,7 +216,7 @@ async function mayLog(
     await access.authorize(session, { action, resource });
 }
 
-/** What the template sets, the runner's own, and what Lambda sets, which nobody can override. */
+/** The variables of the template, of the runner and of Lambda. Nobody can override Lambda's. */
 function processEnvironment(
   lambda: Pick<LambdaFunction, "name" | "role" | "logGroup" | "environment">,
   version: string,

@@ -19,7 +19,7 @@ import {
   policyOf,
 } from "./lambda-function.ts";
 
-/** What was meant by a function name, an ARN, or either with a qualifier. */
+/** What a function name or an ARN, with or without a qualifier, refers to. */
 export interface Target {
   readonly lambda: LambdaFunction;
   readonly qualifier: string;
@@ -28,7 +28,7 @@ export interface Target {
   readonly arn: string;
 }
 
-/** A `Target` that may not exist. */
+/** A `Target` whose function or version may not exist. */
 export type Located = Pick<Target, "qualifier" | "arn"> & {
   readonly [Part in "lambda" | "version"]: Target[Part] | undefined;
 };
@@ -37,14 +37,14 @@ export type Located = Pick<Target, "qualifier" | "arn"> & {
 export class LambdaFunctions {
   readonly #options: FunctionsOptions;
   #functions: readonly LambdaFunction[] = [];
-  /** Of every function that ever was: what it printed outlives it. */
+  /** The logs of every function that ever existed. */
   readonly #names: Pick<LambdaFunction, "name" | "logicalId">[] = [];
 
   constructor(options: FunctionsOptions) {
     this.#options = options;
   }
 
-  /** Whether these are the keys of a function, as it has them in its environment. */
+  /** Whether an access key is in the environment of a function. */
   hasSession({ role, arn }: Session): boolean {
     return this.#functions.some(
       (each) => each.role.name === role.name && arn.endsWith(`/${each.name}`),
@@ -154,7 +154,7 @@ export class LambdaFunctions {
     };
   }
 
-  /** On AWS, the two kinds overwrite each other on one function: nobody can want both. */
+  /** On AWS, the two kinds overwrite each other on one function. */
   #addPolicy({ lambda, qualifier }: Target, part: Omit<PolicyPart, "qualifier">): void {
     if (lambda.policyParts.some(({ type }) => type !== part.type))
       throw new Error(
@@ -163,7 +163,10 @@ export class LambdaFunctions {
     lambda.policyParts = [...lambda.policyParts, { ...part, qualifier }];
   }
 
-  /** What a name, an ARN or a partial ARN means; without `lambda` and `version` when it is not there. */
+  /**
+   * Resolve a name, an ARN or a partial ARN. `lambda` and `version` are missing if they do not
+   * exist.
+   */
   find(id: string, qualifier?: string): Located {
     const [, name = "", inId = ""] = /^(?:.*:?function:)?([^:]+)(?::(.+))?$/.exec(id) ?? [];
     const wanted = qualifier ?? inId;
@@ -177,7 +180,7 @@ export class LambdaFunctions {
     };
   }
 
-  /** As `find`. @throws AwsError `ResourceNotFoundException` when it is not there. */
+  /** As `find`. @throws AwsError `ResourceNotFoundException` if it does not exist. */
   target(id: string, qualifier?: string): Target {
     const { lambda, version, ...found } = this.find(id, qualifier);
     if (lambda !== undefined && version !== undefined) return { lambda, version, ...found };
@@ -192,7 +195,7 @@ export class LambdaFunctions {
     return this.#functions.filter((each) => each.logGroup === logGroup).map(({ name }) => name);
   }
 
-  /** Names of the functions that are or were called so, by name or logical id. */
+  /** Names of the functions, existing or deleted, with this name or logical id. */
   namesOf(id: string): readonly string[] {
     const found = this.#names.filter((each) => [each.name, each.logicalId].includes(id));
     if (found.length === 0) return [this.target(id).lambda.name];
@@ -221,7 +224,7 @@ export class LambdaFunctions {
   }
 }
 
-/** The statement that an `AWS::Lambda::Permission` stands for. */
+/** The policy statement of an `AWS::Lambda::Permission`. */
 function permission(properties: Json, arn: string): Json {
   const { Action, Principal, SourceAccount, SourceArn } = properties as Record<string, string>;
   return {

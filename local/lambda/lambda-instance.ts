@@ -12,13 +12,13 @@ export interface Invocation {
   readonly payload: string;
   /** The ARN as the caller wrote it, with its alias. */
   readonly invokedArn: string;
-  /** JSON, as the caller sent it; the function must not trust it. */
+  /** JSON from the caller. The function must not trust it. */
   readonly clientContext?: string | undefined;
-  /** Made by a function, which waits for the answer. */
+  /** True if a function makes the call and waits for the answer. */
   readonly isInner?: boolean;
 }
 
-/** What came of it. `failed` is a function error: the call itself succeeded. */
+/** The result of an event. `failed` is a function error: the call itself succeeded. */
 export interface Outcome {
   readonly failed: boolean;
   /** JSON. */
@@ -33,10 +33,10 @@ export interface InstanceOptions {
   readonly onLine: (line: string) => void;
 }
 
-/** What a process may take to start, before the function's own time runs. */
+/** Longest start of a process, which does not count against the function's timeout. */
 const INIT_SECONDS = 10;
 const RUNTIME = join(import.meta.dirname, "runtime.ts");
-/** Half of a process's start is compiling what the one before it compiled. */
+/** Without a compile cache, half of a process's start is compiling the same code again. */
 const COMPILE_CACHE =
   process.env.NODE_COMPILE_CACHE ?? join(import.meta.dirname, "../../node_modules/.cache/node");
 const PATH =
@@ -47,11 +47,11 @@ const failure = (errorType: string, errorMessage: string): Outcome => ({
   payload: JSON.stringify({ errorType, errorMessage }),
 });
 
-/** What comes of an event whose process ends. */
+/** The result of an event whose process ended. */
 const exited = ({ requestId }: Invocation, how: string): Outcome =>
   failure("Runtime.ExitError", `RequestId: ${requestId} Error: Runtime exited with error: ${how}`);
 
-/** What comes of an event whose process is killed. */
+/** The result of an event whose process was killed. */
 export const killed = (invocation: Invocation): Outcome => exited(invocation, "signal: killed");
 
 interface Pending {
@@ -59,7 +59,7 @@ interface Pending {
   readonly finish: (outcome: Outcome) => void;
 }
 
-/** One execution environment: a process, and the runtime API that feeds it one event at a time. */
+/** One execution environment: a process, and the runtime API that gives it one event at a time. */
 export class LambdaInstance {
   readonly #options: InstanceOptions;
   readonly #server: Server;
@@ -76,10 +76,10 @@ export class LambdaInstance {
   constructor(options: InstanceOptions) {
     this.#options = options;
     this.#server = createServer((request, response) => {
-      // A process that dies in the middle of a request is finished when it closes.
+      // if the process dies during a request, the close event finishes the request
       this.#answer(request, response).catch(() => response.destroy());
     });
-    // The process is silent between asking for an event and answering it.
+    // the process sends nothing between asking for an event and answering it
     this.#server.keepAliveTimeout = 0;
   }
 
@@ -190,7 +190,7 @@ export class LambdaInstance {
       this.#give();
     } else {
       const payload = await text(request);
-      // Finished before the process may ask for more, so that it never idles with an event pending.
+      // finish the event before the process can ask for the next one
       this.#finish(() => ({ failed: groups.kind !== "response", payload }));
       if (groups.init !== undefined) this.alive = false;
       response.writeHead(202).end();

@@ -8,16 +8,16 @@ import {
 } from "./lambda-instance.ts";
 import { type ProcessLimit, throttled } from "./process-limit.ts";
 
-/** What becomes of an environment that gets an event: it may be killed before or after its work. */
+/** Whether an environment runs an event, or is killed before or after it. */
 export type Fate = "run" | "kill-before" | "kill-after";
 
 /** Called with a function's name and an event's JSON before the function gets the event. */
 export type OnInvoke = (functionName: string, payload: string) => Fate | Promise<Fate>;
 
-/** What an environment serves once its version is another, or gone. */
+/** Marks an environment whose version was changed or deleted. */
 const RETIRED = "";
 
-/** What all functions share. */
+/** Objects that all functions share. */
 export interface SharedLimits {
   readonly account: AccountConcurrency;
   readonly processes: ProcessLimit;
@@ -29,16 +29,19 @@ interface PoolOptions {
   readonly limits: SharedLimits;
   /** How to start a process of a version. */
   readonly optionsOf: (version: string) => InstanceOptions;
-  /** @default - all events run */
+  /** @default - every event runs */
   readonly fateOf?: (payload: string) => Fate | Promise<Fate>;
 }
 
-/** The execution environments of one function: re-used when idle, limited by concurrency. */
+/**
+ * The execution environments of one function. Idle ones are reused; concurrency limits their
+ * number.
+ */
 export class LambdaPool {
-  /** The reserved concurrency; without one, the function shares the account's. */
+  /** The reserved concurrency. Undefined: the function shares the account's. */
   reserved: number | undefined;
   readonly #options: PoolOptions;
-  /** Each with the version that it serves, whatever alias it served before. */
+  /** Each environment with its version. Aliases of one version share it. */
   readonly #all = new Map<LambdaInstance, string>();
   readonly #idle = new Set<LambdaInstance>();
   #running = 0;
@@ -52,8 +55,8 @@ export class LambdaPool {
   /**
    * Run one event on an idle environment of this version, or on a new one.
    *
-   * @throws AwsError `TooManyRequestsException` when the function's reserved concurrency is used
-   *   up, or the account's, or the machine's for a minute.
+   * @throws AwsError `TooManyRequestsException` if the function's reserved concurrency is used up,
+   *   or the account's, or no process was free for a minute.
    */
   async run(version: string, invocation: Invocation): Promise<Outcome> {
     const { account } = this.#options.limits;
@@ -117,7 +120,7 @@ export class LambdaPool {
     await this.#options.limits.processes.end(instance);
   }
 
-  /** Use no environment of this version any more; one that is at work ends after its event. */
+  /** End the environments of this version; a busy one ends after its event. */
   async retire(version: string): Promise<void> {
     const retired = [...this.#all].filter(([, each]) => each === version);
     for (const [instance] of retired)

@@ -22,10 +22,10 @@ export interface InvokeRequest {
   readonly clientContext?: string | undefined;
 }
 
-/** What an AWS service calls a function with. */
+/** A call of a function by an AWS service. */
 export type ServiceCall = Pick<InvokeRequest, "functionName" | "payload">;
 
-/** The answer to a call that was let in. `outcome` is there for `RequestResponse` alone. */
+/** The answer to an accepted call. `outcome` is set for `RequestResponse` only. */
 export interface InvokeResponse {
   readonly requestId: string;
   readonly version: string;
@@ -102,8 +102,8 @@ export class Lambda {
   }
 
   /**
-   * Let a principal invoke a function, or not. As on AWS, a principal without
-   * permission gets AccessDenied, also if the function does not exist.
+   * Decide whether a principal may invoke a function. As on AWS, a principal without permission
+   * gets AccessDenied, also if the function does not exist.
    *
    * @throws AwsError as the Invoke operation does.
    */
@@ -117,14 +117,14 @@ export class Lambda {
   /**
    * Call a function asynchronously as an AWS service does, on behalf of one of its resources.
    *
-   * @throws AwsError when the function's policy does not let it.
+   * @throws AwsError if the function's policy does not allow the service.
    */
   async invokeByService(service: string, sourceArn: string, call: ServiceCall): Promise<void> {
     const target = await this.assertCallableBy(service, sourceArn, call.functionName);
     this.#queue(target, randomUUID(), call.payload);
   }
 
-  /** As `invokeByService`, and wait for what comes of it. */
+  /** As `invokeByService`, but wait for the result. */
   async callByService(service: string, sourceArn: string, call: ServiceCall): Promise<Outcome> {
     const target = await this.assertCallableBy(service, sourceArn, call.functionName);
     const { lambda, version, arn: invokedArn } = target;
@@ -132,7 +132,9 @@ export class Lambda {
     return lambda.pool.run(version, invocation);
   }
 
-  /** @throws AwsError if the function does not exist, or if its policy does not allow the service. */
+  /**
+   * @throws AwsError if the function does not exist, or if its policy does not allow the service.
+   */
   async assertCallableBy(
     service: string,
     sourceArn: string,

@@ -9,7 +9,7 @@ export type Throttle =
   | "ConcurrentInvocationLimitExceeded"
   | "ReservedFunctionConcurrentInvocationLimitExceeded";
 
-/** What Lambda answers to a call that is one too many. */
+/** Lambda's answer to a throttled call. */
 export const throttled = (Reason: Throttle): AwsError =>
   new AwsError("TooManyRequestsException", "Rate Exceeded.", {
     status: 429,
@@ -23,18 +23,18 @@ interface Waiting {
 }
 
 /**
- * How many processes all functions have at the same time, on one machine. Calls beyond that wait in
- * their order; an idle process ends for one that is needed.
+ * Limits the processes of all functions on one machine. Calls beyond the limit wait in their order;
+ * an idle process ends if another is needed.
  *
- * A quarter is kept for inner calls, those that functions make: if functions that wait for others'
- * answers had all of the places, no answer could come.
+ * A quarter is reserved for inner calls, which functions make. If functions that wait for an answer
+ * used every process, no other function could answer.
  */
 export class ProcessLimit {
   readonly #most: number;
   readonly #mostOuter: number;
   readonly #waiting = new Set<Waiting>();
   readonly #live = new Set<LambdaInstance>();
-  /** Longest idle first, with how its function ends it. */
+  /** The processes that were idle longest come first, each with a function that ends it. */
   readonly #idle = new Map<LambdaInstance, () => Promise<void>>();
   readonly #ending = new Set<Promise<void>>();
   #outerCalls = 0;
@@ -45,16 +45,16 @@ export class ProcessLimit {
     this.#mostOuter = most - Math.floor(most / 4);
   }
 
-  /** How many processes there are, idle ones included. */
+  /** Number of processes, including idle ones. */
   get processes(): number {
     return this.#live.size;
   }
 
   /**
-   * Do something with a process.
+   * Run a task that needs a process.
    *
    * @param isInner whether a function makes this call.
-   * @throws AwsError `TooManyRequestsException` after a minute's wait.
+   * @throws AwsError `TooManyRequestsException` after waiting for a minute.
    */
   async run<Result>(task: () => Promise<Result>, isInner = false): Promise<Result> {
     if (this.#mayStart(isInner)) this.#count(isInner, 1);
@@ -63,7 +63,7 @@ export class ProcessLimit {
       return await task();
     } finally {
       this.#count(isInner, -1);
-      // inner calls first: another call waits for each of them
+      // inner calls first: each has another call waiting for it
       for (const kind of [true, false]) this.#admit(kind);
     }
   }
@@ -78,7 +78,7 @@ export class ProcessLimit {
     else this.#outerCalls += change;
   }
 
-  /** Let calls of one kind go on that wait longest, as far as the limit allows. */
+  /** Start the calls of one kind that have waited longest, as far as the limit allows. */
   #admit(isInner: boolean): void {
     for (const each of this.#waiting) {
       if (each.isInner !== isInner) continue;
@@ -119,12 +119,12 @@ export class ProcessLimit {
     }
   }
 
-  /** A process waits for its function's next event. `end` ends it for another function's sake. */
+  /** Note that a process is idle. `end` ends it if another function needs its place. */
   rest(instance: LambdaInstance, end: () => Promise<void>): void {
     this.#idle.set(instance, end);
   }
 
-  /** A process waits no longer. */
+  /** Note that a process is busy again. */
   wake(instance: LambdaInstance): void {
     this.#idle.delete(instance);
   }

@@ -1,5 +1,5 @@
 /*
- * The Node runtime loop inside a function's process: what Lambda's managed runtime does. It takes one
+ * The Node runtime loop inside a function's process, as in Lambda's managed runtime. It takes one
  * invocation after the other from the runtime API, and behaves as the real one where handlers can
  * tell: errors are logged with every enumerable property, callback handlers are refused, an error
  * outside the handler ends the process.
@@ -13,7 +13,7 @@ import { pathToFileURL } from "node:url";
 import { format } from "node:util";
 
 const { env } = process;
-// an import of it would also load what few need: WebSocket, and with it fetch
+// importing it would also load WebSocket and fetch, which few functions need
 const { Agent, request } = process.getBuiltinModule("node:http");
 const api = `http://${env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime`;
 const agent = new Agent({ keepAlive: true });
@@ -26,7 +26,7 @@ interface Message {
 
 type Handler = (event: unknown, context: unknown) => unknown;
 
-/** Not `fetch`, which gives up when no event comes for five minutes. */
+/** Not `fetch`, which times out if no event comes for five minutes. */
 function call(method: string, path: string, body?: string): Promise<Message> {
   return new Promise((resolve, reject) => {
     const sent = request(`${api}${path}`, { method, agent }, (response) => {
@@ -49,7 +49,7 @@ const report = (error: Error): string =>
     trace: (error.stack ?? "").split("\n"),
   });
 
-/** Whatever a library hangs on an error ends up in the log. */
+/** The log shows every enumerable property of an error. */
 function print(title: string, error: Error): void {
   const { name: errorType, message: errorMessage } = error;
   const stack = (error.stack ?? "").split("\n");
@@ -58,7 +58,7 @@ function print(title: string, error: Error): void {
   try {
     words = JSON.stringify(everything);
   } catch {
-    // A circle in what a library hung on it: then type, message and trace must do.
+    // a property contains a cycle: report type, message and trace only
   }
   log("ERROR", title, `\t${words}`);
 }
@@ -90,7 +90,7 @@ async function loadHandler(): Promise<Handler> {
       name: "Runtime.ImportModuleError",
     });
   const module = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
-  flushCompileCache(); // an environment is ended by SIGKILL, which would leave nothing behind
+  flushCompileCache(); // environments are ended by SIGKILL, and then Node would not write its cache
   const handler = module[name] ?? (module.default as Record<string, unknown> | undefined)?.[name];
   if (typeof handler !== "function")
     throw Object.assign(new Error(`${env._HANDLER} is undefined or not exported`), {
@@ -139,12 +139,12 @@ async function die(title: string, name: string, status: number, thrown: unknown)
   if (name !== "") error.name = name;
   print(title, error);
   const path = requestId === "" ? "/init/error" : `/invocation/${requestId}/error`;
-  // Also when nobody listens any more: a failure here must not come back as another one.
+  // the runner may be gone already, and a failed report must not cause another error
   await call("POST", path, report(error)).catch(() => undefined);
   process.exit(status);
 }
 
-// The runner holds the other end: when it dies, however it dies, this process ends too.
+// the runner holds the other end of stdin: when the runner ends, this process ends too
 process.stdin.resume().once("end", () => process.exit(1));
 process.on("uncaughtException", (error) => void die("Uncaught Exception ", "", 129, error));
 process.on("unhandledRejection", (reason) => {

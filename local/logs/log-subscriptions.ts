@@ -25,10 +25,13 @@ interface LogLine {
   readonly message: string;
 }
 
-/** Lines that come at once go together. Milliseconds. */
+/** Lines within this time are delivered together. Milliseconds. */
 const LINGER = 20;
 
-/** Subscriptions of CloudWatch Logs to functions; those to anything else are accepted and ignored. */
+/**
+ * Subscriptions of CloudWatch Logs to functions. Subscriptions to other destinations have no
+ * effect.
+ */
 export class LogSubscriptions {
   readonly #options: SubscriptionsOptions;
   #all: readonly Subscription[] = [];
@@ -64,7 +67,7 @@ export class LogSubscriptions {
     return { ref: name };
   }
 
-  /** A function has printed a line. */
+  /** Note that a function printed a line. */
   offer(functionName: string, message: string): void {
     for (const subscription of this.#all) {
       const { logGroup, passes } = subscription;
@@ -98,7 +101,7 @@ export class LogSubscriptions {
   }
 }
 
-/** `{ $.field = "start*" || … }`, or nothing, which lets everything pass. */
+/** `{ $.field = "start*" || … }`, or an empty pattern, which matches every line. */
 function filterOf(pattern: string): (line: string) => boolean {
   if (pattern.trim() === "") return () => true;
   const terms = /^\{(.+)\}$/.exec(pattern.trim())?.[1]?.split("||") ?? [];

@@ -4,19 +4,19 @@ import { AwsError, notImplemented } from "../http/aws-error.ts";
 import { jsonService, operation, type Service } from "../http/protocols.ts";
 import type { Access } from "../iam/access.ts";
 
-/** A line as CloudWatch Logs keeps it. */
+/** A line in CloudWatch Logs. */
 export interface LogEvent {
   readonly message: string;
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
 }
 
-/** The events of a log group, oldest first; `undefined` when no function logs to it. */
+/** The events of a log group, oldest first. Undefined if no function logs to it. */
 export type LogEvents = (logGroupName: string) => readonly LogEvent[] | undefined;
 
 /**
- * Amazon CloudWatch Logs, as far as reading receipts needs it: FilterLogEvents with a pattern of
- * quoted terms that must all occur.
+ * Amazon CloudWatch Logs: only FilterLogEvents, with a pattern of quoted terms that must all occur
+ * in a line.
  */
 export function makeLogs(account: Account, access: Access, eventsOf: LogEvents): Service {
   const filter = operation<FilterLogEventsRequest>(

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { type TempFolder, tempFolder } from "../temp-folder.ts";
 import type { EmbeddedPostgres } from "./postgres.ts";
 
-/** The authorities of several servers in one file, as `NODE_EXTRA_CA_CERTS` and libpq want them. */
+/** The authorities of several servers in one file, for `NODE_EXTRA_CA_CERTS` and libpq. */
 export class Authorities {
   #folder: TempFolder | undefined;
 
-  /** A file for these servers; `undefined` for none. */
+  /** The file for these servers. Undefined if there are none. */
   fileFor(servers: readonly EmbeddedPostgres[]): string | undefined {
     const [only] = servers;
     if (servers.length < 2) return only?.caFile;

@@ -11,13 +11,19 @@ import {
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 
-/** The user that runs the server: PostgreSQL refuses to run as root. Empty when we are not root. */
+/**
+ * The user that runs the server: PostgreSQL refuses to run as root. Empty if this process is not
+ * root.
+ */
 export interface ServerUser {
   readonly uid?: number;
   readonly gid?: number;
 }
 
-/** An unprivileged account of this machine when we are root; `initdb` looks the uid up, so it must exist. */
+/**
+ * An unprivileged account of this machine if this process is root. It must exist: `initdb` looks it
+ * up.
+ */
 export function serverUser(): ServerUser {
   if (process.getuid?.() !== 0) return {};
   const accounts = readFileSync("/etc/passwd", "utf8")
@@ -46,8 +52,8 @@ export function installedBinaries(): string {
 }
 
 /**
- * A `native` folder that `user` can run: the installed one, or a copy in `scratch` when a folder
- * above it is closed to that user (a clone in root's home, say). Its library links are complete.
+ * A `native` folder that `user` can run: the installed one, or a copy in `scratch` if a folder
+ * above it is closed to that user, e.g. root's home. Its library links are complete.
  */
 export function runnableBinaries(native: string, user: ServerUser, scratch: string): string {
   let home = native;
@@ -66,7 +72,7 @@ function openToAll(path: string): boolean {
   }
 }
 
-/** What the package's install script does, for installs that run no scripts. */
+/** The work of the package's install script, for installs that run no scripts. */
 function linkLibraries(native: string): void {
   const list = join(native, "pg-symlinks.json");
   if (!existsSync(list)) return;
@@ -78,8 +84,8 @@ function linkLibraries(native: string): void {
 }
 
 /**
- * The command line that runs `program` as `user` and has the kernel kill it when we die, however we
- * die. Without util-linux's `setpriv` (macOS), only an orderly stop ends it.
+ * The command line that runs `program` as `user`. The kernel kills it when this process ends in any
+ * way. Without util-linux's `setpriv` (macOS), only an orderly stop ends it.
  */
 export function boundToUs(
   program: string,

@@ -14,21 +14,21 @@ export const SUPERUSER = "rdsadmin";
 
 const INITDB = ["-A", "scram-sha-256", "-E", "UTF8", "--no-sync"];
 
-/** What a server's folder is made for. */
+/** What creating a server's folder needs. */
 export interface Preparation {
   readonly folder: string;
-  /** The binaries as they are installed. */
+  /** The installed binaries. */
   readonly binaries: string;
-  /** The same, or a copy that the user can run. */
+  /** The installed binaries, or a copy that the user can run. */
   readonly native: string;
   readonly user: ServerUser;
   /** Refuse connections without TLS. */
   readonly forceTls: boolean;
 }
 
-/** A folder that is ready for a server. */
+/** A folder from which a server can start. */
 export interface Prepared {
-  /** The certificate's authority, which is itself. */
+  /** The certificate's authority: the certificate is self-signed. */
   readonly ca: string;
   readonly caFile: string;
   /** The superuser's. */
@@ -61,10 +61,12 @@ export async function prepareFolder(preparation: Preparation): Promise<Prepared>
   return { ca, caFile: put("server.crt", ca, 0o644), password };
 }
 
-/** What initdb has made once for many servers: `data`, its `password`, and whose `binaries` it is for. */
+/**
+ * A cluster from one initdb, to copy for many servers: `data`, its `password` and its `binaries`.
+ */
 export const TEMPLATE = "MAYFLY_CLUSTER_TEMPLATE";
 
-/** The tests of one run make many servers, and say in the environment where there is a template. */
+/** The folder of the template, from the environment. A test run creates many servers from one. */
 async function copiedCluster({ folder, binaries }: Preparation): Promise<string | undefined> {
   const template = process.env[TEMPLATE];
   if (template === undefined || readFileSync(join(template, "binaries"), "utf8") !== binaries)
@@ -96,7 +98,7 @@ export async function newCluster({
   return password;
 }
 
-/** With a name of its own: among authorities of one name, OpenSSL looks at the first alone. */
+/** Each authority has a unique name: of several with one name, OpenSSL tries only the first. */
 const makeCertificate = () =>
   generate(
     [{ name: "commonName", value: `Mayfly local database ${randomBytes(4).toString("hex")}` }],

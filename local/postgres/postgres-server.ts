@@ -3,10 +3,10 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { boundToUs, type ServerUser } from "./postgres-binaries.ts";
 
-/** Where all servers listen. */
+/** The address of all servers. */
 export const HOST = "127.0.0.1";
 
-/** A standby accepts `read-only connections`. */
+/** The log line of a started server. A standby accepts `read-only connections`. */
 const READY = /ready to accept (?:read-only )?connections/;
 
 /** How to start a server: programs, data folder, port and operating system user. */
@@ -20,7 +20,7 @@ export interface ServerOptions {
   readonly onDeath?: ((line: string) => void) | undefined;
 }
 
-/** One postmaster, which may be ended and started again on the same data and port. */
+/** One postmaster. It can be stopped and started again with the same data and port. */
 export class Server {
   readonly #options: ServerOptions;
   #process: ChildProcess | undefined;
@@ -99,7 +99,7 @@ const fixedSettings = (folder: string): string[] =>
     "full_page_writes=off",
   ].flatMap((setting) => ["-c", setting]);
 
-/** A port of the loopback address that nobody listens on now. */
+/** A free port of the loopback address. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();

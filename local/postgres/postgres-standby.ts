@@ -19,17 +19,17 @@ import {
 } from "./postgres-binaries.ts";
 import { freePort, Server } from "./postgres-server.ts";
 
-/** What a standby is made of. */
+/** What creating a standby needs. */
 export interface StandbyOptions {
-  /** The `native` folder that the writer runs from. @default - the installed one, 18 */
+  /** The writer's `native` folder. @default - the installed PostgreSQL 18 */
   readonly binaries?: string;
   /** Called when the server ends unexpectedly. */
   readonly onDeath?: (line: string) => void;
 }
 
 /**
- * Start a streaming standby of a running server, as an RDS read replica is one: its own folder and
- * port, the writer's roles, passwords and certificate. It is stopped before its writer.
+ * Start a streaming standby of a running server, like an RDS read replica: it has its own folder
+ * and port, and the writer's roles, passwords and certificate. Stop it before its writer.
  */
 export async function startStandby(
   writer: EmbeddedPostgres,
@@ -57,7 +57,7 @@ export async function startStandby(
   }
 }
 
-/** A base backup through SQL (PostgreSQL 26.3.3): the binaries here come without pg_basebackup. */
+/** A base backup through SQL (PostgreSQL 26.3.3): the installed binaries lack pg_basebackup. */
 async function copyWhileItRuns(writer: EmbeddedPostgres, folder: string): Promise<void> {
   const client = new pg.Client(writer.superuser());
   await client.connect();
@@ -84,7 +84,7 @@ async function copyWhileItRuns(writer: EmbeddedPostgres, folder: string): Promis
   }
 }
 
-/** What a backup leaves out; the folders themselves must be there. */
+/** Folders whose content a backup leaves out. The folders themselves must exist. */
 const LEFT_OUT = ["pg_wal", "pg_replslot", "pg_stat_tmp", "pg_dynshmem", "pg_notify"];
 
 function copyFolder(from: string, to: string): void {
@@ -96,7 +96,7 @@ function copyFolder(from: string, to: string): void {
   mkdirSync(join(to, "pg_wal", "archive_status"), { recursive: true });
 }
 
-/** From now on the copy replays what the writer commits. */
+/** Configure the copy to replay what the writer commits. */
 function follow(writer: EmbeddedPostgres, data: string): void {
   const { user, password } = writer.superuser();
   const conninfo = `host=${writer.host} port=${writer.port} user=${user} password=${String(password)} sslmode=require`;

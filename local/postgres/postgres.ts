@@ -5,16 +5,16 @@ import { installedBinaries, runnableBinaries, serverUser } from "./postgres-bina
 import { prepareFolder, SUPERUSER } from "./postgres-folder.ts";
 import { freePort, HOST, Server } from "./postgres-server.ts";
 
-/** What an `AWS::RDS::DBInstance` of the template asks for. */
+/** The settings of an `AWS::RDS::DBInstance` of the template. */
 export interface PostgresOptions {
-  /** The master user: CREATEDB and CREATEROLE, no superuser, as on RDS. */
+  /** The master user. As on RDS it has CREATEDB and CREATEROLE and is no superuser. */
   readonly masterUsername: string;
   readonly masterPassword: string;
-  /** The first database; the master owns it. */
+  /** Name of the first database. The master user owns it. */
   readonly database: string;
-  /** Refuse connections without TLS, as `rds.force_ssl` does. */
+  /** Refuse connections without TLS, like `rds.force_ssl`. */
   readonly forceTls: boolean;
-  /** A `native` folder of another PostgreSQL major. @default - the installed one, 18 */
+  /** The `native` folder of another PostgreSQL major. @default - the installed PostgreSQL 18 */
   readonly binaries?: string;
   /** Further settings, each `name=value`. */
   readonly settings?: readonly string[];
@@ -22,7 +22,7 @@ export interface PostgresOptions {
   readonly onDeath?: (line: string) => void;
 }
 
-/** A running server of our own, in a temp folder, on a free port of the loopback address. */
+/** A running PostgreSQL server in a temp folder, on a free port of the loopback address. */
 export interface EmbeddedPostgres {
   readonly host: string;
   readonly port: number;
@@ -30,13 +30,13 @@ export interface EmbeddedPostgres {
   readonly caFile: string;
   readonly ca: string;
   readonly masterUsername: string;
-  /** The bootstrap superuser, which RDS keeps to itself: for tests that break things. */
+  /** A login as the bootstrap superuser, which RDS does not give out. For tests. */
   superuser(database?: string): pg.ClientConfig;
-  /** Everything the server has logged. */
+  /** The server's log so far. */
   log(): string;
-  /** End the server as a crash would: no shutdown, no checkpoint. */
+  /** Kill the server like a crash, without shutdown and checkpoint. */
   crash(): Promise<void>;
-  /** Stop in order, and keep the data. */
+  /** Stop the server and keep the data. */
   shutDown(): Promise<void>;
   /** Start again after `crash` or `shutDown`, on the same port and data. */
   restart(): Promise<void>;
@@ -44,7 +44,7 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>;
 }
 
-/** Start PostgreSQL the way RDS presents it: TLS, SCRAM, a master who is no superuser. */
+/** Start PostgreSQL as RDS sets it up: TLS, SCRAM, a master user that is no superuser. */
 export async function startPostgres(options: PostgresOptions): Promise<EmbeddedPostgres> {
   const user = serverUser();
   const { path: folder, remove } = tempFolder("postgres");
@@ -72,7 +72,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   }
 }
 
-/** What a running server is known by. */
+/** The parts of a running server. */
 export interface RunningServer {
   readonly server: Server;
   readonly port: number;
@@ -85,7 +85,7 @@ export interface RunningServer {
   readonly remove: () => void;
 }
 
-/** A running server, as the rest of the runner and the tests use it. */
+/** The running server, for the rest of the runner and for tests. */
 export const embeddedServer = (running: RunningServer): EmbeddedPostgres => {
   const { server, port, password, masterUsername, ca, caFile, remove } = running;
   return {
@@ -113,7 +113,7 @@ export const embeddedServer = (running: RunningServer): EmbeddedPostgres => {
   };
 };
 
-/** Give the cluster the roles that RDS has: `rds_superuser`, and a master user who is a member. */
+/** Create RDS's roles: `rds_superuser`, and the master user as its member. */
 async function becomeRds(superuser: pg.ClientConfig, options: PostgresOptions): Promise<void> {
   const client = new pg.Client(superuser);
   await client.connect();

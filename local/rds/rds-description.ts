@@ -2,7 +2,7 @@ import { AwsError } from "../http/aws-error.ts";
 import type { EmbeddedPostgres } from "../postgres/postgres.ts";
 import type { MasterPassword } from "./rds-password.ts";
 
-/** A DB instance: the server, and what it is known by. */
+/** A DB instance: its server, its identifier and its settings. */
 export interface Instance {
   readonly id: string;
   readonly arn: string;
@@ -15,7 +15,7 @@ export interface Instance {
   readonly isAdopted?: boolean;
 }
 
-/** A DB cluster: its writer, and its readers. */
+/** A DB cluster: its writer and its readers. */
 export interface Cluster {
   readonly id: string;
   readonly arn: string;
@@ -23,14 +23,14 @@ export interface Cluster {
   readonly readerIds: readonly string[];
 }
 
-/** What DescribeDBInstances is asked. */
+/** The input of DescribeDBInstances. */
 export interface DescribeInstances {
   readonly DBInstanceIdentifier?: string;
-  /** As the awsQuery protocol sends `Filters`, of which one may be given. */
+  /** `Filters` as the awsQuery protocol sends them. Only one is allowed here. */
   readonly [filter: `Filters.Filter.${string}`]: string;
 }
 
-/** The names in a filter by identifier; `undefined` without one. */
+/** The names in a filter by identifier. Undefined if there is no filter. */
 export function filterOf(input: DescribeInstances): readonly string[] | undefined {
   const fields = Object.entries(input).filter(([key]) => key.startsWith("Filters."));
   if (fields.length === 0) return undefined;
@@ -48,7 +48,7 @@ interface Relations {
   readonly source?: string | undefined;
 }
 
-/** What DescribeDBInstances answers of an instance that is there. */
+/** The answer of DescribeDBInstances for one instance. */
 export const described = (
   { id, arn, resourceId, dbname, server, createdAt }: Omit<Instance, "password">,
   { replicas = [], source }: Relations,
@@ -66,7 +66,7 @@ export const described = (
   ReadReplicaSourceDBInstanceIdentifier: source,
 });
 
-/** What DescribeDBClusters answers of a cluster that is there. */
+/** The answer of DescribeDBClusters for one cluster. */
 export const describedCluster = ({ id, arn, writerId, readerIds }: Cluster) => ({
   DBClusterIdentifier: id,
   DBClusterArn: arn,

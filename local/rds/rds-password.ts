@@ -3,7 +3,7 @@ import pg from "pg";
 import { AwsError } from "../http/aws-error.ts";
 import type { EmbeddedPostgres } from "../postgres/postgres.ts";
 
-/** What DescribeDBInstances shows of a master password that is being changed. */
+/** The state that DescribeDBInstances shows while a master password changes. */
 export interface PasswordState {
   readonly DBInstanceStatus: "available" | "resetting-master-credentials";
   readonly PendingModifiedValues?: { readonly MasterUserPassword: "****" };
@@ -14,7 +14,7 @@ const MOST = 128;
 /** Half a minute or more on AWS. Milliseconds. */
 const RESET_TAKES = 500;
 
-/** @throws AwsError in RDS's words for a password that RDS for PostgreSQL does not take. */
+/** @throws AwsError in RDS's words if RDS for PostgreSQL refuses the password. */
 export function assertPassword(password: string): void {
   const refuse = (why: string): AwsError =>
     new AwsError(
@@ -27,7 +27,7 @@ export function assertPassword(password: string): void {
   if (password.length > MOST) throw refuse(` because it is longer than ${MOST} characters.`);
 }
 
-/** The master password of an instance, which changes a while after it was told to. */
+/** The master password of an instance. It changes some time after the request. */
 export class MasterPassword {
   readonly #onFault: (line: string) => void;
   readonly #stopping = new AbortController();
@@ -45,7 +45,7 @@ export class MasterPassword {
     };
   }
 
-  /** Begin to change it. @throws AwsError while it is being changed. */
+  /** Start to change it. @throws AwsError if a change is in progress. */
   set(server: EmbeddedPostgres, password: string): void {
     if (this.#change !== undefined)
       throw new AwsError("InvalidDBInstanceState", "Database instance is not in available state.");

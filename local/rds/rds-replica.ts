@@ -5,7 +5,7 @@ import { startStandby } from "../postgres/postgres-standby.ts";
 /** A read replica: a streaming standby of another instance's server. */
 export interface Replica {
   readonly id: string;
-  /** `undefined` for a cluster's reader. */
+  /** The source instance. Undefined for a cluster's reader. */
   readonly sourceId: string | undefined;
   readonly server: EmbeddedPostgres;
   readonly createdAt: Date;
@@ -17,7 +17,7 @@ interface ReplicaProperties {
   readonly SourceDBInstanceIdentifier?: string;
 }
 
-/** Whether a resource is an `AWS::RDS::DBInstance` that replicates another. */
+/** Whether a resource is an `AWS::RDS::DBInstance` that replicates another instance. */
 export const isReplica = (properties: unknown): boolean =>
   (properties as ReplicaProperties | undefined)?.SourceDBInstanceIdentifier !== undefined;
 
@@ -27,7 +27,7 @@ interface Source {
   readonly server: EmbeddedPostgres;
 }
 
-/** Start a read replica of one of `sources`. @throws Error when the template names another. */
+/** Start a read replica of one of `sources`. @throws Error if the template names another source. */
 export async function startReplica(
   { properties, logicalId }: Resource,
   sources: readonly Source[],

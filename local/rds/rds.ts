@@ -34,17 +34,17 @@ interface ParameterGroupProperties {
 interface ModifyInstance {
   readonly DBInstanceIdentifier: string;
   readonly MasterUserPassword?: string;
-  /** A password is changed as soon as possible, whatever this says. */
+  /** Ignored: RDS changes a password as soon as possible in either case. */
   readonly ApplyImmediately?: string;
 }
 
-/** A server that was there before the stack, as RDS would know it. */
+/** A server that existed before the stack, as RDS would know it. */
 export interface AdoptedServer {
   readonly server: EmbeddedPostgres;
   readonly dbname: string;
-  /** Its name as a DB instance, if RDS is to know it as one. */
+  /** Its identifier as a DB instance, if RDS has it as an instance. */
   readonly instance?: string | undefined;
-  /** Its name as a DB cluster, whose readers these are. */
+  /** Its identifier as a DB cluster, if RDS has it as a cluster. */
   readonly cluster?: { readonly id: string; readonly readers: readonly EmbeddedPostgres[] };
 }
 
@@ -110,12 +110,12 @@ export class Rds {
     },
   };
 
-  /** The servers of the template's instances, in the order in which they were made. */
+  /** The servers of the template's instances, in the order of their creation. */
   get ownServers(): readonly EmbeddedPostgres[] {
     return this.#instances.flatMap(({ server, isAdopted }) => (isAdopted ? [] : [server]));
   }
 
-  /** Know a server that somebody else started, and stops. */
+  /** Add a server that somebody else starts and stops. */
   adopt({ server, dbname, instance, cluster }: AdoptedServer): void {
     const about = { dbname, createdAt: new Date() };
     const known = (id: string): Instance => ({
@@ -144,7 +144,7 @@ export class Rds {
 
   #named = (id: string) => ({ id, arn: this.#arn(id), resourceId: newResourceId() });
 
-  /** What Secrets Manager adds to a secret that is attached to an instance. */
+  /** The keys that Secrets Manager adds to a secret that is attached to an instance. */
   facts(id: string): Record<string, unknown> {
     const instance = this.#instances.find((each) => each.id === id);
     if (instance === undefined) throw new Error(`no DBInstance ${id} to attach a secret to`);
@@ -153,7 +153,7 @@ export class Rds {
     return { engine: "postgres", host, port, dbname, dbInstanceIdentifier: id };
   }
 
-  /** @throws AwsError for a name that no cluster has. */
+  /** @throws AwsError if no cluster has the name. */
   async #clustersFor(
     caller: Session,
     what: string,
@@ -168,7 +168,7 @@ export class Rds {
     throw new AwsError("DBClusterNotFoundFault", `DBCluster ${wanted} not found.`, { status: 404 });
   }
 
-  /** The reply still says `available`, and what is pending. */
+  /** Change the password. The answer still says `available`, with the pending change. */
   async #modify(input: ModifyInstance, caller: Session) {
     const {
       DBInstanceIdentifier: wanted,
@@ -212,7 +212,7 @@ export class Rds {
       masterUsername: wanted.MasterUsername,
       masterPassword: wanted.MasterUserPassword,
       database: dbname,
-      // From PostgreSQL 15 on, RDS forces TLS unless a parameter group says otherwise.
+      // from PostgreSQL 15 on, RDS requires TLS unless a parameter group changes that
       forceTls: String(parameters["rds.force_ssl"]) !== "0",
       onDeath: this.#onFault,
     });

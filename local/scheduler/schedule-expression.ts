@@ -2,7 +2,7 @@ import type { CreateScheduleInput } from "@aws-sdk/client-scheduler";
 import { validationError } from "../http/aws-error.ts";
 import { assertConstraints } from "../http/check-constraints.ts";
 
-/** When a schedule fires. Milliseconds; `at` since the Unix epoch. */
+/** When a schedule fires. In milliseconds; `at` since the Unix epoch. */
 export type Timing = { readonly at: number } | { readonly every: number };
 
 const UNITS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
@@ -12,7 +12,7 @@ const RATE = /^rate\((\d+) (minute|hour|day)s?\)$/;
 /**
  * `at(yyyy-mm-ddThh:mm:ss)` or `rate(n unit)`, in UTC.
  *
- * @throws AwsError `ValidationException` for anything else, `cron` included.
+ * @throws AwsError `ValidationException` for anything else, including `cron`.
  */
 export function parseExpression(expression: string | undefined): Timing {
   const [, time] = AT.exec(expression ?? "") ?? [];
@@ -42,7 +42,7 @@ const IMPLEMENTED = [
 ];
 
 /**
- * Check what CreateSchedule was given.
+ * Check the input of CreateSchedule.
  *
  * @throws AwsError `ValidationException`, also for members that the local runner does not have.
  */

@@ -10,10 +10,10 @@ import type { Sqs } from "../sqs/sqs.ts";
 
 /** The target of a schedule, the role that calls it, and the retries. */
 export interface ScheduleTarget {
-  /** Of a function or a queue. */
+  /** ARN of a function or a queue. */
   readonly arn: string;
   readonly input: string | undefined;
-  /** The target's role in use. */
+  /** The session of the target's role. */
   readonly caller: Session;
   readonly maximumRetryAttempts: number;
   readonly maximumEventAgeSeconds: number;
@@ -27,11 +27,11 @@ interface TargetOptions {
 }
 
 /**
- * The target of a schedule. Scheduler tries at once whether it can assume the role, on behalf of
- * the schedule's group.
+ * The target of a schedule. Like Scheduler, it checks at once that it can assume the role for the
+ * schedule's group.
  *
- * @throws AwsError `ValidationException` when it cannot, or when the target is neither a function nor
- *   a queue.
+ * @throws AwsError `ValidationException` if it cannot, or if the target is neither a function nor a
+ *   queue.
  */
 export async function resolveTarget(
   { access, account, identities }: TargetOptions,
@@ -77,7 +77,7 @@ interface Occurrence {
 const BACK_OFF = 100;
 
 /**
- * Call a function asynchronously, or send to a queue; after the last failed attempt, tell the
+ * Call a function asynchronously, or send to a queue. After the last failed attempt, send to the
  * dead-letter queue.
  */
 export async function deliverSchedule(options: DeliveryOptions, due: Occurrence): Promise<void> {
@@ -125,7 +125,7 @@ async function deliverOnce(
 
 const wholeSeconds = (at: Date): string => `${at.toISOString().slice(0, 19)}Z`;
 
-/** The target's input with its context attributes, or the event Scheduler sends without one. */
+/** The target's input with its context attributes filled in, or Scheduler's default event. */
 function inputOf(account: Account, due: Occurrence, executionId: string, attempt: number): string {
   const { arn, target, scheduledAt } = due;
   if (target.input === undefined)

@@ -18,7 +18,7 @@ interface SchedulerOptions {
   readonly identities: Identities;
   readonly lambda: Lambda;
   readonly sqs: Sqs;
-  /** Deliver every event twice: Scheduler promises at least once. */
+  /** Deliver every event twice: Scheduler delivers at least once. */
   readonly duplicateDeliveries: boolean;
   readonly onFault: (line: string) => void;
 }
@@ -67,7 +67,7 @@ export class Scheduler {
           const { access } = this.#options;
           const resource = this.#arn("schedule-group", group);
           await access.authorize(caller, { action: "scheduler:DeleteScheduleGroup", resource });
-          // AWS's service reference names both actions for this one operation
+          // AWS's service reference lists both actions for this operation
           const schedules = this.#arn("schedule", `${group}/*`);
           await access.authorize(caller, {
             action: "scheduler:DeleteSchedule",
@@ -79,7 +79,7 @@ export class Scheduler {
         },
       ),
       route("GET", /^\/schedules$/, async (_, { url, caller }) => {
-        // The action knows no resource: its permission is on `*`.
+        // the action has no resource, so its permission is on `*`
         const request = { action: "scheduler:ListSchedules", resource: "*" };
         await this.#options.access.authorize(caller, request);
         return jsonReply(this.#list(url.searchParams));
@@ -120,7 +120,7 @@ export class Scheduler {
     if (schedule !== undefined) this.#remove(schedule);
   }
 
-  /** A group goes with its schedules. */
+  /** Delete a group and its schedules. */
   #removeGroup(name: string): void {
     for (const schedule of this.#schedules.values())
       if (schedule.group === name) this.#remove(schedule);
@@ -166,19 +166,19 @@ export class Scheduler {
     if (!this.#groups.has(group)) throw missing(`Schedule group ${group}`);
   }
 
-  /** Let time run: not before the whole stack is there. */
+  /** Start the timers, when the whole stack exists. */
   start(): void {
     this.#started = true;
     for (const schedule of this.#schedules.values()) this.#begin(schedule);
   }
 
-  /** Without a start date, a rate begins at once. */
+  /** A rate without a start date fires at once. */
   #begin(schedule: StoredSchedule): void {
     const { timing } = schedule;
     this.#arm(schedule, "at" in timing ? timing.at : Date.now());
   }
 
-  /** Never early: a timer may be, by a millisecond, and a long wait takes several timers. */
+  /** Never early: a timer may fire a millisecond early, and a long wait needs several timers. */
   #arm(schedule: StoredSchedule, due: number): void {
     const fire = (): void =>
       Date.now() < due ? this.#arm(schedule, due) : this.#fire(schedule, due);
@@ -208,7 +208,7 @@ export class Scheduler {
 
   #remove(schedule: StoredSchedule): void {
     clearTimeout(schedule.timer);
-    // Its name may have been given to another schedule since.
+    // another schedule may have its name by now
     if (this.#schedules.get(schedule.arn) === schedule) this.#schedules.delete(schedule.arn);
   }
 

@@ -6,7 +6,7 @@ import type {
 import type { Timing } from "./schedule-expression.ts";
 import type { ScheduleTarget } from "./schedule-target.ts";
 
-/** A schedule that is there. */
+/** An existing schedule. */
 export interface StoredSchedule {
   readonly arn: string;
   readonly group: string;
@@ -18,7 +18,7 @@ export interface StoredSchedule {
   timer?: NodeJS.Timeout;
 }
 
-/** As ListSchedules shows it. */
+/** The entry in the answer of ListSchedules. */
 export const summarized = (schedule: StoredSchedule): ScheduleSummary => {
   const { arn, group, name, request, createdAt } = schedule;
   return {
@@ -32,7 +32,7 @@ export const summarized = (schedule: StoredSchedule): ScheduleSummary => {
   };
 };
 
-/** As GetSchedule shows it. */
+/** The answer of GetSchedule. */
 export function shown(schedule: StoredSchedule): GetScheduleOutput {
   const { ClientToken: _, ...request } = schedule.request;
   return {

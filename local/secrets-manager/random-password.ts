@@ -15,7 +15,7 @@ export function randomPassword(request: GetRandomPasswordRequest): string {
   ]
     .map((kind) => kind.split("").filter((each) => !request.ExcludeCharacters?.includes(each)))
     .filter((kind) => kind.length > 0);
-  // a space may be among them, but does not count as a required kind
+  // a space may occur, but is no required kind
   const space = request.IncludeSpace && !request.ExcludeCharacters?.includes(" ") ? [" "] : [];
   const required = (request.RequireEachIncludedType ?? true) ? kinds : [];
   const all = [...kinds.flat(), ...space];
@@ -26,7 +26,8 @@ export function randomPassword(request: GetRandomPasswordRequest): string {
     );
   for (;;) {
     const password = Array.from({ length }, () => all[randomInt(all.length)]);
-    // Drawn again as a whole until every kind is there: any other way makes some passwords likelier.
+    // draw the whole password again until every kind occurs: any other way makes some passwords
+    // likelier
     if (required.every((kind) => kind.some((each) => password.includes(each))))
       return password.join("");
   }

@@ -5,11 +5,11 @@ import type { StoredSecret } from "./stored-secret.ts";
 /** The state of the rotation of one secret. */
 export interface Activity {
   run?: Run | undefined;
-  /** How often the rotation under way has failed. */
+  /** How often the current rotation has failed. */
   failures: number;
-  /** Calls off the next window. */
+  /** Cancels the next window. */
   window?: (() => void) | undefined;
-  /** Calls off the next attempt after a failure. */
+  /** Cancels the next attempt after a failure. */
   retry?: (() => void) | undefined;
 }
 
@@ -20,7 +20,7 @@ interface Watcher {
   readonly resolve: () => void;
 }
 
-/** The state of the rotation of all secrets, and ways to wait for its end. */
+/** The state of all rotations, and ways to wait for their end. */
 export class Activities {
   readonly #all = new Map<StoredSecret, Activity>();
   #watchers: readonly Watcher[] = [];
@@ -33,7 +33,7 @@ export class Activities {
     return activity;
   }
 
-  /** Let nothing begin any more, and what is under way end before its next step. */
+  /** Start no more rotations, and end the current ones before their next step. */
   halt(secret: StoredSecret): void {
     const activity = this.of(secret);
     if (activity.run !== undefined) activity.run.cancelled = true;
@@ -48,17 +48,17 @@ export class Activities {
     for (const secret of this.#all.keys()) this.halt(secret);
   }
 
-  /** Wait until no rotation of a secret, or of any, is under way. */
+  /** Wait until no rotation of a secret, or of any secret, is running. */
   idle(secret?: StoredSecret): Promise<void> {
     return this.#until(({ run }) => run === undefined, secret);
   }
 
-  /** Wait until no rotation is under way, or waits to be attempted again. */
+  /** Wait until no rotation is running or will be attempted again. */
   finished(): Promise<void> {
     return this.#until(({ run, retry }) => run === undefined && retry === undefined);
   }
 
-  /** Let time pass; whatever falls due in it ends before time goes on. Milliseconds. */
+  /** Move the time forward. What is due meanwhile ends before the time moves on. Milliseconds. */
   async advance(clock: MovableClock, length: number): Promise<void> {
     const end = clock.now() + length;
     await this.idle();
@@ -70,7 +70,7 @@ export class Activities {
     await this.idle();
   }
 
-  /** Something has ended: tell those who wait for it. */
+  /** Notify those who wait for the end of a rotation. */
   notice(): void {
     const over = this.#watchers.filter(({ isOver }) => isOver());
     this.#watchers = this.#watchers.filter((each) => !over.includes(each));

@@ -9,14 +9,14 @@ import {
 import { AwsError } from "../http/aws-error.ts";
 import { assertConstraints } from "../http/check-constraints.ts";
 
-/** When a secret is rotated, as far as its rules say. */
+/** When a secret is rotated, from its rules. */
 export interface RotationPlan {
   readonly cadence: Cadence;
-  /** How long the window is; `undefined` leaves it to the cadence. */
+  /** Length of the window. Undefined: the cadence decides. */
   readonly hours: number | undefined;
 }
 
-/** When a rotation may happen; here it does when the window opens. */
+/** When a rotation may start. Here it starts when the window opens. */
 export interface RotationWindow {
   readonly opens: number;
   readonly closes: number;
@@ -27,9 +27,9 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 /**
- * Read the rules that RotateSecret is given; `undefined` when they say nothing of time.
+ * Read the rules of RotateSecret. Undefined if they have no schedule.
  *
- * @throws AwsError naming what is wrong.
+ * @throws AwsError that names the problem.
  */
 export function readRules(rules: RotationRulesType | undefined): RotationPlan | undefined {
   const { AutomaticallyAfterDays, Duration, ScheduleExpression } = rules ?? {};
@@ -58,7 +58,7 @@ function durationOf(duration: string): number {
   throw invalid(`The Duration ${duration} is not a number of hours, such as 3h.`);
 }
 
-/** A template may give the days as text. */
+/** A template may have the days as text. */
 function timesOf(
   days: unknown,
   expression: string | undefined,
@@ -75,8 +75,8 @@ function timesOf(
 const midnight = (instant: number): number => Math.floor(instant / DAY) * DAY;
 
 /**
- * The first window that opens after `now`, when the time is counted from `from`: a rotation, or a
- * new value by hand.
+ * The first window that opens after `now`. The schedule counts from `from`: the last rotation or
+ * the last new value by hand.
  */
 export function nextWindow({ cadence, hours }: RotationPlan, from: number, now: number) {
   const opens = opensAfter(cadence, from, now);
@@ -99,7 +99,7 @@ function opensAfter(cadence: Cadence, from: number, now: number): number {
   }
 }
 
-/** It comes once a year at least. */
+/** A rotation happens at least once a year. */
 function cronOpensAfter({ hours, isDay }: Extract<Cadence, { kind: "cron" }>, now: number): number {
   for (let day = midnight(now); ; day += DAY) {
     if (!isDay(dayAt(day))) continue;
@@ -118,7 +118,7 @@ function dayAt(instant: number): Day {
   };
 }
 
-/** An hour for schedules in hours, the rest of the day for others. */
+/** One hour for schedules in hours, the rest of the day for others. */
 function endOf(cadence: Cadence, opens: number): number {
   const isHourly =
     cadence.kind === "hours" || (cadence.kind === "cron" && cadence.hours.length > 1);

@@ -1,11 +1,11 @@
 import { AwsError } from "../http/aws-error.ts";
 import type { Lambda } from "../lambda/lambda.ts";
 
-/** What the function is called with, one after the other. */
+/** The steps, in the order of the calls. */
 export const STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"] as const;
 export type Step = (typeof STEPS)[number];
 
-/** Who calls the function. */
+/** The principal that calls the function. */
 const SECRETS_MANAGER = "secretsmanager.amazonaws.com";
 
 /** Why a rotation is not complete. */
@@ -14,21 +14,21 @@ export interface Failure {
   readonly message: string;
 }
 
-/** A rotation under way. */
+/** A running rotation. */
 export interface Run {
   readonly secretArn: string;
   readonly functionArn: string;
   readonly versionId: string;
   readonly rotationToken: string;
   readonly steps: readonly Step[];
-  /** It ends before its next step. */
+  /** True if it must end before its next step. */
   cancelled: boolean;
 }
 
 /**
- * The ARN of the function that is to rotate a secret.
+ * The ARN of a secret's rotation function.
  *
- * @throws AwsError as RotateSecret does when it is not there, or not for Secrets Manager.
+ * @throws AwsError as RotateSecret, if it does not exist or does not let Secrets Manager invoke it.
  */
 export async function invocable(
   lambda: Lambda,

@@ -12,7 +12,9 @@ interface ScheduleProperties {
   readonly RotateImmediatelyOnUpdate?: boolean | string;
 }
 
-/** `AWS::SecretsManager::RotationSchedule`: RotateSecret by CloudFormation, and its end. */
+/**
+ * `AWS::SecretsManager::RotationSchedule`: CloudFormation starts and ends the rotation of a secret.
+ */
 export function rotationSchedule(store: SecretStore, rotation: SecretRotation): ResourceType {
   const put = (resource: Resource): Promise<Created> => configure(resource, store, rotation);
   return {
@@ -23,7 +25,7 @@ export function rotationSchedule(store: SecretStore, rotation: SecretRotation): 
       const secret = store.lookup(ref);
       if (secret?.rotation === undefined) return;
       rotation.cancel(secret);
-      // nobody may take the function away while it is at work
+      // the function must not be deleted while it runs
       await rotation.activities.idle(secret);
     },
   };
@@ -40,7 +42,7 @@ async function configure(
     );
   const wanted = properties as unknown as ScheduleProperties;
   const secret = store.find(wanted.SecretId);
-  // one that is running would fail this on AWS, where an update comes minutes later
+  // AWS would refuse during a rotation; there an update comes minutes later, here at once
   await rotation.activities.idle(secret);
   try {
     await rotation.rotate(secret, {
@@ -49,7 +51,7 @@ async function configure(
       RotateImmediately: String(wanted.RotateImmediatelyOnUpdate ?? true) === "true",
     });
   } catch (error) {
-    // what a rollback wants may be there all along, behind a rotation that is not complete
+    // a rollback may want what is configured already, although a rotation is not complete
     if (!isSo(secret, wanted)) throw error;
   }
   store.touch(secret);

@@ -1,19 +1,19 @@
 import type { Services } from "../services.ts";
 import type { RotationAttempt } from "./secret-rotation.ts";
 
-/** The rotation of secrets, to watch it and to move its time. */
+/** The rotations of secrets, to observe them and to move their clock. */
 export interface Rotations {
-  /** Those that have ended, oldest first. */
+  /** Attempts that ended, oldest first. */
   readonly attempts: readonly RotationAttempt[];
-  /** Resolves when no rotation is under way. */
+  /** Resolves when no rotation is running. */
   idle(): Promise<void>;
-  /** Resolves when no rotation is under way, or waits to be attempted again after a failure. */
+  /** Resolves when no rotation is running or will be attempted again after a failure. */
   finished(): Promise<void>;
-  /** Let that time pass for Secrets Manager, and each rotation that falls due in it end. */
+  /** Move Secrets Manager's time forward. Each rotation that is due meanwhile ends. */
   advance(milliseconds: number): Promise<void>;
 }
 
-/** The view of the rotations of some services. */
+/** The rotations of these services. */
 export const rotationsOf = ({
   rotation: { activities, attempts },
   clock,

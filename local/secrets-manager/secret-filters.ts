@@ -2,13 +2,13 @@ import type { Filter, ListSecretsRequest } from "@aws-sdk/client-secrets-manager
 import { AwsError } from "../http/aws-error.ts";
 import type { StoredSecret } from "./stored-secret.ts";
 
-/** A part of a list, as the operations that page answer it. */
+/** One page of a list. */
 export interface Page<Item> {
   readonly items: readonly Item[];
   readonly NextToken?: string | undefined;
 }
 
-/** The secrets that pass every filter, by one of its values each. */
+/** The secrets that match every filter. A filter matches by one of its values. */
 export function filtered(
   secrets: readonly StoredSecret[],
   filters: readonly Filter[],
@@ -22,7 +22,7 @@ export function filtered(
   );
 }
 
-/** By prefix; a description whatever its case, and `all` by the words of the value. */
+/** By prefix; a description ignores case, and `all` compares the words of the value. */
 function matches({ name, settings }: StoredSecret, key: string, value: string): boolean {
   const { Description = "", Tags = [] } = settings;
   const keys = Tags.map(({ Key = "" }) => Key);
@@ -42,7 +42,7 @@ function matches({ name, settings }: StoredSecret, key: string, value: string): 
   return lower.split(/\s+/).every((word) => all.includes(word));
 }
 
-/** In the order that ListSecrets is asked for; by default, in which they were made. */
+/** In the order that ListSecrets asks for; by default the order of creation. */
 export function sorted(
   secrets: readonly StoredSecret[],
   { SortBy = "created-date", SortOrder = "asc" }: ListSecretsRequest,
@@ -57,7 +57,7 @@ export function sorted(
   return SortOrder === "desc" ? ascending.toReversed() : ascending;
 }
 
-/** The part of a list that a token of a former part stands for. */
+/** The page of a list for the token of the page before. */
 export function pageOf<Item>(
   all: readonly Item[],
   { MaxResults, NextToken }: { MaxResults?: number | undefined; NextToken?: string | undefined },

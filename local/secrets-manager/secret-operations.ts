@@ -122,7 +122,7 @@ async function get(
   return { ...nameOf(secret), ...versionOf(version), SecretString, CreatedDate };
 }
 
-/** Each on its own: one that may not be read is among the errors. */
+/** Reads each secret alone. A secret that may not be read is among the errors. */
 async function getBatch(
   store: SecretStore,
   input: BatchGetSecretValueRequest,

@@ -4,7 +4,7 @@ import { detected } from "../http/check-constraints.ts";
 
 /** Bytes of a value. */
 const LONGEST_VALUE = 65_536;
-/** @throws AwsError for a token that cannot be a version's id. */
+/** @throws AwsError if the token cannot be a version's id. */
 export function assertToken(token: string | undefined): void {
   if (token === undefined || (token.length >= 32 && token.length <= 64)) return;
   throw new AwsError(
@@ -14,9 +14,9 @@ export function assertToken(token: string | undefined): void {
 }
 
 /**
- * The value that PutSecretValue is given.
+ * The value in a request of PutSecretValue.
  *
- * @throws AwsError for a request that Secrets Manager's model does not allow.
+ * @throws AwsError if Secrets Manager's model does not allow the request.
  */
 export function valueIn(input: PutSecretValueRequest): string {
   const { ClientRequestToken, SecretBinary, SecretString: value } = input;
@@ -35,7 +35,7 @@ export function valueIn(input: PutSecretValueRequest): string {
     throw new AwsError("InvalidRequestException", "You must provide SecretString.");
   if (Buffer.byteLength(value) <= LONGEST_VALUE) return value;
   throw validationError(
-    // Of what may be secret, AWS does not repeat the value.
+    // AWS does not repeat a value that may be secret
     detected([
       `Value at 'secretString' failed to satisfy constraint: Member must have length less than or equal to ${LONGEST_VALUE}`,
     ]),

@@ -9,29 +9,29 @@ import { nextWindow, readRules } from "./rotation-rules.ts";
 import { type Failure, invocable, perform, type Run, STEPS } from "./rotation-run.ts";
 import type { StoredSecret } from "./stored-secret.ts";
 
-/** One attempt at a rotation, or at its mere test, that has ended. */
+/** An ended attempt at a rotation, or at its test. */
 export interface RotationAttempt extends Pick<Run, "secretArn" | "versionId" | "steps"> {
-  /** Why it is not complete; `undefined` when it is. */
+  /** Why it is not complete. Undefined if it is. */
   readonly failure: Failure | undefined;
 }
 
 interface RotationOptions {
   readonly lambda: Lambda;
   readonly clock: MovableClock;
-  /** How long after a failure the same rotation is attempted again. Milliseconds. */
+  /** Time between a failure and the next attempt at the same rotation. Milliseconds. */
   readonly retryDelay: number;
   readonly onFault: (line: string) => void;
 }
 
-/** AWS does not say how many. */
+/** Attempts at one rotation. AWS does not document the number. */
 const MOST_REATTEMPTS = 5;
-/** The date of the next rotation is the last second of its window. Milliseconds. */
+/** The date of the next rotation is the last second of the window. Milliseconds. */
 const SECOND = 1_000;
 
-/** The rotation of secrets: by hand, by schedule, and again after a failure. */
+/** Rotates secrets: on request, by schedule, and again after a failure. */
 export class SecretRotation {
   readonly #options: RotationOptions;
-  /** What is under way, to wait for it. */
+  /** The running rotations. */
   readonly activities = new Activities();
   #stopping = false;
   /** Oldest first. */
@@ -42,10 +42,10 @@ export class SecretRotation {
   }
 
   /**
-   * Configure rotation, and start one, or its test. Resolves with the id of the new version as soon
-   * as there is one. CloudFormation is no `caller`: its rights are not looked at.
+   * Configure rotation, and start one, or its test. Resolves with the id of the new version when
+   * the version exists. Calls of CloudFormation have no `caller`, and no rights are checked.
    *
-   * @throws AwsError as RotateSecret does; then nothing is changed.
+   * @throws AwsError as RotateSecret. Then nothing is changed.
    */
   async rotate(
     secret: StoredSecret,
@@ -85,9 +85,9 @@ export class SecretRotation {
   }
 
   /**
-   * Turn rotation off; one that is under way ends before its next step. Labels stay.
+   * Turn rotation off. A running rotation ends before its next step. Labels stay.
    *
-   * @throws AwsError when it was never configured.
+   * @throws AwsError if it was never configured.
    */
   cancel(secret: StoredSecret): void {
     if (secret.rotation === undefined)
@@ -98,32 +98,32 @@ export class SecretRotation {
     this.activities.halt(secret);
   }
 
-  /** The secret is gone. */
+  /** Stop rotating a deleted secret. */
   forget(secret: StoredSecret): void {
     secret.rotation = undefined;
     this.activities.halt(secret);
   }
 
-  /** A new value by hand counts as a rotation when the next one is planned. */
+  /** A new value by hand moves the next rotation, like a rotation. */
   changedByHand(secret: StoredSecret): void {
     if (secret.rotation?.enabled !== true) return;
     secret.rotation = { ...secret.rotation, countedFrom: this.#options.clock.now() };
     this.#schedule(secret);
   }
 
-  /** What the function got as `RotationToken` with the rotation under way. */
+  /** The `RotationToken` of the running rotation. */
   rotationTokenOf(secret: StoredSecret): string | undefined {
     return this.activities.of(secret).run?.rotationToken;
   }
 
-  /** End everything. Resolves when functions that are at work have ended, by whomever. */
+  /** Stop everything. Resolves when no rotation function runs. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.activities.haltAll();
     await this.activities.idle();
   }
 
-  /** @throws AwsError while one is under way, or has failed; that one is attempted again. */
+  /** @throws AwsError if a rotation is running, or has failed and will be attempted again. */
   #assertComplete(secret: StoredSecret): void {
     const activity = this.activities.of(secret);
     if (activity.run === undefined && !isStuck(secret)) return;
@@ -132,7 +132,7 @@ export class SecretRotation {
     throw invalid("A previous rotation isn't complete. That rotation will be reattempted.");
   }
 
-  /** Arm the next window. After a failure, the date that is shown may lie in the past. */
+  /** Set the alarm for the next window. After a failure, the shown date may be in the past. */
   #schedule(secret: StoredSecret, { keepDate = false } = {}): void {
     this.activities.of(secret).window?.();
     const { rotation } = secret;
@@ -162,7 +162,7 @@ export class SecretRotation {
     }
   }
 
-  /** The whole rotation again, with the version that it has left behind. */
+  /** Attempt the whole rotation again, with the version that the failed attempt left. */
   #reattempt(secret: StoredSecret): void {
     const activity = this.activities.of(secret);
     activity.retry?.();
@@ -204,7 +204,7 @@ export class SecretRotation {
     activity.retry = clock.at(clock.now() + retryDelay, () => this.#reattempt(secret));
   }
 
-  /** Only that step, with the value that is there, in a version that goes afterwards. */
+  /** Run one step only, with the current value in a temporary version. */
   #test(secret: StoredSecret, versionId: string): void {
     this.#perform(secret, versionId, ["testSecret"], (failure) => {
       secret.versions.remove(versionId);
@@ -241,7 +241,7 @@ const INCOMPLETE: Failure = {
   message: "AWSCURRENT is not on the new version, or AWSPENDING is on another one",
 };
 
-/** Whether a rotation is not complete: `AWSPENDING` is elsewhere than `AWSCURRENT`. */
+/** Whether a rotation is not complete: `AWSPENDING` and `AWSCURRENT` are on different versions. */
 const isStuck = ({ versions }: StoredSecret): boolean =>
   versions.labelled("AWSPENDING")?.stages.has("AWSCURRENT") === false;
 

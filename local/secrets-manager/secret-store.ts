@@ -8,10 +8,10 @@ import type { Session } from "../iam/identity.ts";
 import { SecretVersions } from "./secret-versions.ts";
 import type { SecretSettings, StoredSecret } from "./stored-secret.ts";
 
-/** What the request of an operation says that policies may ask about. */
+/** The fields of a request that policies may have conditions about. */
 export type RequestKeys = Readonly<Record<string, string | undefined>>;
 
-/** The secrets of the account, and who may do what with them. */
+/** The secrets of the account, with access checks. */
 export class SecretStore {
   readonly account: Account;
   readonly clock: Clock;
@@ -24,7 +24,7 @@ export class SecretStore {
     this.clock = clock;
   }
 
-  /** In the order in which they were made. */
+  /** In the order of their creation. */
   get all(): readonly StoredSecret[] {
     return this.#secrets;
   }
@@ -41,7 +41,7 @@ export class SecretStore {
     return secret;
   }
 
-  /** Add a secret that somebody made before the stack. `id` is its name or its complete ARN. */
+  /** Add a secret that existed before the stack. `id` is its name or its complete ARN. */
   adopt(id: string, value: string): StoredSecret {
     const isArn = id.startsWith("arn:");
     const name = isArn ? id.replace(/^(?:[^:]*:){6}/, "").replace(/-[A-Za-z0-9]{6}$/, "") : id;
@@ -54,17 +54,19 @@ export class SecretStore {
     this.#secrets = this.#secrets.filter((each) => each !== secret);
   }
 
-  /** Note that something about a secret has changed. */
+  /** Note that a secret changed. */
   touch(secret: StoredSecret): void {
     secret.changedAt = new Date(this.clock.now());
   }
 
-  /** By ARN, by ARN without its random end if nothing of the name looks like one, or by name. */
+  /**
+   * Find by ARN, by name, or by ARN without its random end if the name does not end like an ARN.
+   */
   lookup(id: string): StoredSecret | undefined {
     return this.#secrets.find(({ arn }) => namesSecret(id, arn));
   }
 
-  /** As `lookup`. @throws AwsError `ResourceNotFoundException` if it does not exist. */
+  /** As `lookup`. @throws AwsError `ResourceNotFoundException` if the secret does not exist. */
   find(id: string): StoredSecret {
     const secret = this.lookup(id);
     if (secret !== undefined) return secret;
@@ -75,7 +77,7 @@ export class SecretStore {
   }
 
   /**
-   * The secret, if the caller may do that with it. As on AWS, a caller without permission
+   * The secret, if the policies allow the caller's action. As on AWS, a caller without permission
    * gets AccessDenied, also if the secret does not exist.
    */
   async allowed(
@@ -101,14 +103,14 @@ export class SecretStore {
     return this.find(id);
   }
 
-  /** Let the caller do what concerns no secret in particular. */
+  /** Check an action that concerns no single secret. */
   async allowedAnywhere(caller: Session, operation: string): Promise<void> {
     const request = { action: `secretsmanager:${operation}`, resource: "*" };
     await this.#access.authorize(caller, request);
   }
 }
 
-/** The condition keys of a request; AWS recommends the first one for rotation functions. */
+/** The condition keys of a request. AWS recommends the first for rotation functions. */
 function contextOf(secret: StoredSecret | undefined, keys: RequestKeys): Record<string, string> {
   const all: RequestKeys = {
     "secretsmanager:resource/AllowRotationLambdaArn": secret?.rotation?.functionArn,

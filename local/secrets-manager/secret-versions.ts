@@ -4,7 +4,7 @@ import { AwsError } from "../http/aws-error.ts";
 /** One value of a secret and the labels on it. */
 export interface SecretVersion {
   readonly id: string;
-  /** `undefined` while a rotation has made the version's id, and nobody its value. */
+  /** Undefined while a rotation has created the version and nobody has set its value. */
   value: string | undefined;
   readonly stages: Set<string>;
   readonly createdAt: Date;
@@ -13,7 +13,7 @@ export interface SecretVersion {
 /** A version that can be read. */
 export type FilledVersion = SecretVersion & { readonly value: string };
 
-/** What UpdateSecretVersionStage is asked for. */
+/** The input of UpdateSecretVersionStage. */
 export interface LabelMove {
   readonly label: string;
   readonly to?: string | undefined;
@@ -22,10 +22,10 @@ export interface LabelMove {
 
 const MOST_LABELS = 20;
 const MOST_VERSIONS = 100;
-/** Secrets Manager deletes no version that is younger. Milliseconds. */
+/** Secrets Manager deletes no younger version. Milliseconds. */
 const DAY = 86_400_000;
 
-/** The values of one secret, and the rules by which labels move between them. */
+/** The values of one secret, and the rules for moving labels. */
 export class SecretVersions {
   readonly #secretArn: string;
   readonly #clock: Pick<Clock, "now">;
@@ -36,12 +36,12 @@ export class SecretVersions {
     this.#clock = clock;
   }
 
-  /** All versions, oldest first, those without labels included. */
+  /** All versions, oldest first, including those without labels. */
   get all(): readonly SecretVersion[] {
     return [...this.#versions.values()];
   }
 
-  /** The version with this label, if it is on one. */
+  /** The version with this label, if any. */
   labelled(label: string): SecretVersion | undefined {
     return this.all.find(({ stages }) => stages.has(label));
   }
@@ -51,19 +51,19 @@ export class SecretVersions {
     return this.#versions.get(id);
   }
 
-  /** Make a rotation's version: its id with `AWSPENDING`, and no value unless one is given. */
+  /** Create a rotation's version: its id with `AWSPENDING`, without a value unless one is given. */
   begin(id: string, value?: string): void {
     const version = this.#add(id);
     version.value = value;
     this.#move("AWSPENDING", version);
   }
 
-  /** Take a version away, as the end of a mere test of rotation does. */
+  /** Remove a version, at the end of a rotation's test. */
   remove(id: string): void {
     this.#versions.delete(id);
   }
 
-  /** Take a label off a version, where it may not be. */
+  /** Remove a label from a version, if the version has it. */
   unlabel(id: string, label: string): void {
     const version = this.#versions.get(id);
     version?.stages.delete(label);
@@ -71,9 +71,9 @@ export class SecretVersions {
   }
 
   /**
-   * Add a value, or give one to a version that has only its id. Labels are taken from where they
-   * were; the value that loses `AWSCURRENT` becomes `AWSPREVIOUS`. The same id with the same value
-   * changes nothing.
+   * Add a value, or set the value of a version that has only its id. Labels move from their old
+   * versions; the version that loses `AWSCURRENT` becomes `AWSPREVIOUS`. The same id with the same
+   * value changes nothing.
    *
    * @throws AwsError `ResourceExistsException` for a known id with another value,
    *   `LimitExceededException` for too many labels, or too many versions of one day.
@@ -97,7 +97,7 @@ export class SecretVersions {
   /**
    * Move, add or remove a label.
    *
-   * @throws AwsError as UpdateSecretVersionStage does, before anything is changed.
+   * @throws AwsError as UpdateSecretVersionStage, before anything is changed.
    */
   relabel({ label, to, from }: LabelMove): void {
     const holder = this.labelled(label);
@@ -125,9 +125,9 @@ export class SecretVersions {
   }
 
   /**
-   * The version with this id, label, or both; `AWSCURRENT` when neither is given.
+   * The version with this id, this label, or both. Without both, `AWSCURRENT`.
    *
-   * @throws AwsError as GetSecretValue does, also for a version that has no value yet.
+   * @throws AwsError as GetSecretValue, also if the version has no value yet.
    */
   get(id: string | undefined, label: string | undefined): FilledVersion {
     const wanted = label ?? "AWSCURRENT";
@@ -145,7 +145,7 @@ export class SecretVersions {
     );
   }
 
-  /** Ids to labels, of the versions that have any. */
+  /** Id to labels, of the versions with labels. */
   get labels(): Record<string, string[]> {
     const labelled = this.all.filter(({ stages }) => stages.size > 0);
     return Object.fromEntries(labelled.map(({ id, stages }) => [id, [...stages]]));
@@ -159,7 +159,7 @@ export class SecretVersions {
     return version;
   }
 
-  /** The oldest version without a label goes, unless it is from today. */
+  /** Delete the oldest version without a label, if it is older than a day. */
   #dropOldest(): void {
     const old = this.#clock.now() - DAY;
     const surplus = this.all.find(
@@ -182,7 +182,7 @@ export class SecretVersions {
     this.#tidy(from);
   }
 
-  /** A version without value and labels is nothing. */
+  /** Delete a version without value and labels. */
   #tidy(version: SecretVersion | undefined): void {
     if (version !== undefined && version.value === undefined && version.stages.size === 0)
       this.#versions.delete(version.id);
@@ -199,7 +199,7 @@ const noVersion = (which: string): AwsError =>
     `Secrets Manager can't find the specified secret value for ${which}`,
   );
 
-/** Who takes a label from a version has to name that version. */
+/** Check that the request names the version from which it moves a label. */
 function assertFrom({ label, to, from }: LabelMove, holder: SecretVersion | undefined): void {
   if (from === undefined && holder !== undefined && holder.id !== to)
     throw invalid(

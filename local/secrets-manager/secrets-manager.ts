@@ -19,16 +19,16 @@ interface SecretProperties extends SecretSettings {
   };
 }
 
-/** A template's `{{resolve:secretsmanager:…}}`; what it leaves out is empty. */
+/** A template's `{{resolve:secretsmanager:…}}`. Omitted parts are empty. */
 export interface SecretReference {
   readonly id: string;
-  /** A member of a JSON secret; the whole value when empty. */
+  /** A member of a JSON secret. Empty: the whole value. */
   readonly key: string;
   readonly stage: string;
   readonly version: string;
 }
 
-/** What a secret attached to a database learns about it. */
+/** The keys that a secret gets from the database it is attached to. */
 export type DatabaseFacts = (dbInstanceIdentifier: string) => Readonly<Record<string, unknown>>;
 
 interface SecretsManagerOptions {

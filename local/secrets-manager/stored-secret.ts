@@ -9,7 +9,7 @@ import type { PolicyDocument } from "../iam/identity.ts";
 import type { RotationPlan } from "./rotation-rules.ts";
 import type { SecretVersions } from "./secret-versions.ts";
 
-/** What a template says of a secret beside its value. */
+/** A secret's settings in the template, except its value. */
 export interface SecretSettings {
   readonly Description?: string;
   readonly KmsKeyId?: string;
@@ -17,22 +17,22 @@ export interface SecretSettings {
   readonly ReplicaRegions?: readonly { readonly Region: string; readonly KmsKeyId?: string }[];
 }
 
-/** How a secret is rotated; it stays when rotation is turned off. Times as of `Clock`. */
+/** How a secret is rotated. It stays if rotation is turned off. Times are those of `Clock`. */
 export interface RotationSettings {
   readonly enabled: boolean;
   readonly functionArn: string;
-  /** As they were given; without any, rotation is by hand. */
+  /** The rules of the request. Undefined: rotation on request only. */
   readonly rules?: RotationRulesType | undefined;
   readonly plan?: RotationPlan | undefined;
-  /** The last rotation that was completed. */
+  /** Time of the last completed rotation. */
   readonly rotatedAt?: number | undefined;
-  /** From when the next one is counted: the last rotation, or a new value by hand. */
+  /** The start of the schedule: the last rotation or the last new value by hand. */
   readonly countedFrom: number;
   /** The end of the window of the next rotation. */
   readonly nextBy?: number | undefined;
 }
 
-/** A secret as it is kept. */
+/** A stored secret. */
 export interface StoredSecret {
   readonly arn: string;
   readonly name: string;
@@ -68,7 +68,7 @@ function common(secret: StoredSecret, region: string): Common {
   };
 }
 
-/** After a rotation, the days of a rate are also shown as days. */
+/** After a rotation, AWS also shows the days of a rate as days. */
 function shownRules({ rules, plan, rotatedAt }: RotationSettings): RotationRulesType | undefined {
   const days = plan !== undefined && "days" in plan.cadence && rotatedAt !== undefined;
   return days ? { AutomaticallyAfterDays: plan.cadence.days, ...rules } : rules;
@@ -77,7 +77,7 @@ function shownRules({ rules, plan, rotatedAt }: RotationSettings): RotationRules
 const dateOf = (instant: number | undefined): Date | undefined =>
   instant === undefined ? undefined : new Date(instant);
 
-/** What DescribeSecret answers. */
+/** The answer of DescribeSecret. */
 export function described(
   secret: StoredSecret,
   region: string,
@@ -93,7 +93,7 @@ export function described(
   };
 }
 
-/** What ListSecrets answers of one secret. */
+/** The entry of one secret in the answer of ListSecrets. */
 export const listed = (secret: StoredSecret, region: string): SecretListEntry => ({
   ...common(secret, region),
   SecretVersionsToStages: secret.versions.labels,

@@ -9,18 +9,18 @@ import type { ReceivedMessage } from "./queue.ts";
 import { failedMessages, queueEvent } from "./queue-event.ts";
 import type { Sqs } from "./sqs.ts";
 
-/** What is read from where, how, and who gets it. */
+/** The settings of one event source mapping. */
 export interface MappingSettings {
   readonly queueArn: string;
   /** Name or ARN, with or without a qualifier. */
   readonly functionName: string;
   readonly enabled: boolean;
   readonly batchSize: number;
-  /** How long a batch is gathered that is not full. Milliseconds. */
+  /** How long to wait for a full batch. Milliseconds. */
   readonly window: number;
-  /** How many batches the function may work at, at the same time. */
+  /** Maximum of concurrent batches. */
   readonly maximumConcurrency: number;
-  /** Whether the function's answer says which messages of a batch are to come again. */
+  /** Whether the function's answer names the failed messages of a batch. */
   readonly reportsFailures: boolean;
 }
 
@@ -33,12 +33,14 @@ export interface MappingDeps {
   readonly onFault: (line: string) => void;
 }
 
-/** Minutes on AWS, for a queue that cannot be read. Milliseconds. */
+/** Pause after a failed read. Minutes on AWS. Milliseconds. */
 const AFTER_A_FAULT = 1_000;
-/** After a function was throttled. Milliseconds. */
+/** Pause after the function was throttled. Milliseconds. */
 const BACK_OFF = 100;
 
-/** Reads a queue for a function: gathers batches, has them worked at, deletes what is done. */
+/**
+ * Reads a queue for a function: collects batches, calls the function and deletes finished messages.
+ */
 export class EventSourceMapping {
   settings: MappingSettings;
   readonly #deps: MappingDeps;
@@ -53,14 +55,14 @@ export class EventSourceMapping {
     this.#polling = this.#poll();
   }
 
-  /** Go on like this; a batch that is being gathered is gathered as it was begun. */
+  /** Change the settings. The batch that is being collected keeps the old ones. */
   change(settings: MappingSettings): void {
     this.settings = settings;
     this.#changed.abort();
     this.#changed = new AbortController();
   }
 
-  /** Read no more. Resolves when the function has finished with the messages that were read. */
+  /** Stop reading. Resolves when the function has processed the messages that were read. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#polling;
@@ -81,7 +83,7 @@ export class EventSourceMapping {
       }
   }
 
-  /** Reads no message while the function is at its limit: that would only hide it from others. */
+  /** Reads no message while the function is at its limit: reading would only hide the message. */
   async #pollOnce(signal: AbortSignal): Promise<void> {
     const { enabled, maximumConcurrency } = this.settings;
     const changed = AbortSignal.any([signal, this.#changed.signal]);
@@ -102,7 +104,7 @@ export class EventSourceMapping {
     this.#batches.add(work);
   }
 
-  /** Gather messages until the batch is full, or the window is over. */
+  /** Collect messages until the batch is full or the window ends. */
   async #gather(signal: AbortSignal): Promise<ReceivedMessage[]> {
     const { clock, sqs } = this.#deps;
     const { queueArn, batchSize, window } = this.settings;
@@ -115,7 +117,7 @@ export class EventSourceMapping {
         const last = isOver.aborted || window === 0;
         const more = await sqs.receive(this.#caller(), queueArn, batchSize - batch.length);
         batch.push(...more);
-        // the first answer may be empty: what was there has left for the dead letters
+        // the first answer may be empty if its messages moved to the dead-letter queue
         if (last || batch.length === 0 || batch.length >= batchSize) return batch;
         await sqs.find(queueArn).arrival(isOver);
       }
@@ -124,14 +126,16 @@ export class EventSourceMapping {
     }
   }
 
-  /** The function's role, as which Lambda reads the queue. */
+  /** A session of the function's role: Lambda reads the queue with it. */
   #caller(): Session {
     const { functions, identities } = this.#deps;
     const { lambda } = functions.target(this.settings.functionName);
     return identities.session(lambda.role, lambda.name);
   }
 
-  /** What is not deleted here comes again when its visibility timeout is over. */
+  /**
+   * Call the function and delete finished messages. Others are visible again after their timeout.
+   */
   async #handOver(batch: readonly ReceivedMessage[], settings: MappingSettings): Promise<void> {
     const { sqs } = this.#deps;
     const { queueArn, reportsFailures } = settings;
@@ -144,7 +148,7 @@ export class EventSourceMapping {
     await sqs.delete(this.#caller(), queueArn, handles);
   }
 
-  /** `undefined` when the function was throttled until the messages were others' to read again. */
+  /** Undefined if the function was throttled until the messages were visible again. */
   async #invoke(
     batch: readonly ReceivedMessage[],
     { queueArn, functionName }: MappingSettings,

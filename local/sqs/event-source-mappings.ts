@@ -29,7 +29,7 @@ const SUPPORTED: readonly string[] = [
   "Tags",
 ] satisfies readonly (keyof MappingProperties | "Tags")[];
 
-/** What Lambda does with a queue as its function's role. */
+/** Lambda's actions on a queue with the function's role. */
 const ACTIONS = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
 
 /** Lambda's event source mappings of queues. */
@@ -69,7 +69,9 @@ export class EventSourceMappings {
     return { ref: id, attributes: { Id: id, EventSourceMappingArn: arn } };
   }
 
-  /** @throws AwsError as CreateEventSourceMapping does; Error for what the runner does not have. */
+  /**
+   * @throws AwsError as CreateEventSourceMapping; Error for settings that the runner does not have.
+   */
   async #settingsOf({ logicalId, properties }: Resource): Promise<MappingSettings> {
     const { EventSourceArn: queueArn = "", ...wanted } = properties as MappingProperties;
     const unsupported = Object.keys(properties).filter((name) => !SUPPORTED.includes(name));

@@ -6,7 +6,7 @@ interface Source {
   readonly region: string;
 }
 
-/** What Lambda gives a function for messages of a queue. */
+/** Lambda's event for messages of a queue. */
 export const queueEvent = ({ arn, region }: Source, messages: readonly ReceivedMessage[]) => ({
   Records: messages.map((each) => ({
     messageId: each.messageId,
@@ -32,9 +32,9 @@ export const queueEvent = ({ arn, region }: Source, messages: readonly ReceivedM
 });
 
 /**
- * Which messages of a batch are to come again, by what a function answered that reports failures of
- * single messages. Nothing, or an empty list, is success; an answer that Lambda cannot read, or that
- * names a message that is not in the batch, fails all of them.
+ * The failed messages of a batch, from the answer of a function that reports failures of single
+ * messages. Nothing, or an empty list, is success; an answer that Lambda cannot read, or that names
+ * a message that is not in the batch, fails all of them.
  */
 export function failedMessages(
   payload: string,
@@ -52,7 +52,10 @@ export function failedMessages(
   return failed.every(isKnown) ? new Set(failed) : all;
 }
 
-/** The value of an answer; `undefined` when it is no JSON. A function without one answers null. */
+/**
+ * The value of an answer. Undefined if it is not JSON. A function that returns nothing answers
+ * null.
+ */
 function parsed(payload: string): unknown {
   if (payload === "") return null;
   try {

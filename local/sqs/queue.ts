@@ -5,40 +5,40 @@ import type { PolicyDocument } from "../iam/identity.ts";
 /** Attributes of a message, by name. All are strings here. */
 export type MessageAttributes = Readonly<Record<string, string>>;
 
-/** A message that lies in a queue. All times are milliseconds since the epoch. */
+/** A message in a queue. All times are milliseconds since the epoch. */
 export interface QueueMessage {
   readonly messageId: string;
   readonly body: string;
   readonly attributes: MessageAttributes;
-  /** The sender's, as STS calls it: `<role's id>:<session>`. */
+  /** The sender's id from STS: `<role's id>:<session>`. */
   readonly senderId: string;
   readonly sentAt: number;
 }
 
-/** A message that somebody has been given, and is to be deleted by its newest receipt handle. */
+/** A received message. Only its newest receipt handle deletes it. */
 export interface ReceivedMessage extends QueueMessage {
   readonly receiptHandle: string;
-  /** How often it was given to somebody, this time included. */
+  /** How often it was received, including this time. */
   readonly receiveCount: number;
   readonly firstReceivedAt: number;
 }
 
-/** What a template says about a queue. */
+/** The settings of a queue in the template. */
 export interface QueueSettings {
-  /** For how long a message that somebody has been given is given to nobody else. Milliseconds. */
+  /** How long a received message is hidden from others. Milliseconds. */
   readonly visibilityTimeout: number;
-  /** Where a message goes instead of being given out once more. */
+  /** The dead-letter queue, and after how many receives a message moves there. */
   readonly redrive?: { readonly queueArn: string; readonly maxReceiveCount: number } | undefined;
 }
 
 interface Entry {
   readonly message: QueueMessage;
   received?: ReceivedMessage;
-  /** Ends the time in which nobody else sees it. */
+  /** Makes the message visible again. */
   reveal?: (() => void) | undefined;
 }
 
-/** One standard queue: messages lie in it until they are deleted. */
+/** One standard queue. It keeps messages until they are deleted. */
 export class Queue {
   readonly arn: string;
   readonly url: string;
@@ -61,7 +61,7 @@ export class Queue {
     this.#clock = clock;
   }
 
-  /** All of them, also those that somebody works at; oldest first. */
+  /** All messages, oldest first, including received ones. */
   get messages(): readonly QueueMessage[] {
     return this.#entries.map(({ message }) => message);
   }
@@ -76,7 +76,7 @@ export class Queue {
     this.#notice();
   }
 
-  /** Give out up to so many messages. Those that were given out too often leave for `deadLetters`. */
+  /** Receive up to `limit` messages. Those received too often move to `deadLetters`. */
   receive(limit: number, deadLetters: Pick<Queue, "put"> | undefined): ReceivedMessage[] {
     const given: ReceivedMessage[] = [];
     const most = this.settings.redrive?.maxReceiveCount ?? Number.POSITIVE_INFINITY;
@@ -108,7 +108,7 @@ export class Queue {
     return received;
   }
 
-  /** Delete what was received under these handles; of others, nothing. */
+  /** Delete the messages with these receipt handles. Unknown handles are ignored. */
   delete(receiptHandles: readonly string[]): void {
     const isOver = ({ received }: Entry): boolean =>
       received !== undefined && receiptHandles.includes(received.receiptHandle);
@@ -134,7 +134,7 @@ export class Queue {
     for (const end of this.#waiting) end();
   }
 
-  /** Let no timer run any more. */
+  /** Stop all timers. */
   stop(): void {
     for (const { reveal } of this.#entries) reveal?.();
   }

@@ -23,12 +23,12 @@ interface QueueProperties {
 }
 
 const UNSUPPORTED = ["FifoQueue", "DelaySeconds"];
-/** AWS's, for queues that name none. Seconds. */
+/** AWS's default for queues without a timeout. Seconds. */
 const VISIBILITY_TIMEOUT = 30;
-/** What one ReceiveMessage gives at most. */
+/** Maximum of messages in one ReceiveMessage. */
 const MOST_AT_ONCE = 10;
 
-/** Amazon SQS's standard queues: services of the runner send, and read for functions. */
+/** Amazon SQS's standard queues. The runner's services send to them and read them for functions. */
 export class Sqs {
   readonly #account: Account;
   readonly #access: Access;
@@ -101,7 +101,7 @@ export class Sqs {
     return this.queues.find((each) => [each.arn, each.url, each.logicalId].includes(id ?? ""));
   }
 
-  /** Let a principal do something with a queue, or not. @throws AwsError `AccessDeniedException`. */
+  /** Check a principal's action on a queue. @throws AwsError `AccessDeniedException`. */
   async authorize(caller: Session, action: string, id: string): Promise<Queue> {
     const queue = this.find(id);
     const { arn: resource, policy } = queue;
@@ -109,7 +109,7 @@ export class Sqs {
     return queue;
   }
 
-  /** Put a message into a queue, if the caller may. */
+  /** Send a message to a queue, if the caller may. */
   async send(
     caller: Session,
     id: string,
@@ -120,14 +120,14 @@ export class Sqs {
     queue.send(body, attributes, caller.userId);
   }
 
-  /** Up to so many messages, and never more than ten, if the caller may. */
+  /** Receive up to `limit` messages, at most ten, if the caller may. */
   async receive(caller: Session, id: string, limit: number): Promise<ReceivedMessage[]> {
     const queue = await this.authorize(caller, "ReceiveMessage", id);
     const deadLetters = this.#lookup(queue.settings.redrive?.queueArn);
     return queue.receive(Math.min(limit, MOST_AT_ONCE), deadLetters);
   }
 
-  /** Delete what the caller has received, if it may. */
+  /** Delete received messages, if the caller may. */
   async delete(caller: Session, id: string, receiptHandles: readonly string[]): Promise<void> {
     const queue = await this.authorize(caller, "DeleteMessage", id);
     queue.delete(receiptHandles);
@@ -138,7 +138,7 @@ export class Sqs {
   }
 }
 
-/** @throws Error for what the runner does not have. */
+/** @throws Error for settings that the runner does not have. */
 function settingsOf({ logicalId, properties }: Resource): QueueSettings {
   const unsupported = UNSUPPORTED.filter((each) => Boolean(properties[each]));
   if (unsupported.length > 0)
