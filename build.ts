@@ -98,13 +98,21 @@ const stateOf = async (path: string): Promise<string> => {
   return `${ctimeMs} ${size}`;
 };
 
+/** States at the begin: most files are in several bundles. */
+const found = new Map<string, Promise<string>>();
+
+function foundState(path: string): Promise<string> {
+  const state = found.get(path) ?? stateOf(path).catch(() => "gone");
+  found.set(path, state);
+  return state;
+}
+
 async function isAsMade(output: string, inputs: Inputs): Promise<boolean> {
   if (inputs[output] === undefined) return false;
-  const states = Object.entries(inputs);
-  const found = await Promise.all(
-    states.map(async ([path, state]) => (await stateOf(path).catch(() => "gone")) === state),
+  const states = Object.entries(inputs).map(
+    async ([path, state]) => (await foundState(path)) === state,
   );
-  return found.every(Boolean);
+  return (await Promise.all(states)).every(Boolean);
 }
 
 /** A bundle that there is now: its size in bytes, and what it was made of. */

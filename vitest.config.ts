@@ -4,14 +4,11 @@ import { defineConfig } from "vitest/config";
 const cdkIsSlowWhenCold = 60_000;
 
 /** Seconds are promised there, on a machine that does little else; most of the time they wait. */
-const TIMED = [
-  "test/bin/many-leases.test.ts",
-  "test/local/mapping.test.ts",
-  "test/stack/{demo,revocation}.test.ts",
-];
+const TIMED = ["test/local/mapping.test.ts", "test/stack/{demo,promised}.test.ts"];
 /** What waits for servers that never answer, as long as functions do. */
 const WAITING = ["test/lambda/compose.test.ts"];
 const stack = {
+  isolate: false,
   globalSetup: ["test/support/stack-setup.ts"],
   testTimeout: 90_000,
   hookTimeout: 120_000,

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TemplateResource } from "../../local/cloudformation/assembly.ts";
-import { synthesizeConfigured } from "../../local/cloudformation/synthesize.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
+import { synthesizeHere } from "../support/assembly.ts";
 
 const lengths = { ttl: "1h", maxTtl: "24h", maxLeases: 400 };
 const readonly = { select: ["public.*"], ...lengths };
@@ -71,31 +71,20 @@ function failAtTheEnd(folder: string): void {
   writeFileSync(path, JSON.stringify(template));
 }
 
-/** Write each configuration to a file and synthesize it, once. */
-export async function synthesizeAll(): Promise<SynthesizedConfigurations> {
+/** Synthesize each configuration, once. */
+export function synthesizeAll(): SynthesizedConfigurations {
   const { path, remove } = tempFolder("configurations");
-  const removals = [remove];
-  const removeAll = (): void => {
-    for (const each of removals) each();
-  };
-  const { MAYFLY_CONFIG } = process.env;
   try {
-    const folders: [string, string][] = [];
-    for (const [name, config] of Object.entries(CONFIGURATIONS)) {
-      process.env.MAYFLY_CONFIG = join(path, `${name}.ts`);
-      writeFileSync(process.env.MAYFLY_CONFIG, `export default ${JSON.stringify(config)};\n`);
-      const assembly = await synthesizeConfigured();
-      removals.push(assembly.remove);
-      folders.push([name, assembly.folder]);
-    }
+    const folders = Object.entries(CONFIGURATIONS).map(([name, config]) => {
+      const folder = join(path, name);
+      synthesizeHere(folder, config);
+      return [name, folder] as const;
+    });
     const assemblies = Object.fromEntries(folders) as Assemblies;
     failAtTheEnd(assemblies.failsLate);
-    return { assemblies, remove: removeAll };
+    return { assemblies, remove };
   } catch (error) {
-    removeAll();
+    remove();
     throw error;
-  } finally {
-    if (MAYFLY_CONFIG === undefined) delete process.env.MAYFLY_CONFIG;
-    else process.env.MAYFLY_CONFIG = MAYFLY_CONFIG;
   }
 }

@@ -1,3 +1,4 @@
+import build from "../support/build-setup.ts";
 import { type SynthesizedConfigurations, synthesizeAll } from "./configurations.ts";
 import type { Scene } from "./scene.ts";
 import { Stage } from "./stage.ts";
@@ -45,7 +46,8 @@ async function tell({ assemblies }: SynthesizedConfigurations): Promise<boolean>
 
 const began = Date.now();
 console.log("synthesizing six configurations …");
-const configurations = await synthesizeAll();
+build();
+const configurations = synthesizeAll();
 try {
   const fine = await tell(configurations);
   const minutes = ((Date.now() - began) / 60_000).toFixed(1);

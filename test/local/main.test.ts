@@ -96,7 +96,6 @@ describe("npm run local", () => {
 
   test.each([
     ["building and synthesizing"],
-    ["creating AWS::RDS::DBInstance "],
     ["creating Custom::MayflyProvision "],
   ])("Ctrl-C after '%s' is no failure", async (words) => {
     const { printed, ended, says, interrupt } = local();

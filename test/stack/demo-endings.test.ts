@@ -1,13 +1,33 @@
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { CfnOutput, type Stack } from "aws-cdk-lib";
+import { AccountRootPrincipal, Role } from "aws-cdk-lib/aws-iam";
 import { afterAll, describe, expect, test } from "vitest";
+import { narrator } from "../../demo/narrator.ts";
+import { tellStory } from "../../demo/story.ts";
+import { startRunner } from "../../local/runner.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
-import shipped from "../../mayfly.config.ts";
+import { synthesize } from "../local/small-app.ts";
 import { demo, nothingLeft } from "../support/demo.ts";
 import { eventually } from "../support/eventually.ts";
 
-const other = tempFolder("demo-config");
-afterAll(other.remove);
+const home = tempFolder("demo-home");
+afterAll(home.remove);
+
+/** The outputs of the shipped stack, and a user-service that may call nothing. */
+function otherStack(stack: Stack): void {
+  const roleArn = (name: string): string =>
+    new Role(stack, name, { assumedBy: new AccountRootPrincipal() }).roleArn;
+  const functionArn = (name: string): string =>
+    `arn:aws:lambda:${stack.region}:${stack.account}:function:${name}`;
+  const outputs = {
+    OrdersIssuerArn: functionArn("issuer"),
+    OrdersOperatorArn: functionArn("operator"),
+    OrdersRevokerLogGroup: "revoker",
+    UserServiceRoleArn: roleArn("UserService"),
+    ReportingRoleArn: roleArn("Reporting"),
+  };
+  for (const [id, value] of Object.entries(outputs))
+    new CfnOutput(stack, `${id}Output`, { value }).overrideLogicalId(id);
+}
 
 describe("the demo", () => {
   test("ended by SIGTERM stops all it started", async () => {
@@ -29,22 +49,21 @@ describe("the demo", () => {
   });
 
   test("needs the shipped configuration's roles, and says so", async () => {
-    const { orders } = shipped.databases;
-    const roles = { reader: orders?.roles.readonly };
-    const consumers = Object.fromEntries(
-      Object.entries(shipped.consumers).map(([name, consumer]) => [
-        name,
-        { ...consumer, roles: ["orders/reader"], secrets: undefined },
-      ]),
+    const { assembly, remove } = synthesize(otherStack);
+    const runner = await startRunner({ assembly });
+    const { endpoint, region, stackName } = runner;
+    const clients = { endpoint, region, credentials: runner.credentialsFor("administrator") };
+    const silent = { write: () => true, isTTY: false };
+    await expect(
+      tellStory(
+        { clients, stackName, ca: "", precision: 0 },
+        narrator({ out: silent, err: silent }),
+      ),
+    ).rejects.toThrow(
+      "user-service may not call user-service--readonly: AccessDeniedException; the demo needs the stack of the shipped mayfly.config.ts",
     );
-    const MAYFLY_CONFIG = join(other.path, "mayfly.config.ts");
-    const config = { databases: { orders: { ...orders, roles, secrets: undefined } }, consumers };
-    writeFileSync(MAYFLY_CONFIG, `export default ${JSON.stringify(config)};`);
-    const { ended, output } = demo([], { ...process.env, MAYFLY_CONFIG });
-    expect((await ended).status).toBe(1);
-    expect(output()).toContain(
-      "the demo failed: user-service may not call user-service--readonly: AccessDeniedException; the demo needs the stack of the shipped mayfly.config.ts\n",
-    );
+    await runner.stop();
+    remove();
   });
 
   test.each<[string, Record<string, string>, number, string]>([
@@ -63,7 +82,7 @@ describe("the demo", () => {
     ],
   ])("in an account needs %s", async (_, env, status, words) => {
     const { PATH } = process.env;
-    const bare = { PATH, HOME: other.path, AWS_EC2_METADATA_DISABLED: "true", ...env };
+    const bare = { PATH, HOME: home.path, AWS_EC2_METADATA_DISABLED: "true", ...env };
     const { ended, output } = demo(["--stack", "Mayfly"], bare);
     expect((await ended).status).toBe(status);
     expect(output()).toContain(`the demo failed: ${words}`);

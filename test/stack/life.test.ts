@@ -7,7 +7,7 @@ import { deleteUnderLoad, LIFE } from "../lifecycle/steps.ts";
 let configurations: SynthesizedConfigurations;
 let stage: Stage;
 beforeAll(async () => {
-  configurations = await synthesizeAll();
+  configurations = synthesizeAll();
   stage = await Stage.start(configurations.assemblies.first);
 });
 afterAll(async () => {

@@ -19,35 +19,52 @@ import { eventually } from "../support/eventually.ts";
 
 type ReaderProps = Pick<
   DynamicDatabaseProps,
-  "readers" | "readerConnections" | "instanceIdentifier"
+  "readers" | "readerConnections" | "instanceIdentifier" | "tag" | "maintenanceDatabase"
 >;
 
-/** A team's own database with a read replica, and Mayfly beside it. */
-const app =
-  (readers: (source: DatabaseInstance, replica: DatabaseInstanceReadReplica) => ReaderProps) =>
-  (stack: Stack): void => {
-    const vpc = new Vpc(stack, "Vpc", {
-      natGateways: 0,
-      subnetConfiguration: [{ name: "db", subnetType: SubnetType.PRIVATE_ISOLATED }],
-    });
-    const network = {
-      vpc,
-      vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
-      instanceType: new InstanceType("t4g.micro"),
-    };
-    const engine = DatabaseInstanceEngine.postgres({ version: PostgresEngineVersion.VER_18_3 });
-    const source = new DatabaseInstance(stack, "Db", {
-      engine,
-      databaseName: "orders",
-      ...network,
-    });
-    const replica = new DatabaseInstanceReadReplica(stack, "Replica", {
-      sourceDatabaseInstance: source,
-      ...network,
-    });
-    const { secret } = source;
-    if (secret === undefined) throw new Error("an instance makes its secret");
-    const database = new DynamicDatabase(stack, "Orders", {
+/** Two ways to name the reader, beside each other on one server. */
+const WAYS: Readonly<
+  Record<string, (source: DatabaseInstance, replica: DatabaseInstanceReadReplica) => ReaderProps>
+> = {
+  Given: (_, replica) => ({
+    readers: [{ host: replica.instanceEndpoint.hostname, port: replica.instanceEndpoint.port }],
+    readerConnections: [replica],
+    tag: "team",
+  }),
+  Listed: (source, replica) => ({
+    instanceIdentifier: source.instanceIdentifier,
+    readerConnections: [replica],
+    tag: "crew",
+    maintenanceDatabase: "mayfly_crew",
+  }),
+};
+
+/** A team's own database with a read replica, and Mayfly beside it, twice. */
+function fill(stack: Stack): void {
+  const vpc = new Vpc(stack, "Vpc", {
+    natGateways: 0,
+    subnetConfiguration: [{ name: "db", subnetType: SubnetType.PRIVATE_ISOLATED }],
+  });
+  const network = {
+    vpc,
+    vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
+    instanceType: new InstanceType("t4g.micro"),
+  };
+  const engine = DatabaseInstanceEngine.postgres({ version: PostgresEngineVersion.VER_18_3 });
+  const source = new DatabaseInstance(stack, "Db", { engine, databaseName: "orders", ...network });
+  const replica = new DatabaseInstanceReadReplica(stack, "Replica", {
+    sourceDatabaseInstance: source,
+    ...network,
+  });
+  const { secret } = source;
+  if (secret === undefined) throw new Error("an instance makes its secret");
+  const consumer = new Role(stack, "Service", { assumedBy: new AccountRootPrincipal() });
+  const outputs: Record<string, string> = {
+    ServiceArn: consumer.roleArn,
+    ReplicaPort: String(replica.instanceEndpoint.port),
+  };
+  for (const [way, readers] of Object.entries(WAYS)) {
+    const database = new DynamicDatabase(stack, way, {
       database: "orders",
       vpc,
       vpcSubnets: network.vpcSubnets,
@@ -57,7 +74,6 @@ const app =
       adminSecret: secret,
       databases: ["orders"],
       owner: "postgres",
-      tag: "team",
       ...readers(source, replica),
     });
     const role = database.addRole("readonly", {
@@ -65,49 +81,34 @@ const app =
       ttl: Duration.hours(1),
       maxTtl: Duration.hours(2),
     });
-    const consumer = new Role(stack, "Service", { assumedBy: new AccountRootPrincipal() });
-    const outputs = {
-      AliasArn: role.addConsumer("service", consumer).aliasArn,
-      ServiceArn: consumer.roleArn,
-      OperatorArn: database.operatorArn,
-      ReplicaPort: replica.instanceEndpoint.port,
-    };
-    for (const [id, value] of Object.entries(outputs))
-      new CfnOutput(stack, `${id}Output`, { value: String(value) }).overrideLogicalId(id);
-  };
+    outputs[`${way}AliasArn`] = role.addConsumer("service", consumer).aliasArn;
+    outputs[`${way}OperatorArn`] = database.operatorArn;
+  }
+  for (const [id, value] of Object.entries(outputs))
+    new CfnOutput(stack, `${id}Output`, { value }).overrideLogicalId(id);
+}
+
+let assembled: SynthesizedApp;
+let runner: Runner;
+let service: Clients;
+beforeAll(async () => {
+  assembled = synthesize(fill);
+  runner = await startRunner({ assembly: assembled.assembly });
+  service = clientsOf(runner, output("ServiceArn"));
+});
+afterAll(async () => {
+  await runner?.stop();
+  assembled?.remove();
+});
+
+const output = (name: string): string => runner.outputs[name] ?? "";
 
 describe.each([
-  [
-    "with its endpoint given",
-    app((_, replica) => ({
-      readers: [{ host: replica.instanceEndpoint.hostname, port: replica.instanceEndpoint.port }],
-      readerConnections: [replica],
-    })),
-  ],
-  [
-    "listed by RDS",
-    app((source, replica) => ({
-      instanceIdentifier: source.instanceIdentifier,
-      readerConnections: [replica],
-    })),
-  ],
-])("a read replica, %s,", (_what, fill) => {
-  let assembled: SynthesizedApp;
-  let runner: Runner;
-  let service: Clients;
-  beforeAll(async () => {
-    assembled = synthesize(fill);
-    runner = await startRunner({ assembly: assembled.assembly });
-    service = clientsOf(runner, output("ServiceArn"));
-  });
-  afterAll(async () => {
-    await runner?.stop();
-    assembled?.remove();
-  });
-
-  const output = (name: string): string => runner.outputs[name] ?? "";
+  ["with its endpoint given", "Given"],
+  ["listed by RDS", "Listed"],
+])("a read replica, %s,", (_what, way) => {
   const ask = async <T>(event: object): Promise<T> =>
-    (await invoke(service, output("AliasArn"), event)).answer as T;
+    (await invoke(service, output(`${way}AliasArn`), event)).answer as T;
 
   async function logIn({ dbname: database, username: user, password }: Credential) {
     const { host, ca } = runner.database;
@@ -134,7 +135,7 @@ describe.each([
       latchSeen: true,
     });
     await expect(session.query("select 1")).rejects.toThrow(/terminat|not queryable/);
-    const sweep = await invoke(clientsOf(runner, "administrator"), output("OperatorArn"), {
+    const sweep = await invoke(clientsOf(runner, "administrator"), output(`${way}OperatorArn`), {
       action: "sweep",
     });
     expect(sweep.answer).toMatchObject({ unverified: 0, unknownSessions: 0, left: 0 });

@@ -1,14 +1,12 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DescribeSecretCommand } from "@aws-sdk/client-secrets-manager";
-import { App } from "aws-cdk-lib";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { parseConfig } from "../../config/config.ts";
-import { MayflyStack } from "../../lib/index.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
 import shipped from "../../mayfly.config.ts";
 import { invoke } from "../local/clients.ts";
 import { secretOf } from "../local/rotation-app.ts";
+import { synthesizeHere } from "../support/assembly.ts";
 import { arnOf, attemptsOf, refusalOf, shippedSecret } from "../support/shipped-secrets.ts";
 import { type ShippedStack, startShipped } from "../support/stack.ts";
 
@@ -17,9 +15,7 @@ const { path, remove } = tempFolder("rotations");
 
 function synthesize(name: string, config: unknown): string {
   const outdir = join(path, name);
-  const app = new App({ outdir });
-  new MayflyStack(app, "Mayfly", { config: parseConfig(config) });
-  app.synth();
+  synthesizeHere(outdir, config);
   return outdir;
 }
 

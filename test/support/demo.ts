@@ -1,14 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll } from "vitest";
 import { tempFolder } from "../../local/temp-folder.ts";
 import { eventually } from "./eventually.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const scratch = tempFolder("demo-test");
 chmodSync(scratch.path, 0o755); // the database server's user looks into it
-afterAll(scratch.remove);
 
 /** A demo that was started. */
 export interface Run {

@@ -79,4 +79,8 @@ let shared: Promise<ShippedStack> | undefined;
  */
 export const sharedShipped = (): Promise<ShippedStack> => (shared ??= startShipped());
 
-export const stopShared = async (): Promise<void> => (await shared)?.stop();
+export async function stopShared(): Promise<void> {
+  const stack = await shared;
+  shared = undefined;
+  await stack?.stop();
+}

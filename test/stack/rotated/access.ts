@@ -9,9 +9,9 @@ import {
   RotateSecretCommand,
   UpdateSecretVersionStageCommand,
 } from "@aws-sdk/client-secrets-manager";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import type { Template } from "../../local/cloudformation/assembly.ts";
-import { type Clients, clientsOf, invoke } from "../local/clients.ts";
+import { beforeAll, describe, expect, inject, test } from "vitest";
+import type { Template } from "../../../local/cloudformation/assembly.ts";
+import { type Clients, clientsOf, invoke } from "../../local/clients.ts";
 import {
   allPasswords,
   arnOf,
@@ -20,8 +20,9 @@ import {
   SHIPPED_SECRETS,
   type ShippedName,
   shippedSecret,
-} from "../support/shipped-secrets.ts";
-import { type ShippedStack, startShipped } from "../support/stack.ts";
+} from "../../support/shipped-secrets.ts";
+import type { ShippedStack } from "../../support/stack.ts";
+import { rotated } from "./stack.ts";
 
 let stack: ShippedStack;
 let roles: readonly string[];
@@ -29,8 +30,7 @@ let roles: readonly string[];
 let secrets: readonly string[];
 
 beforeAll(async () => {
-  stack = await startShipped({ rotationRetrySeconds: 600 });
-  await stack.runner.rotations.finished();
+  ({ stack } = await rotated());
   const template = JSON.parse(
     readFileSync(join(inject("assembly"), "Mayfly.template.json"), "utf8"),
   ) as Template;
@@ -40,7 +40,6 @@ beforeAll(async () => {
   const { SecretList = [] } = await stack.administrator.secrets.send(new ListSecretsCommand({}));
   secrets = SecretList.map(({ ARN = "" }) => ARN);
 });
-afterAll(() => stack?.stop());
 
 const DENIED = { name: "AccessDeniedException" };
 

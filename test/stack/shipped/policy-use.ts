@@ -6,12 +6,12 @@ import {
 } from "@aws-sdk/client-scheduler";
 import { DescribeSecretCommand, GetSecretValueCommand } from "@aws-sdk/client-secrets-manager";
 import { AssumeRoleCommand } from "@aws-sdk/client-sts";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Credential } from "../../core/leases/credential.ts";
-import type { UnusedStatement } from "../../local/iam/policy-use.ts";
-import { type Clients, invoke } from "../local/clients.ts";
-import { eventually } from "../support/eventually.ts";
-import { type ShippedStack, startShipped } from "../support/stack.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Credential } from "../../../core/leases/credential.ts";
+import type { UnusedStatement } from "../../../local/iam/policy-use.ts";
+import { type Clients, invoke } from "../../local/clients.ts";
+import { eventually } from "../../support/eventually.ts";
+import { type ShippedStack, sharedShipped } from "../../support/stack.ts";
 
 /** What the template allows or denies and nothing here does, each with the reason to keep it. */
 const EXPLAINED: readonly (readonly [RegExp, string])[] = [
@@ -30,27 +30,29 @@ let unused: readonly string[];
 const asLine = ({ holder, statement, effect, actions }: UnusedStatement): string =>
   `${holder} ${statement} ${effect.toLowerCase()} ${actions.join(" ")}`;
 
-beforeAll(async () => {
-  stack = await startShipped();
-  await askAsEverybody();
-  await endByItself();
-  const sweeper = stack.operatorArn.replace(/operator$/, "sweeper");
-  await sweepAfterLosses(() => invoke(stack.administrator, sweeper, {}));
-  await sweepAfterLosses(() => stack.operate({ action: "sweep" }));
-  await stack.operate({ action: "converge" });
-  await stack.runner.rotations.finished();
-  await failToRevoke();
-  unused = stack.runner.unusedStatements.map(asLine);
-});
-afterAll(() => stack?.stop());
+describe("when every grant, sweep and schedule was used", () => {
+  beforeAll(async () => {
+    stack = await sharedShipped();
+    await askAsEverybody();
+    await endByItself();
+    const sweeper = stack.operatorArn.replace(/operator$/, "sweeper");
+    await sweepAfterLosses(() => invoke(stack.administrator, sweeper, {}));
+    await sweepAfterLosses(() => stack.operate({ action: "sweep" }));
+    await stack.operate({ action: "converge" });
+    await stack.runner.rotations.finished();
+    await failToRevoke();
+    unused = stack.runner.unusedStatements.map(asLine);
+  });
+  afterAll(() => stack.operate({ action: "revoke", everything: true }));
 
-test("every permission of the template was needed, or there is a reason to keep it", () => {
-  expect(unused.filter((line) => !EXPLAINED.some(([pattern]) => pattern.test(line)))).toEqual([]);
-});
+  test("every permission of the template was needed, or there is a reason to keep it", () => {
+    expect(unused.filter((line) => !EXPLAINED.some(([pattern]) => pattern.test(line)))).toEqual([]);
+  });
 
-test("every such reason is needed", () => {
-  const needless = EXPLAINED.filter(([pattern]) => !unused.some((line) => pattern.test(line)));
-  expect(needless).toEqual([]);
+  test("every such reason is needed", () => {
+    const needless = EXPLAINED.filter(([pattern]) => !unused.some((line) => pattern.test(line)));
+    expect(needless).toEqual([]);
+  });
 });
 
 /** Each grant is used by its consumer, whose role somebody has assumed, and tried by another. */

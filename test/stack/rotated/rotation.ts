@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { SecretRotation } from "../../local/secrets-manager/secret-rotation.ts";
-import { invoke } from "../local/clients.ts";
-import { eventually } from "../support/eventually.ts";
-import { metricsInLine } from "../support/named-metrics.ts";
+import { SecretRotation } from "../../../local/secrets-manager/secret-rotation.ts";
+import { invoke } from "../../local/clients.ts";
+import { eventually } from "../../support/eventually.ts";
+import { metricsInLine } from "../../support/named-metrics.ts";
 import {
   allPasswords,
   arnOf,
@@ -11,32 +11,22 @@ import {
   SHIPPED_SECRETS,
   type ShippedName,
   shippedSecret,
-} from "../support/shipped-secrets.ts";
-import { type ShippedStack, startShipped } from "../support/stack.ts";
+} from "../../support/shipped-secrets.ts";
+import type { ShippedStack } from "../../support/stack.ts";
+import { type RotatedStack, rotated } from "./stack.ts";
 
 const DAY = 86_400_000;
 const REFUSED = "28P01";
 
 let stack: ShippedStack;
-const events: Record<string, string>[] = [];
+let events: RotatedStack["events"];
 /** Asked by each PutSecretValue that has a RotationToken: it must be this one. */
 const tokenOf = vi.spyOn(SecretRotation.prototype, "rotationTokenOf");
 
 beforeAll(async () => {
-  stack = await startShipped({
-    rotationRetrySeconds: 600,
-    onInvoke: (_, payload) => {
-      const event = JSON.parse(payload) as Record<string, string>;
-      if ("RotationToken" in event) events.push(event);
-      return "run";
-    },
-  });
-  await stack.runner.rotations.finished();
+  ({ stack, events } = await rotated());
 });
-afterAll(async () => {
-  tokenOf.mockRestore();
-  await stack?.stop();
-});
+afterAll(() => tokenOf.mockRestore());
 
 const secret = (name: ShippedName) => shippedSecret(stack, name);
 const failures = () => stack.runner.rotations.attempts.filter(({ failure }) => failure);

@@ -1,28 +1,10 @@
-import { App } from "aws-cdk-lib";
-import { EventBus } from "aws-cdk-lib/aws-events";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { parseConfig } from "../../config/config.ts";
-import { type DynamicDatabase, MayflyStack } from "../../lib/index.ts";
-import { tempFolder } from "../../local/temp-folder.ts";
-import shipped from "../../mayfly.config.ts";
-import { eventually } from "../support/eventually.ts";
-import { type ShippedStack, startShipped } from "../support/stack.ts";
+import { beforeAll, expect, test } from "vitest";
+import { eventually } from "../../support/eventually.ts";
+import { type WatchedStack, watched } from "./stack.ts";
 
-const { path: outdir, remove } = tempFolder("events");
-let stack: ShippedStack;
-
+let stack: WatchedStack;
 beforeAll(async () => {
-  const app = new App({ outdir });
-  const made = new MayflyStack(app, "Mayfly", { config: parseConfig(shipped) });
-  const database = made.node.findChild("orders") as DynamicDatabase;
-  database.sendAuditEvents({ bus: new EventBus(made, "Bus", { eventBusName: "audit" }) });
-  app.synth();
-  stack = await startShipped({ assembly: outdir });
-  await stack.runner.rotations.finished();
-});
-afterAll(async () => {
-  await stack?.stop();
-  remove();
+  stack = await watched();
 });
 
 const eventsOf = (leaseId: string) =>

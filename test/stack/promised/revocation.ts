@@ -1,16 +1,15 @@
 import { DeleteScheduleCommand, ListSchedulesCommand } from "@aws-sdk/client-scheduler";
 import pg from "pg";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { invoke } from "../local/clients.ts";
-import { eventually } from "../support/eventually.ts";
-import { type ShippedStack, startShipped } from "../support/stack.ts";
+import { beforeAll, expect, test } from "vitest";
+import { invoke } from "../../local/clients.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { ShippedStack } from "../../support/stack.ts";
+import { promised } from "./stack.ts";
 
 let stack: ShippedStack;
 beforeAll(async () => {
-  stack = await startShipped({ duplicateDeliveries: true });
-  await stack.runner.rotations.finished();
+  stack = await promised();
 });
-afterAll(() => stack.stop());
 
 const rolesNamed = (username: string): Promise<unknown[]> =>
   stack.superuser(`select 1 from pg_roles where rolname = '${username}'`);
