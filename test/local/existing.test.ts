@@ -31,8 +31,11 @@ function written(name: string, text: string): string {
   writeFileSync(join(folder, name), text);
   return join(folder, name);
 }
-const configured = (databases: object, consumers: object = {}): string =>
-  written("mayfly.config.ts", `export default ${JSON.stringify({ databases, consumers })};`);
+const configured = (databases: object, consumers: object = {}, more: object = {}): string =>
+  written(
+    "mayfly.config.ts",
+    `export default ${JSON.stringify({ databases, consumers, ...more })};`,
+  );
 
 const DUMP = String.raw`
 \restrict token
@@ -49,7 +52,12 @@ afterAll(async () => {
   for (const end of endings.reverse()) await end();
 });
 
-async function run(config: string, schemas: readonly SchemaFile[]): Promise<Runner> {
+interface Running {
+  readonly runner: Runner;
+  readonly prepared: PreparedConfiguration;
+}
+
+async function run(config: string, schemas: readonly SchemaFile[]): Promise<Running> {
   const prepared: PreparedConfiguration = await prepareConfiguration({
     config,
     schemas,
@@ -66,10 +74,10 @@ async function run(config: string, schemas: readonly SchemaFile[]): Promise<Runn
     ...(region !== undefined && { region }),
   });
   endings.push(() => runner.stop());
-  return runner;
+  return { runner, prepared };
 }
 
-test("a configuration of an existing cluster and a sandbox runs, each with a server of its own", async () => {
+test("a configuration of a sandbox and an existing cluster runs, each with a server and a stack of its own", async () => {
   const orders = {
     ...host,
     cluster: "orders",
@@ -84,16 +92,18 @@ test("a configuration of an existing cluster and a sandbox runs, each with a ser
       },
     },
   };
-  const runner = await run(
+  const { runner, prepared } = await run(
     configured(
-      { orders, trial: { ...sandbox, reserveConcurrency: false } },
+      { trial: { ...sandbox, reserveConcurrency: false }, orders },
       {
         reporting: {
           roleArn: reporting,
           roles: ["orders/ro", "trial/ro"],
           secrets: ["orders/reports"],
         },
+        other: { newRole: { assumedBy: "account" }, roles: ["orders/ro"] },
       },
+      { nestedStacks: true },
     ),
     [{ database: "orders", file: written("schema.sql", DUMP) }],
   );
@@ -143,6 +153,21 @@ test("a configuration of an existing cluster and a sandbox runs, each with a ser
   expect(answer).toMatchObject({ state: "revoked", servers: [{}, { latchSeen: true }] });
   const calls = runner.calls.filter(({ action }) => action === "rds:DescribeDBClusters");
   expect(calls.map(({ decision }) => decision)).toContain("Allowed");
+
+  // the aliases of both are in nested stacks, and each denies everyone else
+  const others = `${outputs.OrdersIssuerArn}:other--ro`;
+  await expect(invoke(clients, others, { action: "issue" })).rejects.toThrow(
+    /explicit deny|not authorized/,
+  );
+
+  // the server stays when the stacks are deleted
+  await runner.delete();
+  const [cluster] = prepared.existing;
+  const client = new pg.Client(cluster?.server.superuser());
+  await client.connect();
+  const left = await client.query("select rolname from pg_roles where rolname like 'mf\\_%'");
+  await client.end();
+  expect(left.rows).toEqual([]);
 }, 240_000);
 
 describe("is refused before any server is started", () => {

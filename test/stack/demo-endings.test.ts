@@ -49,8 +49,8 @@ describe("the demo", () => {
   });
 
   test("needs the shipped configuration's roles, and says so", async () => {
-    const { assembly, remove } = synthesize(otherStack);
-    const runner = await startRunner({ assembly });
+    const app = synthesize(otherStack);
+    const runner = await startRunner({ assembly: app.assembly });
     const { endpoint, region, stackName } = runner;
     const clients = { endpoint, region, credentials: runner.credentialsFor("administrator") };
     const silent = { write: () => true, isTTY: false };
@@ -63,7 +63,7 @@ describe("the demo", () => {
       "user-service may not call user-service--readonly: AccessDeniedException; the demo needs the stack of the shipped mayfly.config.ts",
     );
     await runner.stop();
-    remove();
+    app.remove();
   });
 
   test.each<[string, Record<string, string>, number, string]>([
