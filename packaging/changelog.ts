@@ -3,7 +3,7 @@ const VERSION = /^(\d+)\.(\d+)\.(\d+)$/;
 
 const UNRELEASED = "## Unreleased\n";
 
-/** The text between the heading of a version, or of what is unreleased, and the next one. */
+/** The text under the heading of a version, or of Unreleased. */
 export function sectionOf(changelog: string, version: string): string | undefined {
   const heading = new RegExp(`^## ${version.replaceAll(".", "\\.")}(?: - .*)?$`, "m");
   const at = heading.exec(changelog);
@@ -27,11 +27,11 @@ function isNext(next: string, version: string): boolean {
 }
 
 /**
- * The changelog with what is unreleased under a version.
+ * The changelog with the unreleased text under a version.
  *
- * @param current the version before. The same again is its first release.
+ * @param current the version before. If it is the same, this is the first release.
  * @param date ISO 8601, the day alone.
- * @throws Error when there is nothing to release, or the version is not the next one.
+ * @throws Error if there is nothing to release, or the version is not the next one.
  */
 export function released(
   changelog: string,
@@ -50,11 +50,11 @@ export function released(
   return changelog.replace(UNRELEASED, `${UNRELEASED}\n## ${next} - ${date}\n`);
 }
 
-/** What of a release must fit together. */
+/** The parts of a release that must agree. */
 export interface Release {
-  /** The tag that started it. */
+  /** The tag that started the release. */
   readonly tag: string;
-  /** Where it is built, e.g. `https://github.com/acme/mayfly`. */
+  /** URL of the repository that builds it, e.g. `https://github.com/acme/mayfly`. */
   readonly repository: string;
   readonly manifest: {
     readonly version: string;

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Declarations name each other as compilers older than ours look them up too. */
+/** Older compilers resolve imports in declarations only with these endings. */
 export function withoutSourceNames(folder: string): void {
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
   for (const name of names.filter((each) => each.endsWith(".d.ts"))) {

@@ -1,4 +1,4 @@
-/** What of the clone's package.json says something about the package too. */
+/** The fields of the clone's package.json that the package needs. */
 export interface CloneManifest {
   readonly name: string;
   readonly version: string;
@@ -13,13 +13,13 @@ export interface CloneManifest {
   readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional?: boolean }>>;
 }
 
-/** The oldest Node that the package runs on: it reads a configuration in TypeScript by itself. */
+/** The oldest Node for the package: it loads a configuration in TypeScript without flags. */
 export const OLDEST_NODE = "22.18";
 
 /** Programs of the package: name to entry file. */
 export const PROGRAMS: Readonly<Record<string, string>> = { mayfly: "bin/mayfly.ts" };
 
-/** What the package holds besides package.json, README and LICENSE, which npm adds by itself. */
+/** The package's files, except package.json, README and LICENSE, which npm adds. */
 export const CONTENTS = [
   "bin",
   "config",
@@ -34,8 +34,8 @@ const compiled = (source: string, extension: string): string =>
   source.replace(/\.ts$/, `.${extension}`);
 
 /**
- * The package.json that is published. What compiled files import at run time, and declarations name,
- * is a dependency; the rest is compiled in, or the user's own, as peers.
+ * The published package.json. Packages that compiled files import at run time, or declarations
+ * name, are dependencies; the others are bundled, or they are the user's peers.
  */
 export function manifestOf(clone: CloneManifest): Readonly<Record<string, unknown>> {
   const main = clone.exports["."];

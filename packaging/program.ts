@@ -2,12 +2,12 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
 
-/** What a program is compiled from: paths relative to the project's root. */
+/** The inputs of a program: paths relative to the project's root. */
 export type Inputs = readonly string[];
 
 /**
- * The file that is run. It must parse on old versions of Node, which would stop at the first line
- * of the program itself with words that help nobody.
+ * The file that Node runs. It must parse on old versions of Node, which would otherwise fail in the
+ * program itself with an unhelpful error.
  */
 export const guardOf = (name: string, oldestNode: string): string => {
   const [major, minor] = oldestNode.split(".");
@@ -24,7 +24,9 @@ if (major > ${major} || (major === ${major} && minor >= ${minor})) {
 `;
 };
 
-/** Compile one program with all that it imports to `<folder>/<name>-program.js`, and guard it. */
+/**
+ * Bundle one program to `<folder>/<name>-program.js`, and write the file that checks Node first.
+ */
 export async function compileProgram(
   root: string,
   folder: string,
@@ -41,12 +43,12 @@ export async function compileProgram(
     platform: "node",
     format: "esm",
     target: `node${oldestNode}`,
-    // names stay: a stack trace is for the people who report it
+    // keep names, for stack traces in bug reports
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: "none",
     mainFields: ["module", "main"],
-    // what is CommonJS asks for Node's own modules at run time
+    // CommonJS packages require Node's modules at run time
     banner: {
       js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
     },

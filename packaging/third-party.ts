@@ -1,16 +1,16 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-/** A package of which something is compiled into the package. */
+/** A package with code in Mayfly's package. */
 export interface ThirdParty {
   readonly name: string;
   readonly version: string;
   readonly licence: string;
-  /** The text of its licence, as it came. */
+  /** The text of its licence file. */
   readonly text: string;
 }
 
-/** Licences that ask for no more than their text. */
+/** Licences that only require their text. */
 export const ALLOWED_LICENCES = [
   "0BSD",
   "Apache-2.0",
@@ -24,10 +24,10 @@ export const ALLOWED_LICENCES = [
 const PACKAGE_FOLDER = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//;
 
 /**
- * The packages that compiled files came from.
+ * The packages that the bundled files came from.
  *
  * @param inputs paths relative to `root`.
- * @throws Error naming each package whose licence is not allowed.
+ * @throws Error that names each package whose licence is not allowed.
  */
 export function thirdPartiesOf(root: string, inputs: Iterable<string>): readonly ThirdParty[] {
   const folders = new Set<string>();
@@ -60,7 +60,7 @@ function thirdPartyIn(folder: string): ThirdParty {
   return { name, version, licence: license ?? "none", text };
 }
 
-/** The file that their licences ask for: each text once, under the packages that came with it. */
+/** The file that the licences require: each text once, under its packages. */
 export function noticesOf(parties: readonly ThirdParty[]): string {
   const texts = Map.groupBy(parties, ({ licence, text }) =>
     text === "" ? `(${licence}, without a text of its own)` : text,

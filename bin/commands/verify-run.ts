@@ -32,19 +32,19 @@ export interface VerifyOptions {
   readonly json?: boolean;
 }
 
-/** What a run needs from outside; a test has its own. */
+/** What a run needs from outside. Tests pass their own. */
 export interface VerifyDeps {
   readonly checks: readonly Check[];
   readonly isAws: boolean;
   /** The account and Region of the caller's keys. */
   readonly whereAmI: () => Promise<{ readonly account: string; readonly region: string }>;
-  /** Of the stack, and of the database's own where it has one. */
+  /** The outputs of the stack, and of the database's own stack if it has one. */
   readonly outputsOf: (
     stack: string,
     database: string | undefined,
   ) => Promise<ReadonlyMap<string, string>>;
   readonly makeAccount: (consumerRoleArn: string | undefined, time: Time) => Promise<Account>;
-  /** @throws Failure when nothing here can deploy. */
+  /** @throws Failure if no cdk is installed here. */
   readonly makeDeployer: (onOutput: (text: string) => void) => Deployer;
   readonly makeTime: (signal: AbortSignal) => Time;
   readonly listen: typeof listenForInterruption;
@@ -54,7 +54,7 @@ export interface VerifyDeps {
 /** To deploy, check and destroy a sandbox may take an hour and a half. */
 const HOURS = 2;
 
-/** @throws Failure when something differs from the documents, was left behind, or is missing. */
+/** @throws Failure if a check differs, something was left behind, or an input is missing. */
 export async function runVerify(io: Io, options: VerifyOptions, deps: VerifyDeps): Promise<void> {
   checkOptions(options);
   const cleanup = new Cleanup();
@@ -166,7 +166,7 @@ async function verifyOwn(all: Run, time: Time, accountAndRegion: string): Promis
       all,
       `This deploys the stack ${stackName} into ${accountAndRegion}, checks it, and destroys it. It takes about an hour, and costs ${dollars(cost)} for ${HOURS} hours by list prices of us-east-1.`,
     );
-    // without a consumer's role yet: the means to clean up must exist before anything is made
+    // without a consumer's role: the cleanup must be registered before anything is created
     let account = await deps.makeAccount(undefined, time);
     cleanup.add({
       what: `stack ${stackName}`,
@@ -212,7 +212,7 @@ async function verifyOwn(all: Run, time: Time, accountAndRegion: string): Promis
   }
 }
 
-/** The result of each check when the deployment failed. */
+/** The result of each check if the deployment failed. */
 const notDeployed = (
   checks: readonly Check[],
   words: string,
@@ -305,7 +305,7 @@ async function askFirst(
   if (!confirmed) throw new Failure(Exit.usage, "not confirmed: nothing was made");
 }
 
-/** A cell of the table; the report has the rest. */
+/** A cell of the table, shortened. The report has the whole text. */
 const WIDEST = 90;
 
 const shortened = (text: string): string =>

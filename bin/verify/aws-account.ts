@@ -24,7 +24,7 @@ interface AwsAccountOptions {
   readonly time: Time;
 }
 
-/** An account through AWS's SDK; a client is loaded when it is first needed. */
+/** An account through AWS's SDK. Each client is loaded at its first use. */
 export function awsAccount({ clients, caller, consumer, isAws, time }: AwsAccountOptions): Account {
   return {
     isAws,
@@ -135,7 +135,7 @@ interface Queries {
   readonly since: Instant;
 }
 
-/** Statuses of a query that is not at its end. */
+/** Statuses of a running query. */
 const RUNNING = ["Scheduled", "Running"];
 
 async function runSavedQueries(
@@ -255,7 +255,7 @@ function secretsOf(clients: ClientSettings): Pick<Account, "secretState" | "rota
   };
 }
 
-/** A permission, as far as CDK writes one for Secrets Manager. */
+/** A permission for Secrets Manager, with the fields that CDK writes. */
 interface Statement {
   readonly Sid: string;
   readonly Principal?: { readonly Service?: string };
@@ -299,7 +299,7 @@ async function allowOnlySecret(
   };
 }
 
-/** Of a schedule group's name, so much is the stack's. */
+/** Characters of the stack's name in a schedule group's name. */
 const STACK_IN_GROUP_NAME = 15;
 
 async function remaindersOf(
@@ -337,7 +337,7 @@ async function remaindersOf(
   ];
 }
 
-/** This machine's time; a wait ends early when the signal says so. */
+/** This machine's time. An aborted signal ends a wait early. */
 export const systemTime = (signal: AbortSignal): Time => ({
   now: () => Date.now() as Instant,
   wait: (length) =>

@@ -6,7 +6,7 @@ import type { PricedTemplate } from "../cost/monthly-cost.ts";
 import type { Deployer } from "./deployer.ts";
 import { SANDBOX, type SandboxVersion, sandboxApp } from "./sandbox-app.ts";
 
-/** A project that has the CDK's command line. */
+/** A project in which the CDK's command line is installed. */
 export interface Project {
   readonly folder: string;
   /** The `cdk` program. */
@@ -24,18 +24,18 @@ export function projectAt(folder: string): Project | undefined {
 /** The CDK's command line failed. */
 export class CdkFailed extends Error {}
 
-/** A stack name that no other run has. */
+/** A stack name that no other run uses. */
 export const newStackName = (): string => `MayflyVerify-${randomBytes(3).toString("hex")}`;
 
 interface CdkOptions {
   readonly stackName: string;
-  /** Called with what the CDK's command line prints. */
+  /** Called with the output of the CDK's command line. */
   readonly onOutput: (text: string) => void;
 }
 
 /**
- * Deploy the sandbox by the `cdk` of a project. The app stands in a folder of the project while it
- * is needed, so that its imports are found as those of the project's own app are.
+ * Deploy the sandbox with the `cdk` of a project. The app is in a folder of the project while it is
+ * needed, so that Node resolves its imports like those of the project's own app.
  */
 export function cdkDeployer(
   { folder: project, cdk }: Project,
@@ -49,7 +49,7 @@ export function cdkDeployer(
     const name = `${version}.mjs`;
     writeFileSync(join(folder, name), sandboxApp(stackName, version));
     rmSync(assembly, { recursive: true, force: true });
-    // a shell runs it, in the project's folder: there is nothing to quote in it
+    // a shell runs it in the project's folder; the text needs no quoting
     const app = `node ${basename(folder)}/${name}`;
     await run(["synth", stackName, "--app", app, "--output", assembly, "--quiet"], signal);
   };
@@ -79,7 +79,7 @@ const templatesIn = (folder: string): readonly PricedTemplate[] =>
     .filter((name) => name.endsWith(".template.json"))
     .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as PricedTemplate);
 
-/** The last lines of what it printed go into the error. */
+/** Number of last lines of output in the error. */
 const LAST_LINES = 15;
 
 interface Cdk {
@@ -88,14 +88,14 @@ interface Cdk {
   readonly onOutput: (text: string) => void;
 }
 
-/** @throws CdkFailed with its last words; when the signal aborts it, after it has ended. */
+/** @throws CdkFailed with its last lines; also if the signal aborts it, after it ended. */
 async function runCdk(
   { cdk, project, onOutput }: Cdk,
   args: readonly string[],
   signal?: AbortSignal,
 ): Promise<void> {
   signal?.throwIfAborted();
-  // a session of its own: a Ctrl-C at the terminal is ours to pass on, or not
+  // a separate session: this process decides whether it passes on Ctrl-C
   const child = spawn(cdk, args, {
     cwd: project,
     detached: true,
@@ -127,7 +127,7 @@ const ended = (child: ChildProcess): Promise<number | null> =>
     child.once("close", (status) => resolve(status));
   });
 
-/** The program and what it has started: the app, and builds of assets. */
+/** The program and its children: the app and builds of assets. */
 function endAll({ pid }: ChildProcess): void {
   if (pid === undefined) return;
   try {

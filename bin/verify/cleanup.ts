@@ -1,29 +1,30 @@
 import type { Account } from "./account.ts";
 
-/** Something that this run made. */
+/** Something that this run created. */
 export interface Made {
   /** For people: `the stack MayflyVerify-abcd`. */
   readonly what: string;
-  /** How somebody removes it without this program. */
+  /** A command that removes it without this program. */
   readonly byHand: string;
   readonly remove: (account: Account) => Promise<void>;
 }
 
-/** What could not be removed, and why. */
+/** Something that could not be removed, and why. */
 export interface Leftover {
   readonly what: string;
   readonly byHand: string;
   readonly why: string;
 }
 
-/** What this run has made and not yet removed. */
+/** Everything that this run created and has not removed yet. */
 export class Cleanup {
   readonly #made: Made[] = [];
 
   /**
-   * Remember to remove something. Add it before it is made: then a failure in between leaves nothing.
+   * Remember to remove something. Add it before you create it, so that a failure leaves nothing
+   * behind.
    *
-   * @returns what forgets it again, once it is gone.
+   * @returns a function that forgets it, for when it is removed.
    */
   add(made: Made): () => void {
     this.#made.push(made);
@@ -33,12 +34,12 @@ export class Cleanup {
     };
   }
 
-  /** What is not removed yet, the newest first. */
+  /** Everything that is not removed yet, the newest first. */
   get pending(): readonly Made[] {
     return this.#made.toReversed();
   }
 
-  /** Remove everything, the newest first. Never rejects: what stays is the answer. */
+  /** Remove everything, the newest first. Never rejects: returns what could not be removed. */
   async run(account: Account, onStep: (what: string) => void): Promise<readonly Leftover[]> {
     const left: Leftover[] = [];
     for (const { what, byHand, remove } of this.pending) {

@@ -8,23 +8,23 @@ import { NotMade } from "./outcome.ts";
 import { logGroupOf, type StackUnderTest } from "./stack-under-test.ts";
 import { waitFor } from "./wait-for.ts";
 
-/** A lease that this run made. */
+/** A lease that this run issued. */
 export interface MadeLease {
   readonly credential: Credential;
   readonly name: LeaseName;
-  /** Of the invocation that issued it. */
+  /** Request id of the invocation that issued it. */
   readonly requestId: string | undefined;
 }
 
-/** How a lease ended, by the revoker's audit line. */
+/** How a lease ended, from the revoker's audit line. */
 export interface LeaseEnd {
   readonly actor: string;
   readonly state: string;
-  /** From expiry to DROP. Unit: seconds. */
+  /** Time from expiry to DROP. Unit: seconds. */
   readonly lagSeconds: number;
 }
 
-/** The consumer was given no lease: what the function said. */
+/** The issuer refused a lease; the message is the function's. */
 export class LeaseNotMade extends Error {
   readonly errorType: string;
 
@@ -34,21 +34,21 @@ export class LeaseNotMade extends Error {
   }
 }
 
-/** What several checks need. Each thing is made once, at its first use. */
+/** Results that several checks need. Each is determined once, at its first use. */
 export interface Evidence {
   /** When this run began. */
   readonly since: Instant;
-  /** A lease of ten minutes, which is revoked in the end. @throws LeaseNotMade */
+  /** A lease of ten minutes, revoked at the end. @throws LeaseNotMade */
   lease(): Promise<MadeLease>;
-  /** A lease of ten seconds, the shortest that there is. @throws LeaseNotMade */
+  /** A lease of ten seconds, the shortest. @throws LeaseNotMade */
   shortLease(): Promise<MadeLease>;
-  /** How the short lease ended. @throws NotMade when no line says so in time. */
+  /** How the short lease ended. @throws NotMade if no audit line says so in time. */
   end(): Promise<LeaseEnd>;
-  /** Whether the stack is configured to have no policies on its aliases. */
+  /** Whether the stack is configured without alias policies. */
   aliasUnsealed(): Promise<boolean>;
-  /** What the issuer answers to a call without an alias, with the caller's own keys. */
+  /** The issuer's answer to a call without an alias, with the caller's own keys. */
   bareCall(): Promise<Invocation>;
-  /** What the sandbox's function answers. @throws NotMade where the consumer has none. */
+  /** The answer of the consumer's function. @throws NotMade if the consumer has none. */
   consumerFunction(): Promise<Invocation>;
   /** Resources and status of the stack, and of the database's own stack. */
   stackState(): Promise<StackState>;
@@ -58,7 +58,7 @@ export interface Evidence {
 const LONG = 600;
 const SHORTEST = 10;
 
-/** Scheduler's minute, the queue, and the time until a log line can be read. */
+/** Scheduler's minute, the queue and the delay of the log. */
 const END_WITHIN = minutes(4);
 
 interface EvidenceDeps {
@@ -66,7 +66,7 @@ interface EvidenceDeps {
   readonly time: Time;
   readonly stack: StackUnderTest;
   readonly cleanup: Cleanup;
-  /** An idempotency key that nobody has used. */
+  /** Returns an idempotency key that nobody has used. */
   readonly newKey: () => string;
 }
 
@@ -167,7 +167,7 @@ async function findEnd(
   };
 }
 
-/** The function keeps its lease, as after any call: it is the function's, not this run's. */
+/** The function keeps its lease, as after any call. This run does not revoke it. */
 async function callConsumerFunction({ account, stack }: EvidenceDeps): Promise<Invocation> {
   const { consumerFunction, consumer } = stack;
   if (consumerFunction === undefined)

@@ -1,4 +1,4 @@
-/** npm passes on the Ctrl-C that the terminal has sent us already. Unit: milliseconds. */
+/** Within this time, a second SIGINT is npm's copy of the same Ctrl-C. Milliseconds. */
 const ONE_CTRL_C = 500;
 
 /** Exit status of a program that Ctrl-C ended: 128 and the number of SIGINT. */

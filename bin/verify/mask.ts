@@ -1,7 +1,7 @@
-/** Replaces what names an account, a server or a person's session; the same text every time. */
+/** Replaces identifiers of accounts, servers and sessions. One identifier always gets one text. */
 export type Mask = (text: string) => string;
 
-/** Patterns of identifiers, and what stands for them. Order matters: long forms come first. */
+/** Patterns of identifiers and their replacements. Order matters: long forms come first. */
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/\bmf_[a-z2-7]{4}_[a-z0-9_-]+/g, "<user>"],
   [/\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b/gi, "<uuid>"],
@@ -22,13 +22,13 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/(?<!\d)\d{12}(?!\d)/g, "<account>"],
 ];
 
-/** Shorter texts could be any word. */
+/** Shorter names are not masked: they could be ordinary words. */
 const SHORTEST_KNOWN = 8;
 
 /**
- * A mask that also knows names which no pattern tells.
+ * A mask that also replaces names that no pattern matches.
  *
- * @param known such a name, e.g. a server's host or a resource's physical id, to what stands for it.
+ * @param known such a name, e.g. a server's host or a resource's physical id, to its replacement.
  */
 export function makeMask(known: ReadonlyMap<string, string> = new Map()): Mask {
   const names = [...known]

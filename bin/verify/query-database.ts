@@ -4,16 +4,16 @@ import { NotMade } from "./outcome.ts";
 /** Unit: milliseconds. */
 const CONNECT_WITHIN = 5_000;
 
-/** What Node and the driver say when nobody is there, or no route. */
+/** Error codes of Node and the driver if the server cannot be reached. */
 const OUT_OF_REACH = /^(?:ECONN|ENOTFOUND|EAI_|EHOST|ENET|ETIMEDOUT)/;
-/** Codes of OpenSSL's: the server's roots are not trusted here. */
+/** OpenSSL's codes if the server's roots are not trusted here. */
 const UNTRUSTED = /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_)/;
 
 /**
  * Log in with a lease's credential and run one query. Roots are Node's and those of
  * `NODE_EXTRA_CA_CERTS`.
  *
- * @throws NotMade when the server does not answer from here, or its roots are not trusted here.
+ * @throws NotMade if the server cannot be reached from here, or its roots are not trusted here.
  */
 export async function queryDatabase(
   { host, port, dbname, username, password, sslmode }: Credential,
@@ -29,7 +29,7 @@ export async function queryDatabase(
     ssl: sslmode === "disable" ? false : { rejectUnauthorized: true },
     connectionTimeoutMillis: CONNECT_WITHIN,
   });
-  client.on("error", () => {}); // a session that ends while it is idle: the next query says so
+  client.on("error", () => {}); // if an idle session ends, the next query fails
   try {
     await client.connect();
   } catch (error) {

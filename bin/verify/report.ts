@@ -1,7 +1,7 @@
 import type { Leftover } from "./cleanup.ts";
 import type { Result } from "./run-checks.ts";
 
-/** What a report says besides the results. */
+/** The header of a report. */
 export interface ReportFacts {
   /** ISO 8601, UTC. */
   readonly at: string;
@@ -24,7 +24,7 @@ const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\
 const row = (cells: readonly string[]): string => `| ${cells.map(cell).join(" | ")} |`;
 
 /**
- * A report in Markdown, to paste into an issue. It is made of texts that are masked already.
+ * A report in Markdown, to paste into an issue. Its texts must be masked already.
  *
  * @param leftovers what this run could not remove, masked.
  */

@@ -3,22 +3,24 @@ import { LeaseNotMade } from "./evidence.ts";
 import type { Mask } from "./mask.ts";
 import { NotMade, type Outcome, skipped } from "./outcome.ts";
 
-/** A check and what came of it. */
+/** A check and its result. */
 export interface Result extends Outcome {
   readonly check: Check;
 }
 
-/** What AWS calls a call that these keys may not make, or that a stand-in for AWS does not have. */
+/**
+ * AWS's errors for a call that these keys may not make, or that a substitute for AWS does not have.
+ */
 const NOT_POSSIBLE = /^(?:AccessDenied\w*|UnauthorizedOperation|NotImplemented\w*)$/;
 
 interface Options {
-  /** Everything that a result says goes through it. */
+  /** Masks every text of a result. */
   readonly mask: () => Mask;
   readonly signal: AbortSignal;
   readonly onResult: (result: Result) => void;
 }
 
-/** Make every check: first those that only look, together, then those that change the stack. */
+/** Run every check: first those that only read, concurrently, then those that change the stack. */
 export async function runChecks(
   checks: readonly Check[],
   world: World,

@@ -1,4 +1,4 @@
-/** What the configuration of the sandbox calls its parts. */
+/** The names in the sandbox's configuration. */
 export const SANDBOX = {
   database: "orders",
   role: "readonly",
@@ -7,11 +7,11 @@ export const SANDBOX = {
   masterSecret: "admin",
 } as const;
 
-/** Default lifetimes of the role: each is a version of the issuer of its own. */
+/** Default lifetimes of the role. Each makes another version of the issuer. */
 const TTLS = { first: "1h", changed: "30m" } as const;
 export type SandboxVersion = keyof typeof TTLS;
 
-/** A sandbox with one of each thing that the checks look at. */
+/** A sandbox with one of each resource that the checks need. */
 export const sandboxConfig = (version: SandboxVersion): object => ({
   databases: {
     [SANDBOX.database]: {
@@ -34,7 +34,7 @@ export const sandboxConfig = (version: SandboxVersion): object => ({
   },
 });
 
-/** A CDK app of one stack, as the text of an ES module. It imports this package by its name. */
+/** A CDK app with one stack, as the text of an ES module. It imports this package by name. */
 export const sandboxApp = (stackName: string, version: SandboxVersion): string => `
 import { App } from "aws-cdk-lib";
 import { MayflyStack } from "mayfly";

@@ -1,23 +1,23 @@
-/** The stack that is looked at. */
+/** The stack to check. */
 export interface StackUnderTest {
   readonly name: string;
   /** The stack of the database, if it has one of its own. */
   readonly databaseStack?: string;
   readonly issuerArn: string;
   readonly operatorArn: string;
-  /** The consumer and the dynamic role of the leases that are made. */
+  /** The consumer and the dynamic role of the leases. */
   readonly consumer: string;
   readonly role: string;
   readonly aliasArn: string;
   /** The consumer's role. */
   readonly roleArn: string;
-  /** The function that the sandbox has for this consumer. */
+  /** The consumer's function in the sandbox. */
   readonly consumerFunction?: string;
-  /** Only for a stack that this run deployed: it may be changed. */
+  /** Set if this run deployed the stack. Only then the checks may change it. */
   readonly deployed?: Deployed;
 }
 
-/** The log group of one of the database's functions: all have names like the issuer's. */
+/** The log group of a function of the database. The functions' names begin like the issuer's. */
 export function logGroupOf(
   { issuerArn }: StackUnderTest,
   name: "issuer" | "revoker" | "sweeper",
@@ -26,13 +26,13 @@ export function logGroupOf(
   return `/aws/lambda/${issuer.replace(/issuer$/, name)}`;
 }
 
-/** What is known of a stack that this run deployed. */
+/** A stack that this run deployed. */
 export interface Deployed {
-  /** How long the deployment took. Unit: milliseconds. */
+  /** Length of the deployment. Unit: milliseconds. */
   readonly took: number;
-  /** ARNs of secrets whose rotation may be asked for. */
+  /** ARNs of secrets that may be rotated. */
   readonly userSecretArn: string;
   readonly masterSecretArn: string;
-  /** Deploy a changed configuration: the issuer gets another version. */
+  /** Deploy a changed configuration. The issuer gets another version. */
   readonly redeploy: () => Promise<void>;
 }

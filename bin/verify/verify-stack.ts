@@ -7,7 +7,7 @@ import { type Mask, makeMask } from "./mask.ts";
 import { type Result, runChecks } from "./run-checks.ts";
 import type { StackUnderTest } from "./stack-under-test.ts";
 
-/** What a verification is made with. */
+/** What a verification needs. */
 export interface Verification {
   readonly checks: readonly Check[];
   readonly account: Account;
@@ -20,13 +20,13 @@ export interface Verification {
   readonly onResult: (result: Result) => void;
 }
 
-/** Results, and the mask that knows the stack's own names. */
+/** The results, and the mask with the stack's names. */
 export interface Verified {
   readonly results: readonly Result[];
   readonly mask: Mask;
 }
 
-/** Make every check. Nothing that a result says names an account, a host or a resource's id. */
+/** Run every check. Results contain no account, host or resource id. */
 export async function verifyStack(verification: Verification): Promise<Verified> {
   const { checks, time, stack, cleanup, trailLogGroup, newKey, signal } = verification;
   const stoppable = stopAt(signal, { account: verification.account, time });
@@ -47,7 +47,7 @@ export async function verifyStack(verification: Verification): Promise<Verified>
   return { results: await runChecks(checks, world, options), mask };
 }
 
-/** The stacks' names, whole, and as functions and roles have them: those are cut if they are long. */
+/** The stacks' names, whole and as shortened in the names of functions and roles. */
 function namesOf({ name, databaseStack, issuerArn, roleArn }: StackUnderTest): Map<string, string> {
   const [, inFunctions = name] = /:function:mayfly-(.+)-[a-z2-7]{4}-issuer$/.exec(issuerArn) ?? [];
   const [, inRoles = name] = /\/mayfly-(?:sandbox_)?(.+)$/.exec(roleArn) ?? [];
@@ -59,7 +59,7 @@ function namesOf({ name, databaseStack, issuerArn, roleArn }: StackUnderTest): M
   ]);
 }
 
-/** Calls and waits reject once the signal is aborted, so that every check ends soon. */
+/** Calls and waits reject when the signal is aborted, so that every check ends soon. */
 function stopAt(
   signal: AbortSignal,
   { account, time }: { readonly account: Account; readonly time: Time },

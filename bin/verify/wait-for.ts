@@ -1,9 +1,9 @@
 import { type Duration, plus, seconds, type Time } from "../../core/time.ts";
 
-/** AWS's logs and labels need some seconds; more often only costs calls. */
+/** Time between two looks. AWS's logs and labels need some seconds. */
 const EVERY = seconds(2);
 
-/** Look until there is something, or time is up: then `undefined`. It looks once at least. */
+/** Look until there is a result or time is up (undefined). Looks at least once. */
 export async function waitFor<Found>(
   time: Time,
   within: Duration,

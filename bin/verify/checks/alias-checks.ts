@@ -5,7 +5,9 @@ import type { World } from "./check.ts";
 
 const REFUSED_BY_IAM = /^AccessDenied/;
 
-/** A call through the alias counts as the consumer's; a call without an alias is refused. */
+/**
+ * The issuer takes a call through the alias for the consumer's, and refuses a call without alias.
+ */
 export async function aliasInArn({ evidence, stack }: World): Promise<Outcome> {
   try {
     await evidence.lease();
@@ -24,7 +26,9 @@ export async function aliasInArn({ evidence, stack }: World): Promise<Outcome> {
     );
   } catch (error) {
     if (!(error instanceof Error && REFUSED_BY_IAM.test(error.name))) throw error;
-    return fine(`${lease}; without an alias your own keys may not call, so that was not tried`);
+    return fine(
+      `${lease}; your own keys may not call the function without an alias, so this was not tried`,
+    );
   }
 }
 
@@ -33,7 +37,7 @@ async function assertSealed({ evidence }: World): Promise<void> {
     throw new NotMade("aliasUnsealed is configured: the stack's aliases have no policy");
 }
 
-/** A principal that may invoke the function may still not use the alias. */
+/** A principal that may invoke the function may not use the alias. */
 export async function aliasDeniesOthers(world: World): Promise<Outcome> {
   const { account, evidence, stack } = world;
   await assertSealed(world);
@@ -43,7 +47,7 @@ export async function aliasDeniesOthers(world: World): Promise<Outcome> {
   } catch (error) {
     if (!(error instanceof Error && REFUSED_BY_IAM.test(error.name))) throw error;
     throw new NotMade(
-      "your own keys may not invoke the issuer at all, so that a refusal proves nothing; use keys that may invoke every function",
+      "your own keys may not invoke the issuer at all, so a refusal proves nothing; use keys that may invoke every function",
     );
   }
   try {
@@ -52,17 +56,17 @@ export async function aliasDeniesOthers(world: World): Promise<Outcome> {
       leaseId,
     });
     return differs(
-      `keys that are not the consumer's were let in through the alias, and the function answered ${errorType ?? "them"}`,
+      `the alias accepted keys that are not the consumer's, and the function answered ${errorType ?? "them"}`,
     );
   } catch (error) {
     if (!(error instanceof Error && REFUSED_BY_IAM.test(error.name))) throw error;
     return fine(
-      `keys that may invoke the function were refused at the alias, ${error.name}: ${error.message}`,
+      `the alias refused keys that may invoke the function, with ${error.name}: ${error.message}`,
     );
   }
 }
 
-/** Lambda's own session of the consumer's role is let through, too. */
+/** The alias also accepts the session that Lambda gives the consumer's function. */
 export async function lambdaSession({ evidence }: World): Promise<Outcome> {
   const answer = await evidence.consumerFunction();
   if (answer.errorType !== undefined)
@@ -73,7 +77,7 @@ export async function lambdaSession({ evidence }: World): Promise<Outcome> {
   );
 }
 
-/** The policies on the alias, read from Lambda in both ways. */
+/** The policies on the alias, read with both of Lambda's operations. */
 export async function aliasPolicy(world: World): Promise<Outcome> {
   const { account, stack } = world;
   await assertSealed(world);

@@ -1,6 +1,6 @@
 import type { AuditEvent } from "../../../core/audit.ts";
 
-/** What an audit line holds: to look for it in a log group. */
+/** The words to search a log group for an audit line. */
 export const auditWords = (
   event: AuditEvent["event"],
   ...others: readonly string[]

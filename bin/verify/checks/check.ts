@@ -5,27 +5,27 @@ import type { Evidence } from "../evidence.ts";
 import type { Outcome } from "../outcome.ts";
 import type { StackUnderTest } from "../stack-under-test.ts";
 
-/** What the checks are made with. */
+/** What the checks need. */
 export interface World {
   readonly account: Account;
   readonly time: Time;
   readonly stack: StackUnderTest;
   readonly evidence: Evidence;
   readonly cleanup: Cleanup;
-  /** A log group that a CloudTrail trail with the issuer's data events writes to. */
+  /** The log group of a CloudTrail trail with the issuer's data events. */
   readonly trailLogGroup?: string | undefined;
 }
 
-/** One line of what the documents say is not verified, and how it is looked at. */
+/** One claim that the documents call not verified, and its check. */
 export interface Check {
   readonly id: string;
   /** The documents' claim. */
   readonly documents: string;
-  /** Where they make it: a page, and its heading. */
+  /** The page and heading with the claim. */
   readonly where: string;
-  /** What is done to see it. */
+  /** What the check does. */
   readonly does: string;
-  /** It changes the stack: it comes after the others, alone. */
+  /** True if it changes the stack: then it runs after the others, alone. */
   readonly last?: true;
   readonly run: (world: World) => Outcome | Promise<Outcome>;
 }

@@ -20,14 +20,14 @@ const DEPLOYING = "docs/deploying.md#not-yet-verified";
 const ROTATION = "docs/rotation.md#not-verified";
 const ALIAS = "docs/adr/0005-alias-as-grant.md";
 
-/** Claims that this program does not look at, and why. */
+/** A claim that this program does not check, and why. */
 const unmade = (check: Omit<Check, "does" | "run">, why: string): Check => ({
   ...check,
   does: "nothing",
   run: () => skipped(why),
 });
 
-/** Everything that the documents call not verified. Add a line here when you add one there. */
+/** Every claim that the documents call not verified. If you add one there, add it here. */
 export const CHECKS: readonly Check[] = [
   {
     id: "stack-deploys",
@@ -39,65 +39,69 @@ export const CHECKS: readonly Check[] = [
   },
   {
     id: "pg-signal-backend",
-    documents: "RDS's master may pass on pg_signal_backend",
+    documents: "RDS's master user may grant pg_signal_backend",
     where: DEPLOYING,
-    does: "looks whether the provisioner, which grants it, has finished",
+    does: "checks that the provisioner, which grants it, finished",
     run: signalBackend,
   },
   {
     id: "alias-in-arn",
-    documents: "context.invokedFunctionArn has the alias, and a call without one is refused",
+    documents:
+      "context.invokedFunctionArn contains the alias, and the issuer refuses a call without an alias",
     where: ALIAS,
-    does: "asks for a lease through the alias; asks the function itself",
+    does: "asks for a lease through the alias, then calls the function without an alias",
     run: aliasInArn,
   },
   {
     id: "alias-policy",
-    documents: "a resource policy on an alias may deny by aws:PrincipalArn, and stands",
+    documents: "an alias's resource policy may contain a Deny by aws:PrincipalArn, and keeps it",
     where: ALIAS,
-    does: "reads the alias's policy by GetResourcePolicy and by GetPolicy",
+    does: "reads the alias's policy with GetResourcePolicy and with GetPolicy",
     run: aliasPolicy,
   },
   {
     id: "alias-denies-others",
-    documents: "the alias denies whoever is not the consumer's role, whatever their policies allow",
+    documents:
+      "the alias denies every principal but the consumer's role, whatever their policies allow",
     where: DEPLOYING,
-    does: "calls the function, then the alias, with keys that are not the consumer's",
+    does: "calls the function, then the alias, with keys of another role",
     run: aliasDeniesOthers,
   },
   {
     id: "lambda-session",
-    documents: "aws:PrincipalArn is the role's in a session that Lambda gives a function too",
+    documents:
+      "aws:PrincipalArn is the role's ARN also in the session that Lambda gives a function",
     where: DEPLOYING,
-    does: "invokes the sandbox's function of the consumer, which asks for a lease",
+    does: "invokes the consumer's function in the sandbox, which asks for a lease",
     run: lambdaSession,
   },
   unmade(
     {
       id: "other-sessions",
-      documents: "aws:PrincipalArn is the role's in sessions of EKS, ECS, EC2 and web identities",
+      documents:
+        "aws:PrincipalArn is the role's ARN in sessions of EKS, ECS, EC2 and web identities",
       where: DEPLOYING,
     },
-    "it takes a workload of each kind; ask for a lease from yours",
+    "this needs a workload of each kind; ask for a lease from yours",
   ),
   unmade(
     {
       id: "alias-limit",
-      documents: "the number of aliases a function may have is not in the documents",
+      documents: "AWS does not document how many aliases a function may have",
       where: ALIAS,
     },
-    "it would take hundreds of aliases",
+    "this needs hundreds of aliases",
   ),
   {
     id: "endpoints",
     documents: "Scheduler's interface endpoint is com.amazonaws.<region>.scheduler",
     where: DEPLOYING,
-    does: "looks whether the endpoints were made, and a schedule through one",
+    does: "checks that the endpoints exist, and that the issuer created a schedule through one",
     run: endpoints,
   },
   {
     id: "lambda-endpoint",
-    documents: "a function of the VPC reaches the Lambda API by its interface endpoint",
+    documents: "a function in the VPC reaches the Lambda API through its interface endpoint",
     where: DEPLOYING,
     does: "invokes a function in the VPC that asks for a lease",
     run: lambdaEndpoint,
@@ -106,41 +110,41 @@ export const CHECKS: readonly Check[] = [
     id: "schedule-role",
     documents: "Scheduler assumes the schedules' role with the group's ARN as aws:SourceArn",
     where: DEPLOYING,
-    does: "looks whether a lease's schedule was accepted",
+    does: "checks that Scheduler accepted a lease's schedule",
     run: scheduleRole,
   },
   {
     id: "shortest-lease",
-    documents: "a lease of ten seconds gets its schedule in time",
+    documents: "the schedule of a lease of ten seconds is created in time",
     where: DEPLOYING,
-    does: "asks for one",
+    does: "asks for a lease of ten seconds",
     run: shortestLease,
   },
   {
     id: "schedule-past",
-    documents: "Scheduler refuses a time that has passed, with a ValidationException",
+    documents: "Scheduler refuses a time in the past with a ValidationException",
     where: DEPLOYING,
-    does: "creates a schedule of a minute ago in the lease's group",
+    does: "tries to create a schedule for a minute ago in the lease's group",
     run: schedulePast,
   },
   {
     id: "revocation-lag",
     documents:
-      "a lease is gone 60 seconds and one call after its expiry at the latest: Lambda reads a quiet queue at once",
+      "a lease's role is dropped at most 60 seconds and one call after its expiry: Lambda reads an idle queue at once",
     where: "docs/revocation.md#three-clocks",
     does: "reads the receipt of the lease of ten seconds",
     run: revocationLag,
   },
   {
     id: "queue-policy",
-    documents: "aws:PrincipalArn in the queue's policy is the schedules' role when Scheduler sends",
+    documents: "aws:PrincipalArn in the queue's policy is the schedules' role if Scheduler sends",
     where: DEPLOYING,
-    does: "looks whether the schedule's message, and not the sweep, ended the lease",
+    does: "checks that the schedule's message, not the sweep, ended the lease",
     run: queuePolicy,
   },
   {
     id: "schedule-deleted",
-    documents: "a schedule is gone after it has fired",
+    documents: "Scheduler deletes a schedule after it fired",
     where: "docs/revocation.md#from-the-schedule-to-the-revoker",
     does: "lists the lease's schedules after its end",
     run: scheduleDeleted,
@@ -155,15 +159,15 @@ export const CHECKS: readonly Check[] = [
   unmade(
     {
       id: "dead-letters",
-      documents: "what Scheduler cannot deliver lies in the queue of dead letters",
+      documents: "Scheduler sends what it cannot deliver to the dead-letter queue",
       where: "docs/operating.md#queues",
     },
-    "a delivery would have to fail: the queue that schedules fill would have to go",
+    "a delivery must fail for this, so the schedules' queue would have to be deleted",
   ),
   {
     id: "admin-rows",
     documents:
-      "on PostgreSQL 16 and later, who creates a lease administers it, and rds_superuser may pass on pg_signal_backend",
+      "on PostgreSQL 16 and later, the creator of a lease has ADMIN on it, and rds_superuser may grant pg_signal_backend",
     where: DEPLOYING,
     does: "logs in as a lease and reads pg_auth_members",
     run: adminRows,
@@ -177,22 +181,22 @@ export const CHECKS: readonly Check[] = [
   },
   {
     id: "rotations-run",
-    documents: "Secrets Manager runs the four steps, and takes AWSPENDING away after the last",
+    documents: "Secrets Manager runs the four steps, and removes AWSPENDING after the last",
     where: "docs/rotation.md#the-four-steps",
     does: "reads the labels and the last rotation of each secret of the stack",
     run: rotationsRun,
   },
   {
     id: "rotation-source-arn",
-    documents: "Secrets Manager calls a rotation function with the secret as aws:SourceArn",
+    documents: "Secrets Manager calls a rotation function with the secret's ARN as aws:SourceArn",
     where: ROTATION,
-    does: "lets it call for this secret alone, and rotates",
+    does: "allows it to call for this secret only, and rotates the secret",
     last: true,
     run: sourceArn,
   },
   {
     id: "master-password",
-    documents: "RDS applies a new master password in less than the function's five minutes",
+    documents: "RDS applies a new master password within the function's five minutes",
     where: ROTATION,
     does: "rotates the administrator's secret",
     last: true,
@@ -202,16 +206,16 @@ export const CHECKS: readonly Check[] = [
     {
       id: "rotation-leftovers",
       documents:
-        "how long Secrets Manager keeps versions without a label, when it retries a rotation that failed, that rotate-secret goes on with a pending version, and that a deleted schedule switches rotation off",
+        "how long Secrets Manager keeps versions without a label; when it retries a failed rotation; that rotate-secret continues with a pending version; that deleting a schedule turns rotation off",
       where: ROTATION,
     },
-    "it takes days, or rotations that fail on purpose",
+    "this takes days, or needs rotations that fail on purpose",
   ),
   {
     id: "request-id",
-    documents: "function_request_id in an audit line is the request id that the caller is given",
+    documents: "function_request_id in an audit line is the request id in the caller's response",
     where: "docs/audit.md#the-join-with-cloudtrail",
-    does: "compares the line lease.issued with the answer's header",
+    does: "compares the line lease.issued with the header of the response",
     run: requestId,
   },
   {
@@ -223,16 +227,16 @@ export const CHECKS: readonly Check[] = [
   },
   {
     id: "saved-queries",
-    documents: "the saved queries run as they are meant to",
+    documents: "the saved queries run and find their lines",
     where: "docs/audit.md#saved-queries",
-    does: "runs each over the last minutes",
+    does: "runs each query over the last minutes",
     run: savedQueries,
   },
   {
     id: "cold-start",
     documents: "a cold start of the issuer takes 0.6 to 1.0 seconds",
     where: DEPLOYING,
-    does: "reads Lambda's report of the issuer's first call",
+    does: "reads Lambda's REPORT line of the issuer's first call",
     run: coldStart,
   },
   {
@@ -247,25 +251,25 @@ export const CHECKS: readonly Check[] = [
     id: "update-keeps-policy",
     documents: "an alias keeps its resource policy when it moves to the issuer's next version",
     where: DEPLOYING,
-    does: "deploys a changed configuration, and calls the alias again",
+    does: "deploys a changed configuration, then calls the alias again",
     last: true,
     run: updateKeepsPolicy,
   },
   unmade(
     {
       id: "audit-events",
-      documents: "audit lines are sent on to an event bus",
+      documents: "audit lines reach an event bus",
       where: "docs/audit.md#as-events",
     },
-    "the sandbox has no event bus; put auditEvents into a configuration of yours",
+    "the sandbox has no event bus; set auditEvents in your configuration",
   ),
   unmade(
     {
       id: "alarms",
-      documents: "each alarm rings, and the dashboard's tables have rows",
+      documents: "each alarm goes off, and the dashboard's tables have rows",
       where: DEPLOYING,
     },
-    "most alarms need a fault to ring, and a dashboard a reader",
+    "most alarms need a fault, and a dashboard needs a reader",
   ),
   unmade(
     {
@@ -273,30 +277,30 @@ export const CHECKS: readonly Check[] = [
       documents: "the demo runs in the sandbox, through a tunnel",
       where: "docs/deploying.md#into-the-sandbox",
     },
-    "it takes an instance in the VPC; the page has the commands",
+    "this needs an instance in the VPC; the page has the commands",
   ),
   unmade(
     {
       id: "restores",
-      documents: "what RDS and Aurora do with resource ids and timelines in a restore",
+      documents: "what a restore by RDS or Aurora does to resource ids and timelines",
       where: DEPLOYING,
     },
-    "it takes a snapshot and a second server; docs/disaster-recovery.md has the drill",
+    "this needs a snapshot and a second server; docs/disaster-recovery.md has the drill",
   ),
   unmade(
     {
       id: "aurora-readers",
-      documents: "Aurora's readers behave as a standby of PostgreSQL does",
+      documents: "Aurora's readers behave like a standby of PostgreSQL",
       where: DEPLOYING,
     },
-    "the sandbox has no reader; it takes an Aurora cluster",
+    "the sandbox has no reader; this needs an Aurora cluster",
   ),
   unmade(
     {
       id: "prices",
-      documents: "the prices in the cost table are those of the bill",
+      documents: "the prices in the cost table are those on the bill",
       where: DEPLOYING,
     },
-    "the bill comes a day later; compare it with npm run synth",
+    "the bill comes a day later; compare it with the output of npm run synth",
   ),
 ];

@@ -1,7 +1,7 @@
 import { differs, fine, NotMade, type Outcome } from "../outcome.ts";
 import type { World } from "./check.ts";
 
-/** Memberships in the lease's own role: whoever made it, on 16 and later. Any login may read them. */
+/** Memberships in the lease's role: on 16 and later, its creator's. Any login may read them. */
 const OWN_ROWS = `select current_setting('server_version_num')::int as version, m.rolname as member,
   g.rolname as grantor, a.admin_option
 from pg_catalog.pg_auth_members a
@@ -16,10 +16,10 @@ join pg_catalog.pg_roles r on r.oid = a.roleid
 join pg_catalog.pg_roles m on m.oid = a.member
 where m.rolname = 'rds_superuser' and a.admin_option order by 1`;
 
-/** The first release that tells ADMIN, INHERIT and SET apart. */
+/** The first release with separate ADMIN, INHERIT and SET options. */
 const SPLIT = 160_000;
 
-/** What a creator of roles is given over them, and what RDS's master may pass on. */
+/** The ADMIN row of a role's creator, and the roles that RDS's master user may grant. */
 export async function adminRows({ account, evidence }: World): Promise<Outcome> {
   const { credential } = await evidence.lease();
   const rows = await account.query(credential, OWN_ROWS);
@@ -41,7 +41,7 @@ export async function adminRows({ account, evidence }: World): Promise<Outcome> 
   return isOfIssuer && passed.includes("pg_signal_backend") ? fine(saw) : differs(saw);
 }
 
-/** It is off unless a parameter group turns it on. */
+/** The setting is off unless a parameter group turns it on. */
 export async function passwordCommands({ account, evidence }: World): Promise<Outcome> {
   const { credential } = await evidence.lease();
   const [row] = await account.query(
@@ -49,7 +49,7 @@ export async function passwordCommands({ account, evidence }: World): Promise<Ou
     "select current_setting('rds.restrict_password_commands', true) as setting",
   );
   if (row?.setting === "on" || row?.setting === "1")
-    return differs("it is on, and leases are issued all the same");
+    return differs("the setting is on, and the issuer issues leases nevertheless");
   const setting = typeof row?.setting === "string" ? row.setting : "unknown to the server";
   throw new NotMade(
     `rds.restrict_password_commands is ${setting} here; it takes a parameter group of your own and a reboot`,

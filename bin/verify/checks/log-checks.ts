@@ -5,12 +5,12 @@ import { waitFor } from "../wait-for.ts";
 import { auditWords } from "./audit-words.ts";
 import type { World } from "./check.ts";
 
-/** Until a line that a function printed can be read. */
+/** Longest time until a function's line can be read. Milliseconds. */
 const INGESTION = minutes(2);
-/** Until CloudTrail delivers: its guide says about five minutes. */
+/** Longest time until CloudTrail delivers. Its guide says about five minutes. */
 const DELIVERY = minutes(15);
 
-/** The request id that a caller sees is the one in the audit line. */
+/** The audit line has the request id of the caller's response. */
 export async function requestId({ account, evidence, stack, time }: World): Promise<Outcome> {
   const { credential, requestId: seen } = await evidence.lease();
   const words = auditWords("lease.issued", credential.username);
@@ -25,7 +25,7 @@ export async function requestId({ account, evidence, stack, time }: World): Prom
     : differs(`the line has ${String(logged)}, the answer's header ${seen ?? "nothing"}`);
 }
 
-/** CloudTrail's data event has the same id. */
+/** CloudTrail's data event has the same request id. */
 export async function cloudTrail({
   account,
   evidence,
@@ -50,7 +50,7 @@ export async function cloudTrail({
     : differs("an event has the id, but not as its requestID");
 }
 
-/** The queries in the console are accepted, and find the lease. */
+/** The saved queries run and find the lease. */
 export async function savedQueries({ account, evidence, stack, time }: World): Promise<Outcome> {
   if (!account.isAws) throw new NotMade("only CloudWatch Logs has saved queries");
   const { name, credential } = await evidence.lease();
@@ -72,7 +72,7 @@ export async function savedQueries({ account, evidence, stack, time }: World): P
 /** Unit: milliseconds. */
 const COLD_START_AT_MOST = 1_000;
 
-/** What Lambda reports of the first call of an instance. */
+/** Lambda's REPORT line of an instance's first call. */
 export async function coldStart({ account, evidence, stack, time }: World): Promise<Outcome> {
   if (!account.isAws) throw new NotMade("only Lambda itself reports cold starts");
   await evidence.lease();
@@ -82,7 +82,9 @@ export async function coldStart({ account, evidence, stack, time }: World): Prom
     return found;
   });
   if (line === undefined)
-    throw new NotMade("the issuer did not start anew during this run; try after some idle time");
+    throw new NotMade(
+      "no instance of the issuer started during this run; try again when it was idle for a while",
+    );
   const [, init] = /Init Duration: ([\d.]+) ms/.exec(line) ?? [];
   const [, call] = /\tDuration: ([\d.]+) ms/.exec(line) ?? [];
   const whole = Number(init) + Number(call);

@@ -10,7 +10,7 @@ async function endpointsOf({ account, evidence }: World): Promise<readonly Stack
   throw new NotMade("the stack made no interface endpoints: its functions reach AWS another way");
 }
 
-/** A VPC without a way out: a schedule that was made went through the endpoint. */
+/** The VPC has no internet access, so the issuer created the schedule through the endpoint. */
 export async function endpoints(world: World): Promise<Outcome> {
   const all = await endpointsOf(world);
   const bad = all.filter((each) => !isComplete(each));
@@ -22,7 +22,7 @@ export async function endpoints(world: World): Promise<Outcome> {
     : differs(`${all.length} endpoints were made, but the issuer could not make a schedule`);
 }
 
-/** The consumer's function asked for its lease through Lambda's endpoint. */
+/** The consumer's function asks for its lease through Lambda's endpoint. */
 export async function lambdaEndpoint(world: World): Promise<Outcome> {
   await endpointsOf(world);
   const answer = await world.evidence.consumerFunction();

@@ -5,14 +5,14 @@ import { waitFor } from "../wait-for.ts";
 import type { World } from "./check.ts";
 import { ownStack } from "./stack-checks.ts";
 
-/** The label of a rotation that is not finished: on the current version it means nothing. */
+/** The label of an unfinished rotation. On the current version it has no meaning. */
 const isStuck = ({ labels }: SecretState): boolean =>
   [...labels.values()].some((each) => each.includes("AWSPENDING") && !each.includes("AWSCURRENT"));
 
-/** Secrets Manager's own retries included. */
+/** Longest time of a rotation, with Secrets Manager's retries. */
 const FIRST_ROTATION = minutes(5);
 
-/** Secrets Manager has run the four steps of the stack's secrets, and cleaned up. */
+/** Secrets Manager ran the four steps for the stack's secrets and removed AWSPENDING. */
 export async function rotationsRun({ account, evidence, stack, time }: World): Promise<Outcome> {
   const { resources } = await evidence.stackState();
   const secrets = resources.filter(({ type }) => type === "AWS::SecretsManager::Secret");
@@ -23,7 +23,7 @@ export async function rotationsRun({ account, evidence, stack, time }: World): P
         ...(await account.secretState(physicalId)),
       })),
     );
-    // a secret of an older stack may be waiting for its first window
+    // a secret may still wait for its first window
     return states.filter(
       ({ rotatorArn, lastRotatedAt }) =>
         rotatorArn !== undefined && (stack.deployed !== undefined || lastRotatedAt !== undefined),
@@ -43,10 +43,10 @@ export async function rotationsRun({ account, evidence, stack, time }: World): P
     : differs(`not rotated, or pending: ${bad.map(({ logicalId }) => logicalId).join(", ")}`);
 }
 
-/** A rotation takes minutes at most; the function of a master user has five. */
+/** Longest time of a rotation. The function of a master user has five minutes. */
 const ROTATION = minutes(10);
 
-/** Ask for a rotation and wait for its end. Resolves with its length in seconds, if it ended. */
+/** Start a rotation and wait for its end. Resolves with its length in seconds, or undefined. */
 async function rotate({ account, time }: World, arn: string): Promise<number | undefined> {
   const before = await account.secretState(arn);
   if (isStuck(before)) throw new NotMade("a rotation of the secret is not finished");
@@ -63,10 +63,10 @@ async function rotate({ account, time }: World, arn: string): Promise<number | u
 const currentOf = ({ labels }: SecretState): string | undefined =>
   [...labels].find(([, each]) => each.includes("AWSCURRENT"))?.[0];
 
-/** Until a permission that was taken away is gone everywhere. */
+/** Time until a removed permission has no effect any more. */
 const PROPAGATION = seconds(30);
 
-/** The function's only permission names the secret: without a SourceArn nobody could call it. */
+/** The only permission requires the secret's ARN, so a call without SourceArn would be refused. */
 export async function sourceArn(world: World): Promise<Outcome> {
   const { userSecretArn } = ownStack(world);
   const { account, cleanup, time } = world;
@@ -94,7 +94,7 @@ export async function sourceArn(world: World): Promise<Outcome> {
   );
 }
 
-/** RDS takes the new master password, and the function logs in with it. */
+/** RDS applies the new master password, and the function logs in with it. */
 export async function masterPassword(world: World): Promise<Outcome> {
   const { masterSecretArn } = ownStack(world);
   const took = await rotate(world, masterSecretArn);

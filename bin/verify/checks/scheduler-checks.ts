@@ -7,14 +7,16 @@ import { waitFor } from "../wait-for.ts";
 import { auditWords } from "./audit-words.ts";
 import type { World } from "./check.ts";
 
-/** The promise: 60 seconds, and one call of the revoker, which may be a cold one. Unit: seconds. */
+/**
+ * 60 seconds for Scheduler, and one call of the revoker, maybe with a cold start. Unit: seconds.
+ */
 const LAG_AT_MOST = 65;
 
-/** Scheduler accepts a schedule only after it has assumed the schedule's role. */
+/** Scheduler assumes the schedule's role before it accepts a schedule. */
 export const scheduleRole = async (world: World): Promise<Outcome> =>
   scheduledOf(world, await world.evidence.lease());
 
-/** The shortest lease's schedule is made a few seconds before its time. */
+/** The schedule of the shortest lease is created a few seconds before it is due. */
 export const shortestLease = async (world: World): Promise<Outcome> =>
   scheduledOf(world, await world.evidence.shortLease());
 
@@ -30,7 +32,7 @@ async function scheduledOf(
   return differs(`the lease was issued without its schedule: ${reason}`);
 }
 
-/** Which words Scheduler has for a time that has passed. */
+/** Scheduler's error for a time in the past. */
 export async function schedulePast({ account, evidence, cleanup, time }: World): Promise<Outcome> {
   const { name } = await evidence.lease();
   const [own] = await account.schedulesNamed(name.random);
@@ -52,14 +54,14 @@ export async function schedulePast({ account, evidence, cleanup, time }: World):
   return differs("a schedule whose time passed a minute ago was accepted");
 }
 
-/** From the expiry to the DROP, by the database's clock. */
+/** Time from the expiry to the DROP, by the database's clock. */
 export async function revocationLag({ evidence }: World): Promise<Outcome> {
   const { lagSeconds, state } = await evidence.end();
   const words = `${lagSeconds.toFixed(1)} s from expiry to DROP, state ${state}`;
   return lagSeconds <= LAG_AT_MOST && state === "revoked" ? fine(words) : differs(words);
 }
 
-/** Only a message that Scheduler sent as the schedules' role ends a lease with this actor. */
+/** A lease ends with this actor only by a message that Scheduler sent with the schedules' role. */
 export async function queuePolicy({ evidence }: World): Promise<Outcome> {
   const { actor } = await evidence.end();
   return actor === "schedule"

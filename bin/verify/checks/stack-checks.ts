@@ -4,7 +4,7 @@ import type { Deployed } from "../stack-under-test.ts";
 import { aliasDeniesOthers } from "./alias-checks.ts";
 import type { World } from "./check.ts";
 
-/** Names, quotas, dependencies, and a resource policy on an alias. */
+/** The stack and its resources are complete. */
 export async function stackDeploys({ evidence, stack }: World): Promise<Outcome> {
   const { status, resources } = await evidence.stackState();
   const bad = resources.filter((each) => !isComplete(each));
@@ -21,7 +21,7 @@ export async function stackDeploys({ evidence, stack }: World): Promise<Outcome>
 const provisioned = ({ resources }: StackState) =>
   resources.filter(({ type }) => type === "Custom::MayflyProvision");
 
-/** The provisioner makes no stack complete before the administrator has passed this on. */
+/** The provisioner fails the deployment if the administrator cannot grant the role. */
 export async function signalBackend({ evidence }: World): Promise<Outcome> {
   const found = provisioned(await evidence.stackState());
   if (found.length === 0) throw new NotMade("the stack has no provisioned database");
@@ -31,20 +31,20 @@ export async function signalBackend({ evidence }: World): Promise<Outcome> {
     : differs(bad.map(({ logicalId, status }) => `${logicalId} is ${status}`).join(", "));
 }
 
-/** @throws NotMade on a stack that this run did not deploy. */
+/** @throws NotMade if this run did not deploy the stack. */
 export function ownStack({ stack }: World): Deployed {
   if (stack.deployed !== undefined) return stack.deployed;
-  throw new NotMade("it changes the stack, and this one was given: leave out --stack to try it");
+  throw new NotMade("this check changes the stack, so it runs only without --stack");
 }
 
-/** A new version of the issuer moves the alias, and the policy must stay with it. */
+/** A new version of the issuer moves the alias. The alias must keep its policy. */
 export async function updateKeepsPolicy(world: World): Promise<Outcome> {
   await ownStack(world).redeploy();
   const { verdict, saw } = await aliasDeniesOthers(world);
   return { verdict, saw: `after an update, ${saw}` };
 }
 
-/** The operator function waits for the provisioner on one connection. */
+/** The operator function waits for the provisioner on an idle connection. */
 export async function converge(world: World): Promise<Outcome> {
   ownStack(world);
   const { account, stack, time } = world;
