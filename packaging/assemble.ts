@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { apiReport } from "./api-report.ts";
 import { withoutSourceNames } from "./declarations.ts";
 import { type CloneManifest, manifestOf, OLDEST_NODE, PROGRAMS } from "./manifest.ts";
+import { copyPages } from "./pages.ts";
 import { compileProgram } from "./program.ts";
 import { noticesOf, type ThirdParty, thirdPartiesOf } from "./third-party.ts";
 
@@ -47,9 +48,9 @@ export async function assemblePackage(folder: string): Promise<Assembled> {
   const inputs = [...programs.flat(), ...Object.values(functions).flatMap(Object.keys), ROOTS_OF];
   const parties = thirdPartiesOf(ROOT, inputs);
   writeFileSync(join(folder, "THIRD-PARTY-LICENSES.txt"), noticesOf(parties));
-  for (const name of ["README.md", "CHANGELOG.md", "LICENSE"])
-    copyFileSync(join(ROOT, name), join(folder, name));
   const clone = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as CloneManifest;
+  copyFileSync(join(ROOT, "LICENSE"), join(folder, "LICENSE"));
+  copyPages(ROOT, folder, clone.repository.url);
   writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifestOf(clone), null, 2)}\n`);
   const entries = Object.values(clone.exports).map((source) =>
     source.replace(/^\.\//, "").replace(/\.ts$/, ".d.ts"),

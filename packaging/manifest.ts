@@ -25,6 +25,7 @@ export const CONTENTS = [
   "config",
   "core",
   "dist",
+  "docs",
   "lib",
   "CHANGELOG.md",
   "THIRD-PARTY-LICENSES.txt",

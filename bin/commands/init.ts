@@ -7,6 +7,7 @@ import { parseConfig } from "../../config/config.ts";
 import { Exit, Failure } from "./exit.ts";
 import { type Io, say } from "./io.ts";
 import { completed, type FoundManifest, projectFiles } from "./new-project.ts";
+import { packageFile } from "./package-source.ts";
 
 interface InitOptions {
   readonly database: string;
@@ -119,7 +120,10 @@ async function write(folder: string, config: MayflyConfig) {
       `${folder} has ${present.join(", ")} already; nothing was written: name another folder`,
     );
   const manifest = join(folder, "package.json");
-  const { text, added } = completed(await manifestIn(manifest));
+  const { text, added } = completed(
+    await manifestIn(manifest),
+    packageFile(import.meta.filename, folder),
+  );
   await mkdir(folder, { recursive: true });
   for (const [name, content] of Object.entries(files))
     await writeFile(join(folder, name), content, { flag: "wx" });

@@ -62,7 +62,6 @@ const { devDependencies: tested } = clone;
 const DEPENDENCIES: Readonly<Record<string, string>> = {
   "aws-cdk-lib": `^${tested["aws-cdk-lib"]}`,
   constructs: `^${tested.constructs}`,
-  mayfly: `^${clone.version}`,
 };
 const DEV_DEPENDENCIES: Readonly<Record<string, string>> = {
   "@types/node": tested["@types/node"],
@@ -70,8 +69,15 @@ const DEV_DEPENDENCIES: Readonly<Record<string, string>> = {
   typescript: `^${tested.typescript}`,
 };
 
-/** The package.json with the packages that the project needs, and the names of those added. */
-export function completed(found: FoundManifest): {
+/**
+ * The package.json with the packages that the project needs, and the names of those added.
+ *
+ * @param file where this package was installed from: npm may not have it.
+ */
+export function completed(
+  found: FoundManifest,
+  file: string | undefined,
+): {
   readonly text: string;
   readonly added: readonly string[];
 } {
@@ -85,7 +91,8 @@ export function completed(found: FoundManifest): {
   const present = { ...dependencies, ...devDependencies };
   const missing = (wanted: Readonly<Record<string, string>>) =>
     Object.entries(wanted).filter(([name]) => present[name] === undefined);
-  const [added, addedTools] = [missing(DEPENDENCIES), missing(DEV_DEPENDENCIES)];
+  const wanted = { ...DEPENDENCIES, mayfly: file ?? `^${clone.version}` };
+  const [added, addedTools] = [missing(wanted), missing(DEV_DEPENDENCIES)];
   const manifest = {
     ...rest,
     type,

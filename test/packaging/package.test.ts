@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -8,7 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { tempFolder } from "../../local/temp-folder.ts";
 import { type Assembled, assemblePackage } from "../../packaging/assemble.ts";
@@ -20,7 +21,7 @@ const root = join(import.meta.dirname, "..", "..");
 const { path: folder, remove } = tempFolder("package");
 afterAll(remove);
 
-/** A user's project, in which the package was unpacked as npm does, beside what the user has. */
+/** A user's project, in which npm has installed the package's file, beside what the user has. */
 const project = join(folder, "project");
 const installed = join(project, "node_modules", "mayfly");
 const MEGABYTE = 1_000_000;
@@ -39,9 +40,14 @@ beforeAll(async () => {
   });
   const [{ filename }] = JSON.parse(packed) as [{ readonly filename: string }];
   tarball = join(folder, filename);
-  mkdirSync(installed, { recursive: true });
-  execFileSync("tar", ["-xzf", tarball, "--strip-components=1", "-C", installed]);
-  for (const name of ["aws-cdk-lib", "constructs", "@types", "valibot"])
+  mkdirSync(project, { recursive: true });
+  // npm itself installs it, without a registry: its one dependency is there
+  const valibot = `file:${join(root, "node_modules", "valibot")}`;
+  writeFileSync(join(project, "package.json"), JSON.stringify({ dependencies: { valibot } }));
+  execFileSync("npm", ["install", "--offline", "--no-audit", "--no-fund", tarball], {
+    cwd: project,
+  });
+  for (const name of ["aws-cdk-lib", "constructs", "@types"])
     symlinkSync(join(root, "node_modules", name), join(project, "node_modules", name));
   writeFileSync(join(project, "types.ts"), USERS_TYPES);
   copyFileSync(join(root, "examples/existing-instance.ts"), join(project, "existing-instance.ts"));
@@ -61,6 +67,7 @@ test("the package is small, and holds no source, no test and no tool of the clon
     "config",
     "core",
     "dist",
+    "docs",
     "lib",
     "package.json",
   ]);
@@ -117,6 +124,47 @@ test("mayfly runs from the package: help, a new project, and its configuration i
   const { status, out } = await mayfly("verbs");
   expect(status).toBe(0);
   expect(out).toContain("create or replace function");
+});
+
+test("a new project elsewhere needs the same file, since npm may not have the package", async () => {
+  expect(await mayfly("init", "other/project")).toMatchObject({ status: 0 });
+  const read = (path: string) => JSON.parse(readFileSync(join(project, path), "utf8"));
+  const { mayfly: file } = read("other/project/package.json").dependencies;
+  expect(file).toMatch(/^file:/);
+  expect(join(project, "other/project", file.slice("file:".length))).toBe(tarball);
+  // npm's own way to write it, where it was installed
+  expect(read("package.json").dependencies.mayfly).toBe(`file:${relative(project, tarball)}`);
+});
+
+/** Links in a page, without addresses and places of the page itself. */
+const linksIn = (text: string): readonly string[] =>
+  [...text.matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)/g)].map(([, target = ""]) => target);
+
+test("every page that a message or another page names is in the package", () => {
+  const files = readdirSync(installed, { recursive: true, encoding: "utf8" });
+  const programs = files.filter((name) => /^(?:bin|dist|lib|core|config)\/.*\.m?js$/.test(name));
+  const named = programs.flatMap((name) =>
+    [
+      ...readFileSync(join(installed, name), "utf8").matchAll(/(?<![\w/-])docs\/[\w/-]+\.md\b/g),
+    ].flat(),
+  );
+  expect(new Set(named).size).toBeGreaterThan(8);
+  expect(named.filter((page) => !existsSync(join(installed, page)))).toEqual([]);
+  const pages = files.filter((name) => /^(?:docs\/.*|README|CHANGELOG)\.?md$/.test(name));
+  expect(pages.length).toBeGreaterThan(50);
+  const dead = pages.flatMap((page) =>
+    linksIn(readFileSync(join(installed, page), "utf8"))
+      .filter((target) => !existsSync(join(installed, dirname(page), target)))
+      .map((target) => `${page}: ${target}`),
+  );
+  expect(dead).toEqual([]);
+});
+
+test("what npm shows of it opens with what its user runs, and asks for no clone", () => {
+  const readme = readFileSync(join(installed, "README.md"), "utf8");
+  expect(readme.split("\n").slice(0, 5).join("\n")).toContain("npm i mayfly");
+  expect(readme).not.toMatch(/npm (?:ci|test|run)\b/);
+  expect(readme).toContain("(https://github.com/mayfly-db/mayfly/blob/main/CONTRIBUTING.md)");
 });
 
 test.each(["20.19.5", "22.17.1"])(
