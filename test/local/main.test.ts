@@ -94,18 +94,18 @@ describe("npm run local", () => {
     await nothingLeft();
   });
 
-  test.each([
-    ["building and synthesizing"],
-    ["creating Custom::MayflyProvision "],
-  ])("Ctrl-C after '%s' is no failure", async (words) => {
-    const { printed, ended, says, interrupt } = local();
-    await says(words);
-    interrupt();
-    expect(await ended).toBe(0);
-    expect(printed.err).toMatch(/stopped\n$/);
-    expect(printed.err).not.toMatch(/did not start|running until/);
-    await nothingLeft();
-  });
+  test.each([["building and synthesizing"], ["creating Custom::MayflyProvision "]])(
+    "Ctrl-C after '%s' is no failure",
+    async (words) => {
+      const { printed, ended, says, interrupt } = local();
+      await says(words);
+      interrupt();
+      expect(await ended).toBe(0);
+      expect(printed.err).toMatch(/stopped\n$/);
+      expect(printed.err).not.toMatch(/did not start|running until/);
+      await nothingLeft();
+    },
+  );
 
   test.each<[args: string[], words: string]>([
     [["--schema", "orders"], '--schema must be DATABASE=FILE, got "orders"'],
