@@ -267,7 +267,7 @@ test("an administrator that is a superuser, or may not have the maintenance data
     runScript(database.superuser("postgres"), bootstrapScript(database.plan, admin));
   await expect(run("too_strong")).rejects.toThrow('"too_strong" is a superuser');
   await bootstrap(database);
-  await expect(run("stranger")).rejects.toThrow('a role that "stranger" is no member of');
+  await expect(run("stranger")).rejects.toThrow('a role of which "stranger" is no member');
 });
 
 describe("a master user that is no superuser, such as RDS has", () => {

@@ -170,7 +170,7 @@ test("what somebody has to look at is in the report, and does not count as a cha
 test("a maintenance database that was opened is shut, and that is told", async () => {
   const database = await provisioned({ cluster: cluster() });
   await runAs(database.superuser("postgres"), "grant connect on database mayfly to public");
-  const warnings = ["database mayfly was open to PUBLIC, or to nobody; it was put right"];
+  const warnings = ["database mayfly was open to PUBLIC, or to nobody; this was corrected"];
   expect(await database.converge()).toEqual({ ...NOTHING, warnings });
   expect(await database.converge()).toEqual(NOTHING);
 });

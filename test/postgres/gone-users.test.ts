@@ -80,7 +80,7 @@ test("what a user owns is kept with it: it is shut, named in every report, and d
   const { database, reports, session } = await rotated();
   await session.end();
   await owns(database, reports);
-  const kept = `a user of a rotated secret that is gone is kept; have a DBA see to it, then drop it; role: ${reports}; what: it cannot log in: 1 in pg_class (owner), database ${database.database}`;
+  const kept = `the secret of a rotated user is gone, but the user is kept; have a DBA remove what keeps it, then drop it; role: ${reports}; what: it cannot log in: 1 in pg_class (owner), database ${database.database}`;
   expect(await database.converge()).toEqual({ ...NOTHING, rolesDropped: 1, warnings: [kept] });
   expect(await rolesNamed(database, [reports])).toMatchObject([{ login: false }]);
   expect(

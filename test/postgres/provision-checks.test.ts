@@ -86,7 +86,7 @@ test("every problem is reported at once, each with the SQL that removes it", asy
     `the database "absent" does not exist; correct "databases"; have a DBA run: CREATE DATABASE "absent";`,
     ...(split
       ? [
-          `"${admin}" may not pass on pg_signal_backend, with which sessions are ended; have a DBA run: GRANT "pg_signal_backend" TO "${admin}" WITH ADMIN OPTION;`,
+          `"${admin}" may not grant pg_signal_backend, which ends sessions; have a DBA run: GRANT "pg_signal_backend" TO "${admin}" WITH ADMIN OPTION;`,
         ]
       : []),
     `in database "app_${tag}": "${admin}" cannot become the owner "${owner}", who must grant what the groups lack there, 3 privileges; have a DBA run: GRANT "${owner}" TO "${admin}"${split ? " WITH INHERIT FALSE, SET TRUE" : ""};`,
@@ -257,7 +257,7 @@ test("a right over roles that the admin does not inherit is named", async () => 
   await runAs(database.superuser(), "revoke rds_superuser from mayfly_master");
   try {
     expect(await problemsOf(database, database.plan, 1)).toEqual([
-      `"${admin}" may not pass on pg_signal_backend, with which sessions are ended; have a DBA run: GRANT "pg_signal_backend" TO "${admin}" WITH ADMIN OPTION;`,
+      `"${admin}" may not grant pg_signal_backend, which ends sessions; have a DBA run: GRANT "pg_signal_backend" TO "${admin}" WITH ADMIN OPTION;`,
       `the role mf_${database.tag}_janitor exists, and "${admin}" may not alter it; have a DBA run: GRANT "mf_${database.tag}_janitor" TO "${admin}" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;`,
     ]);
   } finally {

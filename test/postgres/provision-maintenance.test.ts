@@ -87,7 +87,7 @@ test("it may have another name, where somebody has a database of that name alrea
   await database.provision(); // changes nothing
 
   await expect(database.provision({ ...plan, maintenanceDatabase: "elsewhere" })).rejects.toThrow(
-    `the tag "${database.tag}" is at home in the database "mayfly_own", and cannot move to "elsewhere"; set "maintenanceDatabase" to "mayfly_own", or "tag" to four other characters of a-z and 2-7`,
+    `the tag "${database.tag}" uses the database "mayfly_own", and cannot move to "elsewhere"; set "maintenanceDatabase" to "mayfly_own", or "tag" to four other characters of a-z and 2-7`,
   );
   await database.remove();
   const left = await runAs(superuser("postgres"), "select datname from pg_database order by 1");
@@ -167,7 +167,7 @@ test("what somebody made in it by hand is kept with it, and named", async () => 
   expect(await rolesOf(database)).toEqual([]);
   expect(await maintenanceState(database)).toHaveLength(1);
   const { step, what } = JSON.parse(database.warnings.at(-1) ?? "{}");
-  expect(step).toBe('database "mayfly" is kept: somebody else has something in it');
+  expect(step).toBe('database "mayfly" is kept: it contains objects that are not Mayfly\'s');
   for (const name of ["public.notes", "schema notes", "public.mood", "public.f()", "4711"])
     expect(what).toContain(name);
   expect(what).toContain("table mayfly.notes");

@@ -71,7 +71,8 @@ function dyingAt(
 /** The cases that every lease engine must pass, tested through its port and by logging in. */
 export const CASES: readonly ConformanceCase[] = [
   {
-    title: "an issued login logs in, and the same name again is the same login",
+    title:
+      "an issued login logs in, and a repeated issue with the same name returns the same login",
     run: async (test) => {
       const name = test.nameOf();
       const [engine, other] = [test.engines[0], test.engines[1] ?? test.engines[0]];
@@ -86,7 +87,7 @@ export const CASES: readonly ConformanceCase[] = [
     },
   },
   {
-    title: "a key finds its lease again, and another one once that is latched",
+    title: "a key finds its lease again, and gets a new lease if that one is latched",
     run: async (test) => {
       const [engine] = test.engines;
       const name = test.nameOf("found");
@@ -104,7 +105,7 @@ export const CASES: readonly ConformanceCase[] = [
     },
   },
   {
-    title: "many callers with one key at once are one login",
+    title: "many concurrent callers with one key get one login",
     run: async (test) => {
       const outcomes = await Promise.all(
         test.engines.map(async (engine) => made(await issue(engine, test, { key: "once" }))),
@@ -117,7 +118,8 @@ export const CASES: readonly ConformanceCase[] = [
     },
   },
   {
-    title: "callers at once get as many leases as there is room for, and a revoked one makes room",
+    title:
+      "concurrent callers get as many leases as the limit allows, and a revoked lease makes room",
     run: async (test) => {
       const callers = test.limit * 3;
       const names = Array.from({ length: callers }, () => test.nameOf());
@@ -142,7 +144,7 @@ export const CASES: readonly ConformanceCase[] = [
     },
   },
   {
-    title: "a renewal moves the expiry, up to the maximum, and never that of a lease that is over",
+    title: "a renewal moves the expiry, up to the maximum, but not that of an ended lease",
     run: async (test) => {
       const [engine] = test.engines;
       const ref = await lease(test);
@@ -161,8 +163,7 @@ export const CASES: readonly ConformanceCase[] = [
     },
   },
   {
-    title:
-      "of a renewal and a latch at once one comes first, and the lease is then live or latched, not both",
+    title: "a concurrent renewal and latch leave the lease live or latched, not both",
     run: async (test) => {
       const [engine, other] = [test.engines[0], test.engines[1] ?? test.engines[0]];
       for (let round = 0; round < 5; round++) {
@@ -181,7 +182,7 @@ export const CASES: readonly ConformanceCase[] = [
   },
   {
     title:
-      "a latch closes the door for good, may be repeated, and leaves alone what is not due or not meant",
+      "a latch stops logins for good, is repeatable, and changes no lease that is not due or not meant",
     run: async (test) => {
       const [engine] = test.engines;
       const [due, live, gone] = [await lease(test), await lease(test), await lease(test)];
@@ -208,8 +209,7 @@ export const CASES: readonly ConformanceCase[] = [
     },
   },
   {
-    title:
-      "sessions are ended and counted by incarnation, and none is left of a lease that is dropped",
+    title: "sessions are ended and counted by incarnation, and a dropped lease has none left",
     run: async (test) => {
       const [engine] = test.engines;
       const [ref, other] = [await lease(test), await lease(test)];
@@ -243,7 +243,7 @@ export const CASES: readonly ConformanceCase[] = [
     },
   },
   {
-    title: "nothing that can log in is dropped, and what is kept says by what",
+    title: "a role that can log in is never dropped, and a kept role says what keeps it",
     run: async (test) => {
       const [engine] = test.engines;
       const [live, kept, gone] = [await lease(test), await lease(test), await lease(test)];
@@ -263,7 +263,7 @@ export const CASES: readonly ConformanceCase[] = [
     },
   },
   {
-    title: "a revocation that dies before or after any call is finished by the next",
+    title: "the next revocation finishes one that died before or after any call",
     run: async (test) => {
       for (const side of ["before", "after"] as const)
         for (let at = 1; at <= 3; at++) {
@@ -278,7 +278,7 @@ export const CASES: readonly ConformanceCase[] = [
     },
   },
   {
-    title: "an issue whose answer is lost is found again by its name, and by the list",
+    title: "an issue whose answer is lost is found by its name and in the list",
     run: async (test) => {
       const name = test.nameOf();
       const dying = dyingAt(test.engines[0], 1, "after");
@@ -301,7 +301,8 @@ export const CASES: readonly ConformanceCase[] = [
     },
   },
   {
-    title: "what a latched lease says of a reader that was not seen stays until it is taken back",
+    title:
+      "a latched lease records a reader that could not be checked, until the record is cleared",
     run: async (test) => {
       const [engine] = test.engines;
       const ref = await lease(test);
@@ -319,7 +320,7 @@ export const CASES: readonly ConformanceCase[] = [
   },
   {
     title:
-      "a lease is lent when it is latched and has no session, and is taken back by the next revocation",
+      "a latched lease without sessions is lent to the janitor, and the next revocation takes it back",
     run: async (test) => {
       const [engine, other] = [test.engines[0], test.engines[1] ?? test.engines[0]];
       const ref = await lease(test);

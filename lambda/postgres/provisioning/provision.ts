@@ -85,9 +85,7 @@ export async function onCheckedCluster<T>(
   const { log, warn } = deps;
   if (plan.tls === "plaintext") warn("connections are not encrypted: the configuration says so");
   if (plan.aliasUnsealed === true)
-    warn(
-      "aliases are unsealed, the configuration says so: only IAM policies decide who may invoke which alias",
-    );
+    warn("aliasUnsealed is configured: only IAM policies decide who may invoke which alias");
   return asAdmin(deps, plan, (admin) =>
     withDatabases(admin, async (inDatabase) => {
       const version = await checked(deps, inDatabase, admin, plan);
@@ -97,7 +95,7 @@ export async function onCheckedCluster<T>(
       );
       if (came === "opened")
         warn(
-          `database ${plan.maintenanceDatabase} was open to PUBLIC, or to nobody; it was put right`,
+          `database ${plan.maintenanceDatabase} was open to PUBLIC, or to nobody; this was corrected`,
         );
       const target = { ...admin, database: plan.maintenanceDatabase };
       const session = await openSession(target, LIMITS).catch(async (error: unknown) => {
@@ -106,7 +104,7 @@ export async function onCheckedCluster<T>(
           await inDatabase(admin.database, (session) =>
             dropMaintenanceDatabase(session, plan),
           ).catch((reason: unknown) =>
-            warn("the maintenance database was made, and not dropped again", {
+            warn("the maintenance database was created, and could not be dropped again", {
               why: reasonOf(reason),
             }),
           );

@@ -40,7 +40,7 @@ export function adminPieces(plan: ProvisionPlan, admin: string): readonly Piece[
       and not pg_catalog.pg_has_role(${literal(admin)}::name, d.datdba, 'USAGE'))`;
   return [
     about(
-      ["The administrator, whose secret the stack is given."],
+      ["The administrator. The stack gets the secret with its login."],
       block(
         sql`if ${is(sql`rolsuper`)} then
     raise exception using message = ${literal(`${name} is a superuser, and code in an application database could run with its power; name another login`)};
@@ -53,7 +53,7 @@ export function adminPieces(plan: ProvisionPlan, admin: string): readonly Piece[
     raise exception using message = ${literal(foreignDatabase(plan))};
   end if;`,
         sql`if ${owned} then
-    raise exception using message = ${literal(`the database "${plan.maintenanceDatabase}" belongs to a role that ${name} is no member of; if another stack uses it, make ${name} a member, or else its owner`)};
+    raise exception using message = ${literal(`the database "${plan.maintenanceDatabase}" belongs to a role of which ${name} is no member; make ${name} a member of that role if another stack uses the database, or else the owner of the database`)};
   end if;`,
       ),
     ),
@@ -68,8 +68,8 @@ export function rolePieces(plan: ProvisionPlan, admin: string): readonly Piece[]
     about(["Mayfly's own roles. The logins have no password yet."], block(...roles.map(makeRole))),
     about(
       [
-        "Who may grant whom, and who ends sessions. Since PostgreSQL 16 memberships are more exact, and the",
-        "administrator needs one of each role; before, CREATEROLE is all it takes.",
+        "Memberships: which roles may grant which, and which role ends sessions. From PostgreSQL 16 on",
+        "the administrator needs ADMIN on each role; before 16, CREATEROLE is enough.",
       ],
       eachValueOf(membershipQuery(wantedMemberships(plan), administered(roles, admin))),
     ),
@@ -88,8 +88,8 @@ function ownerGroupPieces(groups: readonly string[], admin: string): readonly Pi
   return [
     about(
       [
-        "The groups of rotated users, which the administrator grants to them. It may not act as one,",
-        "but whoever may grant a role may grant it to itself.",
+        "The administrator grants these groups to rotated users. It cannot act as a group,",
+        "but a role with ADMIN on a group can also grant the group to itself.",
       ],
       eachValueOf(sql`select pg_catalog.format('grant %I to %I with %s', g.rolname, u.rolname,
   case when m.member is null then 'admin true, inherit false, set false' else 'admin true' end)
@@ -112,7 +112,7 @@ const truth = (value: boolean): Sql => (value ? sql`true` : sql`false`);
 /** Only members of this role see where a session comes from. Not every DBA may grant it. */
 const seePiece = ({ tag }: ProvisionPlan): Piece =>
   about(
-    ["That receipts say whose sessions were ended, if whoever runs this may grant it."],
+    ["Lets receipts say whose sessions were ended, if the user of this script may grant it."],
     eachValueOf(sql`select pg_catalog.format('grant %I to %I', s.rolname, e.rolname)
 from pg_catalog.pg_roles s, pg_catalog.pg_roles e
 where s.rolname = ${literal(STATS_ROLE)} and e.rolname = ${literal(enderName(tag))}
@@ -163,8 +163,8 @@ export function maintenancePieces(plan: ProvisionPlan, admin: string): readonly 
   return [
     about(
       [
-        "The database where Mayfly's role DDL runs, closed to everybody but its logins. Who is no",
-        "superuser can only make it as a member of its owner.",
+        "The database where Mayfly's role DDL runs. Only Mayfly's logins may connect. A user that is no",
+        "superuser can create it only as a member of its owner.",
       ],
       runIf(
         sql`${absent}

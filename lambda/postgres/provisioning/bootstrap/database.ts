@@ -20,7 +20,7 @@ export function databasePieces(
     about([`The database ${inComment(database)}.`], connectTo(database)),
     "begin;",
     about(
-      ["Whom it lets in."],
+      ["Roles that may connect."],
       statements(...entrantsOf(plan).map((role) => admit({ database, role }))),
     ),
     runIf(
@@ -35,7 +35,7 @@ export function databasePieces(
       ),
     ),
     about(
-      ["What the groups may: enter the schemas, and use what the owner makes later."],
+      ["Privileges of the groups: on the schemas, and on objects that the owner creates later."],
       statements(
         ...wantedSchemas(wanted).map(enter),
         ...wanted.filter(({ name }) => name === null).map((each) => byDefault(each, plan.owner)),
@@ -43,8 +43,8 @@ export function databasePieces(
     ),
     about(
       [
-        "And use what is there, of which this finds what is not granted yet. An extension's tables",
-        "are left out.",
+        "Privileges on existing objects that are not granted yet. Tables of extensions are left",
+        "out.",
       ],
       eachValueOf(sql`select pg_catalog.format('grant %s on %s %I.%I to %I',
   gap.privilege, gap.kind, gap.schema, gap.name, gap."groupRole")

@@ -136,7 +136,7 @@ export const elsewhereProblem = (
   name: string,
   { tag, maintenanceDatabase }: Pick<ProvisionPlan, "tag" | "maintenanceDatabase">,
 ): string =>
-  `the tag "${tag}" is at home in the database ${ident(name)}, and cannot move to "${maintenanceDatabase}"; set "maintenanceDatabase" to ${ident(name)}, or "tag" to four other characters of a-z and 2-7`;
+  `the tag "${tag}" uses the database ${ident(name)}, and cannot move to "${maintenanceDatabase}"; set "maintenanceDatabase" to ${ident(name)}, or "tag" to four other characters of a-z and 2-7`;
 
 /** The problem that a database allows no connections. */
 export const closedProblem = (name: string): string =>
@@ -167,7 +167,7 @@ export const intruderProblem = ({ name, grantor }: Intruder, plan: Maintained): 
 /** The problem that the administrator cannot grant the right to end sessions. */
 export const signalProblem = (admin: string): string =>
   problem(
-    `${ident(admin)} may not pass on ${SIGNAL_ROLE}, with which sessions are ended`,
+    `${ident(admin)} may not grant ${SIGNAL_ROLE}, which ends sessions`,
     sql`GRANT ${ident(SIGNAL_ROLE)} TO ${ident(admin)} WITH ADMIN OPTION`,
   );
 

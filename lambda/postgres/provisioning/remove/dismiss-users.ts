@@ -68,10 +68,13 @@ const keep = (
   { name }: Pick<UserState, "name">,
   what: string,
 ): void =>
-  warn("a user of a rotated secret that is gone is kept; have a DBA see to it, then drop it", {
-    role: name,
-    what,
-  });
+  warn(
+    "the secret of a rotated user is gone, but the user is kept; have a DBA remove what keeps it, then drop it",
+    {
+      role: name,
+      what,
+    },
+  );
 
 const isShut = ({ login, ended }: UserState): boolean => !login && ended;
 

@@ -104,7 +104,7 @@ export async function dropGroups(
   const keepers = Map.groupBy(await keepersOf(session, groups), ({ role }) => role);
   for (const [role, what] of keepers)
     warn(
-      "a group role is kept: something depends on it; have a DBA look at what it is, drop what leases have made, which nobody is to be given, then drop the role",
+      "a group role is kept, because something depends on it; have a DBA drop the objects that leases created, give them to nobody, then drop the role",
       {
         role,
         what: someOf(what.map((each) => each.what)),

@@ -128,9 +128,12 @@ async function drainAs(
     ),
   );
   if (left.tags === 0 && left.strange.length > 0)
-    warn(`database "${plan.maintenanceDatabase}" is kept: somebody else has something in it`, {
-      what: someOf(left.strange),
-    });
+    warn(
+      `database "${plan.maintenanceDatabase}" is kept: it contains objects that are not Mayfly's`,
+      {
+        what: someOf(left.strange),
+      },
+    );
   else if (left.tags === 0) {
     const dropped = await withSession(admin, LIMITS, (session) =>
       dropMaintenanceDatabase(session, plan),
@@ -254,7 +257,7 @@ async function revokeEverything(
     // a holder of a login's password can interfere until the logins are shut
     await revoke(deps, leases, () => true).catch((error: unknown) => {
       if (!(error instanceof MayflyError)) throw error;
-      deps.warn("leases are looked at again once the logins are shut", { why: error.message });
+      deps.warn("leases are revoked again after the logins are shut", { why: error.message });
     });
     await shut(connection.session, logins);
     await endOthers(connection, logins, await pidOf(leases.maintenance));
@@ -263,7 +266,7 @@ async function revokeEverything(
     await ensureVerbs(connection, { ...plan, shards: shards.length }, isCleared);
     const { quarantined, unverified, foreign } = await revoke(deps, leases, () => true);
     if (foreign.length > 0)
-      deps.warn("roles are named like leases but are none, and were not touched", {
+      deps.warn("roles are named like leases but are not leases, and were not touched", {
         roles: someOf(foreign),
       });
     return [...quarantined, ...unverified, ...foreign];
