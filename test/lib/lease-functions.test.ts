@@ -3,12 +3,19 @@ import { Annotations, Match } from "aws-cdk-lib/assertions";
 import { afterAll, expect, test } from "vitest";
 import shipped from "../../mayfly.config.ts";
 import { ACCOUNT, REGION, Resolved, STACK_UUID } from "./resolved.ts";
-import { ofType, only, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
+import {
+  ofType,
+  only,
+  type Resources,
+  resourcesOf,
+  shippedStack,
+  Workbench,
+} from "./synthesized.ts";
 
 const bench = new Workbench();
 afterAll(() => bench.remove());
 
-const resources = resourcesOf(bench.stack());
+const resources = resourcesOf(shippedStack());
 const resolved = new Resolved(resources);
 
 const functionOf = (word: string, from: Resources = resources) =>

@@ -5,12 +5,12 @@ import { SANDBOX, sandboxConfig } from "../../bin/verify/sandbox-app.ts";
 import { type MayflyConfig, parseConfig, pascal } from "../../config/config.ts";
 import { MayflyStack } from "../../lib/index.ts";
 import shipped from "../../mayfly.config.ts";
-import { ofType, only, resourcesOf, Workbench } from "./synthesized.ts";
+import { ofType, only, resourcesOf, shippedStack, Workbench } from "./synthesized.ts";
 
 const bench = new Workbench();
 afterAll(() => bench.remove());
 
-const stack = bench.stack();
+const stack = shippedStack();
 const resources = resourcesOf(stack);
 
 const elsewhere: MayflyConfig = {

@@ -8,7 +8,15 @@ import { LOG_QUERIES, RotationSchedule } from "../../lib/index.ts";
 import shipped from "../../mayfly.config.ts";
 import { metricsOfWidget, widgetsOf } from "../support/named-metrics.ts";
 import { Resolved } from "./resolved.ts";
-import { ofType, only, READONLY, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
+import {
+  ofType,
+  only,
+  READONLY,
+  type Resources,
+  resourcesOf,
+  shippedStack,
+  Workbench,
+} from "./synthesized.ts";
 
 const bench = new Workbench();
 afterAll(() => bench.remove());
@@ -227,7 +235,7 @@ test("audit events are read from every log, sent to one bus, and watched", () =>
 });
 
 test("the shipped stack has the queries, which are free, and nothing that costs", () => {
-  const found = resourcesOf(bench.stack());
+  const found = resourcesOf(shippedStack());
   expect(ofType(found, "AWS::Logs::QueryDefinition")).toHaveLength(3);
   for (const type of ["CloudWatch::Alarm", "CloudWatch::Dashboard", "Logs::SubscriptionFilter"])
     expect(ofType(found, `AWS::${type}`)).toEqual([]);

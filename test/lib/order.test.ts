@@ -2,7 +2,15 @@ import { Stack } from "aws-cdk-lib";
 import { SecurityGroup } from "aws-cdk-lib/aws-ec2";
 import { afterAll, describe, expect, test } from "vitest";
 import { references } from "../../local/cloudformation/template.ts";
-import { ofType, only, READONLY, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
+import {
+  ofType,
+  only,
+  READONLY,
+  type Resources,
+  resourcesOf,
+  shippedStack,
+  Workbench,
+} from "./synthesized.ts";
 
 const bench = new Workbench();
 afterAll(() => bench.remove());
@@ -18,7 +26,7 @@ function neededBy(resources: Resources, id: string, found = new Set<string>()) {
   return found;
 }
 
-const shipped = resourcesOf(bench.stack());
+const shipped = resourcesOf(shippedStack());
 const named = (type: string, word = ""): string[] =>
   ofType(shipped, type)
     .map(([id]) => id)

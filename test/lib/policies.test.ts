@@ -1,12 +1,9 @@
 import { runSimulation } from "@cloud-copilot/iam-simulate";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { ACCOUNT, REGION, Resolved } from "./resolved.ts";
-import { only, resourcesOf, Workbench } from "./synthesized.ts";
+import { only, resourcesOf, shippedStack } from "./synthesized.ts";
 
-const bench = new Workbench();
-afterAll(() => bench.remove());
-
-const resources = resourcesOf(bench.stack());
+const resources = resourcesOf(shippedStack());
 const resolved = new Resolved(resources);
 
 const functionArn = (word: string): string => resolved.arn("AWS::Lambda::Function", word);

@@ -81,6 +81,14 @@ export class Workbench {
   }
 }
 
+let made: MayflyStack | undefined;
+
+/**
+ * The stack of the shipped configuration: one for all tests of a process, which only read it. Its
+ * folder goes with the process.
+ */
+export const shippedStack = (): MayflyStack => (made ??= new Workbench().stack());
+
 /** The least that a role needs. */
 export const READONLY = {
   select: ["public.*"],
