@@ -32,6 +32,12 @@ interface Verdict {
   readonly identity: AccessDecision["decision"] | undefined;
 }
 
+type Simulation = Parameters<typeof runSimulation>[0];
+type SimulationResult = ReturnType<typeof runSimulation>;
+
+/** Results that are kept: calls for a resource of their own, as a schedule, do not come again. */
+const MOST_RESULTS = 1_000;
+
 /** The simulation's error for a resource that does not fit the action. */
 const NOT_OF_THE_ACTION: readonly (string | undefined)[] = [
   "no.resource.types",
@@ -44,6 +50,9 @@ export class Access {
   readonly decisions: AccessDecision[] = [];
   /** The statements that decided. */
   readonly use = new PolicyUse();
+
+  /** By what was simulated, policies and all: a simulation takes milliseconds. */
+  readonly #results = new Map<string, SimulationResult>();
 
   constructor(account: Account) {
     this.#account = account;
@@ -97,21 +106,18 @@ export class Access {
 
   async #decide(principal: string, request: AccessRequest, role?: Role): Promise<Verdict> {
     const { action, resource, policy, context } = request;
-    const result = await runSimulation(
-      {
-        request: {
-          principal,
-          action,
-          resource: { resource, accountId: this.#account.id },
-          contextVariables: { ...this.#contextOf(role), ...context },
-        },
-        identityPolicies: [...(role?.policies ?? [])],
-        serviceControlPolicies: [],
-        resourceControlPolicies: [],
-        ...(policy !== undefined && { resourcePolicy: policy }),
+    const result = await this.#simulate({
+      request: {
+        principal,
+        action,
+        resource: { resource, accountId: this.#account.id },
+        contextVariables: { ...this.#contextOf(role), ...context },
       },
-      {},
-    );
+      identityPolicies: [...(role?.policies ?? [])],
+      serviceControlPolicies: [],
+      resourceControlPolicies: [],
+      ...(policy !== undefined && { resourcePolicy: policy }),
+    });
     if (result.resultType === "error" && NOT_OF_THE_ACTION.includes(result.errors.message))
       throw validationError(`${resource} is no resource of ${action}`);
     if (result.resultType === "error")
@@ -128,6 +134,16 @@ export class Access {
     const analysis = result.resultType === "single" ? result.result.analysis : undefined;
     this.#recordUse(analysis, request, role);
     return { decision: result.overallResult, identity: analysis?.identityAnalysis?.result };
+  }
+
+  #simulate(simulation: Simulation): SimulationResult {
+    const key = JSON.stringify(simulation);
+    const known = this.#results.get(key);
+    if (known !== undefined) return known;
+    if (this.#results.size >= MOST_RESULTS) this.#results.clear();
+    const result = runSimulation(simulation, {});
+    this.#results.set(key, result);
+    return result;
   }
 
   #recordUse(
