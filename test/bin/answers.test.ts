@@ -84,7 +84,7 @@ describe("break-glass", () => {
     expect(fake.events).toEqual([event, { ...event, after: next }, { ...event, after: "b" }]);
   });
 
-  test("what keeps a lease is in the answer too, of every call", async () => {
+  test("the answer names what keeps each lease, also if it takes several calls", async () => {
     const kept = (leaseId: string) => ({ leaseId, state: "unverified", blockers: [OWNED] });
     fake.script(
       part({ unverified: 1, kept: [kept("orders/1")], next }),
@@ -157,7 +157,7 @@ describe("break-glass", () => {
     expect(ran.err).toContain(words);
   });
 
-  test("an error on the way does not hide what was done", async () => {
+  test("an error after some calls still reports what was done", async () => {
     fake.script(part({ revoked: 500, next }), { errorType: "DatabaseUnavailableError" });
     const { status, err } = await mayfly(
       ["revoke", "--everything", "--yes", ...OPERATOR],
@@ -170,7 +170,7 @@ describe("break-glass", () => {
   });
 });
 
-test("a lease that is kept in quarantine is told with what keeps it", async () => {
+test("the output for a lease in quarantine names what keeps it", async () => {
   const blockers = [{ database: "orders", catalog: "pg_class", kind: "owner", count: 2 }];
   fake.script({ body: { leaseId: LEASE, state: "quarantined", servers: [], blockers } });
   const ran = await mayfly(["revoke", LEASE, "--as-operator", ...OPERATOR], fake.env);
@@ -179,7 +179,7 @@ test("a lease that is kept in quarantine is told with what keeps it", async () =
   expect(ran.err).toMatch(/^mayfly: lease .* is in quarantine: it cannot log in/);
 });
 
-test("what was cleared is told, and why the rest could not be", async () => {
+test("the output says what was cleared, and why the rest was not", async () => {
   const litter = { database: "orders", catalog: "pg_largeobject" };
   const blockers = [
     { ...litter, kind: "owner", count: 1, why: "large objects with data are kept" },
@@ -193,7 +193,7 @@ test("what was cleared is told, and why the rest could not be", async () => {
   expect(ran.out).toMatch(/^cleared +3 \(pg_largeobject in orders\)$/m);
 });
 
-test("a lease that is unverified is told with the reader, why, and that the sweep looks again", async () => {
+test("the output for an unverified lease names the reader, the reason and the next sweep", async () => {
   const server = {
     server: "replica:5432",
     sessionsEnded: 0,
@@ -211,7 +211,7 @@ test("a lease that is unverified is told with the reader, why, and that the swee
   expect(ran.err).toMatch(/^mayfly: lease .* cannot log in, but a reader .*; the sweep/);
 });
 
-test("a credential without a schedule is told as such, and quoted for a shell", async () => {
+test("a credential without a schedule is printed with a warning, quoted for a shell", async () => {
   const credential = {
     leaseId: LEASE,
     host: "h",
@@ -232,7 +232,7 @@ test("a credential without a schedule is told as such, and quoted for a shell", 
   );
 });
 
-test("pages are read to the end, also empty ones, and no name commands the terminal", async () => {
+test("all pages are read, empty ones too, and control characters in names are escaped", async () => {
   fake.script(
     { body: { leases: [], foreign: [], next: "mf_a" } },
     {

@@ -47,7 +47,7 @@ test("the script is made of the very plan that the stack sends its provisioner",
   expect(out).not.toMatch(/password '/i);
 });
 
-test("another administrator is named in the script and in the words", async () => {
+test("--admin names another administrator in the script and on stderr", async () => {
   const { status, out, err } = await mayfly([...PRINT, "--admin", "dba"]);
   expect(status).toBe(0);
   expect(out).toBe(bootstrapScript(synthesizedPlan(), "dba"));

@@ -25,7 +25,7 @@ test("the shipped configuration has no problem", async () => {
   );
 });
 
-test("every problem of a configuration is told, and the status is 78", async () => {
+test("every problem of a configuration is reported, and the status is 78", async () => {
   for (const ran of [
     await mayfly(["config", "check", WRONG]),
     await mayfly(["config", "check"], { MAYFLY_CONFIG: WRONG }),
@@ -37,7 +37,7 @@ test("every problem of a configuration is told, and the status is 78", async () 
   }
 });
 
-test("as JSON the problems are data, and still words", async () => {
+test("with --json the problems are on stdout as JSON, and still on stderr", async () => {
   const { status, out, err } = await mayfly(["config", "check", WRONG, "--json"]);
   expect(status).toBe(78);
   const { file, problems } = JSON.parse(out) as { file: string; problems: string[] };
@@ -46,7 +46,7 @@ test("as JSON the problems are data, and still words", async () => {
   for (const problem of problems) expect(err).toContain(`${problem}\n`);
 });
 
-test("a file that is not there is told", async () => {
+test("a missing configuration is reported by its path", async () => {
   const { status, err } = await mayfly(["config", "check", "nowhere.config.ts"]);
   expect(status).toBe(78);
   expect(err).toMatch(/^mayfly: \S+nowhere\.config\.ts /);

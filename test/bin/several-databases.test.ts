@@ -41,7 +41,7 @@ test.each(["stock-eu", "StockEu"])("%s is the database of that name", async (dat
   expect(fake.invoked).toEqual([OUTPUTS.StockEuOperatorArn]);
 });
 
-test("a database that the stack does not have is told with those that it has", async () => {
+test("for an unknown database, the error lists the stack's databases", async () => {
   const { status, err } = await run("status", "--database", "users");
   expect(status).toBe(69);
   expect(err).toContain("has no database users; it has Orders, StockEu");
@@ -66,7 +66,7 @@ test("whois asks the database whose tag the name has", async () => {
   expect(elsewhere.out).toMatch(/\nstate +of another stack/);
 });
 
-test("a stack without Mayfly's outputs is no stack of Mayfly's", async () => {
+test("a stack without Mayfly's outputs is refused", async () => {
   fake.outputs = { BucketName: "b", OrdersOperatorArn: "an operator without an issuer" };
   for (const args of [["leases"], ["whois", USERNAME]]) {
     const { status, err } = await run(...args);
@@ -92,7 +92,7 @@ describe("databases with a stack of their own", () => {
     expect(fake.described).toEqual(["Mayfly", "Mayfly-stock-eu"]);
   });
 
-  test("are among those that are to be named", async () => {
+  test("are listed if the database must be named", async () => {
     const { err } = await run("leases");
     expect(err).toContain(" Orders, StockEu, Users;");
     const unknown = await run("status", "--database", "stock");
@@ -105,13 +105,13 @@ describe("databases with a stack of their own", () => {
     expect(fake.invoked).toEqual([StockEuOperatorArn]);
   });
 
-  test("need no name where there is one", async () => {
+  test("need not be named if there is only one", async () => {
     fake.stacks = { ...fake.stacks, Mayfly: { DatabaseStacks: "stock-eu" } };
     expect(await run("leases")).toMatchObject({ status: 0 });
     expect(fake.invoked).toEqual([StockEuOperatorArn]);
   });
 
-  test("a consumer's role is known by its name where it has no output", async () => {
+  test("the ARN of a consumer's role is built from its name if there is no output", async () => {
     fake.stacks = {
       ...fake.stacks,
       Mayfly: { OrdersIssuerArn, OrdersOperatorArn, ConsumerRoleArns },

@@ -89,7 +89,7 @@ test("one secret is not rotated by two databases", () => {
   ]);
 });
 
-test("the user of an existing secret is made only where it says with whose privileges", () => {
+test("Mayfly creates the user of an existing secret only if role or ownerGroup is given", () => {
   const secrets = {
     alone: single,
     shop: { ...pair, secretArn: ARN.replace("reports", "shop") },

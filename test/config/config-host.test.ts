@@ -105,7 +105,7 @@ test.each<[string, object, string, unknown]>([
   expect(problemsOf(withHost(change))).toEqual([problemAt(`databases.orders.${key}`, value)]);
 });
 
-test("accepts a host with everything said", () => {
+test("accepts a host with every option", () => {
   const ca = rootCertificates.slice(0, 2).join("\n");
   const config = withHost({ port: 6432, ca, tls: "verify-full", tag: "ab27", shards: 100 });
   const { target, ...rest } = parseConfig(config).databases.orders ?? {};
@@ -120,7 +120,7 @@ test("accepts a host with everything said", () => {
   expect(rest).toMatchObject({ tag: "ab27", shards: 100 });
 });
 
-test("accepts plaintext where it is said", () => {
+test("accepts tls: plaintext", () => {
   expect(problemsOf(withHost({ tls: "plaintext" }))).toEqual([]);
 });
 

@@ -283,7 +283,7 @@ test("a consumer may read a secret and ask for nothing", () => {
   });
 });
 
-test("two secrets of one output are refused, of two databases too", () => {
+test("two secrets with one output name are refused, also across databases", () => {
   const secrets = { "b-c": single };
   const other = { ...sandbox, secrets: { c: single } };
   const databases = { a: { ...sandbox, secrets }, "a-b": other };
@@ -298,7 +298,7 @@ test("a long value is shown by its beginning", () => {
   ]);
 });
 
-test("a list of secrets is told from names that could be meant", () => {
+test("for a list of secrets, the remedy names no secrets", () => {
   const databases = { orders: { ...sandbox, secrets: [single] } };
   expect(
     problemsOf({ databases, consumers: { app: { ...consumer, secrets: ["orders/one"] } } }),
@@ -335,7 +335,7 @@ test("a secret is filled in with its defaults", () => {
   });
 });
 
-test("passwords never hold a space, nor an administrator's what RDS refuses", () => {
+test("passwords contain no space, and an administrator's no character that RDS refuses", () => {
   const secrets = {
     one: { ...single, excludeCharacters: "%" },
     admin: { strategy: "master-user", excludeCharacters: "%" },
@@ -367,7 +367,7 @@ test("the plan has the users that are made, and the deployment every secret", ()
   ]);
 });
 
-test("without secrets the plan says nothing of them, and Mayfly's own are rotated all the same", () => {
+test("without secrets the plan has none, and Mayfly's own logins are still rotated", () => {
   const model = modelOf(parseConfig(withDatabase(sandbox)), "orders", "abcd");
   if (model === undefined) throw new Error("there is a database orders");
   expect(toPlan(model)).not.toHaveProperty("rotatedUsers");

@@ -345,7 +345,7 @@ test.each([
   expect(problemsOf({ databases, consumers: { app: consumer } })).toEqual([problem]);
 });
 
-test("refuses a name that JavaScript keeps to itself", () => {
+test("refuses names such as constructor", () => {
   const roles = { ro: role, constructor: role };
   expect(problemsOf(withDatabase({ ...sandbox, roles }))).toEqual([
     'databases.orders.roles: "constructor" is not a name that can be used; write another',
@@ -388,13 +388,13 @@ test("returns a configuration that nobody can change", () => {
   expect(Object.isFrozen(databases.orders?.roles.readonly?.privileges.select)).toBe(true);
 });
 
-test("gives back the very object it was given to type", () => {
+test("defineConfig returns its argument", () => {
   expect(defineConfig(shipped)).toBe(shipped);
   // @ts-expect-error a ttl is a string with a unit
   defineConfig({ databases: { a: { ...sandbox, roles: { ro: { ttl: 60 } } } }, consumers: {} });
 });
 
-test("checks a role and settings for constructs in the same words", () => {
+test("constructs get the same errors for a role and for settings", () => {
   expect(() => parseRole("read_only", writtenLength, { ttl: "1h", maxTtl: "1h" })).toThrow(
     '"read_only" is not a role name; write 1 to 14 of a-z, 0-9 and single hyphens, a letter first, and none of issuer, login, group, janitor, ender\n' +
       "read_only: no privilege",

@@ -33,7 +33,7 @@ test.each([
   expect(busEventsIn(batch(message))).toEqual([]);
 });
 
-test("CloudWatch's question whether anybody is there is no event", () => {
+test("a control message of CloudWatch Logs is not an event", () => {
   expect(busEventsIn({ ...batch(line("lease.issued")), messageType: "CONTROL_MESSAGE" })).toEqual(
     [],
   );

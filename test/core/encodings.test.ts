@@ -36,7 +36,7 @@ describe("base32", () => {
     );
   });
 
-  test("of too few bytes is an error, never a shorter name", () => {
+  test("of too few bytes is an error", () => {
     expect(() => base32(new Uint8Array(4), 8)).toThrow(RangeError);
     expect(base32(new Uint8Array(5), 8)).toBe("aaaaaaaa");
   });
@@ -95,7 +95,7 @@ describe("a password", () => {
   });
 });
 
-test("a name that is too long is cut, and stays another than its neighbours'", () => {
+test("a name that is too long is cut, and stays different from other cut names", () => {
   expect(fitName("Mayfly", 23)).toBe("Mayfly");
   expect(fitName("a".repeat(23), 23)).toBe("a".repeat(23));
   const cut = ["TheShopOfTheOldTown-prod", "TheShopOfTheOldTown-test"].map((name) =>

@@ -89,7 +89,7 @@ describe("a lease's name", () => {
     );
   });
 
-  test("is another for another name: no two of them meet", () => {
+  test("differs for different parts", () => {
     fc.assert(
       fc.property(names, names, (a, b) => {
         fc.pre(JSON.stringify(a) !== JSON.stringify(b));
@@ -138,7 +138,7 @@ describe("a lease's name", () => {
     expect(parseLeaseName(name)).toBeUndefined();
   });
 
-  test("is none that was changed in one character to one that no name holds", () => {
+  test("is refused if one character is replaced by one that names do not have", () => {
     fc.assert(
       fc.property(
         names,
@@ -201,7 +201,7 @@ describe("a lease id", () => {
     );
   });
 
-  test("is nothing else: anything at all is refused in bounded, printable words", () => {
+  test("refuses any other value, with a short printable message", () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.anything(), fc.string({ unit: "binary", maxLength: 300 })),

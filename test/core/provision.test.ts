@@ -103,7 +103,7 @@ test("only issuer roles may create roles, and only logins may log in", () => {
   ]);
 });
 
-test("only who ends sessions has the rights of what it is a member of, and it cannot log in", () => {
+test("only the role that ends sessions inherits privileges, and it cannot log in", () => {
   expect(
     wantedRoles(plan)
       .filter(({ inherit }) => inherit)

@@ -76,7 +76,7 @@ test.each<[string, Partial<ReaderLook>, Awaited, ReturnType<typeof decideLook>]>
   expect(decideLook(seen(look), awaited)).toBe(decision);
 });
 
-test("a latch on its way is waited for, and sessions until then are counted", async () => {
+test("the pass waits for a replicated latch, and counts sessions until then", async () => {
   const time = jumpingTime();
   const { readers } = reader(seen({ role: "open", ended: 2 }), seen({ ended: 1 }), seen());
   expect(await followReaders({ readers, time }, [ROLE], "latch")).toEqual([
@@ -120,7 +120,7 @@ test("the first ten ended sessions are reported, over all checks", async () => {
   expect(one?.who).toEqual(Array.from({ length: 10 }, (_, round) => who(round)).flat());
 });
 
-test("no reader is asked about nothing", async () => {
+test("without roles no reader is called", async () => {
   const { readers, calls } = reader(seen());
   expect(await followReaders({ readers, time: jumpingTime() }, [], "latch")).toEqual([]);
   expect(calls()).toBe(0);
@@ -134,7 +134,7 @@ test("a latch that does not arrive is given up on after two seconds", async () =
   expect(time.waited()).toBe(REPLICATION_PATIENCE);
 });
 
-test("within one pass a reader that failed is not asked again, and one that lags not waited for", async () => {
+test("within one pass a failed reader is not called again, and a lagging one is not waited for", async () => {
   const time = jumpingTime();
   const down = reader(new DatabaseUnavailableError("it is down; wait and retry"));
   const pass = forOnePass({ readers: down.readers, time });
@@ -159,7 +159,7 @@ test("within one pass a reader that failed is not asked again, and one that lags
   });
 });
 
-test("of an error that is not ours nothing is told but its name", async () => {
+test("of an unexpected error only the name is reported", async () => {
   const { readers } = reader(new Error("password=hunter2"));
   const [[failed] = []] = await followReaders({ readers, time: jumpingTime() }, [ROLE], "latch");
   expect(failed?.fault).toEqual({ kind: "unreachable", why: "Error" });

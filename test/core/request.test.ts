@@ -49,7 +49,7 @@ describe("a consumer's request", () => {
     expect(parseRequest(event)).toEqual(request);
   });
 
-  test("with a TTL is taken for every whole number from 10 on: the database knows the maximum", () => {
+  test("accepts every whole TTL from 10 on: the database knows the maximum", () => {
     fc.assert(
       fc.property(fc.integer({ min: MIN_TTL_SECONDS, max: MOST }), (ttlSeconds) => {
         for (const event of [
@@ -61,7 +61,7 @@ describe("a consumer's request", () => {
     );
   });
 
-  test("with a TTL of anything else is refused by its name", () => {
+  test("with any other TTL is refused, and the error names ttlSeconds", () => {
     fc.assert(
       fc.property(wrongNumbers, (ttlSeconds) => {
         fc.pre(ttlSeconds !== undefined && !isWhole(ttlSeconds, MIN_TTL_SECONDS));
@@ -72,7 +72,7 @@ describe("a consumer's request", () => {
     );
   });
 
-  test("with a key says how long an earlier lease must still be renewable, in whole seconds from 0", () => {
+  test("with a key accepts minRemainingSeconds in whole seconds from 0", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: MOST }), (minRemainingSeconds) => {
         const event = { action: "issue", idempotencyKey: "pod", minRemainingSeconds };
@@ -90,7 +90,7 @@ describe("a consumer's request", () => {
     );
   });
 
-  test("without a key cannot say so: there is no earlier lease to compare", () => {
+  test("with minRemainingSeconds but no key is refused", () => {
     fc.assert(
       fc.property(fc.anything(), (minRemainingSeconds) => {
         fc.pre(minRemainingSeconds !== undefined);
@@ -106,7 +106,7 @@ describe("a consumer's request", () => {
     expect(() => parseRequest(event)).toThrow(`${action} does not know "minRemainingSeconds"`);
   });
 
-  test("of any other shape is refused with an error of ours, whatever it is", () => {
+  test("of any other shape is refused with an InvalidRequestError", () => {
     fc.assert(
       fc.property(fc.anything({ withNullPrototype: true, maxDepth: 3 }), (event) => {
         expect(() => parseRequest(event)).toThrow(InvalidRequestError);
@@ -114,7 +114,7 @@ describe("a consumer's request", () => {
     );
   });
 
-  test("with one field too many is refused by that field's name, for every action", () => {
+  test("with an unknown field is refused, for every action", () => {
     const actions = fc.constantFrom("issue", "renew", "revoke", "lookup");
     const known = ["action", "leaseId", "ttlSeconds", "idempotencyKey", "minRemainingSeconds"];
     fc.assert(

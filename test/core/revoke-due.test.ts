@@ -71,7 +71,7 @@ function world(all: readonly Lease[], broken: Partial<Engine> = {}) {
 
 const many = (count: number): readonly Lease[] => Array.from({ length: count }, (_, i) => lease(i));
 
-test("when more wait, what else is due is revoked too, from a lease of the batch all the way round", async () => {
+test("if more messages wait, other due leases are revoked too, starting after the batch's lease", async () => {
   const all = many(250);
   const { deps, latched, left } = world(all);
   const outcomes = await revokeDue(deps, all.slice(120, 130).map(inputOf), { moreWait: true });
@@ -81,7 +81,7 @@ test("when more wait, what else is due is revoked too, from a lease of the batch
   expect(latched[1]?.[0]).toBe(all[130]?.username);
 });
 
-test("of the others only those that can log in and are due are touched, whatever is between them", async () => {
+test("of the other leases only due ones that can log in are revoked", async () => {
   const later = { expiresAt: (NOW + 1) as Instant };
   const all = Array.from({ length: 400 }, (_, i) =>
     lease(i, i % 4 === 1 ? later : i % 4 === 2 ? { canLogin: false } : {}),
@@ -101,7 +101,7 @@ test("one call takes some hundreds and leaves the rest to the next", async () =>
   expect(left()).toHaveLength(2_000 - 1 - 500);
 });
 
-test("nothing else is looked for when no more wait, none of the batch was due, or time is short", async () => {
+test("other due leases are not revoked if no message waits, none of the batch was due, or time is short", async () => {
   const all = many(30);
   const [first] = all as [Lease];
   const alone = world(all);
@@ -116,7 +116,7 @@ test("nothing else is looked for when no more wait, none of the batch was due, o
   expect(late.left()).toHaveLength(29);
 });
 
-test("what fails with the others fails no message, and is told", async () => {
+test("a failure of another due lease is logged and fails no message", async () => {
   const all = many(30);
   const away = new DatabaseUnavailableError("it is away; wait and retry");
   const { deps, audit } = world(all, { list: () => Promise.reject(away) });

@@ -19,7 +19,7 @@ const full = {
 const read = (changes: object) => readDatabaseSecret(ARN, "AWSCURRENT", { ...full, ...changes });
 
 describe("a database secret", () => {
-  test("is read whole, and what it holds besides is carried over", () => {
+  test("is read whole, and unknown keys are carried over", () => {
     const value = { ...full, masterarn: MASTER, dbClusterIdentifier: "orders", more: [1] };
     const { engine: _, ...login } = full;
     expect(readDatabaseSecret(ARN, "AWSCURRENT", value)).toEqual({
@@ -43,7 +43,7 @@ describe("a database secret", () => {
     expect(read(changes)).toMatchObject(expected);
   });
 
-  test("has no key masterarn where it names no administrator", () => {
+  test("has no key masterarn if it names no administrator", () => {
     expect(read({})).not.toHaveProperty("masterarn");
   });
 
@@ -82,7 +82,7 @@ describe("a database secret", () => {
     );
   });
 
-  test("of anything at all is read or refused, and its password is in no error", () => {
+  test("any value is read or refused, and no error contains the password", () => {
     const key = fc.constantFrom(...Object.keys(full));
     fc.assert(
       fc.property(fc.dictionary(key, fc.anything()), (changes) => {

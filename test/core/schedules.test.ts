@@ -145,7 +145,7 @@ describe("the schedule of a revocation", () => {
     ]);
   });
 
-  test("that stands already is fine: it was made by an earlier attempt", async () => {
+  test("that exists already is accepted: an earlier attempt created it", async () => {
     const { given, scheduler } = deps();
     await scheduleRevocation(given, lease, AT);
     expect(await scheduleRevocation(given, lease, AT)).toBeUndefined();
@@ -191,7 +191,7 @@ describe("the schedule of a revocation", () => {
     expect(scheduler.schedules.size).toBe(1);
   });
 
-  test("is looked at once more a minute after the latch, under a name of its own", async () => {
+  test("of a second check is a minute after the latch, with another name", async () => {
     const { given, scheduler } = deps();
     expect(await scheduleRecheck(given, [lease], AT)).toBeUndefined();
     expect([...scheduler.schedules.keys()]).toEqual(["aaaabbbbcccc-1700000061-recheck"]);
@@ -199,7 +199,7 @@ describe("the schedule of a revocation", () => {
     expect(parseScheduleName(name)).toMatchObject({ random: "aaaabbbbcccc", recheck: true });
   });
 
-  test("of a second look that cannot be made is told with its reason, and so is what is not ours", async () => {
+  test("of a second check that cannot be created is logged with its reason", async () => {
     const { given, audit } = deps();
     const create = () => Promise.reject(new TypeError("with some secret text"));
     const broken = { ...given, scheduler: { ...given.scheduler, create } };

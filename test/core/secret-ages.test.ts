@@ -44,7 +44,7 @@ test.each([
   },
 );
 
-test("a secret that cannot be asked for is warned of, and keeps none of the others", async () => {
+test("a secret that cannot be described causes a warning, and the others are measured", async () => {
   const { overdue, values, warnings } = await measured({
     writer: before(hours(48)),
     reports: new DatabaseUnavailableError("secret arn:reports could not be described (X)"),
@@ -75,7 +75,7 @@ test("a secret that cannot be asked for is warned of, and keeps none of the othe
   ]);
 });
 
-test("secrets are asked for at once", async () => {
+test("secrets are described concurrently", async () => {
   let waiting = 0;
   let release: () => void = () => {};
   const all = new Promise<void>((resolve) => {

@@ -36,7 +36,7 @@ test.each<[string, string, boolean]>([
   expect(hasOutlived(NEW, former)).toBe(expected);
 });
 
-test("what is no stack's id outlives none", () => {
+test("text that is not a stack's id outlives no stack", () => {
   expect(hasOutlived("arn:another", "arn:another2")).toBe(false);
   expect(hasOutlived("arn:another", stack("Mayfly", "9f1d-1"))).toBe(false);
 });

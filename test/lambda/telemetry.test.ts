@@ -34,7 +34,7 @@ function written(work: (telemetry: ReturnType<typeof lambdaTelemetry>) => void):
   return lines;
 }
 
-test("a secret's metric is found by its name, and the database's others are as they were", () => {
+test("a secret's metric has the secret's name, and the database's metrics are unchanged", () => {
   const lines = written((telemetry) => {
     telemetry.measure("LiveLeases", 3);
     telemetry.measure("SecretAgeSeconds", 60, "reports");

@@ -29,12 +29,12 @@ test.each(["us-gov-west-1", "us-gov-east-1", "cn-north-1", "cn-northwest-1", "me
   },
 );
 
-test("a Region that has them needs no rule", () => {
+test("a known Region with alias policies needs no template rule", () => {
   const template = Template.fromStack(grantIn("eu-west-1")).toJSON();
   expect(template.Rules?.AliasPoliciesInRegion).toBeUndefined();
 });
 
-test("where the Region is not known, the template refuses those that lack them, before any resource", () => {
+test("if the Region is unknown, a template rule refuses Regions without alias policies", () => {
   const { Rules } = Template.fromStack(grantIn(undefined)).toJSON();
   const [assertion, ...others] = Rules.AliasPoliciesInRegion.Assertions;
   expect(others).toEqual([]);
@@ -51,7 +51,7 @@ test("where the Region is not known, the template refuses those that lack them, 
   expect(assertion.AssertDescription).toContain("aliasUnsealed: true");
 });
 
-test("unsealed aliases have no policy; it is warned of, and what is deployed says so", () => {
+test("unsealed aliases have no policy, with a warning at synthesis and a flag in the deployment", () => {
   const stack = grantIn("us-gov-west-1", { aliasUnsealed: true });
   const resources = resourcesOf(stack);
   expect(ofType(resources, "AWS::Lambda::ResourcePolicy")).toEqual([]);

@@ -90,7 +90,7 @@ test("a configuration without a default export is missing, and the status is 78"
   expect({ status, lines: err.trimEnd().split("\n") }).toEqual({ status: 78, lines });
 });
 
-test("a folder is no configuration", async () => {
+test("a folder as configuration is refused", async () => {
   mkdirSync(path("folder.config.ts"));
   const { status, err } = await run("bin/mayfly.ts", {}, ["config", "check", "folder.config.ts"]);
   expect(err).toMatch(/folder\.config\.ts could not be loaded: Directory import .* not supported/);

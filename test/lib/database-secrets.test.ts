@@ -110,7 +110,7 @@ test("a secret is the database's: its host, its port, its first database, its ro
   });
 });
 
-test("a secret that exists is rotated; its user is made only where it says as what", () => {
+test("an existing secret is rotated, and its user is created only with a role or ownerGroup", () => {
   const stack = new Stack(bench.app(), "Team");
   const made = database({}, stack);
   const theirs = (name: string) =>
@@ -170,7 +170,7 @@ test("a secret's own instance comes before the database's cluster", () => {
   expect(Variables).not.toHaveProperty("DB_CLUSTER");
 });
 
-test("RDS is asked whose replica a secret's host is, where RDS knows it", () => {
+test("a secret's function may ask RDS for the host's source if the database has an identifier", () => {
   const made = database({ clusterIdentifier: "orders" });
   made.addRotatedSecret("shop", SHOP);
   made.addRotatedSecret("reports", REPORTS);
@@ -192,7 +192,7 @@ test("a secret that exists may name a reader of the database", () => {
   });
 });
 
-test("Mayfly's own logins are rotated every 30 days, or as it is said", () => {
+test("Mayfly's own logins are rotated every 30 days, or by loginRotation", () => {
   const rulesOf = (props: Parameters<Workbench["database"]>[0]): unknown[] =>
     ofType(resourcesOf(Stack.of(database(props))), "AWS::SecretsManager::RotationSchedule").map(
       ([, { Properties }]) => Properties.RotationRules,
@@ -221,7 +221,7 @@ test("Mayfly's own logins are rotated every 30 days, or as it is said", () => {
   });
 });
 
-test("as many secrets as an environment holds, and no more", () => {
+test("secrets that do not fit the environment of a function are refused", () => {
   const withSecrets = (count: number) => {
     const made = database();
     for (let i = 0; i < count; i++)

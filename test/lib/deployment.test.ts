@@ -68,7 +68,7 @@ test("every function that serves leases carries all grants of the configuration,
   expect(rotatedSecrets).toBeDefined();
 });
 
-test("the sweeper alone is told what is rotated, and how often", () => {
+test("only the sweeper's deployment.json has the rotated secrets and their periods", () => {
   const { rotatedSecrets } = deploymentOf(shippedStack(), "Sweeper");
   const days = (n: number) => ({ periodSeconds: n * 86_400 });
   expect(rotatedSecrets).toEqual({
@@ -80,7 +80,7 @@ test("the sweeper alone is told what is rotated, and how often", () => {
   });
 });
 
-test("a role and a consumer added after everything else are deployed all the same", () => {
+test("a role and a consumer that are added last are deployed too", () => {
   const database = deployed([]);
   const stack = Stack.of(database);
   const role = database.addRole("late", { ...READONLY, ttl: Duration.minutes(5) });
@@ -115,7 +115,7 @@ test("two databases of one app are deployed each with its own roles and grants",
   expect(rolesOf("UsersProvisioningProvisioner")).toEqual(["other"]);
 });
 
-test("a role or a consumer that comes after synthesis is refused, not forgotten", () => {
+test("a role or a consumer that is added after synthesis is refused", () => {
   const database = bench.database();
   const role = database.addRole("readonly", READONLY);
   (database.node.root as App).synth();

@@ -83,7 +83,7 @@ test("nothing invokes through an AWS::Lambda::Permission, which would replace th
     expect(Properties.FunctionName).not.toEqual({ "Fn::GetAtt": [issuer, "Arn"] });
 });
 
-test("an asynchronous call of an alias is never repeated and soon forgotten", () => {
+test("an asynchronous call of an alias is never retried, and expires soon", () => {
   const [, { Properties }] = only(grantTo(own), "AWS::Lambda::EventInvokeConfig", "Alias");
   expect(Properties).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 });
 });

@@ -142,7 +142,7 @@ test("a consumer in the sandbox runs beside the database, and asks through its f
   );
 });
 
-test("its role is Lambda's and the account's, and it alone has the grants", () => {
+test("the sandbox consumer's role trusts Lambda and the account, and only this role has the grants", () => {
   const [id, role] = only(resources, "AWS::IAM::Role", "consumeruserservice");
   expect(role.Properties.AssumeRolePolicyDocument).toMatchObject({
     Statement: [
@@ -183,7 +183,7 @@ test("the sandbox is seeded before it is provisioned, when everything it needs i
   expect(seed.DependsOn).toEqual(expect.arrayContaining(forSeeding));
 });
 
-test("no function that CDK brings runs in the VPC, whence CloudFormation cannot be answered", () => {
+test("CDK's functions run outside the VPC, where they can answer CloudFormation", () => {
   const framework = ofType(resources, "AWS::Lambda::Function").filter(([id]) =>
     id.includes("Framework"),
   );
@@ -239,7 +239,7 @@ test("a database is provisioned again when it moves, or is another server by its
   });
 });
 
-test("a secret known by name is asked for by name, and read under any of the ARNs it may have", () => {
+test("a secret imported by name is read by name, and its policy allows any random end", () => {
   const { orders } = elsewhere.databases;
   if (orders?.host === undefined) throw new Error("this configuration has a server orders");
   const shop = {
@@ -372,7 +372,7 @@ test("the role of two consumers is imported once, and its policies share IAM's l
   expect(found("b", "c").map(([id]) => id)).toEqual([policy?.[0]]);
 });
 
-test("databases may be called as another's VPC or secret", () => {
+test("a database's name may equal the construct id of another's VPC or secret", () => {
   const { orders } = elsewhere.databases;
   if (orders === undefined) throw new Error("this configuration has a database orders");
   const names = [

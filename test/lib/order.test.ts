@@ -45,7 +45,7 @@ describe.each([
   ["the provisioner", provisioned, /^orders(?!sandbox)/, ["ordersProvisioning"]],
   ["the seeder", seeded, /^orderssandboxSeeder/, ["sandboxSeeder", "sandboxSeedFramework"]],
 ] as const)(
-  "%s runs after the whole road to its database, and before it goes",
+  "%s is created after everything that it needs, and deleted before it:",
   (_, id, own, makers) => {
     test.each([
       ["the database", "AWS::RDS::DBInstance"],
@@ -59,7 +59,7 @@ describe.each([
       expect(missing(id, named(type, word))).toEqual([]);
     });
 
-    test("the rules that let its function out, and in at the database", () => {
+    test("the security group and its rules to the database", () => {
       const group = named("AWS::EC2::SecurityGroup").filter((each) => own.test(each));
       const inward = ofType(shipped, "AWS::EC2::SecurityGroupIngress")
         .filter(([, { Properties }]) => group.some((each) => references(Properties).has(each)))
@@ -68,7 +68,7 @@ describe.each([
       expect(missing(id, [...group, ...inward])).toEqual([]);
     });
 
-    test("the roles, the policies and the log groups of the functions that do it", () => {
+    test("the roles, policies and log groups of its functions", () => {
       for (const word of makers) {
         const wanted = OF_FUNCTIONS.flatMap((type) => named(type, word));
         expect(wanted.length).toBeGreaterThanOrEqual(3);
@@ -96,7 +96,7 @@ describe("nobody can ask, and nothing sweeps, unless the database is provisioned
     expect(neededBy(shipped, id).has(provisioned)).toBe(true);
   });
 
-  test("there is an alias with its policy for each grant, and the sweep's schedule", () => {
+  test("these are all aliases, their policies and the sweep's schedule", () => {
     expect(waiting).toHaveLength(7);
   });
 });
@@ -132,11 +132,11 @@ describe("no secret is rotated before its users are made, nor once they are give
     }
   });
 
-  test("there is one for each secret, and two for Mayfly's own logins", () => {
+  test("each secret, and each of Mayfly's own logins, has a rotation schedule", () => {
     expect(schedules).toHaveLength(5);
   });
 
-  test("the administrator's waits for the way to the RDS API too, and the others do not", () => {
+  test("only the administrator's rotation waits for the RDS endpoint", () => {
     const [endpoint = ""] = named("AWS::EC2::VPCEndpoint", "VpcRds");
     const waiting = schedules.filter((id) => neededBy(shipped, id).has(endpoint));
     expect(waiting).toEqual([expect.stringContaining("secretadmin")]);
@@ -150,7 +150,7 @@ describe("no secret is rotated before its users are made, nor once they are give
   });
 });
 
-test("in front of a database that exists, the rule of its own group comes first too", () => {
+test("for an existing database, the provisioner waits for the rule in its security group", () => {
   const stack = new Stack(bench.app(), "Team");
   const databaseConnections = SecurityGroup.fromSecurityGroupId(stack, "Theirs", "sg-01234567");
   bench.database({ databaseConnections }, stack).addRole("readonly", READONLY);

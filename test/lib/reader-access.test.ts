@@ -47,14 +47,14 @@ const arn = (end: string) => ({
   "Fn::Join": ["", expect.arrayContaining([expect.stringContaining(`:${end}`)])],
 });
 
-test("without readers nothing is said of them, and nothing of RDS is allowed", () => {
+test("without readers the functions have no variables and no RDS permissions for them", () => {
   const resources = synthesized({});
   const nothing = { DB_READERS: undefined, DB_CLUSTER: undefined, DB_INSTANCE: undefined };
   expect(environments(resources)).toEqual(Object.fromEntries(NAMES.map((n) => [n, nothing])));
   expect(rdsStatements(resources)).toEqual([]);
 });
 
-test("given readers reach every function that revokes, without a permission", () => {
+test("configured readers are in the environment of every revoking function, without permissions", () => {
   const readers = [{ host: "one.example.com" }, { host: "two.example.com", port: 5433 }];
   const resources = synthesized({ readers });
   for (const said of Object.values(environments(resources)))

@@ -154,7 +154,7 @@ test("a secret is made with what an application needs, and a password by the pol
   });
 });
 
-test("a kind of character that is excluded as a whole is not asked for", () => {
+test("a kind of character that is excluded as a whole is not required", () => {
   const made = rotated({ excludeCharacters: "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~0123456789" });
   const [, { Properties }] = only(resourcesOf(Stack.of(made)), "AWS::SecretsManager::Secret");
   const { GenerateSecretString } = Properties as { GenerateSecretString: object };
@@ -162,7 +162,7 @@ test("a kind of character that is excluded as a whole is not asked for", () => {
   expect(GenerateSecretString).not.toHaveProperty("ExcludeLowercase");
 });
 
-test("the function is told its secret and its settings, and no password", () => {
+test("the function's environment has its secret and settings, and no password", () => {
   const made = rotated((stack) => ({ ...two(stack), testQueries: ["select 1"] }));
   const stack = Stack.of(made);
   const resources = resourcesOf(stack);

@@ -257,7 +257,7 @@ test("a role with a hundred grants has a managed policy besides its inline one",
   expect(excessesOf([{ file: "Team", text: "", Resources: found }])).toEqual([]);
 });
 
-test("who has more than sixty consumers is told to say where they are made", () => {
+test("more than sixty consumers without nestedStacks cause a warning", () => {
   const consumers = Object.fromEntries(
     numbered("c", 61).map((name) => [
       name,

@@ -21,7 +21,7 @@ test("what is due runs when the time is moved there, earliest first, and once", 
   expect(clock.now()).toBeGreaterThanOrEqual(start + 3 * HOUR);
 });
 
-test("without being moved, it goes as time does", async () => {
+test("an unmoved clock runs with the machine's time", async () => {
   const clock = new MovableClock();
   let rung = 0;
   clock.at(clock.now() + 5, () => {

@@ -58,7 +58,7 @@ test("a hundred calls at once take turns in as many processes as there may be", 
   expect(limits.processes.processes).toBe(2);
 });
 
-test("a process that does not start leaves its place to the next", async () => {
+test("a process that fails to start frees its place", async () => {
   const limits = limitsOf(1);
   const broken = new LambdaInstance({
     taskRoot,
@@ -90,7 +90,7 @@ test("a process that the system does not start fails its call alone", async () =
   expect((await call(poolOf(limits))).failed).toBe(false);
 });
 
-test("functions that call others have not all of the processes", async () => {
+test("functions that call others cannot use every process", async () => {
   const limits = limitsOf(4);
   const inner = poolOf(limits);
   const answers = await Promise.all(

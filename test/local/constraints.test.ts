@@ -339,7 +339,7 @@ test("schedules are listed by state", async () => {
   expect(await names({})).toEqual(["off", "on"]);
 });
 
-test("four characters are enough for every kind, a space besides", async () => {
+test("a random password of four characters has every kind, and may have a space", async () => {
   const ask = new GetRandomPasswordCommand({ PasswordLength: 4, IncludeSpace: true });
   const { RandomPassword = "" } = await aws.clients.secrets.send(ask);
   expect(RandomPassword).toHaveLength(4);

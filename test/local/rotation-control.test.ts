@@ -81,7 +81,7 @@ describe("a rotation that nobody allows changes nothing", () => {
     );
   });
 
-  test("no function, bad rules, a bad token", async () => {
+  test("a missing function, bad rules or a bad token", async () => {
     const { rotate, describe: described } = named("denied");
     await expect(rotate()).rejects.toMatchObject({
       name: "InvalidRequestException",

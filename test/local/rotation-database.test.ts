@@ -159,7 +159,7 @@ describe("RDS refuses", () => {
     });
   });
 
-  test("what is not there, what is not implemented, and who may not", async () => {
+  test("unknown instances, unimplemented changes and callers without permission", async () => {
     await expect(modify("Long-enough-1", "nowhere")).rejects.toMatchObject({
       message: "DBInstance nowhere not found.",
     });

@@ -65,7 +65,7 @@ describe("identities and policies", () => {
     expect((await invoke(administrator, output("EchoArn"), {})).StatusCode).toBe(200);
   });
 
-  test("what does not exist is a secret from those who may not ask", async () => {
+  test("a caller without permission gets AccessDenied also for what does not exist", async () => {
     await expect(invoke(alice, "nothing", {})).rejects.toMatchObject({
       name: "AccessDeniedException",
     });
@@ -329,7 +329,7 @@ describe("the stack", () => {
     });
   });
 
-  test("a stack without a database says so", () => {
+  test("a stack without a database refuses to return one", () => {
     expect(() => runner.database).toThrow("stack Small has no AWS::RDS::DBInstance");
   });
 });

@@ -110,7 +110,7 @@ test("a version and a label that do not belong together are refused", async () =
   });
 });
 
-test("an unknown secret", async () => {
+test("an unknown secret is not found", async () => {
   const ask = new GetSecretValueCommand({ SecretId: "nothing" });
   await expect(secrets.send(ask)).rejects.toMatchObject({
     name: "ResourceNotFoundException",

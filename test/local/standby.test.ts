@@ -48,7 +48,7 @@ test("it refuses every change, and comes back after a crash", async () => {
   );
 });
 
-test("what its replay is paused for is not there until it goes on", async () => {
+test("a standby with paused replay has new changes only after it resumes", async () => {
   await ask(standby, "select pg_wal_replay_pause()");
   await eventually(
     async () =>

@@ -215,7 +215,7 @@ async function scheduleIn(runner: Runner, GroupName: string): Promise<void> {
   );
 }
 
-test("a schedule group goes with its schedules, by whoever may delete both", async () => {
+test("a schedule group is deleted with its schedules by callers that may delete both", async () => {
   const runner = await start(withGroup("leases"));
   await scheduleIn(runner, "leases");
   const remove = new DeleteScheduleGroupCommand({ Name: "leases" });
@@ -233,7 +233,7 @@ test("a schedule group goes with its schedules, by whoever may delete both", asy
   await runner.delete();
 });
 
-test("a kept schedule group is in the way of its name, and of no other", async () => {
+test("a kept schedule group blocks a new group of its name only", async () => {
   const runner = await start(withGroup("leases"));
   await scheduleIn(runner, "leases");
   await runner.delete();

@@ -100,7 +100,7 @@ test.each([
   },
 );
 
-test("a file that is there is not overwritten", async () => {
+test("an existing file is not overwritten", async () => {
   const path = join(dirname(withManifest("taken", "{}")), "app.ts");
   writeFileSync(path, "mine");
   expect(await init("taken")).toEqual({

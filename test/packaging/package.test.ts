@@ -160,7 +160,7 @@ test("every page that a message or another page names is in the package", () => 
   expect(dead).toEqual([]);
 });
 
-test("what npm shows of it opens with what its user runs, and asks for no clone", () => {
+test("the package's README begins with commands for users, without a clone", () => {
   const readme = readFileSync(join(installed, "README.md"), "utf8");
   expect(readme.split("\n").slice(0, 5).join("\n")).toContain("npm i mayfly");
   expect(readme).not.toMatch(/npm (?:ci|test|run)\b/);

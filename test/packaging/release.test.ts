@@ -48,7 +48,7 @@ describe("what is published", () => {
     expect(problemsOf(release)).toEqual([]);
   });
 
-  test("else says all that does not fit", () => {
+  test("is refused with everything that does not fit", () => {
     const repository = "https://github.com/fork/mayfly";
     const changelog = "# Changelog\n\n## Unreleased\n\n- New.\n";
     const problems = problemsOf({ ...release, tag: "v0.2.0", repository, changelog });

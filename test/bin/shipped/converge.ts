@@ -44,7 +44,7 @@ const auditOf = (event: string): Record<string, unknown>[] =>
     .filter(({ functionName }) => functionName.endsWith("-operator"))
     .flatMap(({ line }) => (line.includes(`"${event}"`) ? [JSON.parse(line)] : []));
 
-test("what a DBA changed by hand is mended, a table it made is covered, and it is told", async () => {
+test("converge repairs what a DBA changed by hand, covers a new table, and reports both", async () => {
   const credential = await stack.issue();
   const client = await stack.logIn(credential);
   await stack.superuser(`set role app_owner; revoke select on public.orders from ${group};
@@ -86,7 +86,7 @@ test("what a DBA changed by hand is mended, a table it made is covered, and it i
   expect(ids(requested)).toEqual(ids(converged));
 });
 
-test("a lease of a consumer that nobody knows any more is revoked", async () => {
+test("converge revokes a lease of a consumer that left the configuration", async () => {
   const { username } = await stack.issue();
   const former = username.replace("_user-service_", "_former_");
   await stack.superuser(
@@ -100,7 +100,7 @@ test("a lease of a consumer that nobody knows any more is revoked", async () => 
   expect(left).toEqual([]);
 });
 
-test("what the provisioner refuses arrives whole, with the SQL, and the status is 78", async () => {
+test("the provisioner's refusal is printed with the SQL for a DBA, and the status is 78", async () => {
   await stack.superuser("create table public.foreign_one ()");
   const { status, out, err } = await converge();
   expect({ status, out }).toEqual({ status: 78, out: "" });
@@ -149,7 +149,7 @@ test.each<[string, object, RegExp]>([
   });
 });
 
-test("the operator knows no field of converge, and a consumer may not ask for it", async () => {
+test("converge has no fields, and a consumer may not call it", async () => {
   const { answer } = await stack.operate({ action: "converge", database: "orders" });
   expect(answer).toMatchObject({ errorType: "InvalidRequestError" });
   const userService = shellOf(stack.runner, stack.runner.outputs.UserServiceRoleArn ?? "");

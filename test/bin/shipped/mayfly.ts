@@ -81,7 +81,7 @@ describe("issue", () => {
     passwords.push((JSON.parse(out) as Credential).password);
   });
 
-  test("answers one key with one lease, and asks with a key of its own where none is given", async () => {
+  test("answers one key with one lease, and generates a key if none is given", async () => {
     const first = await issued("--key", "laptop");
     const again = await issued("--key", "laptop");
     expect(again.leaseId).toBe(first.leaseId);
@@ -103,7 +103,7 @@ describe("issue", () => {
     passwords.push(/PGPASSWORD='(.+)'/.exec(out)?.[1] ?? "");
   });
 
-  test("shows nothing on a terminal, and makes no lease in vain", async () => {
+  test("shows nothing on a terminal, and then issues no lease", async () => {
     const before = issueCalls();
     const { status, out, err } = await onTerminal(ISSUE);
     expect({ status, out }).toEqual({ status: 64, out: "" });
@@ -221,7 +221,7 @@ describe("many leases", () => {
     return (JSON.parse(out) as { leases: unknown[] }).leases.length;
   };
 
-  test("are not ended without a word: typed on a terminal, or --yes", async () => {
+  test("are ended only after yes on a terminal, or with --yes", async () => {
     await run(["revoke", "--everything", "--yes"]);
     await issued();
     await issued();
@@ -247,7 +247,7 @@ describe("many leases", () => {
     expect(await left()).toBe(0);
   });
 
-  test("are told apart in a table, by state, consumer and role", async () => {
+  test("are listed in a table, with filters by state, consumer and role", async () => {
     const { username } = await issued("--ttl", "30m");
     const { out, err } = await run(["leases"]);
     const [header = "", row = ""] = out.split("\n");
@@ -272,7 +272,7 @@ describe("many leases", () => {
     });
   });
 
-  test("are swept, and roles that only look like leases are told", async () => {
+  test("are swept, and roles that are only named like leases are reported", async () => {
     const { username } = await issued("--key", "swept");
     const foreign = username.replace(/.{12}$/, "aaaaaaaaaaaa");
     await stack.superuser(`alter role "${username}" valid until '2020-01-01T00:00:00Z'`);
@@ -301,7 +301,7 @@ describe("whois", () => {
     verifying = mayflyProcess(args, { ...administrator, ...roots });
   });
 
-  test("says whose a user is, while the lease lives and afterwards", async () => {
+  test("names a user's consumer, while the lease lives and afterwards", async () => {
     const { username, leaseId, expiresAt } = await issued();
     const live = await run(["whois", username]);
     expect(live).toMatchObject({ status: 0, err: "" });
@@ -318,21 +318,21 @@ describe("whois", () => {
     expect(JSON.parse(gone.out)).toMatchObject({ consumer: "user-service", state: "gone" });
   });
 
-  test("does not take another stack's lease for one that is gone", async () => {
+  test("reports another stack's lease as such, not as gone", async () => {
     const other = "mf_aaaa_readonly_user-service_00000000ahabcdefghijkl";
     const { status, out } = await run(["whois", other]);
     expect(status).toBe(0);
     expect(out).toMatch(/\nkey +none\nstate +of another stack/);
   });
 
-  test("a name that is no lease's is refused", async () => {
+  test("a name that is not a lease's is refused", async () => {
     const { status, err } = await run(["whois", "app_owner"]);
     expect(status).toBe(64);
     expect(err).toMatch(/^mayfly: "app_owner" is not a lease's name; those are mf_/);
   });
 });
 
-describe("the place", () => {
+describe("the function of a command", () => {
   test.each<[string, string[], Record<string, string>, number, RegExp]>([
     ["no such stack", ["--stack", "Other"], {}, 69, /there is no stack Other in this account/],
     ["no such database", ["--database", "users"], {}, 69, / users; .* Orders /],
@@ -346,7 +346,7 @@ describe("the place", () => {
     expect(err).toMatch(words);
   });
 
-  test("no Region and no credentials are told with the setting that is missing", async () => {
+  test("the error for a missing Region or missing credentials names the setting", async () => {
     const nowhere = await run(["status"], { HOME: "/nonexistent" });
     expect(nowhere.status).toBe(78);
     expect(nowhere.err).toMatch(/^mayfly: no AWS Region is set; set AWS_REGION/);
@@ -355,7 +355,7 @@ describe("the place", () => {
     expect(nobody.err).toMatch(/^mayfly: Could not load credentials.*; set AWS_PROFILE/);
   });
 
-  test("the database may be named as the configuration names it", async () => {
+  test("the database may have the configuration's name", async () => {
     expect((await run(["status", "--database", "orders"])).status).toBe(0);
   });
 });
@@ -375,7 +375,7 @@ const SKIPPED_HERE = [
   "update-keeps-policy",
 ];
 
-test("verify finds all that a stack on this machine can show as documented, and ends its leases", async () => {
+test("verify finds a local stack as documented, skips what only AWS has, and ends its leases", async () => {
   const { status, out, err } = await verifying;
   expect({ status, err }).toEqual({ status: 0, err: expect.stringContaining(" 0 differ, ") });
   const { checks, leftovers } = JSON.parse(out) as {

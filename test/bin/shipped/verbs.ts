@@ -70,7 +70,7 @@ describe("the script is what the provisioner runs", () => {
     expect(script.slice(script.indexOf("\nbegin;") + 1)).toBe(`${transactions.join("\n\n")}\n`);
   });
 
-  test("without a word of any other program's: psql is told to stop at an error, and no more", () => {
+  test("the only psql command in the script is ON_ERROR_STOP", () => {
     const lines = verbsScript(plan, 180_000).split("\n");
     expect(lines.filter((line) => line.startsWith("\\"))).toEqual(["\\set ON_ERROR_STOP on"]);
     expect(lines.filter((line) => line.includes("\\")).length).toBe(1);
@@ -100,7 +100,7 @@ describe("in a stack that was deployed", () => {
       from pg_auth_members order by 1, 2, 3`,
     );
 
-  test("it changes nothing when the administrator runs it, and mends what somebody changed", async () => {
+  test("the script changes nothing in a deployed stack, and repairs a changed function", async () => {
     const { status, out, err } = await mayfly(["verbs"]);
     expect({ status, err }).toEqual({
       status: 0,

@@ -262,7 +262,7 @@ describe("in an account where everything is as documented", () => {
     expect(results.filter(({ saw }) => saw === "")).toEqual([]);
   });
 
-  test("leases are to be removed, and nothing else is left", async () => {
+  test("after the checks only the leases remain to be removed", async () => {
     const { account, cleanup } = await verify();
     expect(cleanup.pending.map(({ what }) => what.replace(/\/mf_.*/, ""))).toEqual([
       "lease orders/readonly",
@@ -281,7 +281,7 @@ describe("in an account where everything is as documented", () => {
 });
 
 describe("one thing is not as documented", () => {
-  test("there is a case for every check that is made", () => {
+  test("every check that runs has a case in which it differs", () => {
     expect(DIFFERENT.map(([id]) => id)).toEqual(made);
   });
 
@@ -348,7 +348,7 @@ describe("a check that cannot run is skipped, and says why", () => {
     expect(byId.get(id)).toMatchObject({ verdict: "skipped", saw: expect.stringMatching(words) });
   });
 
-  test("without a trail CloudTrail is not asked", async () => {
+  test("without --trail-log-group the CloudTrail check is skipped", async () => {
     const time = jumpingTime();
     const check = CHECKS.find(({ id }) => id === "cloudtrail-join");
     const { results } = await verifyStack({
@@ -364,7 +364,7 @@ describe("a check that cannot run is skipped, and says why", () => {
     expect(results).toMatchObject([{ verdict: "skipped", saw: /--trail-log-group/ }]);
   });
 
-  test("no lease: the alias is blamed once, and the rest waits for it", async () => {
+  test("if no lease is issued, only the alias check differs, and the others are skipped", async () => {
     const change = answering((arn) =>
       arn === FAKE_STACK.aliasArn
         ? { errorType: "NotAllowedError", payload: { errorMessage: '"no alias" of function x' } }
@@ -380,7 +380,7 @@ describe("a check that cannot run is skipped, and says why", () => {
     });
   });
 
-  test("an error that nobody expects is no reason to skip", async () => {
+  test("an unexpected error counts as a difference", async () => {
     const { byId } = await verify({
       change: () => ({
         stackState: async () => {
@@ -395,7 +395,7 @@ describe("a check that cannot run is skipped, and says why", () => {
   });
 });
 
-test("nothing that is said names the account, the host, a session, a user or a password", async () => {
+test("results name no account, host, session, user or password", async () => {
   const { results, mask } = await verify();
   const text = [...results.map(({ saw }) => saw), mask(`${HOST} ${PASSWORD}`)].join("\n");
   for (const secret of ["123456789012", HOST, "rds.amazonaws", PASSWORD, "mf_qdoi"])

@@ -131,7 +131,7 @@ describe("without a stack", () => {
       expect(report).not.toContain(secret);
   });
 
-  test("nobody is asked and nothing is made without a terminal, or at anything but yes", async () => {
+  test("nothing is created without a terminal, or after another answer than yes", async () => {
     const piped = await run({});
     expect(piped).toMatchObject({ status: 64, done: FILES, out: "" });
     expect(piped.message).toMatch(/costs \$0\.20 .* so nothing was made; pass --yes$/);
@@ -145,7 +145,7 @@ describe("without a stack", () => {
     expect(confirmed).toMatchObject({ status: 0 });
   });
 
-  test("a deployment that fails is a finding, and is taken away", async () => {
+  test("a failed deployment counts as a difference, and is removed", async () => {
     const deployer = {
       deploy: async () => {
         throw new Error("Mayfly | ResourcePolicy of 123456789012 is not supported");
@@ -158,7 +158,7 @@ describe("without a stack", () => {
     expect(report).toContain("| request-id | function_request_id in an audit line");
   });
 
-  test("what cannot be destroyed, or was kept, is listed with how to remove it", async () => {
+  test("leftovers are listed with the commands that remove them", async () => {
     const deployer = {
       destroy: async () => {
         throw new Error("DELETE_FAILED");
@@ -178,7 +178,7 @@ describe("without a stack", () => {
     expect(kept.err).toMatch(/left behind: log group x .*; remove it with: aws logs delete-log-g/);
   });
 
-  test("a stack without the outputs is destroyed all the same", async () => {
+  test("a deployed stack without outputs is destroyed too", async () => {
     const { status, done, message } = await run(
       { yes: true, consumer: undefined },
       { deployer: { consumer: "other" } },
@@ -187,7 +187,7 @@ describe("without a stack", () => {
     expect({ status, done }).toEqual({ status: 69, done: ["deploy", "destroy", ...FILES] });
   });
 
-  test("Ctrl-C before it was confirmed leaves nothing, and asks no second time", async () => {
+  test("Ctrl-C before the question creates nothing and asks nothing", async () => {
     const deployer = (stop: () => void) => ({
       synthesize: async () => {
         stop();
@@ -199,7 +199,7 @@ describe("without a stack", () => {
     expect(ran.message).toBe("interrupted: nothing was made");
   });
 
-  test("Ctrl-C while it deploys ends the deployment and removes what there is", async () => {
+  test("Ctrl-C during the deployment ends it and removes the stack", async () => {
     const ran = await run(
       { yes: true },
       {
@@ -232,7 +232,7 @@ describe("without a stack", () => {
 });
 
 describe("with a stack of somebody's", () => {
-  test("its own leases are made and ended, and nothing is changed", async () => {
+  test("verify issues and ends its own leases, and changes nothing else", async () => {
     const { status, done, account, err } = await run(GIVEN);
     expect({ status, done }).toEqual({ status: 0, done: ["end of listening"] });
     expect(account.done).toEqual([
@@ -243,7 +243,7 @@ describe("with a stack of somebody's", () => {
     expect(err).toMatch(/20 as documented, 0 differ, 16 skipped/);
   });
 
-  test("after Ctrl-C nothing more is made", async () => {
+  test("after Ctrl-C nothing more is created", async () => {
     const created: string[] = [];
     const change: Change = () => ({
       createSchedule: async ({ name }) => void created.push(name),
@@ -265,7 +265,7 @@ describe("with a stack of somebody's", () => {
     expect(account.done).toHaveLength(2);
   });
 
-  test("what differs decides the status, and is named", async () => {
+  test("a difference decides the status, and is named", async () => {
     const change: Change = () => ({ aliasPolicies: async () => ({}) });
     const { status, message } = await run(GIVEN, { change });
     expect({ status, message }).toEqual({
@@ -274,7 +274,7 @@ describe("with a stack of somebody's", () => {
     });
   });
 
-  test("a lease that cannot be ended is told with the command that ends it", async () => {
+  test("a lease that could not be ended is listed with the command that ends it", async () => {
     const change: Change = (right) => ({
       invoke: async (as, arn, event) => {
         if ("action" in event && event.action === "revoke")

@@ -41,7 +41,7 @@ test("events arrive with their name, time and lease, from mayfly", async () => {
   ]);
 });
 
-test("only what was not taken is sent again", async () => {
+test("only events that were not accepted are sent again", async () => {
   mock
     .on(PutEventsCommand)
     .resolvesOnce({ Entries: [{ EventId: "1" }, { ErrorCode: "ThrottlingException" }, {}] })
@@ -50,7 +50,7 @@ test("only what was not taken is sent again", async () => {
   expect(sent()).toEqual([['{"n":0}', '{"n":1}', '{"n":2}'], ['{"n":1}']]);
 });
 
-test("what is not taken three times is an error, so that Lambda sends all of it again", async () => {
+test("events refused three times are an error, so that Lambda repeats the batch", async () => {
   mock.on(PutEventsCommand).resolves({ Entries: [{ ErrorCode: "InternalFailure" }] });
   await expect(send(1)).rejects.toMatchObject({
     name: "EventBridgeUnavailableError",
@@ -59,7 +59,7 @@ test("what is not taken three times is an error, so that Lambda sends all of it 
   expect(sent()).toHaveLength(3);
 });
 
-test("a bus that may not be used is the operator's to mend", async () => {
+test("a bus without permission is an AwsRefusedError", async () => {
   mock.on(PutEventsCommand).rejects(Object.assign(new Error(), { name: "AccessDeniedException" }));
   await expect(send(1)).rejects.toMatchObject({ name: "AwsRefusedError" });
 });

@@ -35,7 +35,7 @@ const failure = (attempt: Promise<unknown>): Promise<unknown> =>
     (thrown: unknown) => thrown,
   );
 
-test("the provisioner is asked to converge, and its report handed on", async () => {
+test("converge invokes the provisioner and returns its report", async () => {
   const report = { rolesMade: 1, warnings: [] };
   fake.script({ body: report });
   expect(await at(fake.env.AWS_ENDPOINT_URL).converge()).toEqual(report);
@@ -92,7 +92,7 @@ const UNREACHABLE = {
   message: expect.stringContaining("endpoint for com.amazonaws.eu-west-1.lambda, or a NAT"),
 };
 
-test("an API that cannot be reached is told with the endpoint that is missing", async () => {
+test("if the Lambda API cannot be reached, the error names the missing endpoint", async () => {
   expect(await failure(at("http://127.0.0.1:1").converge())).toMatchObject(UNREACHABLE);
   const noRoute = Object.assign(new Error("the SDK's words"), { name: "TimeoutError" });
   const client = { send: () => Promise.reject(noRoute) };
@@ -100,7 +100,7 @@ test("an API that cannot be reached is told with the endpoint that is missing", 
   expect(await failure(provisioner.converge())).toMatchObject(UNREACHABLE);
 });
 
-test("an answer that does not come in time is waited for no longer, and may be asked for again", async () => {
+test("a late answer of the provisioner is a retryable error", async () => {
   const { port } = silent.address() as AddressInfo;
   expect(await failure(at(`http://127.0.0.1:${port}`, 200).converge())).toMatchObject({
     name: "ProvisionerUnavailableError",

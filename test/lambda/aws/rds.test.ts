@@ -76,7 +76,7 @@ test("an instance without replicas has none, and costs one call", async () => {
   expect(rds.client.calls()).toHaveLength(1);
 });
 
-test("a status other than available is told, and does not keep a server from being asked", async () => {
+test("a reader's status other than available is reported, and the reader is still checked", async () => {
   const rds = rdsWith([
     instance("orders-db", { ReadReplicaDBInstanceIdentifiers: ["a", "b"] }),
     instance("a", { DBInstanceStatus: "backing-up" }),

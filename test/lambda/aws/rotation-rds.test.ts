@@ -372,7 +372,7 @@ describe.each(QUESTIONS)("%s that RDS does not tell", (_, source, ask, text) => 
   });
 });
 
-test("replicas that RDS does not list are no answer either", async () => {
+test("if RDS does not list the replicas, the error is retryable", async () => {
   const scene = rdsFor(INSTANCE);
   describing(scene, [instance("orders-db", { ReadReplicaDBInstanceIdentifiers: ["replica"] })]);
   scene.client

@@ -48,7 +48,7 @@ const COMMANDS: readonly [string, (secrets: RotationSecrets) => Promise<unknown>
 ];
 
 describe("a description", () => {
-  test("has what the gate asks for, and not what it is not told", async () => {
+  test("has the fields that the checks need, and no others", async () => {
     const { secrets, sent } = secretsOver({ ARN, VersionIdsToStages: { [TOKEN]: ["AWSPENDING"] } });
     expect(await secrets.describe("one")).toEqual({
       arn: ARN,
@@ -77,7 +77,7 @@ describe("a description", () => {
     });
   });
 
-  test("of an emulator that tells no ARN is of what was asked for", async () => {
+  test("without an ARN in the answer has the id of the request", async () => {
     expect(await secretsOver({}).secrets.describe("one")).toMatchObject({ arn: "one" });
   });
 });

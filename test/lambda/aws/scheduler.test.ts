@@ -21,7 +21,7 @@ const lease = {
   name,
 };
 
-test("a schedule that IAM denies is told with the call that was denied, in the lease's audit line", async () => {
+test("if IAM denies a schedule, the lease's audit line names the denied call", async () => {
   const client = mockClient(SchedulerClient);
   onTestFinished(() => client.restore());
   const [fault, message] = ["AccessDeniedException", "User: arn:aws:sts::1 is not authorized"];

@@ -34,7 +34,7 @@ const fault = (name: string): Error =>
     message: "quotes the-password",
   });
 
-test("a secret's password and pepper are wrapped, everything else is as it is", async () => {
+test("a secret's password and pepper are wrapped in Secret, other values are not", async () => {
   const { store, client } = storeOver({
     SecretString: '{"username":"u","password":"p","pepper":"q","port":5432,"more":[1]}',
   });

@@ -63,7 +63,7 @@ function world({
   return { given: { deps, telemetry, logger, requestId: "r-1" }, lines, audit, measured, latched };
 }
 
-test("every message that was dealt with is deleted, each with an audit line of its own", async () => {
+test("every processed message is deleted, and has its own audit line", async () => {
   const { given, audit, lines, latched } = world();
   const records = [record("m1", inputOf("a")), record("m2", inputOf("b"))];
   expect(await revokeMessages(given, records)).toEqual({ batchItemFailures: [] });
@@ -75,7 +75,7 @@ test("every message that was dealt with is deleted, each with an audit line of i
   expect(latched).toEqual([[usernameOf("a"), usernameOf("b")]]);
 });
 
-test("a revocation that fails comes again, with its lease in the log, and fails no other", async () => {
+test("a failed revocation's message is delivered again, its lease is logged, and others succeed", async () => {
   const { given, audit, lines, measured } = world({
     found: { [usernameOf("b")]: LOCKED },
   });
@@ -97,7 +97,7 @@ test("a revocation that fails comes again, with its lease in the log, and fails 
   expect(measured).toEqual(["RequestsFailed"]);
 });
 
-test("without a database every message comes again, and none of them in a driver's words", async () => {
+test("without a database every message is delivered again, and no driver text is logged", async () => {
   const driver = Object.assign(new Error("terminating: select 'secret'"), { where: "secret" });
   const records = ["a", "b"].map((letter) => record(`m-${letter}`, inputOf(letter)));
   const all = { batchItemFailures: [{ itemIdentifier: "m-a" }, { itemIdentifier: "m-b" }] };
@@ -142,7 +142,7 @@ test.each<[string, LatchOutcome, string]>([
   expect(measured).toEqual(["RequestsRefused"]);
 });
 
-test("what the database refuses comes again: somebody may mend it before the last attempt", async () => {
+test("a message that the database rejects is delivered again", async () => {
   const refused: LatchOutcome = { kind: "failed", step: "latch", code: "42501", passes: false };
   const { given, audit, measured } = world({ found: { [usernameOf("a")]: refused } });
   const { batchItemFailures } = await revokeMessages(given, [record("m-a", inputOf("a"))]);
@@ -182,7 +182,7 @@ test.each([
   expect(measured).toEqual(["RequestsRefused"]);
 });
 
-test("what there is no time for comes again, and says so", async () => {
+test("a message without time left is delivered again, with an OutOfTimeError", async () => {
   const { given, audit } = world();
   const records = ["a", "b"].map((letter) => record(`m-${letter}`, inputOf(letter)));
   const answer = await revokeMessages(given, records, { mayContinue: () => false });
@@ -208,7 +208,7 @@ test("one lease twice in a batch is revoked once, and both messages are done", a
   expect(latched).toEqual([[usernameOf("a")]]);
 });
 
-test("one lease twice that fails comes again with both its messages", async () => {
+test("if a lease with two messages fails, both are delivered again", async () => {
   const { given } = world({ found: { [usernameOf("a")]: LOCKED } });
   const twice = [record("m1", inputOf("a")), record("m2", inputOf("a"))];
   expect(await revokeMessages(given, twice)).toEqual({
@@ -216,7 +216,7 @@ test("one lease twice that fails comes again with both its messages", async () =
   });
 });
 
-test("a second look is one message for several leases, together with what else is due", async () => {
+test("one message holds the second check of several leases, and is processed with other messages", async () => {
   const { given, audit, latched } = world();
   const records = [
     record("m1", { recheck: [inputOf("a"), inputOf("b")] }),
@@ -229,7 +229,7 @@ test("a second look is one message for several leases, together with what else i
   expect(latched).toEqual([["a", "b", "c"].map(usernameOf)]);
 });
 
-test("a second look at several leases comes again when one of them fails", async () => {
+test("the message of a second check is delivered again if one lease fails", async () => {
   const { given, audit } = world({ found: { [usernameOf("b")]: LOCKED } });
   const records = [record("m1", { recheck: [inputOf("a"), inputOf("b")] })];
   expect(await revokeMessages(given, records)).toEqual({

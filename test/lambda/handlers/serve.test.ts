@@ -99,7 +99,7 @@ test("a failing run is counted for the database of the function, also if its pla
   expect(lines.filter(({ message }) => message === "request.refused")).toHaveLength(1);
 });
 
-test("a function whose time is up is Lambda's to end: it answers nothing before", async () => {
+test("a function does not answer before Lambda's time limit ends it", async () => {
   const { promise, resolve } = Promise.withResolvers<string>();
   const slow = serve<unknown, string>({ logger: new Logger() }).handler(() => promise);
   setTimeout(() => resolve("done"), 5);

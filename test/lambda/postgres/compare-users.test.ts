@@ -5,7 +5,7 @@ import { compareUsers } from "../../../lambda/postgres/rotation/compare-users.ts
 
 const COMPARISON = { username: "b", other: "a", limit: 2, owners: ["owner"] };
 
-test("objects of others that are too many to look at are said to be, and stop nothing", async () => {
+test("too many objects of other owners are reported, and the rotation goes on", async () => {
   const rows = async (step: string): Promise<never[]> => {
     if (step === "look at grants of others")
       throw new DatabaseUnavailableError(`not available in step "${step}" (57014)`);
@@ -18,7 +18,7 @@ test("objects of others that are too many to look at are said to be, and stop no
   });
 });
 
-test("an application's own objects that cannot be looked at stop it", async () => {
+test("if the application's objects cannot be read, the rotation stops", async () => {
   const rows = async (step: string): Promise<never[]> => {
     throw new DatabaseUnavailableError(`not available in step "${step}" (57014)`);
   };

@@ -30,7 +30,7 @@ test.each([
   expect(met).toEqual(counted);
 });
 
-test("whoever has ended it is told no more", () => {
+test("a listener that was removed is not called again", () => {
   end();
   fromPgError("look", error("53200"));
   expect(met).toEqual([]);
@@ -63,7 +63,7 @@ test.each([
   expect(met).toEqual(["ServerOutOfMemory"]);
 });
 
-test("a reader that is full counts, although it is only left out", async () => {
+test("a full reader counts as exhaustion although it is skipped", async () => {
   const readers = readerConnections({
     addresses: async () => [{ host: "reader", port: 5432 }],
     login: async () => ({
