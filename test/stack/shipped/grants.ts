@@ -71,28 +71,24 @@ describe("a request that is not understood does nothing", () => {
     rawPath: "/",
   };
   test.each([
-    ["an unknown action", { action: "grant" }, /action "grant" is not one of issue, renew/],
-    ["no action", {}, /the request has no action/],
-    ["an unknown field", { action: "issue", ttl: 60 }, /issue does not know "ttl"/],
-    ["a function URL's event", { action: "issue", ...forged }, /does not know "requestContext"/],
-    ["another consumer's name", { action: "issue", consumer: "reporting" }, /know "consumer"/],
-    ["another role's name", { action: "issue", role: "readwrite" }, /does not know "role"/],
-    ["a list", [{ action: "issue" }], /is not a JSON object/],
-    [
-      "a lifetime of 0",
-      { action: "issue", ttlSeconds: 0 },
-      /ttlSeconds 0 is not .* 10 to the role's maximum/,
-    ],
-    ["a lifetime in words", { action: "issue", ttlSeconds: "1h" }, /ttlSeconds "1h" is not/],
-    [
-      "a lifetime above the maximum",
-      { action: "issue", ttlSeconds: 86_401 },
-      /ttlSeconds 86401 is more than 86400, the maximum of role readonly/,
-    ],
-    ["an empty key", { action: "issue", idempotencyKey: "" }, /idempotencyKey "" is not 1 to 128/],
+    ["an unknown action", { action: "grant" }, /^action "grant" /],
+    ["no action", {}, / action/],
+    ["an unknown field", { action: "issue", ttl: 60 }, /"ttl"/],
+    ["a function URL's event", { action: "issue", ...forged }, /"requestContext"/],
+    ["another consumer's name", { action: "issue", consumer: "reporting" }, /"consumer"/],
+    ["another role's name", { action: "issue", role: "readwrite" }, /"role"/],
+    ["a list", [{ action: "issue" }], /JSON object/],
+    ["a lifetime of 0", { action: "issue", ttlSeconds: 0 }, /^ttlSeconds 0 /],
+    ["a lifetime in words", { action: "issue", ttlSeconds: "1h" }, /^ttlSeconds "1h" /],
+    ["a lifetime above the maximum", { action: "issue", ttlSeconds: 86_401 }, /^ttlSeconds 86401 /],
+    ["an empty key", { action: "issue", idempotencyKey: "" }, /^idempotencyKey "" /],
     ["a long key", { action: "issue", idempotencyKey: "k".repeat(10_000) }, /\(10000 characters/],
-    ["a made-up lease", { action: "renew", leaseId: "orders/readonly/postgres" }, /is not a lease/],
-    ["an injection", { action: "revoke", leaseId: `x"; drop role "y\0` }, /is not a lease id/],
+    [
+      "a made-up lease",
+      { action: "renew", leaseId: "orders/readonly/postgres" },
+      /readonly\/postgres/,
+    ],
+    ["an injection", { action: "revoke", leaseId: `x"; drop role "y\0` }, /drop role/],
   ])("%s", async (_, event, message) => {
     const { answer, FunctionError } = await stack.ask(event);
     expect(FunctionError).toBe("Unhandled");
