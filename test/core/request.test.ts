@@ -114,6 +114,32 @@ describe("a consumer's request", () => {
     );
   });
 
+  test.each<[unknown, string]>([
+    [undefined, 'the request undefined is not a JSON object; send {"action":"issue"}, for example'],
+    [{}, 'the request has no action; send {"action": …} with one of issue, renew, revoke, lookup'],
+    [{ action: "grant" }, 'action "grant" is not one of issue, renew, revoke, lookup'],
+    [{ action: "revoke", ttl: 60 }, 'revoke does not know "ttl"; its fields are leaseId'],
+    [{ action: "renew" }, "renew needs leaseId, the leaseId of an issued credential"],
+    [
+      { action: "issue", ttlSeconds: 9 },
+      "ttlSeconds 9 is not a whole number of seconds from 10 to the role's maximum; leave it out for the role's default",
+    ],
+    [
+      { action: "issue", minRemainingSeconds: 10 },
+      "minRemainingSeconds needs an idempotencyKey: it says how long an earlier lease of that key must still live; send both, or neither",
+    ],
+    [
+      { action: "issue", idempotencyKey: "pod", minRemainingSeconds: -1 },
+      "minRemainingSeconds -1 is not a whole number of seconds from 0 to half of the role's maximum; leave it out for 10",
+    ],
+    [
+      { action: "issue", idempotencyKey: "" },
+      'idempotencyKey "" is not 1 to 128 printable ASCII characters; use a name that is the same for every attempt, such as the pod\'s',
+    ],
+  ])("is refused with the field, its value and the remedy: %j", (event, message) => {
+    expect(() => parseRequest(event)).toThrow(new InvalidRequestError(message));
+  });
+
   test("with an unknown field is refused, for every action", () => {
     const actions = fc.constantFrom("issue", "renew", "revoke", "lookup");
     const known = ["action", "leaseId", "ttlSeconds", "idempotencyKey", "minRemainingSeconds"];
