@@ -37,7 +37,8 @@ from pg_catalog.pg_shdepend s
 join pg_catalog.pg_roles g on g.oid = s.refobjid
 join pg_catalog.pg_database d on d.oid = s.dbid and d.datname = pg_catalog.current_database()
 where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and s.deptype = 'o'
-  and g.rolname = any ($2::text[])
+  and s.refobjid = any (array(
+    select oid from pg_catalog.pg_roles where rolname = any ($2::text[])))
 group by g.rolname
 order by 1`;
 

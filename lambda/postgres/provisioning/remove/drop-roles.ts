@@ -25,7 +25,9 @@ select r.rolname::text as role, pg_catalog.count(*) || ' in ' || (s.classid::pg_
 from pg_catalog.pg_shdepend s
 join pg_catalog.pg_roles r on r.oid = s.refobjid
 left join pg_catalog.pg_database d on d.oid = s.dbid
-where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and r.rolname = any ($1::text[])
+where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+  and s.refobjid = any (array(
+    select oid from pg_catalog.pg_roles where rolname = any ($1::text[])))
   and s.classid <> 'pg_catalog.pg_auth_members'::pg_catalog.regclass
 group by r.rolname, s.classid, s.deptype, d.datname
 order by 1, 2`;
@@ -184,7 +186,8 @@ from pg_catalog.pg_shdepend s
 join pg_catalog.pg_database d on d.oid = s.dbid
 join pg_catalog.pg_roles g on g.oid = s.refobjid
 where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and s.deptype = 'a'
-  and pg_catalog.starts_with(g.rolname::text, $1)
+  and s.refobjid = any (array(
+    select oid from pg_catalog.pg_roles where pg_catalog.starts_with(rolname::text, $1)))
 order by 1`;
 
 /** The databases in which group roles have privileges, and whether they allow connections. */
