@@ -1,8 +1,8 @@
-import { expect, test } from "vitest";
+import { beforeAll, beforeEach, expect, test } from "vitest";
 import { enderName, groupRoleName, issuerLoginName, issuerRoleName } from "../../core/names.ts";
 import { declaredSchema, verbsSchema } from "../../lambda/postgres/leases/verbs.ts";
 import { shardOf } from "../support/evidence.ts";
-import { issuerOn, logIn, loginRefusal } from "../support/leases.ts";
+import { dropLeases, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
 import { ownCluster } from "../support/own-cluster.ts";
 import { tracesOf } from "../support/provision-traces.ts";
 import { provisioned, runAs, type TestDatabase, unprovisioned } from "../support/provisioned.ts";
@@ -21,12 +21,17 @@ const NOTHING = {
 };
 
 const cluster = ownCluster();
+/** As the plan says before each test that uses it, since each converge makes it so again. */
+let healed: TestDatabase;
+beforeAll(async () => {
+  healed = await provisioned();
+});
+beforeEach(() => dropLeases(healed));
 
 test("a database that is as the plan says is not written to, and nothing is reported", async () => {
-  const database = await provisioned();
-  const before = await tracesOf(database);
-  expect(await database.converge()).toEqual(NOTHING);
-  expect(await tracesOf(database)).toEqual(before);
+  const before = await tracesOf(healed);
+  expect(await healed.converge()).toEqual(NOTHING);
+  expect(await tracesOf(healed)).toEqual(before);
 });
 
 test.each<[string, (database: TestDatabase) => string, object]>([
@@ -80,16 +85,12 @@ test.each<[string, (database: TestDatabase) => string, object]>([
     { rolesMade: 1, privilegesGranted: 1, passwordsSet: 1 },
   ],
 ])("%s is mended and counted, and then there is nothing left", async (what, sql, changes) => {
-  const database = await provisioned();
   if (what.includes("dropped"))
-    await runAs(
-      database.superuser("mayfly"),
-      `drop owned by ${issuerLoginName(database.tag, "b")}`,
-    );
-  await runAs(database.admin(), sql(database));
-  expect(await database.converge()).toEqual({ ...NOTHING, ...changes });
-  expect(await database.converge()).toEqual(NOTHING);
-  await expectIssues(database);
+    await runAs(healed.superuser("mayfly"), `drop owned by ${issuerLoginName(healed.tag, "b")}`);
+  await runAs(healed.admin(), sql(healed));
+  expect(await healed.converge()).toEqual({ ...NOTHING, ...changes });
+  expect(await healed.converge()).toEqual(NOTHING);
+  await expectIssues(healed);
 });
 
 test.each<[string, (schema: string, tag: string) => string]>([
@@ -111,11 +112,10 @@ test.each<[string, (schema: string, tag: string) => string]>([
   ["a limit", (_, tag) => `update ${declaredSchema(tag)}.declared set max_leases = 0`],
   ["all of it", (schema, tag) => `drop schema ${schema}, ${declaredSchema(tag)} cascade`],
 ])("%s is there again after a converge, and leases are issued", async (_, sql) => {
-  const database = await provisioned();
-  const { tag } = database;
-  await runAs(database.superuser("mayfly"), sql(verbsSchema(tag), tag));
-  expect(await database.converge()).toEqual(NOTHING);
-  await expectIssues(database);
+  const { tag } = healed;
+  await runAs(healed.superuser("mayfly"), sql(verbsSchema(tag), tag));
+  expect(await healed.converge()).toEqual(NOTHING);
+  await expectIssues(healed);
 });
 
 /** Either login makes leases, by as many issuer roles as there are. */
@@ -183,7 +183,6 @@ test("only the stack that has the tag converges: not another, and not before a d
     name: "ConfigError",
     message: `the tag "${database.tag}" is not this stack's, and nothing was changed: it belongs to ${owner}, and this is ${id}; deploy the stack, which claims it or says why it cannot`,
   });
-  await provisioned(); // so that there is a maintenance database
   await expect(database.converge()).rejects.toMatchObject(refusal("nobody", own));
   await database.provision();
   const before = await tracesOf(database);

@@ -18,14 +18,15 @@ import {
 } from "../support/evidence.ts";
 import {
   type Issuer,
-  issuer,
   issuerOn,
   logIn,
   loginRefusal,
   revokeLife,
+  sharedIssuer,
 } from "../support/leases.ts";
 import { provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
 
+const emptied = sharedIssuer();
 const sweeping = { actor: "sweep", mayContinue: () => true };
 
 /** Crash at call after call of one operation, until it gets through. */
@@ -46,7 +47,7 @@ async function crashEverywhere(
 
 describe.each<Side>(["before", "after"])("a revocation that crashes %s any one call", (side) => {
   test("is finished by the next sweep, with nothing left over", async () => {
-    const instance = await issuer();
+    const instance = await emptied();
     const { test: database } = instance;
     const crashes = await crashEverywhere(
       async (crashing) => {
@@ -77,7 +78,7 @@ describe.each<Side>(["before", "after"])("a revocation that crashes %s any one c
 });
 
 test("an issue that crashes after any one call leaves a lease with an end, and the sweep schedules it", async () => {
-  const instance = await issuer();
+  const instance = await emptied();
   for (const side of ["before", "after"] as const) {
     await crashEverywhere(
       async (crashing) => {
@@ -109,7 +110,7 @@ describe.each<Exclude<Fault, Side>>(["repeat", "fail", "delay"])(
   "a lease whose life meets a %s at any one effect",
   (fault) => {
     test("ends as any other, at the latest with the next sweep", async () => {
-      const instance = await issuer();
+      const instance = await emptied();
       const { test: database } = instance;
       const alias = "user-service--readonly";
       const key = { action: "issue", idempotencyKey: "life" } as const;

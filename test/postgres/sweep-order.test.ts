@@ -2,9 +2,10 @@ import { describe, expect, test } from "vitest";
 import type { Credential } from "../../core/leases/credential.ts";
 import { sweep } from "../../core/leases/operation/sweep.ts";
 import { backdate, giveTable, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
-import { type Issuer, issuer, logIn, revokeLife } from "../support/leases.ts";
+import { type Issuer, logIn, revokeLife, sharedIssuer } from "../support/leases.ts";
 import { runAs, type TestDatabase } from "../support/provisioned.ts";
 
+const emptied = sharedIssuer();
 const ALIAS = "user-service--readonly";
 type Lease = Issuer & { readonly test: TestDatabase };
 
@@ -26,7 +27,7 @@ async function quarantined(lease: Lease, credential: Credential) {
 }
 
 test("a lease in quarantine is looked at once more, not for ever: its attempts make no schedules", async () => {
-  const lease = await issuer();
+  const lease = await emptied();
   const credential = await lease.issue();
   const incarnation = await oidOf(lease.test, credential.username);
   await quarantined(lease, credential);
@@ -60,7 +61,7 @@ test("a lease in quarantine is looked at once more, not for ever: its attempts m
 
 describe("a sweep whose time is short", () => {
   test("revokes what is due before it tries what is in quarantine", async () => {
-    const lease = await issuer();
+    const lease = await emptied();
     const issued = [await lease.issue(), await lease.issue(), await lease.issue()];
     const [a, b, due] = issued.sort((x, y) => (x.username < y.username ? -1 : 1));
     if (!a || !b || !due) throw new Error("three were issued");
@@ -72,7 +73,7 @@ describe("a sweep whose time is short", () => {
   });
 
   test("makes schedules and removes them only as long as there is time", async () => {
-    const lease = await issuer();
+    const lease = await emptied();
     lease.scheduler.failNext(9);
     for (let n = 0; n < 3; n++) await lease.issue();
     for (let n = 0; n < 3; n++) {
@@ -87,7 +88,7 @@ describe("a sweep whose time is short", () => {
 });
 
 test("a schedule forged for a live lease under another name ends none of its sessions", async () => {
-  const lease = await issuer();
+  const lease = await emptied();
   const credential = await lease.issue();
   const oid = await oidOf(lease.test, credential.username);
   const session = await logIn(lease.test, credential);
@@ -102,7 +103,7 @@ test("a schedule forged for a live lease under another name ends none of its ses
 });
 
 test("a sweep that backs off tries what has been in quarantine for an hour once an hour, and counts it each time", async () => {
-  const lease = await issuer();
+  const lease = await emptied();
   const [old, fresh] = [await lease.issue(), await lease.issue()];
   for (const each of [old, fresh]) await quarantined(lease, each);
   await runAs(

@@ -4,8 +4,14 @@ import type { DropOutcome, Scheduler } from "../../core/leases/lease-ports.ts";
 import { sweep } from "../../core/leases/operation/sweep.ts";
 import { askForOthers } from "../faults/points.ts";
 import { backdate, firstRow, leasesOf, leftOf, NOTHING, oidOf } from "../support/evidence.ts";
-import { type Issuer, issuer, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
-import { memoryScheduler } from "../support/memory-scheduler.ts";
+import {
+  type Issuer,
+  issuer,
+  issuerOn,
+  logIn,
+  loginRefusal,
+  sharedIssuer,
+} from "../support/leases.ts";
 import type { TestDatabase } from "../support/provisioned.ts";
 
 const ALIAS = "user-service--readonly";
@@ -24,10 +30,12 @@ const NOTHING_TO_DO = {
   foreign: [],
 };
 
-/** Run a test on a database of its own. */
+const emptied = sharedIssuer();
+
+/** Run a test on a database without leases. */
 const on =
   (run: (lease: Issuer & { readonly test: TestDatabase }) => Promise<void>) => async () => {
-    const lease = await issuer();
+    const lease = await emptied();
     await run(lease);
     await lease.close();
   };
@@ -207,7 +215,7 @@ describe("a Scheduler that fails", () => {
   test.each<keyof Scheduler>(["names", "read", "remove", "create"])(
     "in %s keeps no due lease from being revoked",
     async (operation) => {
-      const lease = await issuer();
+      const lease = await emptied();
       const gone = await lease.issue();
       await firstRow(lease.test, `drop role "${gone.username}"`);
       lease.scheduler.failNext(3);
@@ -251,7 +259,7 @@ describe("a sweep that fails", () => {
     ],
     ["in its last look", () => ({ findUnknown: broken }), { ...KEPT, OverdueLeases: 0 }],
   ])("%s has expected what it knew, and has not finished", async (_, change, expected) => {
-    const lease = await issuer();
+    const lease = await emptied();
     for (const { username } of [await lease.issue(), await lease.issue()])
       await backdate(lease.test, username);
     lease.metrics.length = 0;
@@ -265,7 +273,7 @@ describe("a sweep that fails", () => {
 });
 
 test("two stacks on one cluster do not see each other's leases, due or not", async () => {
-  const [ours, theirs] = [await issuer(), await issuer()];
+  const [ours, theirs] = [await emptied(), await issuer()];
   const credentials = [await theirs.issue(), await theirs.issue()] as const;
   await backdate(theirs.test, credentials[0].username);
   const shared = { ...theirs, scheduler: ours.scheduler };
@@ -277,7 +285,7 @@ test("two stacks on one cluster do not see each other's leases, due or not", asy
 });
 
 test("sweeps at once, and revocations among them, end in the same: nothing due, all else alive", async () => {
-  const first = await issuer();
+  const first = await emptied();
   const others = [1, 2].map(() => issuerOn(first.test, { scheduler: first.scheduler }));
   const due = [];
   for (let n = 0; n < 8; n++) due.push(await first.issue());
@@ -296,7 +304,7 @@ test("sweeps at once, and revocations among them, end in the same: nothing due, 
 });
 
 test("a scheduler of nobody's names is left as it is", async () => {
-  const lease = await issuer({ scheduler: memoryScheduler() });
+  const lease = await emptied();
   for (const name of ["someone-elses", "abc", "aaaaaaaaaaaa-1-other", ""])
     lease.scheduler.schedules.set(name, { leaseId: "x", incarnation: "10" });
   expect(await swept(lease)).toMatchObject(NOTHING_TO_DO);

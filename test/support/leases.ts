@@ -30,6 +30,7 @@ import { type MemoryScheduler, memoryScheduler } from "./memory-scheduler.ts";
 import {
   type ProvisionedOptions,
   provisioned,
+  runAs,
   TEST_LIMITS,
   type TestDatabase,
 } from "./provisioned.ts";
@@ -187,6 +188,32 @@ export async function issuer(
 ): Promise<Issuer & { readonly test: TestDatabase }> {
   const test = await provisioned(options);
   return { ...issuerOn(test, options), test };
+}
+
+/** Remove every lease of a stack, as no test of ours asks to: with what it owns, by the superuser. */
+export async function dropLeases({ tag, superuser }: TestDatabase): Promise<void> {
+  await runAs(
+    superuser(),
+    `do $$ declare lease name; begin
+       for lease in select rolname from pg_roles where rolname ~ '^mf_${tag}_.*_[a-z0-9]{22}$' loop
+         execute format('drop owned by %I', lease);
+         execute format('drop role %I', lease);
+       end loop; end $$`,
+  );
+}
+
+/**
+ * Instances on one database that all tests of a file share, each without a lease of the test before.
+ * The test closes its instance.
+ */
+export function sharedIssuer(): () => Promise<Issuer & { readonly test: TestDatabase }> {
+  let shared: Promise<TestDatabase> | undefined;
+  return async () => {
+    shared ??= provisioned();
+    const test = await shared;
+    await dropLeases(test);
+    return { ...issuerOn(test), test };
+  };
 }
 
 /** Log in with a credential as an application would, over TLS. The caller ends it. */

@@ -4,7 +4,6 @@ import type pg from "pg";
 import { inject } from "vitest";
 import type { AuditEvent } from "../../core/audit.ts";
 import { base32 } from "../../core/base32.ts";
-import { StatementRejectedError } from "../../core/errors.ts";
 import type { ScheduleGroup } from "../../core/leases/lease-ports.ts";
 import { groupRoleName, MAINTENANCE_DATABASE } from "../../core/names.ts";
 import type { PlannedRole, ProvisionPlan } from "../../core/provisioning/plan.ts";
@@ -15,7 +14,6 @@ import { Secret } from "../../core/secret.ts";
 import { type Instant, seconds } from "../../core/time.ts";
 import { connect, type Limits, type Login } from "../../lambda/postgres/connection/login.ts";
 import { withSession } from "../../lambda/postgres/connection/session.ts";
-import { ident, sql } from "../../lambda/postgres/connection/sql.ts";
 import { CREATED_MEANWHILE } from "../../lambda/postgres/connection/sqlstates.ts";
 import { tlsOptions } from "../../lambda/postgres/connection/tls.ts";
 import { NO_READERS } from "../../lambda/postgres/leases/readers.ts";
@@ -135,43 +133,33 @@ export async function provisioned(options: ProvisionedOptions = {}): Promise<Tes
 }
 
 /** Tags have 20 bits, and one server has hundreds of them: whoever makes the database has the tag. */
-async function freeTag({
-  host,
-  port,
-  ca,
-  masterUsername,
-  masterPassword,
-}: TestCluster): Promise<string> {
-  const ssl = tlsOptions(host, { tls: "verify-full", ca }, { region: "", folder: "" });
-  const password = new Secret(masterPassword);
-  const login = { host, port, database: "postgres", username: masterUsername, password, ssl };
-  return withSession(login, TEST_LIMITS, async (session) => {
-    for (;;) {
-      const tag = base32(randomBytes(3), 4);
-      const name = ident(`app_${tag}`);
-      const made = session.alone("make a test's database", sql`create database ${name}`, new Set());
-      const isTaken = await made.then(
-        () => false,
-        (error: unknown) => {
-          if (error instanceof StatementRejectedError && CREATED_MEANWHILE.has(error.engineCode))
-            return true;
-          throw error;
-        },
-      );
-      if (!isTaken) return tag;
-    }
-  });
+async function freeTag(superuser: Login, owner: string): Promise<string> {
+  for (;;) {
+    const tag = base32(randomBytes(3), 4);
+    const made = runAs(superuser, `create database app_${tag} owner ${owner}`);
+    const isTaken = await made.then(
+      () => false,
+      (error: unknown) => {
+        if (CREATED_MEANWHILE.has(String((error as { code?: unknown }).code))) return true;
+        throw error;
+      },
+    );
+    if (!isTaken) return tag;
+  }
+}
+
+/** Whether everybody may create in `public`, which nobody but a superuser can change there. */
+async function opensPublic(superuser: Login): Promise<boolean> {
+  const [server] = await runAs(superuser, "show server_version_num");
+  return Number(server?.server_version_num) < 150_000;
 }
 
 /** A fresh application database with an owner and a table, and a plan for it that has not run. */
 export async function unprovisioned(options: ProvisionedOptions = {}): Promise<TestDatabase> {
-  const tag = await freeTag(options.cluster ?? inject("postgres"));
-  const database = `app_${tag}`;
-  const owner = `owner_${tag}`;
   const { host, port, ca, masterUsername, masterPassword, superuser } =
     options.cluster ?? inject("postgres");
   const ssl = tlsOptions(host, { tls: "verify-full", ca }, { region: "", folder: "" });
-  const as: TestDatabase["as"] = (username, password, name = database) => ({
+  const loginTo = (name: string, username: string, password: string | Secret): Login => ({
     host,
     port,
     database: name,
@@ -179,14 +167,18 @@ export async function unprovisioned(options: ProvisionedOptions = {}): Promise<T
     password: typeof password === "string" ? new Secret(password) : password,
     ssl,
   });
+  const anywhere = loginTo("postgres", superuser.username, superuser.password);
+  const tag = await freeTag(anywhere, masterUsername);
+  const database = `app_${tag}`;
+  const owner = `owner_${tag}`;
+  const as: TestDatabase["as"] = (username, password, name = database) =>
+    loginTo(name, username, password);
   const admin = (name = database): Login => as(masterUsername, masterPassword, name);
   const superuserLogin = (name = database): Login =>
     as(superuser.username, superuser.password, name);
 
   await withSession(admin(), TEST_LIMITS, (session) => seedDatabase(session, owner));
-  // everybody may create in public there, and nobody but a superuser can change that
-  const [server] = await runAs(superuserLogin(), "show server_version_num");
-  const allowed = Number(server?.server_version_num) < 150_000 && { allowCreate: true };
+  const allowed = (await opensPublic(anywhere)) && { allowCreate: true };
   const before = options.before?.({ owner, database });
   if (before !== undefined) await runAs(superuserLogin(), before);
 
@@ -295,7 +287,7 @@ export async function runAs(login: Login, text: string): Promise<Record<string, 
     const result = await client.query(text);
     return (Array.isArray(result) ? result.at(-1) : result).rows;
   };
-  if (login.username === SUPERUSER && login.database.startsWith("app_"))
+  if (login.username === SUPERUSER && /^(app_|postgres$)/.test(login.database))
     return withKept(login, TEST_LIMITS, rowsOn);
   const client = await connect(login, TEST_LIMITS);
   try {
