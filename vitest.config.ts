@@ -44,6 +44,7 @@ export default defineConfig({
           isolate: false,
           include: ["test/postgres/**/*.test.ts"],
           globalSetup: ["test/support/postgres-setup.ts"],
+          setupFiles: ["test/support/file-cluster-setup.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -6,6 +6,7 @@ export default defineConfig({
     root: `${import.meta.dirname}/../..`,
     include: ["test/bench/**/*.bench.ts"],
     globalSetup: ["test/support/postgres-setup.ts"],
+    setupFiles: ["test/support/file-cluster-setup.ts"],
     testTimeout: 600_000,
     hookTimeout: 600_000,
     disableConsoleIntercept: true,

@@ -3,7 +3,6 @@ import { enderName, groupRoleName, issuerLoginName, issuerRoleName } from "../..
 import { declaredSchema, verbsSchema } from "../../lambda/postgres/leases/verbs.ts";
 import { shardOf } from "../support/evidence.ts";
 import { dropLeases, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
-import { ownCluster } from "../support/own-cluster.ts";
 import { tracesOf } from "../support/provision-traces.ts";
 import { provisioned, runAs, type TestDatabase, unprovisioned } from "../support/provisioned.ts";
 
@@ -20,7 +19,6 @@ const NOTHING = {
   warnings: [],
 };
 
-const cluster = ownCluster();
 /** As the plan says before each test that uses it, since each converge makes it so again. */
 let healed: TestDatabase;
 beforeAll(async () => {
@@ -168,7 +166,7 @@ test("what somebody has to look at is in the report, and does not count as a cha
 });
 
 test("a maintenance database that was opened is shut, and that is told", async () => {
-  const database = await provisioned({ cluster: cluster() });
+  const database = await provisioned();
   await runAs(database.superuser("postgres"), "grant connect on database mayfly to public");
   const warnings = ["database mayfly was open to PUBLIC, or to nobody; this was corrected"];
   expect(await database.converge()).toEqual({ ...NOTHING, warnings });
@@ -191,8 +189,8 @@ test("only the stack that has the tag converges: not another, and not before a d
 });
 
 test("without a maintenance database there is nothing that could be converged", async () => {
-  const database = await unprovisioned({ cluster: cluster() });
-  await runAs(database.superuser("postgres"), "drop database if exists mayfly");
+  const database = await unprovisioned();
+  await runAs(database.superuser("postgres"), "drop database if exists mayfly with (force)");
   await expect(database.converge()).rejects.toThrow(
     `the tag "${database.tag}" is not this stack's, and nothing was changed: there is no database "mayfly"; deploy`,
   );

@@ -2,21 +2,16 @@ import { describe, expect, test } from "vitest";
 import { groupRoleName } from "../../core/names.ts";
 import type { PlannedRole, ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { Secret } from "../../core/secret.ts";
-import { ownCluster } from "../support/own-cluster.ts";
 import { rolesOf, tracesOf } from "../support/provision-traces.ts";
 import {
   LIMITS,
-  type ProvisionedOptions,
   runAs,
   SECRETS,
   type TestDatabase,
-  unprovisioned as unprovisionedOn,
+  unprovisioned,
 } from "../support/provisioned.ts";
 
 const MASTER = "mayfly_master";
-const cluster = ownCluster();
-const unprovisioned = (options: ProvisionedOptions = {}): Promise<TestDatabase> =>
-  unprovisionedOn({ cluster: cluster(), ...options });
 
 /** Provision, expect a refusal with nothing changed, and return its problems, one a line. */
 async function problemsOf(test: TestDatabase, plan = test.plan, roles = 0): Promise<string[]> {

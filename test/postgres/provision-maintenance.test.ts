@@ -2,11 +2,8 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
 import { revokeLease } from "../../core/leases/revocation/revoke.ts";
 import { issuerOn, logIn } from "../support/leases.ts";
-import { ownCluster } from "../support/own-cluster.ts";
 import { rolesOf } from "../support/provision-traces.ts";
 import { provisioned, runAs, type TestDatabase, unprovisioned } from "../support/provisioned.ts";
-
-const cluster = ownCluster();
 
 const maintenanceState = async ({ superuser }: TestDatabase) =>
   runAs(
@@ -17,7 +14,7 @@ const maintenanceState = async ({ superuser }: TestDatabase) =>
 
 test("four stacks that make the maintenance database at once all succeed", async () => {
   const databases: TestDatabase[] = [];
-  for (let n = 0; n < 4; n++) databases.push(await unprovisioned({ cluster: cluster() }));
+  for (let n = 0; n < 4; n++) databases.push(await unprovisioned());
   expect(await maintenanceState(databases[0] as TestDatabase)).toEqual([]);
   await Promise.all(databases.map(({ provision }) => provision()));
   for (const database of databases) {
@@ -27,7 +24,7 @@ test("four stacks that make the maintenance database at once all succeed", async
 });
 
 test("one that was left half-made is finished, and PUBLIC is shut out again", async () => {
-  const database = await provisioned({ cluster: cluster() });
+  const database = await provisioned();
   for (const damage of [
     "alter database mayfly allow_connections false",
     "grant connect on database mayfly to public",
@@ -39,7 +36,7 @@ test("one that was left half-made is finished, and PUBLIC is shut out again", as
 });
 
 test("whoever else may enter it is named, with the SQL that shuts it out", async () => {
-  const database = await provisioned({ cluster: cluster() });
+  const database = await provisioned();
   await runAs(
     database.superuser("postgres"),
     "create role curious login; grant connect on database mayfly to curious",
@@ -53,7 +50,7 @@ test("whoever else may enter it is named, with the SQL that shuts it out", async
 });
 
 test("nothing of template1 comes along", async () => {
-  const database = await provisioned({ cluster: cluster() });
+  const database = await provisioned();
   await runAs(
     database.superuser("template1"),
     "create function public.format(text, text) returns text language sql as $$ select 'trap' $$",
@@ -69,7 +66,7 @@ test("nothing of template1 comes along", async () => {
 });
 
 test("it may have another name, where somebody has a database of that name already", async () => {
-  const database = await unprovisioned({ cluster: cluster(), maintenanceDatabase: "mayfly_own" });
+  const database = await unprovisioned({ maintenanceDatabase: "mayfly_own" });
   const { admin, superuser, plan } = database;
   await runAs(superuser("postgres"), "drop database if exists mayfly");
   await runAs(admin("postgres"), "create database mayfly");
@@ -99,7 +96,7 @@ test("it may have another name, where somebody has a database of that name alrea
 
 describe("a database of that name that is not Mayfly's", () => {
   beforeEach(async () => {
-    const { superuser } = await unprovisioned({ cluster: cluster() });
+    const { superuser } = await unprovisioned();
     await runAs(superuser("postgres"), "drop database if exists mayfly");
   });
   const REFUSAL =
@@ -112,7 +109,7 @@ describe("a database of that name that is not Mayfly's", () => {
     ["that is closed, without a limit", true, "alter database mayfly allow_connections false"],
     ["with another comment", true, "comment on database mayfly is 'our mayflies'"],
   ])("%s is refused, and not touched", async (_, isAdmins, change) => {
-    const database = await unprovisioned({ cluster: cluster() });
+    const database = await unprovisioned();
     const as = isAdmins ? database.admin("postgres") : database.superuser("postgres");
     await runAs(as, "create database mayfly");
     await runAs({ ...as, database: "mayfly" }, "create table public.insects (id int)");
@@ -130,7 +127,7 @@ describe("a database of that name that is not Mayfly's", () => {
   });
 
   test("but for its comment is taken once a DBA has run what is printed, and is kept with what is in it", async () => {
-    const database = await unprovisioned({ cluster: cluster() });
+    const database = await unprovisioned();
     const as = database.admin("postgres");
     await runAs(as, "create database mayfly");
     await runAs({ ...as, database: "mayfly" }, "create table public.insects (id int)");
@@ -142,7 +139,7 @@ describe("a database of that name that is not Mayfly's", () => {
   });
 
   test("that was only begun is finished", async () => {
-    const database = await unprovisioned({ cluster: cluster() });
+    const database = await unprovisioned();
     await runAs(
       database.admin("postgres"),
       "create database mayfly template template0 allow_connections false connection limit 0",
@@ -155,7 +152,7 @@ describe("a database of that name that is not Mayfly's", () => {
 });
 
 test("what somebody made in it by hand is kept with it, and named", async () => {
-  const database = await provisioned({ cluster: cluster() });
+  const database = await provisioned();
   await runAs(
     database.superuser("mayfly"),
     `create table public.notes (id int); create schema notes; create type public.mood as enum ('calm');

@@ -1,14 +1,15 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, inject, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { makeSeed, parseSeedRequest } from "../../lambda/postgres/provisioning/seed-sandbox.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
+import { fileCluster } from "../support/file-cluster.ts";
 import { runAs, SECRETS, unprovisioned } from "../support/provisioned.ts";
 
 /** A function's folder, with the roots of one Region: the test server's own. */
 const { path: folder, remove } = tempFolder("seed");
 mkdirSync(join(folder, "rds-ca"));
-writeFileSync(join(folder, "rds-ca", "eu-test-1.pem"), inject("postgres").ca);
+writeFileSync(join(folder, "rds-ca", "eu-test-1.pem"), (await fileCluster()).ca);
 afterAll(remove);
 
 test("the sandbox has a table of five rows whose owner cannot log in, however often seeded", async () => {

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { folderOf } from "../support/copied-server.ts";
 import { eventually } from "../support/eventually.ts";
-import { ownCluster } from "../support/own-cluster.ts";
 import { rolesOf, tracesOf } from "../support/provision-traces.ts";
 import {
   runAs,
@@ -11,9 +10,8 @@ import {
   unprovisioned as unprovisionedOn,
 } from "../support/provisioned.ts";
 
-const cluster = ownCluster();
 const unprovisioned = (before?: (owner: string) => string): Promise<TestDatabase> =>
-  unprovisionedOn({ cluster: cluster(), ...(before && { before: ({ owner }) => before(owner) }) });
+  unprovisionedOn(before && { before: ({ owner }) => before(owner) });
 
 /** The refusal's message, and that nothing was left behind. */
 async function refusalOf(test: TestDatabase): Promise<string> {

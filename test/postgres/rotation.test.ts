@@ -1,10 +1,11 @@
-import { describe, expect, inject, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ConfigError, InvalidRequestError } from "../../core/errors.ts";
 import { ROTATION_STEPS } from "../../core/rotation/rotation-request.ts";
 import type { RotationStrategy } from "../../core/rotation/settings.ts";
 import { Secret } from "../../core/secret.ts";
 import { parseSecretText, renderSecret } from "../../core/secret-text.ts";
 import { connect } from "../../lambda/postgres/connection/login.ts";
+import { fileCluster } from "../support/file-cluster.ts";
 import { runAs, TEST_LIMITS } from "../support/provisioned.ts";
 import { MASTER_ARN, type RotationScene, rotationScene } from "../support/rotations.ts";
 
@@ -351,7 +352,7 @@ describe("alternating-users", () => {
 });
 
 test("an administrator who is being rotated is let in with the next password", async () => {
-  const { masterPassword } = inject("postgres");
+  const { masterPassword } = await fileCluster();
   const scene = await rotationScene("alternating-users", {
     master: { password: new Secret("until a moment ago") },
     nextMaster: { password: new Secret(masterPassword) },
@@ -372,7 +373,7 @@ test("the administrator goes to the database of its own secret, whatever the rot
       },
     },
   });
-  const { masterUsername } = inject("postgres");
+  const { masterUsername } = await fileCluster();
   const { database } = scene.test;
   const [a = "", b = ""] = scene.settings.usernames;
   expect(new Set(databases)).toEqual(
@@ -381,7 +382,7 @@ test("the administrator goes to the database of its own secret, whatever the rot
 });
 
 test("an administrator whose rotation ends just then is read again", async () => {
-  const right = new Secret(inject("postgres").masterPassword);
+  const right = new Secret((await fileCluster()).masterPassword);
   const scene = await rotationScene("alternating-users", {
     master: { password: new Secret("until a moment ago") },
   });

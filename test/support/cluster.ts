@@ -1,7 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { type EmbeddedPostgres, startPostgres } from "../../local/postgres/postgres.ts";
 import { eventually } from "./eventually.ts";
-import type { TestCluster } from "./postgres-setup.ts";
+
+/** A server that tests connect to. */
+export interface TestCluster {
+  readonly host: string;
+  readonly port: number;
+  readonly ca: string;
+  readonly masterUsername: string;
+  readonly masterPassword: string;
+  /** Of the bootstrap superuser. */
+  readonly superuser: { readonly username: string; readonly password: string };
+}
 
 /** A server of its own, for tests that crash it, read its log, or need other settings. */
 export interface OwnServer {

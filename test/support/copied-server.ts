@@ -7,8 +7,7 @@ import {
 } from "../../local/postgres/postgres-binaries.ts";
 import { freePort, Server } from "../../local/postgres/postgres-server.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
-import type { OwnServer } from "./cluster.ts";
-import type { TestCluster } from "./postgres-setup.ts";
+import type { OwnServer, TestCluster } from "./cluster.ts";
 import { runAs, type TestDatabase } from "./provisioned.ts";
 
 /** A second server on a copy of another's files, as a snapshot makes it. */

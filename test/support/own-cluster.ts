@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from "vitest";
+import type { TestCluster } from "./cluster.ts";
 import { type OwnServer, startCluster } from "./cluster.ts";
-import type { TestCluster } from "./postgres-setup.ts";
 
 /** A server for the tests of one file alone, who break what others share. */
 export function ownCluster(): () => TestCluster {

@@ -4,9 +4,9 @@ import { afterAll, beforeAll } from "vitest";
 import type { Credential } from "../../core/leases/credential.ts";
 import type { EmbeddedPostgres } from "../../local/postgres/postgres.ts";
 import { startStandby } from "../../local/postgres/postgres-standby.ts";
+import type { TestCluster } from "./cluster.ts";
 import { type OwnServer, startCluster } from "./cluster.ts";
 import { eventually } from "./eventually.ts";
-import type { TestCluster } from "./postgres-setup.ts";
 
 /** A writer and a streaming standby of a test file's own. */
 export interface OwnReaders {

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import type pg from "pg";
-import { inject } from "vitest";
 import type { AuditEvent } from "../../core/audit.ts";
 import { base32 } from "../../core/base32.ts";
 import type { ScheduleGroup } from "../../core/leases/lease-ports.ts";
@@ -23,9 +22,10 @@ import type { ProvisionDeps } from "../../lambda/postgres/provisioning/dependenc
 import { makeProvision } from "../../lambda/postgres/provisioning/provision.ts";
 import { makeRemove } from "../../lambda/postgres/provisioning/remove/remove.ts";
 import { SUPERUSER } from "../../local/postgres/postgres-folder.ts";
+import type { TestCluster } from "./cluster.ts";
+import { fileCluster } from "./file-cluster.ts";
 import { withKept } from "./kept-connections.ts";
 import { type MemorySecrets, memorySecrets } from "./memory-secrets.ts";
-import type { TestCluster } from "./postgres-setup.ts";
 
 /** What a test wants provisioned. */
 export interface ProvisionedOptions {
@@ -39,7 +39,7 @@ export interface ProvisionedOptions {
   readonly loginConnectionLimit?: number;
   /** @default "mayfly" */
   readonly maintenanceDatabase?: string;
-  /** @default - the server that all tests share */
+  /** @default - the server that all tests of a file share */
   readonly cluster?: TestCluster;
   /** @default - the database has only its writer */
   readonly readers?: ProvisionDeps["readers"];
@@ -47,7 +47,7 @@ export interface ProvisionedOptions {
   readonly before?: (names: { readonly owner: string; readonly database: string }) => string;
 }
 
-/** A cluster's worth of names of a test's own, on the server that all tests share. */
+/** A cluster's worth of names of a test's own, on the server that all tests of a file share. */
 export interface TestDatabase {
   readonly tag: string;
   /** The application database, owned by the master, with a seeded `public.orders`. */
@@ -157,7 +157,7 @@ async function opensPublic(superuser: Login): Promise<boolean> {
 /** A fresh application database with an owner and a table, and a plan for it that has not run. */
 export async function unprovisioned(options: ProvisionedOptions = {}): Promise<TestDatabase> {
   const { host, port, ca, masterUsername, masterPassword, superuser } =
-    options.cluster ?? inject("postgres");
+    options.cluster ?? (await fileCluster());
   const ssl = tlsOptions(host, { tls: "verify-full", ca }, { region: "", folder: "" });
   const loginTo = (name: string, username: string, password: string | Secret): Login => ({
     host,

@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { inject } from "vitest";
 import type { AuditEvent } from "../../core/audit.ts";
 import { base32 } from "../../core/base32.ts";
 import { issuerLoginName, MAINTENANCE_DATABASE } from "../../core/names.ts";
@@ -23,9 +22,10 @@ import { openSession, withSession } from "../../lambda/postgres/connection/sessi
 import { ident, literal, sql } from "../../lambda/postgres/connection/sql.ts";
 import { tlsOptions } from "../../lambda/postgres/connection/tls.ts";
 import { rotationServers } from "../../lambda/postgres/rotation/servers.ts";
+import type { TestCluster } from "./cluster.ts";
+import { fileCluster } from "./file-cluster.ts";
 import { type MemoryRds, memoryRds, rdsClient } from "./memory-rds.ts";
 import { type MemoryRotation, memoryRotation } from "./memory-rotation.ts";
-import type { TestCluster } from "./postgres-setup.ts";
 import {
   provisioned,
   runAs,
@@ -70,7 +70,7 @@ export interface SceneOptions {
   readonly master?: SecretObject;
   /** Of its AWSPENDING version. */
   readonly nextMaster?: SecretObject;
-  /** @default - the server that all tests share */
+  /** @default - the server that all tests of a file share */
   readonly cluster?: TestCluster;
 }
 
@@ -79,7 +79,7 @@ export async function rotationScene(
   strategy: RotationStrategy,
   options: SceneOptions = {},
 ): Promise<RotationScene> {
-  const cluster = options.cluster ?? inject("postgres");
+  const cluster = options.cluster ?? (await fileCluster());
   const isIssuer = strategy === "issuer-login";
   const test = isIssuer ? await provisioned({ cluster }) : await unprovisioned({ cluster });
   const { tag, database, owner } = test;

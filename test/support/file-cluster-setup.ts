@@ -1,0 +1,4 @@
+import { afterAll } from "vitest";
+import { stopFileCluster } from "./file-cluster.ts";
+
+afterAll(stopFileCluster);
