@@ -10,6 +10,7 @@ import { nestedStack } from "./cloudformation/nested-stack.ts";
 import type { ResourceType } from "./cloudformation/resource.ts";
 import { Stack, type StackOptions } from "./cloudformation/stack.ts";
 import { Stacks } from "./cloudformation/stacks.ts";
+import type { Scope } from "./cloudformation/template.ts";
 import type { PutEvent } from "./events/event-bridge.ts";
 import type { ExistingDatabase } from "./existing/existing-database.ts";
 import type { Gateway } from "./http/gateway.ts";
@@ -207,15 +208,15 @@ function stackMaker(
   services: Services,
   templateOf: (s3Key: string) => Template,
   onProgress: NonNullable<RunnerOptions["onProgress"]>,
-): (name: string) => Stack {
-  const makeStack = (name: string): Stack => {
+): ConstructorParameters<typeof Stacks>[0] {
+  const makeStack = (name: string, outputOf?: Scope["outputOf"]): Stack => {
     const custom = customResource({ ...services, stackId: () => stack.id });
     const typeOf = (type: string): ResourceType | undefined => {
       if (type === "AWS::CloudFormation::Stack") return nested;
       return services.resources[type] ?? (isCustomResource(type) ? custom : undefined);
     };
     const resolveSecret: StackOptions["resolveSecret"] = (each) => services.secrets.resolve(each);
-    const stack = new Stack({ account, name, typeOf, resolveSecret, onProgress });
+    const stack = new Stack({ account, name, outputOf, typeOf, resolveSecret, onProgress });
     return stack;
   };
   const nested = nestedStack({ makeStack, templateOf });

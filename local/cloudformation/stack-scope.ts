@@ -9,6 +9,7 @@ export interface ScopeOptions {
   readonly region: string;
   /** Pseudo parameters such as `AWS::Region`, except `AWS::NoValue`. */
   readonly pseudoParameters: Readonly<Record<string, string>>;
+  readonly outputOf: Scope["outputOf"];
 }
 
 /** The bootstrap version, which CDK's templates check before they deploy anything. */
@@ -19,7 +20,7 @@ const DYNAMIC = /\{\{resolve:([^:}]+):(arn:aws:secretsmanager(?::[^:}]+){4}|[^:}
 
 /** The names that a template may refer to, including the resources that exist at that moment. */
 export function scopeOf(options: ScopeOptions, resources: ReadonlyMap<string, Created>): Scope {
-  const { template, region, pseudoParameters } = options;
+  const { template, region, pseudoParameters, outputOf } = options;
   const made = (id: string): Created => {
     const resource = resources.get(id);
     if (resource !== undefined) return resource;
@@ -27,6 +28,7 @@ export function scopeOf(options: ScopeOptions, resources: ReadonlyMap<string, Cr
   };
   const scope: Scope = {
     region,
+    outputOf,
     ref: (name) => {
       if (name === "AWS::NoValue") return NO_VALUE;
       const parameter = template.Parameters?.[name];

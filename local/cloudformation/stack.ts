@@ -11,6 +11,11 @@ import { evaluate, type Scope } from "./template.ts";
 /** What creating a stack needs. */
 export interface StackOptions extends StackResourcesOptions {
   readonly account: Account;
+  /**
+   * The output of another stack.
+   * @default - there is no other stack
+   */
+  readonly outputOf?: Scope["outputOf"] | undefined;
 }
 
 /** CloudFormation's names of a stack's states. Undefined before the first creation. */
@@ -153,7 +158,7 @@ export class Stack {
   }
 
   #scope(template: Template, resources: ReadonlyMap<string, Created>): Scope {
-    const { account, name } = this.#options;
+    const { account, name, outputOf = noOutput } = this.#options;
     const pseudoParameters = {
       "AWS::AccountId": account.id,
       "AWS::Partition": "aws",
@@ -162,7 +167,8 @@ export class Stack {
       "AWS::StackName": name,
       "AWS::URLSuffix": "amazonaws.com",
     };
-    return scopeOf({ template, region: account.region, pseudoParameters }, resources);
+    const { region } = account;
+    return scopeOf({ template, region, pseudoParameters, outputOf }, resources);
   }
 
   async #bring(
@@ -206,6 +212,11 @@ export class Stack {
     }
   }
 }
+
+/** @throws Error, as CloudFormation fails. */
+export const noOutput: Scope["outputOf"] = ({ StackName, OutputName }) => {
+  throw new Error(`there is no stack ${StackName} with an output ${OutputName}`);
+};
 
 function outputsOf(template: Template, scope: Scope): Record<string, string> {
   const entries = Object.entries(template.Outputs ?? {})

@@ -1,12 +1,16 @@
 import type { Template } from "./assembly.ts";
-import type { Stack } from "./stack.ts";
+import { noOutput, type Stack } from "./stack.ts";
+import { type OutputReference, type Scope, stacksNamedIn } from "./template.ts";
+
+type Templates = ReadonlyMap<string, Template>;
+type MakeStack = (name: string, outputOf: Scope["outputOf"]) => Stack;
 
 /** The stacks of one assembly. The names of the others begin with the name of the first. */
 export class Stacks {
-  readonly #makeStack: (name: string) => Stack;
+  readonly #makeStack: MakeStack;
   readonly #stacks = new Map<string, Stack>();
 
-  constructor(makeStack: (name: string) => Stack) {
+  constructor(makeStack: MakeStack) {
     this.#makeStack = makeStack;
   }
 
@@ -21,11 +25,13 @@ export class Stacks {
   }
 
   /**
-   * Create the stacks one after the other. @throws Error as `Stack.create`, for the first that
-   * fails.
+   * Create the stacks one after the other, each after the stacks whose outputs it reads.
+   *
+   * @throws Error as `Stack.create`, for the first that fails.
    */
-  async create(templates: ReadonlyMap<string, Template>, signal?: AbortSignal): Promise<void> {
-    for (const [name, template] of templates) await this.#stack(name).create(template, signal);
+  async create(templates: Templates, signal?: AbortSignal): Promise<void> {
+    for (const [name, template] of inOrder(templates))
+      await this.#stack(name).create(template, signal);
   }
 
   /**
@@ -34,8 +40,8 @@ export class Stacks {
    *
    * @throws Error as `Stack.update`, for the first that fails.
    */
-  async update(templates: ReadonlyMap<string, Template>): Promise<void> {
-    for (const [name, template] of templates)
+  async update(templates: Templates): Promise<void> {
+    for (const [name, template] of inOrder(templates))
       if (this.#stacks.has(name)) await this.#stack(name).update(template);
       else await this.#stack(name).create(template);
   }
@@ -50,8 +56,28 @@ export class Stacks {
   #stack(name: string): Stack {
     const known = this.#stacks.get(name);
     if (known !== undefined) return known;
-    const made = this.#makeStack(name);
+    const made = this.#makeStack(name, (reference) => this.#outputOf(reference));
     this.#stacks.set(name, made);
     return made;
   }
+
+  #outputOf(reference: OutputReference): string {
+    const { StackName, OutputName } = reference;
+    return this.#stacks.get(StackName)?.outputs[OutputName] ?? noOutput(reference);
+  }
+}
+
+/** Depth first: a stack comes after the stacks whose outputs it reads. */
+function inOrder(templates: Templates): Templates {
+  const order = new Map<string, Template>();
+  const visit = (name: string, path: readonly string[]): void => {
+    const template = templates.get(name);
+    if (template === undefined || order.has(name)) return;
+    if (path.includes(name))
+      throw new Error(`stacks need each other: ${[...path, name].join(" -> ")}`);
+    for (const each of stacksNamedIn(template)) visit(each, [...path, name]);
+    order.set(name, template);
+  };
+  for (const name of templates.keys()) visit(name, []);
+  return order;
 }

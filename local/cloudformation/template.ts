@@ -6,6 +6,13 @@ export interface Scope {
   ref(name: string): unknown;
   attribute(logicalId: string, name: string): unknown;
   condition(name: string): boolean;
+  outputOf(reference: OutputReference): string;
+}
+
+/** The argument of `Fn::GetStackOutput`. CDK writes both names as texts. */
+export interface OutputReference {
+  readonly StackName: string;
+  readonly OutputName: string;
 }
 
 /** The value of `AWS::NoValue`. Members with this value are left out. */
@@ -58,6 +65,8 @@ const intrinsics: Readonly<Record<string, Intrinsic>> = {
     const [separator, value] = argument as [string, unknown];
     return text(value, scope).split(separator);
   },
+  // always the runner's own account and Region
+  "Fn::GetStackOutput": (argument, scope) => scope.outputOf(argument as OutputReference),
   "Fn::GetAZs": (region, scope) =>
     ["a", "b", "c"].map((zone) => `${text(region, scope) || scope.region}${zone}`),
   "Fn::If": (argument, scope) => {
@@ -106,6 +115,14 @@ export function evaluate(value: unknown, scope: Scope): unknown {
       .map(([name, each]) => [name, evaluate(each, scope)] as const)
       .filter(([, each]) => each !== NO_VALUE),
   );
+}
+
+/** The stacks in every `Fn::GetStackOutput` of a value. */
+export function stacksNamedIn(value: unknown): readonly string[] {
+  if (value === null || typeof value !== "object") return [];
+  const [name, argument] = (Array.isArray(value) ? undefined : only(value)) ?? [];
+  if (name === "Fn::GetStackOutput") return [(argument as OutputReference).StackName];
+  return Object.values(value).flatMap(stacksNamedIn);
 }
 
 /** Every name in the `Ref`, `Fn::GetAtt` and `Fn::Sub` of a value. */

@@ -4,6 +4,7 @@ import { nestedStack } from "../../local/cloudformation/nested-stack.ts";
 import type { ResourceType } from "../../local/cloudformation/resource.ts";
 import { Stack } from "../../local/cloudformation/stack.ts";
 import { Stacks } from "../../local/cloudformation/stacks.ts";
+import type { Scope } from "../../local/cloudformation/template.ts";
 
 const thing = (Properties: object, more = {}): TemplateResource => ({
   Type: "Thing",
@@ -52,8 +53,9 @@ function stacksOfThings() {
     },
     remove: ({ logicalId }) => happens(`delete ${logicalId}`),
   };
-  const makeStack = (name: string): Stack =>
+  const makeStack = (name: string, outputOf?: Scope["outputOf"]): Stack =>
     new Stack({
+      outputOf,
       account: { id: "123456789012", region: "eu-west-1" },
       name,
       typeOf: (wanted) => (wanted === "Thing" ? type : inStack),
@@ -128,4 +130,28 @@ test("stacks are made in turn and taken away the other way round; one that leave
   expect(stacks.all.map(({ name }) => name)).toEqual(["Main", "Main-b", "Main-c"]);
   await stacks.delete();
   expect(takeEvents()).toEqual(["delete C", "delete B", "delete A"]);
+});
+
+test("a stack is made after those whose outputs it reads, whatever their order in the app", async () => {
+  const { stacks, takeEvents } = stacksOfThings();
+  const outputOf = (StackName: string) => ({
+    "Fn::GetStackOutput": { StackName, OutputName: "Made", Region: { Ref: "AWS::Region" } },
+  });
+  const reader: Template = { Resources: { Reader: thing({ Word: outputOf("Main-b") }) } };
+  const secret: Template = {
+    Resources: { Secret: thing({ Word: "x" }) },
+    Outputs: { Made: { Value: { Ref: "Secret" } } },
+  };
+  await stacks.create(new Map(Object.entries({ Main: reader, "Main-b": secret })));
+  expect(takeEvents()).toEqual(["create Secret x", "create Reader Secret-x"]);
+  await stacks.delete();
+  expect(takeEvents()).toEqual(["delete Reader", "delete Secret"]);
+  const lost: Template = { Resources: { Lost: thing({ Word: outputOf("Main-c") }) } };
+  await expect(stacks.update(new Map([["Main-d", lost]]))).rejects.toThrow(
+    "there is no stack Main-c with an output Made",
+  );
+  const circle = { Main: reader, "Main-b": { Resources: { A: thing(outputOf("Main")) } } };
+  await expect(stacks.create(new Map(Object.entries(circle)))).rejects.toThrow(
+    "stacks need each other: Main -> Main-b -> Main",
+  );
 });
