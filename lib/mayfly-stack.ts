@@ -33,6 +33,8 @@ const UNSAID = { tls: "verify-full" } as const;
 
 /** With more grants of one database, or more consumers, they are created in nested stacks. */
 const MANY = 60;
+/** From so many on, a decision is asked for: early enough to take it. */
+const SOON = 40;
 
 /** Properties of a MayflyStack. */
 export interface MayflyStackProps extends StackProps {
@@ -88,16 +90,23 @@ export class MayflyStack extends Stack {
   #warnOfUnsaidNesting(): void {
     const { databases, consumers, nestedStacks } = this.#props.config;
     if (nestedStacks !== undefined) return;
-    const many = [
-      ...Object.keys(databases)
-        .filter((name) => this.#numberOfGrants(name) > MANY)
-        .map((name) => `the grants of ${name}`),
-      ...(Object.keys(consumers).length > MANY ? ["the consumers"] : []),
+    const counts: (readonly [what: string, count: number])[] = [
+      ...Object.keys(databases).map(
+        (name) => [`the grants of ${name}`, this.#numberOfGrants(name)] as const,
+      ),
+      ["the consumers", Object.keys(consumers).length],
     ];
+    const many = counts.filter(([, count]) => count > MANY).map(([what]) => what);
+    const soon = counts.filter(([, count]) => count > SOON && count <= MANY);
     if (many.length > 0)
       Annotations.of(this).addWarningV2(
         "mayfly:nested-stacks-unsaid",
         `${many.join(" and ")} are more than ${MANY}, so they are created in nested stacks; write nestedStacks: true to keep them there when they become fewer, or nestedStacks: false if they are deployed without nested stacks: deployed resources cannot move`,
+      );
+    if (soon.length > 0)
+      Annotations.of(this).addWarningV2(
+        "mayfly:nested-stacks-soon",
+        `${soon.map(([what, count]) => `${what} (${count})`).join(" and ")} will be created in nested stacks when they are more than ${MANY}, and that deployment will fail, since deployed resources cannot move; write nestedStacks now: false if they are deployed, true if they are not`,
       );
   }
 
