@@ -41,7 +41,10 @@ export function packageReadme(readme: string): string {
 export const withAbsoluteLinks = (
   text: string,
   path: string,
-  { repository, isShipped }: { readonly repository: string; isShipped(path: string): boolean },
+  {
+    repository,
+    isShipped,
+  }: { readonly repository: string; readonly isShipped: (path: string) => boolean },
 ): string =>
   text.replaceAll(
     /\]\((?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?\)/g,
