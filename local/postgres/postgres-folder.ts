@@ -12,7 +12,8 @@ const run = promisify(execFile);
 /** The bootstrap superuser, named as on RDS. */
 export const SUPERUSER = "rdsadmin";
 
-const INITDB = ["-A", "scram-sha-256", "-E", "UTF8", "--no-sync"];
+// segments of 1 MB: a folder is copied and removed for each server of a test run
+const INITDB = ["-A", "scram-sha-256", "-E", "UTF8", "--no-sync", "--wal-segsize=1"];
 
 /** What creating a server's folder needs. */
 export interface Preparation {
