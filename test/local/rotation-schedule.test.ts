@@ -105,6 +105,7 @@ test("a first rotation that fails leaves the stack alone, and an update of it is
   const failed = "the rotation of scheduled failed at createSecret: ";
   expect(lines.filter((line) => line.startsWith(failed))).toHaveLength(1);
   await expect(runner.update(assemblyOf(every(20)))).rejects.toThrow(REATTEMPTED.message);
+  await runner.rotations.idle(); // the refused request has started another attempt
   fate = "run";
   await runner.rotations.advance(600_000);
   await runner.update(assemblyOf(every(20)));
