@@ -117,7 +117,7 @@ function secretOf({ target, output }: Stage, name: string) {
     const reply = await manager.send(new DescribeSecretCommand({ SecretId: arn }));
     return Object.entries(reply.VersionIdsToStages ?? {});
   };
-  const pause = () => setTimeout(target.precision > 2_000 ? 1_000 : 5);
+  const pause = () => setTimeout(target.precision > 2_000 ? 1_000 : 50);
   /** The labels are the next version's before the function that moved them has answered: then once more. */
   const begin = async (): Promise<string | undefined> => {
     const deadline = Date.now() + PATIENCE_MS;

@@ -4,7 +4,7 @@ import { setTimeout as wait } from "node:timers/promises";
 export interface Patience {
   /** @default 15,000: machines are slow, and nobody waits for longer than it takes */
   readonly within?: number;
-  /** @default 20 */
+  /** @default 50 */
   readonly every?: number;
 }
 
@@ -16,7 +16,7 @@ export interface Patience {
  */
 export async function eventually<Result>(
   check: () => Result | Promise<Result>,
-  { within = 15_000, every = 20 }: Patience = {},
+  { within = 15_000, every = 50 }: Patience = {},
 ): Promise<Exclude<Result, undefined | false>> {
   const deadline = Date.now() + within;
   let cause: unknown;
