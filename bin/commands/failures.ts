@@ -19,7 +19,8 @@ export function sayKept(io: Io, kept: readonly KeptLease[]): void {
     io,
     Map.groupBy(
       kept,
-      ({ state, blockers }) => `${states[state]}, kept by ${blockersText(blockers)}`,
+      ({ state, blockers }) =>
+        `${states[state]}, kept by ${blockersText(blockers) || "what is gone by now"}`,
     ),
   );
 }

@@ -102,14 +102,15 @@ describe("break-glass", () => {
     [
       "in quarantine",
       {
-        quarantined: 2,
+        quarantined: 3,
         kept: [
           { leaseId: "orders/1", state: "quarantined", blockers: [OWNED] },
           { leaseId: "orders/2", state: "quarantined", blockers: [OWNED] },
+          { leaseId: "orders/3", state: "quarantined", blockers: [] },
         ],
       },
       69,
-      /^orders\/1 and 1 more: in quarantine, kept by 2 owner \(pg_proc in orders\)\nmayfly: 2 leases in quarantine/,
+      /^orders\/1 and 1 more: in quarantine, kept by 2 owner \(pg_proc in orders\)\norders\/3: in quarantine, kept by what is gone by now\nmayfly: 3 leases in quarantine/,
     ],
     [
       "not revoked now",

@@ -1,6 +1,10 @@
 import { expect, test } from "vitest";
 import { parseLeaseName } from "../../core/leases/lease-name.ts";
+import type { Blocker } from "../../core/leases/lease-ports.ts";
 import { type OperateDeps, operate } from "../../core/leases/operation/operate.ts";
+import type { SweepOptions } from "../../core/leases/operation/sweep.ts";
+
+const USERNAME = "mf_abcd_readonly_user-service_00000000aaabcdefghijkl";
 
 /** What a status needs of an operator's parts: a database without leases. */
 const partsOf = (aliasUnsealed?: boolean) =>
@@ -20,32 +24,50 @@ test("a status says that aliases are unsealed, and nothing of it where they are 
     expect(await statusOf(partsOf(aliasUnsealed))).toEqual({ leases: [], foreign: 0 });
 });
 
-test("a revocation of many leases names those that are kept, and what keeps them", async () => {
-  const username = "mf_abcd_readonly_user-service_00000000aaabcdefghijkl";
-  const name = parseLeaseName(username);
-  const lease = { name, username, incarnation: "16500", canLogin: true };
-  const owned = { database: "orders", catalog: "pg_proc", kind: "owner", count: 2 };
+const NOW: SweepOptions = { actor: "operator", mayContinue: () => true };
+const EVERYTHING = { action: "revoke", everything: true };
+
+/** Pages of leases that cannot be dropped. */
+function partsWithKept(blockers: readonly Blocker[], leasesOfPage: number): OperateDeps {
+  const lease = { name: parseLeaseName(USERNAME), username: USERNAME, incarnation: "16500" };
+  const page = Array.from({ length: leasesOfPage }, () => ({ kind: "lease", lease }));
   const latched = { kind: "latched", at: 0, wasOpen: false, ended: 0, memberships: [] };
-  const engine = {
-    list: async () => ({ roles: [{ kind: "lease", lease }], now: 0 }),
-    findStrays: async () => [],
-    latch: async () => [latched],
-    endSessions: async () => [{ server: "writer:5432", ended: 0, remaining: 0 }],
-    drop: async () => [{ kind: "blocked", blockers: [owned], litter: [] }],
-  };
-  const deps = {
+  const each =
+    <Answer>(answer: Answer) =>
+    async (leases: readonly unknown[]) =>
+      leases.map(() => answer);
+  return {
     ...partsOf(),
-    engine,
+    engine: {
+      list: async () => ({ roles: page, now: 0, ...(leasesOfPage > 1 && { next: USERNAME }) }),
+      findStrays: async () => [],
+      latch: each(latched),
+      endSessions: each({ server: "writer:5432", ended: 0, remaining: 0 }),
+      drop: each({ kind: "blocked", blockers, litter: [] }),
+    },
     readers: { list: async () => [] },
     telemetry: { audit: () => {}, measure: () => {} },
     time: { now: () => 0, wait: async () => {} },
   } as unknown as OperateDeps;
-  const event = { action: "revoke", everything: true };
-  expect(await operate(deps, event, { actor: "operator", mayContinue: () => true })).toEqual({
+}
+
+test("a revocation of many leases names those that are kept, and what keeps them", async () => {
+  const owned = { database: "orders", catalog: "pg_proc", kind: "owner", count: 2 };
+  expect(await operate(partsWithKept([owned], 1), EVERYTHING, NOW)).toEqual({
     revoked: 0,
     quarantined: 1,
     unverified: 0,
     failed: [],
-    kept: [{ leaseId: `orders/readonly/${username}`, state: "quarantined", blockers: [owned] }],
+    kept: [{ leaseId: `orders/readonly/${USERNAME}`, state: "quarantined", blockers: [owned] }],
   });
+});
+
+test("an answer with many blockers for each lease fits into 6 MB, and goes on after it", async () => {
+  const why = "the janitor could not log in (28P01); ".repeat(4);
+  const blockers = Array.from({ length: 50 }, (_, i) => {
+    return { database: `tenant_${i}`, catalog: "pg_largeobject", kind: "owner", count: 1, why };
+  });
+  const answer = await operate(partsWithKept(blockers, 200), EVERYTHING, NOW);
+  expect(JSON.stringify(answer).length).toBeLessThan(6_000_000);
+  expect(answer).toMatchObject({ next: USERNAME });
 });

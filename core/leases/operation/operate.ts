@@ -66,7 +66,7 @@ type Action = (deps: OperateDeps, fields: Fields, options: SweepOptions) => Prom
 
 const MAX_LIMIT = 500;
 
-/** Most failed and kept leases in one answer: an answer may have 6 MB. */
+/** Most failed leases, and blockers of kept ones, in one answer: an answer may have 6 MB. */
 const MOST_LISTED = 1_000;
 
 /** Leases that break-glass revokes together before it checks the time again. */
@@ -161,14 +161,17 @@ async function revokeAll(
   const failed: FailedLease[] = [];
   const kept: KeptLease[] = [];
   const tally = { revoked: 0, quarantined: 0, unverified: 0 };
+  let listed = 0;
   let after: string | undefined = from;
   while (after !== undefined) {
-    if (!mayContinue() || failed.length + kept.length >= MOST_LISTED) break;
+    if (!mayContinue() || listed >= MOST_LISTED) break;
     const { leases, next } = await readPage(deps, after, BATCH);
     const chosen = leases.filter(selected);
     const done = await revokeMany(deps, chosen, { onlyIfDue: false, actor });
-    failed.push(...failedIn(done));
-    kept.push(...keptIn(done));
+    const [failedNow, keptNow] = [failedIn(done), keptIn(done)];
+    failed.push(...failedNow);
+    kept.push(...keptNow);
+    listed += failedNow.length + keptNow.flatMap(({ blockers }) => blockers).length;
     for (const each of done)
       if ("receipt" in each) {
         const { state } = each.receipt;
