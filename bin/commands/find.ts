@@ -121,7 +121,10 @@ export function chosen(outputs: Outputs, { stack, database }: StackOptions): Fun
   const found = database === undefined ? named.size === 1 && only : all.get(pascal(database));
   if (found) return found;
   throw database === undefined
-    ? new Failure(Exit.usage, `stack ${stack} has the databases ${names}; name one with --database`)
+    ? new Failure(
+        Exit.usage,
+        `stack ${stack} has the databases ${names} (spelled as in the outputs); name one with --database`,
+      )
     : new Failure(
         Exit.unavailable,
         `stack ${stack} has no database ${database}; it has ${names} (spelled as in the outputs)`,

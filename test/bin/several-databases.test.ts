@@ -31,7 +31,7 @@ test("the database must be named when the stack has several", async () => {
   expect(await run("leases")).toEqual({
     status: 64,
     out: "",
-    err: "mayfly: stack Mayfly has the databases Orders, StockEu; name one with --database\n",
+    err: "mayfly: stack Mayfly has the databases Orders, StockEu (spelled as in the outputs); name one with --database\n",
   });
   expect(fake.invoked).toEqual([]);
 });
@@ -94,7 +94,7 @@ describe("databases with a stack of their own", () => {
 
   test("are listed if the database must be named", async () => {
     const { err } = await run("leases");
-    expect(err).toContain(" Orders, StockEu, Users;");
+    expect(err).toContain(" Orders, StockEu, Users (spelled as in the outputs);");
     const unknown = await run("status", "--database", "stock");
     expect(unknown.status).toBe(69);
     expect(unknown.err).toMatch(/ stock; .* Orders, StockEu, Users /);
