@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 const cdkIsSlowWhenCold = 60_000;
 
 /** Seconds are promised there, on a machine that does little else; most of the time they wait. */
-const TIMED = ["test/local/mapping.test.ts", "test/stack/{demo,promised}.test.ts"];
+const TIMED = ["test/local/mapping.test.ts", "test/stack/promised.test.ts"];
 /** What waits for servers that never answer, as long as functions do. */
 const WAITING = ["test/lambda/compose.test.ts"];
 const stack = {
@@ -23,7 +23,7 @@ export default defineConfig({
   test: {
     reporters: ["default", "./test/support/closing-line.ts"],
     env: { CDK_VALIDATION: "false", AWS_EC2_METADATA_DISABLED: "true" },
-    maxWorkers: 3, // two cores: the third works while one waits
+    maxWorkers: 4, // on two cores: the others work while some wait
     dangerouslyIgnoreUnhandledErrors: false,
     projects: [
       {

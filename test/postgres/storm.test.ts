@@ -5,7 +5,7 @@ import { type Issuer, revokeLife } from "../support/leases.ts";
 import { type Storm, storm } from "../support/storm.ts";
 
 /** How many leases are revoked; `npm run test:storm` asks for more. */
-const REVOCATIONS = Number(process.env.MAYFLY_STORM ?? 30);
+const REVOCATIONS = Number(process.env.MAYFLY_STORM ?? 15);
 /** Leases under way at one time. */
 const BATCH = 5;
 /** Loops that log in with each: 4 to 8, by turns. */

@@ -44,7 +44,7 @@ async function deleteSchedules(username: string): Promise<void> {
     await stack.administrator.scheduler.send(new DeleteScheduleCommand({ Name, GroupName }));
 }
 
-test("a lease ends at its expiry by its schedule, delivered twice, with one receipt", async () => {
+test.concurrent("a lease ends at its expiry by its schedule, delivered twice, with one receipt", async () => {
   const credential = await stack.issue({ ttlSeconds: 10 });
   const { username, expiresAt } = credential;
   const client = await stack.logIn(credential);
@@ -68,7 +68,7 @@ test("a lease ends at its expiry by its schedule, delivered twice, with one rece
   expect(await schedulesOf(username)).toEqual([expect.stringMatching(/-recheck$/)]);
 }, 30_000);
 
-test("a renewed lease outlives its first schedule, which makes the next", async () => {
+test.concurrent("a renewed lease outlives its first schedule, which makes the next", async () => {
   const credential = await stack.issue({ ttlSeconds: 10 });
   const { username, leaseId } = credential;
   const { answer } = await stack.ask({ action: "renew", leaseId, ttlSeconds: 600 });
