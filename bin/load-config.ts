@@ -14,7 +14,7 @@ export const configPath = (named = "mayfly.config.ts"): string => resolve(named)
  */
 export async function loadConfig(path: string): Promise<ParsedConfig> {
   if (!existsSync(path))
-    throw new ConfigError(`${path} does not exist; write it, or name another with MAYFLY_CONFIG`);
+    throw new ConfigError(`${path} does not exist; write it, or give the path of another`);
   const module: { readonly default?: unknown } = await import(pathToFileURL(path).href).catch(
     (cause: unknown) => {
       throw new ConfigError(`${path} could not be loaded: ${faultOf(cause)}`, { cause });

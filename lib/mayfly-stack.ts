@@ -112,7 +112,18 @@ export class MayflyStack extends Stack {
 
   #databaseStack(name: string): Stack {
     const { config: _config, assets: _assets, ...props } = this.#props;
-    return new Stack(this, name, { ...props, stackName: `${this.stackName}-${name}` });
+    const stack = new Stack(this, name, { ...props, stackName: `${this.stackName}-${name}` });
+    stack.node.addValidation({ validate: () => this.#namesakesOf(name, stack) });
+    return stack;
+  }
+
+  /** Other stacks of the app that would be deployed over the stack of a database. */
+  #namesakesOf(database: string, { stackName, environment, node }: Stack): string[] {
+    return node.root.node.findAll().flatMap((other) => {
+      if (!Stack.isStack(other) || other.node === node) return [];
+      if (other.stackName !== stackName || other.environment !== environment) return [];
+      return `the stack of the database ${database} is called ${stackName}, and so is ${other.node.path}: one would be deployed over the other; give the stack another stackName, or the database another name`;
+    });
   }
 
   /** The stack of a database. */

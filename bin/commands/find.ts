@@ -197,7 +197,7 @@ function roleOf(outputs: Outputs, consumer: string, { stack }: StackOptions): st
   if (arn !== undefined) return arn;
   throw new Failure(
     Exit.unavailable,
-    `stack ${stack} has no output ${output}: the stack did not make the role of ${consumer}; use that role's credentials, without --assume`,
+    `stack ${stack} has no output ${output}: the stack made no role for ${consumer}; check the spelling, or use the credentials of its role, without --assume`,
   );
 }
 

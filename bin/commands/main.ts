@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import mayfly from "../../package.json" with { type: "json" };
 import { addBootstrap } from "./bootstrap.ts";
 import { addConfig } from "./config-check.ts";
 import { addConverge } from "./converge.ts";
@@ -41,6 +42,7 @@ const COMMANDS = [
 export function makeProgram(io: Io): Command {
   const program = new Command("mayfly")
     .description(ABOUT)
+    .version(mayfly.version)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.out.write(text),

@@ -27,16 +27,17 @@ export function physicalName(scope: Construct, tag: string, suffix: string): str
   return `mayfly-${fitName(stackName, Math.min(room, STACK_NAME_IN_FUNCTION))}-${end}`;
 }
 
-/** Two hyphens, the longest consumer name and the longest Region. */
+/** Two separators, the longest consumer name and the longest Region. */
 const REST_OF_ROLE = 2 + 16 + 16;
 const STACK_NAME_IN_ROLE = LONGEST_NAME - "mayfly-".length - REST_OF_ROLE;
 
 /**
  * The name of the role that is made for a consumer. A role belongs to no Region, so its name holds
- * the Region.
+ * the Region. Neither a stack's nor a consumer's name has an underscore, so no two of them make the
+ * same name.
  */
 export const consumerRoleName = (stackName: string, consumer: string): string =>
-  `mayfly-${fitName(stackName, STACK_NAME_IN_ROLE)}-${consumer}-${Aws.REGION}`;
+  `mayfly-${fitName(stackName, STACK_NAME_IN_ROLE)}_${consumer}-${Aws.REGION}`;
 
 const SANDBOX = "mayfly-sandbox_";
 
@@ -45,4 +46,4 @@ const SANDBOX = "mayfly-sandbox_";
  * a consumer leaves the sandbox, CloudFormation makes the new role before it removes the old one.
  */
 export const sandboxRoleName = (stackName: string, consumer: string): string =>
-  `${SANDBOX}${fitName(stackName, LONGEST_NAME - SANDBOX.length - REST_OF_ROLE)}-${consumer}-${Aws.REGION}`;
+  `${SANDBOX}${fitName(stackName, LONGEST_NAME - SANDBOX.length - REST_OF_ROLE)}_${consumer}-${Aws.REGION}`;

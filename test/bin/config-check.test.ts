@@ -54,6 +54,7 @@ test("a missing configuration is reported by its path", async () => {
 
 test.each<[string[], number]>([
   [["--help"], 0],
+  [["--version"], 0],
   [["issue", "--help"], 0],
   [["help", "revoke"], 0],
   [["config", "check", "--help"], 0],

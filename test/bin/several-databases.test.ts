@@ -77,7 +77,7 @@ test("a stack without Mayfly's outputs is refused", async () => {
 
 describe("databases with a stack of their own", () => {
   const { OrdersIssuerArn, OrdersOperatorArn, StockEuIssuerArn, StockEuOperatorArn } = OUTPUTS;
-  const ConsumerRoleArns = "arn:aws:iam::123456789012:role/mayfly-Mayfly-*-eu-west-1";
+  const ConsumerRoleArns = "arn:aws:iam::123456789012:role/mayfly-Mayfly_*-eu-west-1";
   beforeEach(() => {
     fake.stacks = {
       Mayfly: { OrdersIssuerArn, OrdersOperatorArn, DatabaseStacks: "stock-eu,users" },
@@ -118,6 +118,6 @@ describe("databases with a stack of their own", () => {
     };
     const lease = LEASE.replace("stock-eu", "orders");
     await run("renew", lease, "--assume");
-    expect(fake.assumed).toEqual(["arn:aws:iam::123456789012:role/mayfly-Mayfly-app-eu-west-1"]);
+    expect(fake.assumed).toEqual(["arn:aws:iam::123456789012:role/mayfly-Mayfly_app-eu-west-1"]);
   });
 });

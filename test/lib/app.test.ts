@@ -63,7 +63,7 @@ test.each<[string, string, string | undefined, string]>([
     "does not exist",
     "nowhere.config.ts",
     undefined,
-    `${path("nowhere.config.ts")} does not exist; write it, or name another with MAYFLY_CONFIG`,
+    `${path("nowhere.config.ts")} does not exist; write it, or give the path of another`,
   ],
   [
     "imports what is not there",

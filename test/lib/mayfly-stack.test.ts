@@ -316,8 +316,8 @@ test("a consumer that leaves the sandbox has a role of another name, since both 
   const roles = ["orders/readonly"];
   const [before] = named({ sandbox: true, roles });
   const [after] = named({ newRole: { assumedBy: "account" }, roles });
-  expect(before).toContain("mayfly-sandbox_Mayfly-app-");
-  expect(after).toContain("mayfly-Mayfly-app-");
+  expect(before).toContain("mayfly-sandbox_Mayfly_app-");
+  expect(after).toContain("mayfly-Mayfly_app-");
 });
 
 test("stacks whose long names begin alike have roles and functions of different names", () => {
@@ -390,6 +390,19 @@ test("a database's name may equal the construct id of another's VPC or secret", 
     alarms: { topicArn },
   });
   expect(stack.databaseStacks.size).toBe(0);
+});
+
+test("another stack of an own stack's name is refused: it would be deployed over it", () => {
+  const { orders } = elsewhere.databases;
+  if (orders === undefined) throw new Error("this configuration has a database orders");
+  const stack = bench.stack({
+    ...elsewhere,
+    databases: { orders, eu: { ...orders, ownStack: true } },
+  });
+  new Stack(stack.node.root, "Other", { stackName: "Mayfly-eu" });
+  expect(() => Template.fromStack(stack)).toThrow(
+    /the stack of the database eu is called Mayfly-eu, and so is Other: /,
+  );
 });
 
 test("the sandbox that mayfly verify deploys has what its checks look for", () => {

@@ -209,7 +209,7 @@ describe("many databases, consumers and grants", () => {
           Effect: "Deny",
           Condition: {
             StringNotEquals: {
-              "aws:PrincipalArn": `arn:aws:iam::${ACCOUNT}:role/mayfly-Mayfly-service-1-${REGION}`,
+              "aws:PrincipalArn": `arn:aws:iam::${ACCOUNT}:role/mayfly-Mayfly_service-1-${REGION}`,
             },
           },
         },

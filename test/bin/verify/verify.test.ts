@@ -319,7 +319,7 @@ describe("with a stack of somebody's", () => {
 
   test("a long stack name that is cut in a role's name is masked, also if no stack can be read", async () => {
     const cut = "TheShopOfTheOld-zsyebd";
-    const VerifyRoleArn = `arn:aws:iam::123456789012:role/mayfly-sandbox_${cut}-verify-eu-west-1`;
+    const VerifyRoleArn = `arn:aws:iam::123456789012:role/mayfly-sandbox_${cut}_verify-eu-west-1`;
     const issuer = FAKE_STACK.issuerArn.replace("Shop", "TheShopOfTheOldTown");
     const outputs = async () =>
       new Map([...OUTPUTS, ["VerifyRoleArn", VerifyRoleArn], ["OrdersIssuerArn", issuer]]);
