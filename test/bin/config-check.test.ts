@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { tempFolder } from "../../local/temp-folder.ts";
+import mayflyPackage from "../../package.json" with { type: "json" };
 import { mayfly } from "../support/mayfly.ts";
 
 const { path: folder, remove } = tempFolder("config-check");
@@ -54,7 +55,6 @@ test("a missing configuration is reported by its path", async () => {
 
 test.each<[string[], number]>([
   [["--help"], 0],
-  [["--version"], 0],
   [["issue", "--help"], 0],
   [["help", "revoke"], 0],
   [["config", "check", "--help"], 0],
@@ -62,6 +62,14 @@ test.each<[string[], number]>([
   const { status, out, err } = await mayfly(args);
   expect({ status, err }).toEqual({ status: expected, err: "" });
   expect(out).toMatch(/exit status:\n +0 {2}done\n/);
+});
+
+test("--version prints the package's version", async () => {
+  expect(await mayfly(["--version"])).toMatchObject({
+    status: 0,
+    out: `${mayflyPackage.version}\n`,
+    err: "",
+  });
 });
 
 test.each<[string[], RegExp]>([
