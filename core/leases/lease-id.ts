@@ -33,13 +33,16 @@ export function shown(value: unknown): string {
  *   username.
  */
 export function parseLeaseId(value: unknown): LeaseId {
-  if (typeof value === "string" && value.length <= MAX_LENGTH) {
-    const [database, role, username, ...rest] = value.split("/");
-    const name = username === undefined ? undefined : parseLeaseName(username);
-    if (database && username && name && name.role === role && rest.length === 0)
-      return { database, username, name };
-  }
-  throw new InvalidRequestError(
-    `leaseId ${shown(value)} is not a lease id; send the leaseId of an issued credential, <database>/<role>/<username>`,
-  );
+  const wrong = (why: string): InvalidRequestError =>
+    new InvalidRequestError(
+      `leaseId ${shown(value)} is not a lease id${why}; send the leaseId of an issued credential, <database>/<role>/<username>`,
+    );
+  if (value === "") throw wrong(": it is empty");
+  if (typeof value !== "string" || value.length > MAX_LENGTH) throw wrong("");
+  const [database, role, username, ...rest] = value.split("/");
+  if (!database || !role || !username || rest.length > 0) throw wrong("");
+  const name = parseLeaseName(username);
+  if (name === undefined) throw wrong(": its username is not the name of a lease");
+  if (name.role !== role) throw wrong(": its username is of another role");
+  return { database, username, name };
 }

@@ -201,6 +201,19 @@ describe("a lease id", () => {
     );
   });
 
+  const USERNAME = "mf_qdoi_readonly_user-service_mzxw6ytbahabcdefghijkl";
+  test.each([
+    ["", ": it is empty"],
+    ["orders/readonly", ""],
+    [`orders/readonly/${USERNAME}/x`, ""],
+    [`orders/readonly/${USERNAME}x`, ": its username is not the name of a lease"],
+    [`orders/readwrite/${USERNAME}`, ": its username is of another role"],
+  ])("%j is refused, with what is wrong", (id, why) => {
+    expect(() => parseLeaseId(id)).toThrow(
+      `leaseId ${shown(id)} is not a lease id${why}; send the leaseId of an issued credential, <database>/<role>/<username>`,
+    );
+  });
+
   test("refuses any other value, with a short printable message", () => {
     fc.assert(
       fc.property(

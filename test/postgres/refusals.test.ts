@@ -209,9 +209,7 @@ describe.each(CHANGES)("%s of a lease id", (action) => {
   ])("%s is refused as none, and nothing is sent", async (_, leaseId) => {
     const failure = await refusalOf({ action, leaseId: leaseId() });
     expect(failure).toBeInstanceOf(InvalidRequestError);
-    expect(failure.message).toMatch(
-      /^leaseId .* is not a lease id; send the leaseId of an issued credential, <database>/s,
-    );
+    expect(failure.message).toMatch(/^leaseId .* is not a lease id/s);
   });
 
   test.each<[string, () => string, Alias]>([
