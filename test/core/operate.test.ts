@@ -71,3 +71,16 @@ test("an answer with many blockers for each lease fits into 6 MB, and goes on af
   expect(JSON.stringify(answer).length).toBeLessThan(6_000_000);
   expect(answer).toMatchObject({ next: USERNAME });
 });
+
+test.each([
+  [
+    { action: "revoke", leaseId: `invoices/readonly/${USERNAME}` },
+    "does not belong to database orders of this stack",
+  ],
+  [{ action: "revoke", consumer: "User Service" }, 'consumer "User Service" is not a text of'],
+])("an operator's %j is an InvalidRequestError, and touches nothing", async (event, message) => {
+  await expect(operate(partsOf(), event, NOW)).rejects.toMatchObject({
+    name: "InvalidRequestError",
+    message: expect.stringContaining(message),
+  });
+});

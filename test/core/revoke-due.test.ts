@@ -131,3 +131,28 @@ test("a failure of another due lease is logged and fails no message", async () =
     reason: away.message,
   });
 });
+
+test("a renewed lease whose schedule finds every name taken is a failure that may pass", async () => {
+  const renewed = lease(0, { expiresAt: (NOW + 30_000) as Instant });
+  const { deps, left } = world([renewed], {
+    latch: async () => [{ kind: "not due", at: NOW, expiresAt: renewed.expiresAt }],
+  });
+  const names: string[] = [];
+  const create = async (name: string) => {
+    names.push(name);
+    return "exists" as const;
+  };
+  const scheduler = { ...deps.scheduler, create };
+  const [outcome] = await revokeDue({ ...deps, scheduler }, [inputOf(renewed)]);
+  expect(outcome?.revocations).toMatchObject([
+    {
+      error: {
+        name: "SchedulerUnavailableError",
+        retryable: true,
+        message: expect.stringContaining("every name for its schedule is taken; the sweep"),
+      },
+    },
+  ]);
+  expect(names).toHaveLength(3);
+  expect(left()).toEqual([renewed.username]);
+});
