@@ -17,6 +17,7 @@ place of \`mayfly\`. [docs/package.md](docs/package.md) has the exports, and wha
 /** What a reader of the package cannot do, and what to say instead. Each must be in README.md. */
 const ONLY_IN_A_CLONE: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/^# Mayfly\n[\s\S]*?(?=^Mayfly gives every workload)/m, START],
+  [/^The demo prints this/m, "The [demo](demo/main.ts) in the repository prints this"],
   [/; `npm run synth`\sprints the cost of each piece\./, "."],
   [/npm run build && npx cdk deploy/g, "npx cdk deploy"],
   [/; then you can run `npm run demo -- --stack Mayfly` there\./, "."],

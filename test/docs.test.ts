@@ -216,3 +216,8 @@ test("docs/cli.md has every command, option and exit status, and no other comman
     for (const [, name = ""] of named) expect(known).toContain(name);
   }
 });
+
+test("pages that the package has too write mayfly, as docs/cli.md defines it for both readers", () => {
+  const forBoth = pages.filter((page) => /^docs\/(?!local\.md)/.test(page));
+  expect(forBoth.filter((page) => /^npm run (?:-s )?mayfly/m.test(read(page)))).toEqual([]);
+});

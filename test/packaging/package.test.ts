@@ -164,7 +164,9 @@ test("the package's README begins with commands for users, without a clone", () 
   const readme = readFileSync(join(installed, "README.md"), "utf8");
   expect(readme.split("\n").slice(0, 5).join("\n")).toContain("npm i mayfly");
   expect(readme).not.toMatch(/npm (?:ci|test|run)\b/);
-  expect(readme).toContain("(https://github.com/mayfly-db/mayfly/blob/main/CONTRIBUTING.md)");
+  const repository = "https://github.com/mayfly-db/mayfly/blob/main";
+  expect(readme).toContain(`(${repository}/CONTRIBUTING.md)`);
+  expect(readme).toContain(`\nThe [demo](${repository}/demo/main.ts) in the repository prints`);
 });
 
 test.each(["20.19.5", "22.17.1"])(
