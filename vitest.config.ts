@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { memoryFolder } from "./test/support/memory-folder.ts";
 
 const cdkIsSlowWhenCold = 60_000;
 
@@ -18,6 +19,9 @@ const stack = {
 delete process.env.NODE_EXTRA_CA_CERTS;
 // for the workers, and the hundred processes that tests start
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, "node_modules/.cache/node");
+
+const inMemory = memoryFolder();
+if (inMemory !== undefined) process.env.TMPDIR ??= inMemory;
 
 export default defineConfig({
   test: {

@@ -16,6 +16,5 @@ export async function fileCluster(): Promise<TestCluster> {
 export async function stopFileCluster(): Promise<void> {
   const own = await started;
   started = undefined;
-  await own?.server.crash(); // an orderly end would write everything to disk
   await own?.server.stop();
 }
