@@ -94,6 +94,8 @@ const fixedSettings = (folder: string): string[] =>
     `ssl_cert_file=${join(folder, "server.crt")}`,
     `ssl_key_file=${join(folder, "server.key")}`,
     "max_connections=200",
+    // in its own folder: a killed server would leave its segments in /dev/shm
+    "dynamic_shared_memory_type=mmap",
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
