@@ -2,11 +2,12 @@ import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import { rotate } from "../../core/rotation/rotate.ts";
 import type { RotationStep } from "../../core/rotation/rotation-request.ts";
-import { DEFAULT_PASSWORD_POLICY, type RotationSettings } from "../../core/rotation/settings.ts";
+import type { RotationSettings } from "../../core/rotation/settings.ts";
 import { Secret } from "../../core/secret.ts";
 import type { SecretObject } from "../../core/secret-store.ts";
 import type { Instant } from "../../core/time.ts";
 import { type MemoryRotation, memoryRotation } from "../support/memory-rotation.ts";
+import { SINGLE_USER } from "../support/single-user.ts";
 
 const MASTER = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:admin-AbCdEf";
 const LOGIN: SecretObject = {
@@ -36,17 +37,7 @@ function refusedStep({ step, settings, value, pending }: Scene): {
   const token = pending === undefined ? secret.begin() : secret.put(next, "AWSPENDING");
   const refused = rotate(
     {
-      settings: {
-        database: "orders",
-        tag: "abcd",
-        secret: "app",
-        strategy: "single-user",
-        usernames: ["app"],
-        tls: "verify-full",
-        password: DEFAULT_PASSWORD_POLICY,
-        testQueries: [],
-        ...settings,
-      },
+      settings: { ...SINGLE_USER, ...settings },
       secretArn: secret.arn,
       masterArn: MASTER,
       server: { host: "db.example.com", port: 5_432 },

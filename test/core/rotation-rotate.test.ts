@@ -4,9 +4,9 @@ import { NotAllowedError } from "../../core/errors.ts";
 import { rotate } from "../../core/rotation/rotate.ts";
 import type { RotationSecrets } from "../../core/rotation/rotation-ports.ts";
 import { ROTATION_STEPS } from "../../core/rotation/rotation-request.ts";
-import { DEFAULT_PASSWORD_POLICY } from "../../core/rotation/settings.ts";
 import type { RotationDeps } from "../../core/rotation/versions.ts";
 import type { Instant } from "../../core/time.ts";
+import { SINGLE_USER } from "../support/single-user.ts";
 
 const ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:orders-AbCdEf";
 const TOKEN = "11111111-1111-4111-8111-111111111111";
@@ -27,16 +27,7 @@ function deps(arnOf: (id: string) => string) {
     moveLabel: forbidden("moveLabel"),
   };
   const given: RotationDeps = {
-    settings: {
-      database: "orders",
-      tag: "abcd",
-      secret: "app",
-      strategy: "single-user",
-      usernames: ["app"],
-      tls: "verify-full",
-      password: DEFAULT_PASSWORD_POLICY,
-      testQueries: [],
-    },
+    settings: SINGLE_USER,
     secretArn: ARN,
     server: { host: "db.example.com", port: 5_432 },
     secrets,

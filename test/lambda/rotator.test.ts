@@ -5,25 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Logger } from "@aws-lambda-powertools/logger";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { DEFAULT_PASSWORD_POLICY, type RotationSettings } from "../../core/rotation/settings.ts";
+import type { RotationSettings } from "../../core/rotation/settings.ts";
 import { composeRotator } from "../../lambda/handlers/compose-rotator.ts";
 import type { Environment } from "../../lambda/handlers/environment.ts";
+import { SINGLE_USER } from "../support/single-user.ts";
 
 const ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:orders-AbCdEf";
 const MASTER = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:admin-AbCdEf";
 const TOKEN = "11111111-1111-4111-8111-111111111111";
 const ROTATION_TOKEN = "22222222-2222-4222-8222-222222222222";
 
-const SETTINGS: RotationSettings = {
-  database: "orders",
-  tag: "abcd",
-  secret: "app",
-  strategy: "single-user",
-  usernames: ["app"],
-  tls: "verify-full",
-  password: DEFAULT_PASSWORD_POLICY,
-  testQueries: [],
-};
 const LOGIN = {
   engine: "postgres",
   host: "db.example.com",
@@ -98,7 +89,7 @@ afterAll(() => {
 });
 
 const deploy = (changes: Partial<RotationSettings>): void =>
-  writeFileSync(join(folder, "rotation.json"), JSON.stringify({ ...SETTINGS, ...changes }));
+  writeFileSync(join(folder, "rotation.json"), JSON.stringify({ ...SINGLE_USER, ...changes }));
 const event = (more: object = {}) => ({
   Step: "createSecret",
   SecretId: ARN,
