@@ -24,6 +24,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "core/rotation",
   ],
   "bin/aws": [],
+  "bin/terminal": ["core"],
+  // a new project is made with what this one is tested with
+  "bin/init": ["config", "package.json", "cdk.json"],
   "bin/verify": ["core", "bin/aws", "bin/cost"],
   "bin/commands": [
     "core",
@@ -34,11 +37,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "bin/aws",
     "bin/load-config.ts",
     "bin/verify",
-    // a new project is made with what this one is tested with
+    "bin/init",
+    "bin/terminal",
     "package.json",
-    "cdk.json",
   ],
-  bin: ["core", "config", "lib", "bin/commands"],
+  bin: ["core", "config", "lib", "bin/commands", "bin/terminal"],
   local: ["bin", "build.ts", "core/aws"],
   demo: ["core", "local", "bin/aws"],
   packaging: ["config"],

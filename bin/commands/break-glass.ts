@@ -1,11 +1,11 @@
 import type { Revocations } from "../../core/leases/operation/operate.ts";
 import type { LeaseView } from "../../core/leases/requests/lookup.ts";
-import { Exit, Failure } from "./exit.ts";
-import { sayFailures, sayKept, statusOfFailures } from "./failures.ts";
+import { Exit, Failure } from "../terminal/exit.ts";
+import { sayFailures, sayKept, statusOfFailures } from "../terminal/failures.ts";
+import { confirm, type Io, print, say } from "../terminal/io.ts";
+import { count, facts } from "../terminal/table.ts";
 import { type Ask, findOperator, operatorAt, type StackOptions } from "./find.ts";
-import { confirm, type Io, print, say } from "./io.ts";
 import { allLeases } from "./lease-pages.ts";
-import { count, facts } from "./table.ts";
 
 /** Which leases an operator ends at once. */
 export type Selector =

@@ -6,7 +6,7 @@ import { assume } from "../aws/assume.ts";
 import { PATIENT } from "../aws/clients.ts";
 import { invoke } from "../aws/invoke.ts";
 import { outputsOf } from "../aws/stack-outputs.ts";
-import { Exit, Failure, FunctionFailure, wordsOf } from "./exit.ts";
+import { Exit, Failure, FunctionFailure, wordsOf } from "../terminal/exit.ts";
 
 /** The options with which a user says which function a command calls. */
 export interface StackOptions {

@@ -4,10 +4,10 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import type { ConsumerConfig, DatabaseConfig, MayflyConfig } from "../../config/config.ts";
 import { parseConfig } from "../../config/config.ts";
-import { Exit, Failure } from "./exit.ts";
-import { type Io, say } from "./io.ts";
-import { completed, type FoundManifest, projectFiles } from "./new-project.ts";
-import { packageFile } from "./package-source.ts";
+import { completed, type FoundManifest, projectFiles } from "../init/new-project.ts";
+import { packageFile } from "../init/package-source.ts";
+import { Exit, Failure } from "../terminal/exit.ts";
+import { type Io, say } from "../terminal/io.ts";
 
 interface InitOptions {
   readonly database: string;

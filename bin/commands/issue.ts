@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { type Command, Option } from "commander";
 import type { Credential } from "../../core/leases/credential.ts";
-import { Exit, Failure } from "./exit.ts";
+import { Exit, Failure } from "../terminal/exit.ts";
+import { type Io, print, say } from "../terminal/io.ts";
+import { clock } from "../terminal/table.ts";
 import { type ConsumerOptions, findAlias, withAssume } from "./find.ts";
-import { type Io, print, say } from "./io.ts";
-import { clock } from "./table.ts";
 import { secondsIn, ttlField } from "./ttl.ts";
 
 interface IssueOptions extends ConsumerOptions {

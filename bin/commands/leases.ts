@@ -6,10 +6,10 @@ import {
   type LeaseState,
   type LeaseView,
 } from "../../core/leases/requests/lookup.ts";
+import { type Io, print, say } from "../terminal/io.ts";
+import { clock, count, span, table } from "../terminal/table.ts";
 import { findOperator, operatorAt, type StackOptions, withStackOptions } from "./find.ts";
-import { type Io, print, say } from "./io.ts";
 import { allLeases } from "./lease-pages.ts";
-import { clock, count, span, table } from "./table.ts";
 
 interface LeasesOptions extends StackOptions {
   readonly consumer?: string;

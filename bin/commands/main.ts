@@ -1,11 +1,11 @@
 import { Command, CommanderError } from "commander";
 import mayfly from "../../package.json" with { type: "json" };
+import { EXIT_HELP, statusOf, wordsOf } from "../terminal/exit.ts";
+import { type Io, say } from "../terminal/io.ts";
 import { addBootstrap } from "./bootstrap.ts";
 import { addConfig } from "./config-check.ts";
 import { addConverge } from "./converge.ts";
-import { EXIT_HELP, statusOf, wordsOf } from "./exit.ts";
 import { addInit } from "./init.ts";
-import { type Io, say } from "./io.ts";
 import { addIssue } from "./issue.ts";
 import { addLeases } from "./leases.ts";
 import { addRenew } from "./renew.ts";

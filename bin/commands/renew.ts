@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
 import type { Renewal } from "../../core/leases/requests/renew.ts";
+import { type Io, print } from "../terminal/io.ts";
+import { clock, facts } from "../terminal/table.ts";
 import { type ConsumerOptions, findAlias, withAssume } from "./find.ts";
-import { type Io, print } from "./io.ts";
-import { clock, facts } from "./table.ts";
 import { ttlField } from "./ttl.ts";
 
 interface RenewOptions extends ConsumerOptions {

@@ -1,9 +1,11 @@
 import type { Command } from "commander";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
 import type { Receipt } from "../../core/leases/receipt.ts";
+import { Exit, Failure } from "../terminal/exit.ts";
+import { blockersText, catalogText } from "../terminal/failures.ts";
+import { type Io, print } from "../terminal/io.ts";
+import { clock, count, facts } from "../terminal/table.ts";
 import { revokeMany, type Selector } from "./break-glass.ts";
-import { Exit, Failure } from "./exit.ts";
-import { blockersText, catalogText } from "./failures.ts";
 import {
   type Ask,
   type ConsumerOptions,
@@ -12,8 +14,6 @@ import {
   operatorAt,
   withAssume,
 } from "./find.ts";
-import { type Io, print } from "./io.ts";
-import { clock, count, facts } from "./table.ts";
 
 interface RevokeOptions extends ConsumerOptions {
   readonly asOperator?: boolean;

@@ -1,7 +1,7 @@
 import { writtenLength } from "../../config/length.ts";
 import { parse } from "../../config/problems.ts";
 import { ConfigError } from "../../core/errors.ts";
-import { Exit, Failure } from "./exit.ts";
+import { Exit, Failure } from "../terminal/exit.ts";
 
 /** The seconds of an option such as `--ttl 15m`; `undefined` if the option was not given. */
 export function secondsIn(option: string, text: string | undefined): number | undefined {

@@ -5,8 +5,8 @@ import {
   installationStatements,
 } from "../../lambda/postgres/leases/installation.ts";
 import { issuerLoginsOf, shardsOf } from "../../lambda/postgres/provisioning/wanted-roles.ts";
-import { Exit, Failure } from "./exit.ts";
-import { type Io, say } from "./io.ts";
+import { Exit, Failure } from "../terminal/exit.ts";
+import { type Io, say } from "../terminal/io.ts";
 import { type PlanOptions, plannedIn } from "./planned.ts";
 
 interface VerbsOptions extends PlanOptions {

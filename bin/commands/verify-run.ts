@@ -2,6 +2,9 @@ import { randomUUID } from "node:crypto";
 import { pascal } from "../../config/config.ts";
 import { aliasName } from "../../core/names.ts";
 import type { Time } from "../../core/time.ts";
+import { Exit, Failure, wordsOf } from "../terminal/exit.ts";
+import { confirm, type Io, print, say } from "../terminal/io.ts";
+import { table } from "../terminal/table.ts";
 import type { Account } from "../verify/account.ts";
 import type { Check } from "../verify/checks/check.ts";
 import { Cleanup, type Leftover } from "../verify/cleanup.ts";
@@ -15,10 +18,7 @@ import type { Result } from "../verify/run-checks.ts";
 import { SANDBOX } from "../verify/sandbox-app.ts";
 import type { StackUnderTest } from "../verify/stack-under-test.ts";
 import { verifyStack } from "../verify/verify-stack.ts";
-import { Exit, Failure, wordsOf } from "./exit.ts";
 import { chosen, ownStackOf, roleArnIn } from "./find.ts";
-import { confirm, type Io, print, say } from "./io.ts";
-import { table } from "./table.ts";
 
 /** The options of `mayfly verify`. */
 export interface VerifyOptions {

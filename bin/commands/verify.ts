@@ -3,13 +3,13 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { assume } from "../aws/assume.ts";
 import { PATIENT } from "../aws/clients.ts";
+import { Exit, Failure } from "../terminal/exit.ts";
+import type { Io } from "../terminal/io.ts";
 import { awsAccount, systemTime } from "../verify/aws-account.ts";
 import { cdkDeployer, newStackName, projectAt } from "../verify/cdk-deployer.ts";
 import { CHECKS } from "../verify/checks/checks.ts";
 import { listenForInterruption } from "../verify/interruption.ts";
-import { Exit, Failure } from "./exit.ts";
 import { readOutputs } from "./find.ts";
-import type { Io } from "./io.ts";
 import { runVerify, type VerifyDeps, type VerifyOptions } from "./verify-run.ts";
 
 /** `mayfly verify`: check in an AWS account what the documents call not verified. */

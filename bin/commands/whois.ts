@@ -2,7 +2,9 @@ import type { Command } from "commander";
 import { type LeaseName, NO_KEY, parseLeaseName } from "../../core/leases/lease-name.ts";
 import type { LeaseList } from "../../core/leases/operation/list.ts";
 import type { LeaseView } from "../../core/leases/requests/lookup.ts";
-import { Exit, Failure } from "./exit.ts";
+import { Exit, Failure } from "../terminal/exit.ts";
+import { type Io, print } from "../terminal/io.ts";
+import { clock, facts } from "../terminal/table.ts";
 import {
   chosen,
   databasesIn,
@@ -12,8 +14,6 @@ import {
   type StackOptions,
   withStackOptions,
 } from "./find.ts";
-import { type Io, print } from "./io.ts";
-import { clock, facts } from "./table.ts";
 
 /** What was found under a name: a lease with its state, a foreign role, or nothing. */
 type Found =

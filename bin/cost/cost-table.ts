@@ -1,4 +1,4 @@
-import { table } from "../commands/table.ts";
+import { table } from "../terminal/table.ts";
 import { centsOf, type MonthlyCost } from "./monthly-cost.ts";
 import { SOURCES } from "./prices.ts";
 
