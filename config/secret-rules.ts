@@ -66,7 +66,7 @@ function checkMaster(
   if (secret.username === undefined)
     report(
       [...at, "username"],
-      says("is nobody", "write the administrator's name, as it is in the secret"),
+      says("is missing", "write the administrator's name, as it is in the secret"),
     );
   if (cluster === undefined && instance === undefined)
     report(

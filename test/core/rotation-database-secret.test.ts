@@ -68,7 +68,7 @@ describe("a database secret", () => {
     ["a password that is no text", { password: 12_345_678 }, "password is missing or no text"],
     ["a masterarn that is a name", { masterarn: "admin" }, 'masterarn "admin" is not the ARN'],
     ["a masterarn of null", { masterarn: null }, "masterarn null is not the ARN of a secret"],
-  ])("is none with %s", (_, changes, text) => {
+  ])("cannot be rotated with %s", (_, changes, text) => {
     expect(() => read(changes)).toThrow(ConfigError);
     expect(() => read(changes)).toThrow(
       new RegExp(`^secret ${ARN} \\(AWSCURRENT\\) cannot be rotated: .*; put them right: aws `),

@@ -67,13 +67,13 @@ const refused: readonly [what: string, call: Call, name: string, message: string
     "at 'description'",
   ],
   [
-    "an action after completion that is none",
+    "an unknown action after completion",
     ({ scheduler }) => scheduler.send(schedule({ ActionAfterCompletion: "FOO" as "NONE" })),
     "ValidationException",
     "Value 'FOO' at 'actionAfterCompletion'",
   ],
   [
-    "a state that is none, and 999 retries, both at once",
+    "an unknown state and 999 retries, both at once",
     ({ scheduler }) =>
       scheduler.send(
         schedule({ State: "ON" as "ENABLED" }, { RetryPolicy: { MaximumRetryAttempts: 999 } }),
@@ -196,7 +196,7 @@ const refused: readonly [what: string, call: Call, name: string, message: string
     "Value '90m' at 'rotationRules.duration'",
   ],
   [
-    "a kind of invocation that is none",
+    "an unknown invocation type",
     ({ lambda }) =>
       lambda.send(new InvokeCommand({ FunctionName: "f", InvocationType: "Later" as "Event" })),
     "ValidationException",

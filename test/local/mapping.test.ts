@@ -282,7 +282,7 @@ describe("of an answer that reports failures", () => {
     ["an empty name", list(""), ["a", "b"]],
     ["no name", list(null), ["a", "b"]],
     ["another key", '{"batchItemFailures":[{"id":"a"}]}', ["a", "b"]],
-    ["a list that is none", '{"batchItemFailures":"a"}', ["a", "b"]],
+    ["a text instead of a list", '{"batchItemFailures":"a"}', ["a", "b"]],
     ["no object", '"fine"', ["a", "b"]],
     ["no JSON", "fine", ["a", "b"]],
   ])("%s: the right messages come again", (_what, payload, expected) => {

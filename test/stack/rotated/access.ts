@@ -127,7 +127,7 @@ describe("a rotator that is called by hand", () => {
       'InvalidRequestError: secret <arn>: Step "deleteSecret" ',
     ],
     [
-      "with a token that is none",
+      "with a token that is too short",
       (SecretId) => ({ SecretId, Step: "setSecret", ClientRequestToken: "1" }),
       'InvalidRequestError: secret <arn>: ClientRequestToken "1" ',
     ],
