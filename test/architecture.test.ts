@@ -8,6 +8,7 @@ const root = join(import.meta.dirname, "..");
 const allowed: Readonly<Record<string, readonly string[]>> = {
   core: [],
   config: ["core"],
+  client: ["core"],
   "lambda/postgres": ["core"],
   "lambda/aws": ["core"],
   "lambda/handlers": ["core", "lambda/postgres", "lambda/aws"],
@@ -39,11 +40,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "bin/verify",
     "bin/init",
     "bin/terminal",
+    "client",
     "package.json",
   ],
   bin: ["core", "config", "lib", "bin/commands", "bin/terminal"],
   local: ["bin", "build.ts", "core/aws"],
-  demo: ["core", "local", "bin/aws"],
+  demo: ["core", "client", "local", "bin/aws"],
   packaging: ["config"],
   // as a user has them: the package, by its name
   examples: [],
@@ -111,6 +113,7 @@ const layers = [
   "lambda/aws",
   "lambda/handlers",
   "lib",
+  "client",
   "local",
 ];
 
