@@ -35,7 +35,7 @@ export default defineConfig({
         test: {
           name: "unit",
           isolate: false, // loading modules would take longer than the tests
-          include: ["test/*.test.ts", "test/{core,config,lambda,bin/verify}/**/*.test.ts"],
+          include: ["test/*.test.ts", "test/{core,config,lambda,client,bin/verify}/**/*.test.ts"],
           exclude: WAITING,
           env: { POWERTOOLS_LOG_LEVEL: "SILENT" },
           testTimeout: 30_000, // properties take their time on a busy machine
