@@ -66,6 +66,12 @@ export interface Keeper extends AsyncDisposable {
    * machine's clock.
    */
   endOf(login: Login): Instant | undefined;
+  /**
+   * For how long a login is still valid beside its next one: pools must renew their connections
+   * within it. Undefined before the first login, where a login has no next one, and for rotated
+   * secrets.
+   */
+  readonly overlap: Duration | undefined;
   on<Name extends keyof KeeperEvents>(
     event: Name,
     listener: (...told: KeeperEvents[Name]) => void,

@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { Keeper, KeeperEvents, Login } from "../../client/keeper/keeper.ts";
-import type { Instant } from "../../core/time.ts";
+import type { Duration, Instant } from "../../core/time.ts";
 
 /** A keeper whose logins the test hands out. */
 export class FakeKeeper implements Keeper {
@@ -9,6 +9,7 @@ export class FakeKeeper implements Keeper {
   readonly #uses = new Map<string, number>();
   readonly #events = new EventEmitter<KeeperEvents>();
   readonly replaced: Login[] = [];
+  overlap: Duration | undefined;
   /** What the source says of a refused login. */
   onReplace: (refused: Login) => Login | Promise<Login> = () => this.#newest;
 
