@@ -32,8 +32,13 @@ export type SourceFailure =
 export interface KeeperEvents {
   /** The newest login lives longer now. */
   renewed: [{ readonly login: Login; readonly endsAt: Instant }];
-  /** There is a next login. The one before is valid until `endsAt`, and is renewed while in use. */
-  replaced: [{ readonly login: Login; readonly before: Login; readonly endsAt: Instant }];
+  /**
+   * There is a next login. The one before is valid until `endsAt`, and is renewed while in use. Of
+   * a rotated secret, nobody knows until when: undefined, as in {@link Keeper.endOf}.
+   */
+  replaced: [
+    { readonly login: Login; readonly before: Login; readonly endsAt: Instant | undefined },
+  ];
   /** A call failed and is tried again. `left` is what remains of the newest login. */
   failing: [{ readonly failure: SourceFailure; readonly message: string; readonly left: Duration }];
   /** A login is over: revoked, expired, or at its end without a successor. */
