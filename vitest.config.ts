@@ -35,7 +35,10 @@ export default defineConfig({
         test: {
           name: "unit",
           isolate: false, // loading modules would take longer than the tests
-          include: ["test/*.test.ts", "test/{core,config,lambda,client,bin/verify}/**/*.test.ts"],
+          include: [
+            "test/*.test.ts",
+            "test/{core,config,lambda,client,bin/verify,bin/start}/**/*.test.ts",
+          ],
           exclude: WAITING,
           env: { POWERTOOLS_LOG_LEVEL: "SILENT" },
           testTimeout: 30_000, // properties take their time on a busy machine
@@ -70,7 +73,7 @@ export default defineConfig({
           ...stack,
           name: "stack",
           include: ["test/{bin,local,stack}/**/*.test.ts", ...WAITING],
-          exclude: [...TIMED, "test/bin/verify/**"],
+          exclude: [...TIMED, "test/bin/{verify,start}/**"],
         },
       },
       {

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-import { main } from "./commands/main.ts";
+import { startAgain } from "./start/start-again.ts";
+
+startAgain();
+const { main } = await import("./commands/main.ts");
 
 // `mayfly leases | head` closes the pipe early; that is not an error
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -25,7 +25,8 @@ if (major > ${major} || (major === ${major} && minor >= ${minor})) {
 };
 
 /**
- * Bundle one program to `<folder>/<name>-program.js`, and write the file that checks Node first.
+ * Bundle one program to `<folder>/<name>-program.js` and the parts that it loads when it uses them,
+ * and write the file that checks Node first.
  */
 export async function compileProgram(
   root: string,
@@ -38,8 +39,13 @@ export async function compileProgram(
     absWorkingDir: root,
     metafile: true,
     entryPoints: [entry],
-    outfile: join(folder, `${name}-program.js`),
+    outdir: folder,
+    entryNames: `${name}-program`,
+    // one folder: some code finds files beside itself
+    chunkNames: `${name}-[hash]`,
     bundle: true,
+    // what a command does not use is not loaded
+    splitting: true,
     platform: "node",
     format: "esm",
     target: `node${oldestNode}`,

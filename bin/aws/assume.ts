@@ -1,5 +1,4 @@
-import { LambdaClient } from "@aws-sdk/client-lambda";
-import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
+import type { LambdaClient } from "@aws-sdk/client-lambda";
 import type { ClientSettings } from "./clients.ts";
 
 /** A Lambda client with the credentials of a role. */
@@ -8,6 +7,10 @@ export async function assume(
   roleArn: string,
   sessionName: string,
 ): Promise<LambdaClient> {
+  const [{ LambdaClient }, { AssumeRoleCommand, STSClient }] = await Promise.all([
+    import("@aws-sdk/client-lambda"),
+    import("@aws-sdk/client-sts"),
+  ]);
   const { Credentials } = await new STSClient(clients).send(
     new AssumeRoleCommand({ RoleArn: roleArn, RoleSessionName: sessionName }),
   );

@@ -1,4 +1,4 @@
-import { InvokeCommand, type LambdaClient } from "@aws-sdk/client-lambda";
+import type { LambdaClient } from "@aws-sdk/client-lambda";
 
 /** The answer of an invocation: the payload, or the error of the function. */
 export interface Answer {
@@ -11,6 +11,7 @@ export interface Answer {
 
 /** Invoke a function or alias and wait for its answer. @throws the error of IAM or Lambda. */
 export async function invoke(client: LambdaClient, arn: string, event: object): Promise<Answer> {
+  const { InvokeCommand } = await import("@aws-sdk/client-lambda");
   const start = performance.now();
   const { Payload, FunctionError, $metadata } = await client.send(
     new InvokeCommand({ FunctionName: arn, Payload: JSON.stringify(event) }),

@@ -1,4 +1,3 @@
-import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
 import type { ClientSettings } from "./clients.ts";
 
 /** The outputs of a deployed stack, by key. @throws the error of CloudFormation. */
@@ -6,6 +5,9 @@ export async function outputsOf(
   clients: ClientSettings,
   stackName: string,
 ): Promise<ReadonlyMap<string, string>> {
+  const { CloudFormationClient, DescribeStacksCommand } = await import(
+    "@aws-sdk/client-cloudformation"
+  );
   const { Stacks } = await new CloudFormationClient(clients).send(
     new DescribeStacksCommand({ StackName: stackName }),
   );

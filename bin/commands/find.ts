@@ -1,4 +1,4 @@
-import { LambdaClient } from "@aws-sdk/client-lambda";
+import type { LambdaClient } from "@aws-sdk/client-lambda";
 import type { Command } from "commander";
 import { pascal } from "../../config/config.ts";
 import { aliasName, CONSUMER_NAME, ROLE_NAME } from "../../core/names.ts";
@@ -167,7 +167,7 @@ export async function findAlias(
   const arn = issuer.endsWith(`:${alias}`) ? issuer : `${issuer}:${alias}`;
   const client = options.assume
     ? await assume(PATIENT, roleOf(outputs, consumer, options), "mayfly")
-    : new LambdaClient(PATIENT);
+    : await lambdaClient();
   return (event) =>
     call(client, arn, event).catch((error: Error) => {
       if (error.name === "AccessDeniedException" && options.assume !== true)
@@ -216,6 +216,12 @@ function wordsIn(payload: unknown): string {
 
 /** A function that calls an operator function. */
 export const operatorAt = (arn: string): Ask => {
-  const client = new LambdaClient(PATIENT);
-  return (event) => call(client, arn, event);
+  const client = lambdaClient();
+  return async (event) => call(await client, arn, event);
 };
+
+/** The SDK is loaded when it is used: that takes longer than the rest of the program. */
+async function lambdaClient(): Promise<LambdaClient> {
+  const sdk = await import("@aws-sdk/client-lambda");
+  return new sdk.LambdaClient(PATIENT);
+}
