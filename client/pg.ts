@@ -1,0 +1,5 @@
+export {
+  type LeasedClientClass,
+  type LeasedClientOptions,
+  leasedClient,
+} from "./pg/leased-client.ts";
