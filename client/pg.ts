@@ -3,3 +3,4 @@ export {
   type LeasedClientOptions,
   leasedClient,
 } from "./pg/leased-client.ts";
+export { type LeasedPoolOptions, poolOptions } from "./pg/pool-options.ts";
