@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:net";
 import { rootCertificates } from "node:tls";
 import pg from "pg";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import type { Login } from "../../client/keeper/keeper.ts";
 import { leasedClient } from "../../client/pg.ts";
 import { Secret } from "../../core/secret.ts";
@@ -114,7 +114,9 @@ for (const [name, spoil, code] of [
     // the source says that it is valid: the server's word stands
     keeper.next(first, END);
     keeper.onReplace = () => first;
+    const use = vi.spyOn(keeper, "use");
     await expect(new Client().connect()).rejects.toMatchObject({ code });
+    expect(use).toHaveBeenCalledTimes(1);
     // and a second refusal is the caller's
     const second = await logins.make();
     await logins.query(`alter role ${second.username} ${spoil}`);
