@@ -5,6 +5,13 @@ import type { Login } from "../keeper/keeper.ts";
 export interface ServerAddress {
   readonly host: string;
   readonly port: number;
+  /**
+   * The IP address to connect to, where `host` may stand for several servers by now: a session's
+   * `socket.remoteAddress`, to cancel and probe at the server that it is with.
+   *
+   * @default - what `host` resolves to
+   */
+  readonly address?: string | undefined;
 }
 
 /** What a session of a client asks of the server. */
@@ -20,7 +27,10 @@ export interface ServerRequest {
 
 /** A connection that the server let in, up to its first ReadyForQuery. Nothing reads it yet. */
 export interface ServerSession {
-  /** Paused, without listeners. TLS, unless the login says plaintext. */
+  /**
+   * Paused, without listeners but one that ignores errors: it may be destroyed when you look. TLS,
+   * unless the login says plaintext.
+   */
   readonly socket: Socket;
   /** What the server said to the client: from NegotiateProtocolVersion or AuthenticationOk to ReadyForQuery. */
   readonly greeting: Buffer;
@@ -30,13 +40,14 @@ export interface ServerSession {
   readonly cancelKey: Buffer | undefined;
 }
 
-/** Opens connections to servers. Errors are {@link ServerRefusal} or {@link ServerUnreachable}. */
+/** Opens connections to servers. */
 export interface Servers {
+  /** @throws ServerRefusal, ServerUnreachable, or the reason of the request's signal. */
   logIn(request: ServerRequest): Promise<ServerSession>;
   /** Send a CancelRequest and wait until the server has closed the connection. Never throws. */
   cancel(server: ServerAddress, tls: Login["tls"], cancelKey: Buffer): Promise<void>;
-  /** Whether the address still answers a TLS or plain handshake, without logging in. */
-  probe(server: ServerAddress, tls: Login["tls"], signal: AbortSignal): Promise<boolean>;
+  /** Whether a PostgreSQL server answers there, without logging in. Never throws. */
+  probe(server: ServerAddress, signal: AbortSignal): Promise<boolean>;
 }
 
 /** The server answered with an ErrorResponse before its first ReadyForQuery. */

@@ -27,7 +27,7 @@ export interface ScramLogin {
 
 /**
  * The client's half of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS. RFC 5802, RFC 7677. Methods are called
- * in their order, once each.
+ * in their order, once each. Failures are sentences whose subject is the server.
  */
 export class ScramClient {
   readonly mechanism: string;
@@ -44,7 +44,7 @@ export class ScramClient {
     const { mechanisms, channelBinding } = login;
     const isBound = channelBinding !== undefined && mechanisms.includes(SCRAM_PLUS);
     if (!isBound && !mechanisms.includes(SCRAM))
-      throw new ScramFailure(`it offers no ${SCRAM} but "${mechanisms.join(", ").slice(0, 40)}"`);
+      throw new ScramFailure(`offers no ${SCRAM} but "${mechanisms.join(", ").slice(0, 30)}"`);
     this.#login = login;
     this.mechanism = isBound ? SCRAM_PLUS : SCRAM;
     this.#header = isBound
@@ -67,9 +67,9 @@ export class ScramClient {
   async final(serverFirst: string): Promise<string> {
     const [, nonce, salt, iterations] = SERVER_FIRST.exec(serverFirst) ?? [];
     if (nonce === undefined || salt === undefined)
-      throw new ScramFailure("its first SCRAM message is malformed");
+      throw new ScramFailure("sends a malformed first SCRAM message");
     if (!nonce.startsWith(this.#login.nonce) || nonce === this.#login.nonce)
-      throw new ScramFailure("its SCRAM nonce is not made from ours");
+      throw new ScramFailure("sends a SCRAM nonce that is not made from ours");
     const { username, password, known } = this.#login;
     const keys = await known.of({
       username,
@@ -90,15 +90,15 @@ export class ScramClient {
     const [, signature = ""] = SERVER_FINAL.exec(serverFinal) ?? [];
     const given = Buffer.from(signature, "base64");
     if (given.length !== KEY_BYTES || this.#serverSignature.length !== KEY_BYTES)
-      throw new ScramFailure("its final SCRAM message is malformed");
+      throw new ScramFailure("sends a malformed final SCRAM message");
     if (!timingSafeEqual(given, this.#serverSignature))
-      throw new ScramFailure("it does not know the password: its SCRAM signature is wrong");
+      throw new ScramFailure("does not know the password: its SCRAM signature is wrong");
   }
 }
 
 function checkIterations(iterations: number): number {
   if (iterations >= LEAST_ITERATIONS && iterations <= MOST_ITERATIONS) return iterations;
   throw new ScramFailure(
-    `it asks for ${iterations} SCRAM iterations, not ${LEAST_ITERATIONS} to ${MOST_ITERATIONS}`,
+    `asks for ${iterations} SCRAM iterations, not ${LEAST_ITERATIONS} to ${MOST_ITERATIONS}`,
   );
 }

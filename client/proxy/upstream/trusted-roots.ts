@@ -1,0 +1,51 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import tls from "node:tls";
+
+/**
+ * PEMs of the authorities that servers are trusted by, for all hosts or by host. Undefined: those
+ * of Node, `NODE_EXTRA_CA_CERTS` included.
+ */
+export type TrustedRoots = readonly string[] | ((host: string) => readonly string[] | undefined);
+
+const RDS_HOST = /\.([a-z]{2}(?:-[a-z]+)+-\d)\.rds\.amazonaws\.com(?:\.cn)?$/;
+
+/** The Region of a host of RDS, e.g. `db.c1a2b3.eu-west-1.rds.amazonaws.com`. */
+export const regionOfHost = (host: string): string | undefined =>
+  RDS_HOST.exec(host.toLowerCase())?.[1];
+
+/** Where roots come from. */
+export interface RootSources {
+  /** A folder with `<region>.pem`: the roots of RDS, as the build writes them. */
+  readonly rdsFolder: string;
+  /** PEM of the authorities to trust instead, for any host. */
+  readonly ca?: string | undefined;
+}
+
+/**
+ * What to trust: the configured authorities, else RDS's of the host's Region, each with those that
+ * `NODE_EXTRA_CA_CERTS` names; for other hosts what Node trusts. Files are read at the first need.
+ */
+export function makeTrustedRoots({ rdsFolder, ca }: RootSources): TrustedRoots {
+  const read = new Map<string, string | undefined>();
+  const rootsOf = (region: string): string | undefined => {
+    if (!read.has(region)) read.set(region, readIfThere(join(rdsFolder, `${region}.pem`)));
+    return read.get(region);
+  };
+  return (host) => {
+    const region = regionOfHost(host);
+    const roots = ca ?? (region === undefined ? undefined : rootsOf(region));
+    // not a named import: older versions of Node, which do not have it, load this file too
+    return roots === undefined ? undefined : [roots, ...tls.getCACertificates("extra")];
+  };
+}
+
+/** A Region that is younger than the build has no file. Its servers are then of no known root. */
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
