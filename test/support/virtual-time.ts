@@ -1,0 +1,159 @@
+import type { ClientTime } from "../../client/time.ts";
+import { type Duration, type Instant, milliseconds } from "../../core/time.ts";
+
+interface Waiting {
+  readonly at: number;
+  readonly order: number;
+  readonly resolve: () => void;
+}
+
+/** A machine's clocks in a {@link VirtualWorld}. */
+export interface VirtualMachine extends ClientTime {
+  /** Somebody sets the wall clock. */
+  setWall(by: number): void;
+}
+
+/**
+ * A world whose time moves when everybody waits: an hour of thousands of machines takes a second.
+ * The time of machines begins with that of the world, which stands for the database's clock.
+ */
+export class VirtualWorld {
+  #now: number;
+  #order = 0;
+  readonly #heap: Waiting[] = [];
+
+  constructor(start: Instant) {
+    this.#now = start;
+  }
+
+  now(): Instant {
+    return this.#now as Instant;
+  }
+
+  /** Resolve when {@link run} has passed the time, in whole milliseconds. */
+  wait(length: Duration, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      signal?.addEventListener("abort", () => resolve(), { once: true });
+      this.#push({ at: this.#now + Math.ceil(length), order: this.#order++, resolve });
+    });
+  }
+
+  machine(): VirtualMachine {
+    let wall = 0;
+    const began = this.#now;
+    return {
+      now: () => (this.#now + wall) as Instant,
+      monotonic: () => milliseconds(this.#now - began),
+      wait: (length, signal) => this.wait(length, signal),
+      setWall: (by) => {
+        wall += by;
+      },
+    };
+  }
+
+  /** A machine that can be frozen: its timers and its monotonic clock stand still meanwhile. */
+  laptop(): VirtualMachine & { freeze(length: Duration): Promise<void> } {
+    const machine = this.machine();
+    let asleep = 0;
+    let wakeUp: Promise<void> = Promise.resolve();
+    const wait = async (length: Duration, signal?: AbortSignal): Promise<void> => {
+      const isAborted = (): boolean => signal?.aborted === true;
+      for (let left = Math.ceil(length); left > 0 && !isAborted(); ) {
+        const from = machine.monotonic() - asleep;
+        await this.wait(milliseconds(left), signal);
+        await wakeUp;
+        left -= machine.monotonic() - asleep - from;
+      }
+    };
+    return {
+      ...machine,
+      monotonic: () => milliseconds(machine.monotonic() - asleep),
+      wait,
+      freeze: async (length) => {
+        wakeUp = this.wait(length).then(() => {
+          asleep += length;
+        });
+        await this.run(length);
+      },
+    };
+  }
+
+  /** Let time pass, with all that happens meanwhile. */
+  async run(length: Duration): Promise<void> {
+    const end = this.#now + length;
+    await everybodyWaits();
+    for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
+      this.#pop();
+      this.#now = next.at;
+      next.resolve();
+      await everybodyWaits();
+    }
+    this.#now = end;
+    await everybodyWaits();
+  }
+
+  /** What an attempt brings, however long it takes. */
+  async result<T>(attempt: Promise<T>): Promise<T> {
+    let isOver = false;
+    const over = (): void => {
+      isOver = true;
+    };
+    attempt.then(over, over);
+    await everybodyWaits();
+    while (!isOver) {
+      const [next] = this.#heap;
+      if (next === undefined) throw new Error("nobody waits for anything, and it is not over");
+      await this.run(milliseconds(Math.max(0, next.at - this.#now)));
+    }
+    return attempt;
+  }
+
+  #push(waiting: Waiting): void {
+    const heap = this.#heap;
+    let at = heap.push(waiting) - 1;
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      const parent = heap[above];
+      if (parent === undefined || isBefore(parent, waiting)) break;
+      heap[at] = parent;
+      at = above;
+    }
+    heap[at] = waiting;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let below = at * 2 + 1;
+      const [left, right] = [heap[below], heap[below + 1]];
+      if (left === undefined) break;
+      if (right !== undefined && isBefore(right, left)) below += 1;
+      const child = heap[below];
+      if (child === undefined || isBefore(last, child)) break;
+      heap[at] = child;
+      at = below;
+    }
+    heap[at] = last;
+  }
+}
+
+const isBefore = (a: Waiting, b: Waiting): boolean =>
+  a.at < b.at || (a.at === b.at && a.order < b.order);
+
+/** Promises are fulfilled one after the other before the next turn of the event loop. */
+const everybodyWaits = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Numbers that look like chance, and are the same in each run. */
+export function seededRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
