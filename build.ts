@@ -168,14 +168,16 @@ async function addVerbs(name: string): Promise<void> {
     await update(join(ROOT, "dist", name, "verbs", file), await readFile(join(folder, file)));
 }
 
-async function addRoots(name: string, roots: ReadonlyMap<string, string>): Promise<void> {
+/** The roots beside each function, and beside them all for programs that run elsewhere. */
+async function addRoots(folder: string, roots: ReadonlyMap<string, string>): Promise<void> {
   for (const [region, pem] of roots)
-    await update(join(ROOT, "dist", name, "rds-ca", `${region}.pem`), Buffer.from(pem));
+    await update(join(ROOT, folder, "rds-ca", `${region}.pem`), Buffer.from(pem));
 }
 
 const USAGE = `usage: npm run build
 
-Bundle every function into dist/<function>/, with the RDS roots of every Region.
+Bundle every function into dist/<function>/, with the RDS roots of every Region, and write these
+into dist/rds-ca/ for the programs.
 exit status: 0 built  1 not built  64 usage`;
 
 const EX_USAGE = 64;
@@ -202,10 +204,11 @@ async function main(argv: readonly string[]): Promise<number> {
     ),
   );
   for (const [name, { size }] of bundles) {
-    await addRoots(name, roots);
+    await addRoots(join("dist", name), roots);
     if (INSTALLERS.includes(name)) await addVerbs(name);
     console.log(`dist/${name}/index.mjs  ${(size / 1_000).toFixed(0)} KB`);
   }
+  await addRoots("dist", roots);
   await update(
     join(ROOT, EDITOR_SCHEMA),
     Buffer.from(`${JSON.stringify(editorSchema(), null, 2)}\n`),

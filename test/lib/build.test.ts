@@ -38,9 +38,14 @@ test("the provisioner carries the text of every verb as it stands in its file, a
 
 const regions = readdirSync(join(dist, "issuer", "rds-ca"));
 
-test("every function has the roots of the same Regions", () => {
+test("functions and programs have the roots of the same Regions", () => {
   expect(regions.length).toBeGreaterThanOrEqual(27);
   expect(regions).toContain("eu-west-1.pem");
+  expect(readdirSync(join(dist, "rds-ca"))).toEqual(regions);
+  for (const region of regions)
+    expect(readFileSync(join(dist, "rds-ca", region))).toEqual(
+      readFileSync(join(dist, "issuer", "rds-ca", region)),
+    );
   for (const name of functions) expect(readdirSync(join(dist, name, "rds-ca"))).toEqual(regions);
 });
 

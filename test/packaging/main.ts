@@ -138,7 +138,7 @@ async function checkLinters(tarball: string) {
 async function checkWith(cdk: string, tarball: string, nodes: readonly string[]) {
   const cwd = folderOf(`cdk-${cdk}`);
   writeFileSync(join(cwd, "types.ts"), USERS_TYPES);
-  copyFileSync(join(ROOT, "dist/issuer/rds-ca/eu-west-1.pem"), join(cwd, "root.pem"));
+  copyFileSync(join(ROOT, "dist/rds-ca/eu-west-1.pem"), join(cwd, "root.pem"));
   for (const name of EXAMPLES)
     copyFileSync(join(ROOT, "examples", `${name}.ts`), join(cwd, `${name}.ts`));
   // the first hour of somebody new

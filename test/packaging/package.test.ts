@@ -72,6 +72,7 @@ test("the package is small, and holds no source, no test and no tool of the clon
     "package.json",
   ]);
   const files = readdirSync(installed, { recursive: true, encoding: "utf8" });
+  expect(files).toContain("dist/rds-ca/eu-west-1.pem");
   expect(files.filter((name) => /(?<!\.d)\.ts$|\.map$|\.tsbuildinfo$/.test(name))).toEqual([]);
 });
 

@@ -6,7 +6,10 @@ import tls from "node:tls";
  * PEMs of the authorities that servers are trusted by, for all hosts or by host. Undefined: those
  * of Node, `NODE_EXTRA_CA_CERTS` included.
  */
-export type TrustedRoots = readonly string[] | ((host: string) => readonly string[] | undefined);
+export type TrustedRoots = readonly string[] | RootsOfHost;
+
+/** The same of one host. */
+export type RootsOfHost = (host: string) => readonly string[] | undefined;
 
 const RDS_HOST = /\.([a-z]{2}(?:-[a-z]+)+-\d)\.rds\.amazonaws\.com(?:\.cn)?$/;
 
@@ -26,7 +29,7 @@ export interface RootSources {
  * What to trust: the configured authorities, else RDS's of the host's Region, each with those that
  * `NODE_EXTRA_CA_CERTS` names; for other hosts what Node trusts. Files are read at the first need.
  */
-export function makeTrustedRoots({ rdsFolder, ca }: RootSources): TrustedRoots {
+export function makeTrustedRoots({ rdsFolder, ca }: RootSources): RootsOfHost {
   const read = new Map<string, string | undefined>();
   const rootsOf = (region: string): string | undefined => {
     if (!read.has(region)) read.set(region, readIfThere(join(rdsFolder, `${region}.pem`)));

@@ -3,11 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getCACertificates } from "node:tls";
 import { afterAll, describe, expect, test } from "vitest";
-import {
-  makeTrustedRoots,
-  regionOfHost,
-  type TrustedRoots,
-} from "../../../../client/proxy/upstream/trusted-roots.ts";
+import { makeTrustedRoots, regionOfHost } from "../../../../client/proxy/upstream/trusted-roots.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rds-ca-"));
 writeFileSync(join(folder, "eu-west-1.pem"), "roots of eu-west-1");
@@ -29,31 +25,26 @@ test.each([
 
 describe("what is trusted", () => {
   const extra = getCACertificates("extra");
-  const rootsFor = (roots: TrustedRoots, host: string): readonly string[] | undefined =>
-    typeof roots === "function" ? roots(host) : roots;
   const rds = "orders.c1a2b3.eu-west-1.rds.amazonaws.com";
 
   test("is RDS's roots of the host's Region", () => {
-    expect(rootsFor(makeTrustedRoots({ rdsFolder: folder }), rds)).toEqual([
-      "roots of eu-west-1",
-      ...extra,
-    ]);
+    expect(makeTrustedRoots({ rdsFolder: folder })(rds)).toEqual(["roots of eu-west-1", ...extra]);
   });
 
   test.each([rds, "db.example.com"])("is the configured authority alone, for %s", (host) => {
     const roots = makeTrustedRoots({ rdsFolder: folder, ca: "own" });
-    expect(rootsFor(roots, host)).toEqual(["own", ...extra]);
+    expect(roots(host)).toEqual(["own", ...extra]);
   });
 
   test.each(["db.example.com", rds.replace("eu-west-1", "xx-north-9")])(
     "is what Node trusts, for %s",
     (host) => {
-      expect(rootsFor(makeTrustedRoots({ rdsFolder: folder }), host)).toBeUndefined();
+      expect(makeTrustedRoots({ rdsFolder: folder })(host)).toBeUndefined();
     },
   );
 
   test("is not RDS's if its file cannot be read for another reason than that there is none", () => {
     const roots = makeTrustedRoots({ rdsFolder: join(folder, "eu-west-1.pem") });
-    expect(() => rootsFor(roots, rds)).toThrow("ENOTDIR");
+    expect(() => roots(rds)).toThrow("ENOTDIR");
   });
 });
