@@ -31,6 +31,8 @@ export interface Situation {
   readonly paused: Duration;
   /** How long no further lease may be asked for. */
   readonly limited: Duration;
+  /** The newest lease, too, is renewed and replaced only while it is used. */
+  readonly onlyWhileUsed: boolean;
 }
 
 /** Revoking takes a second or two, and two more are for the first connection to the next lease. */
@@ -63,6 +65,7 @@ export function decideStep(situation: Situation): Step {
 }
 
 function stepsOfNewest(lease: HeldLease, situation: Situation): readonly Candidate[] {
+  if (situation.onlyWhileUsed && lease.uses === 0) return stepsOfOlder(lease, situation);
   const { now, paused, limited, isDoubtful } = situation;
   // what the clock may be wrong about is looked at first
   const orLook = (step: Candidate["step"]): Candidate["step"] =>

@@ -19,12 +19,25 @@ export type Invoke = (alias: AliasAddress, event: object, signal: AbortSignal) =
 
 type Load = () => Promise<typeof import("@aws-sdk/client-lambda")>;
 
-/** Invokes by the SDK, with its credentials and a client for each Region. */
-export function invokeBySdk(load: Load): Invoke {
+/** Gives credentials, and is asked again when they expire. */
+export type CredentialsProvider = () => Promise<{
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+  readonly expiration?: Date;
+}>;
+
+/**
+ * Invokes by the SDK, with a client for each Region.
+ *
+ * @param credentials @default - the SDK's, from environment and profile
+ */
+export function invokeBySdk(load: Load, credentials?: CredentialsProvider): Invoke {
   const clients = clientsOf(
     "@aws-sdk/client-lambda",
     load,
-    (sdk, settings) => new sdk.LambdaClient(settings),
+    (sdk, settings) =>
+      new sdk.LambdaClient({ ...settings, ...(credentials !== undefined && { credentials }) }),
   );
   return async ({ arn, name, region }, event, signal) => {
     const called = { name, kind: `alias in ${region}`, permission: "lambda:InvokeFunction on it" };

@@ -26,6 +26,11 @@ export interface LeaseKeeperOptions {
   readonly key?: string;
   /** Others hold leases of this key too: `close` revokes none. @default false */
   readonly shared?: boolean;
+  /**
+   * Whether a lease that nobody uses runs out, instead of being renewed and replaced; whoever wants
+   * a login then gets a new one. For people, whose tools stay open overnight. @default false
+   */
+  readonly onlyWhileUsed?: boolean;
   /** How long a lease lives without renewal. Unit: seconds, at least 10. @default - the role's */
   readonly ttlSeconds?: number;
   /** @default - the clocks of this machine; waits do not keep the process from ending */
@@ -60,6 +65,7 @@ class LeaseKeeper implements Keeper {
   readonly #source: LeaseSource;
   readonly #key: string;
   readonly #isShared: boolean;
+  readonly #onlyWhileUsed: boolean;
   readonly #ttlSeconds: number | undefined;
   readonly #time: ClientTime;
   readonly #random: () => number;
@@ -88,6 +94,7 @@ class LeaseKeeper implements Keeper {
     this.#source = options.source ?? fromEnvironment();
     this.#key = options.key ?? randomUUID();
     this.#isShared = options.shared ?? false;
+    this.#onlyWhileUsed = options.onlyWhileUsed ?? false;
     this.#ttlSeconds = options.ttlSeconds;
     this.#time = options.time ?? backgroundTime;
     this.#random = options.random ?? Math.random;
@@ -134,7 +141,7 @@ class LeaseKeeper implements Keeper {
     const lease = this.#held().find(({ id }) => id === login.id);
     if (lease === undefined) return () => {};
     lease.uses += 1;
-    if (lease !== this.#newest) this.#wake.abort();
+    if (lease !== this.#newest || this.#onlyWhileUsed) this.#wake.abort();
     let isOver = false;
     return () => {
       if (!isOver) lease.uses -= 1;
@@ -390,6 +397,7 @@ class LeaseKeeper implements Keeper {
       isDoubtful: this.#clock.isDoubtful,
       paused: this.#pause.left,
       limited: this.#limit.left,
+      onlyWhileUsed: this.#onlyWhileUsed,
     });
   }
 

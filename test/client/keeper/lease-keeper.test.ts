@@ -218,3 +218,31 @@ test("a listener that throws does not stop the keeper", async () => {
   }
   expect(source.countOf("renew")).toBeGreaterThan(2);
 });
+
+test("with onlyWhileUsed, an unused lease runs out, and the next login is of a new one", async () => {
+  const { world, keeper, source, told, current } = keptLease({ onlyWhileUsed: true });
+  const login = await current();
+  await world.run(hours(3));
+  expect(source.calls).toHaveLength(1);
+  const next = await current();
+  expect(next.id).not.toBe(login.id);
+  const release = keeper.use(next);
+  await world.run(hours(20));
+  const renewals = source.countOf("renew");
+  expect(renewals).toBeGreaterThan(25);
+  release();
+  await world.run(hours(20));
+  expect(source.countOf("renew")).toBe(renewals);
+  expect(source.countOf("issue")).toBe(2);
+  expect(told.filter(({ name }) => name !== "renewed")).toEqual([]);
+});
+
+test("with onlyWhileUsed, a lease that is used again after its renewal was due is renewed at once", async () => {
+  const { world, keeper, source, current } = keptLease({ onlyWhileUsed: true });
+  const login = await current();
+  await world.run(minutes(50));
+  expect(source.countOf("renew")).toBe(0);
+  keeper.use(login);
+  await world.run(seconds(1));
+  expect(source.countOf("renew")).toBe(1);
+});
