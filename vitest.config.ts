@@ -39,7 +39,7 @@ export default defineConfig({
             "test/*.test.ts",
             "test/{core,config,lambda,client,bin/verify,bin/start}/**/*.test.ts",
           ],
-          exclude: WAITING,
+          exclude: [...WAITING, "test/client/postgres/**"],
           env: { POWERTOOLS_LOG_LEVEL: "SILENT" },
           testTimeout: 30_000, // properties take their time on a busy machine
         },
@@ -49,7 +49,7 @@ export default defineConfig({
         test: {
           name: "postgres",
           isolate: false,
-          include: ["test/postgres/**/*.test.ts"],
+          include: ["test/postgres/**/*.test.ts", "test/client/postgres/**/*.test.ts"],
           globalSetup: ["test/support/postgres-setup.ts"],
           setupFiles: ["test/support/file-cluster-setup.ts"],
           testTimeout: 60_000,

@@ -15,6 +15,7 @@ export const FROM_CLIENT = {
   copyData: 0x64, // d
   copyDone: 0x63, // c
   copyFail: 0x66, // f
+  flush: 0x48, // H
   functionCall: 0x46, // F
   /** Also SASLInitialResponse and SASLResponse. */
   password: 0x70, // p
