@@ -27,6 +27,7 @@ import { fileCluster } from "./file-cluster.ts";
 import { type MemoryRds, memoryRds, rdsClient } from "./memory-rds.ts";
 import { type MemoryRotation, memoryRotation } from "./memory-rotation.ts";
 import {
+  type ProvisionedOptions,
   provisioned,
   runAs,
   TEST_LIMITS,
@@ -72,6 +73,8 @@ export interface SceneOptions {
   readonly nextMaster?: SecretObject;
   /** @default - the server that all tests of a file share */
   readonly cluster?: TestCluster;
+  /** Of the database whose issuer's logins are rotated. */
+  readonly limits?: ProvisionedOptions["limits"];
 }
 
 /** Make the users of a strategy, and their secret, with a password that nobody else has. */
@@ -81,7 +84,10 @@ export async function rotationScene(
 ): Promise<RotationScene> {
   const cluster = options.cluster ?? (await fileCluster());
   const isIssuer = strategy === "issuer-login";
-  const test = isIssuer ? await provisioned({ cluster }) : await unprovisioned({ cluster });
+  const { limits } = options;
+  const test = isIssuer
+    ? await provisioned({ cluster, ...(limits && { limits }) })
+    : await unprovisioned({ cluster });
   const { tag, database, owner } = test;
   const usernames = usernamesOf(strategy, tag);
   const [first = ""] = usernames;
