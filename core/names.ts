@@ -100,3 +100,12 @@ export const janitorName = (tag: string): string => `mf_${tag}_janitor`;
 
 /** The Lambda alias for one consumer's grant of one dynamic role. Neither name contains `--`. */
 export const aliasName = (consumer: string, role: string): string => `${consumer}--${role}`;
+
+/**
+ * The environment variable that gives applications the ARN of an issuer's alias, e.g.
+ * `MAYFLY_LEASE_ORDERS_READONLY`.
+ *
+ * @param name `<database>/<role>`
+ */
+export const leaseVariable = (name: string): string =>
+  `MAYFLY_LEASE_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`;

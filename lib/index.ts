@@ -12,6 +12,7 @@ export { AuditSubscription } from "./observability/audit-subscription.ts";
 export { LeaseDashboard } from "./observability/lease-dashboard.ts";
 export { LOG_QUERIES, LogQueries } from "./observability/log-queries.ts";
 export { ConsumerGrant, DynamicRole } from "./roles/dynamic-role.ts";
+export type { Workload } from "./roles/workload.ts";
 export { RotatedSecret } from "./rotation/rotated-secret.ts";
 export type {
   AddRotatedSecretProps,

@@ -1,3 +1,4 @@
+import { leaseVariable } from "../../core/names.ts";
 import { KeeperError } from "./errors.ts";
 import { issuer } from "./issuer.ts";
 import type { LeaseSource } from "./lease-source.ts";
@@ -5,10 +6,6 @@ import type { LeaseSource } from "./lease-source.ts";
 const PREFIX = "MAYFLY_LEASE_";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** The variable with the issuer of a role, e.g. `MAYFLY_LEASE_ORDERS_READONLY`. */
-export const leaseVariable = (name: string): string =>
-  `${PREFIX}${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`;
 
 /**
  * The ARN of an issuer's alias, as the constructs set it in the environment.

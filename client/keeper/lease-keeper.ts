@@ -92,7 +92,8 @@ class LeaseKeeper implements Keeper {
 
   constructor(options: LeaseKeeperOptions) {
     this.#source = options.source ?? fromEnvironment();
-    this.#key = options.key ?? randomUUID();
+    // copies of a snapshot of this process have one cache
+    this.#key = options.key ?? randomUUID({ disableEntropyCache: true });
     this.#isShared = options.shared ?? false;
     this.#onlyWhileUsed = options.onlyWhileUsed ?? false;
     this.#ttlSeconds = options.ttlSeconds;

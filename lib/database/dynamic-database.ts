@@ -1,4 +1,5 @@
 import { Aspects } from "aws-cdk-lib";
+import { type IConnectable, Port } from "aws-cdk-lib/aws-ec2";
 import { Grant, type IGrantable } from "aws-cdk-lib/aws-iam";
 import type { ILogSubscriptionDestination } from "aws-cdk-lib/aws-logs";
 import { Construct, type IDependable } from "constructs";
@@ -64,6 +65,8 @@ export class DynamicDatabase extends Construct {
   readonly #rotations: DatabaseRotations;
   readonly #watched: Watched;
   readonly #grantStacks: NestedStacks | undefined;
+  /** The writer and its readers. */
+  readonly #servers: readonly { readonly connections: IConnectable; readonly port: number }[];
   #alarms?: Alarms;
   #subscriptions = 0;
 
@@ -89,7 +92,9 @@ export class DynamicDatabase extends Construct {
     this.#assets = assets;
     this.#grantStacks = props.nestGrants === true ? new NestedStacks(this, "Grants") : undefined;
     checkTrust(this, database, assets, settings);
-    const readers = new ReaderAccess(props, { connections: props.databaseConnections, port });
+    const writer = { connections: props.databaseConnections, port };
+    const readers = new ReaderAccess(props, writer);
+    this.#servers = [writer, ...readers.peers];
     this.#rotatedSecrets = new RotatedSecrets(this, database);
     const shared = {
       database,
@@ -171,6 +176,7 @@ export class DynamicDatabase extends Construct {
     this.#declarations.addRole(name, role);
     const stacks = this.#grantStacks;
     return new DynamicRole(this, {
+      database: this.#name,
       roleName: name,
       issuer: this.#functions.issuer,
       issuerName: physicalName(this, this.tag, "issuer"),
@@ -202,6 +208,17 @@ export class DynamicDatabase extends Construct {
   addCheckedSecret(name: string, storage: SecretStorage, secret: ParsedSecret): RotatedSecret {
     this.#declarations.addSecret(name, secret);
     return this.#rotations.add(name, storage, secret);
+  }
+
+  /**
+   * Open the network from a consumer to the database and its readers: a rule in their security
+   * groups, also in imported ones, and one in the consumer's. A lease is needed all the same.
+   *
+   * @param peer e.g. a function in a VPC, an ECS service, a security group, or `Peer.ipv4(…)`.
+   */
+  connectFrom(peer: IConnectable): void {
+    for (const { connections, port } of this.#servers)
+      connections.connections.allowFrom(peer, Port.tcp(port), `consumers of ${this.#name}`);
   }
 
   /** Allow an identity to invoke the operator function, which lists and revokes leases. */

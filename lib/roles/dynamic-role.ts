@@ -11,16 +11,19 @@ import {
 import { Alias, CfnPermission, CfnResourcePolicy } from "aws-cdk-lib/aws-lambda";
 import { Construct, type IDependable } from "constructs";
 import type { Grant } from "../../core/leases/deployment.ts";
-import { aliasName, CONSUMER_NAME } from "../../core/names.ts";
+import { aliasName, CONSUMER_NAME, leaseVariable } from "../../core/names.ts";
 import { isForeign } from "../database/secret-access.ts";
 import type { MayflyFunction } from "../functions/mayfly-function.ts";
 import { InvokePolicies } from "./invoke-policies.ts";
+import { roleOf, setVariable, type Workload } from "./workload.ts";
 
 /** Every action that invokes a function. */
 const INVOCATIONS = ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl", "lambda:InvokeAsync"];
 
 /** Properties of a DynamicRole, passed by DynamicDatabase. */
 export interface DynamicRoleContext {
+  /** Name of the database in lease ids. */
+  readonly database: string;
   readonly roleName: string;
   readonly issuer: MayflyFunction;
   /** The issuer's physical name. */
@@ -43,6 +46,10 @@ export class ConsumerGrant extends Construct {
    * without a reference to this stack.
    */
   readonly aliasArn: string;
+  /**
+   * The variable in which applications expect `aliasArn`: `MAYFLY_LEASE_<DATABASE>_<ROLE>`.
+   */
+  readonly variable: string;
 
   constructor(
     scope: Construct,
@@ -52,6 +59,7 @@ export class ConsumerGrant extends Construct {
   ) {
     super(scope, id);
     this.aliasName = aliasName(consumer, context.roleName);
+    this.variable = leaseVariable(`${context.database}/${context.roleName}`);
     this.aliasArn = Stack.of(this).formatArn({
       service: "lambda",
       resource: "function",
@@ -143,26 +151,31 @@ export class DynamicRole extends Construct {
   }
 
   /**
-   * Let a workload ask for this role.
+   * Let a workload ask for this role. A function or a container also gets the grant's `variable`,
+   * by which clients find it.
    *
    * A role of another account also needs a policy there that allows `lambda:InvokeFunction` on the
    * grant's `aliasArn`.
    *
    * @param name of the consumer: 1 to 16 of `[a-z0-9-]`, a letter first. It is part of the name of
    *   every PostgreSQL user that the consumer gets.
-   * @param grantee the workload's role. No other role can use the grant.
+   * @param workload a role, a function, or a container of an ECS task. No other role than its own
+   *   can use the grant.
    * @throws Error if the name is malformed, belongs to another role, has this grant already, or the
-   *   app was synthesized.
+   *   app was synthesized; if the workload's variable cannot be set, or is set already.
    */
-  addConsumer(name: string, grantee: IRole): ConsumerGrant {
+  addConsumer(name: string, workload: Workload): ConsumerGrant {
     if (!CONSUMER_NAME.test(name))
       throw new Error(
         `"${name}" is not a consumer name; write 1 to 16 of a-z, 0-9 and single hyphens, a letter first`,
       );
+    const grantee = roleOf(workload);
     const alias = aliasName(name, this.roleName);
     this.#context.onGrant(alias, { consumer: name, role: this.roleName }, grantee);
     const nested = this.#context.stackOf?.(alias);
     const [scope, id] = nested === undefined ? [this, name] : [nested, alias];
-    return new ConsumerGrant(scope, id, { consumer: name, grantee }, this.#context);
+    const grant = new ConsumerGrant(scope, id, { consumer: name, grantee }, this.#context);
+    setVariable(workload, grant.variable, grant.aliasArn);
+    return grant;
   }
 }

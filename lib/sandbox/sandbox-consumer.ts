@@ -11,6 +11,7 @@ import { bundleFolder } from "../functions/function-code.ts";
 import { makeFunctionNetwork } from "../functions/function-network.ts";
 import { MayflyFunction } from "../functions/mayfly-function.ts";
 import type { ConsumerGrant } from "../roles/dynamic-role.ts";
+import { setVariable } from "../roles/workload.ts";
 import type { SandboxDatabase } from "./sandbox-database.ts";
 
 /** Properties of a SandboxConsumer. */
@@ -59,7 +60,7 @@ export class SandboxConsumer extends Construct {
 
   /** Ask for users through this grant. The function depends on the grant. */
   askThrough(grant: ConsumerGrant): void {
-    this.#function.lambda.addEnvironment("ISSUER_ALIAS", grant.aliasArn);
+    setVariable(this.#function.lambda, grant.variable, grant.aliasArn);
     this.#function.lambda.node.addDependency(grant);
   }
 }
