@@ -22,6 +22,7 @@ export const PROGRAMS: Readonly<Record<string, string>> = { mayfly: "bin/mayfly.
 /** The package's files, except package.json, README and LICENSE, which npm adds. */
 export const CONTENTS = [
   "bin",
+  "client",
   "config",
   "core",
   "dist",

@@ -1,12 +1,17 @@
 import { EventEmitter } from "node:events";
-import { checkServerIdentity, createSecureContext, getCACertificates } from "node:tls";
+import { checkServerIdentity, createSecureContext, type SecureContext } from "node:tls";
 import pg from "pg";
 import type { Keeper, Login } from "../keeper/keeper.ts";
+import { makeTrustedRoots } from "../proxy/upstream/trusted-roots.ts";
+import { rdsFolder } from "./rds-folder.ts";
 
 /** Options of {@link leasedClient}. */
 export interface LeasedClientOptions {
-  /** PEM text of the authorities to trust, and nothing else but what NODE_EXTRA_CA_CERTS names. */
-  readonly ca: string | readonly string[];
+  /**
+   * PEM text of the authorities to trust. Those that NODE_EXTRA_CA_CERTS names are trusted too.
+   * @default - for hosts of RDS the roots of their Region, for others those of Node
+   */
+  readonly ca?: string;
 }
 
 /** A class like `pg.Client`, for `new pg.Pool({ Client })`. */
@@ -60,15 +65,26 @@ function abandon(connection: pg.Connection): void {
  * `host`, `port` and `database` of a client's configuration stand above the lease's, for readers
  * and for other databases of the role. Every other option of `pg` has its own meaning.
  */
-export function leasedClient(keeper: Keeper, { ca }: LeasedClientOptions): LeasedClientClass {
-  const secureContext = createSecureContext({
-    ca: [ca, getCACertificates("extra")].flat(),
-    minVersion: "TLSv1.2",
-  });
+export function leasedClient(keeper: Keeper, { ca }: LeasedClientOptions = {}): LeasedClientClass {
+  const rootsOf = makeTrustedRoots({ rdsFolder: rdsFolder(), ca });
+  const contexts = new Map<string, SecureContext>();
+
+  /** Parsing roots takes longer than a handshake, so it is done once for a host. */
+  const trusting = (host: string): SecureContext => {
+    const known = contexts.get(host);
+    if (known !== undefined) return known;
+    const roots = rootsOf(host);
+    const made = createSecureContext({
+      minVersion: "TLSv1.2",
+      ...(roots !== undefined && { ca: [...roots] }),
+    });
+    contexts.set(host, made);
+    return made;
+  };
 
   /** The driver leaves out a name that is an address; Node would then check `localhost`. */
   const tls = (host: string): pg.ClientConfig["ssl"] => ({
-    secureContext,
+    secureContext: trusting(host),
     rejectUnauthorized: true,
     checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),
   });

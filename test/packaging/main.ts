@@ -32,6 +32,8 @@ const CDKS: readonly string[] = [
 ];
 
 const EXAMPLES = ["existing-instance", "existing-cluster", "rotated-secrets", "any-postgres"];
+/** What a program with a pool of leased clients has. */
+const FOR_POOLS = ["pg", "@types/pg", "@aws-sdk/client-lambda"];
 const LINTERS = { publint: "publint@0.3.25", attw: "@arethetypeswrong/cli@0.18.5" };
 
 const { path: folder, remove } = tempFolder("installed");
@@ -142,7 +144,7 @@ async function checkWith(cdk: string, tarball: string, nodes: readonly string[])
   for (const name of EXAMPLES)
     copyFileSync(join(ROOT, "examples", `${name}.ts`), join(cwd, `${name}.ts`));
   // the first hour of somebody new
-  await install(cwd, tarball, `aws-cdk-lib@${cdk}`, "constructs");
+  await install(cwd, tarball, `aws-cdk-lib@${cdk}`, "constructs", ...FOR_POOLS);
   await run(cwd, ["npx", "--no-install", "mayfly", "init"]);
   await install(cwd);
   await check(`licences of all that is installed, CDK ${cdk}`, async () => {

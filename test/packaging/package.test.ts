@@ -64,6 +64,7 @@ test("the package is small, and holds no source, no test and no tool of the clon
     "README.md",
     "THIRD-PARTY-LICENSES.txt",
     "bin",
+    "client",
     "config",
     "core",
     "dist",
@@ -88,7 +89,7 @@ test("npm i installs the package and the schema library, which needs nothing; th
   expect(valibot).toMatchObject({ version: manifest.dependencies.valibot, license: "MIT" });
   expect(valibot).not.toHaveProperty("dependencies");
   const peers = Object.keys(manifest.peerDependencies);
-  expect(peers).toEqual(["aws-cdk-lib", "constructs", "pg"]);
+  expect(peers).toEqual(["@aws-sdk/client-lambda", "aws-cdk-lib", "constructs", "pg"]);
   for (const peer of peers) expect(manifest.peerDependenciesMeta[peer].optional).toBe(true);
 });
 
@@ -143,7 +144,9 @@ const linksIn = (text: string): readonly string[] =>
 
 test("every page that a message or another page names is in the package", () => {
   const files = readdirSync(installed, { recursive: true, encoding: "utf8" });
-  const programs = files.filter((name) => /^(?:bin|dist|lib|core|config)\/.*\.m?js$/.test(name));
+  const programs = files.filter((name) =>
+    /^(?:bin|client|dist|lib|core|config)\/.*\.m?js$/.test(name),
+  );
   const named = programs.flatMap((name) =>
     [
       ...readFileSync(join(installed, name), "utf8").matchAll(/(?<![\w/-])docs\/[\w/-]+\.md\b/g),
