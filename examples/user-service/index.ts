@@ -1,37 +1,29 @@
-import { readFileSync } from "node:fs";
-import { getCACertificates } from "node:tls";
-import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
-import type { Credential } from "mayfly";
-import pg from "pg";
+import { randomUUID } from "node:crypto";
+import { type Keeper, keepLease, type LeasedClientClass, leasedClient } from "mayfly/pg";
 
-const { ISSUER_ALIAS, AWS_REGION } = process.env;
-const lambda = new LambdaClient();
-const idempotencyKey = crypto.randomUUID(); // one process, one lease, however often it must ask
-const roots = readFileSync(`${import.meta.dirname}/rds-ca/${AWS_REGION}.pem`, "utf8"); // RDS's
-const ca = [roots, ...getCACertificates("extra")]; // and those that NODE_EXTRA_CA_CERTS names
-let credential: Credential | undefined;
+let lease: Keeper | undefined;
+let Client: LeasedClientClass | undefined;
 
-async function ask(): Promise<Credential> {
-  const Payload = JSON.stringify({ action: "issue", idempotencyKey });
-  const answer = await lambda.send(new InvokeCommand({ FunctionName: ISSUER_ALIAS, Payload }));
-  const reply = JSON.parse(answer.Payload?.transformToString() ?? "{}");
-  if (answer.FunctionError) throw new Error(`${reply.errorType}: ${reply.errorMessage}`);
-  return reply;
+/**
+ * The lease of this instance, made by its first invocation: what is made before may be in a
+ * snapshot (SnapStart), and then all instances that start from it would have one lease.
+ */
+function leaseOf(requestId: string): Keeper {
+  const key = `${requestId}/${randomUUID({ disableEntropyCache: true })}`;
+  lease ??= keepLease({ key });
+  return lease;
 }
 
 /** Read a table, as a PostgreSQL user that lives for an hour and is nobody else's. */
-export async function handler() {
-  if (!credential || Date.now() > Date.parse(credential.refreshAfter)) credential = await ask();
-  const { host, port, dbname: database, username: user, password } = credential;
-  const client = new pg.Client({ host, port, database, user, password, ssl: { ca } });
+export async function handler(_event: unknown, context: { readonly awsRequestId: string }) {
+  Client ??= leasedClient(leaseOf(context.awsRequestId));
+  // a connection for each invocation: one that is kept would die while the instance is frozen
+  const client = new Client();
   client.on("error", (error) => console.error(error.message)); // Mayfly ends sessions
   try {
     await client.connect();
     const { rows } = await client.query("SELECT id, customer, total_cents FROM public.orders");
-    return { user, rows };
-  } catch (error) {
-    credential = undefined; // it may have been revoked before its time: ask again
-    throw error;
+    return { user: client.user, rows };
   } finally {
     await client.end();
   }
