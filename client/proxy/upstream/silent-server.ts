@@ -35,6 +35,8 @@ export class SilentServer {
   readonly #options: SilentServerOptions;
   #failed = 0;
   #isProbing = false;
+  /** When a look first saw that an answer is owed: who was idle for an hour has asked just now. */
+  #owedAt: Duration | undefined;
   #answeredAt: Duration | undefined;
 
   constructor(options: SilentServerOptions) {
@@ -48,12 +50,15 @@ export class SilentServer {
    */
   async look(signal: AbortSignal): Promise<boolean> {
     if (this.#isProbing) return false;
+    this.#owedAt = this.#options.silence().isAnswerOwed
+      ? (this.#owedAt ?? this.#options.time.monotonic())
+      : undefined;
     if (!this.#isTooSilent) {
       this.#failed = 0;
       this.#answeredAt = undefined;
       return false;
     }
-    if (this.#hasAnsweredLately) return false;
+    if (!this.#isLongSince(this.#answeredAt)) return false;
     this.#isProbing = true;
     const answers = await this.#options.probe(signal).finally(() => {
       this.#isProbing = false;
@@ -66,11 +71,10 @@ export class SilentServer {
 
   get #isTooSilent(): boolean {
     const { isAnswerOwed, length } = this.#options.silence();
-    return isAnswerOwed && length >= SILENCE;
+    return isAnswerOwed && length >= SILENCE && this.#isLongSince(this.#owedAt);
   }
 
-  get #hasAnsweredLately(): boolean {
-    const at = this.#answeredAt;
-    return at !== undefined && this.#options.time.monotonic() - at < SILENCE;
+  #isLongSince(moment: Duration | undefined): boolean {
+    return moment === undefined || this.#options.time.monotonic() - moment >= SILENCE;
   }
 }

@@ -95,15 +95,39 @@ describe("a session", () => {
     expect(lostAt).toBe(68);
   });
 
+  test("that asks after minutes of silence has 20 seconds too", async () => {
+    const world: World = { lastByte: 0, isAnswerOwed: false, answers: () => false };
+    const asked = { 300: () => (world.isAnswerOwed = true) };
+    const { lostAt, probes } = await watch(world, 600, asked);
+    expect(probes).toEqual([320, 330]);
+    expect(lostAt).toBe(338);
+  });
+
   test("that is owed nothing does not ask", async () => {
     const world = { lastByte: 0, isAnswerOwed: false, answers: () => false };
     expect(await watch(world, 600)).toEqual({ lostAt: undefined, probes: [] });
   });
 });
 
+/** A clock that stands until it is told how many seconds pass. */
+function makeClock(): { readonly time: ClientTime; readonly pass: (length: number) => void } {
+  let now = 0;
+  return {
+    time: {
+      now: () => 0 as Instant,
+      monotonic: () => seconds(now),
+      wait: () => Promise.resolve(),
+    },
+    pass: (length) => {
+      now += length;
+    },
+  };
+}
+
 test("a server that speaks while a probe fails is not lost", async () => {
   let length = seconds(30);
   let failed = 0;
+  const { time, pass } = makeClock();
   const server = new SilentServer({
     silence: () => ({ isAnswerOwed: true, length }),
     probe: () => {
@@ -111,17 +135,20 @@ test("a server that speaks while a probe fails is not lost", async () => {
       if (failed === 2) length = seconds(1);
       return Promise.resolve(false);
     },
-    time: { now: () => 0 as Instant, monotonic: () => seconds(0), wait: () => Promise.resolve() },
+    time,
   });
   const { signal } = new AbortController();
-  expect(await server.look(signal)).toBe(false);
-  expect(await server.look(signal)).toBe(false);
+  for (let looks = 0; looks < 3; looks++) {
+    expect(await server.look(signal)).toBe(false);
+    pass(20);
+  }
   expect(failed).toBe(2);
 });
 
 test("while a probe lasts, no other begins; what is given up loses nobody", async () => {
   let probes = 0;
   let finish = (): void => {};
+  const { time, pass } = makeClock();
   const server = new SilentServer({
     silence: () => ({ isAnswerOwed: true, length: seconds(30) }),
     probe: () => {
@@ -130,9 +157,11 @@ test("while a probe lasts, no other begins; what is given up loses nobody", asyn
         finish = () => resolve(false);
       });
     },
-    time: { now: () => 0 as Instant, monotonic: () => seconds(0), wait: () => Promise.resolve() },
+    time,
   });
   const given = new AbortController();
+  await server.look(given.signal);
+  pass(20);
   const first = server.look(given.signal);
   expect(await server.look(given.signal)).toBe(false);
   expect(probes).toBe(1);
