@@ -7,20 +7,20 @@ import {
   type ServerRequest,
   type ServerSession,
   type Servers,
-} from "../../client/proxy/server-login.ts";
-import { ChunkReader } from "../../client/proxy/upstream/chunk-reader.ts";
-import { openConnection } from "../../client/proxy/upstream/server-connection.ts";
-import { makeServers } from "../../client/proxy/upstream/servers.ts";
-import { errorFields } from "../../client/proxy/wire/error-fields.ts";
-import { type Message, MessageReader } from "../../client/proxy/wire/message-reader.ts";
-import { FROM_CLIENT, FROM_SERVER } from "../../client/proxy/wire/message-types.ts";
-import { authenticationSasl, message, startupPacket } from "../../client/proxy/wire/messages.ts";
-import { backgroundTime } from "../../client/time.ts";
-import { Secret } from "../../core/secret.ts";
-import type { TestCluster } from "../support/cluster.ts";
-import { eventually } from "../support/eventually.ts";
-import { fileCluster } from "../support/file-cluster.ts";
-import { LyingServer, makeCertificate, type Script } from "../support/lying-server.ts";
+} from "../../../client/proxy/server-login.ts";
+import { ChunkReader } from "../../../client/proxy/upstream/chunk-reader.ts";
+import { openConnection } from "../../../client/proxy/upstream/server-connection.ts";
+import { makeServers } from "../../../client/proxy/upstream/servers.ts";
+import { errorFields } from "../../../client/proxy/wire/error-fields.ts";
+import { type Message, MessageReader } from "../../../client/proxy/wire/message-reader.ts";
+import { FROM_CLIENT, FROM_SERVER } from "../../../client/proxy/wire/message-types.ts";
+import { authenticationSasl, message, startupPacket } from "../../../client/proxy/wire/messages.ts";
+import { backgroundTime } from "../../../client/time.ts";
+import { Secret } from "../../../core/secret.ts";
+import type { TestCluster } from "../../support/cluster.ts";
+import { eventually } from "../../support/eventually.ts";
+import { fileCluster } from "../../support/file-cluster.ts";
+import { LyingServer, makeCertificate, type Script } from "../../support/lying-server.ts";
 
 const username = `mf_login_${randomBytes(4).toString("hex")}`;
 const password = new Secret(randomBytes(16).toString("base64url"));
