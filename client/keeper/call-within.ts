@@ -29,6 +29,6 @@ export async function callWithin<T>(
   try {
     return await waitFor(call(abort.signal), abort.signal);
   } finally {
-    answered.abort();
+    answered.abort("answered"); // the default reason is an error, with a stack
   }
 }

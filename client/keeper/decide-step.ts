@@ -38,8 +38,8 @@ export interface Situation {
 /** Revoking takes a second or two, and two more are for the first connection to the next lease. */
 const ROOM_BEFORE_END = seconds(5);
 
-/** Timers stand still while the machine sleeps. After a sleep, a tenth of what is left passes. */
-const PART_OF_REST = 0.1;
+/** Timers stand still while the machine sleeps. After a sleep, a fifth of what is left passes. */
+const PART_OF_REST = 0.2;
 const SHORTEST_WAIT = seconds(1);
 const LONGEST_WAIT = minutes(60);
 
@@ -100,9 +100,8 @@ function lifeOf(
   lease: HeldLease,
   { now, atLeast, paused, isDoubtful }: Situation,
 ): readonly Candidate[] {
-  const renewAt = lease.canBeRenewed ? Math.min(lease.renewAt, lease.expiresAt) : lease.expiresAt;
   return [
-    { step: { kind: "renew", lease }, dueIn: Math.max(renewAt - now, paused) },
+    { step: { kind: "renew", lease }, dueIn: Math.max(lease.lookAt - now, paused) },
     { step: { kind: "lose", lease }, dueIn: lease.expiresAt - (isDoubtful ? atLeast : now) },
   ];
 }

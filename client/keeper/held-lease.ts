@@ -22,8 +22,8 @@ export class HeldLease {
   /** Whether its end without a next lease was announced. */
   isEndAnnounced = false;
   #ends: LeaseEnds;
-  /** When to renew it. */
-  renewAt: Instant;
+  /** When to renew it, or to see whether it is over. */
+  lookAt: Instant;
   /** When to ask for the next. */
   nextAt: Instant;
 
@@ -33,7 +33,7 @@ export class HeldLease {
     this.#random = random;
     this.mayHaveNext = issued.mayHaveNext;
     this.#ends = issued;
-    this.renewAt = this.#renewalOf(issued);
+    this.lookAt = this.#lookOf(issued);
     this.nextAt = this.#nextOf(issued);
   }
 
@@ -73,11 +73,12 @@ export class HeldLease {
   renewed(ends: LeaseEnds): void {
     const isSameEnd = ends.maxExpiresAt === this.#ends.maxExpiresAt;
     this.#ends = ends;
-    this.renewAt = this.#renewalOf(ends);
+    this.lookAt = this.#lookOf(ends);
     if (!isSameEnd) this.nextAt = this.#nextOf(ends);
   }
 
-  #renewalOf(ends: LeaseEnds): Instant {
+  #lookOf(ends: LeaseEnds): Instant {
+    if (ends.expiresAt >= ends.maxExpiresAt) return ends.expiresAt;
     const jitter = (this.#random() * 2 - 1) * SPREAD * lifeOf(ends);
     return Math.round(ends.refreshAfter + jitter) as Instant;
   }

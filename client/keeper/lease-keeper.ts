@@ -119,7 +119,7 @@ class LeaseKeeper implements Keeper {
     const newest = this.#newest;
     if (newest === undefined || newest.id !== refused.id) {
       const older = this.#older.find(({ id }) => id === refused.id);
-      if (older !== undefined) this.#renewSoon(older);
+      if (older !== undefined) this.#lookSoon(older);
       return this.current(signal);
     }
     if (this.#vouched.left > 0) return newest.login;
@@ -142,7 +142,7 @@ class LeaseKeeper implements Keeper {
     const lease = this.#held().find(({ id }) => id === login.id);
     if (lease === undefined) return () => {};
     lease.uses += 1;
-    if (lease !== this.#newest || this.#onlyWhileUsed) this.#wake.abort();
+    if (lease !== this.#newest || this.#onlyWhileUsed) this.#wake.abort("woken");
     let isOver = false;
     return () => {
       if (!isOver) lease.uses -= 1;
@@ -361,14 +361,14 @@ class LeaseKeeper implements Keeper {
     return this.#newest === undefined ? this.#older : [this.#newest, ...this.#older];
   }
 
-  #renewSoon(lease: HeldLease): void {
-    lease.renewAt = this.#clock.now();
-    this.#wake.abort();
+  #lookSoon(lease: HeldLease): void {
+    lease.lookAt = this.#clock.now();
+    this.#wake.abort("woken");
   }
 
   /** Begin to look after what is held, if nobody does. */
   #watch(): void {
-    this.#wake.abort();
+    this.#wake.abort("woken");
     if (this.#isWatching) return;
     this.#isWatching = true;
     void this.#lookAfterLeases();
@@ -490,7 +490,7 @@ class LeaseKeeper implements Keeper {
   /** What a call in flight still brings is revoked too. */
   async #close(): Promise<void> {
     this.#isClosed = true;
-    this.#wake.abort();
+    this.#wake.abort("woken");
     const abort = new AbortController();
     const late = new KeeperError("unavailable", `${this.#source.name} does not answer`);
     const revokeAll = async (signal: AbortSignal): Promise<void> => {

@@ -3,7 +3,7 @@ import { type Duration, type Instant, milliseconds } from "../../core/time.ts";
 
 interface Waiting {
   readonly at: number;
-  readonly order: number;
+  isOver: boolean;
   readonly resolve: () => void;
 }
 
@@ -19,23 +19,31 @@ export interface VirtualMachine extends ClientTime {
  */
 export class VirtualWorld {
   #now: number;
-  #order = 0;
+  readonly #tick: Duration;
   readonly #heap: Waiting[] = [];
 
-  constructor(start: Instant) {
+  /** @param tick time moves by this at least: what happens within it, happens at its end. */
+  constructor(start: Instant, tick: Duration = milliseconds(1)) {
     this.#now = start;
+    this.#tick = tick;
   }
 
   now(): Instant {
     return this.#now as Instant;
   }
 
-  /** Resolve when {@link run} has passed the time, in whole milliseconds. */
+  /** Resolve when {@link run} has passed the time, in whole ticks. */
   wait(length: Duration, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
-      signal?.addEventListener("abort", () => resolve(), { once: true });
-      this.#push({ at: this.#now + Math.ceil(length), order: this.#order++, resolve });
+      const at = Math.ceil((this.#now + length) / this.#tick) * this.#tick;
+      const waiting: Waiting = { at, isOver: false, resolve };
+      const abort = (): void => {
+        waiting.isOver = true;
+        resolve();
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#push(waiting);
     });
   }
 
@@ -83,10 +91,12 @@ export class VirtualWorld {
   async run(length: Duration): Promise<void> {
     const end = this.#now + length;
     await everybodyWaits();
-    for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
-      this.#pop();
+    for (let next = this.#next(); next !== undefined && next.at <= end; next = this.#next()) {
       this.#now = next.at;
-      next.resolve();
+      for (let due = this.#next(); due?.at === this.#now; due = this.#next()) {
+        this.#pop();
+        due.resolve();
+      }
       await everybodyWaits();
     }
     this.#now = end;
@@ -102,11 +112,17 @@ export class VirtualWorld {
     attempt.then(over, over);
     await everybodyWaits();
     while (!isOver) {
-      const [next] = this.#heap;
+      const next = this.#next();
       if (next === undefined) throw new Error("nobody waits for anything, and it is not over");
       await this.run(milliseconds(Math.max(0, next.at - this.#now)));
     }
     return attempt;
+  }
+
+  /** The wait that ends first, of those that nobody has aborted. */
+  #next(): Waiting | undefined {
+    while (this.#heap[0]?.isOver === true) this.#pop();
+    return this.#heap[0];
   }
 
   #push(waiting: Waiting): void {
@@ -115,7 +131,7 @@ export class VirtualWorld {
     while (at > 0) {
       const above = (at - 1) >> 1;
       const parent = heap[above];
-      if (parent === undefined || isBefore(parent, waiting)) break;
+      if (parent === undefined || parent.at <= waiting.at) break;
       heap[at] = parent;
       at = above;
     }
@@ -131,18 +147,15 @@ export class VirtualWorld {
       let below = at * 2 + 1;
       const [left, right] = [heap[below], heap[below + 1]];
       if (left === undefined) break;
-      if (right !== undefined && isBefore(right, left)) below += 1;
+      if (right !== undefined && right.at < left.at) below += 1;
       const child = heap[below];
-      if (child === undefined || isBefore(last, child)) break;
+      if (child === undefined || last.at <= child.at) break;
       heap[at] = child;
       at = below;
     }
     heap[at] = last;
   }
 }
-
-const isBefore = (a: Waiting, b: Waiting): boolean =>
-  a.at < b.at || (a.at === b.at && a.order < b.order);
 
 /** Promises are fulfilled one after the other before the next turn of the event loop. */
 const everybodyWaits = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
