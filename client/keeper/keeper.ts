@@ -39,8 +39,17 @@ export interface KeeperEvents {
   replaced: [
     { readonly login: Login; readonly before: Login; readonly endsAt: Instant | undefined },
   ];
-  /** A call failed and is tried again. `left` is what remains of the newest login. */
-  failing: [{ readonly failure: SourceFailure; readonly message: string; readonly left: Duration }];
+  /**
+   * A call failed and is tried again. `left` is what remains of the newest login: 0 if there is
+   * none, undefined if nobody knows, as of a rotated secret.
+   */
+  failing: [
+    {
+      readonly failure: SourceFailure;
+      readonly message: string;
+      readonly left: Duration | undefined;
+    },
+  ];
   /** A login is over: revoked, expired, or at its end without a successor. */
   lost: [{ readonly login: Login; readonly message: string }];
 }

@@ -203,8 +203,7 @@ class SecretKeeper implements Keeper {
     this.#announcer.tell("failing", {
       failure: failure.failure,
       message: failure.message,
-      // what was read stays valid until a rotation, which nobody here knows
-      left: seconds(0),
+      left: this.#newest === undefined ? seconds(0) : undefined,
     });
     return failure;
   }
