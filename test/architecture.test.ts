@@ -27,6 +27,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "bin/aws": [],
   "bin/start": [],
   "bin/terminal": ["core"],
+  "bin/completion": [],
+  "bin/proxy": ["core", "client", "bin/rds-roots.ts", "bin/start", "bin/terminal"],
   // a new project is made with what this one is tested with
   "bin/init": ["config", "package.json", "cdk.json"],
   "bin/verify": ["core", "bin/aws", "bin/cost"],
@@ -40,6 +42,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "bin/load-config.ts",
     "bin/verify",
     "bin/init",
+    "bin/completion",
+    "bin/proxy",
     "bin/start",
     "bin/terminal",
     "client",

@@ -1,5 +1,34 @@
 import type { LambdaClient } from "@aws-sdk/client-lambda";
-import type { ClientSettings } from "./clients.ts";
+import type { ClientSettings, Keys } from "./clients.ts";
+
+/** Keys of a role, until `expiration`. */
+export interface RoleKeys extends Keys {
+  readonly expiration?: Date;
+}
+
+/** Keys of a role, for an hour. */
+export async function assumeKeys(
+  clients: ClientSettings,
+  roleArn: string,
+  sessionName: string,
+): Promise<RoleKeys> {
+  const { AssumeRoleCommand, STSClient } = await import("@aws-sdk/client-sts");
+  const { Credentials } = await new STSClient(clients).send(
+    new AssumeRoleCommand({ RoleArn: roleArn, RoleSessionName: sessionName }),
+  );
+  const {
+    AccessKeyId = "",
+    SecretAccessKey = "",
+    SessionToken = "",
+    Expiration,
+  } = Credentials ?? {};
+  return {
+    accessKeyId: AccessKeyId,
+    secretAccessKey: SecretAccessKey,
+    sessionToken: SessionToken,
+    ...(Expiration !== undefined && { expiration: Expiration }),
+  };
+}
 
 /** A Lambda client with the credentials of a role. */
 export async function assume(
@@ -7,18 +36,9 @@ export async function assume(
   roleArn: string,
   sessionName: string,
 ): Promise<LambdaClient> {
-  const [{ LambdaClient }, { AssumeRoleCommand, STSClient }] = await Promise.all([
+  const [{ LambdaClient }, credentials] = await Promise.all([
     import("@aws-sdk/client-lambda"),
-    import("@aws-sdk/client-sts"),
+    assumeKeys(clients, roleArn, sessionName),
   ]);
-  const { Credentials } = await new STSClient(clients).send(
-    new AssumeRoleCommand({ RoleArn: roleArn, RoleSessionName: sessionName }),
-  );
-  const { AccessKeyId = "", SecretAccessKey = "", SessionToken = "" } = Credentials ?? {};
-  const credentials = {
-    accessKeyId: AccessKeyId,
-    secretAccessKey: SecretAccessKey,
-    sessionToken: SessionToken,
-  };
   return new LambdaClient({ ...clients, credentials });
 }

@@ -73,7 +73,7 @@ async function readStack(stack: string, remedy: string): Promise<Outputs> {
     if (name === "ValidationError")
       throw new Failure(
         Exit.unavailable,
-        `there is no stack ${stack} in this account and Region; ${remedy}`,
+        `there is no stack ${stack} in this account and Region${regionInWords()}; ${remedy}`,
         { cause: error },
       );
     if (name !== "AccessDenied") throw error;
@@ -84,6 +84,10 @@ async function readStack(stack: string, remedy: string): Promise<Outputs> {
     );
   }
 }
+
+/** A profile may have the Region too; then whoever wrote the profile knows it. */
+const regionInWords = (): string =>
+  process.env.AWS_REGION === undefined ? "" : ` (AWS_REGION is ${process.env.AWS_REGION})`;
 
 /** The stack of the chosen database, if it has one of its own. */
 export function ownStackOf(

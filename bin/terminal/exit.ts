@@ -12,6 +12,7 @@ export const Exit = {
   differs: 76,
   notAllowed: 77,
   config: 78,
+  noCommand: 127,
 } as const;
 export type Exit = (typeof Exit)[keyof typeof Exit];
 
@@ -26,7 +27,8 @@ exit status:
   75  try again: busy, throttled, out of time, out of reach, or unverified
   76  verify: something is not as documented
   77  not allowed, or no credentials
-  78  configuration, no Region, or a Node that is too old`;
+  78  configuration, no Region, or a Node that is too old
+ 127  exec, psql: there is no such command; else their status is the command's`;
 
 /** A command cannot go on: the message for the user, and the exit status. */
 export class Failure extends Error {
@@ -34,6 +36,17 @@ export class Failure extends Error {
 
   constructor(status: Exit, message: string, options?: ErrorOptions) {
     super(message, options);
+    this.status = status;
+  }
+}
+
+/** A command ends with this status and has said everything: of a command that it ran, say. */
+export class ExitStatus extends Error {
+  /** 0 to 255. */
+  readonly status: number;
+
+  constructor(status: number) {
+    super(`ended with status ${status}`);
     this.status = status;
   }
 }

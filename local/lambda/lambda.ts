@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Account } from "../account.ts";
+import type { Json } from "../cloudformation/assembly.ts";
 import { AwsError } from "../http/aws-error.ts";
-import { type ApiReply, restService, type Service } from "../http/protocols.ts";
+import { type ApiReply, jsonReply, restService, type Service } from "../http/protocols.ts";
 import type { Access } from "../iam/access.ts";
 import type { Identities, Session } from "../iam/identity.ts";
 import type { Sqs } from "../sqs/sqs.ts";
@@ -41,7 +42,7 @@ interface LambdaOptions {
   readonly onFault: (line: string) => void;
 }
 
-/** AWS Lambda's Invoke. */
+/** AWS Lambda: Invoke and ListAliases. */
 export class Lambda {
   readonly #options: LambdaOptions;
   readonly #stopping = new AbortController();
@@ -69,6 +70,12 @@ export class Lambda {
         });
         return rendered(type, response);
       },
+    },
+    {
+      method: "GET",
+      path: /^\/2015-03-31\/functions\/(?<name>[^/]+)\/aliases$/,
+      run: async ({ name = "" }, { caller }) =>
+        jsonReply({ Aliases: await this.#listAliases(caller, name) }),
     },
   ]);
 
@@ -112,6 +119,21 @@ export class Lambda {
     const { lambda, arn: resource, ...found } = functions.find(name, qualifier);
     const policy = lambda && policyOf(lambda, found.qualifier);
     await access.authorize(caller, { action: "lambda:InvokeFunction", resource, policy });
+  }
+
+  /** The aliases of a function, all on one page. */
+  async #listAliases(caller: Session, name: string): Promise<readonly Json[]> {
+    const { access, functions } = this.#options;
+    const resource = functions.find(name).arn;
+    await access.authorize(caller, { action: "lambda:ListAliases", resource });
+    const { lambda } = functions.target(name);
+    return [...lambda.qualifiers]
+      .filter(([qualifier]) => !/^(?:\$LATEST|\d+)$/.test(qualifier))
+      .map(([qualifier, version]) => ({
+        AliasArn: `${lambda.arn}:${qualifier}`,
+        Name: qualifier,
+        FunctionVersion: version,
+      }));
   }
 
   /**

@@ -16,16 +16,26 @@ export interface Ran {
 }
 
 /** Run `mayfly` as a shell would, with nothing of this environment but where things are. */
-export function mayflyProcess(
+export async function mayflyProcess(
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<Ran> {
   const start = performance.now();
+  const child = spawnMayfly(args, env);
+  const text = collect(child);
+  const status = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  return { status, ...text, milliseconds: performance.now() - start };
+}
+
+function spawnMayfly(args: readonly string[], env: Record<string, string>) {
   const { PATH = "", TMPDIR = "/tmp", NODE_COMPILE_CACHE = "" } = process.env;
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
+  return spawn(process.execPath, [PROGRAM, ...args], {
     env: { PATH, TMPDIR, NODE_COMPILE_CACHE, AWS_EC2_METADATA_DISABLED: "true", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+}
+
+function collect(child: ReturnType<typeof spawnMayfly>): { out: string; err: string } {
   const text = { out: "", err: "" };
   child.stdout.on("data", (chunk) => {
     text.out += chunk;
@@ -33,11 +43,38 @@ export function mayflyProcess(
   child.stderr.on("data", (chunk) => {
     text.err += chunk;
   });
-  return new Promise((resolve) => {
-    child.once("close", (status) => {
-      resolve({ status, ...text, milliseconds: performance.now() - start });
-    });
-  });
+  return text;
+}
+
+/** A run of the program that has not ended. */
+export interface Running {
+  /** What it has written so far. */
+  readonly text: { readonly out: string; readonly err: string };
+  /** Wait until stdout has a line, and answer it. */
+  firstLine(): Promise<string>;
+  signal(signal: NodeJS.Signals): void;
+  /** Its exit status; null if a signal ended it. */
+  readonly ended: Promise<number | null>;
+}
+
+/** Start `mayfly` as {@link mayflyProcess} does, to signal it or to use what it opens. */
+export function startMayfly(args: readonly string[], env: Record<string, string>): Running {
+  const child = spawnMayfly(args, env);
+  const text = collect(child);
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  return {
+    text,
+    firstLine: async () => {
+      while (!text.out.includes("\n"))
+        await Promise.race([
+          new Promise((resolve) => child.stdout.once("data", resolve)),
+          ended.then(() => Promise.reject(new Error(`it ended: ${text.err}`))),
+        ]);
+      return text.out.split("\n", 1)[0] ?? "";
+    },
+    signal: (signal) => void child.kill(signal),
+    ended,
+  };
 }
 
 /** Run in this process, into pipes: a process of its own takes a second to load. */

@@ -1,0 +1,89 @@
+import type { Login } from "../../client/keeper/keeper.ts";
+import type { ServerAddress } from "../../client/proxy/server-login.ts";
+import { asFailure } from "../proxy/failures.ts";
+import { holdLease } from "../proxy/hold-lease.ts";
+import { type Log, logEvents } from "../proxy/log-events.ts";
+import { type Door, type OpenProxy, openProxy, readAuthorities } from "../proxy/open-proxy.ts";
+import type { Signals } from "../proxy/signals.ts";
+import { Exit, Failure } from "../terminal/exit.ts";
+import { type KeptLease, keepWanted } from "./keep-wanted.ts";
+import { type LeaseOptions, type WantedLease, whichLease } from "./which-lease.ts";
+
+export interface ProxyRun {
+  /** The lease, `<database>/<role>`. Undefined: the only one of the environment. */
+  readonly name: string | undefined;
+  readonly options: LeaseOptions;
+  readonly door: Door;
+  readonly readers?: readonly ServerAddress[];
+  readonly log: Log;
+  /** A lease that nobody uses is not renewed. @default false */
+  readonly onlyWhileUsed?: boolean;
+}
+
+/** A lease and the proxy that logs in with it. */
+export interface Running extends KeptLease {
+  readonly wanted: WantedLease;
+  readonly login: Login;
+  readonly open: OpenProxy;
+  readonly signals: Signals;
+}
+
+/**
+ * Take a lease, start a proxy, use it, close it and revoke the lease.
+ *
+ * @throws ExitStatus with the status of `use`, unless it is 0; Failure if there is no lease or port.
+ */
+export async function withProxy(
+  run: ProxyRun,
+  use: (running: Running) => Promise<number>,
+): Promise<void> {
+  const authorities = readAuthorities(run.options.ca);
+  const { wanted, keeper, expiresAt } = await wantedIn(run);
+  try {
+    await holdLease(keeper, async (login, signals) => {
+      // before, what fails is thrown
+      const onEvent = logEvents(keeper, run.log);
+      await using open = await openProxy({
+        keeper,
+        login,
+        user: wanted.role,
+        door: run.door,
+        authorities,
+        readers: run.readers ?? [],
+        onEvent,
+      });
+      const { safePoolLifetime } = open.proxy;
+      for (const { host, port } of [open.address, ...open.readers])
+        onEvent({ kind: "listening", lease: wanted.name, host, port, safePoolLifetime });
+      return await use({ wanted, keeper, expiresAt, login, open, signals });
+    });
+  } catch (error) {
+    throw forPeople(error, wanted);
+  }
+}
+
+type Wanted = Pick<Running, "wanted" | keyof KeptLease>;
+
+async function wantedIn({ name, options, onlyWhileUsed = false }: ProxyRun): Promise<Wanted> {
+  try {
+    const wanted = await whichLease(name, options);
+    return { wanted, ...(await keepWanted(wanted, onlyWhileUsed)) };
+  } catch (error) {
+    throw asFailure(error);
+  }
+}
+
+/** People seldom have the consumer's role; a workload that is denied has the wrong one. */
+function forPeople(error: unknown, { name, consumer, assume, from }: WantedLease): unknown {
+  const isDenied = error instanceof Failure && causesOf(error).includes("AccessDeniedException");
+  if (!isDenied || from === "environment" || assume !== undefined) return error;
+  return new Failure(
+    Exit.notAllowed,
+    `only the role of ${consumer} may ask for ${name}; use its credentials, or pass --assume`,
+    { cause: error },
+  );
+}
+
+/** The names of an error's causes. */
+const causesOf = ({ cause }: Error): readonly string[] =>
+  cause instanceof Error ? [cause.name, ...causesOf(cause)] : [];

@@ -1,0 +1,27 @@
+import type { Keeper } from "../../client/keeper/keeper.ts";
+import { systemTime } from "../../client/time.ts";
+import { jsonOf, type LogEvent, lineOf } from "./proxy-log.ts";
+
+/** Where the lines of a log go. */
+export interface Log {
+  /** Prints a line. */
+  readonly write: (line: string) => void;
+  /** A JSON document a line, instead of words. */
+  readonly asJson: boolean;
+  /** Without it, only what somebody should do something about. */
+  readonly withInfo: boolean;
+}
+
+/** Log what a keeper tells. @returns where a proxy's events are told. */
+export function logEvents(keeper: Keeper, log: Log): (event: LogEvent) => void {
+  const tell = (event: LogEvent): void => {
+    const { level, words } = lineOf(event);
+    if (!log.withInfo && level === "info") return;
+    log.write(log.asJson ? jsonOf(event, systemTime.now()) : `mayfly: ${words}`);
+  };
+  keeper.on("renewed", (told) => tell({ kind: "renewed", ...told }));
+  keeper.on("replaced", (told) => tell({ kind: "replaced", ...told }));
+  keeper.on("failing", (told) => tell({ kind: "failing", ...told }));
+  keeper.on("lost", (told) => tell({ kind: "lost", ...told }));
+  return tell;
+}
