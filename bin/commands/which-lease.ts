@@ -1,6 +1,12 @@
 import type { Command } from "commander";
-import { aliasFromEnvironment, leaseVariable } from "../../client/keeper/environment.ts";
-import { aliasName, CONSUMER_NAME, DATABASE_NAME, ROLE_NAME } from "../../core/names.ts";
+import { aliasFromEnvironment } from "../../client/keeper/environment.ts";
+import {
+  aliasName,
+  CONSUMER_NAME,
+  DATABASE_NAME,
+  leaseVariable,
+  ROLE_NAME,
+} from "../../core/names.ts";
 import { LEASE_ARGUMENT } from "../completion/command-tree.ts";
 import { Exit, Failure } from "../terminal/exit.ts";
 import { consumersOf } from "./consumers.ts";

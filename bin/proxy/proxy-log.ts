@@ -77,11 +77,12 @@ export function lineOf(event: LogEvent): LogLine {
     }
     case "failing": {
       const { failure, message, left } = event;
-      const rest = left > 0 ? `; the login is valid for ${span(left)} more` : "";
+      const rest =
+        left !== undefined && left > 0 ? `; the login is valid for ${span(left)} more` : "";
       return {
         level: "warning",
         words: `${message}${rest}`,
-        fields: { failure, message, leftSeconds: seconds(left) },
+        fields: { failure, message, ...(left !== undefined && { leftSeconds: seconds(left) }) },
       };
     }
     case "lost": {
