@@ -139,6 +139,21 @@ test("docs/errors.md has every verb that is called, and every SQLSTATE of ours",
   expect([...new Set(raised)].filter((code) => !page.includes(`| \`${code}\` |`))).toEqual([]);
 });
 
+test("docs/proxy.md has every SQLSTATE that the proxy answers by itself", () => {
+  const page = read("docs/proxy.md");
+  const folder = "client/proxy";
+  const answered = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts"))
+    .flatMap((path) => [
+      ...read(join(folder, path)).matchAll(
+        /sqlstate: [^,}]*?"([0-9A-Z]{5})"(?: : "([0-9A-Z]{5})")?/g,
+      ),
+    ])
+    .flatMap(([, one, other]) => [one, other].filter((code) => code !== undefined));
+  expect(new Set(answered).size).toBeGreaterThan(6);
+  expect([...new Set(answered)].filter((code) => !page.includes(`\`${code}\``))).toEqual([]);
+});
+
 test("docs/operating.md has every metric and every audit line", () => {
   const page = read("docs/operating.md");
   const metrics: readonly string[] = METRICS;

@@ -146,10 +146,16 @@ export class RawClient {
   /** Resolves when the client has a session. */
   static async logIn(port: number): Promise<RawClient> {
     const client = RawClient.connect(port);
-    client.send(startupPacket(196_608, [["user", "anybody"]]));
-    const greeting = await client.until("Z");
-    client.#cancelKey = greeting.find(({ type }) => type === 0x4b)?.body ?? client.#cancelKey;
+    await client.begin();
     return client;
+  }
+
+  /** Send a startup packet. @returns what the proxy says to it. */
+  async begin(): Promise<readonly Message[]> {
+    this.send(startupPacket(196_608, [["user", "anybody"]]));
+    const greeting = await this.until("Z");
+    this.#cancelKey = greeting.find(({ type }) => type === 0x4b)?.body ?? this.#cancelKey;
+    return greeting;
   }
 
   get isClosed(): boolean {
@@ -189,6 +195,15 @@ export class RawClient {
         this.#wake = resolve;
       });
     }
+  }
+
+  /** One message, or none if the connection closes. */
+  async next(): Promise<readonly Message[]> {
+    while (this.#messages.length === 0 && !this.#isClosed)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    return this.#messages.splice(0, 1);
   }
 
   /** Everything up to the end of the connection. */

@@ -4,6 +4,10 @@ import type { ClientTime } from "../../time.ts";
 import type { Session } from "../session/session.ts";
 import { decideEnd, type EndPhases, endPhases } from "./end-phases.ts";
 
+const SHORTEST_PAUSE = milliseconds(10);
+/** Somebody may set the clock. */
+const LONGEST_PAUSE = seconds(10);
+
 /** The end of a lease that has a next one. */
 interface LeaseEnd {
   readonly login: Login;
@@ -26,6 +30,7 @@ export class LeaseEnds {
   readonly #ends = new Map<string, LeaseEnd>();
   readonly #stopped = new AbortController();
   #isLooking = false;
+  #waiting = new AbortController();
 
   constructor(options: LeaseEndsOptions) {
     this.#options = options;
@@ -35,6 +40,7 @@ export class LeaseEnds {
   stop(): void {
     this.#options.keeper.off("replaced", this.#replaced);
     this.#stopped.abort();
+    this.#waiting.abort();
   }
 
   readonly #replaced = ({ before }: KeeperEvents["replaced"][0]): void => {
@@ -43,6 +49,7 @@ export class LeaseEnds {
     if (endsAt === undefined) return;
     const overlap = between(time.now(), endsAt);
     this.#ends.set(before.id, { login: before, endsAt, phases: endPhases(overlap) });
+    this.#waiting.abort();
     if (!this.#isLooking) void this.#look();
   };
 
@@ -52,7 +59,8 @@ export class LeaseEnds {
     this.#isLooking = true;
     try {
       while (this.#ends.size > 0 && !signal.aborted) {
-        await time.wait(this.#pause(), signal);
+        this.#waiting = new AbortController();
+        await time.wait(this.#pause(), this.#waiting.signal);
         if (!signal.aborted) this.#endSessions();
       }
     } finally {
@@ -60,21 +68,27 @@ export class LeaseEnds {
     }
   }
 
-  /** Often enough for the shortest phase, and each second is enough. */
+  /** Up to the next lease's quiet phase; in a phase, often enough for the shortest one. */
   #pause(): Duration {
-    const shortest = [...this.#ends.values()].map(({ phases }) =>
-      Math.min(phases.quietFor, phases.last, phases.forced),
-    );
-    return milliseconds(Math.max(10, Math.min(seconds(1), ...shortest) / 2));
+    const pauses = [...this.#ends.values()].map((end) => {
+      const { quiet, quietFor, last, forced } = end.phases;
+      return Math.max(this.#leftOf(end) - quiet, Math.min(quietFor, last, forced) / 2);
+    });
+    return milliseconds(Math.max(SHORTEST_PAUSE, Math.min(LONGEST_PAUSE, ...pauses)));
+  }
+
+  /** The keeper knows of clocks that were set; it may have forgotten the lease. */
+  #leftOf({ login, endsAt }: LeaseEnd): Duration {
+    const { keeper, time } = this.#options;
+    return between(time.now(), keeper.endOf(login) ?? endsAt);
   }
 
   #endSessions(): void {
-    const { keeper, sessions, time } = this.#options;
-    for (const [id, { login, endsAt, phases }] of this.#ends) {
-      // the keeper knows of clocks that were set; it may have forgotten the lease
-      const left = between(time.now(), keeper.endOf(login) ?? endsAt);
+    const { sessions } = this.#options;
+    for (const [id, end] of this.#ends) {
+      const left = this.#leftOf(end);
       for (const session of sessions)
-        if (session.server.login.id === id) endOne(session, phases, left);
+        if (session.server.login.id === id) endOne(session, end.phases, left);
       if (left === 0) this.#ends.delete(id);
     }
   }

@@ -1,11 +1,14 @@
 import { randomBytes } from "node:crypto";
+import { readdirSync } from "node:fs";
 import { connect, createServer } from "node:net";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { makeServers } from "../../../client/proxy/upstream/servers.ts";
 import { cancelRequest, sslRequest, startupPacket } from "../../../client/proxy/wire/messages.ts";
 import { systemTime } from "../../../client/time.ts";
 import { Secret } from "../../../core/secret.ts";
 import { milliseconds } from "../../../core/time.ts";
+import { tempFolder } from "../../../local/temp-folder.ts";
 import { eventually } from "../../support/eventually.ts";
 import { fileCluster } from "../../support/file-cluster.ts";
 import { errorIn, proxied, RawClient, typesOf } from "../../support/proxied.ts";
@@ -270,6 +273,22 @@ test("a proxy is ready while a login works, and a probe leaves no session", asyn
   const sessions = () =>
     at.admin(`select from pg_stat_activity where usename = '${at.first.username}'`);
   await eventually(async () => (await sessions()).length === 0);
+});
+
+test("a Unix socket is a server's folder to any client, and is gone with the proxy", async () => {
+  const { path, remove } = tempFolder("proxy-socket");
+  const socketFolder = join(path, "s");
+  try {
+    await using at = await proxied(await fileCluster(), { listen: { socketFolder } });
+    const client = await at.client();
+    const { rows } = await client.query("select current_user");
+    expect(rows).toEqual([{ current_user: at.first.username }]);
+    await client.end();
+    await at.proxy.close();
+    expect(readdirSync(socketFolder)).toEqual([]);
+  } finally {
+    remove();
+  }
 });
 
 test("a second proxy on the port says so in a sentence", async () => {
