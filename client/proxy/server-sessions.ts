@@ -68,8 +68,7 @@ async function logIn(
   signal: AbortSignal,
 ): Promise<OpenedServer> {
   const { servers, applicationName, time, slots } = options;
-  const { host, port } = options.server ?? login;
-  const server = { host, port };
+  const server = options.server ?? { host: login.host, port: login.port };
   const parameters = serverParameters(startup, { database: login.dbname, applicationName });
   const { protocol } = startup;
   const opened = await slots.use(signal, () =>

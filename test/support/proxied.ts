@@ -15,9 +15,10 @@ import { message, startupPacket } from "../../client/proxy/wire/messages.ts";
 import { systemTime } from "../../client/time.ts";
 import { Secret } from "../../core/secret.ts";
 import type { Instant } from "../../core/time.ts";
-import { withAdmin } from "./admin.ts";
 import type { TestCluster } from "./cluster.ts";
 import { FakeKeeper } from "./fake-keeper.ts";
+import { withKept } from "./kept-connections.ts";
+import { TEST_LIMITS } from "./provisioned.ts";
 
 /** What tests of the proxy stand on: a proxy before a real server, with logins like leases. */
 export interface Proxied {
@@ -38,12 +39,41 @@ export interface Proxied {
 
 const GROUP = "proxied";
 
+const MAKE_GROUP = `
+  do $$ begin
+    if to_regrole('${GROUP}') is null then
+      create role ${GROUP} nologin;
+      create table public.items (id int, note text);
+      grant select, insert on public.items to ${GROUP};
+    end if;
+  end $$`;
+
+/** Do something as the superuser, in the database that tests begin with. */
+const asAdmin = <T>(
+  { ca, superuser, ...at }: TestCluster,
+  work: (client: pg.Client) => Promise<T>,
+) =>
+  withKept(
+    {
+      host: at.host,
+      port: at.port,
+      database: "orders",
+      username: superuser.username,
+      password: new Secret(superuser.password),
+      ssl: { ca },
+    },
+    TEST_LIMITS,
+    work,
+  );
+
 /** Make a login with what applications may do. Its end is up to the test. */
 async function makeLogin(cluster: TestCluster): Promise<Login> {
   const username = `lease_${randomBytes(6).toString("hex")}`;
   const password = randomBytes(16).toString("hex");
-  await withAdmin(cluster, (admin) =>
-    admin.query(`create role ${username} login password '${password}' in role ${GROUP}`),
+  await asAdmin(cluster, (admin) =>
+    admin.query(
+      `${MAKE_GROUP}; create role ${username} login password '${password}' in role ${GROUP}`,
+    ),
   );
   return {
     id: username,
@@ -61,14 +91,6 @@ export async function proxied(
   cluster: TestCluster,
   options: Partial<ProxyOptions> = {},
 ): Promise<Proxied & AsyncDisposable> {
-  await withAdmin(cluster, (admin) =>
-    admin.query(`do $$ begin
-      if to_regrole('${GROUP}') is null then
-        create role ${GROUP} nologin;
-        create table if not exists public.items (id int, note text);
-        grant select, insert on public.items to ${GROUP};
-      end if; end $$`),
-  );
   const first = await makeLogin(cluster);
   const keeper = new FakeKeeper(first);
   const events: ProxyEvent[] = [];
@@ -109,7 +131,7 @@ export async function proxied(
       await client.connect();
       return client;
     },
-    admin: (text) => withAdmin(cluster, async (admin) => (await admin.query(text)).rows),
+    admin: (text) => asAdmin(cluster, async (admin) => (await admin.query(text)).rows),
     [Symbol.asyncDispose]: () => proxy.close(),
   };
 }

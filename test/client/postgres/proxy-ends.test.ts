@@ -1,3 +1,4 @@
+import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { crashAndRestart, type OwnServer, startCluster } from "../../support/cluster.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -155,7 +156,7 @@ test("sessions of a lease that ends are ended when quiet, the others last and by
 test("a busy session is ended between two transactions, and never in one", async () => {
   await using at = await proxied(own.cluster);
   const client = await RawClient.logIn(portOf(at));
-  await at.replace(2_000);
+  await at.replace(1_200);
   let answers = 0;
   let last = "";
   while (!client.isClosed) {
@@ -176,14 +177,13 @@ test("a forced end in the middle of a row is a closed connection, and no words i
   const client = await RawClient.logIn(portOf(at));
   client.query("select repeat('x', 20000000)");
   await client.until("T");
-  client.socket.pause();
+  client.socket.removeAllListeners("data").pause();
   await at.replace(300);
   await eventually(() => at.events.length > 0);
-  client.socket.resume();
-  const messages = await client.closed();
-  expect(typesOf(messages)).toBe("");
-  expect(client.rest.length).toBeGreaterThan(0);
-  expect(client.rest.subarray(12).includes("FATAL")).toBe(false);
+  const came = await buffer(client.socket);
+  expect(came.length).toBeGreaterThan(100_000);
+  expect(came.length).toBeLessThan(20_000_000);
+  expect(came.includes("FATAL")).toBe(false);
   expect(at.events).toMatchObject([{ reason: "forced", state: "in a statement" }]);
 });
 
@@ -236,7 +236,9 @@ test("a client that says goodbye in a pipeline gets its statements done", async 
   client.query("select pg_sleep(0.2); insert into items values (7, 'goodbye')");
   client.say("X");
   client.socket.end();
-  await eventually(async () => (await at.admin("select from items where id = 7")).length === 1);
+  await eventually(
+    async () => (await at.admin("select from public.items where id = 7")).length === 1,
+  );
   expect(at.events).toEqual([]);
 });
 

@@ -7,7 +7,7 @@ import { makeServers } from "../../../client/proxy/upstream/servers.ts";
 import { cancelRequest, sslRequest, startupPacket } from "../../../client/proxy/wire/messages.ts";
 import { systemTime } from "../../../client/time.ts";
 import { Secret } from "../../../core/secret.ts";
-import { milliseconds } from "../../../core/time.ts";
+import { milliseconds, seconds } from "../../../core/time.ts";
 import { tempFolder } from "../../../local/temp-folder.ts";
 import { eventually } from "../../support/eventually.ts";
 import { fileCluster } from "../../support/file-cluster.ts";
@@ -297,16 +297,24 @@ test("a second proxy on the port says so in a sentence", async () => {
   await expect(proxied(at.cluster, { listen: { port } })).rejects.toThrow(/^port \d+ is taken; /);
 });
 
-test("a client that stops is waited for, and one that does not is ended with 57P01", async () => {
+test("a proxy that stops takes nobody more, and waits for its clients", async () => {
   await using at = await proxied(await fileCluster());
   const client = await RawClient.logIn(at.proxy.port ?? 0);
-  const closing = at.proxy.close(milliseconds(60));
+  const closing = at.proxy.close(seconds(30));
   await expect(at.client()).rejects.toMatchObject({ code: "ECONNREFUSED" });
   client.query("select 1");
   expect(typesOf(await client.until("Z"))).toBe("TDCZ");
+  client.say("X");
+  await closing;
+  expect(at.events).toEqual([]);
+});
+
+test("who does not leave a proxy that stops is ended with 57P01", async () => {
+  await using at = await proxied(await fileCluster());
+  const client = await RawClient.logIn(at.proxy.port ?? 0);
+  await at.proxy.close();
   expect(errorIn(await client.closed())).toBe(
     "FATAL 57P01: terminating connection: the proxy stops",
   );
-  await closing;
   expect(at.events).toMatchObject([{ kind: "session-ended", reason: "closing", state: "idle" }]);
 });
