@@ -4,6 +4,8 @@ import { issuer } from "./issuer.ts";
 import type { LeaseSource } from "./lease-source.ts";
 
 const PREFIX = "MAYFLY_LEASE_";
+/** A database and a role: `MAYFLY_LEASE_ID` is something else. */
+const OF_ROLE = /^MAYFLY_LEASE_[A-Z0-9]+_[A-Z0-9_]+$/;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -27,7 +29,7 @@ export function aliasFromEnvironment(
     );
   }
   const [variable, ...others] = Object.keys(environment)
-    .filter((each) => each.startsWith(PREFIX) && isSet(each))
+    .filter((each) => OF_ROLE.test(each) && isSet(each))
     .sort();
   if (variable === undefined)
     throw new KeeperError(

@@ -92,7 +92,7 @@ export async function simulateClients(options: {
   const setClock = async (client: Client, index: number): Promise<void> => {
     const at = index % 2 === 0 ? minutes(53) : minutes(100);
     await world.wait(at);
-    client.machine.setWall([0, hours(1), -hours(1)][index % 3] ?? 0);
+    client.machine.setWall(((index % 3) - 1) * hours(1));
   };
   const breakIssuers = async (): Promise<void> => {
     await world.wait(milliseconds(outage.from - START));
