@@ -216,8 +216,11 @@ export function sharedIssuer(): () => Promise<Issuer & { readonly test: TestData
   };
 }
 
+/** What a login needs of a credential. */
+type LoginFields = Pick<Credential, "host" | "port" | "dbname" | "username" | "password">;
+
 /** Log in with a credential as an application would, over TLS. The caller ends it. */
-export async function logIn(test: TestDatabase, credential: Credential): Promise<pg.Client> {
+export async function logIn(test: TestDatabase, credential: LoginFields): Promise<pg.Client> {
   const { ssl } = test.admin();
   const client = new pg.Client({
     host: credential.host,
@@ -245,6 +248,6 @@ export async function sqlStateFrom(attempt: Promise<unknown>): Promise<string | 
 /** The SQLSTATE of logging in with a credential: `28P01` or `28000` when it is refused. */
 export const loginRefusal = (
   test: TestDatabase,
-  credential: Credential,
+  credential: LoginFields,
 ): Promise<string | undefined> =>
   sqlStateFrom(logIn(test, credential).then((client) => client.end()));

@@ -52,7 +52,7 @@ export async function simulateClients(options: {
   readonly seed: number;
 }): Promise<Simulated> {
   const random = seededRandom(options.seed);
-  const world = new VirtualWorld(START, seconds(1));
+  const world = new VirtualWorld(START, { tick: seconds(1) });
   const outage = { from: START + minutes(50), to: START + minutes(60) };
   let [unannouncedEnds, handedOutDead, refusedConnections, refusedInOutage] = [0, 0, 0, 0];
   const clients = Array.from({ length: options.clients }, (_, index): Client => {

@@ -7,6 +7,13 @@ interface Waiting {
   readonly resolve: () => void;
 }
 
+export interface WorldOptions {
+  /** Time moves by this at least: what happens within it, happens at its end. @default 1 ms */
+  readonly tick?: Duration;
+  /** Resolves when everybody waits for time to pass. @default - a turn of the event loop */
+  readonly settle?: () => Promise<void>;
+}
+
 /** A machine's clocks in a {@link VirtualWorld}. */
 export interface VirtualMachine extends ClientTime {
   /** Somebody sets the wall clock. */
@@ -20,12 +27,13 @@ export interface VirtualMachine extends ClientTime {
 export class VirtualWorld {
   #now: number;
   readonly #tick: Duration;
+  readonly #settle: () => Promise<void>;
   readonly #heap: Waiting[] = [];
 
-  /** @param tick time moves by this at least: what happens within it, happens at its end. */
-  constructor(start: Instant, tick: Duration = milliseconds(1)) {
+  constructor(start: Instant, options: WorldOptions = {}) {
     this.#now = start;
-    this.#tick = tick;
+    this.#tick = options.tick ?? milliseconds(1);
+    this.#settle = options.settle ?? everybodyWaits;
   }
 
   now(): Instant {
@@ -90,17 +98,17 @@ export class VirtualWorld {
   /** Let time pass, with all that happens meanwhile. */
   async run(length: Duration): Promise<void> {
     const end = this.#now + length;
-    await everybodyWaits();
+    await this.#settle();
     for (let next = this.#next(); next !== undefined && next.at <= end; next = this.#next()) {
       this.#now = next.at;
       for (let due = this.#next(); due?.at === this.#now; due = this.#next()) {
         this.#pop();
         due.resolve();
       }
-      await everybodyWaits();
+      await this.#settle();
     }
     this.#now = end;
-    await everybodyWaits();
+    await this.#settle();
   }
 
   /** What an attempt brings, however long it takes. */
@@ -110,7 +118,7 @@ export class VirtualWorld {
       isOver = true;
     };
     attempt.then(over, over);
-    await everybodyWaits();
+    await this.#settle();
     while (!isOver) {
       const next = this.#next();
       if (next === undefined) throw new Error("nobody waits for anything, and it is not over");
