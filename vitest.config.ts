@@ -37,7 +37,7 @@ export default defineConfig({
           isolate: false, // loading modules would take longer than the tests
           include: [
             "test/*.test.ts",
-            "test/{core,config,lambda,client,bin/verify,bin/start}/**/*.test.ts",
+            "test/{core,config,lambda,client,bin/verify,bin/start,bin/proxy}/**/*.test.ts",
           ],
           exclude: [...WAITING, "test/client/postgres/**"],
           env: { POWERTOOLS_LOG_LEVEL: "SILENT" },
@@ -73,7 +73,7 @@ export default defineConfig({
           ...stack,
           name: "stack",
           include: ["test/{bin,local,stack}/**/*.test.ts", ...WAITING],
-          exclude: [...TIMED, "test/bin/{verify,start}/**"],
+          exclude: [...TIMED, "test/bin/{verify,start,proxy}/**"],
         },
       },
       {

@@ -209,9 +209,13 @@ test("docs/package.md has everything that the package exports, and its peers", (
     expect(page).toContain(`| \`${peer}\` | ${range.slice(1)}`);
 });
 
-test("docs/cli.md has every command, option and exit status, and no other command is named", () => {
+test("docs/cli.md has every command, option and exit status, and no other command is named", async () => {
   const page = read("docs/cli.md");
-  const program = makeProgram({ in: process.stdin, out: process.stdout, err: process.stderr });
+  const program = await makeProgram({
+    in: process.stdin,
+    out: process.stdout,
+    err: process.stderr,
+  });
   const leaves = (command: Command): Command[] =>
     command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
   const all = leaves(program);

@@ -1,6 +1,6 @@
 import type { LambdaClient } from "@aws-sdk/client-lambda";
 import type { Command } from "commander";
-import { pascal } from "../../config/config.ts";
+import { pascal } from "../../config/outputs.ts";
 import { aliasName, CONSUMER_NAME, ROLE_NAME } from "../../core/names.ts";
 import { assume } from "../aws/assume.ts";
 import { PATIENT } from "../aws/clients.ts";

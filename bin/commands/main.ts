@@ -2,23 +2,6 @@ import { Command, CommanderError } from "commander";
 import mayfly from "../../package.json" with { type: "json" };
 import { EXIT_HELP, ExitStatus, statusOf, wordsOf } from "../terminal/exit.ts";
 import { type Io, say } from "../terminal/io.ts";
-import { addBootstrap } from "./bootstrap.ts";
-import { addCompletion } from "./completion.ts";
-import { addConfig } from "./config-check.ts";
-import { addConnect } from "./connect.ts";
-import { addConverge } from "./converge.ts";
-import { addExec } from "./exec.ts";
-import { addInit } from "./init.ts";
-import { addIssue } from "./issue.ts";
-import { addLeases } from "./leases.ts";
-import { addPsql } from "./psql.ts";
-import { addRenew } from "./renew.ts";
-import { addRevoke } from "./revoke.ts";
-import { addStatus } from "./status.ts";
-import { addSweep } from "./sweep.ts";
-import { addVerbs } from "./verbs.ts";
-import { addVerify } from "./verify.ts";
-import { addWhois } from "./whois.ts";
 
 const ABOUT = `Short-lived PostgreSQL users of a deployed stack: ask for one, list them, end
 them.
@@ -26,35 +9,47 @@ them.
 Account, Region and endpoint come from AWS's usual variables: AWS_PROFILE,
 AWS_REGION, AWS_ENDPOINT_URL. Data goes to stdout, messages go to stderr.`;
 
-const COMMANDS = [
-  addConnect,
-  addExec,
-  addPsql,
-  addIssue,
-  addRenew,
-  addRevoke,
-  addLeases,
-  addStatus,
-  addWhois,
-  addSweep,
-  addConverge,
-  addBootstrap,
-  addVerbs,
-  addConfig,
-  addVerify,
-  addInit,
-  addCompletion,
-];
+/** Defines a command, with what stands after `--` if it takes that. */
+type AddCommand = (program: Command, io: Io, commandLine: readonly string[]) => void;
+
+/** Every command by its name. What a command needs is loaded when it is named. */
+const COMMANDS: ReadonlyMap<string | undefined, () => Promise<AddCommand>> = new Map([
+  ["connect", async () => (await import("./connect.ts")).addConnect],
+  ["exec", async () => (await import("./exec.ts")).addExec],
+  ["psql", async () => (await import("./psql.ts")).addPsql],
+  ["issue", async () => (await import("./issue.ts")).addIssue],
+  ["renew", async () => (await import("./renew.ts")).addRenew],
+  ["revoke", async () => (await import("./revoke.ts")).addRevoke],
+  ["leases", async () => (await import("./leases.ts")).addLeases],
+  ["status", async () => (await import("./status.ts")).addStatus],
+  ["whois", async () => (await import("./whois.ts")).addWhois],
+  ["sweep", async () => (await import("./sweep.ts")).addSweep],
+  ["converge", async () => (await import("./converge.ts")).addConverge],
+  ["bootstrap", async () => (await import("./bootstrap.ts")).addBootstrap],
+  ["verbs", async () => (await import("./verbs.ts")).addVerbs],
+  ["config", async () => (await import("./config-check.ts")).addConfig],
+  ["verify", async () => (await import("./verify.ts")).addVerify],
+  ["init", async () => (await import("./init.ts")).addInit],
+  ["completion", async () => (await import("./completion.ts")).addCompletion],
+]);
+
+/** The command that is about all commands. */
+const NEEDS_ALL = "completion";
 
 /** The commands that run another one, which stands after `--`. */
 const RUNNING: readonly (string | undefined)[] = ["exec", "psql"];
 
 /**
- * Every command with its options. Parsing rejects with the error of a command or of commander.
+ * Every command with its options, or the one that `name` names. Parsing rejects with the error of a
+ * command or of commander.
  *
  * @param commandLine the command that `exec` and `psql` run.
  */
-export function makeProgram(io: Io, commandLine: readonly string[] = []): Command {
+export async function makeProgram(
+  io: Io,
+  name?: string,
+  commandLine: readonly string[] = [],
+): Promise<Command> {
   const program = new Command("mayfly")
     .description(ABOUT)
     .version(mayfly.version)
@@ -65,7 +60,9 @@ export function makeProgram(io: Io, commandLine: readonly string[] = []): Comman
       outputError: (text, write) => write(text.replace(/^error: /, "mayfly: ")),
     })
     .showHelpAfterError("(--help shows the options)");
-  for (const add of COMMANDS) add(program, io, commandLine);
+  const named = name === NEEDS_ALL ? undefined : COMMANDS.get(name);
+  const adding = named === undefined ? [...COMMANDS.values()] : [named];
+  for (const add of await Promise.all(adding.map((load) => load()))) add(program, io, commandLine);
   withExitHelp(program);
   return program;
 }
@@ -77,7 +74,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   const own = dashes === -1 ? argv : argv.slice(0, dashes);
   const commandLine = dashes === -1 ? [] : argv.slice(dashes + 1);
   try {
-    await makeProgram(io, commandLine).parseAsync([...own], { from: "user" });
+    const program = await makeProgram(io, argv[0], commandLine);
+    await program.parseAsync([...own], { from: "user" });
     return 0;
   } catch (error) {
     if (error instanceof ExitStatus) return error.status;

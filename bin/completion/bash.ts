@@ -67,7 +67,7 @@ ${commands.flatMap(valuesOf).join("\n")}
 ${commands.map(caseOf).join("\n")}
   esac
   if [[ $word == -* ]]; then
-    COMPREPLY=($(compgen -W "$flags --help" -- "$word"))
+    COMPREPLY=($(compgen -W "$flags" -- "$word"))
   else
     COMPREPLY=($(compgen -W "$words" -- "$word"))
   fi

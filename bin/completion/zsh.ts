@@ -17,17 +17,16 @@ const nameOf = (path: string): string => `_mayfly_${path.replaceAll(/\W/g, "_")}
 function functionOf(command: CompletedCommand): string {
   const options = command.options.map((each) => `    ${specOf(each)}`);
   const first = command.takesLease
-    ? ["    '1:lease:_mayfly_leases'"]
+    ? ["    '1:lease:__mayfly_lease_names'"]
     : command.choices.length > 0
       ? [`    '1:word:(${command.choices.join(" ")})'`]
       : [];
   const rest = command.takesLease ? ["    '*:::command:_normal'"] : [];
-  const specs = [...options, "    '--help[show the options]'", ...first, ...rest];
+  const specs = [...options, ...first, ...rest];
   return `${nameOf(command.path)}() {\n  _arguments -S \\\n${specs.join(" \\\n")}\n}`;
 }
 
 function groupOf(command: CompletedCommand): string {
-  const depth = command.path === "" ? 1 : command.path.split(" ").length + 1;
   const list = command.subcommands.map(
     ({ path, description }) => `    ${quoted(`${path.split(" ").at(-1)}:${escaped(description)}`)}`,
   );
@@ -48,7 +47,7 @@ ${list.join("\n")}
   case $words[1] in
 ${cases.join("\n")}
   esac
-} # of ${depth === 1 ? "mayfly" : command.path}`;
+}`;
 }
 
 /** A script for zsh. It starts no program. */
@@ -58,7 +57,7 @@ export function zshCompletion(tree: CompletedCommand): string {
   );
   return `#compdef mayfly
 # completion of mayfly for zsh: eval "$(mayfly completion zsh)", after compinit
-_mayfly_leases() {
+__mayfly_lease_names() {
   local variable role database
   local -a leases
   for variable in \${(k)parameters[(I)MAYFLY_LEASE_*]}; do
