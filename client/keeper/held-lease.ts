@@ -1,15 +1,21 @@
-import { type Duration, type Instant, milliseconds, minutes } from "../../core/time.ts";
+import { type Duration, type Instant, milliseconds, minutes, seconds } from "../../core/time.ts";
 import type { Login } from "./keeper.ts";
 import type { IssuedLease, LeaseEnds } from "./lease-source.ts";
 
 /**
- * How long a lease and the next are valid together, at most. Pools give connections up to 30
- * minutes (HikariCP's default); five more let a connection that began late end by itself.
+ * How long a lease and the next are valid together where the maximum allows. Pools give connections
+ * up to 30 minutes (HikariCP's default); five more let a connection that began late end by itself.
  */
-const LONGEST_OVERLAP: Duration = minutes(35);
+const OVERLAP: Duration = minutes(35);
 
-/** Replicas that started together do not call together: renewals are spread over ± 7 % of a life. */
+/**
+ * Replicas that started together do not call together: renewals are spread over ± 7 % of a life,
+ * and requests for the next lease over 7 % of an overlap.
+ */
 const SPREAD = 0.07;
+
+/** The issuer must not find that this lease still lives long enough: clocks show whole seconds. */
+const BEYOND_THIS_LEASE: Duration = seconds(5);
 
 /** One lease that a keeper holds. Times are of the database's clock. */
 export class HeldLease {
@@ -58,15 +64,15 @@ export class HeldLease {
     return this.expiresAt < this.maxExpiresAt;
   }
 
-  /** min(35 min, half of the maximum), which is the most that an issuer accepts. */
+  /** How long this lease and the next are valid together at least: min(35 min, 46.5 % of the maximum). */
   get overlap(): Duration {
-    const half = (this.maxExpiresAt - this.#issuedAt) / 2;
-    return milliseconds(Math.max(0, Math.min(LONGEST_OVERLAP, half)));
+    return milliseconds(Math.floor(Math.min(OVERLAP, this.#half * (1 - SPREAD))));
   }
 
-  /** What remains of the overlap if the next lease is asked for as late as it may be. */
-  get certainOverlap(): Duration {
-    return milliseconds(Math.floor(this.overlap * (1 - SPREAD)));
+  /** How long the next lease must live at least. An issuer accepts half of the maximum at most. */
+  get remainingOfNext(): Duration {
+    const wanted = this.maxExpiresAt - this.nextAt + BEYOND_THIS_LEASE;
+    return milliseconds(Math.max(0, Math.min(wanted, this.#half)));
   }
 
   /** It was renewed. The maximum may have become smaller: a deployment can lower it. */
@@ -83,9 +89,15 @@ export class HeldLease {
     return Math.round(ends.refreshAfter + jitter) as Instant;
   }
 
-  /** Up to 7 % of the overlap later than its begin: earlier, the issuer would answer with this one. */
+  /** Before the overlap begins, by up to 7 % of it. */
   #nextOf({ maxExpiresAt }: LeaseEnds): Instant {
-    return Math.round(maxExpiresAt - this.overlap * (1 - SPREAD * this.#random())) as Instant;
+    const longest = Math.min(OVERLAP * (1 + SPREAD), this.#half);
+    const before = this.overlap + this.#random() * (longest - this.overlap);
+    return Math.round(maxExpiresAt - before) as Instant;
+  }
+
+  get #half(): number {
+    return Math.max(0, (this.maxExpiresAt - this.#issuedAt) / 2);
   }
 }
 

@@ -243,7 +243,7 @@ class LeaseKeeper implements Keeper {
           {
             key: this.#key,
             ttlSeconds: this.#ttlSeconds,
-            minRemainingSeconds: before && Math.floor(before.overlap / seconds(1)),
+            minRemainingSeconds: before && toSeconds(before.remainingOfNext),
           },
           signal,
         ),
@@ -292,8 +292,8 @@ class LeaseKeeper implements Keeper {
       return;
     }
     if (issued.answer.login.id === before.id) {
-      // the issuer finds that it lives long enough: ask when more of the overlap has passed
-      const later = Math.max(WHOLE_SECOND, before.overlap / 50) as Duration;
+      // the issuer finds that it lives long enough: ask when a little more has passed
+      const later = Math.max(WHOLE_SECOND, before.overlap / 200) as Duration;
       before.nextAt = plus(this.#clock.now(), later);
       return;
     }
@@ -348,8 +348,7 @@ class LeaseKeeper implements Keeper {
   /** Also after it is lost: sessions of it are still there, and ask when they end. */
   #remember(lease: HeldLease): void {
     this.#ends.set(lease.id, lease.maxExpiresAt);
-    if (lease === this.#newest)
-      this.#overlap = lease.mayHaveNext ? lease.certainOverlap : undefined;
+    if (lease === this.#newest) this.#overlap = lease.mayHaveNext ? lease.overlap : undefined;
     const held = new Set(this.#held().map(({ id }) => id));
     for (const id of this.#ends.keys()) {
       if (this.#ends.size <= ENDS_KEPT) return;

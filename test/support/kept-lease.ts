@@ -1,6 +1,6 @@
 import type { Keeper, KeeperEvents, Login } from "../../client/keeper/keeper.ts";
 import { keepLease, type LeaseKeeperOptions } from "../../client/keeper/lease-keeper.ts";
-import { hours, type Instant, minutes } from "../../core/time.ts";
+import { hours, type Instant, minutes, seconds } from "../../core/time.ts";
 import { FakeIssuer, type FakeIssuerOptions } from "./fake-issuer.ts";
 import { seededRandom, VirtualWorld } from "./virtual-time.ts";
 
@@ -52,3 +52,5 @@ export function keptLease(options: Partial<FakeIssuerOptions> & Partial<LeaseKee
 
 export const A_DAY = hours(24);
 export const AN_OVERLAP = minutes(35);
+/** 7 % more. */
+export const LONGEST_OVERLAP = seconds(35 * 60 * 1.07);
