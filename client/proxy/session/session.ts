@@ -49,7 +49,8 @@ export class Session {
   readonly #time: ClientTime;
   readonly #silent: SilentServer;
   #lastByteAt: Duration;
-  #lastServerByteAt: Duration;
+  /** Its last byte, or the first of what it has to answer. */
+  #serverSilentAt: Duration;
   #open = 2;
   #isOver = false;
   /** The reason to end it at the next moment between transactions. */
@@ -64,11 +65,11 @@ export class Session {
     this.#events = events;
     this.#time = time;
     this.#lastByteAt = time.monotonic();
-    this.#lastServerByteAt = this.#lastByteAt;
+    this.#serverSilentAt = this.#lastByteAt;
     this.#silent = new SilentServer({
       silence: () => ({
         isAnswerOwed: this.#conversation.isAnswerOwed,
-        length: milliseconds(time.monotonic() - this.#lastServerByteAt),
+        length: milliseconds(time.monotonic() - this.#serverSilentAt),
       }),
       probe: (signal) => server.probe(signal),
       time,
@@ -122,14 +123,14 @@ export class Session {
       this.#serverGone(failure);
       this.#closed();
     });
+    client.resume();
+    server.resume();
     client.write(greeting);
     if (rest.length > 0) this.#fromServer(rest);
     if (early.length > 0) this.#fromClient(early);
-    client.resume();
-    server.resume();
   }
 
-  /** End it now if it is idle, else as soon as it is. Tells nobody who listens twice. */
+  /** End it now if it is idle, else as soon as it is. */
   endWhenIdle(reason: EndReason): void {
     this.#endsFor ??= reason;
     this.#endIfIdle();
@@ -158,6 +159,7 @@ export class Session {
   #fromClient(chunk: Buffer): void {
     if (this.#isOver) return;
     this.#lastByteAt = this.#time.monotonic();
+    if (!this.#conversation.isAnswerOwed) this.#serverSilentAt = this.#lastByteAt;
     this.#conversation.seeClient(chunk);
     if (!this.server.socket.write(chunk)) this.client.socket.pause();
   }
@@ -165,7 +167,7 @@ export class Session {
   #fromServer(chunk: Buffer): void {
     if (this.#isOver) return;
     this.#lastByteAt = this.#time.monotonic();
-    this.#lastServerByteAt = this.#lastByteAt;
+    this.#serverSilentAt = this.#lastByteAt;
     const { errors } = this.#conversation;
     this.#conversation.seeServer(chunk);
     if (!this.client.socket.write(chunk)) this.server.socket.pause();

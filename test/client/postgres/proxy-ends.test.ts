@@ -125,8 +125,13 @@ test("sessions of a lease that ends are ended when quiet, the others last and by
     }),
   );
   await at.replace(1_400);
+  const replacedAt = performance.now();
   const next = await RawClient.logIn(portOf(at));
-  const answers = await Promise.all(clients.map((client) => client.closed()));
+  const closings = clients.map((client) => client.closed());
+  await Promise.race(closings);
+  // the first six sevenths of the overlap are the pools'
+  expect(performance.now() - replacedAt).toBeGreaterThan(1_150);
+  const answers = await Promise.all(closings);
   expect(answers.map(errorIn)).toEqual(
     STATES.map(() => "FATAL 57P01: terminating connection: its lease ends"),
   );
