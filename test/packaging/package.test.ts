@@ -89,7 +89,13 @@ test("npm i installs the package and the schema library, which needs nothing; th
   expect(valibot).toMatchObject({ version: manifest.dependencies.valibot, license: "MIT" });
   expect(valibot).not.toHaveProperty("dependencies");
   const peers = Object.keys(manifest.peerDependencies);
-  expect(peers).toEqual(["@aws-sdk/client-lambda", "aws-cdk-lib", "constructs", "pg"]);
+  expect(peers).toEqual([
+    "@aws-sdk/client-lambda",
+    "@aws-sdk/client-secrets-manager",
+    "aws-cdk-lib",
+    "constructs",
+    "pg",
+  ]);
   for (const peer of peers) expect(manifest.peerDependenciesMeta[peer].optional).toBe(true);
 });
 
