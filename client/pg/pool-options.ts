@@ -1,10 +1,9 @@
-import { type Duration, minutes } from "../../core/time.ts";
+import { minutes } from "../../core/time.ts";
 import type { Keeper } from "../keeper/keeper.ts";
+import { safePoolLifetime } from "../proxy/ends/end-phases.ts";
 
-/** Fits into the longest overlap, 35 minutes, with time for a statement at its end. */
-const LONGEST_LIFETIME = minutes(30);
-/** The same part of a shorter overlap. */
-const PART_OF_OVERLAP = 6 / 7;
+/** Where a login ends without a next one, or has no end. What the longest overlap allows. */
+const LIFETIME_WITHOUT_OVERLAP = minutes(30);
 
 /** The options of a `pg.Pool` that depend on its leases. */
 export interface LeasedPoolOptions {
@@ -26,11 +25,7 @@ export async function poolOptions(
   signal?: AbortSignal,
 ): Promise<LeasedPoolOptions> {
   await keeper.current(signal);
-  return { maxLifetimeSeconds: lifetimeWithin(keeper.overlap) / 1_000 };
-}
-
-/** @param overlap undefined where a login ends without a next one, or has no end. */
-function lifetimeWithin(overlap: Duration | undefined): number {
-  if (overlap === undefined) return LONGEST_LIFETIME;
-  return Math.min(LONGEST_LIFETIME, Math.floor(overlap * PART_OF_OVERLAP));
+  const { overlap } = keeper;
+  const lifetime = overlap === undefined ? LIFETIME_WITHOUT_OVERLAP : safePoolLifetime(overlap);
+  return { maxLifetimeSeconds: lifetime / 1_000 };
 }

@@ -2,15 +2,15 @@ import { createServer, type Server } from "node:net";
 import { rootCertificates } from "node:tls";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import type { Login } from "../../client/keeper/keeper.ts";
-import { leasedClient } from "../../client/pg.ts";
-import { Secret } from "../../core/secret.ts";
-import type { Instant } from "../../core/time.ts";
-import type { TestCluster } from "../support/cluster.ts";
-import { eventually } from "../support/eventually.ts";
-import { FakeKeeper } from "../support/fake-keeper.ts";
-import { fileCluster } from "../support/file-cluster.ts";
-import { type MadeLogins, madeLogins } from "../support/made-logins.ts";
+import type { Login } from "../../../client/keeper/keeper.ts";
+import { leasedClient } from "../../../client/pg.ts";
+import { Secret } from "../../../core/secret.ts";
+import type { Instant } from "../../../core/time.ts";
+import type { TestCluster } from "../../support/cluster.ts";
+import { eventually } from "../../support/eventually.ts";
+import { FakeKeeper } from "../../support/fake-keeper.ts";
+import { fileCluster } from "../../support/file-cluster.ts";
+import { type MadeLogins, madeLogins } from "../../support/made-logins.ts";
 
 const END = 0 as Instant;
 
