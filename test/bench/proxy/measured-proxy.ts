@@ -8,14 +8,6 @@ import type { Order, Report } from "./proxy-process.ts";
 /** As images, units and sidecars start it. */
 const FLAGS = ["--disable-sigusr1", "--max-semi-space-size=1", "--max-old-space-size=64"];
 
-/** What the proxy's process took. */
-export interface Usage {
-  /** Since its start. Microseconds. */
-  readonly cpu: number;
-  /** Now. Bytes. */
-  readonly memory: number;
-}
-
 /** A proxy in a process of its own, in front of a server. */
 export class MeasuredProxy {
   readonly #process: ChildProcess;
@@ -52,11 +44,12 @@ export class MeasuredProxy {
     return new MeasuredProxy(child, said.port);
   }
 
-  async usage(): Promise<Usage> {
+  /** CPU since its start. Microseconds. */
+  async cpu(): Promise<number> {
     const said = await ask(this.#process, { kind: "measure" });
     if (said.kind !== "measured")
       throw new Error(`the proxy measures nothing but says ${said.kind}`);
-    return said;
+    return said.cpu;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -33,7 +33,7 @@ export async function slice(
   const latencies: number[] = [];
   for (const name of readdirSync(folder).filter((each) => each.startsWith("log."))) {
     const path = join(folder, name);
-    for (const line of readFileSync(path, "utf8").trim().split("\n")) {
+    for (const line of readFileSync(path, "utf8").split("\n").filter(Boolean)) {
       // client, transaction, microseconds, script, seconds, microseconds, lag
       const [, , taken = Number.NaN, , , , lag = 0] = line.split(" ").map(Number);
       latencies.push((taken - lag) / 1_000);

@@ -19,8 +19,8 @@ export type Order =
 /** What the process says. */
 export type Report =
   | { readonly kind: "listening"; readonly port: number }
-  /** Microseconds of CPU since the start, and bytes of memory now. */
-  | { readonly kind: "measured"; readonly cpu: number; readonly memory: number };
+  /** Microseconds of CPU since the start. */
+  | { readonly kind: "measured"; readonly cpu: number };
 
 const report = (said: Report): void => void process.send?.(said);
 
@@ -41,6 +41,6 @@ async function serve(order: Extract<Order, { kind: "serve" }>): Promise<void> {
 process.on("message", (order: Order) => {
   if (order.kind === "serve") return void serve(order);
   const { user, system } = process.cpuUsage();
-  report({ kind: "measured", cpu: user + system, memory: process.memoryUsage.rss() });
+  report({ kind: "measured", cpu: user + system });
 });
 process.on("disconnect", () => process.exit());
