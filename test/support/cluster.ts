@@ -20,13 +20,17 @@ export interface OwnServer {
 }
 
 /**
- * Start a server, on the major that `MAYFLY_TEST_POSTGRES` names if it is set. `settings` are
- * `name=value`. The caller stops it.
+ * Start a server. `settings` are `name=value`. The caller stops it.
+ *
+ * @param binaries the `native` folder of a PostgreSQL. @default - what `MAYFLY_TEST_POSTGRES` names,
+ *   or the installed one
  */
-export async function startCluster(settings: readonly string[] = []): Promise<OwnServer> {
+export async function startCluster(
+  settings: readonly string[] = [],
+  binaries = process.env.MAYFLY_TEST_POSTGRES,
+): Promise<OwnServer> {
   const masterUsername = "mayfly_master";
   const masterPassword = randomBytes(16).toString("hex");
-  const { MAYFLY_TEST_POSTGRES: binaries } = process.env;
   const server = await startPostgres({
     masterUsername,
     masterPassword,

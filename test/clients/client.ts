@@ -1,0 +1,75 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { KITS } from "./kits.ts";
+
+/** A driver, an ORM or a program, and how it is run. */
+export interface Client {
+  /** As its users call it. */
+  readonly name: string;
+  readonly kit: keyof typeof KITS;
+  readonly program: string;
+  /** The role of its leases. @default readonly */
+  readonly role?: "readwrite";
+  /** It runs on a server of its own major version, since it refuses newer ones. */
+  readonly ownMajor?: true;
+  /** It keeps no connections that could rest. */
+  readonly neverRests?: true;
+}
+
+export const CLIENTS: readonly Client[] = [
+  { name: "psql", kit: "postgresql", program: "psql", neverRests: true },
+  { name: "pgbench", kit: "postgresql", program: "pgbench", neverRests: true },
+  { name: "pg_dump", kit: "postgresql", program: "pg_dump", neverRests: true, ownMajor: true },
+  { name: "psycopg", kit: "python", program: "psycopg_connect", neverRests: true },
+  { name: "psycopg_pool", kit: "python", program: "psycopg_pool_client" },
+  { name: "asyncpg", kit: "python", program: "asyncpg_client" },
+  { name: "SQLAlchemy", kit: "python", program: "sqlalchemy_client" },
+  { name: "Django", kit: "python", program: "django_client" },
+  { name: "HikariCP", kit: "java", program: "HikariClient" },
+  { name: "Flyway", kit: "java", program: "FlywayClient", role: "readwrite", neverRests: true },
+  { name: "pgxpool", kit: "go", program: "pgxpool" },
+  { name: "database/sql", kit: "go", program: "databasesql" },
+  { name: "pg", kit: "node", program: "pg" },
+  { name: "postgres.js", kit: "node", program: "postgres" },
+  { name: "TypeORM", kit: "node", program: "typeorm" },
+  { name: "Sequelize", kit: "node", program: "sequelize" },
+  { name: "Prisma", kit: "node", program: "prisma" },
+];
+
+/** A client that runs. */
+export class RunningClient {
+  readonly client: Client;
+  isReady = false;
+  /** What failed so far, in the client's words. */
+  readonly failed: string[] = [];
+  statements = 0;
+  users: readonly string[] = [];
+  readonly ended: Promise<void>;
+  readonly #errors: string[] = [];
+
+  constructor(client: Client, env: NodeJS.ProcessEnv) {
+    this.client = client;
+    const [command = "", ...args] = KITS[client.kit].command(client.program);
+    const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    createInterface(child.stdout).on("line", (line) => this.#read(line));
+    createInterface(child.stderr).on("line", (line) => this.#errors.push(line));
+    this.ended = new Promise((resolve) => {
+      child.once("error", (error) => this.failed.push(error.message));
+      child.once("close", (status) => {
+        if (status !== 0) this.failed.push(`it ended: ${this.#errors.slice(-5).join(" ")}`);
+        resolve();
+      });
+    });
+  }
+
+  #read(line: string): void {
+    const [word = "", rest = ""] = line.split(/ (.*)/s);
+    if (word === "ready") this.isReady = true;
+    else if (word === "failed") this.failed.push(rest);
+    else if (word === "done") {
+      const [statements, users = ""] = rest.split(" ");
+      this.statements = Number(statements);
+      this.users = users.split(",").filter((user) => user !== "");
+    }
+  }
+}
