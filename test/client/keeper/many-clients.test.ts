@@ -17,4 +17,4 @@ test(`${CLIENTS} clients: an outage, clocks that are set by an hour, maxima`, as
   expect(result.refusedInOutage).toBeGreaterThan(CLIENTS / 4);
   // all of them together: in the outage, a call of each in 30 seconds, and chance
   expect(result.mostCallsInASecond).toBeLessThanOrEqual(CLIENTS / 10);
-}, 300_000);
+}, 1_200_000); // of ten thousand, on a busy machine
