@@ -37,8 +37,8 @@ const PATIENCE = { within: 45_000, every: 20 };
 /** An application of one driver. */
 interface Application {
   /** Do what applications do. @returns the user that did it. */
-  work(): Promise<string>;
-  close(): Promise<unknown>;
+  readonly work: () => Promise<string>;
+  readonly close: () => Promise<unknown>;
 }
 
 const undo: (() => unknown)[] = [];
@@ -263,7 +263,9 @@ test("no statement of pg, postgres.js, Knex, Kysely, Drizzle and node-pg-migrate
   const allWorkAs = async ({ username }: Login): Promise<true> => {
     const missing = courses.filter(({ users }) => !users.has(username));
     if (missing.length === 0) return true;
-    throw new Error(missing.map(({ name, failed }) => `${name}: ${failed.at(-1)}`).join("\n"));
+    throw new Error(
+      missing.map(({ name, failed }) => `${name}: ${String(failed.at(-1))}`).join("\n"),
+    );
   };
   const users = [newest.username];
   await eventually(() => allWorkAs(newest), PATIENCE);

@@ -82,32 +82,30 @@ async function connectAndAsk(Client: LeasedClientClass): Promise<string> {
 test("an instance has one lease at a time over thousands of invocations, freezes and revocations", async () => {
   const { world, machine, source, keeper, live, revokeDue, Client, usersBehind } = instance();
   const random = seededRandom(12);
+  const wrong: string[] = [];
   let connected = 0;
   let newest: string | undefined;
   for (let invocation = 1; invocation <= INVOCATIONS; invocation++) {
-    if (invocation % REVOKED_EVERY === 0) for (const { id } of live()) source.end(id);
     const isRevoked = invocation % REVOKED_EVERY === 0;
+    if (isRevoked) for (const { id } of live()) source.end(id);
     if (isRevoked || invocation % CONNECTS_EVERY === 0 || newest !== live().at(-1)?.id) {
       await revokeDue();
-      const [id = ""] = usersBehind(await connectAndAsk(Client));
-      expect(source.isValid(id)).toBe(true);
-      expect(id).toBe(live().at(-1)?.id);
+      [newest = "nobody"] = usersBehind(await connectAndAsk(Client));
       connected += 1;
-      newest = id;
     } else {
-      const { id } = await world.result(keeper.current());
-      expect(source.isValid(id)).toBe(true);
-      newest = id;
+      newest = (await world.result(keeper.current())).id;
     }
-    // two only while one follows the other
     const [older, ...others] = live();
-    expect(others.length).toBeLessThan(2);
-    if (others.length > 0 && older !== undefined)
-      expect(older.maxExpiresAt - world.now()).toBeLessThanOrEqual(minutes(35));
+    if (newest !== live().at(-1)?.id) wrong.push(`${invocation}: ${newest} is not the live one`);
+    if (others.length > 1) wrong.push(`${invocation}: ${others.length + 1} live leases`);
+    // two only while one follows the other
+    if (others.length === 1 && Number(older?.maxExpiresAt) - world.now() > minutes(35))
+      wrong.push(`${invocation}: a second lease before the overlap`);
     await world.run(milliseconds(20));
     const isLong = invocation % LONG_FREEZE_EVERY === 0;
     await machine.freeze(milliseconds(random() * (isLong ? hours(4) : seconds(20))));
   }
+  expect(wrong).toEqual([]);
   expect(connected).toBeGreaterThan(INVOCATIONS / CONNECTS_EVERY);
   expect(new Set([...source.leases.values()].map(({ key }) => key))).toEqual(new Set(["own"]));
   // of the 20 hours: one for each two, and one after each long freeze and revocation
