@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { simulateClients } from "../../support/many-clients.ts";
 
 /** `npm run test:keepers` has ten thousand. */
-const CLIENTS = Number(process.env.MAYFLY_KEEPERS ?? 300);
+const CLIENTS = Number(process.env.MAYFLY_KEEPERS ?? 150);
 
 test(`${CLIENTS} clients: an outage, clocks that are set by an hour, maxima`, async () => {
   const result = await simulateClients({ clients: CLIENTS, seed: 12 });
