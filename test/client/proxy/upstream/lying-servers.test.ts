@@ -487,6 +487,18 @@ test("a login keeps the server's words in their order, and what came behind them
   session.socket.destroy();
 });
 
+test("what comes in one packet with ReadyForQuery is kept for the session", async () => {
+  const notification = message(0x41, Buffer.from("\0\0\0\x01a\0b\0"));
+  const session = await logIn(async (c) => {
+    await c.secure(certificate);
+    await c.prove(PASSWORD);
+    c.write(OK, READY, notification);
+  });
+  expect(session.greeting).toEqual(Buffer.concat([OK, READY]));
+  expect(session.rest).toEqual(notification);
+  session.socket.destroy();
+});
+
 test.each<[string, Script]>([
   ["before TLS", silence],
   ["in the TLS handshake", async (c) => silence(c).then(() => c.write("S"))],
