@@ -5,10 +5,10 @@ import pg from "pg";
 // An application that knows nothing of Mayfly: PGHOST and its like name the database, as anywhere.
 
 const CONNECTIONS = 4;
-const PAUSE = 20;
+const PAUSE_MS = 40;
 
 const pool = new pg.Pool({ max: CONNECTIONS, maxLifetimeSeconds: 3 });
-pool.on("error", () => {}); // a connection that ends while nobody uses it is replaced
+pool.on("error", () => {}); // the pool replaces a connection that ends while nobody uses it
 
 const users = new Set<string>();
 const failed: string[] = [];
@@ -29,12 +29,12 @@ async function query(): Promise<void> {
 async function work(): Promise<void> {
   while (!isOver) {
     await query();
-    await setTimeout(PAUSE);
+    await setTimeout(PAUSE_MS);
   }
 }
 
 const working = Promise.all(Array.from({ length: CONNECTIONS }, work));
-// whoever started it asks for the counts with a line, and ends it by closing the pipe
+// a line on stdin asks for the counts, and the end of stdin ends the work
 for await (const _ of createInterface({ input: process.stdin }))
   console.log(JSON.stringify({ queries, failed, users: users.size }));
 isOver = true;

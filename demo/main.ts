@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { synthesizeConfigured } from "../local/cloudformation/synthesize.ts";
 import { EX_INTERRUPTED, interruption } from "../local/interruption.ts";
@@ -20,6 +21,7 @@ on PostgreSQL on this machine.
 exit status: 0 every step went as promised  1 a step did not go as promised  64 usage  130 stopped by Ctrl-C`;
 
 const EX_USAGE = 64;
+const CONFIG = join(import.meta.dirname, "mayfly.config.ts");
 /** How late the runner's Scheduler fires. Unit: milliseconds. */
 const LOCAL_PRECISION = 2_000;
 
@@ -79,7 +81,7 @@ function parse(argv: readonly string[]): Options | undefined {
 async function onThisMachine(say: Narrator): Promise<Facts> {
   say.phase("bundling the functions and synthesizing the stack");
   const { signal } = interrupted;
-  const assembly = await synthesizeConfigured(signal);
+  const assembly = await synthesizeConfigured(signal, CONFIG);
   try {
     say.phase("starting PostgreSQL and the stack");
     const kills = makeKills();
@@ -98,8 +100,13 @@ async function onThisMachine(say: Narrator): Promise<Facts> {
       const credentials = runner.credentialsFor("administrator");
       const ca = readFileSync(caFile, "utf8");
       const clients = { endpoint, region, credentials };
+      const restartDatabase = async (): Promise<void> => {
+        await runner.database.shutDown();
+        await runner.database.restart();
+      };
+      const machine = { kills, caFile, restartDatabase };
       return await unlessInterrupted(
-        tellStory({ clients, stackName, ca, precision: LOCAL_PRECISION, kills }, say),
+        tellStory({ clients, stackName, ca, precision: LOCAL_PRECISION, machine }, say),
       );
     } finally {
       await runner.stop();

@@ -52,11 +52,12 @@ export async function rotateAll(stage: Stage): Promise<{ rotations: readonly Rot
   const rotations: RotationSeen[] = [];
   for (const shown of SHOWN) rotations.push(await rotateOne(stage, shown));
   say.step("sessions", "those that were open before a rotation live on, with all four");
-  if (target.kills === undefined) return { rotations };
+  const { machine } = target;
+  if (machine === undefined) return { rotations };
   say.title(`The same, with the function killed after ${STEPS.join(", then after ")}`);
   const killed: RotationSeen[] = [];
   for (const seen of rotations)
-    killed.push({ ...seen, kills: await killOne(stage, target.kills, seen.secret) });
+    killed.push({ ...seen, kills: await killOne(stage, machine.kills, seen.secret) });
   return { rotations: killed };
 }
 

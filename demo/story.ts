@@ -1,9 +1,11 @@
 import type { SweepReport } from "../core/leases/operation/sweep.ts";
 import type { Receipt } from "../core/leases/receipt.ts";
+import { ApplicationProcess } from "./application-process.ts";
+import { type ApplicationSeen, watchApplication } from "./application-steps.ts";
 import { type AtExpiry, expire, sweepUp } from "./end-of-lease.ts";
 import type { Narrator } from "./narrator.ts";
 import { type RotationSeen, rotateAll } from "./rotation.ts";
-import { setStage } from "./stage.ts";
+import { type Stage, setStage } from "./stage.ts";
 import { ask, denyOther, renew, replay, use } from "./steps.ts";
 import type { DemoTarget } from "./target.ts";
 
@@ -25,6 +27,8 @@ export interface Facts {
   receipt: Receipt;
   sweep: SweepReport;
   rotations: readonly RotationSeen[];
+  /** Only on this machine. */
+  application?: ApplicationSeen;
 }
 
 /** Run every step of the demo on one stack. @throws Error at the first step that does not go as promised. */
@@ -39,7 +43,7 @@ export async function tellStory(target: DemoTarget, say: Narrator): Promise<Fact
     const renewed = await renew(stage, issued.credential);
     const ended = await expire(stage, issued.credential, renewed.expiresAt, client);
     const swept = await sweepUp(stage);
-    const rotated = await rotateAll(stage);
+    const { rotated, seen } = await besideApplication(stage);
     return {
       username: issued.credential.username,
       issueMs: issued.milliseconds,
@@ -51,8 +55,22 @@ export async function tellStory(target: DemoTarget, say: Narrator): Promise<Fact
       ...ended,
       ...swept,
       ...rotated,
+      ...seen,
     };
   } finally {
     await client.end().catch(() => {});
+  }
+}
+
+/** An application works while secrets rotate, and then through worse. */
+async function besideApplication(stage: Stage) {
+  const { machine } = stage.target;
+  if (machine === undefined) return { rotated: await rotateAll(stage) };
+  const application = await ApplicationProcess.start(stage, machine);
+  try {
+    const rotated = await rotateAll(stage);
+    return { rotated, seen: await watchApplication(stage, machine, application) };
+  } finally {
+    await application.stop();
   }
 }

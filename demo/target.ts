@@ -12,7 +12,15 @@ export interface DemoTarget {
   /** How late Scheduler may fire. Unit: milliseconds. */
   readonly precision: number;
   /** Only on this machine. */
-  readonly kills?: Kills;
+  readonly machine?: Machine;
+}
+
+/** What only a stack on this machine allows. */
+export interface Machine {
+  readonly kills: Kills;
+  /** File of the authority that the database's certificate is checked against. */
+  readonly caFile: string;
+  readonly restartDatabase: () => Promise<void>;
 }
 
 /** The receipt of a lease, from the audit line that the revoker logged; `undefined` until it has. */
