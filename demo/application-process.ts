@@ -9,7 +9,7 @@ import type { Machine } from "./target.ts";
 const ROOT = join(import.meta.dirname, "..");
 const LEASE = "orders/brief";
 /** The lines that `mayfly exec` logs last are the ones that say what is wrong. */
-const LAST_LINES = 3;
+const LAST_LINES = 12;
 
 /** What the application has counted since it began. */
 export interface Counts {
@@ -65,7 +65,12 @@ export class ApplicationProcess {
     if (line !== undefined) return JSON.parse(line[0]);
     answered.catch(() => {});
     abort.abort();
-    throw new Error(`the application ended: ${this.#log.slice(-LAST_LINES).join("; ")}`);
+    throw new Error(`the application ended: ${this.lastWords}`);
+  }
+
+  /** What `mayfly exec` logged last. */
+  get lastWords(): string {
+    return this.#log.slice(-LAST_LINES).join("; ");
   }
 
   /** Let it finish: it closes its connections, and `mayfly exec` revokes its leases. */

@@ -49,19 +49,17 @@ export async function watchApplication(
     "replace",
     `its lease was replaced ${first.users - 1} times: ${replaced.queries} queries, ${sqlstates(replaced)}`,
   );
-  if (replaced.failed.length > 0) throw new Error(`statements failed: ${sqlstates(replaced)}`);
+  if (replaced.failed.length > 0)
+    throw new Error(`${sqlstates(replaced)}: ${application.lastWords}`);
   const revoked = await during(application, () => revokeAll(stage));
   say.step(
     "revoke",
-    `all its leases at once, break glass: ${sqlstates(revoked.happened)}, then it works again`,
+    `break glass, all its leases at once: ${sqlstates(revoked.happened)}`,
     revoked.milliseconds,
   );
   const restarted = await during(application, machine.restartDatabase);
-  say.step(
-    "restart",
-    `of the database: ${sqlstates(restarted.happened)}, then it works again`,
-    restarted.milliseconds,
-  );
+  say.step("restart", `of the database: ${sqlstates(restarted.happened)}`, restarted.milliseconds);
+  say.detail("both times the statements in flight fail, and the next connect works");
   return {
     application: {
       users: first.users,

@@ -10,7 +10,7 @@ export default defineConfig({
   databases: {
     orders: {
       ...orders,
-      roles: { ...orders.roles, brief: { select: ["public.*"], ttl: "10s", maxTtl: "12s" } },
+      roles: { ...orders.roles, brief: { select: ["public.*"], ttl: "12s", maxTtl: "12s" } },
     },
   },
   consumers: {

@@ -25,6 +25,13 @@ test("the demo tells one lease's story to its end, and leaves nothing behind", a
     expect(formerSqlState).toBe(hasTwoUsers ? undefined : "28P01");
     expect(kills).toBe(3);
   }
+  const { application } = facts;
+  expect(application?.users).toBeGreaterThan(3);
+  expect(application?.replaced.failed).toEqual([]);
+  expect(application?.replaced.queries).toBeGreaterThan(100);
+  // it works again
+  expect(application?.revoked.queries).toBeGreaterThan(0);
+  expect(application?.restarted.queries).toBeGreaterThan(0);
   expect(facts.renewedBySeconds).toBeGreaterThan(0);
   const { sessionEndedMs, roleGoneMs } = facts.atExpiry;
   expect(sessionEndedMs).toBeGreaterThanOrEqual(0);
@@ -41,6 +48,9 @@ test("the demo tells one lease's story to its end, and leaves nothing behind", a
     "rotate",
     "sessions",
     "kill",
+    "replace",
+    "revoke",
+    "restart",
   ])
     expect(stdout).toMatch(new RegExp(`^  ${word} `, "m"));
   await nothingLeft();
