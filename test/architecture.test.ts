@@ -51,7 +51,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   bin: ["core", "config", "lib", "bin/commands", "bin/start", "bin/terminal"],
   local: ["bin", "build.ts", "core/aws"],
-  demo: ["core", "client", "local", "bin/aws"],
+  demo: ["core", "local", "bin/aws", "mayfly.config.ts"],
   packaging: ["config"],
   // as a user has them: the package, by its name
   examples: [],
