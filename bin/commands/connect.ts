@@ -4,6 +4,7 @@ import type { ServerAddress } from "../../client/proxy/server-login.ts";
 import { type ProxyAddress, urlOf } from "../proxy/connection-variables.ts";
 import { type DoorOptions, doorFor } from "../proxy/door.ts";
 import { needNode } from "../proxy/need-node.ts";
+import { portIn } from "../proxy/port-option.ts";
 import { Exit, Failure } from "../terminal/exit.ts";
 import { type Io, print } from "../terminal/io.ts";
 import { StatusLine } from "../terminal/status-line.ts";
@@ -31,7 +32,7 @@ export function addConnect(program: Command, io: Io): void {
     .action(async (name: string | undefined, options: ConnectOptions) => {
       needNode("connect");
       const { port, reader, json } = options;
-      const [door, readers] = [doorFor(options, portIn(port)), reader.map(readerIn)];
+      const [door, readers] = [doorFor(options, portIn("--port", port)), reader.map(readerIn)];
       refusePublicFile(io);
       const line = new StatusLine(io);
       const log = { write: (words: string) => line.say(words), asJson: json === true };
@@ -56,12 +57,6 @@ const addReader = (reader: string, before: readonly string[]): readonly string[]
   ...before,
   reader,
 ];
-
-function portIn(text: string | undefined): number {
-  const port = Number(text ?? 0);
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535 && text !== "") return port;
-  throw new Failure(Exit.usage, `--port: ${JSON.stringify(text)} is no port; give 1 to 65535`);
-}
 
 function readerIn(text: string): ServerAddress {
   const [, host, port] = /^([\w.-]+)(?::(\d{1,5}))?$/.exec(text) ?? [];

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { withConnection } from "../proxy/connection-variables.ts";
 import { type DoorOptions, doorFor } from "../proxy/door.ts";
 import { findProgram } from "../proxy/find-program.ts";
+import { type HealthOptions, healthPortIn } from "../proxy/health-port.ts";
 import { needNode } from "../proxy/need-node.ts";
 import { isOnTerminal, runCommand } from "../proxy/run-command.ts";
 import { firstEnvironment } from "../start/node-flags.ts";
@@ -10,7 +11,7 @@ import { type Io, say } from "../terminal/io.ts";
 import { type LeaseOptions, withLease } from "./which-lease.ts";
 import { withProxy } from "./with-proxy.ts";
 
-interface ExecOptions extends LeaseOptions, DoorOptions {
+interface ExecOptions extends LeaseOptions, DoorOptions, HealthOptions {
   readonly json?: boolean;
 }
 
@@ -27,9 +28,12 @@ export function addExec(program: Command, io: Io, commandLine: readonly string[]
   withLease(command)
     .option("--socket", "a Unix socket of this user alone, instead of a port with a password")
     .option("--private-loopback", "no password: nobody else is on this loopback, as in a pod")
+    .option("--health <port>", "answer /livez and /readyz (a login works now) on 127.0.0.1")
+    .option("--health-token <file>", "the token that /readyz wants; made if there is none")
     .option("--json", "log lines as JSON documents")
     .action(async (name: string | undefined, options: ExecOptions) => {
       const { socket, privateLoopback, json, ...lease } = options;
+      const health = healthPortIn(options);
       needNode("exec");
       const [wanted, ...args] = commandLine;
       const file = programFor(wanted);
@@ -39,7 +43,7 @@ export function addExec(program: Command, io: Io, commandLine: readonly string[]
         asJson: json === true,
         withInfo: json === true,
       };
-      await withProxy({ name, options: lease, door, log }, ({ open, signals }) => {
+      await withProxy({ name, options: lease, door, health, log }, ({ open, signals }) => {
         const env = withConnection(firstEnvironment(process.env), open.address);
         return runCommand({ file, args, env, onTerminal: isOnTerminal() }, signals);
       });

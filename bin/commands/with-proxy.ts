@@ -1,6 +1,7 @@
 import type { Login } from "../../client/keeper/keeper.ts";
 import type { ServerAddress } from "../../client/proxy/server-login.ts";
 import { asFailure } from "../proxy/failures.ts";
+import { type HealthPort, openHealth } from "../proxy/health-port.ts";
 import { holdLease } from "../proxy/hold-lease.ts";
 import { type Log, logEvents } from "../proxy/log-events.ts";
 import { type Door, type OpenProxy, openProxy, readAuthorities } from "../proxy/open-proxy.ts";
@@ -15,6 +16,7 @@ export interface ProxyRun {
   readonly options: LeaseOptions;
   readonly door: Door;
   readonly readers?: readonly ServerAddress[];
+  readonly health?: HealthPort | undefined;
   readonly log: Log;
   /** A lease that nobody uses is not renewed. @default false */
   readonly onlyWhileUsed?: boolean;
@@ -52,6 +54,7 @@ export async function withProxy(
         readers: run.readers ?? [],
         onEvent,
       });
+      await using _health = run.health && (await openHealth(run.health, open.proxy));
       const { safePoolLifetime } = open.proxy;
       for (const { host, port } of [open.address, ...open.readers])
         onEvent({ kind: "listening", lease: wanted.name, host, port, safePoolLifetime });

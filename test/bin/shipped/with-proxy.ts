@@ -1,6 +1,10 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findProgram } from "../../../bin/proxy/find-program.ts";
+import { freePort } from "../../../local/postgres/postgres-server.ts";
 import { mayfly, mayflyProcess, type Running, shellOf, startMayfly } from "../../support/mayfly.ts";
 import { type ShippedStack, sharedShipped } from "../../support/stack.ts";
 
@@ -71,6 +75,28 @@ describe("exec", () => {
     expect(running.text.err).not.toContain(PGPASSWORD);
   });
 
+  test("answers whether a login works, to whoever has the token", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "mayfly-health-"));
+    const tokenFile = join(folder, "token");
+    const port = await freePort();
+    const health = ["--health", String(port), "--health-token", tokenFile];
+    const running = start(
+      ["exec", ...GRANT, ...health, "--", "sh", "-c", "echo up; exec sleep 60"],
+      administrator,
+    );
+    await running.firstLine();
+    const ask = async (path: string, authorization = ""): Promise<number> =>
+      (await fetch(`http://127.0.0.1:${port}${path}`, { headers: { authorization } })).status;
+    const token = readFileSync(tokenFile, "utf8").trim();
+    expect(await ask("/livez")).toBe(200);
+    expect(await ask("/readyz")).toBe(403);
+    expect(await ask("/readyz", `Bearer ${token}`)).toBe(200);
+    running.signal("SIGTERM");
+    expect(await running.ended).toBe(143);
+    await expect(ask("/livez")).rejects.toThrow("fetch failed");
+    rmSync(folder, { recursive: true });
+  });
+
   test("without a password, and ended by SIGHUP as its command is", async () => {
     const script = 'echo "$PGHOST ${PGPASSWORD-none} $PGUSER"; exec sleep 60';
     const args = ["exec", ...GRANT, "--private-loopback", "--", "sh", "-c", script];
@@ -128,6 +154,7 @@ describe("wrong use is told in one line, with the value and the remedy", () => {
   const TRUE = ["--", "true"];
   test.each<[string, string[], Record<string, string>, number, RegExp]>([
     ["no command", ["exec", "orders/readonly"], {}, 64, /^no command to run; put it after --/],
+    ["half of --health", ["exec", "--health", "8081", ...TRUE], {}, 64, /needs --health-token/],
     ["no such command", ["exec", "--", "no-such-program"], {}, 127, /"no-such-program"/],
     ["no lease named", ["exec", ...TRUE], {}, 64, /^name the lease as <database>\/<role>/],
     ["a malformed name", ["exec", "orders", ...TRUE], {}, 64, /"orders" is not a lease's name/],
