@@ -22,8 +22,11 @@ import { withTimeLimit } from "./time-limit.ts";
 import type { TrustedRoots } from "./trusted-roots.ts";
 import { unreachable } from "./unreachable.ts";
 
-/** A server under load may take its time to fork. With connecting and TLS, 16 seconds at most. */
-const LOGIN_LIMIT = seconds(8);
+/**
+ * A server under load may take its time to fork. With connecting and TLS, 17 seconds at most: the
+ * client waits 20, and reads why there is no login.
+ */
+const LOGIN_LIMIT = seconds(5);
 const CANCEL_LIMIT = seconds(5);
 
 /** Messages of a login are short, but for notices of login triggers. Bytes. */

@@ -421,7 +421,7 @@ describe("in the login over TLS", () => {
       await silence(c);
     };
     expect(await complaint(script, { time: hastyTime(waits) })).toMatch(/silent in the login/);
-    expect(waits).toEqual([4_000, 4_000, 4_000, 8_000]);
+    expect(waits).toEqual([4_000, 4_000, 4_000, 5_000]);
   });
 });
 
