@@ -53,6 +53,8 @@ export interface Running {
   /** Wait until stdout has a line, and answer it. */
   firstLine(): Promise<string>;
   signal(signal: NodeJS.Signals): void;
+  /** Read nothing any more: what it writes now fails. */
+  closeWindow(): void;
   /** Its exit status; null if a signal ended it. */
   readonly ended: Promise<number | null>;
 }
@@ -73,6 +75,10 @@ export function startMayfly(args: readonly string[], env: Record<string, string>
       return text.out.split("\n", 1)[0] ?? "";
     },
     signal: (signal) => void child.kill(signal),
+    closeWindow: () => {
+      child.stdout.destroy();
+      child.stderr.destroy();
+    },
     ended,
   };
 }

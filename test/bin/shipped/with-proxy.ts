@@ -120,7 +120,7 @@ test.skipIf(findProgram("psql", process.env.PATH) === undefined)(
 );
 
 describe("connect", () => {
-  test("prints URLs of the server and of a reader, logs no password, and revokes at SIGTERM", async () => {
+  test("prints URLs of the server and of a reader, logs no password, and revokes as its window closes", async () => {
     const { host, port } = stack.runner.database.superuser("orders");
     const args = ["connect", ...GRANT, "--reader", `${host}:${port}`, "--json"];
     const running = start(args, administrator);
@@ -138,7 +138,8 @@ describe("connect", () => {
     const [username = ""] = usernames;
     expect(username).toMatch(LEASE);
     expect(usernames).toEqual([username, username]);
-    running.signal("SIGTERM");
+    running.closeWindow(); // it has sessions to end, and nobody reads that
+    running.signal("SIGHUP");
     expect(await running.ended).toBe(0);
     expect(await rolesNamed(username)).toBe(0);
     const events = running.text.err
