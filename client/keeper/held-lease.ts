@@ -30,6 +30,8 @@ export class HeldLease {
   #ends: LeaseEnds;
   /** When to renew it, or to see whether it is over. */
   lookAt: Instant;
+  /** Until then, a server that refuses it is no reason to look at it. */
+  vouchedUntil: Instant;
   /** When to ask for the next. */
   nextAt: Instant;
 
@@ -40,6 +42,7 @@ export class HeldLease {
     this.mayHaveNext = issued.mayHaveNext;
     this.#ends = issued;
     this.lookAt = this.#lookOf(issued);
+    this.vouchedUntil = issued.issuedAt;
     this.nextAt = this.#nextOf(issued);
   }
 

@@ -1,6 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { LeaseEndedError } from "../../core/errors.ts";
-import { between, type Duration, type Instant, plus, seconds, toSeconds } from "../../core/time.ts";
+import {
+  between,
+  type Duration,
+  type Instant,
+  minutes,
+  plus,
+  seconds,
+  toSeconds,
+} from "../../core/time.ts";
 import { backgroundTime, type ClientTime } from "../time.ts";
 import { Announcer } from "./announcer.ts";
 import { BackOff, PACES, type Pace } from "./back-off.ts";
@@ -58,6 +66,8 @@ const JUST_NOW = seconds(5);
 const WHOLE_SECOND = seconds(1);
 /** The source says that a refused lease is valid: servers that refuse it all the same ask seldom. */
 const VOUCHED: Pace = PACES.unavailable;
+/** The same of a lease that was replaced: its sessions may read 42501 all the time. */
+const OLDER_LOOKED_AT = minutes(1);
 /** Logins whose end is remembered after they were lost. */
 const ENDS_KEPT = 64;
 
@@ -73,7 +83,7 @@ class LeaseKeeper implements Keeper {
   readonly #announcer = new Announcer();
   /** After failures of any call. */
   readonly #pause: BackOff;
-  /** After a limit: renewals go on. */
+  /** After what concerns further leases only, such as a limit: renewals go on. */
   readonly #limit: BackOff;
   readonly #vouched: BackOff;
   readonly #asking = new SharedCall<Login>();
@@ -251,7 +261,7 @@ class LeaseKeeper implements Keeper {
       this.#limit.end();
       return issued;
     } catch (error) {
-      return this.#failed(error);
+      return this.#failed(error, before !== undefined);
     }
   }
 
@@ -361,7 +371,10 @@ class LeaseKeeper implements Keeper {
   }
 
   #lookSoon(lease: HeldLease): void {
-    lease.lookAt = this.#clock.now();
+    const now = this.#clock.now();
+    if (now < lease.vouchedUntil) return;
+    lease.vouchedUntil = plus(now, OLDER_LOOKED_AT);
+    lease.lookAt = now;
     this.#wake.abort("woken");
   }
 
@@ -457,11 +470,12 @@ class LeaseKeeper implements Keeper {
     if (elapsedSince(this.#time, at) > LONGEST_CALL) abort.abort(FROZEN);
   }
 
-  #failed(error: unknown): KeeperError {
+  /** @param ofNext a renewal of the lease that is held may succeed all the same. */
+  #failed(error: unknown, ofNext = false): KeeperError {
     const failure = error instanceof KeeperError ? error : unexpected(this.#source.name, error);
     if (this.#isClosed) return failure;
     const newest = this.#newest;
-    const isLimit = failure.failure === "limit";
+    const isLimit = failure.failure === "limit" || (ofNext && failure.failure === "invalid");
     (isLimit ? this.#limit : this.#pause).failed(failure);
     const end = isLimit ? newest?.maxExpiresAt : newest?.expiresAt;
     this.#announcer.tell("failing", {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { KeeperError } from "../../../client/keeper/errors.ts";
 import { hours, milliseconds, minutes, seconds } from "../../../core/time.ts";
 import { keptLease, type Told } from "../../support/kept-lease.ts";
 
@@ -26,6 +27,23 @@ test("at the limit the old lease goes on to its end, which is announced with the
   expect(told.at(-1)?.name).toBe("lost");
   // its own place is free now, and the wait for others' does not count
   expect((await current()).id).not.toBe(login.id);
+});
+
+test("an issuer that calls the next lease impossible is asked ever less often, and renews", async () => {
+  const { world, source, told, current } = keptLease({ ttl: minutes(15), maxTtl: hours(2) });
+  const login = await current();
+  let asked = 0;
+  source.issue = async () => {
+    asked += 1;
+    throw new KeeperError("invalid", "ttlSeconds is beyond the role's maximum");
+  };
+  await world.run(minutes(115));
+  expect(await current()).toBe(login);
+  expect(source.isValid(login.id)).toBe(true);
+  expect(asked).toBeGreaterThan(5);
+  expect(asked).toBeLessThan(40);
+  expect(source.countOf("renew")).toBeLessThan(60);
+  expect(failuresIn(told)).toHaveLength(asked);
 });
 
 test("a limit that is raised in time is enough", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { hours, minutes, seconds } from "../../../core/time.ts";
+import { hours, milliseconds, minutes, seconds } from "../../../core/time.ts";
 import { keptLease } from "../../support/kept-lease.ts";
 
 test("a refused login that is over is replaced by a fresh one, once for all who were refused", async () => {
@@ -46,6 +46,20 @@ test("a login that is not the newest is answered with the newest, and looked at"
   await world.run(seconds(1));
   expect(told.at(-1)).toMatchObject({ name: "lost", login: { id: login.id } });
   expect(await world.result(keeper.replace(login))).toBe(newest);
+});
+
+test("sessions of a replaced login that are refused all the time do not ask all the time", async () => {
+  const { world, source, keeper, current } = keptLease({ ttl: hours(1), maxTtl: hours(2) });
+  const login = await current();
+  keeper.use(login);
+  await world.run(minutes(90));
+  const before = source.calls.length;
+  for (let refusal = 0; refusal < 600; refusal += 1) {
+    await world.result(keeper.replace(login));
+    await world.run(milliseconds(500));
+  }
+  expect(source.calls.length - before).toBeGreaterThanOrEqual(5);
+  expect(source.calls.length - before).toBeLessThanOrEqual(7);
 });
 
 test("while the issuer is away, who was refused reads why", async () => {
