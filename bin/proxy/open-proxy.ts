@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { hostname, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { readFileSync, rmSync } from "node:fs";
+import { hostname } from "node:os";
+import { dirname } from "node:path";
 import type { Keeper, Login } from "../../client/keeper/keeper.ts";
 import { type Proxy as LoopbackProxy, startProxy } from "../../client/proxy/proxy.ts";
 import type { ProxyEvent } from "../../client/proxy/proxy-events.ts";
@@ -13,6 +13,7 @@ import { Secret } from "../../core/secret.ts";
 import { RDS_ROOTS } from "../rds-roots.ts";
 import { Exit, Failure } from "../terminal/exit.ts";
 import type { ProxyAddress } from "./connection-variables.ts";
+import { makeSocketFolder } from "./socket-folder.ts";
 
 /** How clients come in. */
 export type Door =
@@ -108,10 +109,6 @@ export async function openProxy(options: OpenProxyOptions): Promise<OpenProxy> {
     throw error;
   }
 }
-
-/** A folder of this user's alone, which goes with the proxy. */
-const makeSocketFolder = (): string =>
-  mkdtempSync(join(process.env.XDG_RUNTIME_DIR ?? tmpdir(), "mayfly-"));
 
 /** The content of a PEM file. @throws Failure if there is no certificate in it. */
 export function readAuthorities(file: string | undefined): string | undefined {
