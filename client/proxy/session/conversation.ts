@@ -103,7 +103,7 @@ export class Conversation {
       case FROM_CLIENT.copyDone:
       case FROM_CLIENT.copyFail:
         if (this.#copyIn !== undefined) this.#endCopyIn();
-        else if (this.#sent.length > 0) this.#sent.push("copy-end");
+        else if (this.#sent.length > 0 || this.#isUnsynced) this.#sent.push("copy-end");
         return;
       case FROM_CLIENT.terminate:
         this.#isTerminated = true;
