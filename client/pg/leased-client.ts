@@ -25,6 +25,9 @@ const DENIED = "42501";
 /** What the lease says, and a configuration therefore must not. */
 const OF_THE_LEASE = ["connectionString", "user", "password", "ssl"] as const;
 
+/** What pg says, too. */
+const CONNECTED = "Client has already been connected. You cannot reuse a client.";
+
 type Done = (error: Error | null, client?: pg.Client) => void;
 
 /** What pg.Client has, and its types do not say. */
@@ -142,8 +145,8 @@ export function leasedClient(keeper: Keeper, { ca }: LeasedClientOptions = {}): 
 
     #connect(callback: Done): void {
       if (this.#wasConnected) {
-        // pg says so itself
-        super.connect(callback as (error: Error) => void);
+        // pg itself would connect to anywhere while this client waits for its login
+        process.nextTick(callback, new Error(CONNECTED));
         return;
       }
       this.#wasConnected = true;
