@@ -42,7 +42,7 @@ export async function withProxy(
   const authorities = readAuthorities(run.options.ca);
   const { wanted, keeper, expiresAt } = await wantedIn(run);
   try {
-    await holdLease(keeper, async (login, signals) => {
+    await holdLease(keeper, async (login, signals, stopping) => {
       // before, what fails is thrown
       const onEvent = logEvents(keeper, run.log);
       await using open = await openProxy({
@@ -58,6 +58,7 @@ export async function withProxy(
       const { safePoolLifetime } = open.proxy;
       for (const { host, port } of [open.address, ...open.readers])
         onEvent({ kind: "listening", lease: wanted.name, host, port, safePoolLifetime });
+      stopping.throwIfAborted(); // nobody would hear the signal again
       return await use({ wanted, keeper, expiresAt, login, open, signals });
     });
   } catch (error) {

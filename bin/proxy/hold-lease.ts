@@ -3,8 +3,12 @@ import { ExitStatus } from "../terminal/exit.ts";
 import { asFailure } from "./failures.ts";
 import { listenForSignals, type Signal, type Signals, statusOfSignal } from "./signals.ts";
 
-/** What a command does with a lease. It returns its exit status. */
-export type UseLease = (login: Login, signals: Signals) => Promise<number>;
+/**
+ * What a command does with a lease. It returns its exit status.
+ *
+ * @param stopping aborts at a signal until `signals` has another handler: do not begin then.
+ */
+export type UseLease = (login: Login, signals: Signals, stopping: AbortSignal) => Promise<number>;
 
 /**
  * Take a lease, use it, and revoke it: also when a signal comes before there is one.
@@ -20,7 +24,7 @@ export async function holdLease(keeper: Keeper, use: UseLease): Promise<void> {
   });
   let status: number;
   try {
-    status = await use(await keeper.current(stopping.signal), signals);
+    status = await use(await keeper.current(stopping.signal), signals, stopping.signal);
   } catch (error) {
     if (stopped === undefined) throw asFailure(error);
     status = statusOfSignal(stopped);

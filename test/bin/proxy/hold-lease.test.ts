@@ -73,6 +73,17 @@ test("a signal before there is a lease ends the wait for it, with the status of 
   expect(keeper.isClosed).toBe(true);
 });
 
+test("a signal before the use has begun ends it, with the status of the signal", async () => {
+  const keeper = new HeldKeeper();
+  const held = holdLease(keeper, async (_, __, stopping) => {
+    sendSignal();
+    stopping.throwIfAborted();
+    return 0;
+  });
+  await expect(held).rejects.toEqual(new ExitStatus(statusOfSignal("SIGUSR2")));
+  expect(keeper.isClosed).toBe(true);
+});
+
 test("a signal during the revocation does not end it", async () => {
   const keeper = new HeldKeeper();
   keeper.close = async () => {
