@@ -121,8 +121,7 @@ export class Conversation {
       case FROM_SERVER.readyForQuery:
         this.#status = first;
         this.#copyIn = undefined;
-        while (this.#sent.shift() === "copy-end");
-        while (this.#sent[0] === "copy-end") this.#sent.shift();
+        this.#answered();
         return;
       case FROM_SERVER.copyInResponse:
         this.#beginCopyIn();
@@ -133,6 +132,16 @@ export class Conversation {
         return;
       default:
     }
+  }
+
+  /** The end of COPY data that no COPY took goes with its query. Behind a Sync, COPY may come yet. */
+  #answered(): void {
+    let sent: Sent | undefined;
+    do sent = this.#sent.shift();
+    while (sent === "copy-end");
+    const isNoCopyToCome =
+      sent === "query" || (!this.#isUnsynced && this.#sent.every((each) => each === "copy-end"));
+    while (isNoCopyToCome && this.#sent[0] === "copy-end") this.#sent.shift();
   }
 
   /**
