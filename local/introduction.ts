@@ -1,5 +1,6 @@
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { leaseVariable } from "../core/names.ts";
 import type { Runner } from "./runner.ts";
 
 /** Environment variables, as one line for a shell. */
@@ -62,6 +63,13 @@ async function secretsOf(runner: Runner, principal: string): Promise<string[]> {
   return (await Promise.all(checks)).flat();
 }
 
+/** The variable of a workload that asks this alias, as a deployment would set it. */
+function leaseVariableOf(alias: string, { outputs }: Runner): string {
+  const [, issuer, role = ""] = /^(.*):[^:]+?--([^:]+)$/.exec(alias) ?? [];
+  const [output = ""] = Object.entries(outputs).find(([, value]) => value === issuer) ?? [];
+  return leaseVariable(`${variableOf(output.replace(/IssuerArn$/, ""))}/${role}`);
+}
+
 /** An alias is named `<consumer>--<role>`. */
 const consumerOf = (alias: string | undefined): string | undefined =>
   alias?.split(":").at(-1)?.split("--")[0];
@@ -79,6 +87,7 @@ export async function introduction(runner: Runner): Promise<string> {
       AWS_REGION: region,
       AWS_DEFAULT_REGION: region,
       PGSSLROOTCERT: caFile,
+      NODE_EXTRA_CA_CERTS: caFile,
     }),
     exportLine(
       Object.fromEntries(
@@ -94,6 +103,7 @@ export async function introduction(runner: Runner): Promise<string> {
     lines.push("", `# as ${consumerOf(aliases[0]) ?? principal}:`, keysOf(runner, principal));
     for (const alias of aliases)
       lines.push(
+        `# export ${leaseVariableOf(alias, runner)}=${alias}`,
         `# aws lambda invoke --function-name ${alias} --cli-binary-format raw-in-base64-out --payload '{"action":"issue"}' /dev/stdout`,
       );
     for (const variable of secrets)

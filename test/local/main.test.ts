@@ -62,11 +62,18 @@ describe("npm run local", () => {
   test("prints what a shell can source, says when PostgreSQL dies, and stops at Ctrl-C", async () => {
     const { printed, ended, says, interrupt } = local();
     await says("running until Ctrl-C");
-    const names = ["ISSUER_ARN", "OPERATOR_ARN", "REVOKER_LOG_GROUP", "PGSSLROOTCERT"];
-    const [issuer, operator, logs, caFile = ""] = sourced(printed.out, names);
+    const names = [
+      "ISSUER_ARN",
+      "OPERATOR_ARN",
+      "REVOKER_LOG_GROUP",
+      "PGSSLROOTCERT",
+      "NODE_EXTRA_CA_CERTS",
+    ];
+    const [issuer, operator, logs, caFile = "", authorities] = sourced(printed.out, names);
     expect(issuer).toMatch(/^arn:aws:lambda:eu-west-1:\d{12}:function:mayfly-Mayfly-....-issuer$/);
     expect(operator).toMatch(/-operator$/);
     expect(logs).toMatch(/^\/aws\/lambda\/.*-revoker$/);
+    expect(authorities).toBe(caFile);
     const headings = printed.out.match(/^# as .*:$/gm);
     expect(headings?.toSorted()).toEqual([
       "# as an administrator, who may do anything that no policy denies:",
@@ -78,6 +85,12 @@ describe("npm run local", () => {
       "reporting--readonly",
       "user-service--readonly",
       "user-service--readwrite",
+    ]);
+    const variables = printed.out.match(/^# export MAYFLY_LEASE_.*$/gm) ?? [];
+    expect(variables.map((each) => each.replace(/=.*:/, " ")).toSorted()).toEqual([
+      "# export MAYFLY_LEASE_ORDERS_READONLY reporting--readonly",
+      "# export MAYFLY_LEASE_ORDERS_READONLY user-service--readonly",
+      "# export MAYFLY_LEASE_ORDERS_READWRITE user-service--readwrite",
     ]);
     const reads = printed.out.match(/^# aws secretsmanager .*$/gm) ?? [];
     expect(reads).toEqual([
