@@ -108,7 +108,7 @@ const NETWORK = /^(?:ECONN|ENOTFOUND|EAI_|EHOST|ENET|EPIPE|ETIMEDOUT)/;
 
 interface AwsError {
   readonly name: string;
-  readonly code?: unknown;
+  readonly code?: string;
   readonly $fault?: unknown;
 }
 
@@ -131,9 +131,11 @@ export function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof FunctionFailure) return `${error.errorType}: ${error.message}`;
   const { name, message } = error;
+  const { code }: AwsError = error;
   if (message === NO_REGION)
     return "no AWS Region is set; set AWS_REGION, or set AWS_PROFILE to a profile with a Region";
   if (name === "CredentialsProviderError")
     return `${message}; set AWS_PROFILE, or log in to AWS as you do for other programs`;
-  return message === "" ? String(Reflect.get(error, "code") ?? name) : message;
+  const words = message === "" ? (code ?? name) : message;
+  return NETWORK.test(String(code)) ? `${words}; check the network and AWS_ENDPOINT_URL` : words;
 }

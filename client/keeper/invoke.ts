@@ -40,7 +40,11 @@ export function invokeBySdk(load: Load, credentials?: CredentialsProvider): Invo
       new sdk.LambdaClient({ ...settings, ...(credentials !== undefined && { credentials }) }),
   );
   return async ({ arn, name, region }, event, signal) => {
-    const called = { name, kind: `alias in ${region}`, permission: "lambda:InvokeFunction on it" };
+    const called = {
+      name,
+      kind: `alias in ${region}`,
+      permission: "lambda:InvokeFunction, or the name is wrong",
+    };
     try {
       const { sdk, client } = await clients(region);
       const { Payload, FunctionError } = await client.send(

@@ -99,7 +99,7 @@ const WRONG: readonly [string, AwsAnswer, string, RegExp][] = [
     "denied by IAM",
     awsError("AccessDeniedException", 403),
     "denied",
-    /user-service.*needs lambda:InvokeFunction/,
+    /user-service.*needs lambda:InvokeFunction, or the name is wrong/,
   ],
   ["credentials are over", awsError("ExpiredTokenException", 403), "denied", /log in again/],
   [
