@@ -26,7 +26,10 @@ export function runCommand(command: CommandToRun, signals: Signals): Promise<num
   const { file, args, env, onTerminal } = command;
   const child = spawn(file, [...args], { env, stdio: "inherit" });
   const ended = Promise.withResolvers<number>();
-  child.once("error", ended.reject);
+  child.on("error", (error) => {
+    // a command that runs as root gets no signal from us; sudo passes on the terminal's
+    if (child.pid === undefined) ended.reject(error);
+  });
   child.once("exit", (status, signal) =>
     ended.resolve(signal === null ? (status ?? 0) : statusOfSignal(signal)),
   );

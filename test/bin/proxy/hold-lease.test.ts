@@ -1,6 +1,7 @@
+import { ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { holdLease } from "../../../bin/proxy/hold-lease.ts";
 import { needNode } from "../../../bin/proxy/need-node.ts";
 import { runCommand } from "../../../bin/proxy/run-command.ts";
@@ -134,6 +135,27 @@ test.each([
     expect(await status).toBe(expected);
   } finally {
     remove();
+  }
+});
+
+test("a command that may not be signalled, as under sudo, is waited for all the same", async () => {
+  const kill = vi.spyOn(ChildProcess.prototype, "kill").mockImplementation(function (
+    this: ChildProcess,
+  ) {
+    this.emit("error", Object.assign(new Error("kill EPERM"), { code: "EPERM" }));
+    return false;
+  });
+  try {
+    using signals = listenForSignals(() => {});
+    const command = { file: process.execPath, args: ["-e", "process.exitCode = 5"], env: {} };
+    const status = runCommand({ ...command, onTerminal: false }, signals);
+    signals.handle("SIGTERM");
+    signals.handle("SIGTERM");
+    expect(await status).toBe(5);
+    const absent = { ...command, file: "/no/such/program", onTerminal: false };
+    await expect(runCommand(absent, signals)).rejects.toThrow("ENOENT");
+  } finally {
+    kill.mockRestore();
   }
 });
 
