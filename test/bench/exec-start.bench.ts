@@ -48,8 +48,14 @@ async function firstConnection(): Promise<number> {
   const child = spawn(
     process.execPath,
     [
-      ...[join(folder.path, "mayfly.js"), "exec", "--ca", runner.caFile],
-      ...["--", "sh", "-c", 'echo "$DATABASE_URL"; exec sleep 60'],
+      join(folder.path, "mayfly.js"),
+      "exec",
+      "--ca",
+      runner.caFile,
+      "--",
+      "sh",
+      "-c",
+      'echo "$DATABASE_URL"; exec sleep 60',
     ],
     {
       stdio: ["ignore", "pipe", "inherit"],
