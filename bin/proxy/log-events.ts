@@ -17,7 +17,9 @@ export function logEvents(keeper: Keeper, log: Log): (event: LogEvent) => void {
   const tell = (event: LogEvent): void => {
     const { level, words } = lineOf(event);
     if (!log.withInfo && level === "info") return;
-    log.write(log.asJson ? jsonOf(event, systemTime.now()) : `mayfly: ${words}`);
+    // clients choose names that are in it, also those who do not know the password
+    const line = `mayfly: ${words.replaceAll("\n", "\\n")}`;
+    log.write(log.asJson ? jsonOf(event, systemTime.now()) : line);
   };
   keeper.on("renewed", (told) => tell({ kind: "renewed", ...told }));
   keeper.on("replaced", (told) => tell({ kind: "replaced", ...told }));

@@ -1,11 +1,13 @@
 import { expect, test } from "vitest";
 import { countdown } from "../../../bin/commands/watch-lease.ts";
 import { urlOf, withConnection } from "../../../bin/proxy/connection-variables.ts";
+import { logEvents } from "../../../bin/proxy/log-events.ts";
 import { jsonOf, type LogEvent, lineOf } from "../../../bin/proxy/proxy-log.ts";
 import { StatusLine } from "../../../bin/terminal/status-line.ts";
 import type { Login } from "../../../client/keeper/keeper.ts";
 import { Secret } from "../../../core/secret.ts";
 import { hours, type Instant, minutes, seconds } from "../../../core/time.ts";
+import { FakeKeeper } from "../../support/fake-keeper.ts";
 
 const NOW = Date.UTC(2027, 0, 11, 9) as Instant;
 const PASSWORD = "very-secret";
@@ -115,6 +117,14 @@ test.each<[LogEvent, "info" | "warning", string]>([
     message: expect.any(String),
   });
   expect(json + words).not.toContain(PASSWORD);
+});
+
+test("a client cannot write lines of its own into the log", () => {
+  const lines: string[] = [];
+  const log = { write: (line: string) => lines.push(line), asJson: false, withInfo: true };
+  const tell = logEvents(new FakeKeeper(FIRST), log);
+  tell({ kind: "client-refused", sqlstate: "28P01", message: "no x\nmayfly: all is well" });
+  expect(lines).toEqual([String.raw`mayfly: refused a client (28P01): no x\nmayfly: all is well`]);
 });
 
 const ADDRESS = {
