@@ -1,8 +1,8 @@
-import { invokeBySdk } from "../../client/keeper/invoke.ts";
-import { issuer, issuerBy } from "../../client/keeper/issuer.ts";
 import type { Keeper } from "../../client/keeper/keeper.ts";
 import { keepLease } from "../../client/keeper/lease-keeper.ts";
-import type { LeaseEnds, LeaseSource } from "../../client/keeper/lease-source.ts";
+import { invokeBySdk } from "../../client/keeper/sources/invoke.ts";
+import { issuer, issuerBy } from "../../client/keeper/sources/issuer.ts";
+import type { LeaseEnds, LeaseSource } from "../../client/keeper/sources/lease-source.ts";
 import type { Instant } from "../../core/time.ts";
 import { assumeKeys, type RoleKeys } from "../aws/assume.ts";
 import { PATIENT } from "../aws/clients.ts";

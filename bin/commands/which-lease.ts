@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { aliasFromEnvironment } from "../../client/keeper/environment.ts";
+import { aliasFromEnvironment } from "../../client/keeper/sources/environment.ts";
 import {
   aliasName,
   CONSUMER_NAME,

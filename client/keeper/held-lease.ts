@@ -1,6 +1,6 @@
 import { type Duration, type Instant, milliseconds, minutes, seconds } from "../../core/time.ts";
 import type { Login } from "./keeper.ts";
-import type { IssuedLease, LeaseEnds } from "./lease-source.ts";
+import type { IssuedLease, LeaseEnds } from "./sources/lease-source.ts";
 
 /**
  * How long a lease and the next are valid together where the maximum allows. Pools give connections

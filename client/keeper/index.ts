@@ -14,11 +14,11 @@
  */
 export type { Secret } from "../../core/secret.ts";
 export type { ClientTime } from "../time.ts";
-export { type Environment, fromEnvironment } from "./environment.ts";
 export { KeeperError } from "./errors.ts";
-export { issuer } from "./issuer.ts";
 export type { Keeper, KeeperEvents, Login, SourceFailure } from "./keeper.ts";
 export { keepLease, type LeaseKeeperOptions } from "./lease-keeper.ts";
-export type { IssuedLease, IssueRequest, LeaseEnds, LeaseSource } from "./lease-source.ts";
 export { keepSecret, type SecretKeeperOptions } from "./secret-keeper.ts";
-export { rotatedSecret, type SecretSource } from "./secrets-manager.ts";
+export { type Environment, fromEnvironment } from "./sources/environment.ts";
+export { issuer } from "./sources/issuer.ts";
+export type { IssuedLease, IssueRequest, LeaseEnds, LeaseSource } from "./sources/lease-source.ts";
+export { rotatedSecret, type SecretSource } from "./sources/secrets-manager.ts";

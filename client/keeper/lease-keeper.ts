@@ -16,12 +16,12 @@ import { callWithin } from "./call-within.ts";
 import { DatabaseClock } from "./database-clock.ts";
 import { decideStep, type Step } from "./decide-step.ts";
 import { elapsedSince, type Moment, momentOf } from "./elapsed.ts";
-import { fromEnvironment } from "./environment.ts";
 import { KeeperError } from "./errors.ts";
 import { HeldLease } from "./held-lease.ts";
 import type { Keeper, KeeperEvents, Login } from "./keeper.ts";
-import type { IssuedLease, LeaseEnds, LeaseSource } from "./lease-source.ts";
 import { SharedCall } from "./shared-call.ts";
+import { fromEnvironment } from "./sources/environment.ts";
+import type { IssuedLease, LeaseEnds, LeaseSource } from "./sources/lease-source.ts";
 
 export interface LeaseKeeperOptions {
   /** Where leases come from. @default - the issuer that `MAYFLY_LEASE_…` names */

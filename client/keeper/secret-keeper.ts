@@ -13,8 +13,8 @@ import { callWithin } from "./call-within.ts";
 import { elapsedSince, type Moment, momentOf } from "./elapsed.ts";
 import { KeeperError } from "./errors.ts";
 import type { Keeper, KeeperEvents, Login } from "./keeper.ts";
-import type { SecretSource } from "./secrets-manager.ts";
 import { SharedCall } from "./shared-call.ts";
+import type { SecretSource } from "./sources/secrets-manager.ts";
 
 export interface SecretKeeperOptions {
   readonly source: SecretSource;

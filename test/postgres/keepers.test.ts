@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { issuerBy } from "../../client/keeper/issuer.ts";
 import type { Keeper, Login } from "../../client/keeper/keeper.ts";
 import { keepLease } from "../../client/keeper/lease-keeper.ts";
+import { issuerBy } from "../../client/keeper/sources/issuer.ts";
 import { hours, minutes, seconds } from "../../core/time.ts";
 import { fleet } from "../support/fleet.ts";
 import { listenTo, type Told } from "../support/kept-lease.ts";

@@ -1,6 +1,10 @@
 import { KeeperError } from "../../client/keeper/errors.ts";
 import type { SourceFailure } from "../../client/keeper/keeper.ts";
-import type { IssuedLease, LeaseEnds, LeaseSource } from "../../client/keeper/lease-source.ts";
+import type {
+  IssuedLease,
+  LeaseEnds,
+  LeaseSource,
+} from "../../client/keeper/sources/lease-source.ts";
 import { LeaseEndedError } from "../../core/errors.ts";
 import { refreshPoint } from "../../core/leases/credential.ts";
 import { Secret } from "../../core/secret.ts";

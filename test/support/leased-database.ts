@@ -1,7 +1,7 @@
 import { KeeperError } from "../../client/keeper/errors.ts";
-import type { Invoke } from "../../client/keeper/invoke.ts";
-import { issuerBy } from "../../client/keeper/issuer.ts";
-import type { LeaseSource } from "../../client/keeper/lease-source.ts";
+import type { Invoke } from "../../client/keeper/sources/invoke.ts";
+import { issuerBy } from "../../client/keeper/sources/issuer.ts";
+import type { LeaseSource } from "../../client/keeper/sources/lease-source.ts";
 import { operate } from "../../core/leases/operation/operate.ts";
 import { revokeDue } from "../../core/leases/revocation/revoke-due.ts";
 import { MAINTENANCE_DATABASE } from "../../core/names.ts";

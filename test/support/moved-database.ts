@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import type { Invoke, Invoked } from "../../client/keeper/invoke.ts";
+import type { Invoke, Invoked } from "../../client/keeper/sources/invoke.ts";
 import { MayflyError } from "../../core/errors.ts";
 import {
   type Duration,

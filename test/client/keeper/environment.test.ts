@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
-import { aliasFromEnvironment, fromEnvironment } from "../../../client/keeper/environment.ts";
 import { KeeperError } from "../../../client/keeper/errors.ts";
+import {
+  aliasFromEnvironment,
+  fromEnvironment,
+} from "../../../client/keeper/sources/environment.ts";
 import { leaseVariable } from "../../../core/names.ts";
 
 const ARN = "arn:aws:lambda:eu-west-1:123456789012:function:issuer:app--readonly";

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { KeeperError } from "../../../client/keeper/errors.ts";
 import type { Login } from "../../../client/keeper/keeper.ts";
 import { keepSecret } from "../../../client/keeper/secret-keeper.ts";
-import type { SecretSource } from "../../../client/keeper/secrets-manager.ts";
+import type { SecretSource } from "../../../client/keeper/sources/secrets-manager.ts";
 import { Secret } from "../../../core/secret.ts";
 import { hours, type Instant, milliseconds, minutes, seconds } from "../../../core/time.ts";
 import { listenTo } from "../../support/kept-lease.ts";

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { KeeperError } from "../../../client/keeper/errors.ts";
-import { invokeBySdk } from "../../../client/keeper/invoke.ts";
-import { issuer, issuerBy } from "../../../client/keeper/issuer.ts";
 import { keepLease } from "../../../client/keeper/lease-keeper.ts";
-import { rotatedSecret, secretBySdk } from "../../../client/keeper/secrets-manager.ts";
+import { invokeBySdk } from "../../../client/keeper/sources/invoke.ts";
+import { issuer, issuerBy } from "../../../client/keeper/sources/issuer.ts";
+import { rotatedSecret, secretBySdk } from "../../../client/keeper/sources/secrets-manager.ts";
 import { type AwsAnswer, awsError, awsThatAnswers } from "../../support/aws-answers.ts";
 
 const signal = new AbortController().signal;

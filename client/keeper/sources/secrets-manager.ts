@@ -1,7 +1,7 @@
-import { Secret } from "../../core/secret.ts";
+import { Secret } from "../../../core/secret.ts";
+import { clipped, KeeperError } from "../errors.ts";
+import type { Login } from "../keeper.ts";
 import { awsFailure, clientsOf } from "./aws-sdk.ts";
-import { clipped, KeeperError } from "./errors.ts";
-import type { Login } from "./keeper.ts";
 
 /** Where a rotated secret is read. Every method throws KeeperError. */
 export interface SecretSource {

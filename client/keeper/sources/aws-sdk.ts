@@ -1,5 +1,5 @@
-import { KeeperError } from "./errors.ts";
-import type { SourceFailure } from "./keeper.ts";
+import { KeeperError } from "../errors.ts";
+import type { SourceFailure } from "../keeper.ts";
 
 /** Settings of the SDK's clients. What is missing here, the SDK takes from environment and profile. */
 export interface ClientSettings {

@@ -1,5 +1,5 @@
-import type { Instant } from "../../core/time.ts";
-import type { Login } from "./keeper.ts";
+import type { Instant } from "../../../core/time.ts";
+import type { Login } from "../keeper.ts";
 
 /** When a lease ends, by the database's clock. */
 export interface LeaseEnds {

@@ -1,6 +1,6 @@
-import { Secret } from "../../core/secret.ts";
-import type { Instant } from "../../core/time.ts";
-import { KeeperError } from "./errors.ts";
+import { Secret } from "../../../core/secret.ts";
+import type { Instant } from "../../../core/time.ts";
+import { KeeperError } from "../errors.ts";
 import type { IssuedLease, LeaseEnds } from "./lease-source.ts";
 
 /** The answer of `issue`. @throws KeeperError with `invalid` if it is not a credential. */

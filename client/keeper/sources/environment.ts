@@ -1,5 +1,5 @@
-import { leaseVariable } from "../../core/names.ts";
-import { KeeperError } from "./errors.ts";
+import { leaseVariable } from "../../../core/names.ts";
+import { KeeperError } from "../errors.ts";
 import { issuer } from "./issuer.ts";
 import type { LeaseSource } from "./lease-source.ts";
 

@@ -1,5 +1,5 @@
-import { isRetryable, LeaseEndedError } from "../../core/errors.ts";
-import { clipped, KeeperError } from "./errors.ts";
+import { isRetryable, LeaseEndedError } from "../../../core/errors.ts";
+import { clipped, KeeperError } from "../errors.ts";
 import { type AliasAddress, type Invoke, invokeByLambda } from "./invoke.ts";
 import { endsIn, leaseIn } from "./issuer-answers.ts";
 import type { LeaseSource } from "./lease-source.ts";
