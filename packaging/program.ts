@@ -1,6 +1,7 @@
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { requiredBuiltins } from "./required-builtins.ts";
 
 /** The inputs of a program: paths relative to the project's root. */
 export type Inputs = readonly string[];
@@ -58,6 +59,7 @@ export async function compileProgram(
     banner: {
       js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
     },
+    plugins: [requiredBuiltins],
     logLevel: "warning",
   });
   const guard = join(folder, `${name}.js`);

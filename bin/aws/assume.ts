@@ -37,7 +37,7 @@ export async function assume(
   sessionName: string,
 ): Promise<LambdaClient> {
   const [{ LambdaClient }, credentials] = await Promise.all([
-    import("@aws-sdk/client-lambda"),
+    import("./lambda-sdk.ts"),
     assumeKeys(clients, roleArn, sessionName),
   ]);
   return new LambdaClient({ ...clients, credentials });

@@ -11,7 +11,7 @@ export interface Answer {
 
 /** Invoke a function or alias and wait for its answer. @throws the error of IAM or Lambda. */
 export async function invoke(client: LambdaClient, arn: string, event: object): Promise<Answer> {
-  const { InvokeCommand } = await import("@aws-sdk/client-lambda");
+  const { InvokeCommand } = await import("./lambda-sdk.ts");
   const start = performance.now();
   const { Payload, FunctionError, $metadata } = await client.send(
     new InvokeCommand({ FunctionName: arn, Payload: JSON.stringify(event) }),

@@ -8,7 +8,7 @@ import { Exit, Failure } from "../terminal/exit.ts";
  * @throws Failure if the caller may not list aliases.
  */
 export async function consumersOf(issuer: string, role: string): Promise<readonly string[]> {
-  const { LambdaClient, paginateListAliases } = await import("@aws-sdk/client-lambda");
+  const { LambdaClient, paginateListAliases } = await import("../aws/lambda-sdk.ts");
   const pages = paginateListAliases(
     { client: new LambdaClient(PATIENT) },
     { FunctionName: issuer },

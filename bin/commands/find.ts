@@ -226,6 +226,6 @@ export const operatorAt = (arn: string): Ask => {
 
 /** The SDK is loaded when it is used: that takes longer than the rest of the program. */
 async function lambdaClient(): Promise<LambdaClient> {
-  const sdk = await import("@aws-sdk/client-lambda");
+  const sdk = await import("../aws/lambda-sdk.ts");
   return new sdk.LambdaClient(PATIENT);
 }

@@ -55,7 +55,7 @@ async function sourceOf({ arn, assume, consumer }: WantedLease): Promise<LeaseSo
     return keys;
   };
   return issuerBy(
-    invokeBySdk(() => import("@aws-sdk/client-lambda"), credentials),
+    invokeBySdk(() => import("../aws/lambda-sdk.ts"), credentials),
     arn,
   );
 }

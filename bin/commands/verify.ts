@@ -42,7 +42,7 @@ const systemDeps: VerifyDeps = {
   outputsOf: (stack, database) =>
     readOutputs({ stack, ...(database !== undefined && { database }) }),
   makeAccount: async (roleArn, time) => {
-    const { LambdaClient } = await import("@aws-sdk/client-lambda");
+    const { LambdaClient } = await import("../aws/lambda-sdk.ts");
     const caller = new LambdaClient(PATIENT);
     const consumer =
       roleArn === undefined ? caller : await assume(PATIENT, roleArn, "mayfly-verify");

@@ -1,7 +1,8 @@
 import type { Login } from "../../client/keeper/keeper.ts";
+import type { Proxy as LoopbackProxy } from "../../client/proxy/proxy.ts";
 import type { ServerAddress } from "../../client/proxy/server-login.ts";
 import { asFailure } from "../proxy/failures.ts";
-import { type HealthPort, openHealth } from "../proxy/health-port.ts";
+import type { HealthPort } from "../proxy/health-port.ts";
 import { holdLease } from "../proxy/hold-lease.ts";
 import { type Log, logEvents } from "../proxy/log-events.ts";
 import { type Door, type OpenProxy, openProxy, readAuthorities } from "../proxy/open-proxy.ts";
@@ -54,7 +55,7 @@ export async function withProxy(
         readers: run.readers ?? [],
         onEvent,
       });
-      await using _health = run.health && (await openHealth(run.health, open.proxy));
+      await using _health = run.health && (await startHealth(run.health, open.proxy));
       const { safePoolLifetime } = open.proxy;
       for (const { host, port } of [open.address, ...open.readers])
         onEvent({ kind: "listening", lease: wanted.name, host, port, safePoolLifetime });
@@ -91,3 +92,9 @@ function forPeople(error: unknown, { name, consumer, assume, from }: WantedLease
 /** The names of an error's causes. */
 const causesOf = ({ cause }: Error): readonly string[] =>
   cause instanceof Error ? [cause.name, ...causesOf(cause)] : [];
+
+/** Node's HTTP server is loaded where somebody wants it. */
+async function startHealth(port: HealthPort, proxy: LoopbackProxy): Promise<AsyncDisposable> {
+  const { openHealth } = await import("../proxy/open-health.ts");
+  return openHealth(port, proxy);
+}

@@ -1,6 +1,3 @@
-import { randomBytes } from "node:crypto";
-import { type Health, healthToken, startHealth } from "../../client/proxy/health.ts";
-import type { Proxy as LoopbackProxy } from "../../client/proxy/proxy.ts";
 import { Exit, Failure } from "../terminal/exit.ts";
 import { portIn } from "./port-option.ts";
 
@@ -26,14 +23,3 @@ export function healthPortIn({ health, healthToken }: HealthOptions): HealthPort
     );
   return { port: portIn("--health", health), tokenFile: healthToken };
 }
-
-/** @throws ListenError if the port is taken, or others may read the token. */
-export const openHealth = (
-  { port, tokenFile }: HealthPort,
-  proxy: LoopbackProxy,
-): Promise<Health> =>
-  startHealth({
-    port,
-    token: healthToken(tokenFile, randomBytes),
-    ready: (signal) => proxy.ready(signal),
-  });

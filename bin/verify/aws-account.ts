@@ -51,7 +51,7 @@ export function awsAccount({ clients, caller, consumer, isAws, time }: AwsAccoun
 }
 
 async function aliasPolicies(client: LambdaClient, arn: string): Promise<AliasPolicies> {
-  const { GetPolicyCommand, GetResourcePolicyCommand } = await import("@aws-sdk/client-lambda");
+  const { GetPolicyCommand, GetResourcePolicyCommand } = await import("../aws/lambda-sdk.ts");
   const [, name = "", qualifier = ""] = /^(.*):([^:]+)$/.exec(arn) ?? [];
   const notFound = (error: Error): undefined => {
     if (error.name !== "ResourceNotFoundException") throw error;
@@ -268,7 +268,7 @@ async function allowOnlySecret(
   secretArn: string,
 ): Promise<() => Promise<void>> {
   const { AddPermissionCommand, GetPolicyCommand, RemovePermissionCommand } = await import(
-    "@aws-sdk/client-lambda"
+    "../aws/lambda-sdk.ts"
   );
   const { Policy = "{}" } = await client.send(new GetPolicyCommand({ FunctionName }));
   const { Statement: statements = [] } = JSON.parse(Policy) as {

@@ -17,7 +17,7 @@ export interface Invoked {
 /** Invokes an alias and waits for its answer. @throws KeeperError if AWS does not. */
 export type Invoke = (alias: AliasAddress, event: object, signal: AbortSignal) => Promise<Invoked>;
 
-type Load = () => Promise<typeof import("@aws-sdk/client-lambda")>;
+type Load = () => Promise<typeof import("./lambda-sdk.ts")>;
 
 /** Gives credentials, and is asked again when they expire. */
 export type CredentialsProvider = () => Promise<{
@@ -62,4 +62,4 @@ export function invokeBySdk(load: Load, credentials?: CredentialsProvider): Invo
 }
 
 /** One for the process: keepers share the clients. */
-export const invokeByLambda: Invoke = invokeBySdk(() => import("@aws-sdk/client-lambda"));
+export const invokeByLambda: Invoke = invokeBySdk(() => import("./lambda-sdk.ts"));

@@ -16,7 +16,7 @@ const SHOWN = 60;
 
 const SECRET_ARN = /^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):\d{12}:secret:(.+)$/;
 
-type Load = () => Promise<typeof import("@aws-sdk/client-secrets-manager")>;
+type Load = () => Promise<typeof import("./secrets-manager-sdk.ts")>;
 
 /** Secrets Manager by the SDK, with its credentials and a client for each Region. */
 export function secretBySdk(load: Load): (secretId: string) => SecretSource {
@@ -57,7 +57,7 @@ export function secretBySdk(load: Load): (secretId: string) => SecretSource {
  * @param secretId its ARN, or its name: then the Region is the SDK's.
  */
 export const rotatedSecret: (secretId: string) => SecretSource = secretBySdk(
-  () => import("@aws-sdk/client-secrets-manager"),
+  () => import("./secrets-manager-sdk.ts"),
 );
 
 /** AWS's keys of a database secret. */

@@ -1,0 +1,11 @@
+// what programs use of it, and they load no more: of a package that is imported when used, a bundle
+// keeps all
+export {
+  AddPermissionCommand,
+  GetPolicyCommand,
+  GetResourcePolicyCommand,
+  InvokeCommand,
+  LambdaClient,
+  paginateListAliases,
+  RemovePermissionCommand,
+} from "@aws-sdk/client-lambda";
