@@ -1,11 +1,12 @@
 import type { Login } from "../../client/keeper/keeper.ts";
 import type { Proxy as LoopbackProxy } from "../../client/proxy/proxy.ts";
 import type { ServerAddress } from "../../client/proxy/server-login.ts";
+import { readAuthorities } from "../proxy/authorities.ts";
 import { asFailure } from "../proxy/failures.ts";
 import type { HealthPort } from "../proxy/health-port.ts";
 import { holdLease } from "../proxy/hold-lease.ts";
 import { type Log, logEvents } from "../proxy/log-events.ts";
-import { type Door, type OpenProxy, openProxy, readAuthorities } from "../proxy/open-proxy.ts";
+import type { Door, OpenProxy } from "../proxy/open-proxy.ts";
 import type { Signals } from "../proxy/signals.ts";
 import { Exit, Failure } from "../terminal/exit.ts";
 import { type KeptLease, keepWanted } from "./keep-wanted.ts";
@@ -42,8 +43,11 @@ export async function withProxy(
 ): Promise<void> {
   const authorities = readAuthorities(run.options.ca);
   const { wanted, keeper, expiresAt } = await wantedIn(run);
+  // while the issuer answers
+  const loading = import("../proxy/open-proxy.ts");
   try {
     await holdLease(keeper, async (login, signals, stopping) => {
+      const { openProxy } = await loading;
       // before, what fails is thrown
       const onEvent = logEvents(keeper, run.log);
       await using open = await openProxy({

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import type { Keeper, Login } from "../../client/keeper/keeper.ts";
@@ -11,7 +11,6 @@ import { makeTrustedRoots } from "../../client/proxy/upstream/trusted-roots.ts";
 import { systemTime } from "../../client/time.ts";
 import { Secret } from "../../core/secret.ts";
 import { RDS_ROOTS } from "../rds-roots.ts";
-import { Exit, Failure } from "../terminal/exit.ts";
 import type { ProxyAddress } from "./connection-variables.ts";
 import { makeSocketFolder } from "./socket-folder.ts";
 
@@ -108,25 +107,4 @@ export async function openProxy(options: OpenProxyOptions): Promise<OpenProxy> {
     await close();
     throw error;
   }
-}
-
-/** The content of a PEM file. @throws Failure if there is no certificate in it. */
-export function readAuthorities(file: string | undefined): string | undefined {
-  if (file === undefined) return undefined;
-  let pem: string;
-  try {
-    pem = readFileSync(file, "utf8");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new Failure(
-      Exit.config,
-      `--ca: cannot read ${file.slice(-60)} (${code}); name a PEM file`,
-      { cause: error },
-    );
-  }
-  if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
-  throw new Failure(
-    Exit.config,
-    `--ca: ${file.slice(-60)} has no certificate in it; name a PEM file of the server's authorities`,
-  );
 }

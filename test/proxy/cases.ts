@@ -72,6 +72,10 @@ async function copyOut(client: RawClient): Promise<string> {
   }
 }
 
+/** So many rows of a hundred bytes. */
+const lines = (count: number): string =>
+  `copy (select repeat('x', 99) from generate_series(1, ${count})) to stdout`;
+
 export const CASES: readonly Case[] = [
   {
     name: "100 MB of COPY, in and out, are the same bytes",
@@ -93,8 +97,11 @@ export const CASES: readonly Case[] = [
     run: async (stage) => {
       await using proxy = await stage.start();
       const client = await logIn(await portOf(proxy));
+      // a client that reads has made the heap what it is with any
+      client.query(lines(300_000));
+      await client.until("Z");
       const before = await proxy.report();
-      client.query("copy (select repeat('x', 99) from generate_series(1, 3000000)) to stdout");
+      client.query(lines(3_000_000));
       await client.until("H");
       client.socket.pause();
       await wait(30_000);
