@@ -59,7 +59,7 @@ export async function watchApplication(
   );
   const restarted = await during(application, machine.restartDatabase);
   say.step("restart", `of the database: ${sqlstates(restarted.happened)}`, restarted.milliseconds);
-  say.detail("both times the statements in flight fail, and the next connect works");
+  say.detail("a statement fails only if it is in flight, or while the database is away");
   return {
     application: {
       users: first.users,
