@@ -21,8 +21,11 @@ const TIMES = { ttlSeconds: 10, maxTtlSeconds: isWhole ? 30 : 10 };
 const CHANGES = isWhole ? 3 : 1;
 /** Half of the overlap: an issuer that is away when a lease is due makes it shorter. */
 const LIFETIME_SECONDS = TIMES.maxTtlSeconds / 4;
-/** The issuer is away for the first third of each. */
-const AWAY_EVERY = isWhole ? 15_000 : 1_500;
+/**
+ * The issuer is away for the first third of each. A lease is renewed at six tenths of its life: it
+ * survives what is a little shorter than the rest of it.
+ */
+const AWAY_EVERY = isWhole ? 9_000 : 1_500;
 const PER_SECOND = 100;
 
 interface Application {

@@ -229,7 +229,7 @@ test("statements that are refused for want of privileges let the keeper look at 
   await using at = await proxied(await fileCluster());
   const client = await at.client();
   for (let time = 0; time < 3; time++)
-    await expect(client.query("create table public.t ()")).rejects.toMatchObject({ code: "42501" });
+    await expect(client.query("create role somebody")).rejects.toMatchObject({ code: "42501" });
   expect(at.keeper.replaced).toEqual([at.first]);
   await client.end();
 });
