@@ -5,6 +5,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findProgram } from "../../../bin/proxy/find-program.ts";
 import { freePort } from "../../../local/postgres/postgres-server.ts";
+import { eventually } from "../../support/eventually.ts";
 import { mayfly, mayflyProcess, type Running, shellOf, startMayfly } from "../../support/mayfly.ts";
 import { type ShippedStack, sharedShipped } from "../../support/stack.ts";
 
@@ -90,7 +91,7 @@ describe("exec", () => {
     const token = readFileSync(tokenFile, "utf8").trim();
     expect(await ask("/livez")).toBe(200);
     expect(await ask("/readyz")).toBe(403);
-    expect(await ask("/readyz", `Bearer ${token}`)).toBe(200);
+    await eventually(async () => (await ask("/readyz", `Bearer ${token}`)) === 200);
     running.signal("SIGTERM");
     expect(await running.ended).toBe(143);
     await expect(ask("/livez")).rejects.toThrow("fetch failed");
