@@ -1,4 +1,5 @@
 import type { Login } from "../../client/keeper/keeper.ts";
+import type { Health } from "../../client/proxy/health.ts";
 import type { Proxy as LoopbackProxy } from "../../client/proxy/proxy.ts";
 import type { ServerAddress } from "../../client/proxy/server-login.ts";
 import { readAuthorities } from "../proxy/authorities.ts";
@@ -59,7 +60,8 @@ export async function withProxy(
         readers: run.readers ?? [],
         onEvent,
       });
-      await using _health = run.health && (await startHealth(run.health, open.proxy));
+      await using health = run.health && (await startHealth(run.health, open.proxy));
+      if (health !== undefined) onEvent({ kind: "health", port: health.port });
       const { safePoolLifetime } = open.proxy;
       for (const { host, port } of [open.address, ...open.readers])
         onEvent({ kind: "listening", lease: wanted.name, host, port, safePoolLifetime });
@@ -98,7 +100,7 @@ const causesOf = ({ cause }: Error): readonly string[] =>
   cause instanceof Error ? [cause.name, ...causesOf(cause)] : [];
 
 /** Node's HTTP server is loaded where somebody wants it. */
-async function startHealth(port: HealthPort, proxy: LoopbackProxy): Promise<AsyncDisposable> {
+async function startHealth(port: HealthPort, proxy: LoopbackProxy): Promise<Health> {
   const { openHealth } = await import("../proxy/open-health.ts");
   return openHealth(port, proxy);
 }

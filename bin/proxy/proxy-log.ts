@@ -18,7 +18,9 @@ export type LogEvent =
       readonly port: number;
       /** How long pools may keep connections. Undefined where no lease is ever replaced. */
       readonly safePoolLifetime: Duration | undefined;
-    };
+    }
+  /** Where `/livez` and `/readyz` answer. */
+  | { readonly kind: "health"; readonly port: number };
 
 /** Leases of 70 minutes and more allow it: their overlap is 35 minutes, less 7 %. */
 const USUAL_LIFETIME = minutes(27);
@@ -54,6 +56,12 @@ export function lineOf(event: LogEvent): LogLine {
         },
       };
     }
+    case "health":
+      return {
+        level: "info",
+        words: `/livez and /readyz answer at 127.0.0.1, port ${event.port}`,
+        fields: { port: event.port },
+      };
     case "renewed": {
       const { login, endsAt } = event;
       return {

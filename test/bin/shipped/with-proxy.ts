@@ -4,7 +4,6 @@ import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findProgram } from "../../../bin/proxy/find-program.ts";
-import { freePort } from "../../../local/postgres/postgres-server.ts";
 import { eventually } from "../../support/eventually.ts";
 import { mayfly, mayflyProcess, type Running, shellOf, startMayfly } from "../../support/mayfly.ts";
 import { type ShippedStack, sharedShipped } from "../../support/stack.ts";
@@ -79,13 +78,18 @@ describe("exec", () => {
   test("answers whether a login works, to whoever has the token", async () => {
     const folder = mkdtempSync(join(tmpdir(), "mayfly-health-"));
     const tokenFile = join(folder, "token");
-    const port = await freePort();
-    const health = ["--health", String(port), "--health-token", tokenFile];
+    const health = ["--json", "--health", "0", "--health-token", tokenFile];
     const running = start(
       ["exec", ...GRANT, ...health, "--", "sh", "-c", "echo up; exec sleep 60"],
       administrator,
     );
     await running.firstLine();
+    await eventually(() => running.text.err.includes('"health"')); // the two streams may race
+    const told = running.text.err
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { readonly event: string; readonly port: number });
+    const port = told.find(({ event }) => event === "health")?.port;
     const ask = async (path: string, authorization = ""): Promise<number> =>
       (await fetch(`http://127.0.0.1:${port}${path}`, { headers: { authorization } })).status;
     const token = readFileSync(tokenFile, "utf8").trim();
