@@ -15,11 +15,12 @@ import { BackOff, PACES, type Pace } from "./back-off.ts";
 import { callWithin } from "./call-within.ts";
 import { DatabaseClock } from "./database-clock.ts";
 import { decideStep, type Step } from "./decide-step.ts";
-import { elapsedSince, type Moment, momentOf } from "./elapsed.ts";
+import type { Moment } from "./elapsed.ts";
 import { KeeperError } from "./errors.ts";
 import { HeldLease } from "./held-lease.ts";
 import type { Keeper, KeeperEvents, Login } from "./keeper.ts";
 import { SharedCall } from "./shared-call.ts";
+import { type Answer, SourceCalls } from "./source-calls.ts";
 import { fromEnvironment } from "./sources/environment.ts";
 import type { IssuedLease, LeaseEnds, LeaseSource } from "./sources/lease-source.ts";
 
@@ -55,8 +56,6 @@ export interface LeaseKeeperOptions {
  */
 export const keepLease = (options: LeaseKeeperOptions = {}): Keeper => new LeaseKeeper(options);
 
-/** An issuer may take 30 seconds; what takes longer has no answer. */
-const LONGEST_CALL = seconds(30);
 /** A process that ends has five to ten seconds, where it runs in a container. */
 const LONGEST_CLOSE = seconds(5);
 /** A renewal that takes a few seconds must still come in time for a login. */
@@ -80,6 +79,7 @@ class LeaseKeeper implements Keeper {
   readonly #time: ClientTime;
   readonly #random: () => number;
   readonly #clock: DatabaseClock;
+  readonly #calls: SourceCalls;
   readonly #announcer = new Announcer();
   /** After failures of any call. */
   readonly #pause: BackOff;
@@ -92,9 +92,6 @@ class LeaseKeeper implements Keeper {
   #older: readonly HeldLease[] = [];
   #overlap: Duration | undefined;
   readonly #ends = new Map<string, Instant>();
-  /** Calls are made one after the other. */
-  #queue: Promise<unknown> = Promise.resolve();
-  #call: { readonly at: Moment; readonly abort: AbortController } | undefined;
   #isWatching = false;
   #wake = new AbortController();
   #isClosed = false;
@@ -109,6 +106,7 @@ class LeaseKeeper implements Keeper {
     this.#ttlSeconds = options.ttlSeconds;
     this.#time = options.time ?? backgroundTime;
     this.#random = options.random ?? Math.random;
+    this.#calls = new SourceCalls(this.#source.name, this.#time);
     this.#clock = new DatabaseClock(this.#time);
     this.#pause = new BackOff(this.#time, this.#random);
     this.#limit = new BackOff(this.#time, this.#random);
@@ -119,8 +117,8 @@ class LeaseKeeper implements Keeper {
     signal?.throwIfAborted();
     this.#refuseClosed();
     if (this.#newest !== undefined && !this.#mustLook(this.#newest)) return this.#newest.login;
-    this.#endFrozenCall();
-    return this.#asking.join(() => this.#oneByOne(() => this.#validLogin()), signal);
+    this.#calls.endFrozen();
+    return this.#asking.join(() => this.#calls.oneByOne(() => this.#validLogin()), signal);
   }
 
   async replace(refused: Login, signal?: AbortSignal): Promise<Login> {
@@ -133,10 +131,10 @@ class LeaseKeeper implements Keeper {
       return this.current(signal);
     }
     if (this.#vouched.left > 0) return newest.login;
-    this.#endFrozenCall();
+    this.#calls.endFrozen();
     return this.#replacing.join(
       () =>
-        this.#oneByOne(async () => {
+        this.#calls.oneByOne(async () => {
           if (this.#newest === newest) {
             const error = await this.#renew(newest);
             if (error !== undefined) throw error;
@@ -394,7 +392,7 @@ class LeaseKeeper implements Keeper {
         this.#wake = new AbortController();
         await this.#time.wait(step.length, this.#wake.signal);
       } else {
-        await this.#oneByOne(() => this.#take(this.#nextStep()));
+        await this.#calls.oneByOne(() => this.#take(this.#nextStep()));
       }
     }
     this.#isWatching = false;
@@ -438,36 +436,9 @@ class LeaseKeeper implements Keeper {
 
   /** @throws LeaseEndedError, KeeperError, or whatever the source throws. */
   async #callSource<T>(call: (signal: AbortSignal) => Promise<T>): Promise<Answer<T>> {
-    for (;;) {
-      const at = momentOf(this.#time);
-      const abort = new AbortController();
-      this.#call = { at, abort };
-      try {
-        const late = new KeeperError(
-          "unavailable",
-          `${this.#source.name} has not answered within ${toSeconds(LONGEST_CALL)} s: it is asked again`,
-        );
-        const answer = await callWithin(call, {
-          limit: LONGEST_CALL,
-          late,
-          abort,
-          time: this.#time,
-        });
-        this.#pause.end();
-        return { answer, at };
-      } catch (error) {
-        if (error !== FROZEN) throw error;
-      } finally {
-        this.#call = undefined;
-      }
-    }
-  }
-
-  /** A call that was frozen with the process never ends: its connection is gone. Make it anew. */
-  #endFrozenCall(): void {
-    if (this.#call === undefined) return;
-    const { at, abort } = this.#call;
-    if (elapsedSince(this.#time, at) > LONGEST_CALL) abort.abort(FROZEN);
+    const answer = await this.#calls.make(call);
+    this.#pause.end();
+    return answer;
   }
 
   /** @param ofNext a renewal of the lease that is held may succeed all the same. */
@@ -486,12 +457,6 @@ class LeaseKeeper implements Keeper {
     return failure;
   }
 
-  #oneByOne<T>(step: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(step);
-    this.#queue = result.catch(() => {}); // whoever waits for the result is told
-    return result;
-  }
-
   #refuseClosed(): void {
     if (this.#isClosed)
       throw new KeeperError(
@@ -507,14 +472,14 @@ class LeaseKeeper implements Keeper {
     const abort = new AbortController();
     const late = new KeeperError("unavailable", `${this.#source.name} does not answer`);
     const revokeAll = async (signal: AbortSignal): Promise<void> => {
-      await this.#queue;
+      await this.#calls.done;
       if (this.#isShared) return;
       await Promise.all(this.#held().map(({ id }) => this.#source.revoke(id, signal)));
     };
     try {
       await callWithin(revokeAll, { limit: LONGEST_CLOSE, late, abort, time: this.#time });
     } catch (error) {
-      this.#call?.abort.abort(error);
+      this.#calls.abort(error);
       const { failure, message } =
         error instanceof KeeperError ? error : unexpected(this.#source.name, error);
       this.#announcer.tell("failing", {
@@ -525,15 +490,6 @@ class LeaseKeeper implements Keeper {
     }
   }
 }
-
-/** An answer, and the moment of asking. */
-interface Answer<T> {
-  readonly answer: T;
-  readonly at: Moment;
-}
-
-/** The reason of aborting a call that was frozen. */
-const FROZEN = new Error("the process was frozen during the call");
 
 /** The database's time when it renewed: `refreshAfter` is two thirds of the way to `expiresAt`. */
 const timeOf = ({ refreshAfter, expiresAt }: LeaseEnds): Instant =>
