@@ -14,9 +14,9 @@ type AddCommand = (program: Command, io: Io, commandLine: readonly string[]) => 
 
 /** Every command by its name. What a command needs is loaded when it is named. */
 const COMMANDS: ReadonlyMap<string | undefined, () => Promise<AddCommand>> = new Map([
-  ["connect", async () => (await import("./connect.ts")).addConnect],
-  ["exec", async () => (await import("./exec.ts")).addExec],
-  ["psql", async () => (await import("./psql.ts")).addPsql],
+  ["connect", async () => (await import("./proxied/connect.ts")).addConnect],
+  ["exec", async () => (await import("./proxied/exec.ts")).addExec],
+  ["psql", async () => (await import("./proxied/psql.ts")).addPsql],
   ["issue", async () => (await import("./issue.ts")).addIssue],
   ["renew", async () => (await import("./renew.ts")).addRenew],
   ["revoke", async () => (await import("./revoke.ts")).addRevoke],

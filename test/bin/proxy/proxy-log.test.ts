@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { countdown } from "../../../bin/commands/watch-lease.ts";
+import { countdown } from "../../../bin/commands/proxied/watch-lease.ts";
 import { urlOf, withConnection } from "../../../bin/proxy/connection-variables.ts";
 import { logEvents } from "../../../bin/proxy/log-events.ts";
 import { jsonOf, type LogEvent, lineOf } from "../../../bin/proxy/proxy-log.ts";

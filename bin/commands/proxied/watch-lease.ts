@@ -1,7 +1,7 @@
-import { systemTime } from "../../client/time.ts";
-import { between, type Instant } from "../../core/time.ts";
-import type { StatusLine } from "../terminal/status-line.ts";
-import { count, span } from "../terminal/table.ts";
+import { systemTime } from "../../../client/time.ts";
+import { between, type Instant } from "../../../core/time.ts";
+import type { StatusLine } from "../../terminal/status-line.ts";
+import { count, span } from "../../terminal/table.ts";
 import type { Running } from "./with-proxy.ts";
 
 /** How often the countdown moves. Milliseconds. */

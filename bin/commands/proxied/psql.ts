@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import { withConnection } from "../proxy/connection-variables.ts";
-import { findProgram } from "../proxy/find-program.ts";
-import { needNode } from "../proxy/need-node.ts";
-import { isOnTerminal, runCommand } from "../proxy/run-command.ts";
-import { firstEnvironment } from "../start/node-flags.ts";
-import { Exit, Failure } from "../terminal/exit.ts";
-import { type Io, say } from "../terminal/io.ts";
+import { withConnection } from "../../proxy/connection-variables.ts";
+import { findProgram } from "../../proxy/find-program.ts";
+import { needNode } from "../../proxy/need-node.ts";
+import { isOnTerminal, runCommand } from "../../proxy/run-command.ts";
+import { firstEnvironment } from "../../start/node-flags.ts";
+import { Exit, Failure } from "../../terminal/exit.ts";
+import { type Io, say } from "../../terminal/io.ts";
 import { type LeaseOptions, withLease } from "./which-lease.ts";
 import { withProxy } from "./with-proxy.ts";
 

@@ -1,13 +1,13 @@
 import type { Command } from "commander";
-import { withConnection } from "../proxy/connection-variables.ts";
-import { type DoorOptions, doorFor } from "../proxy/door.ts";
-import { findProgram } from "../proxy/find-program.ts";
-import { type HealthOptions, healthPortIn } from "../proxy/health-port.ts";
-import { needNode } from "../proxy/need-node.ts";
-import { isOnTerminal, runCommand } from "../proxy/run-command.ts";
-import { firstEnvironment } from "../start/node-flags.ts";
-import { Exit, Failure } from "../terminal/exit.ts";
-import { type Io, say } from "../terminal/io.ts";
+import { withConnection } from "../../proxy/connection-variables.ts";
+import { type DoorOptions, doorFor } from "../../proxy/door.ts";
+import { findProgram } from "../../proxy/find-program.ts";
+import { type HealthOptions, healthPortIn } from "../../proxy/health-port.ts";
+import { needNode } from "../../proxy/need-node.ts";
+import { isOnTerminal, runCommand } from "../../proxy/run-command.ts";
+import { firstEnvironment } from "../../start/node-flags.ts";
+import { Exit, Failure } from "../../terminal/exit.ts";
+import { type Io, say } from "../../terminal/io.ts";
 import { type LeaseOptions, withLease } from "./which-lease.ts";
 import { withProxy } from "./with-proxy.ts";
 

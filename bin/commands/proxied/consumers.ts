@@ -1,5 +1,5 @@
-import { PATIENT } from "../aws/clients.ts";
-import { Exit, Failure } from "../terminal/exit.ts";
+import { PATIENT } from "../../aws/clients.ts";
+import { Exit, Failure } from "../../terminal/exit.ts";
 
 /**
  * The consumers with a grant of a role: each has an alias of the issuer.
@@ -8,7 +8,7 @@ import { Exit, Failure } from "../terminal/exit.ts";
  * @throws Failure if the caller may not list aliases.
  */
 export async function consumersOf(issuer: string, role: string): Promise<readonly string[]> {
-  const { LambdaClient, paginateListAliases } = await import("../aws/lambda-sdk.ts");
+  const { LambdaClient, paginateListAliases } = await import("../../aws/lambda-sdk.ts");
   const pages = paginateListAliases(
     { client: new LambdaClient(PATIENT) },
     { FunctionName: issuer },

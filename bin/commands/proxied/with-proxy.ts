@@ -1,15 +1,15 @@
-import type { Login } from "../../client/keeper/keeper.ts";
-import type { Health } from "../../client/proxy/health.ts";
-import type { Proxy as LoopbackProxy } from "../../client/proxy/proxy.ts";
-import type { ServerAddress } from "../../client/proxy/server-login.ts";
-import { readAuthorities } from "../proxy/authorities.ts";
-import { asFailure } from "../proxy/failures.ts";
-import type { HealthPort } from "../proxy/health-port.ts";
-import { holdLease } from "../proxy/hold-lease.ts";
-import { type Log, logEvents } from "../proxy/log-events.ts";
-import type { Door, OpenProxy } from "../proxy/open-proxy.ts";
-import type { Signals } from "../proxy/signals.ts";
-import { Exit, Failure } from "../terminal/exit.ts";
+import type { Login } from "../../../client/keeper/keeper.ts";
+import type { Health } from "../../../client/proxy/health.ts";
+import type { Proxy as LoopbackProxy } from "../../../client/proxy/proxy.ts";
+import type { ServerAddress } from "../../../client/proxy/server-login.ts";
+import { readAuthorities } from "../../proxy/authorities.ts";
+import { asFailure } from "../../proxy/failures.ts";
+import type { HealthPort } from "../../proxy/health-port.ts";
+import { holdLease } from "../../proxy/hold-lease.ts";
+import { type Log, logEvents } from "../../proxy/log-events.ts";
+import type { Door, OpenProxy } from "../../proxy/open-proxy.ts";
+import type { Signals } from "../../proxy/signals.ts";
+import { Exit, Failure } from "../../terminal/exit.ts";
 import { type KeptLease, keepWanted } from "./keep-wanted.ts";
 import { type LeaseOptions, type WantedLease, whichLease } from "./which-lease.ts";
 
@@ -45,7 +45,7 @@ export async function withProxy(
   const authorities = readAuthorities(run.options.ca);
   const { wanted, keeper, expiresAt } = await wantedIn(run);
   // while the issuer answers
-  const loading = import("../proxy/open-proxy.ts");
+  const loading = import("../../proxy/open-proxy.ts");
   try {
     await holdLease(keeper, async (login, signals, stopping) => {
       const { openProxy } = await loading;
@@ -101,6 +101,6 @@ const causesOf = ({ cause }: Error): readonly string[] =>
 
 /** Node's HTTP server is loaded where somebody wants it. */
 async function startHealth(port: HealthPort, proxy: LoopbackProxy): Promise<Health> {
-  const { openHealth } = await import("../proxy/open-health.ts");
+  const { openHealth } = await import("../../proxy/open-health.ts");
   return openHealth(port, proxy);
 }

@@ -1,16 +1,16 @@
 import type { Command } from "commander";
-import { aliasFromEnvironment } from "../../client/keeper/sources/environment.ts";
+import { aliasFromEnvironment } from "../../../client/keeper/sources/environment.ts";
 import {
   aliasName,
   CONSUMER_NAME,
   DATABASE_NAME,
   leaseVariable,
   ROLE_NAME,
-} from "../../core/names.ts";
-import { LEASE_ARGUMENT } from "../completion/command-tree.ts";
-import { Exit, Failure } from "../terminal/exit.ts";
+} from "../../../core/names.ts";
+import { LEASE_ARGUMENT } from "../../completion/command-tree.ts";
+import { Exit, Failure } from "../../terminal/exit.ts";
+import { chosen, readOutputs, roleArnIn, type StackOptions } from "../find.ts";
 import { consumersOf } from "./consumers.ts";
-import { chosen, readOutputs, roleArnIn, type StackOptions } from "./find.ts";
 
 /** With these a person says whose grant to use. A workload needs none of them. */
 export interface LeaseOptions {

@@ -1,12 +1,12 @@
-import type { Keeper } from "../../client/keeper/keeper.ts";
-import { keepLease } from "../../client/keeper/lease-keeper.ts";
-import { invokeBySdk } from "../../client/keeper/sources/invoke.ts";
-import { issuer, issuerBy } from "../../client/keeper/sources/issuer.ts";
-import type { LeaseEnds, LeaseSource } from "../../client/keeper/sources/lease-source.ts";
-import type { Instant } from "../../core/time.ts";
-import { assumeKeys, type RoleKeys } from "../aws/assume.ts";
-import { PATIENT } from "../aws/clients.ts";
-import { Exit, Failure } from "../terminal/exit.ts";
+import type { Keeper } from "../../../client/keeper/keeper.ts";
+import { keepLease } from "../../../client/keeper/lease-keeper.ts";
+import { invokeBySdk } from "../../../client/keeper/sources/invoke.ts";
+import { issuer, issuerBy } from "../../../client/keeper/sources/issuer.ts";
+import type { LeaseEnds, LeaseSource } from "../../../client/keeper/sources/lease-source.ts";
+import type { Instant } from "../../../core/time.ts";
+import { assumeKeys, type RoleKeys } from "../../aws/assume.ts";
+import { PATIENT } from "../../aws/clients.ts";
+import { Exit, Failure } from "../../terminal/exit.ts";
 import type { WantedLease } from "./which-lease.ts";
 
 /** A keeper, and when its leases end. */
@@ -55,7 +55,7 @@ async function sourceOf({ arn, assume, consumer }: WantedLease): Promise<LeaseSo
     return keys;
   };
   return issuerBy(
-    invokeBySdk(() => import("../aws/lambda-sdk.ts"), credentials),
+    invokeBySdk(() => import("../../aws/lambda-sdk.ts"), credentials),
     arn,
   );
 }
