@@ -2,17 +2,18 @@ import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { memoryFolder } from "./test/support/memory-folder.ts";
 
-const cdkIsSlowWhenCold = 60_000;
+const cdkIsSlowWhenCold = 120_000;
 
 /** Seconds are promised there, on a machine that does little else; most of the time they wait. */
 const TIMED = ["test/local/mapping.test.ts", "test/stack/promised.test.ts"];
 /** What waits for servers that never answer, as long as functions do. */
 const WAITING = ["test/lambda/compose.test.ts"];
+/** Longer than a slow machine takes for the slowest: a time-out says that something hangs. */
 const stack = {
   isolate: false,
   globalSetup: ["test/support/stack-setup.ts"],
-  testTimeout: 90_000,
-  hookTimeout: 120_000,
+  testTimeout: 240_000,
+  hookTimeout: 240_000,
 };
 
 // whoever runs the tests may trust authorities that the functions do not have
@@ -52,8 +53,8 @@ export default defineConfig({
           include: ["test/postgres/**/*.test.ts", "test/client/postgres/**/*.test.ts"],
           globalSetup: ["test/support/postgres-setup.ts"],
           setupFiles: ["test/support/file-cluster-setup.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
