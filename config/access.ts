@@ -1,5 +1,5 @@
 import { type ConsumerFields, splitName } from "./consumer.ts";
-import { hasName, type IsFine, orOneOf, type Report, says } from "./fields.ts";
+import { hasName, type IsFine, orOneOf, type Report, says } from "./schema/fields.ts";
 
 /** What the checks know about a database whose roles and secrets are given to consumers. */
 interface Given {

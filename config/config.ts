@@ -14,9 +14,18 @@ import {
   toConsumer,
 } from "./consumer.ts";
 import { databaseSchema, type ParsedDatabase, toDatabase } from "./database.ts";
-import { boolean, type IsFine, named, object, type Report, ruled, says, text } from "./fields.ts";
 import { checkOutputs } from "./outputs.ts";
-import { type Key, parse } from "./problems.ts";
+import {
+  boolean,
+  type IsFine,
+  named,
+  object,
+  type Report,
+  ruled,
+  says,
+  text,
+} from "./schema/fields.ts";
+import { type Key, parse } from "./schema/problems.ts";
 import type { SecretFields } from "./secret.ts";
 
 export type { ParsedConsumer, ParsedIdentity } from "./consumer.ts";

@@ -1,5 +1,14 @@
 import * as v from "valibot";
-import { type IsFine, list, object, oneOf, type Report, ruled, says, text } from "./fields.ts";
+import {
+  type IsFine,
+  list,
+  object,
+  oneOf,
+  type Report,
+  ruled,
+  says,
+  text,
+} from "./schema/fields.ts";
 
 /** A path of at most 512 characters, of segments that are not empty, and a name of at most 64. */
 const ROLE_ARN =

@@ -10,6 +10,9 @@ import {
 } from "../core/names.ts";
 import type { RotationTimes } from "../core/rotation/schedule.ts";
 import { COMPLETE_ARN } from "./existing-secret.ts";
+import { type ReaderAddress, readerAddress, readerEntries } from "./readers.ts";
+import { type ParsedRole, roleSchema, toRole } from "./role.ts";
+import { loginRotationSchema, toTimes, WRITTEN_TIMES } from "./rotation-times.ts";
 import {
   boolean,
   type IsFine,
@@ -22,11 +25,8 @@ import {
   says,
   text,
   whole,
-} from "./fields.ts";
-import { writtenLength } from "./length.ts";
-import { type ReaderAddress, readerAddress, readerEntries } from "./readers.ts";
-import { type ParsedRole, roleSchema, toRole } from "./role.ts";
-import { loginRotationSchema, toTimes, WRITTEN_TIMES } from "./rotation-times.ts";
+} from "./schema/fields.ts";
+import { writtenLength } from "./schema/length.ts";
 import { type ParsedSecret, type SecretFields, secretSchema, toSecret } from "./secret.ts";
 import { checkSecrets, type DatabaseOfSecrets } from "./secret-rules.ts";
 import { checkTrust, type ParsedTrust, type TrustFields, toTrust, trustEntries } from "./trust.ts";

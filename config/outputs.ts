@@ -1,5 +1,5 @@
-import type { Report } from "./fields.ts";
-import type { Key } from "./problems.ts";
+import type { Report } from "./schema/fields.ts";
+import type { Key } from "./schema/problems.ts";
 
 /** `user-service` as CloudFormation outputs spell it: `UserService`. */
 export const pascal = (name: string): string =>

@@ -8,8 +8,6 @@ import {
 } from "../core/names.ts";
 import type { RotationTimes } from "../core/rotation/schedule.ts";
 import { type ParsedSettings, settingsSchema, toSettingsAndTrust } from "./database.ts";
-import type { Field } from "./fields.ts";
-import { parse } from "./problems.ts";
 import { type ParsedRole, roleSchema, toRole } from "./role.ts";
 import {
   loginRotationSchema,
@@ -17,6 +15,8 @@ import {
   type TimesFields,
   toTimes,
 } from "./rotation-times.ts";
+import type { Field } from "./schema/fields.ts";
+import { parse } from "./schema/problems.ts";
 import {
   type ParsedSecret,
   type SecretContext,

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { DEFAULT_PASSWORD_POLICY, type PasswordPolicy } from "../core/rotation/settings.ts";
-import { notWhole, says, text, whole } from "./fields.ts";
+import { notWhole, says, text, whole } from "./schema/fields.ts";
 
 const PRINTABLE = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i));
 const SHORTEST = 20;

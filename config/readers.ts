@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { list, text } from "./fields.ts";
+import { list, text } from "./schema/fields.ts";
 
 const ADDRESS = /^[A-Za-z0-9.-]{1,253}(?::[1-9]\d{0,4})?$/;
 const HIGHEST_PORT = 65_535;

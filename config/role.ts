@@ -4,7 +4,7 @@ import {
   type PrivilegeKind,
   type Privileges,
 } from "../core/provisioning/privilege-kinds.ts";
-import { boolean, type Field, list, object, ruled, says, whole } from "./fields.ts";
+import { boolean, type Field, list, object, ruled, says, whole } from "./schema/fields.ts";
 
 /** Seconds. A shorter lease could end before its caller uses it: schedules are not precise. */
 const SHORTEST_TTL = 10;

@@ -9,7 +9,7 @@ import {
   type Refused,
   type RotationTimes,
 } from "../core/rotation/schedule.ts";
-import { type Field, object, type Report, ruled, says } from "./fields.ts";
+import { type Field, object, type Report, ruled, says } from "./schema/fields.ts";
 
 /** The schemas of times: text in a configuration, Duration in construct props. */
 export interface TimeFields<Schedule, Window> {

@@ -1,5 +1,5 @@
 import { isManagedByRds } from "./existing-secret.ts";
-import { hasName, type IsFine, orOneOf, type Report, says } from "./fields.ts";
+import { hasName, type IsFine, orOneOf, type Report, says } from "./schema/fields.ts";
 import { checkPasswordInCluster, type ParsedSecret, type SecretFields } from "./secret.ts";
 
 type Users = Pick<ParsedSecret, "strategy" | "usernames" | "ownerGroup">;

@@ -3,18 +3,6 @@ import type { RotationTimes } from "../core/rotation/schedule.ts";
 import type { PasswordPolicy, RotationStrategy } from "../core/rotation/settings.ts";
 import { COMPLETE_ARN, isManagedByRds } from "./existing-secret.ts";
 import {
-  boolean,
-  type Field,
-  type IsFine,
-  list,
-  object,
-  oneOf,
-  type Report,
-  ruled,
-  says,
-  text,
-} from "./fields.ts";
-import {
   faultInCluster,
   faultOfAlphabet,
   passwordEntries,
@@ -27,6 +15,18 @@ import {
   timesEntries,
   toTimes,
 } from "./rotation-times.ts";
+import {
+  boolean,
+  type Field,
+  type IsFine,
+  list,
+  object,
+  oneOf,
+  type Report,
+  ruled,
+  says,
+  text,
+} from "./schema/fields.ts";
 
 /** The strategies for an application's secret and for the administrator's. */
 export type SecretStrategy = Exclude<RotationStrategy, "issuer-login">;

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import * as v from "valibot";
-import { object, type Report, ruled, says, text } from "./fields.ts";
+import { object, type Report, ruled, says, text } from "./schema/fields.ts";
 
 /** How the functions trust a server. */
 export interface ParsedTrust {

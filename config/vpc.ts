@@ -1,4 +1,4 @@
-import { list, object, ruled, says, text } from "./fields.ts";
+import { list, object, ruled, says, text } from "./schema/fields.ts";
 
 const id = (prefix: string) =>
   text(

@@ -1,5 +1,5 @@
-import { writtenLength } from "../../config/length.ts";
-import { parse } from "../../config/problems.ts";
+import { writtenLength } from "../../config/schema/length.ts";
+import { parse } from "../../config/schema/problems.ts";
 import { ConfigError } from "../../core/errors.ts";
 import { Exit, Failure } from "../terminal/exit.ts";
 

@@ -1,7 +1,7 @@
 import { Duration } from "aws-cdk-lib";
 import { custom, pipe, transform } from "valibot";
-import { type Field, says } from "../../config/fields.ts";
 import { readBy, type TimeFields } from "../../config/rotation-times.ts";
+import { type Field, says } from "../../config/schema/fields.ts";
 import { windowOf } from "../../core/rotation/schedule.ts";
 import { RotationSchedule } from "./rotation-schedule.ts";
 

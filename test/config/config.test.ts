@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { defineConfig, parseConfig } from "../../config/config.ts";
-import { writtenLength } from "../../config/length.ts";
 import { parseRole, parseSettings } from "../../config/parts.ts";
+import { writtenLength } from "../../config/schema/length.ts";
 import shipped from "../../mayfly.config.ts";
 import {
   consumer,
