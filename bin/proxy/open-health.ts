@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { type Health, healthToken, startHealth } from "../../client/proxy/health.ts";
+import { readOrMakeToken } from "../../client/loopback/token-file.ts";
+import { type Health, startHealth } from "../../client/proxy/health.ts";
 import type { Proxy as LoopbackProxy } from "../../client/proxy/proxy.ts";
 import type { HealthPort } from "./health-port.ts";
 
@@ -10,6 +11,6 @@ export const openHealth = (
 ): Promise<Health> =>
   startHealth({
     port,
-    token: healthToken(tokenFile, randomBytes),
+    token: readOrMakeToken(tokenFile, randomBytes),
     ready: (signal) => proxy.ready(signal),
   });

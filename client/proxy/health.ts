@@ -1,29 +1,26 @@
-import { createHash, timingSafeEqual } from "node:crypto";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingMessage } from "node:http";
-import { Secret } from "../../core/secret.ts";
-import { type Duration, milliseconds } from "../../core/time.ts";
-import { ListenError, listen } from "./listener.ts";
+import type { Secret } from "../../core/secret.ts";
+import { seconds } from "../../core/time.ts";
+import {
+  type GuardedRequest,
+  type GuardedServer,
+  startGuardedServer,
+} from "../loopback/guarded-server.ts";
+import { tokenCheck } from "../loopback/token-file.ts";
 
 export interface HealthOptions {
   /** On 127.0.0.1. 0: a free one. */
   readonly port: number;
   /** What `/readyz` asks: whether a login works now. */
   readonly ready: (signal: AbortSignal) => Promise<boolean>;
-  /** Of whoever may ask `/readyz`, as `Authorization: Bearer …`. See {@link healthToken}. */
+  /** Of whoever may ask `/readyz`, as `Authorization: Bearer …`. */
   readonly token: Secret;
 }
 
-export interface Health extends AsyncDisposable {
-  readonly port: number;
-}
+export type Health = GuardedServer;
 
-/** Names under which a browser or a probe on this machine may ask. A rebound DNS name is another. */
-const HOSTS = new Set(["127.0.0.1", "localhost"]);
-
-/** A request is one line and a few headers. */
-const SLOWEST: Duration = milliseconds(5_000);
 const MOST_CONNECTIONS = 16;
+/** A login takes a second, or as long as the proxy waits for one. */
+const LONGEST_ANSWER = seconds(60);
 
 /**
  * Answers `/livez` (the process runs) and `/readyz` (a login works now: 200, else 503) on the
@@ -32,30 +29,16 @@ const MOST_CONNECTIONS = 16;
  *
  * @throws ListenError
  */
-export async function startHealth({ port, ready, token }: HealthOptions): Promise<Health> {
-  const expected = digestOf(`Bearer ${token.reveal()}`);
-  const server = createServer(
-    { requestTimeout: SLOWEST, headersTimeout: SLOWEST, maxHeaderSize: 8_192 },
-    (request, response) => {
-      const gone = new AbortController();
-      response.once("close", () => gone.abort());
-      void statusFor(request, expected, () => ready(gone.signal)).then((status) => {
-        response.writeHead(status, { "content-type": "text/plain", connection: "close" });
-        response.end(`${WORDS[status]}\n`);
-      });
-    },
-  );
-  server.maxConnections = MOST_CONNECTIONS;
-  await listen(server, { port });
-  const address = server.address();
-  return {
-    port: typeof address === "object" && address !== null ? address.port : port,
-    [Symbol.asyncDispose]: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+export function startHealth({ port, ready, token }: HealthOptions): Promise<Health> {
+  const isToken = tokenCheck(token);
+  return startGuardedServer({
+    port,
+    answer: async (request) => answerWith(await statusFor(request, isToken, ready)),
+    refuse: (refusal) => answerWith(refusal === "size" ? 413 : 403),
+    longestAnswer: LONGEST_ANSWER,
+    mostConnections: MOST_CONNECTIONS,
+    largestBody: 0,
+  });
 }
 
 const WORDS = {
@@ -63,49 +46,27 @@ const WORDS = {
   403: "forbidden",
   404: "ask /livez or /readyz",
   405: "only GET",
+  413: "a request has no body",
   503: "not ready",
 } as const;
 
+type Status = keyof typeof WORDS;
+
+const answerWith = (status: Status) => ({
+  status,
+  contentType: "text/plain",
+  body: `${WORDS[status]}\n`,
+});
+
 async function statusFor(
-  { method, url, headers }: IncomingMessage,
-  expected: Buffer,
-  ready: () => Promise<boolean>,
-): Promise<keyof typeof WORDS> {
-  const host = (headers.host ?? "").replace(/:\d+$/, "");
-  if (!HOSTS.has(host) || headers.origin !== undefined) return 403;
+  { method, url, headers, signal }: GuardedRequest,
+  isToken: (given: string | undefined) => boolean,
+  ready: HealthOptions["ready"],
+): Promise<Status> {
   if (method !== "GET") return 405;
   if (url === "/livez") return 200;
   if (url !== "/readyz") return 404;
-  if (!timingSafeEqual(digestOf(headers.authorization ?? ""), expected)) return 403;
-  return (await ready()) ? 200 : 503;
+  const [, token] = /^Bearer (.*)$/.exec(headers.authorization ?? "") ?? [];
+  if (!isToken(token)) return 403;
+  return (await ready(signal)) ? 200 : 503;
 }
-
-/** Digests have one length, so that comparing them takes one time. */
-const digestOf = (text: string): Buffer => createHash("sha256").update(text).digest();
-
-const TOKEN_BYTES = 24;
-
-/**
- * The token in a file that only its owner may read. The file is made if there is none.
- *
- * @throws ListenError if others may read the file, or it cannot be written or read.
- */
-export function healthToken(path: string, random: (bytes: number) => Buffer): Secret {
-  try {
-    writeFileSync(path, `${random(TOKEN_BYTES).toString("base64url")}\n`, {
-      mode: 0o600,
-      flag: "wx",
-    });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST")
-      throw unusable(path, `cannot be written: ${(error as NodeJS.ErrnoException).code}`, error);
-  }
-  const { mode } = statSync(path);
-  if ((mode & 0o077) !== 0) throw unusable(path, "may be read by others; chmod it to 600");
-  const token = readFileSync(path, "utf8").trim();
-  if (token.length < TOKEN_BYTES) throw unusable(path, "has no token; remove it");
-  return new Secret(token);
-}
-
-const unusable = (path: string, problem: string, cause?: unknown): ListenError =>
-  new ListenError(`the token file ${path.slice(-60)} ${problem}`, { cause });
