@@ -39,8 +39,9 @@ export interface PublicationOptions {
   readonly time: ClientTime;
 }
 
-/** AWS's ids of versions are UUIDs. */
+/** Secrets Manager's own id of a rotated secret. Of a lease a UUID, as AWS's ids are. */
 function versionIdOf(login: Login): string {
+  if (login.version !== undefined) return login.version.id;
   const hex = createHash("sha256").update(login.id).digest("hex").slice(0, 32);
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }

@@ -15,7 +15,7 @@
 export type { Secret } from "../../core/secret.ts";
 export type { ClientTime } from "../time.ts";
 export { KeeperError } from "./errors.ts";
-export type { Keeper, KeeperEvents, Login, SourceFailure } from "./keeper.ts";
+export type { Keeper, KeeperEvents, Login, SecretVersion, SourceFailure } from "./keeper.ts";
 export { keepLease, type LeaseKeeperOptions } from "./lease-keeper.ts";
 export { keepSecret, type SecretKeeperOptions } from "./secret-keeper.ts";
 export { type Environment, fromEnvironment } from "./sources/environment.ts";

@@ -1,6 +1,13 @@
 import type { Secret } from "../../core/secret.ts";
 import type { Duration, Instant } from "../../core/time.ts";
 
+/** A version of a secret, as Secrets Manager has it. */
+export interface SecretVersion {
+  readonly id: string;
+  /** Its whole text: also fields that connections do not need. */
+  readonly text: Secret;
+}
+
 /** A user and its password, as connections need them. */
 export interface Login {
   /** The lease's id; of a rotated secret, the id of the version. */
@@ -11,6 +18,8 @@ export interface Login {
   readonly port: number;
   readonly dbname: string;
   readonly tls: "verify-full" | "plaintext";
+  /** What the login was read from. Undefined: it is a lease. */
+  readonly version?: SecretVersion;
 }
 
 /** Why a source gave no login. Each has its own pace of retrying. */

@@ -38,11 +38,11 @@ export function secretBySdk(load: Load): (secretId: string) => SecretSource {
       read: async (signal) => {
         try {
           const { sdk, client } = await clients(region);
-          const { SecretString, VersionId } = await client.send(
+          const { SecretString = "", VersionId = "" } = await client.send(
             new sdk.GetSecretValueCommand({ SecretId: secretId, VersionStage: "AWSCURRENT" }),
             { abortSignal: signal },
           );
-          return loginIn(SecretString, `${name}#${VersionId}`, name);
+          return loginIn(SecretString, VersionId, name);
         } catch (error) {
           throw awsFailure(error, called);
         }
@@ -64,7 +64,7 @@ export const rotatedSecret: (secretId: string) => SecretSource = secretBySdk(
 const DEFAULT_PORT = 5432;
 const DEFAULT_DATABASE = "postgres";
 
-function loginIn(text: string | undefined, id: string, name: string): Login {
+function loginIn(text: string, versionId: string, name: string): Login {
   const fields = parsed(text);
   const field = (key: string): string => {
     const value = fields[key];
@@ -76,20 +76,21 @@ function loginIn(text: string | undefined, id: string, name: string): Login {
   };
   const { port = DEFAULT_PORT, dbname = DEFAULT_DATABASE } = fields;
   return {
-    id,
+    id: `${name}#${versionId}`,
     username: field("username"),
     password: new Secret(field("password")),
     host: field("host"),
     port: Number(port),
     dbname: String(dbname),
     tls: "verify-full",
+    version: { id: versionId, text: new Secret(text) },
   };
 }
 
 /** The text may be a password: no error shows it. */
-function parsed(text: string | undefined): Readonly<Record<string, unknown>> {
+function parsed(text: string): Readonly<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(text ?? "");
+    const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
   } catch {
     return {};

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { KeeperError } from "../../../client/keeper/errors.ts";
 import { keepLease } from "../../../client/keeper/lease-keeper.ts";
@@ -238,8 +239,11 @@ test("a secret is read by ARN or name, and gives a login without showing the pas
     port: 5433,
     dbname: "postgres",
     tls: "verify-full",
+    version: { id: "v1" },
   });
   expect(login.password.reveal()).toBe("correct horse");
+  expect(login.version?.text.reveal()).toBe(JSON.stringify(SECRET));
+  expect(inspect(login) + JSON.stringify(login)).not.toContain("correct horse");
   expect(aws.asked).toMatchObject([
     {
       target: "secretsmanager.GetSecretValue",
