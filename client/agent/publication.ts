@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { type Duration, type Instant, minutes, seconds } from "../../core/time.ts";
+import { type Duration, type Instant, milliseconds, minutes, seconds } from "../../core/time.ts";
+import { KeeperError } from "../keeper/errors.ts";
 import type { Keeper, KeeperEvents, Login } from "../keeper/keeper.ts";
 import type { ClientTime } from "../time.ts";
 
@@ -62,12 +63,17 @@ class KeptPublication implements Publication {
   readonly #listeners = new Set<(published: PublishedLogin) => void>();
   readonly #uses = new Map<string, () => void>();
   readonly #stop = new AbortController();
+  #wake = new AbortController();
   #newest: PublishedLogin | undefined;
   #previous: PublishedLogin | undefined;
+  /** The id of the login that was lost last. */
+  #lost: string | undefined;
+  #lookedAt: Duration;
 
   constructor(options: PublicationOptions) {
     this.name = options.name;
     this.#options = options;
+    this.#lookedAt = options.time.monotonic();
     options.keeper.on("replaced", this.#onReplaced);
     options.keeper.on("lost", this.#onLost);
     void this.#followKeeper();
@@ -82,9 +88,9 @@ class KeptPublication implements Publication {
   }
 
   async read(signal: AbortSignal): Promise<PublishedLogin> {
-    if (this.#newest !== undefined) await this.#lookWithin(LONGEST_LOOK, signal);
+    if (this.#newest !== undefined) await this.#look(signal);
     signal.throwIfAborted();
-    return this.#publish(await this.#options.keeper.current(signal));
+    return this.#current(signal);
   }
 
   follow(listener: (published: PublishedLogin) => void): () => void {
@@ -95,7 +101,8 @@ class KeptPublication implements Publication {
 
   [Symbol.asyncDispose](): Promise<void> {
     const { keeper } = this.#options;
-    this.#stop.abort();
+    this.#stop.abort(new KeeperError("invalid", `${this.name} is no longer handed out: we stop`));
+    this.#wake.abort("woken");
     keeper.off("replaced", this.#onReplaced);
     keeper.off("lost", this.#onLost);
     for (const release of this.#uses.values()) release();
@@ -109,44 +116,61 @@ class KeptPublication implements Publication {
   };
 
   readonly #onLost = ({ login }: KeeperEvents["lost"][0]): void => {
+    this.#lost = login.id;
     this.#release(login.id);
     if (this.#previous?.login.id === login.id) this.#previous = undefined;
-    if (this.#newest?.login.id === login.id) this.#newest = undefined;
+    if (this.#newest?.login.id !== login.id) return;
+    this.#newest = undefined;
+    this.#wake.abort("woken");
   };
 
   async #followKeeper(): Promise<void> {
-    const { keeper, look, time } = this.#options;
+    const { time } = this.#options;
     const { signal } = this.#stop;
-    let lookedAt = time.monotonic();
     while (!signal.aborted) {
-      try {
-        if (this.#newest === undefined) this.#publish(await keeper.current(signal));
-        else if (time.monotonic() - lookedAt >= BETWEEN_LOOKS) {
-          await look(signal);
-          lookedAt = time.monotonic();
-        }
-      } catch {
-        // the keeper's listeners were told
-      }
-      await time.wait(BETWEEN_TRIES, signal);
+      this.#wake = new AbortController();
+      if (this.#newest === undefined)
+        // the keeper's listeners are told why there is none
+        await this.#current(signal).catch(() => time.wait(BETWEEN_TRIES, this.#wake.signal));
+      else if (this.#lookIn() <= 0) await this.#look(undefined);
+      else await time.wait(milliseconds(this.#lookIn()), this.#wake.signal);
     }
   }
 
-  async #lookWithin(length: Duration, signal: AbortSignal): Promise<void> {
+  #lookIn(): number {
+    return this.#lookedAt + BETWEEN_LOOKS - this.#options.time.monotonic();
+  }
+
+  /** Look at the server, but do not wait for it long. */
+  async #look(signal: AbortSignal | undefined): Promise<void> {
     const { look, time } = this.#options;
-    const done = AbortSignal.any([signal, this.#stop.signal]);
-    const over = new AbortController();
-    await Promise.race([look(done), time.wait(length, AbortSignal.any([done, over.signal]))]);
-    over.abort();
+    this.#lookedAt = time.monotonic();
+    const done = new AbortController();
+    const stop = (): void => done.abort("stopped");
+    signal?.addEventListener("abort", stop, { once: true });
+    await Promise.race([look(signal), time.wait(LONGEST_LOOK, done.signal)]);
+    signal?.removeEventListener("abort", stop);
+    stop();
+  }
+
+  /** The keeper's newest. What it hands out may have been replaced or lost on the way to us. */
+  async #current(signal: AbortSignal): Promise<PublishedLogin> {
+    for (;;) {
+      const login = await this.#options.keeper.current(signal);
+      this.#stop.signal.throwIfAborted();
+      if (this.#newest !== undefined && login.id === this.#previous?.login.id) return this.#newest;
+      if (login.id !== this.#lost) return this.#publish(login);
+    }
   }
 
   #publish(login: Login): PublishedLogin {
     if (this.#newest?.login.id === login.id) return this.#newest;
     const { keeper, time } = this.#options;
     const published = { login, versionId: versionIdOf(login), publishedAt: time.now() };
-    if (this.#stop.signal.aborted) return published;
-    if (this.#previous !== undefined) this.#release(this.#previous.login.id);
-    this.#previous = this.#newest;
+    if (this.#newest !== undefined) {
+      if (this.#previous !== undefined) this.#release(this.#previous.login.id);
+      this.#previous = this.#newest;
+    }
     this.#newest = published;
     this.#uses.set(login.id, keeper.use(login));
     for (const listener of this.#listeners) listener(published);

@@ -5,7 +5,7 @@ import { endsIn, leaseIn } from "./issuer-answers.ts";
 import type { LeaseSource } from "./lease-source.ts";
 
 /** An alias, with its function, Region and account. GovCloud and China have partitions of their own. */
-const ALIAS_ARN = /^arn:aws[a-z-]*:lambda:([a-z0-9-]+):\d{12}:function:([\w-]+):([\w-]+)$/;
+export const ALIAS_ARN = /^arn:aws[a-z-]*:lambda:([a-z0-9-]+):\d{12}:function:([\w-]+):([\w-]+)$/;
 
 /** How much of a name an error shows. Unit: characters. */
 const SHOWN = 60;
