@@ -10,6 +10,8 @@ export interface PublishedLogin {
   /** The version's id, as Secrets Manager has them: of one login always the same. */
   readonly versionId: string;
   readonly publishedAt: Instant;
+  /** When the next one is published at the latest. Undefined: nobody knows, as of a rotated secret. */
+  readonly nextAt?: Instant;
 }
 
 /**
@@ -45,6 +47,14 @@ function versionIdOf(login: Login): string {
   if (login.version !== undefined) return login.version.id;
   const hex = createHash("sha256").update(login.id).digest("hex").slice(0, 32);
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+/** An overlap before its end. */
+function nextOf(login: Login, keeper: Keeper): Instant | undefined {
+  const end = keeper.endOf(login);
+  return end === undefined || keeper.overlap === undefined
+    ? undefined
+    : ((end - keeper.overlap) as Instant);
 }
 
 /** Publish what a keeper holds. Asks for the first login at once. */
@@ -166,7 +176,13 @@ class KeptPublication implements Publication {
   #publish(login: Login): PublishedLogin {
     if (this.#newest?.login.id === login.id) return this.#newest;
     const { keeper, time } = this.#options;
-    const published = { login, versionId: versionIdOf(login), publishedAt: time.now() };
+    const nextAt = nextOf(login, keeper);
+    const published = {
+      login,
+      versionId: versionIdOf(login),
+      publishedAt: time.now(),
+      ...(nextAt !== undefined && { nextAt }),
+    };
     if (this.#newest !== undefined) {
       if (this.#previous !== undefined) this.#release(this.#previous.login.id);
       this.#previous = this.#newest;
