@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { isOperation, OPERATIONS, type OperationName } from "./operations.ts";
 import { SecretError } from "./secret-error.ts";
 
-const TARGET = /^secretsmanager\.(\w{1,64})$/;
+const TARGET = /^secretsmanager\.(\w{1,40})$/;
 
 /** The operation of a request in AWS's JSON 1.1. @throws SecretError */
 export function operationIn(headers: IncomingHttpHeaders): OperationName {
