@@ -88,6 +88,20 @@ const settingsEntries = {
     ),
   ),
   /**
+   * PostgreSQL users whose sessions each sweep notes, to find out who still uses them: 1 to 20.
+   * @default - none
+   */
+  watch: v.optional(
+    list(
+      'list PostgreSQL users, e.g. ["orders_app"]',
+      text(
+        (name) => isName(name) && !/^(?:mf|pg)_/.test(name),
+        "is not a user to watch",
+        'write the name of a PostgreSQL user, 1 to 63 bytes, no "mf_" or "pg_" in front',
+      ),
+    ),
+  ),
+  /**
    * Limit connections by reserved concurrency. New accounts may lack the quota.
    * @default true
    */
@@ -100,11 +114,21 @@ interface SettingsFields {
   readonly tag?: string | undefined;
   readonly shards: number;
   readonly maintenanceDatabase?: string | undefined;
+  readonly watch?: readonly string[] | undefined;
   readonly reserveConcurrency: boolean;
 }
 
-/** No application database may be Mayfly's own database. */
+/** Every user has a note for each server, and `mayfly status` shows all of them. */
+const MAX_WATCHED = 20;
+
+/** No application database may be Mayfly's own database, and not too many users are watched. */
 function checkSettings(settings: SettingsFields, report: Report, isFine: IsFine): void {
+  const { watch = [] } = settings;
+  if (isFine("watch") && watch.length > MAX_WATCHED)
+    report(
+      ["watch"],
+      `${watch.length} users are more than ${MAX_WATCHED}; watch those that are to go next`,
+    );
   if (!isFine("databases")) return;
   const { databases, maintenanceDatabase } = settings;
   if (maintenanceDatabase === undefined) {
@@ -132,6 +156,7 @@ export interface ParsedSettings {
   readonly tag?: string;
   readonly shards: number;
   readonly reserveConcurrency: boolean;
+  readonly watch?: readonly string[];
 }
 
 const toSettings = (fields: SettingsFields): ParsedSettings => ({
@@ -141,6 +166,7 @@ const toSettings = (fields: SettingsFields): ParsedSettings => ({
   shards: fields.shards,
   reserveConcurrency: fields.reserveConcurrency,
   ...(fields.tag !== undefined && { tag: fields.tag }),
+  ...(fields.watch !== undefined && { watch: fields.watch }),
 });
 
 /** The settings of a database and how its server is trusted: the input of a construct. */

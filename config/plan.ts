@@ -122,6 +122,7 @@ export const toPlan = (model: DatabaseModel): ProvisionPlan => {
       ...limits,
     })),
     ...(rotatedUsers !== undefined && { rotatedUsers }),
+    ...(settings.watch !== undefined && { watch: settings.watch.toSorted() }),
     ...(aliasUnsealed && { aliasUnsealed }),
     grants: Object.values(sorted(grants, (_, grant) => grant)),
   };

@@ -20,6 +20,7 @@ export interface AuditEvent {
     | "schedule.failed"
     | "role.foreign"
     | "role.owns"
+    | "role.seen"
     | "request.refused"
     | "request.failed"
     | "sweep.finished"

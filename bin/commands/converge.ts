@@ -20,6 +20,8 @@ export function addConverge(program: Command, io: Io): void {
       "passwords set": report.passwordsSet,
       "privileges granted": report.privilegesGranted,
       "privileges withdrawn": report.privilegesWithdrawn,
+      "watches begun": report.watchesBegun,
+      "watches ended": report.watchesEnded,
       "leases revoked": report.leasesRevoked,
       "leases in quarantine": report.leasesQuarantined,
     });

@@ -29,6 +29,7 @@ export function addSweep(program: Command, io: Io): void {
       "unknown members": report.unknownMembers.length,
       "stray objects": report.strays.reduce((sum, { count }) => sum + count, 0),
       "readers out of reach": report.unseen?.map(({ server }) => server).join(", "),
+      "watched users seen": watchedIn(report),
       server: report.server,
     });
     print(io, options.json, report, text);
@@ -51,4 +52,10 @@ export function addSweep(program: Command, io: Io): void {
         "the sweep could not do everything; the reasons are printed above, and the next sweep tries again",
       );
   });
+}
+
+function watchedIn({ watched }: SweepReport): string | undefined {
+  if (watched === undefined) return undefined;
+  if ("reason" in watched) return `not known: ${watched.reason}`;
+  return `${watched.seen} of ${watched.users}`;
 }

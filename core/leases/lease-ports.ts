@@ -6,6 +6,7 @@ import type { Instant, Time } from "../time.ts";
 import type { LeaseRef, Recognition } from "./lease.ts";
 import type { LeaseName } from "./lease-name.ts";
 import type { ServerMark, Sighting } from "./server.ts";
+import type { ServerLook, WatchedUser } from "./watched.ts";
 
 /** Everything that is needed to create one login in one round trip. */
 export interface IssueOrder {
@@ -231,6 +232,10 @@ export interface Engine {
   findStrays(roles?: readonly string[]): Promise<readonly Stray[]>;
   /** Sessions, members and roles that no lease explains. */
   findUnknown(): Promise<Unknown>;
+  /** The sessions of the watched users on the writer. */
+  findWatched(): Promise<ServerLook>;
+  /** Note what was seen of them on several servers; with an empty list, only read the notes. */
+  noteWatched(looks: readonly ServerLook[]): Promise<readonly WatchedUser[]>;
   /** The server on which leases were created, and the server that answered. */
   sighting(): Promise<Sighting>;
   /** Record that leases now belong to this server. */
@@ -275,6 +280,8 @@ export interface Reader {
   countSessions(role: Incarnate): Promise<number>;
   /** Incarnations of open sessions whose role is gone. */
   sessionsWithoutRole(): Promise<readonly string[]>;
+  /** The sessions of the watched users on this reader. */
+  findWatched(): Promise<ServerLook>;
 }
 
 /** The address of a reader; if it has none, its name in receipts and why it cannot be reached. */

@@ -92,6 +92,7 @@ const plan = fields<ProvisionPlan>({
       }),
     ),
   ),
+  watch: optional(listOf(isText)),
   aliasUnsealed: optional(isFlag),
   grants: listOf(fields<ProvisionPlan["grants"][number]>({ consumer: isText, role: isText })),
 });

@@ -38,6 +38,8 @@ export interface ProvisionPlan {
   readonly roles: Readonly<Record<string, PlannedRole>>;
   /** The users that are created from rotated secrets, by the secret's name. */
   readonly rotatedUsers?: Readonly<Record<string, RotatedUser>>;
+  /** The users whose sessions the sweep notes, sorted. Undefined if there are none. */
+  readonly watch?: readonly string[];
   /** Aliases have no resource policy: only IAM policies decide who may invoke which alias. */
   readonly aliasUnsealed?: boolean;
   /** The grants. Leases without a grant are revoked. */

@@ -14,6 +14,9 @@ export interface ConvergeReport {
   /** Privileges, each of one role on one object, including default privileges. */
   readonly privilegesGranted: number;
   readonly privilegesWithdrawn: number;
+  /** Users that are watched from now on, and users that are no longer watched. */
+  readonly watchesBegun: number;
+  readonly watchesEnded: number;
   /** Revoked leases whose grant was removed. */
   readonly leasesRevoked: number;
   /**
@@ -36,6 +39,8 @@ const NOTHING: Changes = {
   passwordsSet: 0,
   privilegesGranted: 0,
   privilegesWithdrawn: 0,
+  watchesBegun: 0,
+  watchesEnded: 0,
   leasesRevoked: 0,
   leasesQuarantined: 0,
 };

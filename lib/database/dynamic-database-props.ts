@@ -122,6 +122,11 @@ export interface DynamicDatabaseProps extends DatabaseLocation {
    */
   readonly maintenanceDatabase?: string;
   /**
+   * PostgreSQL users whose sessions each sweep notes, to find out who still uses them: 1 to 20.
+   * @default - none
+   */
+  readonly watch?: string[];
+  /**
    * When the passwords of Mayfly's own logins are rotated: the two issuer logins and the janitor.
    * @default - every 30 days
    */

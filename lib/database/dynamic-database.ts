@@ -304,8 +304,8 @@ export class DynamicDatabase extends Construct {
 /** @throws ConfigError with every problem of the properties, one per line. */
 function check(props: DynamicDatabaseProps): CheckedDatabase {
   const { database, databases, maintenanceDatabase, owner, ca, tls, tag } = props;
-  const { shards, reserveConcurrency, loginRotation = {} } = props;
-  const given = { databases, maintenanceDatabase, owner, ca, tls, tag, shards };
+  const { shards, reserveConcurrency, watch, loginRotation = {} } = props;
+  const given = { databases, maintenanceDatabase, owner, ca, tls, tag, shards, watch };
   return {
     settings: parseSettings(database, { ...given, reserveConcurrency }),
     loginRotation: parseLoginRotation(database, CONSTRUCT_TIMES, loginRotation),

@@ -254,3 +254,48 @@ test("all pages are read, empty ones too, and control characters in names are es
     err: "0 leases\nrole mf_\\u001b[2J\\u009b is named like a lease but is not a lease: its name\n",
   });
 });
+
+describe("status", () => {
+  const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
+  const note = (server: string, more: object) => ({
+    ...{ server, state: "looked", looks: 3, lookedAt: at(2), sessions: 0, applications: [] },
+    ...more,
+  });
+
+  test("has a line for each server of a watched user, and says where nobody looked", async () => {
+    const watched = [
+      {
+        ...{ username: "orders_app", role: "open", watchedSince: at(90), seenAt: at(2) },
+        servers: [
+          note("db:5432", { sessions: 2, seenAt: at(2), applications: ["api\u001b[2J", "psql"] }),
+          note("far:5432", { state: "missed", looks: 0, lookedAt: undefined, missedAt: at(2) }),
+          note("scaled:5432", { state: "gone", lookedAt: at(4_000) }),
+        ],
+      },
+      { username: "nobody", role: "absent", watchedSince: at(1), servers: [] },
+      {
+        ...{ username: "old", role: "shut", watchedSince: at(9_000), seenAt: at(4_000) },
+        servers: [note("scaled:5432", { state: "gone", lookedAt: at(4_000), seenAt: at(4_000) })],
+      },
+    ];
+    fake.script({ body: { leases: [], foreign: 0, watched } });
+    const ran = await mayflyHere(["status", ...OPERATOR], fake.env);
+    expect(ran.status).toBe(0);
+    expect(ran.out.replaceAll(/ +/g, " ").trim().split("\n")).toEqual([
+      "WATCHED SERVER SESSIONS LAST SEEN LAST LOOK LOOKS",
+      expect.stringMatching(/^orders_app db:5432 2 2m 0\ds ago 2m 0\ds ago 3$/),
+      "orders_app far:5432 ? never never 0",
+      "nobody - - never never 0",
+      "old scaled:5432 (gone) ? 2d 18h ago 2d 18h ago 3",
+    ]);
+    expect(ran.err.split("\n").slice(1)).toEqual([
+      "orders_app on db:5432: api\\u001b[2J, psql",
+      "far:5432 could not be looked at in the last sweep: orders_app may have sessions there",
+      "nobody does not exist",
+      expect.stringMatching(/^nobody is watched since .*, by no sweep yet$/),
+      "old may not log in",
+      expect.stringMatching(/^3 users watched: the sweep looks every five minutes and can miss /),
+      "",
+    ]);
+  });
+});

@@ -102,6 +102,21 @@ test.each<[string, unknown, string]>([
     'databases.orders.tag: "abcde" is not a tag; write four of a-z and 2-7',
   ],
   [
+    "a watched user of Mayfly's own",
+    withDatabase({ ...sandbox, watch: ["orders_app", "mf_qdoi_login_a"] }),
+    'databases.orders.watch[1]: "mf_qdoi_login_a" is not a user to watch; write the name of a PostgreSQL user, 1 to 63 bytes, no "mf_" or "pg_" in front',
+  ],
+  [
+    "a watched user, twice",
+    withDatabase({ ...sandbox, watch: ["orders_app", "orders_app"] }),
+    'databases.orders.watch[1]: "orders_app" is there twice; remove one',
+  ],
+  [
+    "too many watched users",
+    withDatabase({ ...sandbox, watch: Array.from({ length: 21 }, (_, n) => `app_${n}`) }),
+    "databases.orders.watch: 21 users are more than 20; watch those that are to go next",
+  ],
+  [
     "1025 shards",
     withDatabase({ ...sandbox, shards: 1_025 }),
     "databases.orders.shards: 1025 is not a whole number from 1 to 1024; write one",

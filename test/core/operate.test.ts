@@ -11,7 +11,7 @@ const partsOf = (aliasUnsealed?: boolean) =>
   ({
     database: "orders",
     tag: "abcd",
-    engine: { list: async () => ({ roles: [], now: 0 }) },
+    engine: { list: async () => ({ roles: [], now: 0 }), noteWatched: async () => [] },
     aliasUnsealed,
   }) as unknown as OperateDeps;
 

@@ -55,6 +55,7 @@ function readerThat(answer: (role: Incarnate, round: number) => ReaderLook) {
     },
     countSessions: async (role) => answer(role, calls++).remaining,
     sessionsWithoutRole: async () => [],
+    findWatched: async () => ({ server: "r:5432", users: [] }),
   };
   const readers: Readers = { list: async () => [one] };
   return { readers, seen, calls: () => calls };

@@ -239,3 +239,10 @@ test("one provisioning, one schedule group and one issuer serve one database", (
     expect(ofType(resources, type)).toHaveLength(1);
   expect(ofType(resources, "AWS::Lambda::Version")).toHaveLength(1);
 });
+
+test("the plan names the watched users, sorted", () => {
+  const watching = bench.database({ watch: ["orders_app", "batch"] });
+  watching.addRole("readonly", READONLY);
+  expect(planOf(Stack.of(watching))).toMatchObject({ watch: ["batch", "orders_app"] });
+  expect(planOf(shippedStack())).not.toHaveProperty("watch");
+});

@@ -14,6 +14,8 @@ const NOTHING = {
   passwordsSet: 0,
   privilegesGranted: 0,
   privilegesWithdrawn: 0,
+  watchesBegun: 0,
+  watchesEnded: 0,
   leasesRevoked: 0,
   leasesQuarantined: 0,
   warnings: [],

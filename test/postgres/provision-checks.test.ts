@@ -149,6 +149,8 @@ test("what is excepted is not asked for, not granted, and taken away again", asy
   expect(await database.provision(excepting(except))).toMatchObject({
     privilegesGranted: 0,
     privilegesWithdrawn: 0,
+    watchesBegun: 0,
+    watchesEnded: 0,
   });
 
   // what the owner makes again has the default privileges, until the next converge

@@ -4,6 +4,7 @@ import { DatabaseUnavailableError } from "../../core/errors.ts";
 import type { Credential } from "../../core/leases/credential.ts";
 import { parseLeaseId } from "../../core/leases/lease-id.ts";
 import { type SweepReport, sweep } from "../../core/leases/operation/sweep.ts";
+import { viewWatched } from "../../core/leases/operation/watch.ts";
 import type { Receipt } from "../../core/leases/receipt.ts";
 import { lookUpLease } from "../../core/leases/requests/lookup.ts";
 import { type Instant, seconds } from "../../core/time.ts";
@@ -224,6 +225,31 @@ test("on a server that replays no other, and has no latch, nothing is ended", as
   await other.close();
   await revoke(credential);
   await expect(session.query("select 1")).rejects.toThrow(ENDED);
+});
+
+test("a watched user is seen on the reader, where the writer does not see it", async () => {
+  const { tag, superuser } = database;
+  const [username, password] = [`app_${tag}_static`, "static"];
+  await runAs(
+    superuser("mayfly"),
+    `create role ${username} login password '${password}'; insert into mf_${tag}.watched values ('${username}')`,
+  );
+  const watched = async () => {
+    const view = (await viewWatched(lease.deps))[0];
+    return view?.servers.map(({ server, state, sessions }) => ({ server, state, sessions }));
+  };
+  const writer = { server: `${database.admin().host}:${database.admin().port}` };
+  await own().caughtUp();
+  const session = await own().logIn({ dbname: database.database, username, password });
+  expect((await swept()).watched).toEqual({ users: 1, seen: 1 });
+  expect(await watched()).toEqual(
+    [
+      { ...writer, state: "looked", sessions: 0 },
+      { server: own().server, state: "looked", sessions: 1 },
+    ].toSorted((a, b) => (a.server < b.server ? -1 : 1)),
+  );
+  await session.end();
+  await runAs(superuser("mayfly"), `delete from mf_${tag}.watched; drop role ${username}`);
 });
 
 test("a removal that cannot look at a reader keeps the lease latched, and says so", async () => {

@@ -74,6 +74,7 @@ function fill(stack: Stack): void {
       adminSecret: secret,
       databases: ["orders"],
       owner: "postgres",
+      watch: ["orders_app"],
       ...readers(source, replica),
     });
     const role = database.addRole("readonly", {
@@ -140,5 +141,51 @@ describe.each([
     });
     expect(sweep.answer).toMatchObject({ unverified: 0, unknownSessions: 0, left: 0 });
     expect(sweep.answer).not.toHaveProperty("unseen");
+  });
+
+  test("is where a watched user is seen, as on the writer, by name", async () => {
+    const { host, port, ca } = runner.database;
+    const superuser = new pg.Client({ ...runner.database.superuser(), database: "orders" });
+    await superuser.connect();
+    const password = "of-a-static-user";
+    await superuser.query(`drop role if exists orders_app`);
+    await superuser.query(`create role orders_app login password '${password}'`);
+    const replicaPort = Number(output("ReplicaPort"));
+    const at = (to: number) =>
+      new pg.Client({
+        ...{ host, port: to, ssl: { ca }, database: "orders" },
+        ...{ user: "orders_app", password, application_name: "orders-api" },
+      });
+    const operate = async (action: string): Promise<unknown> =>
+      (await invoke(clientsOf(runner, "administrator"), output(`${way}OperatorArn`), { action }))
+        .answer;
+    const sessions = [at(port)];
+    await sessions[0]?.connect();
+    await eventually(async () => {
+      const client = at(replicaPort);
+      await client.connect();
+      sessions.push(client);
+      return true;
+    });
+    expect(await operate("sweep")).toMatchObject({ watched: { users: 1, seen: 1 } });
+    const noted = { state: "looked", sessions: 1, applications: ["orders-api"] };
+    expect(await operate("status")).toMatchObject({
+      watched: [
+        {
+          username: "orders_app",
+          role: "open",
+          servers: [port, replicaPort]
+            .map((each) => ({ server: `${host}:${each}`, ...noted }))
+            .toSorted((a, b) => (a.server < b.server ? -1 : 1)),
+        },
+      ],
+    });
+    for (const session of sessions) await session.end();
+    await superuser.query("drop role orders_app");
+    expect(await operate("sweep")).toMatchObject({ watched: { users: 1, seen: 0 } });
+    expect(await operate("status")).toMatchObject({
+      watched: [{ role: "absent", seenAt: expect.any(String) }],
+    });
+    await superuser.end();
   });
 });

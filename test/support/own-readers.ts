@@ -23,7 +23,7 @@ export interface OwnReaders {
   /** Run SQL on the standby as the superuser. */
   ask(sql: string): Promise<Record<string, unknown>[]>;
   /** Log in there with a credential. The caller ends it. */
-  logIn(credential: Credential): Promise<pg.Client>;
+  logIn(credential: Pick<Credential, "dbname" | "username" | "password">): Promise<pg.Client>;
 }
 
 export function ownReaders(): () => OwnReaders {

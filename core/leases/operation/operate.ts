@@ -17,6 +17,7 @@ import {
 } from "../revocation/revoke.ts";
 import { allPages, type LeaseFilter, type LeaseList, listLeases, readPage } from "./list.ts";
 import { type SweepOptions, type SweepReport, sweep } from "./sweep.ts";
+import { viewWatched, type WatchedView } from "./watch.ts";
 
 /**
  * What a break-glass revocation has done so far. Repeat it with `next` until there is no `next`.
@@ -33,7 +34,7 @@ export interface Revocations {
   readonly next?: string;
 }
 
-/** The number of leases, by dynamic role, consumer and state. */
+/** The number of leases, by dynamic role, consumer and state; and the watched users. */
 export interface Status {
   readonly leases: readonly {
     readonly role: string;
@@ -42,6 +43,8 @@ export interface Status {
     readonly count: number;
   }[];
   readonly foreign: number;
+  /** The users that are watched. Undefined if there are none. */
+  readonly watched?: readonly WatchedView[];
   /** Aliases have no resource policy: only IAM policies decide who may invoke which alias. */
   readonly aliasUnsealed?: true;
 }
@@ -200,7 +203,13 @@ async function status(deps: OperateDeps): Promise<Status> {
     }
   }
   const leases = [...counts.values()];
-  return { leases, foreign, ...(deps.aliasUnsealed && { aliasUnsealed: true }) };
+  const watched = await viewWatched(deps);
+  return {
+    leases,
+    foreign,
+    ...(watched.length > 0 && { watched }),
+    ...(deps.aliasUnsealed && { aliasUnsealed: true }),
+  };
 }
 
 /** Logged before and after, so that a lost answer still leaves a line. */

@@ -20,6 +20,7 @@ import {
 } from "../revocation/schedules.ts";
 import { judgeServer } from "../server.ts";
 import { allPages, type ForeignRole } from "./list.ts";
+import { lookAtWatched, type WatchedSummary } from "./watch.ts";
 
 /** The report of one sweep. */
 export interface SweepReport {
@@ -58,6 +59,11 @@ export interface SweepReport {
    * rotated secrets.
    */
   readonly secretsOverdue?: readonly string[];
+  /**
+   * How many users are watched, and how many of them had a session on a server that was looked at;
+   * or why that is not known. Undefined if none are watched, or there was no time.
+   */
+  readonly watched?: WatchedSummary;
   /** Whether the leases belong to this server. Leases of another server were all revoked. */
   readonly server: "same" | "other" | "unknown";
 }
@@ -170,9 +176,19 @@ async function sweepTelling(
   const orphans = await removeOrphans(deps, schedules ?? new Map(), known, options);
   seen.stragglersEnded = orphans.stragglersEnded;
   const unknown = await findUnknown(deps);
+  const watched = options.mayContinue() ? await lookAtWatched(deps) : {};
   const secrets = await lookAtSecrets(options);
   const listed = failed.slice(0, MOST_FAILURES_LISTED);
-  const report = { ...tally, failed: listed, ...orphans, ...unknown, ...secrets, foreign, server };
+  const report = {
+    ...tally,
+    failed: listed,
+    ...orphans,
+    ...unknown,
+    ...watched,
+    ...secrets,
+    foreign,
+    server,
+  };
   Object.assign(seen, report);
   if (schedules === undefined) throw failure;
   return report;

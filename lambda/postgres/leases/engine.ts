@@ -39,6 +39,7 @@ import {
   roleIn,
   sightingIn,
 } from "./verb-answers.ts";
+import { findWatched, noteWatched } from "./watched.ts";
 
 export interface EngineDeps {
   readonly maintenance: Pick<Maintenance, "query">;
@@ -158,6 +159,8 @@ export function postgresEngine(deps: EngineDeps): Engine {
         })),
       };
     },
+    findWatched: () => findWatched(deps),
+    noteWatched: (looks) => noteWatched(deps, looks),
     sighting: async () => {
       const [row] = await call<SightingRow>(deps, "sighting", ANY_SHARD, []);
       if (row === undefined) throw new Error("the server was looked at, and nothing was seen");

@@ -19,7 +19,7 @@ const readSql = (name: string): string =>
 /** The text of one verb's SQL file. */
 export const verbText = (verb: Verb): string => readSql(FILES[verb] ?? verb.replaceAll("_", "-"));
 
-/** The statement that creates the table of grants. */
+/** The statements that create the tables of grants, and of the users that are watched. */
 export const declaredText = (): string => readSql("declared");
 
 /** A verb's arguments and result, parsed from its SQL file so that they are written only once. */
@@ -95,6 +95,8 @@ export function bodyGrants({ tag, shards, logins, version }: Installation): read
     sql`grant usage on schema ${ident(declaredSchema(tag))} to ${to(shards)}`,
     sql`grant select on ${ident(declaredSchema(tag))}.declared to ${to(shards)}`,
     sql`grant select, insert, update on ${ident(declaredSchema(tag))}.counted to ${to(shards)}`,
+    sql`grant select on ${ident(declaredSchema(tag))}.watched to ${to(shards)}`,
+    sql`grant select, insert, update, delete on ${ident(declaredSchema(tag))}.seen to ${to(shards)}`,
     ...verbsBy("shard").map(
       (verb) => sql`grant execute on function ${signature(verb)} to ${to(shards)}`,
     ),
@@ -167,7 +169,7 @@ $body$`,
 const AS_OWNER = sql`set local role pg_database_owner`;
 const AS_ADMIN = sql`set local role none`;
 
-/** Create the table of grants, in one transaction. An existing table is left unchanged. */
+/** Create these tables, in one transaction. Existing tables are left unchanged. */
 export const declaredStatements = (tag: string): readonly Sql[] => [
   sql`create schema if not exists ${ident(declaredSchema(tag))} authorization pg_database_owner`,
   AS_OWNER,

@@ -1,6 +1,7 @@
 import type { Reader } from "../../../core/leases/lease-ports.ts";
 import { type CallDeps, call } from "./call.ts";
 import { endSessions } from "./engine.ts";
+import { findWatched } from "./watched.ts";
 
 export interface ReaderDeps extends CallDeps {
   /** The reader's name in receipts. */
@@ -32,5 +33,6 @@ export function postgresReader(deps: ReaderDeps): Reader {
       const rows = await call<{ kind: string; subject: string }>(deps, "sweep", 0, []);
       return rows.filter(({ kind }) => kind === "session").map(({ subject }) => subject);
     },
+    findWatched: () => findWatched(deps),
   };
 }

@@ -82,12 +82,19 @@ function withStatus({ server, ...calls }: Reader, status: string): Reader {
     look: (roles) => calls.look(roles).catch(say),
     countSessions: (role) => calls.countSessions(role).catch(say),
     sessionsWithoutRole: () => calls.sessionsWithoutRole().catch(say),
+    findWatched: () => calls.findWatched().catch(say),
   };
 }
 
 function outOfReach(server: string, error: Error): Reader {
   const refuse = (): Promise<never> => Promise.reject(error);
-  return { server, look: refuse, countSessions: refuse, sessionsWithoutRole: refuse };
+  return {
+    server,
+    look: refuse,
+    countSessions: refuse,
+    sessionsWithoutRole: refuse,
+    findWatched: refuse,
+  };
 }
 
 /** The readers of a database that has only its writer. */

@@ -26,6 +26,8 @@ export const VERBS = {
   lend: { runsAs: "shard", lockTimeout: "50ms" },
   drop_leases: { runsAs: "shard", lockTimeout: "50ms" },
   annotate: { runsAs: "shard", lockTimeout: "2s" },
+  watched: { runsAs: "shard", lockTimeout: "2s" },
+  note_watched: { runsAs: "shard", lockTimeout: "2s" },
   blockers: { runsAs: "login" },
   list: { runsAs: "login" },
   look: { runsAs: "login" },

@@ -37,6 +37,7 @@ import { makeMemberships, makeRoles } from "./converge/roles.ts";
 import { knownPassword } from "./converge/rotated-secrets.ts";
 import { claimTag, releaseTag, serverSeen } from "./converge/stamp.ts";
 import { admitToStamp } from "./converge/stamp-table.ts";
+import { watchUsers } from "./converge/watch-users.ts";
 import type { ProvisionDeps } from "./dependencies.ts";
 import { LIMITS } from "./limits.ts";
 import { administer } from "./memberships.ts";
@@ -138,11 +139,20 @@ export async function converge(
   const rotated = await makeRotatedUsers(deps, connection, plan);
   const granted = await convergeGrants(deps, connection, plan);
   await declare(connection.session, plan);
+  const watches = await watchUsers(deps, connection.session, plan);
   // users before their groups
   const rolesDropped = await dismissUsers(deps, connection, plan, issuer);
   const dismissed = await dismiss(deps, connection, plan, issuer);
   await removeOldVerbs(connection.session, plan.tag);
-  return changesOf(...changes, { passwordsSet }, rotated, granted, { rolesDropped }, dismissed);
+  return changesOf(
+    ...changes,
+    { passwordsSet },
+    rotated,
+    granted,
+    watches,
+    { rolesDropped },
+    dismissed,
+  );
 }
 
 /** Wait for running issues: then every lease whose grant was withdrawn is visible. */

@@ -19,11 +19,14 @@ const SIGNATURES: Readonly<Record<Verb, string>> = {
   lend: "names text[], incarnations oid[], give boolean -> username text, outcome text",
   list: "after text, most int -> now float8, incarnation text, username text, can_login boolean, valid_until float8, privileged boolean, member_of text[], admins text[], record text, administers_itself boolean",
   look: "username text -> now float8, incarnation text, username text, can_login boolean, valid_until float8, privileged boolean, member_of text[], admins text[], record text, administers_itself boolean, sessions int",
+  note_watched:
+    "swept jsonb -> username text, role text, since float8, news text, server text, looks int, looked float8, missed float8, seen float8, sessions int, applications text[]",
   renew:
     "username text, incarnation oid, ttl int -> outcome text, bound int, issued float8, expires float8, max_expires float8",
   sighting: " -> instance text, timeline int, line text",
   strays: "names text[] -> owner text, database text, catalog text, counted int",
   sweep: " -> kind text, subject text, detail text",
+  watched: " -> username text, sessions int, applications text[]",
 };
 
 test("the verbs of version 1 are called and answer as its bundles expect", () => {

@@ -95,6 +95,8 @@ describe("an issuer login alone", () => {
     ],
     ["lock its rows", () => `select * from mf_${database.tag}.declared for update`],
     ["declare", () => `update mf_${database.tag}.declared set max_leases = 9`],
+    ["watch a user", () => `insert into mf_${database.tag}.watched values ('mayfly_master')`],
+    ["forget who was seen", () => `delete from mf_${database.tag}.seen`],
     ["count", () => `update mf_${database.tag}.counted set at_most = 0`],
     [
       "call the body of a verb",

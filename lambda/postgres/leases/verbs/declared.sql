@@ -29,3 +29,27 @@ create table if not exists counted (
   at_most int not null,
   primary key (role, consumer)
 );
+
+-- The users that the configuration watches. The provisioner writes them.
+create table if not exists watched (
+  username name primary key,
+  since timestamptz not null default clock_timestamp()
+);
+
+-- What sweeps saw of them. Only the verb note_watched writes here.
+create table if not exists seen (
+  username name not null references watched on delete cascade,
+  server text not null,
+  -- How many sweeps looked there, and when the last one did.
+  looks int not null,
+  looked timestamptz,
+  -- When a sweep last could not look there.
+  missed timestamptz,
+  -- When a sweep last saw a session there.
+  seen timestamptz,
+  -- At the last look.
+  sessions int,
+  -- When the user was seen last: up to five names that its sessions gave themselves.
+  applications text[] not null,
+  primary key (username, server)
+);
