@@ -258,14 +258,22 @@ test("all pages are read, empty ones too, and control characters in names are es
 describe("status", () => {
   const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
   const note = (server: string, more: object) => ({
-    ...{ server, state: "looked", looks: 3, lookedAt: at(2), sessions: 0, applications: [] },
+    server,
+    state: "looked",
+    looks: 3,
+    lookedAt: at(2),
+    sessions: 0,
+    applications: [],
     ...more,
   });
 
   test("has a line for each server of a watched user, and says where nobody looked", async () => {
     const watched = [
       {
-        ...{ username: "orders_app", role: "open", watchedSince: at(90), seenAt: at(2) },
+        username: "orders_app",
+        role: "open",
+        watchedSince: at(90),
+        seenAt: at(2),
         servers: [
           note("db:5432", { sessions: 2, seenAt: at(2), applications: ["api\u001b[2J", "psql"] }),
           note("far:5432", { state: "missed", looks: 0, lookedAt: undefined, missedAt: at(2) }),
@@ -274,7 +282,10 @@ describe("status", () => {
       },
       { username: "nobody", role: "absent", watchedSince: at(1), servers: [] },
       {
-        ...{ username: "old", role: "shut", watchedSince: at(9_000), seenAt: at(4_000) },
+        username: "old",
+        role: "shut",
+        watchedSince: at(9_000),
+        seenAt: at(4_000),
         servers: [note("scaled:5432", { state: "gone", lookedAt: at(4_000), seenAt: at(4_000) })],
       },
     ];

@@ -153,8 +153,13 @@ describe.each([
     const replicaPort = Number(output("ReplicaPort"));
     const at = (to: number) =>
       new pg.Client({
-        ...{ host, port: to, ssl: { ca }, database: "orders" },
-        ...{ user: "orders_app", password, application_name: "orders-api" },
+        host,
+        port: to,
+        database: "orders",
+        user: "orders_app",
+        password,
+        application_name: "orders-api",
+        ssl: { ca },
       });
     const operate = async (action: string): Promise<unknown> =>
       (await invoke(clientsOf(runner, "administrator"), output(`${way}OperatorArn`), { action }))
