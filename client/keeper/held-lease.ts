@@ -6,7 +6,7 @@ import type { IssuedLease, LeaseEnds } from "./sources/lease-source.ts";
  * How long a lease and the next are valid together where the maximum allows. Pools give connections
  * up to 30 minutes (HikariCP's default); five more let a connection that began late end by itself.
  */
-const OVERLAP: Duration = minutes(35);
+export const OVERLAP: Duration = minutes(35);
 
 /**
  * Replicas that started together do not call together: renewals are spread over ± 7 % of a life,
@@ -22,6 +22,7 @@ export class HeldLease {
   readonly login: Login;
   readonly #issuedAt: Instant;
   readonly #random: () => number;
+  readonly #wish: Duration;
   readonly mayHaveNext: boolean;
   /** Connections that use it. */
   uses = 0;
@@ -35,10 +36,12 @@ export class HeldLease {
   /** When to ask for the next. */
   nextAt: Instant;
 
-  constructor(issued: IssuedLease, random: () => number) {
+  /** @param wish for how long it and the next shall be valid together. */
+  constructor(issued: IssuedLease, random: () => number, wish: Duration) {
     this.login = issued.login;
     this.#issuedAt = issued.issuedAt;
     this.#random = random;
+    this.#wish = wish;
     this.mayHaveNext = issued.mayHaveNext;
     this.#ends = issued;
     this.lookAt = this.#lookOf(issued);
@@ -67,9 +70,9 @@ export class HeldLease {
     return this.expiresAt < this.maxExpiresAt;
   }
 
-  /** How long this lease and the next are valid together at least: min(35 min, 46.5 % of the maximum). */
+  /** How long this lease and the next are valid together at least: the wish, or 46.5 % of the maximum. */
   get overlap(): Duration {
-    return milliseconds(Math.floor(Math.min(OVERLAP, this.#half * (1 - SPREAD))));
+    return milliseconds(Math.floor(Math.min(this.#wish, this.#half * (1 - SPREAD))));
   }
 
   /** How long the next lease must live at least. An issuer accepts half of the maximum at most. */
@@ -94,7 +97,7 @@ export class HeldLease {
 
   /** Before the overlap begins, by up to 7 % of it. */
   #nextOf({ maxExpiresAt }: LeaseEnds): Instant {
-    const longest = Math.min(OVERLAP * (1 + SPREAD), this.#half);
+    const longest = Math.min(this.#wish * (1 + SPREAD), this.#half);
     const before = this.overlap + this.#random() * (longest - this.overlap);
     return Math.round(maxExpiresAt - before) as Instant;
   }

@@ -4,6 +4,7 @@ import {
   between,
   type Duration,
   type Instant,
+  milliseconds,
   minutes,
   plus,
   seconds,
@@ -17,7 +18,7 @@ import { DatabaseClock } from "./database-clock.ts";
 import { decideStep, type Step } from "./decide-step.ts";
 import type { Moment } from "./elapsed.ts";
 import { KeeperError } from "./errors.ts";
-import { HeldLease } from "./held-lease.ts";
+import { HeldLease, OVERLAP } from "./held-lease.ts";
 import type { Keeper, KeeperEvents, Login } from "./keeper.ts";
 import { SharedCall } from "./shared-call.ts";
 import { type Answer, SourceCalls } from "./source-calls.ts";
@@ -42,6 +43,13 @@ export interface LeaseKeeperOptions {
   readonly onlyWhileUsed?: boolean;
   /** How long a lease lives without renewal. Unit: seconds, at least 10. @default - the role's */
   readonly ttlSeconds?: number;
+  /**
+   * For how long a lease and the next shall be valid together: as long as anybody keeps a login that
+   * was read once. Less than 35 minutes has no effect; half of the role's maximum is the most. Unit:
+   * seconds.
+   * @default 2100, 35 minutes
+   */
+  readonly overlapSeconds?: number;
   /** @default - the clocks of this machine; waits do not keep the process from ending */
   readonly time?: ClientTime;
   /** Uniform in [0, 1). @default Math.random */
@@ -76,6 +84,7 @@ class LeaseKeeper implements Keeper {
   readonly #isShared: boolean;
   readonly #onlyWhileUsed: boolean;
   readonly #ttlSeconds: number | undefined;
+  readonly #wish: Duration;
   readonly #time: ClientTime;
   readonly #random: () => number;
   readonly #clock: DatabaseClock;
@@ -104,6 +113,7 @@ class LeaseKeeper implements Keeper {
     this.#isShared = options.shared ?? false;
     this.#onlyWhileUsed = options.onlyWhileUsed ?? false;
     this.#ttlSeconds = options.ttlSeconds;
+    this.#wish = milliseconds(Math.max(OVERLAP, seconds(options.overlapSeconds ?? 0)));
     this.#time = options.time ?? backgroundTime;
     this.#random = options.random ?? Math.random;
     this.#calls = new SourceCalls(this.#source.name, this.#time);
@@ -224,7 +234,7 @@ class LeaseKeeper implements Keeper {
 
   #hold({ answer, at }: Answer<IssuedLease>): HeldLease {
     this.#learnFromIssue(answer, at);
-    const held = new HeldLease(answer, this.#random);
+    const held = new HeldLease(answer, this.#random, this.#wish);
     this.#newest = held;
     this.#remember(held);
     this.#vouched.end();

@@ -25,6 +25,10 @@ export class FakeKeeper implements Keeper {
     this.#events.emit("replaced", { login, before, endsAt });
   }
 
+  setEnd(login: Login, endsAt: Instant): void {
+    this.#ends.set(login.id, endsAt);
+  }
+
   usesOf = (login: Login): number => this.#uses.get(login.id) ?? 0;
 
   current(signal?: AbortSignal): Promise<Login> {
