@@ -8,6 +8,8 @@ import * as errors from "../core/errors.ts";
 import { METRICS } from "../core/metric.ts";
 import { VERBS } from "../lambda/postgres/leases/verbs.ts";
 import { editorSchema } from "../packaging/editor-schema.ts";
+import { filesOf } from "./clients/snippets/page-files.ts";
+import { LANGUAGES } from "./clients/snippets/programs.ts";
 import { blocksOf, pages, proseOf, read, root } from "./support/pages.ts";
 
 /** The anchors that a page's headings have on GitHub. */
@@ -239,4 +241,12 @@ test("docs/cli.md has every command, option and exit status, and no other comman
 test("pages that the package has too write mayfly, as docs/cli.md defines it for both readers", () => {
   const forBoth = pages.filter((page) => /^docs\/(?!local\.md)/.test(page));
   expect(forBoth.filter((page) => /^npm run (?:-s )?mayfly/m.test(read(page)))).toEqual([]);
+});
+
+test("each page of docs/languages is run, or says that it was not", () => {
+  const run = new Set(LANGUAGES.map(({ page }) => page));
+  const others = pages.filter((page) => page.startsWith("docs/languages/") && !run.has(page));
+  expect(others.filter((page) => !read(page).includes("**This page was not run**"))).toEqual([]);
+  // throws for a program without a name, which nothing would run
+  for (const page of run) expect(filesOf(page).length).toBeGreaterThan(1);
 });

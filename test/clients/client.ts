@@ -36,9 +36,8 @@ export const CLIENTS: readonly Client[] = [
   { name: "Prisma", kit: "node", program: "prisma" },
 ];
 
-/** A client that runs. */
-export class RunningClient {
-  readonly client: Client;
+/** A program that says what it does, as report.py, Report.java and the others do. */
+export class RunningProgram {
   isReady = false;
   /** What failed so far, in the client's words. */
   readonly failed: string[] = [];
@@ -47,9 +46,7 @@ export class RunningClient {
   readonly ended: Promise<void>;
   readonly #errors: string[] = [];
 
-  constructor(client: Client, env: NodeJS.ProcessEnv) {
-    this.client = client;
-    const [command = "", ...args] = KITS[client.kit].command(client.program);
+  constructor([command = "", ...args]: readonly string[], env: NodeJS.ProcessEnv) {
     const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] });
     createInterface(child.stdout).on("line", (line) => this.#read(line));
     createInterface(child.stderr).on("line", (line) => this.#errors.push(line));
@@ -71,5 +68,15 @@ export class RunningClient {
       this.statements = Number(statements);
       this.users = users.split(",").filter((user) => user !== "");
     }
+  }
+}
+
+/** A client that runs. */
+export class RunningClient extends RunningProgram {
+  readonly client: Client;
+
+  constructor(client: Client, env: NodeJS.ProcessEnv) {
+    super(KITS[client.kit].command(client.program), env);
+    this.client = client;
   }
 }

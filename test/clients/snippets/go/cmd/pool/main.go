@@ -1,0 +1,24 @@
+package main
+
+import (
+	"context"
+
+	"mayfly.invalid/clients/internal/orders"
+	"mayfly.invalid/clients/internal/report"
+)
+
+func main() {
+	ctx := context.Background()
+	pool, err := orders.Open(ctx)
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+	report.Run(func() (user string, err error) {
+		if _, err = orders.Count(ctx, pool); err != nil {
+			return "", err
+		}
+		err = pool.QueryRow(ctx, "select current_user").Scan(&user)
+		return user, err
+	})
+}
