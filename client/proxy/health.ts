@@ -1,6 +1,7 @@
 import type { Secret } from "../../core/secret.ts";
 import { seconds } from "../../core/time.ts";
 import {
+  type GuardedAnswer,
   type GuardedRequest,
   type GuardedServer,
   startGuardedServer,
@@ -12,7 +13,9 @@ export interface HealthOptions {
   readonly port: number;
   /** What `/readyz` asks: whether a login works now. */
   readonly ready: (signal: AbortSignal) => Promise<boolean>;
-  /** Of whoever may ask `/readyz`, as `Authorization: Bearer …`. */
+  /** What `/metrics` answers, in Prometheus' text format. @default - there is no such page */
+  readonly metrics?: () => string;
+  /** Of whoever may ask `/readyz` and `/metrics`, as `Authorization: Bearer …`. */
   readonly token: Secret;
 }
 
@@ -24,16 +27,16 @@ const LONGEST_ANSWER = seconds(60);
 
 /**
  * Answers `/livez` (the process runs) and `/readyz` (a login works now: 200, else 503) on the
- * loopback. Other hosts' names, pages of browsers, and `/readyz` without the token read 403, and
- * nothing is asked of issuer or server for them.
+ * loopback, and `/metrics` if there are some. Other hosts' names, pages of browsers, and who has no
+ * token for the last two read 403, and nothing is asked of issuer or server for them.
  *
  * @throws ListenError
  */
-export function startHealth({ port, ready, token }: HealthOptions): Promise<Health> {
+export function startHealth({ port, ready, metrics, token }: HealthOptions): Promise<Health> {
   const isToken = tokenCheck(token);
   return startGuardedServer({
     port,
-    answer: async (request) => answerWith(await statusFor(request, isToken, ready)),
+    answer: (request) => answerTo(request, isToken, ready, metrics),
     refuse: (refusal) => answerWith(refusal === "size" ? 413 : 403),
     longestAnswer: LONGEST_ANSWER,
     mostConnections: MOST_CONNECTIONS,
@@ -58,15 +61,21 @@ const answerWith = (status: Status) => ({
   body: `${WORDS[status]}\n`,
 });
 
-async function statusFor(
+/** Prometheus' text format. */
+const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+async function answerTo(
   { method, url, headers, signal }: GuardedRequest,
   isToken: (given: string | undefined) => boolean,
   ready: HealthOptions["ready"],
-): Promise<Status> {
-  if (method !== "GET") return 405;
-  if (url === "/livez") return 200;
-  if (url !== "/readyz") return 404;
+  metrics: HealthOptions["metrics"],
+): Promise<GuardedAnswer> {
+  if (method !== "GET") return answerWith(405);
+  if (url === "/livez") return answerWith(200);
+  const isMetrics = url === "/metrics" && metrics !== undefined;
+  if (url !== "/readyz" && !isMetrics) return answerWith(404);
   const [, token] = /^Bearer (.*)$/.exec(headers.authorization ?? "") ?? [];
-  if (!isToken(token)) return 403;
-  return (await ready(signal)) ? 200 : 503;
+  if (!isToken(token)) return answerWith(403);
+  if (isMetrics) return { status: 200, contentType: METRICS_TYPE, body: metrics() };
+  return answerWith((await ready(signal)) ? 200 : 503);
 }

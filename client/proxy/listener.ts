@@ -7,7 +7,11 @@ export type Listen =
   /** On 127.0.0.1. 0: a free port. */
   | { readonly port: number }
   /** On a Unix socket in this folder, which only its owner may enter. */
-  | { readonly socketFolder: string };
+  | {
+      readonly socketFolder: string;
+      /** @default - the name that libpq looks for */
+      readonly socketName?: string;
+    };
 
 /** Wrong use: the message names the value and the remedy, in at most 160 characters. */
 export class ListenError extends Error {
@@ -35,7 +39,7 @@ export async function listen(server: Server, to: Listen): Promise<string | undef
     );
     return undefined;
   }
-  const path = join(to.socketFolder, SOCKET_NAME);
+  const path = join(to.socketFolder, to.socketName ?? SOCKET_NAME);
   if (Buffer.byteLength(path) > LONGEST_PATH)
     throw new ListenError(
       `a socket's path may have ${LONGEST_PATH} bytes, ${Buffer.byteLength(path)} are too many; choose a shorter folder`,
