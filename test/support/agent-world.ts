@@ -7,7 +7,7 @@ import type { Publication } from "../../client/agent/publication.ts";
 import { KeeperError } from "../../client/keeper/errors.ts";
 import type { LeaseSource } from "../../client/keeper/sources/lease-source.ts";
 import { ServerUnreachable } from "../../client/proxy/server-login.ts";
-import { hours, type Instant } from "../../core/time.ts";
+import { hours, type Instant, milliseconds } from "../../core/time.ts";
 import { FakeIssuer } from "./fake-issuer.ts";
 import { seededRandom, VirtualWorld } from "./virtual-time.ts";
 
@@ -47,7 +47,7 @@ export class AgentWorld {
       environment: {},
       readTemplate: () => "",
     });
-    return this.world.result(
+    return this.result(
       startAgent({
         configuration,
         leases: (arn): LeaseSource => this.issuer(arn.split("--")[1] ?? ""),
@@ -75,6 +75,20 @@ export class AgentWorld {
     );
   }
 
+  /** What an attempt brings that waits for time and for the disk. */
+  async result<T>(attempt: Promise<T>): Promise<T> {
+    let isOver = false;
+    const over = (): void => {
+      isOver = true;
+    };
+    attempt.then(over, over);
+    while (!isOver) {
+      await this.world.run(milliseconds(20));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    return attempt;
+  }
+
   /** The kinds of what was told, without what the server says to fake logins. */
   kinds(): readonly string[] {
     return this.told.map(({ event }) => event.kind).filter((kind) => kind !== "login-failed");
@@ -94,7 +108,10 @@ export class AgentWorld {
       path,
       usernames,
       get isCurrent() {
-        return publications.every((each) => each.newest?.login.username === usernames.at(-1));
+        return (
+          publications.every(({ newest }) => newest?.login.username === usernames.at(-1)) &&
+          usernames.length > 0
+        );
       },
       written: first.promise,
       remove: async () => {},

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { lstatSync } from "node:fs";
-import { open, readFile, rename, unlink } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { milliseconds } from "../../../core/time.ts";
 import { listen } from "../../proxy/listener.ts";
 import type { ClientTime } from "../../time.ts";
+import { WholeFile } from "../files/whole-file.ts";
 
 /** Wrong use, or a folder that cannot be used: the value and the remedy, in 160 characters. */
 export class StateError extends Error {
@@ -88,7 +89,10 @@ async function readKeys(path: string): Promise<Keys> {
     text = await readFile(path, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
-    throw failed("read", path, error);
+    throw new StateError(
+      `${shortened(path)} cannot be read (${(error as NodeJS.ErrnoException).code}); remove it, or name another state folder`,
+      { cause: error },
+    );
   }
   try {
     const value: unknown = JSON.parse(text);
@@ -106,13 +110,13 @@ const isKeys = (keys: unknown): keys is Keys =>
   Object.values(keys).every((key) => typeof key === "string" && /^[\x20-\x7e]{1,128}$/.test(key));
 
 class KeptState implements AgentState {
-  readonly #path: string;
+  readonly #file: WholeFile;
   readonly #keys: Map<string, string>;
   readonly #release: () => Promise<void>;
   #writing: Promise<unknown> = Promise.resolve();
 
   constructor(path: string, keys: Keys, release: () => Promise<void>) {
-    this.#path = path;
+    this.#file = new WholeFile({ path, mode: 0o600, owner: undefined, isFollowed: false });
     this.#keys = new Map(Object.entries(keys));
     this.#release = release;
   }
@@ -134,38 +138,16 @@ class KeptState implements AgentState {
   }
 
   #write(): Promise<void> {
-    const result = this.#writing
-      .catch(() => {})
-      .then(() =>
-        writeWhole(this.#path, `${JSON.stringify({ keys: Object.fromEntries(this.#keys) })}\n`),
-      );
+    const result = this.#writing.catch(() => {}).then(() => this.#writeNow());
     this.#writing = result;
     return result;
   }
-}
 
-/** The old content or the new one, whenever the process or the machine stops. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const next = `${path}.next`;
-  try {
-    const file = await open(next, "w", 0o600);
+  async #writeNow(): Promise<void> {
     try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
+      await this.#file.write(`${JSON.stringify({ keys: Object.fromEntries(this.#keys) })}\n`);
+    } catch (error) {
+      throw new StateError(`state: ${(error as Error).message}`, { cause: error });
     }
-    await rename(next, path);
-    const folder = await open(join(path, ".."), "r");
-    await folder.sync().finally(() => folder.close());
-  } catch (error) {
-    await unlink(next).catch(() => {}); // it is written over the next time
-    throw failed("written", path, error);
   }
 }
-
-const failed = (what: string, path: string, error: unknown): StateError =>
-  new StateError(
-    `${shortened(path)} cannot be ${what} (${(error as NodeJS.ErrnoException).code}); make room for it, or name another state folder`,
-    { cause: error },
-  );
