@@ -23,7 +23,7 @@ export type AgentStateEvent =
   /** A login that was replaced came to its end, as it should. */
   | { readonly kind: "ended"; readonly username: string }
   /** Clients of Secrets Manager's port keep a login for longer than it is valid beside the next. */
-  | { readonly kind: "cache-too-long"; readonly cache: Duration; readonly overlap: Duration }
+  | { readonly kind: "cache-too-long"; readonly message: string }
   | { readonly kind: "state-failed"; readonly message: string };
 
 /** What a keeper tells, as one union. */

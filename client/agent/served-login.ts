@@ -1,6 +1,5 @@
 import { dirname } from "node:path";
 import { type Duration, type Instant, milliseconds, seconds, toSeconds } from "../../core/time.ts";
-import { OVERLAP } from "../keeper/held-lease.ts";
 import type { Keeper } from "../keeper/keeper.ts";
 import { keepLease } from "../keeper/lease-keeper.ts";
 import { keepSecret } from "../keeper/secret-keeper.ts";
@@ -21,6 +20,7 @@ import type {
 } from "./configuration.ts";
 import { KeptOpen } from "./kept-open.ts";
 import { type Publication, publish } from "./publication.ts";
+import { cacheAdvice, overlapFor } from "./secrets-manager/cache-advice.ts";
 import { SourceWatch } from "./source-watch.ts";
 
 /** Where logins come from, and what connects to their servers. */
@@ -179,7 +179,8 @@ export class ServedLogin {
     const stop = this.publication.follow(() => {
       const { overlap } = this.keeper;
       if (overlap === undefined) return;
-      if (overlap < cache) this.#onEvent({ kind: "cache-too-long", cache, overlap });
+      const message = cacheAdvice(this.name, cache, overlap);
+      if (message !== undefined) this.#onEvent({ kind: "cache-too-long", message });
       queueMicrotask(() => stop());
     });
   }
@@ -200,8 +201,7 @@ function keeperOf(options: ServedLoginOptions, watch: SourceWatch): Keeper {
     shared: login.isShared || isKept,
     ...(key !== undefined && { key }),
     ...(login.ttl !== undefined && { ttlSeconds: toSeconds(login.ttl) }),
-    // who read it a moment before the next uses it for a cache's period, and connections after that
-    ...(clientCache !== undefined && { overlap: milliseconds(OVERLAP + clientCache) }),
+    ...(clientCache !== undefined && { overlapSeconds: toSeconds(overlapFor(clientCache)) }),
     time,
     random,
   });

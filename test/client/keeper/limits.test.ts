@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { KeeperError } from "../../../client/keeper/errors.ts";
 import { hours, milliseconds, minutes, seconds } from "../../../core/time.ts";
-import { A_DAY, keptLease, type Told } from "../../support/kept-lease.ts";
+import { keptLease, type Told } from "../../support/kept-lease.ts";
 
 const failuresIn = (told: readonly Told[]) =>
   told.flatMap((event) => (event.name === "failing" ? [event] : []));
@@ -114,18 +114,4 @@ test.each([
   expect(source.calls.length - before).toBeGreaterThan(4);
   expect(new Set(failuresIn(told).map((event) => event.failure))).toEqual(new Set([failure]));
   expect(await current()).toBe(login);
-});
-
-test("a longer overlap asks for the next lease earlier, up to 46.5 % of the maximum", async () => {
-  const overlap = minutes(95);
-  const { world, source, keeper, current } = keptLease({ overlap });
-  await current();
-  expect(keeper.overlap).toBe(overlap);
-  await world.run(milliseconds(A_DAY - overlap * 1.08));
-  expect(source.leases.size).toBe(1);
-  await world.run(milliseconds(overlap * 0.09));
-  expect(source.leases.size).toBe(2);
-  const short = keptLease({ overlap, maxTtl: hours(2) });
-  await short.current();
-  expect(short.keeper.overlap).toBe(hours(2) * 0.465);
 });
