@@ -1,8 +1,12 @@
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { AgentConfiguration } from "../../../client/agent/configuration.ts";
 import { compileContent } from "../../../client/agent/files/content.ts";
 import { parseConfiguration } from "../../../client/agent/parse-configuration.ts";
 import { Secret } from "../../../core/secret.ts";
+import { tempFolder } from "../../../local/temp-folder.ts";
 import { blocksOf, read } from "../../support/pages.ts";
 
 const ALIAS = "arn:aws:lambda:eu-west-1:111122223333:function:issuer:user-service--readonly";
@@ -56,4 +60,22 @@ test("examples/systemd/agent.json is a configuration, and its files are in the u
     await compileContent(file);
   }
   expect(read("examples/systemd/mayfly-agent.service")).toContain("RuntimeDirectory=mayfly\n");
+});
+
+const hasSystemd = spawnSync("systemd-analyze", ["--version"]).status === 0;
+
+test.skipIf(!hasSystemd)("systemd finds nothing wrong with examples/systemd's unit", () => {
+  const { path, remove } = tempFolder("unit");
+  try {
+    const unit = join(path, "mayfly-agent.service");
+    // where Node is on this machine, since systemd looks for it
+    const text = read("examples/systemd/mayfly-agent.service");
+    writeFileSync(unit, text.replace("=/usr/bin/node ", `=${process.execPath} `));
+    const { status, stdout, stderr } = spawnSync("systemd-analyze", ["verify", unit], {
+      encoding: "utf8",
+    });
+    expect({ status, said: `${stdout}${stderr}` }).toEqual({ status: 0, said: "" });
+  } finally {
+    remove();
+  }
 });
