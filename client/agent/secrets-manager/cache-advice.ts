@@ -2,12 +2,17 @@ import { type Duration, milliseconds, minutes, toSeconds } from "../../../core/t
 
 /** Who read a login right before the next one came, may take that long to connect. */
 const MARGIN = minutes(5);
+/** A connection that began at the end of a cache is one of a pool, and lives that long. */
+const LIFE_IN_POOL = minutes(35);
 /** What a keeper reaches of a role's maximum. See docs/keeper.md. */
 const PART_OF_MAXIMUM = 0.465;
 
-/** For how long leases must overlap, where clients keep what they read for `clientCache`. */
+/**
+ * How long leases shall overlap, where clients keep what they read for `clientCache`: a connection
+ * that a pool opens at the end of a cache then lives as long as with a login that is new.
+ */
 export const overlapFor = (clientCache: Duration): Duration =>
-  milliseconds(clientCache + Math.min(MARGIN, clientCache / 6));
+  milliseconds(clientCache + LIFE_IN_POOL);
 
 /**
  * What to do where logins overlap by less than clients keep them: a client would go on with one
@@ -18,9 +23,8 @@ export function cacheAdvice(
   clientCache: Duration,
   overlap: Duration,
 ): string | undefined {
-  const wanted = overlapFor(clientCache);
-  if (overlap >= wanted) return undefined;
+  if (overlap >= clientCache + Math.min(MARGIN, clientCache / 6)) return undefined;
   const longest = milliseconds(overlap - Math.min(MARGIN, overlap / 7));
-  const maximum = Math.ceil(wanted / PART_OF_MAXIMUM / minutes(1));
+  const maximum = Math.ceil(overlapFor(clientCache) / PART_OF_MAXIMUM / minutes(1));
   return `${name.slice(0, 40)}: its logins overlap by ${toSeconds(overlap)} s; set clients' caches and clientCache to ${toSeconds(longest)} s, or the role's maxTtl to ${maximum} minutes`;
 }

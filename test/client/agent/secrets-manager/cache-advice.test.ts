@@ -4,13 +4,13 @@ import { cacheAdvice, overlapFor } from "../../../../client/agent/secrets-manage
 import { hours, milliseconds, minutes, seconds } from "../../../../core/time.ts";
 
 test("an overlap that is long enough needs no advice", () => {
-  expect(overlapFor(hours(1))).toBe(minutes(65));
+  expect(overlapFor(hours(1))).toBe(minutes(95));
   expect(cacheAdvice("orders", hours(1), minutes(65))).toBeUndefined();
 });
 
 test("a shorter one is told with both ways out", () => {
   expect(cacheAdvice("orders/readonly", hours(1), minutes(35))).toBe(
-    "orders/readonly: its logins overlap by 2100 s; set clients' caches and clientCache to 1800 s, or the role's maxTtl to 140 minutes",
+    "orders/readonly: its logins overlap by 2100 s; set clients' caches and clientCache to 1800 s, or the role's maxTtl to 205 minutes",
   );
 });
 
