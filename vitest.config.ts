@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { memoryFolder } from "./test/support/memory-folder.ts";
+import { TimedFirst } from "./test/support/sequencer.ts";
 
-const cdkIsSlowWhenCold = 120_000;
+const cdkIsSlowWhenCold = 240_000;
 
-/** Seconds are promised there, on a machine that does little else; most of the time they wait. */
-const TIMED = ["test/local/mapping.test.ts", "test/stack/promised.test.ts"];
+/** Seconds are promised there. They wait for most of the time, while all other tests have what is left. */
+const TIMED = ["test/stack/promised.test.ts"];
+const BEHIND_TIMED = "test/support/behind-timed.ts";
 /** What waits for servers that never answer, as long as functions do. */
 const WAITING = ["test/lambda/compose.test.ts"];
 /** Longer than a slow machine takes for the slowest: a time-out says that something hangs. */
@@ -29,12 +31,14 @@ export default defineConfig({
     reporters: ["default", "./test/support/closing-line.ts"],
     env: { CDK_VALIDATION: "false", AWS_EC2_METADATA_DISABLED: "true" },
     maxWorkers: 4, // on two cores: the others work while some wait
+    sequence: { sequencer: TimedFirst },
     dangerouslyIgnoreUnhandledErrors: false,
     projects: [
       {
         extends: true,
         test: {
           name: "unit",
+          setupFiles: [BEHIND_TIMED],
           isolate: false, // loading modules would take longer than the tests
           include: [
             "test/*.test.ts",
@@ -42,7 +46,7 @@ export default defineConfig({
           ],
           exclude: [...WAITING, "test/client/postgres/**"],
           env: { POWERTOOLS_LOG_LEVEL: "SILENT" },
-          testTimeout: 30_000, // properties take their time on a busy machine
+          testTimeout: 120_000, // properties take their time on a busy machine
         },
       },
       {
@@ -52,15 +56,16 @@ export default defineConfig({
           isolate: false,
           include: ["test/postgres/**/*.test.ts", "test/client/postgres/**/*.test.ts"],
           globalSetup: ["test/support/postgres-setup.ts"],
-          setupFiles: ["test/support/file-cluster-setup.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          setupFiles: [BEHIND_TIMED, "test/support/file-cluster-setup.ts"],
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
         },
       },
       {
         extends: true,
         test: {
           name: "cdk",
+          setupFiles: [BEHIND_TIMED],
           isolate: false,
           include: ["test/{lib,packaging}/**/*.test.ts"],
           globalSetup: ["test/support/build-setup.ts"],
@@ -73,6 +78,7 @@ export default defineConfig({
         test: {
           ...stack,
           name: "stack",
+          setupFiles: [BEHIND_TIMED],
           include: ["test/{bin,local,stack}/**/*.test.ts", ...WAITING],
           exclude: [...TIMED, "test/bin/{verify,start,proxy}/**"],
         },
@@ -83,8 +89,6 @@ export default defineConfig({
           ...stack,
           name: "timed",
           include: TIMED,
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
         },
       },
     ],

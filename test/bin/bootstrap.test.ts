@@ -1,10 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, inject, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
 import { bootstrapScript } from "../../lambda/postgres/provisioning/bootstrap/script.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
 import { mayfly } from "../support/mayfly.ts";
+import { shippedAssembly } from "../support/shipped-assembly.ts";
 
 const { path: folder, remove } = tempFolder("bootstrap");
 afterAll(remove);
@@ -27,8 +28,8 @@ writeFileSync(WRONG, 'export default { consumers: {}, databases: { orders: "none
 const PRINT = ["bootstrap"];
 
 /** The plan that the shipped stack sends its provisioner. */
-function synthesizedPlan() {
-  const template = readFileSync(join(inject("assembly"), "Mayfly.template.json"), "utf8");
+async function synthesizedPlan() {
+  const template = readFileSync(join(await shippedAssembly(), "Mayfly.template.json"), "utf8");
   const { Resources } = JSON.parse(template) as {
     Resources: Record<string, { Type: string; Properties: { Plan?: string } }>;
   };
@@ -37,7 +38,7 @@ function synthesizedPlan() {
 }
 
 test("the script is made of the very plan that the stack sends its provisioner", async () => {
-  const plan = synthesizedPlan();
+  const plan = await synthesizedPlan();
   const { status, out, err } = await mayfly(PRINT);
   expect(status).toBe(0);
   expect(out).toBe(bootstrapScript(plan, "mayfly_admin"));
@@ -50,14 +51,14 @@ test("the script is made of the very plan that the stack sends its provisioner",
 test("--admin names another administrator in the script and on stderr", async () => {
   const { status, out, err } = await mayfly([...PRINT, "--admin", "dba"]);
   expect(status).toBe(0);
-  expect(out).toBe(bootstrapScript(synthesizedPlan(), "dba"));
+  expect(out).toBe(bootstrapScript(await synthesizedPlan(), "dba"));
   expect(err).toMatch(/^for administrator dba, /);
 });
 
 test("another stack of the same configuration has another tag", async () => {
   const { status, out } = await mayfly([...PRINT, "--stack", "Other"]);
   expect(status).toBe(0);
-  expect(out).not.toContain(`mf_${synthesizedPlan().tag}_`);
+  expect(out).not.toContain(`mf_${(await synthesizedPlan()).tag}_`);
 });
 
 test("a database of several is chosen, with its tag, its shards and its own databases", async () => {

@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, inject, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { costTable } from "../../bin/cost/cost-table.ts";
 import { centsOf, monthlyCost, type PricedTemplate } from "../../bin/cost/monthly-cost.ts";
 import shipped from "../../mayfly.config.ts";
 import { resourcesOf, Workbench } from "../lib/synthesized.ts";
+import { shippedAssembly } from "../support/shipped-assembly.ts";
 
 const bench = new Workbench();
 afterAll(() => bench.remove());
@@ -138,8 +139,8 @@ test("every type that a stack of ours may hold has a price, a use, or is known t
   });
 });
 
-test("what the documentation shows is what npm run synth prints", () => {
-  const template = readFileSync(join(inject("assembly"), "Mayfly.template.json"), "utf8");
+test("what the documentation shows is what npm run synth prints", async () => {
+  const template = readFileSync(join(await shippedAssembly(), "Mayfly.template.json"), "utf8");
   const printed = costTable(monthlyCost([JSON.parse(template)]));
   expect(page("docs/deploying.md")).toContain(`\n\`\`\`\n${printed}\n\`\`\`\n`);
   const [, total] = /about (\d+) dollars a month/.exec(printed) ?? [];

@@ -2,16 +2,32 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { compose, composeSweeper } from "../../lambda/handlers/compose.ts";
+import { eventually } from "../support/eventually.ts";
 
 /** As for an issue: what its function has, less what its other steps need. */
 const ENOUGH_FOR_AN_ISSUE = 20_000;
 
+/** How long its clients have waited, each. Milliseconds. */
+const waits: number[] = [];
+let waiting = 0;
+let mostWaiting = 0;
+
 let silent: Server;
 let folder: string;
 beforeAll(async () => {
-  silent = createServer(() => {}); // accepts, and never answers: as a route that leads nowhere
+  // accepts, and never answers: as a route that leads nowhere
+  silent = createServer((socket) => {
+    const start = performance.now();
+    waiting += 1;
+    mostWaiting = Math.max(mostWaiting, waiting);
+    socket.on("error", () => {});
+    socket.resume().once("close", () => {
+      waits.push(performance.now() - start);
+      waiting -= 1;
+    });
+  });
   await new Promise<void>((listening) => silent.listen(0, "127.0.0.1", listening));
   folder = mkdtempSync(join(tmpdir(), "mayfly-compose-"));
   const deployment = { database: "orders", tag: "abcd", shards: 1, tls: "verify-full" };
@@ -28,6 +44,17 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
+beforeEach(() => {
+  waits.length = 0;
+  mostWaiting = 0;
+});
+
+/** What all waits of one call take together, whatever a busy machine adds to some of them. */
+async function patience(): Promise<number> {
+  await eventually(() => waiting === 0);
+  return waits.length * Math.min(...waits);
+}
+
 const environment = (root: string) => ({
   AWS_REGION: "eu-west-1",
   DB_HOST: "db.example.com",
@@ -42,22 +69,17 @@ const environment = (root: string) => ({
   SERVER_ID: "db.example.com:5432",
 });
 
-test("a Scheduler that never answers is given up in time, and the function goes on", {
-  timeout: 2 * ENOUGH_FOR_AN_ISSUE,
-}, async () => {
+test("a Scheduler that never answers is given up in time, and the function goes on", async () => {
   const { deps } = compose(environment(folder));
-  const started = performance.now();
   const input = { leaseId: "orders/readonly/lease", incarnation: "16500" };
   await expect(deps.scheduler.create("aaaabbbbcccc-1", 1, input)).rejects.toThrow(
     /could not be created \(TimeoutError on scheduler:CreateSchedule\); wait and retry/,
   );
   const attempts = 3; // core/leases/revocation/schedules.ts tries as often
-  expect((performance.now() - started) * attempts).toBeLessThan(ENOUGH_FOR_AN_ISSUE);
+  expect((await patience()) * attempts).toBeLessThan(ENOUGH_FOR_AN_ISSUE);
 });
 
-test("a DescribeSecret that never answers costs a sweep no more than its bounds, for all at once", {
-  timeout: 2 * ENOUGH_FOR_AN_ISSUE,
-}, async () => {
+test("a DescribeSecret that never answers costs a sweep no more than its bounds, for all at once", async () => {
   const rotating = mkdtempSync(join(folder, "rotating-"));
   const names = ["issuer", "reports", "writer"];
   const rotatedSecrets = Object.fromEntries(names.map((name) => [name, { periodSeconds: 86_400 }]));
@@ -75,9 +97,9 @@ test("a DescribeSecret that never answers costs a sweep no more than its bounds,
     ...environment(rotating),
     ROTATED_SECRETS: JSON.stringify(Object.fromEntries(names.map((name) => [name, `arn:${name}`]))),
   });
-  const started = performance.now();
   expect(await secretsOverdue?.()).toEqual([]);
-  expect(performance.now() - started).toBeLessThan(10_000);
+  expect((await patience()) / names.length).toBeLessThan(10_000);
+  expect(mostWaiting).toBe(names.length);
 });
 
 test("a stack without rotated secrets does not ask for their age", () => {

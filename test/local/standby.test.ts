@@ -41,7 +41,7 @@ test("a standby replays what the writer commits, roles and their passwords inclu
 test("it refuses every change, and comes back after a crash", async () => {
   await expect(ask(standby, "create role another")).rejects.toMatchObject({ code: "25006" });
   await standby.crash();
-  await eventually(() => standby.restart().then(() => true), { within: 20_000, every: 100 });
+  await eventually(() => standby.restart().then(() => true), { every: 100 });
   await ask(own.server, "create role later");
   await eventually(
     async () => (await ask(standby, "select 1 from pg_roles where rolname = 'later'")).length === 1,

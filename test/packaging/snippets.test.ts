@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { tempFolder } from "../../local/temp-folder.ts";
 import { blocksOf, pages, root } from "../support/pages.ts";
 
-test("every TypeScript snippet compiles", { timeout: 60_000 }, () => {
+test("every TypeScript snippet compiles", () => {
   const { path: folder, remove } = tempFolder("snippets", join(root, "test"));
   try {
     const files = pages.flatMap((page) =>

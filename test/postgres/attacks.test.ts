@@ -24,7 +24,7 @@ import {
   shardOf,
 } from "../support/evidence.ts";
 import { type Issuer, issuerOn, logIn, loginRefusal, sqlStateFrom } from "../support/leases.ts";
-import { provisioned, runAs, type TestDatabase } from "../support/provisioned.ts";
+import { provisioned, runAs, TEST_LIMITS, type TestDatabase } from "../support/provisioned.ts";
 import { printed } from "../support/runbooks.ts";
 
 // Rows of the attacks that were tried on PostgreSQL 14 to 18 before this was built. Those not here:
@@ -194,7 +194,7 @@ test("C6: an open transaction of a lease holds up no issue, whatever it locked a
   }
   const started = performance.now();
   expect(await loginRefusal(database, await instance.issue(WRITER))).toBeUndefined();
-  expect(performance.now() - started).toBeLessThan(1_500);
+  expect(performance.now() - started).toBeLessThan(TEST_LIMITS.lock);
   await session.query("rollback");
   await session.end();
 });
@@ -291,7 +291,8 @@ test("C11: a lease that takes itself from its shard, as PostgreSQL 14 lets it, i
   expect(await sqlStateFrom(attack)).toBe(major >= 15 ? "42501" : undefined);
   const session = await logIn(database, credential);
   await backdate(database, username);
-  expect(await sweep(instance.deps, sweeping)).toMatchObject({ revoked: 1, foreign: [] });
+  // short leases of other tests may have ended too
+  expect(await sweep(instance.deps, sweeping)).toMatchObject({ foreign: [] });
   expect(await leftOf(database, credential, oid)).toEqual(NOTHING);
   await session.end().catch(() => {});
 });
@@ -400,7 +401,7 @@ test("C16: a lease that takes every advisory lock it can holds up nothing", asyn
     ]);
   const started = performance.now();
   await wholeLife();
-  expect(performance.now() - started).toBeLessThan(3_000);
+  expect(performance.now() - started).toBeLessThan(TEST_LIMITS.lock);
   await session.end();
 });
 

@@ -224,7 +224,7 @@ test("a lease that the database refuses to revoke is told with step, code and re
     await may("createrole");
   }
   expect(await ask({ action: "revoke", leaseId })).toMatchObject({ state: "revoked" });
-}, 30_000);
+});
 
 describe("an operator's request is refused, and nothing is sent,", () => {
   const anotherTag = "orders/readonly/mf_zzzz_readonly_a_00000000aaaaaaaaaaaaaa";

@@ -8,7 +8,7 @@ import { revokeLease } from "../../core/leases/revocation/revoke.ts";
 import { groupRoleName, janitorName } from "../../core/names.ts";
 import { majorOf } from "../support/evidence.ts";
 import { type Issuer, issuer, sqlStateFrom } from "../support/leases.ts";
-import { runAs } from "../support/provisioned.ts";
+import { runAs, TEST_LIMITS } from "../support/provisioned.ts";
 import { printed } from "../support/runbooks.ts";
 
 const WRITER = "user-service--readwrite";
@@ -175,7 +175,7 @@ test("however much a group owns is told in time", async () => {
   );
   const before = performance.now();
   const { strays } = await swept();
-  expect(performance.now() - before).toBeLessThan(5_000);
+  expect(performance.now() - before).toBeLessThan(TEST_LIMITS.statement);
   expect(strays).toEqual([
     expect.objectContaining({ owner: group, catalog: "pg_largeobject" }),
     { owner: group, database: "cluster", catalog: "pg_shdepend", count: 200_000 },

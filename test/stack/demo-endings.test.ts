@@ -32,7 +32,7 @@ function otherStack(stack: Stack): void {
 describe("the demo", () => {
   test("ended by SIGTERM stops all it started", async () => {
     const { child, output, ended } = demo();
-    await eventually(() => output().includes("  renew "), { within: 60_000 });
+    await eventually(() => output().includes("  renew "), { within: 200_000 });
     child.kill("SIGTERM");
     expect((await ended).status).toBe(130);
     await nothingLeft();
@@ -40,7 +40,7 @@ describe("the demo", () => {
 
   test("Ctrl-C during the start is no failure", async () => {
     const { child, output, ended } = demo();
-    await eventually(() => output().includes("starting PostgreSQL"), { within: 60_000 });
+    await eventually(() => output().includes("starting PostgreSQL"), { within: 200_000 });
     process.kill(-Number(child.pid), "SIGINT");
     expect((await ended).status).toBe(130);
     expect(output()).toMatch(/stopped\n$/);

@@ -35,7 +35,7 @@ test("the demo tells one lease's story to its end, and leaves nothing behind", a
   expect(facts.renewedBySeconds).toBeGreaterThan(0);
   const { sessionEndedMs, roleGoneMs } = facts.atExpiry;
   expect(sessionEndedMs).toBeGreaterThanOrEqual(0);
-  expect(Math.max(sessionEndedMs, roleGoneMs)).toBeLessThan(20_000); // beside other tests
+  expect(Math.max(sessionEndedMs, roleGoneMs)).toBeLessThan(60_000); // beside other tests
   for (const word of [
     "ask",
     "use",

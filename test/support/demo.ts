@@ -40,4 +40,4 @@ export function demo(args: readonly string[] = [], env: NodeJS.ProcessEnv = proc
 
 /** Whether its temp folders are gone. */
 export const nothingLeft = (): Promise<unknown> =>
-  eventually(() => readdirSync(scratch.path).length === 0, { within: 10_000 });
+  eventually(() => readdirSync(scratch.path).length === 0);

@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 
 /** How long to look, and how often. Milliseconds. */
 export interface Patience {
-  /** @default 15,000: machines are slow, and nobody waits for longer than it takes */
+  /** @default 60,000: machines are slow, and nobody waits for longer than it takes */
   readonly within?: number;
   /** @default 50 */
   readonly every?: number;
@@ -16,7 +16,7 @@ export interface Patience {
  */
 export async function eventually<Result>(
   check: () => Result | Promise<Result>,
-  { within = 15_000, every = 50 }: Patience = {},
+  { within = 60_000, every = 50 }: Patience = {},
 ): Promise<Exclude<Result, undefined | false>> {
   const deadline = Date.now() + within;
   let cause: unknown;

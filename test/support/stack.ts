@@ -1,9 +1,9 @@
 import pg from "pg";
-import { inject } from "vitest";
 import type { Credential } from "../../core/leases/credential.ts";
 import { aliasName } from "../../core/names.ts";
 import { type Runner, type RunnerOptions, startRunner } from "../../local/runner.ts";
 import { type Clients, clientsOf, type Invoked, invoke } from "../local/clients.ts";
+import { shippedAssembly } from "./shipped-assembly.ts";
 
 /** The shipped stack, running, and those who may call it. */
 export interface ShippedStack {
@@ -24,7 +24,8 @@ export interface ShippedStack {
 }
 
 export async function startShipped(options: Partial<RunnerOptions> = {}): Promise<ShippedStack> {
-  const runner = await startRunner({ assembly: inject("assembly"), ...options });
+  const assembly = options.assembly ?? (await shippedAssembly());
+  const runner = await startRunner({ ...options, assembly });
   const output = (name: string): string => {
     const value = runner.outputs[name];
     if (value === undefined) throw new Error(`the stack has no output ${name}`);

@@ -283,7 +283,7 @@ test("no statement of pg, postgres.js, Knex, Kysely, Drizzle and node-pg-migrate
   for (const { name, users: seen } of courses)
     expect([name, [...seen.keys()]]).toEqual([name, users]);
   expect(courses.reduce((sum, { done }) => sum + done, 0)).toBeGreaterThan(200);
-}, 120_000);
+});
 
 test("pools without a lifetime that rest while a lease ends lose no statement through the proxy", async () => {
   const applications = [

@@ -112,7 +112,7 @@ test("an instance has one lease at a time over thousands of invocations, freezes
   expect(source.leases.size).toBeGreaterThan(INVOCATIONS / LONG_FREEZE_EVERY / 2);
   expect(source.leases.size).toBeLessThan(50);
   await world.result(keeper.close());
-}, 60_000);
+});
 
 test("instances that start from one snapshot of the example ask with keys of their own", async () => {
   const lambda = await fakeLambda();

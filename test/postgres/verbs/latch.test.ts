@@ -38,7 +38,7 @@ test("leases that hold their own row keep no other of a batch, and are latched a
   const start = performance.now();
   const outcomes = await lease.deps.engine.latch(refs, { onlyIfDue: false });
   expect(outcomes.map(({ kind }) => kind)).toEqual(refs.map(() => "latched"));
-  expect(performance.now() - start).toBeLessThan(5_000);
+  expect(performance.now() - start).toBeLessThan(15_000);
   await Promise.all(holders.map((each) => each.end().catch(() => {})));
   const done = await revokeMany(lease.deps, refs, revoking);
   expect(done).toMatchObject(refs.map(() => ({ receipt: { state: "revoked" } })));
@@ -67,7 +67,7 @@ test("a whole batch that holds its own rows is latched as well, in a few seconds
   const start = performance.now();
   const done = await revokeMany(crowd.deps, refs, revoking);
   expect(done.every((each) => "receipt" in each && each.receipt.state === "revoked")).toBe(true);
-  expect(performance.now() - start).toBeLessThan(10_000);
+  expect(performance.now() - start).toBeLessThan(20_000);
   await Promise.all(holders.map((each) => each.end().catch(() => {})));
   await crowd.close();
 });

@@ -337,7 +337,7 @@ describe("nuisances of a stolen login have a bound", () => {
     await issue(thief, [nameOf(), await verifier(), null, false, null, null]);
     await honest.issue();
     expect(await isAlive(thief)).toBe(false);
-  }, 30_000);
+  });
 
   test("R1: so is who took the lock itself, for its session, shared, and goes on asking", async () => {
     await thief.query(
@@ -347,7 +347,7 @@ describe("nuisances of a stolen login have a bound", () => {
     await honest.issue();
     clearInterval(asking);
     expect(await isAlive(thief)).toBe(false);
-  }, 30_000);
+  });
 
   test("R1: a grant that is withdrawn while it leaves an issue open is gone when the deployment is over", async () => {
     await thief.query("begin");
@@ -358,14 +358,14 @@ describe("nuisances of a stolen login have a bound", () => {
     await thief.query("commit").catch(() => {});
     expect((await leasesOf(database)).filter((name) => name.includes("_reporting_"))).toEqual([]);
     await database.provision();
-  }, 40_000);
+  });
 
   test("R1: another dynamic role's issues do not wait for it", async () => {
     await thief.query("begin");
     await issue(thief, [nameOf(), await verifier(), null, false, null, null]);
-    const start = performance.now();
     await honest.issue("user-service--readwrite");
-    expect(performance.now() - start).toBeLessThan(1_500);
+    // whoever had to wait for it would have ended it
+    expect(await isAlive(thief)).toBe(true);
     await thief.query("rollback");
   });
 
@@ -381,7 +381,7 @@ describe("nuisances of a stolen login have a bound", () => {
     // before 16 nobody has to wait for it
     expect(await isAlive(thief)).toBe(major < 16);
     await thief.query("rollback").catch(() => {});
-  }, 40_000);
+  });
 
   test("R1: so is who sits on a lease's own lock, in a renewal that it does not commit, when the lease is revoked", async () => {
     const credential = await honest.issue();
@@ -397,7 +397,7 @@ describe("nuisances of a stolen login have a bound", () => {
     expect(receipt).toMatchObject({ state: "revoked" });
     expect(await isAlive(thief)).toBe(false);
     expect(await isAlive(session)).toBe(false);
-  }, 40_000);
+  });
 
   test("R1: the login of another stack that takes the lock is ended too", async () => {
     const other = await provisioned({ cluster: own.cluster });
@@ -408,7 +408,7 @@ describe("nuisances of a stolen login have a bound", () => {
     await honest.issue();
     expect(await isAlive(sitter)).toBe(false);
     await sitter.end().catch(() => {});
-  }, 40_000);
+  });
 
   test("no limit is exceeded by renewals that are committed after their lease was over", async () => {
     const three = await provisioned({ cluster: own.cluster, limits: { maxLeases: 3 } });
@@ -431,7 +431,7 @@ describe("nuisances of a stolen login have a bound", () => {
     await robber.query("commit");
     expect(await leasesOf(three)).toHaveLength(3);
     await Promise.all([robber.end(), issuer.close()]);
-  }, 40_000);
+  });
 
   test("R2: a transaction that it prepared holds its lock no longer than to the next converge", async () => {
     await thief.query("begin");

@@ -62,24 +62,25 @@ test.concurrent("a lease ends at its expiry by its schedule, delivered twice, wi
     return lines.length > 0 && lines;
   });
   expect(revoked?.receipt).toMatchObject({ state: "revoked", blockers: [] });
-  expect(Date.parse(String(revoked?.timestamp)) - Date.parse(expiresAt)).toBeLessThan(2_000);
+  // a second on a machine that is free, and no sweep's five minutes
+  expect(Date.parse(String(revoked?.timestamp)) - Date.parse(expiresAt)).toBeLessThan(15_000);
   expect(auditOf(username, "lease.issued")).toHaveLength(1);
   // the second look at the OID is scheduled before the role is dropped
   expect(await schedulesOf(username)).toEqual([expect.stringMatching(/-recheck$/)]);
-}, 30_000);
+});
 
 test.concurrent("a renewed lease outlives its first schedule, which makes the next", async () => {
   const credential = await stack.issue({ ttlSeconds: 10 });
   const { username, leaseId } = credential;
   const { answer } = await stack.ask({ action: "renew", leaseId, ttlSeconds: 600 });
   const next = `${username.slice(-12)}-${Date.parse(String(answer?.expiresAt)) / 1_000}`;
-  await eventually(async () => (await schedulesOf(username)).includes(next), { within: 15_000 });
+  await eventually(async () => (await schedulesOf(username)).includes(next));
   expect(await schedulesOf(username)).toEqual([next]);
   // told once the next schedule is made
   await eventually(() => auditOf(username, "lease.rescheduled").length > 0);
   await (await stack.logIn(credential)).end();
   await stack.ask({ action: "revoke", leaseId });
-}, 30_000);
+});
 
 test("a lease whose schedule got lost is given one by the sweep", async () => {
   const { username, leaseId } = await stack.issue();
@@ -105,13 +106,10 @@ test("an expired lease whose schedule got lost is revoked by the sweep, sessions
 test("leases that end together are revoked together, by two instances of the revoker at most", async () => {
   const held = await Promise.all(Array.from({ length: 5 }, () => stack.issue({ ttlSeconds: 10 })));
   held.push(...(await Promise.all(held.map(() => stack.issue({ ttlSeconds: 10 }, "readwrite")))));
-  const lines = await eventually(
-    () => {
-      const found = held.flatMap(({ username }) => auditOf(username, "lease.revoked"));
-      return found.length === held.length && found;
-    },
-    { within: 15_000 },
-  );
+  const lines = await eventually(() => {
+    const found = held.flatMap(({ username }) => auditOf(username, "lease.revoked"));
+    return found.length === held.length && found;
+  });
   // the first messages are handed over at once; what comes meanwhile is read together
   const invocations = Map.groupBy(lines, (line) => line.function_request_id);
   expect(Math.max(...[...invocations.values()].map(({ length }) => length))).toBeGreaterThan(1);
@@ -122,7 +120,7 @@ test("leases that end together are revoked together, by two instances of the rev
     .flatMap(({ line }) => (line.includes('"cold_start":true') ? JSON.parse(line) : []));
   const instances = new Set(started.map((line) => line.function_request_id));
   expect(instances.size).toBeLessThanOrEqual(2);
-}, 30_000);
+});
 
 test("a revocation that fails comes again when its message does, and fails no other", async () => {
   const [stuck, other] = [
@@ -133,8 +131,8 @@ test("a revocation that fails comes again when its message does, and fails no ot
   await lock.connect();
   await lock.query("begin");
   await lock.query(`alter role "${stuck.username}" connection limit 5`);
-  await eventually(() => auditOf(other.username, "lease.revoked").length > 0, { within: 40_000 });
-  await eventually(() => auditOf(stuck.username, "lease.failed").length > 0, { within: 40_000 });
+  await eventually(() => auditOf(other.username, "lease.revoked").length > 0);
+  await eventually(() => auditOf(stuck.username, "lease.failed").length > 0);
   const [failed] = auditOf(stuck.username, "lease.failed");
   expect(failed).toMatchObject({ errorType: "DatabaseUnavailableError", leaseId: stuck.leaseId });
   await lock.query("rollback");
@@ -142,9 +140,9 @@ test("a revocation that fails comes again when its message does, and fails no ot
   expect(await rolesNamed(stuck.username)).toHaveLength(1);
   await eventually(() => queued().every((body) => body.includes(stuck.username)));
   await stack.runner.rotations.advance(360_000);
-  await eventually(() => auditOf(stuck.username, "lease.revoked").length > 0, { within: 15_000 });
+  await eventually(() => auditOf(stuck.username, "lease.revoked").length > 0);
   expect(await rolesNamed(stuck.username)).toEqual([]);
-}, 90_000);
+});
 
 test("asked by hand with a schedule's input, the revoker answers a receipt", async () => {
   const { leaseId, username } = await stack.issue();

@@ -9,9 +9,10 @@ import {
   RotateSecretCommand,
   UpdateSecretVersionStageCommand,
 } from "@aws-sdk/client-secrets-manager";
-import { beforeAll, describe, expect, inject, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import type { Template } from "../../../local/cloudformation/assembly.ts";
 import { type Clients, clientsOf, invoke } from "../../local/clients.ts";
+import { shippedAssembly } from "../../support/shipped-assembly.ts";
 import {
   allPasswords,
   arnOf,
@@ -32,7 +33,7 @@ let secrets: readonly string[];
 beforeAll(async () => {
   ({ stack } = await rotated());
   const template = JSON.parse(
-    readFileSync(join(inject("assembly"), "Mayfly.template.json"), "utf8"),
+    readFileSync(join(await shippedAssembly(), "Mayfly.template.json"), "utf8"),
   ) as Template;
   roles = Object.entries(template.Resources).flatMap(([id, { Type }]) =>
     Type === "AWS::IAM::Role" ? id : [],

@@ -71,7 +71,7 @@ async function logIn(script: Script, attempt: Attempt = {}): Promise<ServerSessi
     );
   } catch (error) {
     // whatever the lie, no connection of ours stays
-    await eventually(() => server.connections === 0, { within: 5_000, every: 2 });
+    await eventually(() => server.connections === 0, { every: 2 });
     throw error;
   }
 }
@@ -572,7 +572,7 @@ describe("a cancel request", () => {
     expect(waits.at(-1)).toBe(5_000);
     const other = makeServers({ roots: [(await makeCertificate()).cert], time: backgroundTime });
     await other.cancel(address, "verify-full", Buffer.alloc(8));
-    await eventually(() => silent.connections === 0, { within: 5_000, every: 5 });
+    await eventually(() => silent.connections === 0, { every: 5 });
   });
 });
 
