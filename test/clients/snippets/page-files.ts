@@ -44,19 +44,22 @@ export function filesOf(page: string): readonly PageFile[] {
   });
 }
 
-/** As pages say it: 25 minutes. As it must be here, where a lease lives for 90 seconds: 30 seconds. */
-const LIFETIMES: readonly (readonly [RegExp, string])[] = [
-  [/\b25 \* 60\b/g, "30"],
-  [/\b25 \* time\.Minute\b/g, "30 * time.Second"],
-  [/\bofMinutes\(25\)/g, "ofSeconds(30)"],
-  [/\b1500000\b/g, "30000"],
-  [/\b1500\b/g, "30"],
+/** The 25 minutes of the pages, in the forms that they have there, and another time in that form. */
+const LIFETIMES: readonly (readonly [RegExp, (seconds: number) => string])[] = [
+  [/\b25 \* 60\b/g, String],
+  [/\b25 \* time\.Minute\b/g, (seconds) => `${seconds} * time.Second`],
+  [/\bofMinutes\(25\)/g, (seconds) => `ofSeconds(${seconds})`],
+  [/\b1500000\b/g, (seconds) => String(1_000 * seconds)],
+  [/\b1500\b/g, String],
 ];
 
-/** A file whose pool keeps connections as long as leases of 90 seconds allow. */
-export const withShortLifetime = ({ name, text }: PageFile): PageFile => ({
+/** A file whose pool keeps connections for so many seconds: where leases are shorter than usual. */
+export const withLifetime = ({ name, text }: PageFile, seconds: number): PageFile => ({
   name,
-  text: LIFETIMES.reduce((changing, [long, short]) => changing.replaceAll(long, short), text),
+  text: LIFETIMES.reduce(
+    (changing, [minutes, written]) => changing.replaceAll(minutes, written(seconds)),
+    text,
+  ),
 });
 
 export function writeFiles(folder: string, files: readonly PageFile[]): void {

@@ -6,7 +6,7 @@ import { eventually } from "../../support/eventually.ts";
 import { RunningProgram } from "../client.ts";
 import { MissingTool } from "../kits.ts";
 import { Stage } from "../stage.ts";
-import { filesOf, withShortLifetime, writeFiles } from "./page-files.ts";
+import { filesOf, withLifetime, writeFiles } from "./page-files.ts";
 import { LANGUAGES, type Language, repeats } from "./programs.ts";
 
 /*
@@ -17,8 +17,11 @@ import { LANGUAGES, type Language, repeats } from "./programs.ts";
 
 const root = join(import.meta.dirname, "..", "..", "..");
 
+/** Less than the overlap of leases that live for 90 seconds. HikariCP takes no less. */
+const LIFETIME_SECONDS = 30;
+
 const ENVIRONMENT = {
-  LIFETIME_SECONDS: "30",
+  LIFETIME_SECONDS: String(LIFETIME_SECONDS),
   CHECK_ON_BORROW: "1",
   WORKERS: "2",
   MIN_PAUSE_SECONDS: "0",
@@ -44,7 +47,8 @@ interface Prepared {
 function prepared(languages: readonly Language[]): readonly Prepared[] {
   return languages.flatMap((language) => {
     const folder = tempFolder("snippets", join(root, "test"));
-    writeFiles(folder.path, filesOf(language.page).map(withShortLifetime));
+    const files = filesOf(language.page).map((file) => withLifetime(file, LIFETIME_SECONDS));
+    writeFiles(folder.path, files);
     try {
       language.prepare(folder.path);
       return [{ language, folder }];
