@@ -234,7 +234,7 @@ test("1: what the user has is listed, and every login is in the log, with the pa
   expect(has).toContainEqual({ database, catalog: "pg_class", how: "owner", count: "5" });
   expect(has).toContainEqual({ database, catalog: "pg_proc", how: "privilege", count: "1" });
   const only = (await run("SELECT 'attribute' AS what")).map(
-    ({ what, which }) => `${what} ${which}`,
+    ({ what, which }) => `${String(what)} ${String(which)}`,
   );
   expect(only).toEqual([
     "attribute CONNECTION LIMIT",
