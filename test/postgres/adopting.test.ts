@@ -21,6 +21,7 @@ import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { tempFolder } from "../../local/temp-folder.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
+import { majorOf } from "../support/evidence.ts";
 import { type Alias, type Issuer, issuerOn, sqlStateFrom } from "../support/leases.ts";
 import { blocksOf, read } from "../support/pages.ts";
 import { runAs } from "../support/provisioned.ts";
@@ -292,6 +293,8 @@ test("3 and 4: through the proxy the rotated user works on, where the old passwo
 
 test("5: a lease works beside it, and the page names what it lacks", async () => {
   const { test: database } = scene;
+  if ((await majorOf(database)) < 15)
+    await runAs(database.superuser(), "revoke create on schema public from public");
   await database.provision(plan);
   lease = issuerOn(database);
   const invoke: Invoke = async (_, event) => ({
