@@ -106,7 +106,7 @@ describe("Secrets Manager's port", () => {
     await it.world.run(minutes(1));
     const told = it.told.find(({ event }) => event.kind === "cache-too-long");
     expect(told?.event).toMatchObject({
-      message: expect.stringMatching(/^orders: .*maxTtl to 140 minutes$/),
+      message: expect.stringMatching(/^orders: .*maxTtl to 205 minutes$/),
     });
     await it.result(agent.close());
   });

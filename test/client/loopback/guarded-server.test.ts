@@ -45,8 +45,12 @@ beforeEach(() => {
 });
 
 /** What the server sends until it closes. */
-async function talk(text: string, then?: (socket: Socket) => void): Promise<string> {
-  const socket = connect({ port: server.port, host: "127.0.0.1" });
+async function talk(
+  text: string,
+  then?: (socket: Socket) => void,
+  { port } = server,
+): Promise<string> {
+  const socket = connect({ port, host: "127.0.0.1" });
   let read = "";
   socket.setEncoding("latin1");
   socket.on("data", (chunk: string) => {
@@ -147,6 +151,24 @@ test("who sends nothing, or reads nothing, is cut off when time is up", async ()
   expect(await silent).toBe("");
   await expect.poll(() => answered[0]?.signal.aborted).toBe(true);
   reader.destroy();
+});
+
+test.each([
+  ["a line", (port: number) => `POST / HTTP/1.1\r\nHost: localhost:${port}\r\n`],
+  ["a body", () => "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx"],
+])("who does not send the end of %s in time is closed", async (_, textFor) => {
+  const answer = { status: 200, contentType: "text/plain", body: "fine" };
+  await using impatient = await startGuardedServer({
+    port: 0,
+    answer: () => answer,
+    refuse: () => answer,
+    longestAnswer: seconds(10),
+    mostConnections: 8,
+    largestBody: 10,
+    slowest: milliseconds(50),
+  });
+  const read = await talk(textFor(impatient.port), undefined, impatient);
+  expect(read).toMatch(/^HTTP\/1\.1 408 /);
 });
 
 test("more connections than may be are closed, and later ones are answered", async () => {

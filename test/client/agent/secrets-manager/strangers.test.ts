@@ -212,7 +212,7 @@ test("whatever a stranger sends: no secret, nothing taken, the connection closes
       for (const secret of [PORT_TOKEN, PASSWORD, "mf_1"]) expect(read).not.toContain(secret);
       expect(read).not.toMatch(/^HTTP\/1\.1 5/m);
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
   const told = JSON.stringify(guarded.events.slice(events));
   for (const secret of [PORT_TOKEN, PASSWORD]) expect(told).not.toContain(secret);
