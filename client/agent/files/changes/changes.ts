@@ -5,7 +5,7 @@ import type { ClientTime } from "../../../time.ts";
 import type { AgentEvent } from "../../agent-events.ts";
 import type { OnChange } from "../../configuration.ts";
 import type { Outcome } from "./outcome.ts";
-import { runLimited } from "./run-limited.ts";
+import { type CommandRun, runLimited } from "./run-limited.ts";
 import { signalByFile } from "./signal-by-file.ts";
 
 /** A file changed, and something must follow. */
@@ -14,7 +14,7 @@ export interface Change {
   readonly onChange: OnChange;
   /** What must not be in a log: the command may print it. */
   readonly secrets: readonly Secret[];
-  /** Called when the command or signal has succeeded. Never throws. */
+  /** Called when the command or signal has succeeded, or never can. Never throws. */
   readonly onDone: () => Promise<void>;
 }
 
@@ -24,11 +24,19 @@ export interface Changes extends AsyncDisposable {
   follow(change: Change): Promise<void>;
 }
 
+/** Runs the command or sends the signal, once. Never throws. */
+export type RunOnChange = (
+  onChange: OnChange,
+  context: Omit<CommandRun, "command" | "timeout">,
+) => Promise<Outcome>;
+
 export interface ChangesOptions {
   /** Of the commands. What AWS's SDK finds credentials by is taken out. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly onEvent: (event: AgentEvent) => void;
   readonly time: ClientTime;
+  /** @default the command in a process, the signal by its file */
+  readonly run?: RunOnChange;
 }
 
 /**
@@ -46,6 +54,9 @@ const PACE: Pace = { first: seconds(5), longest: minutes(5) };
 /** By these a command could ask for leases and secrets itself. */
 const CREDENTIALS =
   /^AWS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN|WEB_IDENTITY_TOKEN_FILE|CONTAINER_\w+)$/i;
+
+const runOnChange: RunOnChange = (onChange, context) =>
+  onChange.kind === "signal" ? signalByFile(onChange) : runLimited({ ...onChange, ...context });
 
 class RunningChanges implements Changes {
   readonly #options: ChangesOptions;
@@ -110,36 +121,31 @@ class ChangeQueue {
 
   async #runAll(): Promise<void> {
     const { time } = this.#options;
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.length > 0 && !this.#stop.signal.aborted) {
       await time.wait(GATHERING, this.#stop.signal);
       if (this.#stop.signal.aborted) break;
       const batch = this.#waiting;
       this.#waiting = [];
       const outcome = await this.#try(batch);
-      if (outcome.kind === "done") {
-        this.#backOff.end();
-        for (const { change } of batch) await change.onDone();
-      } else if (!outcome.final && !this.#stop.signal.aborted) {
+      if (outcome.kind === "failed" && !outcome.isFinal) {
         this.#waiting.unshift(...batch);
         await this.#rest(batch.length);
+      } else {
+        this.#backOff.end();
+        for (const { change } of batch) await change.onDone();
       }
     }
     this.#work = undefined;
   }
 
   async #try(batch: readonly Waiting[]): Promise<Outcome> {
-    const { environment, time, onEvent } = this.#options;
-    const secrets = batch.flatMap(({ change }) => change.secrets);
-    const outcome =
-      this.#onChange.kind === "signal"
-        ? await signalByFile(this.#onChange)
-        : await runLimited({
-            ...this.#onChange,
-            environment,
-            secrets,
-            time,
-            stop: this.#stop.signal,
-          });
+    const { environment, time, onEvent, run = runOnChange } = this.#options;
+    const outcome = await run(this.#onChange, {
+      environment,
+      secrets: batch.flatMap(({ change }) => change.secrets),
+      time,
+      stop: this.#stop.signal,
+    });
     const [first] = batch;
     if (outcome.kind === "failed" && first !== undefined)
       onEvent({ kind: "on-change-failed", path: first.change.path, message: outcome.message });

@@ -1,4 +1,4 @@
-/** How a command or signal ended. `final`: to try it again would not help. */
+/** How a command or signal ended. `isFinal`: to try it again would not help. */
 export type Outcome =
   | { readonly kind: "done" }
-  | { readonly kind: "failed"; readonly message: string; readonly final: boolean };
+  | { readonly kind: "failed"; readonly message: string; readonly isFinal: boolean };

@@ -136,5 +136,5 @@ const lastLine = (text: string): string => text.trimEnd().split("\n").at(-1)?.tr
 const failed = (message: string): Outcome => ({
   kind: "failed",
   message: new FileError(message).message,
-  final: false,
+  isFinal: false,
 });

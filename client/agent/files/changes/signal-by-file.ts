@@ -42,5 +42,5 @@ const shown = (path: string): string => path.slice(-60);
 const failed = (message: string, code?: string): Outcome => ({
   kind: "failed",
   message: new FileError(message).message,
-  final: code === "ENOENT" || code === "ESRCH",
+  isFinal: code === "ENOENT" || code === "ESRCH",
 });
