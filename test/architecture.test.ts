@@ -30,7 +30,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "bin/start": [],
   "bin/terminal": ["core"],
   "bin/completion": [],
-  "bin/proxy": ["core", "client", "bin/rds-roots.ts", "bin/start", "bin/terminal"],
+  "bin/proxy": ["core", "client", "client/agent", "bin/rds-roots.ts", "bin/start", "bin/terminal"],
   // a new project is made with what this one is tested with
   "bin/init": ["config", "package.json", "cdk.json"],
   "bin/verify": ["core", "bin/aws", "bin/cost"],

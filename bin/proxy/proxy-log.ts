@@ -1,3 +1,4 @@
+import type { AgentEvent } from "../../client/agent/agent-events.ts";
 import type { KeeperEvents } from "../../client/keeper/keeper.ts";
 import type { ProxyEvent } from "../../client/proxy/proxy-events.ts";
 import { type Duration, type Instant, iso, minutes } from "../../core/time.ts";
@@ -9,6 +10,7 @@ export type LogEvent =
       [Name in keyof KeeperEvents]: { readonly kind: Name } & KeeperEvents[Name][0];
     }[keyof KeeperEvents]
   | ProxyEvent
+  | Extract<AgentEvent, { readonly kind: "file-written" | "file-failed" }>
   | {
       readonly kind: "listening";
       /** E.g. `orders/readonly`. */
@@ -160,6 +162,18 @@ export function lineOf(event: LogEvent): LogLine {
         words: `${who} went away during a statement, which was cancelled`,
         fields: { application },
       };
+    }
+    case "file-written": {
+      const { path, usernames } = event;
+      return {
+        level: "info",
+        words: `wrote ${usernames.join(", ")} to ${path}`,
+        fields: { path, username: usernames.join(", ") },
+      };
+    }
+    case "file-failed": {
+      const { path, message } = event;
+      return { level: "warning", words: message, fields: { path, message } };
     }
     default:
       return event satisfies never;

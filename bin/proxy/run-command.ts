@@ -12,6 +12,13 @@ export interface CommandToRun {
   readonly onTerminal: boolean;
 }
 
+/** A command that runs. */
+export interface RunningCommand {
+  /** Its exit status; 128 and the number of the signal that ended it. Rejects if it cannot be run. */
+  readonly ended: Promise<number>;
+  kill(signal: NodeJS.Signals): void;
+}
+
 /** What a terminal sends to the command itself: passed on, it would arrive twice. */
 const FROM_TERMINAL: readonly Signal[] = ["SIGINT", "SIGQUIT"];
 
@@ -23,7 +30,22 @@ const FROM_TERMINAL: readonly Signal[] = ["SIGINT", "SIGQUIT"];
  * @throws Error of the system if the file cannot be run.
  */
 export function runCommand(command: CommandToRun, signals: Signals): Promise<number> {
-  const { file, args, env, onTerminal } = command;
+  const running = startCommand(command);
+  signals.handle = (signal) => passOn(signal, running, command);
+  return running.ended;
+}
+
+/** Pass a signal on to a command, unless it got that itself. */
+export function passOn(
+  signal: Signal,
+  running: RunningCommand,
+  { onTerminal }: Pick<CommandToRun, "onTerminal">,
+): void {
+  if (!onTerminal || !FROM_TERMINAL.includes(signal)) running.kill(signal);
+}
+
+/** Start a command. If this process ends before it, the command is sent SIGTERM. */
+export function startCommand({ file, args, env }: CommandToRun): RunningCommand {
   const child = spawn(file, [...args], { env, stdio: "inherit" });
   const ended = Promise.withResolvers<number>();
   child.on("error", (error) => {
@@ -33,12 +55,12 @@ export function runCommand(command: CommandToRun, signals: Signals): Promise<num
   child.once("exit", (status, signal) =>
     ended.resolve(signal === null ? (status ?? 0) : statusOfSignal(signal)),
   );
-  signals.handle = (signal) => {
-    if (!onTerminal || !FROM_TERMINAL.includes(signal)) child.kill(signal);
-  };
   const endChild = (): void => void child.kill("SIGTERM");
   process.once("exit", endChild);
-  return ended.promise.finally(() => process.off("exit", endChild));
+  return {
+    ended: ended.promise.finally(() => process.off("exit", endChild)),
+    kill: (signal) => void child.kill(signal),
+  };
 }
 
 /** Whether Ctrl-C reaches this process and its command from a terminal. */

@@ -5,6 +5,7 @@ import { type ProxyAddress, urlOf } from "../../proxy/connection-variables.ts";
 import { type DoorOptions, doorFor } from "../../proxy/door.ts";
 import { needNode } from "../../proxy/need-node.ts";
 import { portIn } from "../../proxy/port-option.ts";
+import { addTo } from "../../proxy/repeated-option.ts";
 import { Exit, Failure } from "../../terminal/exit.ts";
 import { type Io, print } from "../../terminal/io.ts";
 import { StatusLine } from "../../terminal/status-line.ts";
@@ -27,7 +28,7 @@ export function addConnect(program: Command, io: Io): void {
     .option("--port <number>", "the port on 127.0.0.1 (default: a free one)")
     .option("--socket", "a Unix socket of this user alone, instead of a port with a password")
     .option("--private-loopback", "no password: nobody else is on this loopback, as in a pod")
-    .option("--reader <host:port>", "one more port, to a reader; may be repeated", addReader, [])
+    .option("--reader <host:port>", "one more port, to a reader; may be repeated", addTo, [])
     .option("--json", "one JSON document instead of URLs, and log lines as JSON documents")
     .action(async (name: string | undefined, options: ConnectOptions) => {
       needNode("connect");
@@ -52,11 +53,6 @@ export function addConnect(program: Command, io: Io): void {
       );
     });
 }
-
-const addReader = (reader: string, before: readonly string[]): readonly string[] => [
-  ...before,
-  reader,
-];
 
 function readerIn(text: string): ServerAddress {
   const [, host, port] = /^([\w.-]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
