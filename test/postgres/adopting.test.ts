@@ -324,6 +324,12 @@ test("5: a lease works beside it, and the page names what it lacks", async () =>
   await database.provision(plan);
   expect(await work(through(viaLease))).toMatch(/^mf_.*_readwrite_user-service_/);
   expect(await work(through(viaSecret))).toBe(user);
+  // in place of a setting of the user's
+  const options = /`options=(-c search_path=[^`]+)`/.exec(read(PAGE))?.[1] ?? "";
+  const client = new pg.Client({ ...through(viaLease), options });
+  await client.connect();
+  expect((await client.query("show search_path")).rows).toEqual([{ search_path: "shop,public" }]);
+  await client.end();
 });
 
 test("6: a sweep says who is there; the door is shut, opened again, and the user is dropped", async () => {
