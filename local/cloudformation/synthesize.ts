@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { configPath, loadConfig } from "../../bin/load-config.ts";
+import { COMPILE_CACHE } from "../compile-cache.ts";
 import { HOST } from "../postgres/postgres-server.ts";
 import { tempFolder } from "../temp-folder.ts";
 
@@ -35,7 +36,13 @@ export async function synthesizeConfigured(
   const MAYFLY_CONFIG = configToRun(configFile);
   assertRunsHere((await loadConfig(MAYFLY_CONFIG)).databases);
   const { path: folder, remove } = tempFolder("assembly");
-  const env = { ...process.env, MAYFLY_CONFIG, CDK_OUTDIR: folder, CDK_VALIDATION: "false" };
+  const env = {
+    ...process.env,
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
+    MAYFLY_CONFIG,
+    CDK_OUTDIR: folder,
+    CDK_VALIDATION: "false",
+  };
   const options = { cwd: ROOT, env, ...(signal && { signal }) };
   try {
     await run(process.execPath, ["build.ts"], options);

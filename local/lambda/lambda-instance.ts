@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
+import { COMPILE_CACHE } from "../compile-cache.ts";
 
 /** One event on its way to a function. */
 export interface Invocation {
@@ -36,9 +37,6 @@ export interface InstanceOptions {
 /** Longest start of a process, which does not count against the function's timeout. */
 const INIT_SECONDS = 10;
 const RUNTIME = join(import.meta.dirname, "runtime.ts");
-/** Without a compile cache, half of a process's start is compiling the same code again. */
-const COMPILE_CACHE =
-  process.env.NODE_COMPILE_CACHE ?? join(import.meta.dirname, "../../node_modules/.cache/node");
 const PATH =
   /^\/2018-06-01\/runtime\/(?:invocation\/(?:next|[^/]+\/(?<kind>response|error))|(?<init>init)\/error)$/;
 
