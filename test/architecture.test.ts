@@ -31,6 +31,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "bin/terminal": ["core"],
   "bin/completion": [],
   "bin/proxy": ["core", "client", "client/agent", "bin/rds-roots.ts", "bin/start", "bin/terminal"],
+  "bin/agent": ["core", "client", "client/agent", "bin/rds-roots.ts", "bin/proxy", "bin/terminal"],
   // a new project is made with what this one is tested with
   "bin/init": ["config", "package.json", "cdk.json"],
   "bin/verify": ["core", "bin/aws", "bin/cost"],
@@ -43,6 +44,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "bin/aws",
     "bin/load-config.ts",
     "bin/verify",
+    "bin/agent",
     "bin/init",
     "bin/completion",
     "bin/proxy",

@@ -14,6 +14,7 @@ type AddCommand = (program: Command, io: Io, commandLine: readonly string[]) => 
 
 /** Every command by its name. What a command needs is loaded when it is named. */
 const COMMANDS: ReadonlyMap<string | undefined, () => Promise<AddCommand>> = new Map([
+  ["agent", async () => (await import("./agent.ts")).addAgent],
   ["connect", async () => (await import("./proxied/connect.ts")).addConnect],
   ["exec", async () => (await import("./proxied/exec.ts")).addExec],
   ["psql", async () => (await import("./proxied/psql.ts")).addPsql],

@@ -190,7 +190,9 @@ const REASONS: Readonly<
 };
 
 /** The line as one JSON document. */
-export const jsonOf = (event: LogEvent, now: Instant): string => {
-  const { level, words, fields } = lineOf(event);
-  return JSON.stringify({ time: iso(now), level, event: event.kind, message: words, ...fields });
-};
+export const jsonOf = (event: LogEvent, now: Instant): string =>
+  jsonLine(event.kind, lineOf(event), now);
+
+/** A line of some event as one JSON document. */
+export const jsonLine = (event: string, { level, words, fields }: LogLine, now: Instant): string =>
+  JSON.stringify({ time: iso(now), level, event, message: words, ...fields });

@@ -1,5 +1,5 @@
 /** The commands that hold a lease and pass a server's bytes on, for minutes or months. */
-const PROXY_COMMANDS: ReadonlySet<string> = new Set(["connect", "exec", "psql"]);
+const PROXY_COMMANDS: ReadonlySet<string> = new Set(["agent", "connect", "exec", "psql"]);
 
 /** The oldest Node that runs them. */
 export const OLDEST_NODE = 24;

@@ -68,7 +68,7 @@ export class AgentCounts {
         add(this.secretRefusals, event.status);
         break;
       case "port-failed":
-        add(this.portFailures, event.what);
+        add(this.portFailures, name ?? event.what);
         break;
       default:
     }

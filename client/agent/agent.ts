@@ -2,9 +2,10 @@ import type { Duration } from "../../core/time.ts";
 import { readOrMakeToken } from "../loopback/token-file.ts";
 import type { Health } from "../proxy/health.ts";
 import { AgentCounts } from "./agent-counts.ts";
-import type { AgentTold } from "./agent-events.ts";
+import type { AgentEvent, AgentTold } from "./agent-events.ts";
 import { agentMetrics } from "./agent-metrics.ts";
 import type { AgentConfiguration, FileConfiguration, GuardedPort } from "./configuration.ts";
+import type { Changes } from "./files/changes/changes.ts";
 import type { FileOutlet, FileOutletOptions } from "./files/file-outlet.ts";
 import { KeptOpen } from "./kept-open.ts";
 import { metricsText } from "./metrics-text.ts";
@@ -15,9 +16,10 @@ import { type AgentState, takeStateFolder } from "./state/state-folder.ts";
 
 /** What the agent does not do itself. Loaded where it is used. */
 export interface AgentAdapters extends LoginAdapters {
-  readonly startFile: (
-    options: Pick<FileOutletOptions, "file" | "publications" | "onEvent">,
-  ) => Promise<FileOutlet>;
+  readonly startFile: (options: FileOutletOptions) => Promise<FileOutlet>;
+  /** PEM of the authorities that a host's certificate is checked by. */
+  readonly authoritiesOf: (host: string) => string;
+  readonly makeChanges: (onEvent: (event: AgentEvent) => void) => Changes;
   readonly startSecretsPort: (options: SecretsPortOptions) => Promise<SecretsPort>;
 }
 
@@ -78,6 +80,7 @@ class RunningAgent implements Agent {
   readonly #counts: AgentCounts;
   readonly #logins: readonly ServedLogin[];
   readonly #files: FileOutlet[] = [];
+  readonly #changes: Changes;
   readonly #secretsPort: KeptOpen<SecretsPort> | undefined;
   readonly #health: KeptOpen<Health> | undefined;
   #closing: Promise<void> | undefined;
@@ -94,6 +97,7 @@ class RunningAgent implements Agent {
       logins.map(({ name }) => name),
       files.map(({ path }) => path),
     );
+    this.#changes = options.makeChanges((event) => this.#tell(event));
     const inFiles = new Set(files.flatMap(({ from }) => from));
     this.#logins = logins.map(
       (login) =>
@@ -117,11 +121,13 @@ class RunningAgent implements Agent {
 
   /** @throws FileError if a template or a format cannot be used. */
   async startFiles(): Promise<void> {
-    const { configuration, startFile } = this.#options;
+    const { configuration, startFile, authoritiesOf, time } = this.#options;
+    const onEvent = (event: AgentEvent): void => this.#tell(event);
+    const changes = this.#changes;
     const started = configuration.files.map(async (file) => {
       const publications = this.#publicationsOf(file);
       this.#files.push(
-        await startFile({ file, publications, onEvent: (event) => this.#tell(event) }),
+        await startFile({ file, publications, authoritiesOf, changes, onEvent, time }),
       );
     });
     // what was started must be known before it can be closed
@@ -165,6 +171,7 @@ class RunningAgent implements Agent {
       ...this.#files.map((file) => file[Symbol.asyncDispose]()),
       ...this.#logins.map((login) => login.closeProxy(grace)),
     ]);
+    await this.#changes[Symbol.asyncDispose]();
     await Promise.all(this.#logins.map((login) => this.#closeLogin(login)));
     await this.#health?.[Symbol.asyncDispose]();
     await this.#state?.[Symbol.asyncDispose]();

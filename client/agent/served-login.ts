@@ -148,7 +148,7 @@ export class ServedLogin {
 
   #keepProxy(proxy: ProxyConfiguration, options: ServedLoginOptions): KeptOpen<LoopbackProxy> {
     const { servers, applicationName, time, random, randomBytes, onEvent } = options;
-    const { keeper, name } = this;
+    const { keeper } = this;
     return new KeptOpen({
       open: async () =>
         startProxy({
@@ -165,10 +165,10 @@ export class ServedLogin {
       onOpen: ({ port, socketPath }) =>
         onEvent({
           kind: "port-open",
-          what: name,
+          what: PROXY,
           at: socketPath === undefined ? `127.0.0.1, port ${port}` : dirname(socketPath),
         }),
-      onFailed: (message) => onEvent({ kind: "port-failed", what: name, message }),
+      onFailed: (message) => onEvent({ kind: "port-failed", what: PROXY, message }),
       time,
       random,
     });
@@ -185,6 +185,9 @@ export class ServedLogin {
     });
   }
 }
+
+/** In logs, after the login's name. */
+const PROXY = "the proxy";
 
 /** The database's clock shows whole seconds, and the keeper's spread is as small. */
 const NEAR_END = seconds(10);

@@ -64,6 +64,8 @@ export class AgentWorld {
         random: seededRandom(3),
         randomBytes: (bytes) => Buffer.alloc(bytes, 7),
         startFile: async ({ file, publications }) => this.#file(file.path, publications),
+        authoritiesOf: () => "",
+        makeChanges: () => ({ follow: async () => {}, [Symbol.asyncDispose]: async () => {} }),
         startSecretsPort: async ({ secrets }) => {
           if (!this.isPortFree) throw new Error("port 2773 is taken; choose another");
           this.secrets = secrets;

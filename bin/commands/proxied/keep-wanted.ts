@@ -45,7 +45,12 @@ export async function keepWanted(wanted: WantedLease, onlyWhileUsed: boolean): P
   };
 }
 
-async function sourceOf({ arn, assume, consumer }: WantedLease): Promise<LeaseSource> {
+/**
+ * Where a lease comes from.
+ *
+ * @throws KeeperError if the ARN is not an alias's; Failure if the role may not be assumed.
+ */
+export async function sourceOf({ arn, assume, consumer }: WantedLease): Promise<LeaseSource> {
   if (assume === undefined) return issuer(arn);
   let first: RoleKeys | undefined = await assumeRole(assume, consumer ?? assume);
   // its keys are good for an hour; the SDK asks for others then

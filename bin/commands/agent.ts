@@ -1,0 +1,96 @@
+import type { Command } from "commander";
+import type { LeaseSource } from "../../client/keeper/sources/lease-source.ts";
+import type { AgentOptions } from "../agent/agent-options.ts";
+import { needNode } from "../proxy/need-node.ts";
+import { Exit, Failure } from "../terminal/exit.ts";
+import { type Io, print, say } from "../terminal/io.ts";
+import { type LeaseOptions, withLease } from "./proxied/which-lease.ts";
+
+interface Options extends LeaseOptions, AgentOptions {
+  readonly config?: string;
+  readonly once?: boolean;
+  readonly check?: boolean;
+  readonly json?: boolean;
+}
+
+const append = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+/** `mayfly agent`: logins for programs beside it, until a signal. */
+export function addAgent(program: Command, io: Io): void {
+  const command = program
+    .command("agent")
+    .description("keep logins for other programs: by a proxy, by files, by Secrets Manager's port")
+    .usage("[options] [database/role]");
+  withLease(command)
+    .option("--config <file>", "agent.json, for several logins; instead of the options for one")
+    .option("--port <number>", "a proxy on 127.0.0.1, with --password-file or --private-loopback")
+    .option("--password-file <file>", "the local password of the proxy; made if there is none")
+    .option("--private-loopback", "no password: nobody else is on this loopback, as in a pod")
+    .option("--socket <folder>", "a proxy on a Unix socket of this user alone")
+    .option("--file <format:path>", "a file to write, e.g. env:/run/db.env; repeat", append, [])
+    .option("--template <template:path>", "a file from a template; repeat", append, [])
+    .option("--secrets-port <port>", "Secrets Manager's protocol on 127.0.0.1")
+    .option("--secrets-token <file>", "the token that it wants; made if there is none")
+    .option("--health <port>", "answer /livez, /readyz and /metrics on 127.0.0.1")
+    .option("--health-token <file>", "the token that they want; made if there is none")
+    .option("--state <folder>", "on a memory volume: a restart finds its leases by it")
+    .option("--key <key>", "the idempotency key, instead of one of the agent's own")
+    .option("--once", "write the files, run their commands, and end; leases live on")
+    .option("--check", "check the configuration, and end")
+    .option("--json", "log lines as JSON documents")
+    .action(async (name: string | undefined, options: Options) => {
+      needNode("agent");
+      const { checkedConfiguration } = await import("../agent/agent-configuration.ts");
+      const { written, what, leases } = await wantedIn(name, options);
+      const configuration = await checkedConfiguration(written, what);
+      if (options.check === true) {
+        const { summaryOf } = await import("../agent/agent-log.ts");
+        const summary = summaryOf(configuration.logins.length, configuration.files.length);
+        print(io, options.json, { problems: [] }, `${what}: ${summary}, no problem`);
+        return;
+      }
+      const { runAgent, runOnce } = await import("../agent/run-agent.ts");
+      const log = {
+        write: (line: string) => say(io, line),
+        asJson: options.json === true,
+        withInfo: true,
+      };
+      await (options.once === true ? runOnce : runAgent)({ configuration, leases, log });
+    });
+}
+
+interface Wanted {
+  /** What a configuration says. */
+  readonly written: unknown;
+  /** What it is called in messages. */
+  readonly what: string;
+  readonly leases: (arn: string) => LeaseSource;
+}
+
+async function wantedIn(name: string | undefined, options: Options): Promise<Wanted> {
+  const { config, once: _once, check: _check, json: _json, ...others } = options;
+  if (config !== undefined) {
+    const isOther = Object.values(others).some(
+      (value) => value !== undefined && !(Array.isArray(value) && value.length === 0),
+    );
+    if (name !== undefined || isOther)
+      throw new Failure(
+        Exit.usage,
+        "--config has everything in it; leave out the lease and its options, or --config",
+      );
+    const { readWritten } = await import("../agent/agent-configuration.ts");
+    const { issuer } = await import("../../client/keeper/sources/issuer.ts");
+    return { written: readWritten(config), what: config, leases: issuer };
+  }
+  const { writtenFor } = await import("../agent/agent-options.ts");
+  const { sourceOf } = await import("./proxied/keep-wanted.ts");
+  const { whichLease } = await import("./proxied/which-lease.ts");
+  const { asFailure } = await import("../proxy/failures.ts");
+  try {
+    const wanted = await whichLease(name, options);
+    const source = await sourceOf(wanted);
+    return { written: writtenFor(wanted, options), what: wanted.name, leases: () => source };
+  } catch (error) {
+    throw asFailure(error);
+  }
+}
