@@ -4,7 +4,8 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { apiReport } from "./api-report.ts";
 import { withoutSourceNames } from "./declarations.ts";
-import { type CloneManifest, manifestOf, OLDEST_NODE, PROGRAMS } from "./manifest.ts";
+import { type CloneManifest, manifestOf, OLDEST_NODE, ONE_FILE, PROGRAMS } from "./manifest.ts";
+import { compileOneFile } from "./one-file.ts";
 import { copyPages } from "./pages.ts";
 import { compileProgram } from "./program.ts";
 import { noticesOf, type ThirdParty, thirdPartiesOf } from "./third-party.ts";
@@ -32,6 +33,7 @@ export async function assemblePackage(folder: string): Promise<Assembled> {
   mkdirSync(folder, { recursive: true });
   const [, ...programs] = await Promise.all([
     compile(folder),
+    compileOneFile(ROOT, join(folder, ONE_FILE), join(ROOT, "dist/rds-ca")),
     ...Object.entries(PROGRAMS).map(([name, entry]) =>
       compileProgram(ROOT, join(folder, "bin"), { name, entry, oldestNode: OLDEST_NODE }),
     ),

@@ -19,6 +19,9 @@ export const OLDEST_NODE = "22.18";
 /** Programs of the package: name to entry file. */
 export const PROGRAMS: Readonly<Record<string, string>> = { mayfly: "bin/mayfly.ts" };
 
+/** The agent as one file, which runs alone, on Node 24. */
+export const ONE_FILE = "dist/agent/mayfly-agent.mjs";
+
 /** The package's files, except package.json, README and LICENSE, which npm adds. */
 export const CONTENTS = [
   "bin",
@@ -63,7 +66,10 @@ export function manifestOf(clone: CloneManifest): Readonly<Record<string, unknow
       ),
       "./package.json": "./package.json",
     },
-    bin: Object.fromEntries(Object.keys(PROGRAMS).map((name) => [name, `bin/${name}.js`])),
+    bin: {
+      ...Object.fromEntries(Object.keys(PROGRAMS).map((name) => [name, `bin/${name}.js`])),
+      "mayfly-agent": ONE_FILE,
+    },
     files: CONTENTS,
     engines: { node: `>=${OLDEST_NODE}` },
     dependencies: clone.dependencies,

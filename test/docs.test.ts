@@ -4,6 +4,9 @@ import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { makeProgram } from "../bin/commands/main.ts";
 import { EXIT_HELP, Exit, statusOfType } from "../bin/terminal/exit.ts";
+import { AgentCounts } from "../client/agent/agent-counts.ts";
+import { agentMetrics } from "../client/agent/agent-metrics.ts";
+import { ENTRIES } from "../client/agent/configuration-schema.ts";
 import * as errors from "../core/errors.ts";
 import { METRICS } from "../core/metric.ts";
 import { VERBS } from "../lambda/postgres/leases/verbs.ts";
@@ -209,6 +212,16 @@ test("docs/package.md has everything that the package exports, and its peers", (
   expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
   for (const [peer, range] of Object.entries(peerDependencies))
     expect(page).toContain(`| \`${peer}\` | ${range.slice(1)}`);
+});
+
+test("docs/agent.md has every metric and every key of the agent", () => {
+  const page = read("docs/agent.md");
+  const counts = new AgentCounts([], []);
+  const metrics = agentMetrics({ logins: [], files: [], ports: new Map(), counts });
+  expect(metrics.length).toBeGreaterThan(10);
+  expect(metrics.filter(({ name }) => !page.includes(`| \`${name}\` |`))).toEqual([]);
+  const keys = Object.keys(ENTRIES.entries);
+  expect(keys.filter((key) => !page.includes(`\`${key}\``))).toEqual([]);
 });
 
 test("docs/cli.md has every command, option and exit status, and no other command is named", async () => {

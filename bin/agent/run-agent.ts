@@ -123,7 +123,7 @@ async function begin(
   },
 ): Promise<Agent> {
   const roots = makeTrustedRoots({
-    rdsFolder: RDS_ROOTS,
+    rds: RDS_ROOTS,
     ca: readAuthorities(configuration.ca),
   });
   try {

@@ -1,7 +1,6 @@
-import { Command, CommanderError } from "commander";
-import mayfly from "../../package.json" with { type: "json" };
-import { EXIT_HELP, ExitStatus, statusOf, wordsOf } from "../terminal/exit.ts";
-import { type Io, say } from "../terminal/io.ts";
+import type { Command } from "commander";
+import type { Io } from "../terminal/io.ts";
+import { newProgram, runProgram, withExitHelp } from "./program.ts";
 
 const ABOUT = `Short-lived PostgreSQL users of a deployed stack: ask for one, list them, end
 them.
@@ -51,16 +50,7 @@ export async function makeProgram(
   name?: string,
   commandLine: readonly string[] = [],
 ): Promise<Command> {
-  const program = new Command("mayfly")
-    .description(ABOUT)
-    .version(mayfly.version)
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => io.out.write(text),
-      writeErr: (text) => io.err.write(text),
-      outputError: (text, write) => write(text.replace(/^error: /, "mayfly: ")),
-    })
-    .showHelpAfterError("(--help shows the options)");
+  const program = newProgram(io, ABOUT);
   const named = name === NEEDS_ALL ? undefined : COMMANDS.get(name);
   const adding = named === undefined ? [...COMMANDS.values()] : [named];
   for (const add of await Promise.all(adding.map((load) => load()))) add(program, io, commandLine);
@@ -74,18 +64,5 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   const dashes = RUNNING.includes(argv[0]) ? argv.indexOf("--") : -1;
   const own = dashes === -1 ? argv : argv.slice(0, dashes);
   const commandLine = dashes === -1 ? [] : argv.slice(dashes + 1);
-  try {
-    const program = await makeProgram(io, argv[0], commandLine);
-    await program.parseAsync([...own], { from: "user" });
-    return 0;
-  } catch (error) {
-    if (error instanceof ExitStatus) return error.status;
-    if (!(error instanceof CommanderError)) say(io, `mayfly: ${wordsOf(error)}`);
-    return statusOf(error);
-  }
-}
-
-function withExitHelp(command: Command): void {
-  command.addHelpText("after", EXIT_HELP);
-  for (const each of command.commands) withExitHelp(each);
+  return runProgram(() => makeProgram(io, argv[0], commandLine), own, io);
 }

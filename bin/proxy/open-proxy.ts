@@ -56,7 +56,7 @@ const SOCKET_PORT = 5_432;
 export async function openProxy(options: OpenProxyOptions): Promise<OpenProxy> {
   const { keeper, login, user, door, readers, onEvent } = options;
   const servers = makeServers({
-    roots: makeTrustedRoots({ rdsFolder: RDS_ROOTS, ca: options.authorities }),
+    roots: makeTrustedRoots({ rds: RDS_ROOTS, ca: options.authorities }),
     time: systemTime,
   });
   const password = door.kind === "port" ? makePassword() : undefined;

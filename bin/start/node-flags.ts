@@ -19,8 +19,8 @@ const KEPT_OPTIONS = "MAYFLY_NODE_OPTIONS";
 
 /** A process as it was started. */
 export interface Started {
-  /** From the command's name on. */
-  readonly argv: readonly string[];
+  /** The command's name. Undefined if there is none. */
+  readonly command: string | undefined;
   /** The options of Node on its command line. */
   readonly execArgv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -45,8 +45,8 @@ const nameOf = (option: string): string => option.replace(/=.*$/s, "").replaceAl
  * How this process must be started again before it does anything. Undefined if it may go on: it
  * runs no proxy, has its flags already, or runs on a Node that a command will refuse.
  */
-export function decideRestart({ argv, execArgv, env, node }: Started): Restart | undefined {
-  if (!PROXY_COMMANDS.has(argv[0] ?? "") || Number.parseInt(node, 10) < OLDEST_NODE)
+export function decideRestart({ command, execArgv, env, node }: Started): Restart | undefined {
+  if (!PROXY_COMMANDS.has(command ?? "") || Number.parseInt(node, 10) < OLDEST_NODE)
     return undefined;
   const given = new Set(execArgv.map(nameOf));
   const missing = NODE_FLAGS.filter((flag) => !given.has(nameOf(flag)));

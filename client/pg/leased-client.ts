@@ -69,7 +69,7 @@ function abandon(connection: pg.Connection): void {
  * and for other databases of the role. Every other option of `pg` has its own meaning.
  */
 export function leasedClient(keeper: Keeper, { ca }: LeasedClientOptions = {}): LeasedClientClass {
-  const rootsOf = makeTrustedRoots({ rdsFolder: rdsFolder(), ca });
+  const rootsOf = makeTrustedRoots({ rds: rdsFolder(), ca });
   const contexts = new Map<string, SecureContext>();
 
   /** Parsing roots takes longer than a handshake, so it is done once for a host. */

@@ -19,8 +19,10 @@ export const regionOfHost = (host: string): string | undefined =>
 
 /** Where roots come from. */
 export interface RootSources {
-  /** A folder with `<region>.pem`: the roots of RDS, as the build writes them. */
-  readonly rdsFolder: string;
+  /**
+   * The roots of RDS: a folder with `<region>.pem`, as the build writes them, or the PEMs by Region.
+   */
+  readonly rds: string | Readonly<Record<string, string>>;
   /** PEM of the authorities to trust instead, for any host. */
   readonly ca?: string | undefined;
 }
@@ -29,10 +31,11 @@ export interface RootSources {
  * What to trust: the configured authorities, else RDS's of the host's Region, each with those that
  * `NODE_EXTRA_CA_CERTS` names; for other hosts what Node trusts. Files are read at the first need.
  */
-export function makeTrustedRoots({ rdsFolder, ca }: RootSources): RootsOfHost {
+export function makeTrustedRoots({ rds, ca }: RootSources): RootsOfHost {
   const read = new Map<string, string | undefined>();
   const rootsOf = (region: string): string | undefined => {
-    if (!read.has(region)) read.set(region, readIfThere(join(rdsFolder, `${region}.pem`)));
+    if (typeof rds !== "string") return rds[region];
+    if (!read.has(region)) read.set(region, readIfThere(join(rds, `${region}.pem`)));
     return read.get(region);
   };
   return (host) => {

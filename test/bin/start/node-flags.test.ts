@@ -11,16 +11,17 @@ import {
 } from "../../../bin/start/node-flags.ts";
 import { tempFolder } from "../../../local/temp-folder.ts";
 
-const FROM_A_SHELL: Started = { argv: ["exec"], execArgv: [], env: {}, node: "24.21.0" };
+const FROM_A_SHELL: Started = { command: "exec", execArgv: [], env: {}, node: "24.21.0" };
 
 const ALL: Restart = { execArgv: NODE_FLAGS, env: {} };
 
 test.each<[string, Partial<Started>, Restart | undefined]>([
   ["from a shell", {}, ALL],
-  ["psql", { argv: ["psql"] }, ALL],
-  ["connect", { argv: ["connect"] }, ALL],
-  ["a command without a proxy", { argv: ["leases"] }, undefined],
-  ["no command", { argv: [] }, undefined],
+  ["psql", { command: "psql" }, ALL],
+  ["connect", { command: "connect" }, ALL],
+  ["agent", { command: "agent" }, ALL],
+  ["a command without a proxy", { command: "leases" }, undefined],
+  ["no command", { command: undefined }, undefined],
   ["as an image starts it", { execArgv: NODE_FLAGS }, undefined],
   ["a Node that the command refuses", { node: "22.18.0" }, undefined],
   [
@@ -63,7 +64,7 @@ const PROGRAM = `
 import { url } from "node:inspector";
 import { startAgain } from ${JSON.stringify(START)};
 console.log(JSON.stringify({ pid: process.pid }));
-startAgain();
+startAgain(process.argv[2]);
 process.kill(process.pid, "SIGUSR1");
 setTimeout(() => {
   console.log(JSON.stringify({ flags: process.execArgv, inspector: url() ?? "none" }));

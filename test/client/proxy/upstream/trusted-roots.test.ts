@@ -28,23 +28,23 @@ describe("what is trusted", () => {
   const rds = "orders.c1a2b3.eu-west-1.rds.amazonaws.com";
 
   test("is RDS's roots of the host's Region", () => {
-    expect(makeTrustedRoots({ rdsFolder: folder })(rds)).toEqual(["roots of eu-west-1", ...extra]);
+    expect(makeTrustedRoots({ rds: folder })(rds)).toEqual(["roots of eu-west-1", ...extra]);
   });
 
   test.each([rds, "db.example.com"])("is the configured authority alone, for %s", (host) => {
-    const roots = makeTrustedRoots({ rdsFolder: folder, ca: "own" });
+    const roots = makeTrustedRoots({ rds: folder, ca: "own" });
     expect(roots(host)).toEqual(["own", ...extra]);
   });
 
   test.each(["db.example.com", rds.replace("eu-west-1", "xx-north-9")])(
     "is what Node trusts, for %s",
     (host) => {
-      expect(makeTrustedRoots({ rdsFolder: folder })(host)).toBeUndefined();
+      expect(makeTrustedRoots({ rds: folder })(host)).toBeUndefined();
     },
   );
 
   test("is not RDS's if its file cannot be read for another reason than that there is none", () => {
-    const roots = makeTrustedRoots({ rdsFolder: join(folder, "eu-west-1.pem") });
+    const roots = makeTrustedRoots({ rds: join(folder, "eu-west-1.pem") });
     expect(() => roots(rds)).toThrow("ENOTDIR");
   });
 });
