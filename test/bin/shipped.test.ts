@@ -4,6 +4,7 @@ import "./shipped/converge.ts";
 import "./shipped/verbs.ts";
 import "./shipped/exec-files.ts";
 import "./shipped/with-proxy.ts";
+import "./shipped/agent.ts";
 import "./shipped/mayfly.ts";
 
 // They share one stack, in this order: the first finds no lease yet.
