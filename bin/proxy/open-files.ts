@@ -40,7 +40,7 @@ export async function openFiles(
   stopping: AbortSignal,
 ): Promise<AsyncDisposable> {
   const { keeper, name, files, authorities, onEvent, onChange } = options;
-  const roots = makeTrustedRoots({ rdsFolder: RDS_ROOTS, ca: authorities });
+  const roots = makeTrustedRoots({ rds: RDS_ROOTS, ca: authorities });
   const servers = makeServers({ roots, time: systemTime });
   const readiness = new Readiness(
     {

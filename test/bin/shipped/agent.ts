@@ -66,8 +66,13 @@ describe("agent", () => {
     const [file, state, token] = ["db.json", "state", "token"].map((name) => join(folder, name));
     if (file === undefined || state === undefined || token === undefined) return;
     const args = [
-      ...["--file", `json:${file}`, "--state", state, "--port", "0", "--private-loopback"],
-      ...["--health", "0", "--health-token", token, "--json"],
+      "--private-loopback",
+      "--json",
+      ...Object.entries({ file: `json:${file}`, state, port: "0", health: "0" }).flatMap(
+        ([name, value]) => [`--${name}`, value],
+      ),
+      "--health-token",
+      token,
     ];
     const first = start(...args);
     await eventually(() => existsSync(file));
