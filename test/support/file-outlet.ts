@@ -9,7 +9,7 @@ import { startFile } from "../../client/agent/files/start-file.ts";
 import type { FileSystem } from "../../client/agent/files/whole-file.ts";
 import { type Publication, publish } from "../../client/agent/publication.ts";
 import type { Login } from "../../client/keeper/keeper.ts";
-import type { ClientTime } from "../../client/time.ts";
+import { type ClientTime, systemTime } from "../../client/time.ts";
 import { Secret } from "../../core/secret.ts";
 import type { Instant } from "../../core/time.ts";
 import { FakeKeeper } from "./fake-keeper.ts";
@@ -61,7 +61,7 @@ export async function outletScene(
 ): Promise<OutletScene> {
   const events: AgentEvent[] = [];
   const onEvent = (event: AgentEvent): void => void events.push(event);
-  const source = fakeSource("orders/readonly", first, time);
+  const source = fakeSource("orders/readonly", first, systemTime);
   const changes = makeChanges({ environment: { PATH: process.env.PATH }, onEvent, time });
   const configuration: FileConfiguration = {
     from: "orders/readonly",
