@@ -121,6 +121,19 @@ test("what the package exports is what was accepted; npm run package -- --accept
   expect(assembled.api).toBe(readFileSync(join(root, "packaging", "api.txt"), "utf8"));
 });
 
+test("the agent is one file of at most 1 MB, which Node runs in an empty folder", async () => {
+  const file = join(tempFolder("one-file").path, "mayfly-agent.mjs");
+  copyFileSync(join(installed, "dist/agent/mayfly-agent.mjs"), file);
+  expect(statSync(file).size).toBeLessThanOrEqual(MEGABYTE);
+  const arn = "arn:aws:lambda:eu-west-1:111122223333:function:issuer:app--readonly";
+  const args = ["--function", arn, "--file", "ca:/run/ca.pem", "--check"];
+  const ran = await runProgram(process.execPath, [file, "orders/readonly", ...args], {
+    cwd: dirname(file),
+  });
+  expect(ran).toMatchObject({ status: 0, err: "" });
+  expect(ran.out).toBe("orders/readonly: 1 login, 1 file, no problem\n");
+});
+
 test("mayfly runs from the package: help, a new project, and its configuration in TypeScript", async () => {
   expect(await mayfly("--help")).toMatchObject({ status: 0, err: "" });
   expect(await mayfly("init")).toMatchObject({ status: 0 });
