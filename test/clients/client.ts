@@ -9,11 +9,15 @@ export interface Client {
   readonly kit: keyof typeof KITS;
   readonly program: string;
   /** The role of its leases. @default readonly */
-  readonly role?: "readwrite";
+  readonly role?: "readonly" | "readwrite";
   /** It runs on a server of its own major version, since it refuses newer ones. */
   readonly ownMajor?: true;
   /** It keeps no connections that could rest. */
   readonly neverRests?: true;
+  /** It connects by itself, with what the agent hands out. */
+  readonly way?: "secrets" | "file";
+  /** It reads its file without a pause, while leases change more often. */
+  readonly readsOn?: true;
 }
 
 export const CLIENTS: readonly Client[] = [
@@ -34,7 +38,61 @@ export const CLIENTS: readonly Client[] = [
   { name: "TypeORM", kit: "node", program: "typeorm" },
   { name: "Sequelize", kit: "node", program: "sequelize" },
   { name: "Prisma", kit: "node", program: "prisma" },
+  {
+    name: "boto3, aws-secretsmanager-caching",
+    kit: "python",
+    program: "caching_client",
+    way: "secrets",
+  },
+  { name: "the extension's GET", kit: "python", program: "extension_client", way: "secrets" },
+  {
+    name: "HikariCP, aws-secretsmanager-jdbc",
+    kit: "java",
+    program: "SecretsClient",
+    way: "secrets",
+  },
+  { name: "AWS SDK for Go, pgxpool", kit: "go", program: "secrets", way: "secrets" },
+  { name: "aws-secretsmanager-caching-go", kit: "caching-go", program: "caching", way: "secrets" },
+  {
+    name: "AWSSDK.SecretsManager.Caching",
+    kit: "dotnet",
+    program: "CachingClient",
+    way: "secrets",
+  },
+  {
+    name: "External Secrets' provider",
+    kit: "external-secrets",
+    program: "external-secrets",
+    way: "secrets",
+  },
+  {
+    name: "AWS SDK for JavaScript, Sequelize",
+    kit: "node",
+    program: "sequelize-secrets",
+    way: "secrets",
+  },
+  { name: "Go, a file of two lines", kit: "go", program: "tutorial", way: "file" },
+  {
+    name: "Python, a file in a loop",
+    kit: "python",
+    program: "file_client",
+    way: "file",
+    readsOn: true,
+  },
 ];
+
+/** Those that are called so; if none is, those with the word in their name. */
+function clientsCalled(word: string): readonly Client[] {
+  const called = CLIENTS.filter(({ name }) => name === word);
+  if (called.length > 0) return called;
+  return CLIENTS.filter(({ name }) => name.toLowerCase().includes(word.toLowerCase()));
+}
+
+/** Chosen by their names or by words of these. No words: all. */
+export function clientsNamed(words: readonly string[]): readonly Client[] {
+  const chosen = new Set(words.flatMap(clientsCalled));
+  return CLIENTS.filter((client) => words.length === 0 || chosen.has(client));
+}
 
 /** A program that says what it does, as report.py, Report.java and the others do. */
 export class RunningProgram {
@@ -42,8 +100,10 @@ export class RunningProgram {
   /** What failed so far, in the client's words. */
   readonly failed: string[] = [];
   statements = 0;
-  users: readonly string[] = [];
+  /** Users that it was at the database, in the order in which it became them. */
+  readonly users: string[] = [];
   readonly ended: Promise<void>;
+  hasEnded = false;
   readonly #errors: string[] = [];
 
   constructor([command = "", ...args]: readonly string[], env: NodeJS.ProcessEnv) {
@@ -53,6 +113,7 @@ export class RunningProgram {
     this.ended = new Promise((resolve) => {
       child.once("error", (error) => this.failed.push(error.message));
       child.once("close", (status) => {
+        this.hasEnded = true;
         if (status !== 0) this.failed.push(`it ended: ${this.#errors.slice(-5).join(" ")}`);
         resolve();
       });
@@ -62,11 +123,13 @@ export class RunningProgram {
   #read(line: string): void {
     const [word = "", rest = ""] = line.split(/ (.*)/s);
     if (word === "ready") this.isReady = true;
+    else if (word === "user") this.users.push(rest);
     else if (word === "failed") this.failed.push(rest);
     else if (word === "done") {
       const [statements, users = ""] = rest.split(" ");
       this.statements = Number(statements);
-      this.users = users.split(",").filter((user) => user !== "");
+      const others = users.split(",").filter((user) => user !== "" && !this.users.includes(user));
+      this.users.push(...others);
     }
   }
 }

@@ -46,7 +46,10 @@ while (!existsSync(end)) {
   const counted = run.count(stdout);
   if (statements === 0 && status === 0) console.log("ready");
   if (status === 0 || program === "pgbench") statements += counted.statements;
-  if (status === 0 && counted.user !== undefined) users.add(counted.user);
+  if (status === 0 && counted.user !== undefined) {
+    if (!users.has(counted.user)) console.log(`user ${counted.user}`);
+    users.add(counted.user);
+  }
   if (status !== 0) console.log(`failed ${stderr.trim().replaceAll("\n", " ")}`);
   await setTimeout(500);
 }

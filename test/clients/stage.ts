@@ -4,9 +4,11 @@ import { keepLease } from "../../client/keeper/lease-keeper.ts";
 import { type Proxy as LoopbackProxy, startProxy } from "../../client/proxy/proxy.ts";
 import { makeServers } from "../../client/proxy/upstream/servers.ts";
 import { systemTime } from "../../client/time.ts";
-import { startCluster } from "../support/cluster.ts";
+import { startCluster, type TestCluster } from "../support/cluster.ts";
 import { LeasedDatabase } from "../support/leased-database.ts";
 import { runAs } from "../support/provisioned.ts";
+import { Agent } from "./agent.ts";
+import type { Client } from "./client.ts";
 
 /** Of a lease. HikariCP keeps connections for 30 seconds at least, which must fit into half of it. */
 const LIFE_SECONDS = 90;
@@ -20,22 +22,34 @@ const FLYWAY_TABLE = `
     execution_time int not null, success boolean not null);
   create index on public.flyway_schema_history (success);`;
 
-/** A database with leases, and a proxy for each role. The caller closes it. */
+/** What a stage has beside the database. */
+export interface StageOptions {
+  /** The `native` folder of another PostgreSQL than the installed one. */
+  readonly binaries?: string;
+  /** Whether there is an agent. */
+  readonly hasAgent?: boolean;
+  /** Of a lease, at most. */
+  readonly lifeSeconds?: number;
+}
+
+/** A database with leases, a proxy for each role, and an agent. The caller closes it. */
 export class Stage {
   readonly database: LeasedDatabase;
   readonly #roles: Readonly<
     Record<"readonly" | "readwrite", { keeper: Keeper; proxy: LoopbackProxy }>
   >;
+  readonly #agent: Agent | undefined;
+  readonly #cluster: TestCluster;
   readonly #undo: readonly (() => Promise<unknown>)[];
   /** How often a lease of each role was replaced. */
   readonly #changes = { readonly: 0, readwrite: 0 };
 
-  /** @param binaries of another PostgreSQL than the installed one. */
-  static async start(binaries?: string): Promise<Stage> {
+  static async start(options: StageOptions = {}): Promise<Stage> {
+    const { binaries, hasAgent = false, lifeSeconds = LIFE_SECONDS } = options;
     const own = await startCluster([], binaries);
     const undo: (() => Promise<unknown>)[] = [() => own.server.stop()];
     const { cluster } = own;
-    const times = { ttlSeconds: 30, maxTtlSeconds: LIFE_SECONDS };
+    const times = { ttlSeconds: Math.min(30, lifeSeconds), maxTtlSeconds: lifeSeconds };
     const database = await LeasedDatabase.start({ cluster, ...times });
     undo.push(() => database.close());
     const { owner } = database.test;
@@ -57,16 +71,22 @@ export class Stage {
       return { keeper, proxy };
     };
     const roles = { readonly: await start("readonly"), readwrite: await start("readwrite") };
-    return new Stage(database, roles, undo);
+    const agent = hasAgent ? await Agent.start(database, cluster.ca) : undefined;
+    if (agent !== undefined) undo.push(() => agent.close());
+    return new Stage(database, cluster, roles, agent, undo);
   }
 
   private constructor(
     database: LeasedDatabase,
+    cluster: TestCluster,
     roles: Readonly<Record<"readonly" | "readwrite", { keeper: Keeper; proxy: LoopbackProxy }>>,
+    agent: Agent | undefined,
     undo: readonly (() => Promise<unknown>)[],
   ) {
     this.database = database;
+    this.#cluster = cluster;
     this.#roles = roles;
+    this.#agent = agent;
     this.#undo = undo;
     for (const role of ["readonly", "readwrite"] as const)
       roles[role].keeper.on("replaced", () => {
@@ -74,9 +94,10 @@ export class Stage {
       });
   }
 
-  /** How often the leases were replaced, of the role that it happened to least often. */
+  /** How often the leases were replaced, of whoever it happened to least often. */
   get changes(): number {
-    return Math.min(this.#changes.readonly, this.#changes.readwrite);
+    const { readonly, readwrite } = this.#changes;
+    return Math.min(readonly, readwrite, this.#agent?.changes ?? readonly);
   }
 
   /** How long two leases are valid together. Milliseconds. */
@@ -84,10 +105,18 @@ export class Stage {
     return this.#roles.readonly.keeper.overlap ?? 0;
   }
 
-  /** For a client: where the port is, and a user and a password that nobody has. */
-  environment(role: "readonly" | "readwrite"): Readonly<Record<string, string>> {
-    const { port } = this.#roles[role].proxy;
+  /** How a client finds its database, and at the proxy a user and a password that nobody has. */
+  environmentOf({
+    role = "readonly",
+    way,
+  }: Pick<Client, "role" | "way">): Readonly<Record<string, string>> {
     const dbname = this.database.test.database;
+    if (way !== undefined) {
+      const { host, port } = this.#cluster;
+      const server = { PGHOST: host, PGPORT: String(port), PGDATABASE: dbname };
+      return { ...this.#agent?.env, ...server };
+    }
+    const { port } = this.#roles[role].proxy;
     return {
       DATABASE_URL: `postgresql://nobody:wrong@127.0.0.1:${port}/${dbname}`,
       PGHOST: "127.0.0.1",

@@ -10,6 +10,10 @@ export interface Counted {
   readonly failed: readonly string[];
   /** What failed when all leases were revoked. */
   readonly revoked: readonly string[];
+  /** After that, until it worked as another user. Undefined: it did not. */
+  readonly secondsUntilAgain: number | undefined;
+  /** Whether it did, or said no user, or nothing was revoked. */
+  readonly isBack: boolean;
 }
 
 const row = (...cells: readonly (string | number)[]): string => `| ${cells.join(" | ")} |`;
@@ -21,18 +25,28 @@ function codesIn(failed: readonly string[]): string {
   return named.length === 0 ? "" : ` (${named.join(", ")})`;
 }
 
+/** The same words once, with how often; users are no difference. */
+function counted(failed: readonly string[]): readonly string[] {
+  const times = new Map<string, number>();
+  for (const words of failed) {
+    const same = words.replaceAll(/mf_\w+/g, "mf_…");
+    times.set(same, (times.get(same) ?? 0) + 1);
+  }
+  return [...times].map(([words, count]) => (count === 1 ? words : `${words} (${count} times)`));
+}
+
 /** A table for Markdown, and the words of whatever failed. */
 export function rendered(
   clients: readonly Client[],
   steady: readonly Counted[],
   resting: readonly Counted[],
 ): string {
-  const of = (client: Client, counted: readonly Counted[]): Counted | undefined =>
-    counted.find((each) => each.client.name === client.name);
+  const of = (client: Client, all: readonly Counted[]): Counted | undefined =>
+    all.find((each) => each.client.name === client.name);
   const rows = clients.flatMap((client) => {
     const [busy, rested] = [of(client, steady), of(client, resting)];
     if (busy === undefined) return [];
-    const { statements, users, failed, revoked } = busy;
+    const { statements, users, failed, revoked, secondsUntilAgain, isBack } = busy;
     return [
       row(
         client.name,
@@ -40,6 +54,7 @@ export function rendered(
         users === 0 ? "–" : users,
         failed.length,
         `${revoked.length}${codesIn(revoked)}`,
+        secondsUntilAgain?.toFixed(1) ?? (isBack ? "–" : "never"),
         rested?.statements ?? "–",
         rested?.failed.length ?? "–",
       ),
@@ -47,16 +62,25 @@ export function rendered(
   });
   const words = [
     ...[...steady, ...resting].flatMap(({ client, failed }) =>
-      failed.map((each) => `${client.name}: ${each}`),
+      counted(failed).map((each) => `${client.name}: ${each}`),
     ),
     ...steady.flatMap(({ client, revoked }) =>
-      revoked.map((each) => `${client.name}, when all was revoked: ${each}`),
+      counted(revoked).map((each) => `${client.name}, when all was revoked: ${each}`),
     ),
   ];
   return [
     "",
-    row("Client", "Statements", "Users", "Failed", "Revoked", "With rests", "Failed"),
-    row("---", "---:", "---:", "---:", "---", "---:", "---:"),
+    row(
+      "Client",
+      "Statements",
+      "Users",
+      "Failed",
+      "Revoked",
+      "Again after s",
+      "With rests",
+      "Failed",
+    ),
+    row("---", "---:", "---:", "---:", "---", "---:", "---:", "---:"),
     ...rows,
     "",
     ...words,

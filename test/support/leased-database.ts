@@ -1,5 +1,5 @@
 import { KeeperError } from "../../client/keeper/errors.ts";
-import type { Invoke } from "../../client/keeper/sources/invoke.ts";
+import type { Invoke, Invoked } from "../../client/keeper/sources/invoke.ts";
 import { issuerBy } from "../../client/keeper/sources/issuer.ts";
 import type { LeaseSource } from "../../client/keeper/sources/lease-source.ts";
 import { operate } from "../../core/leases/operation/operate.ts";
@@ -18,6 +18,10 @@ export interface LeasedDatabaseOptions {
   readonly ttlSeconds: number;
   readonly maxTtlSeconds: number;
 }
+
+/** Of the issuer's alias, in an account that nobody has. */
+export const aliasArn = (alias: Alias): string =>
+  `arn:aws:lambda:eu-west-1:123456789012:function:issuer:${alias}`;
 
 /**
  * A database with all that issues and revokes leases there: the real code, without Lambda between.
@@ -77,24 +81,27 @@ export class LeasedDatabase {
   /** The issuer's alias, as the source of a keeper. */
   source(alias: Alias): LeaseSource {
     const invoke: Invoke = (_, event) => {
-      if (this.isAway) {
-        this.refused += 1;
-        return Promise.reject(new KeeperError("unavailable", "the issuer is away"));
-      }
-      // an instance of a function serves one request at a time
-      const call = this.#calls.then(async () => {
-        const request: unknown = JSON.parse(JSON.stringify(event));
-        try {
-          return { payload: await this.#issuer.ask(alias, request), isError: false };
-        } catch (error) {
-          const { name, message } = error as Error;
-          return { payload: { errorType: name, errorMessage: message }, isError: true };
-        }
-      });
-      this.#calls = call;
-      return call;
+      if (!this.isAway) return this.invoke(alias, event);
+      this.refused += 1;
+      return Promise.reject(new KeeperError("unavailable", "the issuer is away"));
     };
-    return issuerBy(invoke, `arn:aws:lambda:eu-west-1:123456789012:function:issuer:${alias}`);
+    return issuerBy(invoke, aliasArn(alias));
+  }
+
+  /** What Lambda does with a call of the issuer's alias. */
+  invoke(alias: Alias, event: object): Promise<Invoked> {
+    // an instance of a function serves one request at a time
+    const call = this.#calls.then(async () => {
+      const request: unknown = JSON.parse(JSON.stringify(event));
+      try {
+        return { payload: await this.#issuer.ask(alias, request), isError: false };
+      } catch (error) {
+        const { name, message } = error as Error;
+        return { payload: { errorType: name, errorMessage: message }, isError: true };
+      }
+    });
+    this.#calls = call;
+    return call;
   }
 
   /** Rotate the password of the issuer, in four steps. */

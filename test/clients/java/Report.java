@@ -36,7 +36,7 @@ final class Report {
 
   private static synchronized void did(String user) {
     if (statements.getAndIncrement() == 0) System.out.println("ready");
-    users.add(user);
+    if (users.add(user)) System.out.println("user " + user);
   }
 
   private static synchronized void failed(Exception error) {

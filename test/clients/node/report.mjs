@@ -1,11 +1,13 @@
 /** What every client program does around its driver: keep time, count, and say what failed. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 
 const { env } = process;
 
 /** With a user and a password that the server does not know. */
 export const url = env.DATABASE_URL;
+/** PEM, for who connects without the proxy. */
+export const authorities = env.PGSSLROOTCERT && readFileSync(env.PGSSLROOTCERT, "utf8");
 export const workers = Number(env.WORKERS);
 /** The maximum lifetime of a pooled connection, in seconds; 0: none. */
 export const lifetimeSeconds = Number(env.LIFETIME_SECONDS);
@@ -20,6 +22,7 @@ const goesOn = () => !existsSync(env.END_FILE);
 function did(user) {
   if (statements === 0) console.log("ready");
   statements += 1;
+  if (!users.has(user)) console.log(`user ${user}`);
   users.add(user);
 }
 

@@ -1,11 +1,12 @@
 """What every client program does around its driver: keep time, count, and say what failed."""
 
+import json
 import os
 import random
 import threading
 import time
 
-URL = os.environ["DATABASE_URL"]
+URL = os.environ.get("DATABASE_URL", "")
 """With a user and a password that the server does not know."""
 
 LIFETIME = float(os.environ["LIFETIME_SECONDS"])
@@ -17,6 +18,14 @@ WORKERS = int(os.environ["WORKERS"])
 _lock = threading.Lock()
 _users: set[str] = set()
 _statements = 0
+
+
+def login_in(secret: str) -> dict[str, object]:
+    """What psycopg connects with, of a secret's text."""
+    fields = json.loads(secret)
+    return {"user": fields["username"]} | {
+        name: fields[name] for name in ("password", "host", "port", "dbname")
+    }
 
 
 def goes_on() -> bool:
@@ -34,6 +43,8 @@ def did(user: str, statements: int = 1) -> None:
         if _statements == 0:
             print("ready", flush=True)
         _statements += statements
+        if user not in _users:
+            print(f"user {user}", flush=True)
         _users.add(user)
 
 

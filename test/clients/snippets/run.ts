@@ -66,7 +66,7 @@ function start(stage: Stage, { language, folder }: Prepared): readonly Running[]
   const endFile = join(folder.path, "end");
   const env = {
     ...process.env,
-    ...stage.environment("readonly"),
+    ...stage.environmentOf({}),
     ...ENVIRONMENT,
     ...language.env?.(folder.path),
     SNIPPETS: folder.path,

@@ -51,10 +51,12 @@ func did(user string) {
 	statements++
 	if !slices.Contains(users, user) {
 		users = append(users, user)
+		fmt.Printf("user %s\n", user)
 	}
 }
 
-func failed(err error) {
+// Failed tells of work that failed.
+func Failed(err error) {
 	mutex.Lock()
 	defer mutex.Unlock()
 	fmt.Printf("failed %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
@@ -68,7 +70,7 @@ func Run(work func() (string, error)) {
 		group.Go(func() {
 			for goesOn() {
 				if user, err := work(); err != nil {
-					failed(err)
+					Failed(err)
 				} else {
 					did(user)
 				}
