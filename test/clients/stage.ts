@@ -105,6 +105,11 @@ export class Stage {
     return this.#roles.readonly.keeper.overlap ?? 0;
   }
 
+  /** PEM of the authority that the server's certificate is checked by. */
+  get ca(): string {
+    return this.#cluster.ca;
+  }
+
   /** How a client finds its database, and at the proxy a user and a password that nobody has. */
   environmentOf({
     role = "readonly",

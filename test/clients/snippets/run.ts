@@ -6,12 +6,14 @@ import { eventually } from "../../support/eventually.ts";
 import { RunningProgram } from "../client.ts";
 import { MissingTool } from "../kits.ts";
 import { Stage } from "../stage.ts";
+import { buildGoFile, GoFile } from "./go-file.ts";
 import { filesOf, withLifetime, writeFiles } from "./page-files.ts";
 import { LANGUAGES, type Language, repeats } from "./programs.ts";
+import { UnitAgent } from "./unit-agent.ts";
 
 /*
  * The programs of docs/languages, as they stand there, through the proxy while a lease is replaced
- * and all are revoked: `npm run test:snippets [-- PAGE...]`. Exit status: 0 when none failed but at
+ * and all are revoked, and the examples with the agent: `npm run test:snippets [-- WORD...]`. Exit status: 0 when none failed but at
  * the revocation, each worked after it, and those that retry saw nothing at all; 1 otherwise.
  */
 
@@ -29,13 +31,19 @@ const ENVIRONMENT = {
   PYTHONDONTWRITEBYTECODE: "1",
 };
 
-/** A program of a page that runs. */
+/** What a program tells of itself. */
+type Program = Readonly<
+  Pick<RunningProgram, "isReady" | "failed" | "statements"> & { users: readonly string[] }
+>;
+
+/** A program of a page, or an example, that runs. */
 interface Running {
   readonly name: string;
   readonly mayFail: boolean;
-  /** It ends when there is one. */
-  readonly endFile: string;
-  readonly client: RunningProgram;
+  readonly program: Program;
+  /** Resolves some time after a revocation, when it works again at the latest. */
+  readonly recovers: () => Promise<unknown>;
+  readonly stop: () => Promise<unknown>;
 }
 
 interface Prepared {
@@ -72,17 +80,46 @@ function start(stage: Stage, { language, folder }: Prepared): readonly Running[]
     SNIPPETS: folder.path,
     END_FILE: endFile,
   };
-  return language.programs.map((program) => ({
-    name: `${language.page} ${program}`,
-    mayFail: !repeats(program),
-    endFile,
-    client: new RunningProgram(language.command(program, folder.path), env),
-  }));
+  return language.programs.map((name) => {
+    const program = new RunningProgram(language.command(name, folder.path), env);
+    const stop = (): Promise<void> => {
+      writeFileSync(endFile, "");
+      return program.ended;
+    };
+    const recovers = () => setTimeout(5_000);
+    return { name: `${language.page} ${name}`, mayFail: !repeats(name), program, recovers, stop };
+  });
+}
+
+/** The program of examples/go-file, with the files of the agent of examples/systemd. */
+async function startExamples(stage: Stage, folder: string): Promise<readonly Running[]> {
+  const agent = await UnitAgent.start(stage.database, stage.ca);
+  const undo = () => agent.close();
+  try {
+    const file = join(folder, "go-file");
+    buildGoFile(file);
+    const program = new GoFile(file, [agent.paths.json, agent.paths.ca]);
+    return [
+      {
+        name: "examples/go-file",
+        mayFail: true,
+        program,
+        // who reads files does not tell the agent: it looks at its login once a minute
+        recovers: () => eventually(() => program.users.length > 2, { within: 180_000 }),
+        stop: () => program.stop().then(undo),
+      },
+    ];
+  } catch (error) {
+    await undo();
+    if (!(error instanceof MissingTool)) throw error;
+    console.log(`without examples/go-file: ${error.message}`);
+    return [];
+  }
 }
 
 /** @throws Error with the programs that say nothing. */
 async function waitUntilReady(running: readonly Running[]): Promise<void> {
-  const isFine = ({ client }: Running): boolean => client.isReady || client.failed.length > 0;
+  const isFine = ({ program }: Running): boolean => program.isReady || program.failed.length > 0;
   try {
     await eventually(() => running.every(isFine), { within: 240_000 });
   } catch (cause) {
@@ -92,10 +129,10 @@ async function waitUntilReady(running: readonly Running[]): Promise<void> {
 }
 
 /** What is wrong with a program that ran. */
-function faultsOf({ name, mayFail, client }: Running, before: number): readonly string[] {
-  const during = client.failed.slice(0, before).map((words) => `${name}: ${words}`);
-  const after = client.failed.slice(before).map((words) => `${name}, revoked: ${words}`);
-  const users = client.users.length;
+function faultsOf({ name, mayFail, program }: Running, before: number): readonly string[] {
+  const during = program.failed.slice(0, before).map((words) => `${name}: ${words}`);
+  const after = program.failed.slice(before).map((words) => `${name}, revoked: ${words}`);
+  const users = program.users.length;
   return [
     ...during,
     ...(mayFail ? [] : after),
@@ -110,36 +147,36 @@ async function play(running: readonly Running[], stage: Stage): Promise<readonly
   await eventually(() => stage.changes > changes, { within: 180_000 });
   // the lease before ends, and its sessions with it
   await setTimeout(stage.overlap + 2_000);
-  const before = running.map(({ client }) => client.failed.length);
+  const before = running.map(({ program }) => program.failed.length);
   await stage.database.revokeEverything();
-  await setTimeout(5_000);
+  await Promise.all(running.map(({ recovers }) => recovers()));
   await end(running);
-  running.forEach(({ name, client }, i) => {
-    console.log(`${name}: ${client.statements} statements, ${client.users.length} users`);
-    for (const words of client.failed.slice(before[i])) console.log(`  revoked: ${words}`);
+  running.forEach(({ name, program }, i) => {
+    console.log(`${name}: ${program.statements} statements, ${program.users.length} users`);
+    for (const words of program.failed.slice(before[i])) console.log(`  revoked: ${words}`);
   });
   return running.flatMap((each, i) => faultsOf(each, before[i] ?? 0));
 }
 
-async function end(running: readonly Running[]): Promise<void> {
-  for (const { endFile } of running) writeFileSync(endFile, "");
-  await Promise.all(running.map(({ client }) => client.ended));
-}
+const end = (running: readonly Running[]): Promise<unknown> =>
+  Promise.all(running.map(({ stop }) => stop()));
 
-async function main(pages: readonly string[]): Promise<number> {
-  const wanted = LANGUAGES.filter(
-    ({ page }) => pages.length === 0 || pages.some((each) => page.includes(each)),
-  );
-  const ready = prepared(wanted);
+async function main(words: readonly string[]): Promise<number> {
+  const isWanted = (name: string): boolean =>
+    words.length === 0 || words.some((each) => name.includes(each));
+  const ready = prepared(LANGUAGES.filter(({ page }) => isWanted(page)));
+  const { path, remove } = tempFolder("examples");
   const stage = await Stage.start();
   const running = ready.flatMap((each) => start(stage, each));
   try {
+    if (isWanted("examples")) running.push(...(await startExamples(stage, path)));
     const faults = await play(running, stage);
     for (const fault of faults) console.log("FAULT", fault);
     console.log(`${running.length - faults.length} passed, ${faults.length} failed`);
     return faults.length === 0 && running.length > 0 ? 0 : 1;
   } finally {
     await end(running);
+    remove();
     for (const { folder } of ready) folder.remove();
     await stage.close();
   }
