@@ -76,8 +76,8 @@ class KeptPublication implements Publication {
   #wake = new AbortController();
   #newest: PublishedLogin | undefined;
   #previous: PublishedLogin | undefined;
-  /** The id of the login that was lost last. */
-  #lost: string | undefined;
+  /** The login that was lost last, and how many were. */
+  #lost = { id: "", count: 0 };
   #lookedAt: Duration;
 
   constructor(options: PublicationOptions) {
@@ -126,7 +126,7 @@ class KeptPublication implements Publication {
   };
 
   readonly #onLost = ({ login }: KeeperEvents["lost"][0]): void => {
-    this.#lost = login.id;
+    this.#lost = { id: login.id, count: this.#lost.count + 1 };
     this.#release(login.id);
     if (this.#previous?.login.id === login.id) this.#previous = undefined;
     if (this.#newest?.login.id !== login.id) return;
@@ -166,10 +166,12 @@ class KeptPublication implements Publication {
   /** The keeper's newest. What it hands out may have been replaced or lost on the way to us. */
   async #current(signal: AbortSignal): Promise<PublishedLogin> {
     for (;;) {
+      const { count } = this.#lost;
       const login = await this.#options.keeper.current(signal);
       this.#stop.signal.throwIfAborted();
       if (this.#newest !== undefined && login.id === this.#previous?.login.id) return this.#newest;
-      if (login.id !== this.#lost) return this.#publish(login);
+      // one that was lost before we asked is valid again: a renewal's answer was lost, not the lease
+      if (login.id !== this.#lost.id || count === this.#lost.count) return this.#publish(login);
     }
   }
 

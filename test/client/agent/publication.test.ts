@@ -58,6 +58,23 @@ test("the first login is asked for at once, and told to who follows then and lat
   expect(followed).toEqual([FIRST, SECOND]);
 });
 
+test("a lease that was thought lost is handed out again when the issuer still has it", async () => {
+  const { world, source, publication, followed, names } = published();
+  await world.run(minutes(1));
+  const lease = source.leases.get(FIRST);
+  if (lease === undefined) throw new Error("there is none");
+  // a renewal reached the database, and its answer nobody: then the issuer was away
+  source.failure = "unavailable";
+  lease.expiresAt = (lease.expiresAt + hours(3)) as Instant;
+  await world.run(hours(2));
+  expect(names()).toContain("lost");
+  expect(publication.newest).toBe(undefined);
+  source.failure = undefined;
+  await world.run(minutes(3));
+  expect(ids(publication)).toEqual([FIRST, undefined]);
+  expect(followed).toEqual([FIRST, FIRST]);
+});
+
 test("a login that was replaced is previous until its end, and is kept alive to it", async () => {
   const { world, source, publication, names } = published();
   await world.run(milliseconds(A_DAY - minutes(30)));
