@@ -166,7 +166,7 @@ function checkFiles(
   report: Report,
   isFine: IsFine,
 ): void {
-  const tokens: readonly Claim[] = [
+  const others: readonly Claim[] = [
     ...logins.flatMap(({ kind, name, login }) =>
       isRecord(login.proxy) && typeof login.proxy.passwordFile === "string"
         ? [{ path: [kind, name, "proxy", "passwordFile"], value: login.proxy.passwordFile }]
@@ -177,6 +177,8 @@ function checkFiles(
         ? [{ path: [part, "tokenFile"], value: written[part].tokenFile }]
         : [],
     ),
+    ...templatesIn(written, isFine),
+    ...(typeof written.ca === "string" ? [{ path: ["ca"], value: written.ca }] : []),
   ];
   const paths: Claim[] = [];
   for (const [index, file] of filesIn(written)) {
@@ -196,9 +198,14 @@ function checkFiles(
         "{value} is a list, and a format has one login; write its name, or a template",
       );
   }
-  const used = new Set(paths.map(({ value }) => value));
-  // several may have one token; a file of logins is nobody's token
-  reportTwice([...tokens.filter(({ value }) => used.has(join(String(value)))), ...paths], report);
+  // several may have one token or template; a file of logins is nobody's
+  const taken = new Map(others.toReversed().map(({ path, value }) => [join(String(value)), path]));
+  for (const { path, value } of paths) {
+    const other = taken.get(String(value));
+    if (other !== undefined)
+      report(path, `${JSON.stringify(value)} is ${formatPath(other)} too; choose another`);
+  }
+  reportTwice(paths, report);
 }
 
 const CONTENTS = ["format", "template", "contents"] as const;

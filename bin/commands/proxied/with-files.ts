@@ -4,6 +4,7 @@ import { readAuthorities } from "../../proxy/authorities.ts";
 import { type FileOptions, filesIn } from "../../proxy/file-options.ts";
 import { type Log, logEvents } from "../../proxy/log-events.ts";
 import { openFiles } from "../../proxy/open-files.ts";
+import { ownFiles } from "../../proxy/own-files.ts";
 import { RepeatedCommand } from "../../proxy/run-again.ts";
 import { type CommandToRun, runCommand } from "../../proxy/run-command.ts";
 import { Exit, Failure } from "../../terminal/exit.ts";
@@ -20,8 +21,8 @@ export interface FilesRun extends LeaseRun {
 /**
  * Take a lease, write it to files, run a command, remove the files and revoke the lease.
  *
- * @throws ExitStatus with the status of the command, unless it is 0; Failure for files that cannot
- *   be written, before the command is run.
+ * @throws ExitStatus with the status of the command, unless it is 0; Failure for files that are
+ *   somebody else's or cannot be written, before the command is run.
  */
 export async function runWithFiles(run: FilesRun): Promise<void> {
   const { command, log } = run;
@@ -34,6 +35,7 @@ export async function runWithFiles(run: FilesRun): Promise<void> {
     if (!(error instanceof Error)) throw error;
     throw new Failure(Exit.config, error.message, { cause: error });
   }
+  using _own = ownFiles(files.map(({ path }) => path));
   await holdWanted(run, async ({ keeper, wanted, signals }, stopping) => {
     const repeated = run.restartsOnChange ? new RepeatedCommand(systemTime) : undefined;
     await using _ = await openFiles(

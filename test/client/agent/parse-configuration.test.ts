@@ -6,7 +6,7 @@ const ARN = "arn:aws:lambda:eu-west-1:111122223333:function:orders-issuer:app--r
 const reading = {
   environment: { MAYFLY_LEASE_ORDERS_READONLY: ARN, MAYFLY_LEASE_ORDERS_WRONG: "orders" },
   readTemplate: (path: string): string => {
-    if (path === "/etc/app/both.hbs") return "{{[orders/readonly].username}}";
+    if (path.endsWith("both.hbs")) return "{{[orders/readonly].username}}";
     throw Object.assign(new Error("no such file"), { code: "ENOENT" });
   },
 };
@@ -245,6 +245,21 @@ describe("rules over several fields", () => {
         health: { port: 0, tokenFile: "/run/t" },
       },
       'files[0].path: "/run/t" is health.tokenFile too; choose another',
+    ],
+    [
+      "a file over a template, which would be lost",
+      {
+        leases: ONE,
+        files: [
+          { path: "/etc/app/both.hbs", from: "orders/readonly", template: "/etc/app/./both.hbs" },
+        ],
+      },
+      'files[0].path: "/etc/app/both.hbs" is files[0].template too; choose another',
+    ],
+    [
+      "a file over the authorities",
+      { leases: ONE, files: [{ path: "/run/ca.pem", ...HERE }], ca: "/run/ca.pem" },
+      'files[0].path: "/run/ca.pem" is ca too; choose another',
     ],
     [
       "a file with two contents",
