@@ -1,5 +1,15 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import { Secret } from "../../core/secret.ts";
 import { ListenError } from "../proxy/listener.ts";
 
@@ -9,24 +19,57 @@ const TOKEN_BYTES = 24;
  * The token in a file that only its owner may read. The file is made if there is none.
  *
  * @returns at least 24 characters, without spaces around them. One that is made has 32 of base64url.
- * @throws ListenError if others may read the file, or it cannot be written or read.
+ * @throws ListenError if others may read or have made the file, or it cannot be written or read.
  */
 export function readOrMakeToken(path: string, random: (bytes: number) => Buffer): Secret {
-  try {
-    writeFileSync(path, `${random(TOKEN_BYTES).toString("base64url")}\n`, {
-      mode: 0o600,
-      flag: "wx",
-    });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST")
-      throw unusable(path, `cannot be written: ${(error as NodeJS.ErrnoException).code}`, error);
-  }
-  const { mode } = statSync(path);
-  if ((mode & 0o077) !== 0) throw unusable(path, "may be read by others; chmod it to 600");
-  const token = readFileSync(path, "utf8").trim();
+  make(path, `${random(TOKEN_BYTES).toString("base64url")}\n`);
+  const token = read(path).trim();
   if (token.length < TOKEN_BYTES) throw unusable(path, "has no token; remove it");
   return new Secret(token);
 }
+
+function make(path: string, text: string): void {
+  let isOurs = false;
+  try {
+    const file = openSync(path, "wx", 0o600);
+    isOurs = true;
+    try {
+      writeFileSync(file, text);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // half a token would be there for ever, also when the disk has room again
+    if (isOurs) rmSync(path, { force: true });
+    if (code !== "EEXIST") throw unusable(path, `cannot be written: ${code}`, error);
+  }
+}
+
+function read(path: string): string {
+  let file: number;
+  try {
+    // a pipe would keep us waiting
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw unusable(path, `cannot be read: ${code}`, error);
+  }
+  try {
+    const stats = fstatSync(file);
+    if (!stats.isFile()) throw unusable(path, "is no file; name another");
+    if ((stats.mode & 0o077) !== 0) throw unusable(path, "may be read by others; chmod it to 600");
+    // root may give a token to the program that needs it; a stranger may not give us one
+    const isStrangers = stats.uid !== 0 && stats.uid !== process.geteuid?.();
+    if (isStrangers && isOpenToAll(dirname(path)))
+      throw unusable(path, `is user ${stats.uid}'s, in a folder of all; name another folder`);
+    return readFileSync(file, "utf8");
+  } finally {
+    closeSync(file);
+  }
+}
+
+const isOpenToAll = (folder: string): boolean => (statSync(folder).mode & 0o002) !== 0;
 
 const unusable = (path: string, problem: string, cause?: unknown): ListenError =>
   new ListenError(`the token file ${path.slice(-60)} ${problem}`, { cause });

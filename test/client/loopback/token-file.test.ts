@@ -1,6 +1,8 @@
+import { execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { readOrMakeToken, tokenCheck } from "../../../client/loopback/token-file.ts";
 import { Secret } from "../../../core/secret.ts";
@@ -22,6 +24,55 @@ test("the token's file is its owner's alone, and is kept", () => {
     expect(() => readOrMakeToken(join(folder, "short"), randomBytes)).toThrow(
       /no token; remove it/,
     );
+  } finally {
+    remove();
+  }
+});
+
+const isRoot = process.getuid?.() === 0;
+
+test.skipIf(!isRoot)("a file that a stranger put into a folder of all is no token of ours", () => {
+  const { path: folder, remove } = tempFolder("token");
+  try {
+    const path = join(folder, "token");
+    writeFileSync(path, "t".repeat(32), { mode: 0o600 });
+    chownSync(path, 1_234, 1_234);
+    // root gave it to the program that needs it
+    expect(readOrMakeToken(path, randomBytes).reveal()).toBe("t".repeat(32));
+    chmodSync(folder, 0o1777);
+    expect(() => readOrMakeToken(path, randomBytes)).toThrow(/is user 1234's, in a folder of all/);
+    chownSync(path, 0, 0);
+    expect(readOrMakeToken(path, randomBytes).reveal()).toBe("t".repeat(32));
+  } finally {
+    remove();
+  }
+});
+
+test("what a full disk left of a token is removed, so that the next try makes one", () => {
+  const { path: folder, remove } = tempFolder("token");
+  try {
+    const path = join(folder, "token");
+    const source = fileURLToPath(import.meta.resolve("../../../client/loopback/token-file.ts"));
+    const program = `import { randomBytes } from "node:crypto";
+import { readOrMakeToken } from ${JSON.stringify(source)};
+readOrMakeToken(${JSON.stringify(path)}, randomBytes);`;
+    // no file may have a byte in it
+    const full = `ulimit -f 0; exec "$0" --input-type=module -e "$1"`;
+    const { stderr } = spawnSync("sh", ["-c", full, process.execPath, program]);
+    expect(String(stderr)).toContain("cannot be written: EFBIG");
+    expect(readdirSync(folder)).toEqual([]);
+  } finally {
+    remove();
+  }
+});
+
+test("what is no file is refused, and not waited for", () => {
+  const { path: folder, remove } = tempFolder("token");
+  try {
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", ["-m", "600", pipe]);
+    expect(() => readOrMakeToken(pipe, randomBytes)).toThrow(/is no file; name another$/);
+    expect(() => readOrMakeToken(folder, randomBytes)).toThrow(/is no file; name another$/);
   } finally {
     remove();
   }
