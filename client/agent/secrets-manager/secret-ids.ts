@@ -23,6 +23,10 @@ export function findSecret(secrets: ReadonlyMap<string, Publication>, id: unknow
     );
   const named = secrets.get(id);
   if (named !== undefined) return { name: id, publication: named };
+  // "orders-reader" without its random end is not "orders" with one
+  const rest = id.replace(ARN_START, "");
+  const whole = secrets.get(rest);
+  if (whole !== undefined) return { name: rest, publication: whole };
   for (const [name, publication] of secrets)
     if (namesSecret(id, name)) return { name, publication };
   throw new SecretError(
@@ -34,6 +38,7 @@ export function findSecret(secrets: ReadonlyMap<string, Publication>, id: unknow
 /** No account of AWS has this number. */
 const ACCOUNT = "000000000000";
 const IS_ARN = /^arn:/;
+const ARN_START = /^arn:(?:[^:]*:){5}/;
 
 /** An ARN as AWS would give it. The random end is of the name, so that it stays. */
 export function arnOf(name: string, region: string): string {
@@ -44,4 +49,4 @@ export function arnOf(name: string, region: string): string {
 
 /** AWS's: the name without an ARN's start and random end. */
 export const plainName = (name: string): string =>
-  IS_ARN.test(name) ? name.replace(/^(?:[^:]*:){6}/, "").replace(/-\w{6}$/, "") : name;
+  IS_ARN.test(name) ? name.replace(ARN_START, "").replace(/-\w{6}$/, "") : name;
