@@ -149,8 +149,9 @@ export class WholeFile {
     try {
       // before there is anything to read in it
       if (!isMark) {
-        await file.chmod(mode);
+        // the mode last: it is not for a group of ours
         if (owner !== undefined) await file.chown(owner.user, owner.group);
+        await file.chmod(mode);
         await file.writeFile(bytes);
       }
       await file.sync();

@@ -45,8 +45,8 @@ test("content, mode and owner are the file's before it has its name", async () =
   expect(statSync(path).mode & 0o7777).toBe(0o640);
   expect(steps.slice(steps.indexOf("open"))).toEqual([
     "open",
-    "file.chmod",
     "file.chown",
+    "file.chmod",
     "file.writeFile",
     "file.sync",
     "rename",
