@@ -109,15 +109,26 @@ export class RunningProgram {
   constructor([command = "", ...args]: readonly string[], env: NodeJS.ProcessEnv) {
     const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] });
     createInterface(child.stdout).on("line", (line) => this.#read(line));
-    createInterface(child.stderr).on("line", (line) => this.#errors.push(line));
+    createInterface(child.stderr).on("line", (line) => {
+      // Java shows its options there, and the token with them
+      if (!line.startsWith("NOTE: Picked up ")) this.#errors.push(line);
+    });
     this.ended = new Promise((resolve) => {
       child.once("error", (error) => this.failed.push(error.message));
       child.once("close", (status) => {
         this.hasEnded = true;
-        if (status !== 0) this.failed.push(`it ended: ${this.#errors.slice(-5).join(" ")}`);
+        if (status !== 0) this.failed.push(`it ended: ${this.#lastWords()}`);
         resolve();
       });
     });
+  }
+
+  /** Python says what it was at the end, Java at the beginning. */
+  #lastWords(): string {
+    const errors = this.#errors;
+    return (errors.length > 8 ? [...errors.slice(0, 4), "…", ...errors.slice(-4)] : errors).join(
+      " ",
+    );
   }
 
   #read(line: string): void {

@@ -1,5 +1,6 @@
 import com.amazonaws.secretsmanager.caching.SecretCacheConfiguration;
 import com.amazonaws.secretsmanager.sql.AWSSecretsManagerPostgreSQLDriver;
+import com.amazonaws.secretsmanager.util.JDBCSecretCacheBuilderProvider;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import java.sql.DriverManager;
@@ -42,7 +43,8 @@ final class SecretsClient {
     for (var driver : Collections.list(DriverManager.getDrivers()))
       if (driver instanceof AWSSecretsManagerPostgreSQLDriver) DriverManager.deregisterDriver(driver);
     var milliseconds = Report.milliseconds("CLIENT_CACHE_SECONDS");
-    var cache = new SecretCacheConfiguration().withCacheItemTTL(milliseconds);
+    var client = new JDBCSecretCacheBuilderProvider().build().build();
+    var cache = new SecretCacheConfiguration().withCacheItemTTL(milliseconds).withClient(client);
     DriverManager.registerDriver(new AWSSecretsManagerPostgreSQLDriver(cache));
   }
 }
