@@ -7,6 +7,9 @@ import { ConfigError } from "../../core/errors.ts";
 import { readAuthorities } from "../proxy/authorities.ts";
 import { Failure } from "../terminal/exit.ts";
 
+/** Windows editors put it before a text; JSON has none. */
+const BYTE_ORDER_MARK = /^\uFEFF/;
+
 /** What `agent.json` says. @throws ConfigError that names the file, if it is no JSON. */
 export function readWritten(file: string): unknown {
   let text: string;
@@ -18,8 +21,10 @@ export function readWritten(file: string): unknown {
       { cause: error },
     );
   }
+  if (text.trim() === "")
+    throw new ConfigError(`--config: ${file.slice(-60)} is empty; write { "leases": { … } }`);
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.replace(BYTE_ORDER_MARK, ""));
   } catch (error) {
     // V8's message can quote the text
     const [, at = ""] = /(at position \d+[^)]*\)?)/.exec(String(error)) ?? [];

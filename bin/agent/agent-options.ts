@@ -23,13 +23,27 @@ export interface AgentOptions {
 /**
  * What a configuration would say for the options.
  *
- * @throws Failure for a port that is none, or half of a pair.
+ * @throws Failure for a port or path that is none, or half of a pair.
  */
 export function writtenFor(
   lease: { readonly name: string; readonly arn: string },
   options: AgentOptions,
 ): object {
-  const { privateLoopback, key, state, ca } = options;
+  const { privateLoopback, key, state, ca, port, socket, passwordFile } = options;
+  const isOfPort = passwordFile !== undefined || privateLoopback === true;
+  if (port === undefined ? passwordFile !== undefined : !isOfPort)
+    throw new Failure(
+      Exit.usage,
+      "--port needs --password-file or --private-loopback, and --password-file needs --port; give both",
+    );
+  if (
+    port !== undefined &&
+    (socket !== undefined || (passwordFile !== undefined && privateLoopback === true))
+  )
+    throw new Failure(
+      Exit.usage,
+      "--port goes with --password-file or with --private-loopback, and not with --socket; leave one out",
+    );
   const health = healthPortIn(options);
   const secretsManager = secretsPortIn(options);
   return {
@@ -44,10 +58,10 @@ export function writtenFor(
       secretsManager: { ...secretsManager, private: privateLoopback === true },
     }),
     ...(health !== undefined && {
-      health: { port: health.port, tokenFile: resolve(health.tokenFile) },
+      health: { port: health.port, tokenFile: pathIn("--health-token", health.tokenFile) },
     }),
-    ...(state !== undefined && { state: resolve(state) }),
-    ...(ca !== undefined && { ca: resolve(ca) }),
+    ...(state !== undefined && { state: pathIn("--state", state) }),
+    ...(ca !== undefined && { ca: pathIn("--ca", ca) }),
   };
 }
 
@@ -55,10 +69,10 @@ function proxyIn({ port, socket, privateLoopback, passwordFile }: AgentOptions):
   if (port === undefined && socket === undefined) return {};
   return {
     proxy: {
-      ...(socket !== undefined && { socket: resolve(socket) }),
+      ...(socket !== undefined && { socket: pathIn("--socket", socket) }),
       ...(port !== undefined && { port: portIn("--port", port) }),
-      ...(passwordFile !== undefined && { passwordFile: resolve(passwordFile) }),
-      ...(privateLoopback === true && socket === undefined && { private: true }),
+      ...(passwordFile !== undefined && { passwordFile: pathIn("--password-file", passwordFile) }),
+      ...(privateLoopback === true && port !== undefined && { private: true }),
     },
   };
 }
@@ -70,7 +84,16 @@ function secretsPortIn({ secretsPort, secretsToken }: AgentOptions): object | un
       Exit.usage,
       "--secrets-port needs --secrets-token, and the other way round; give the port and the token's file",
     );
-  return { port: portIn("--secrets-port", secretsPort), tokenFile: resolve(secretsToken) };
+  return {
+    port: portIn("--secrets-port", secretsPort),
+    tokenFile: pathIn("--secrets-token", secretsToken),
+  };
+}
+
+/** From the root. An empty one would be the folder that we are in. */
+function pathIn(option: string, text: string): string {
+  if (text !== "") return resolve(text);
+  throw new Failure(Exit.usage, `${option}: "" is no path; give one, or leave the option out`);
 }
 
 function fileIn(option: string, key: string, text: string, from: string): object {

@@ -43,7 +43,7 @@ const lengthOf = (least: number, most: number, bounds: string): Field<string, nu
   );
 
 const PROXY_REMEDY =
-  'write { "socket": "/run/mayfly/orders" }, { "port": 5432, "passwordFile": "/run/mayfly/password" } or { "port": 5432, "private": true }';
+  'write { "socket": "/run/mayfly/orders" }, or { "port": 5432, "private": true }';
 
 const PROXY = ruled(
   object(
@@ -75,7 +75,7 @@ const PROXY = ruled(
       value.port !== undefined &&
       (value.passwordFile === undefined) === (value.private === true);
     if (!isSocket && !isPort)
-      report([], `a proxy has a socket, or a port with a password or without; ${PROXY_REMEDY}`);
+      report([], 'needs a socket, or a port and either passwordFile or "private": true');
   },
 );
 
@@ -178,7 +178,7 @@ const SIGNAL = object(
 );
 
 const ON_CHANGE_REMEDY =
-  'write { "command": ["systemctl", "reload", "app"] } or { "signal": "SIGHUP", "pidFile": "/run/app.pid" }';
+  'write { "command": ["reload-app"] } or { "signal": "SIGHUP", "pidFile": "/run/app.pid" }';
 
 const ON_CHANGE = oneOf(
   { command: COMMAND, signal: SIGNAL },

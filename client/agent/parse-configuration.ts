@@ -105,7 +105,7 @@ function checkAliases(
     else if (!ALIAS_ARN.test(arn))
       report(
         [kind, name, "arn"],
-        `missing, and ${variable} is not the ARN of an alias; set it to arn:aws:lambda:<region>:<account>:function:<name>:<alias>`,
+        `missing, and ${variable} is not the ARN of an alias; set it to arn:aws:lambda:…:function:<name>:<alias>`,
       );
   }
 }
@@ -191,11 +191,6 @@ function checkFiles(
       report(
         here,
         `needs exactly one of ${CONTENTS.join(", ")}; write what is in it, e.g. "format": "env"`,
-      );
-    if (typeof file.format === "string" && Array.isArray(file.from))
-      report(
-        [...here, "from"],
-        "{value} is a list, and a format has one login; write its name, or a template",
       );
   }
   // several may have one token or template; a file of logins is nobody's
