@@ -7,7 +7,8 @@ export function withoutSecrets(text: string, secrets: readonly Secret[]): string
     .filter((value) => value !== "")
     .flatMap((value) => [
       value,
-      encodeURIComponent(value),
+      // half a surrogate pair has no UTF-8
+      encodeURIComponent(value.toWellFormed()),
       JSON.stringify(value).slice(1, -1),
       Buffer.from(value).toString("base64"),
     ])

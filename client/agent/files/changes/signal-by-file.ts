@@ -1,7 +1,10 @@
-import { readFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
 import type { OnChange } from "../../configuration.ts";
 import { FileError } from "../file-error.ts";
 import type { Outcome } from "./outcome.ts";
+
+const { O_RDONLY, O_NONBLOCK } = constants;
 
 type Signal = Extract<OnChange, { readonly kind: "signal" }>;
 
@@ -12,7 +15,8 @@ type Signal = Extract<OnChange, { readonly kind: "signal" }>;
 export async function signalByFile({ signal, pidFile }: Signal): Promise<Outcome> {
   let text: string;
   try {
-    text = await readFile(pidFile, "utf8");
+    // a pipe would keep us waiting
+    text = await readFile(pidFile, { encoding: "utf8", flag: O_RDONLY | O_NONBLOCK });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     return failed(`cannot read ${shown(pidFile)} (${code}), so nobody got ${signal}`, code);
@@ -22,6 +26,11 @@ export async function signalByFile({ signal, pidFile }: Signal): Promise<Outcome
   if (!(pid > 1) || pid === process.pid)
     return failed(
       `${shown(pidFile)} has ${JSON.stringify(id.slice(0, 20))} in it, which is no process to signal; it must be the id of one`,
+    );
+  const stranger = await strangerIn(pidFile, pid);
+  if (stranger !== undefined)
+    return failed(
+      `process ${pid} of ${shown(pidFile)} got no ${signal}: it is not user ${stranger}'s, who wrote the file; correct it`,
     );
   try {
     process.kill(pid, signal);
@@ -34,6 +43,23 @@ export async function signalByFile({ signal, pidFile }: Signal): Promise<Outcome
         : `this user may not signal it (${code}); run both as one user`;
     return failed(`process ${pid} of ${shown(pidFile)} did not get ${signal}: ${why}`, code);
   }
+}
+
+/**
+ * Root may signal every process: who may write the file is to reach own ones alone.
+ *
+ * @returns the file's owner, if that is neither root nor the process's owner. Undefined, too, where
+ *   there is no /proc.
+ */
+async function strangerIn(pidFile: string, pid: number): Promise<number | undefined> {
+  if (process.geteuid?.() !== 0) return undefined;
+  const ownerOf = (path: string): Promise<number | undefined> =>
+    stat(path).then(
+      ({ uid }) => uid,
+      () => undefined,
+    );
+  const [writer, owner] = await Promise.all([ownerOf(pidFile), ownerOf(`/proc/${pid}`)]);
+  return writer === 0 || writer === owner || owner === undefined ? undefined : writer;
 }
 
 /** The end of a path says more than its start. */

@@ -1,10 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeChanges } from "../../../../client/agent/files/changes/changes.ts";
 import { runLimited } from "../../../../client/agent/files/changes/run-limited.ts";
 import { signalByFile } from "../../../../client/agent/files/changes/signal-by-file.ts";
+import { withoutSecrets } from "../../../../client/agent/files/secret-forms.ts";
 import { systemTime } from "../../../../client/time.ts";
 import { Secret } from "../../../../core/secret.ts";
 import { milliseconds, seconds } from "../../../../core/time.ts";
@@ -205,4 +207,38 @@ test("without a file there is nobody to signal, and nothing is tried again", asy
     message: `cannot read ${pidFile} (ENOENT), so nobody got SIGHUP`,
     isFinal: true,
   });
+});
+
+test("a pipe in the file's place is not waited for", async () => {
+  const pidFile = join(folder, "pipe");
+  execFileSync("mkfifo", [pidFile]);
+  const outcome = await signalByFile({ kind: "signal", signal: "SIGHUP", pidFile });
+  expect(outcome).toMatchObject({
+    kind: "failed",
+    message: expect.stringContaining('has "" in it'),
+  });
+});
+
+test.skipIf(process.getuid?.() !== 0)("root signals nobody for who is not root", async () => {
+  const pidFile = join(folder, "of-1234");
+  const [other, own] = [undefined, 1_234].map((uid) => spawn("sleep", ["60"], { uid }));
+  try {
+    writeFileSync(pidFile, `${other?.pid}`);
+    chownSync(pidFile, 1_234, 1_234);
+    const signal = { kind: "signal", signal: "SIGKILL", pidFile } as const;
+    expect(await signalByFile(signal)).toEqual(
+      failed(
+        `process ${other?.pid} of ${pidFile} got no SIGKILL: it is not user 1234's, who wrote the file; correct it`,
+      ),
+    );
+    writeFileSync(pidFile, `${own?.pid}`);
+    expect(await signalByFile(signal)).toEqual({ kind: "done" });
+  } finally {
+    other?.kill("SIGKILL");
+    own?.kill("SIGKILL");
+  }
+});
+
+test("a password that has no UTF-8 does not stop the agent", () => {
+  expect(withoutSecrets("no \ud800secret", [new Secret("\ud800secret")])).toBe("no [secret]");
 });
