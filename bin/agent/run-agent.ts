@@ -15,7 +15,7 @@ import { rotatedSecret } from "../../client/keeper/sources/secrets-manager.ts";
 import { makeServers } from "../../client/proxy/upstream/servers.ts";
 import { makeTrustedRoots } from "../../client/proxy/upstream/trusted-roots.ts";
 import { systemTime } from "../../client/time.ts";
-import { milliseconds, minutes } from "../../core/time.ts";
+import { minutes } from "../../core/time.ts";
 import { readAuthorities } from "../proxy/authorities.ts";
 import { asFailure } from "../proxy/failures.ts";
 import type { Log } from "../proxy/log-events.ts";
@@ -33,18 +33,20 @@ export interface AgentRun {
 
 /**
  * Run an agent until a signal ends it: SIGTERM and SIGHUP let sessions go on for the time of grace,
- * SIGINT and SIGQUIT do not.
+ * SIGINT and SIGQUIT do not, nor any longer.
  *
  * @throws Failure if it cannot begin.
  */
 export async function runAgent(run: AgentRun): Promise<void> {
-  const stopped = Promise.withResolvers<Signal>();
+  const stopped = Promise.withResolvers<void>();
+  const hurry = new AbortController();
   using _signals = listenForSignals((signal) => {
-    if (signal !== "SIGUSR1" && signal !== "SIGUSR2") stopped.resolve(signal);
+    if (AT_ONCE.has(signal)) hurry.abort();
+    if (signal !== "SIGUSR1" && signal !== "SIGUSR2") stopped.resolve();
   });
   await using agent = await begin(run, { keepsLeases: false, onEvent: agentLog(run.log) });
-  const signal = await stopped.promise;
-  await agent.close(AT_ONCE.has(signal) ? milliseconds(0) : undefined);
+  await stopped.promise;
+  await agent.close(hurry.signal);
 }
 
 /** A person who waits at a terminal. */

@@ -1,4 +1,3 @@
-import type { Duration } from "../../core/time.ts";
 import { readOrMakeToken } from "../loopback/token-file.ts";
 import type { Health } from "../proxy/health.ts";
 import { AgentCounts } from "./agent-counts.ts";
@@ -39,8 +38,11 @@ export interface Agent extends AsyncDisposable {
   ready(signal: AbortSignal): Promise<boolean>;
   /** In Prometheus' text format. */
   metrics(): string;
-  /** Accept nobody any more, wait for sessions, end them after `grace`, and revoke. Never throws. */
-  close(grace?: Duration): Promise<void>;
+  /**
+   * Accept nobody any more, wait for sessions, end them after the configured grace or at `hurry`,
+   * and revoke. Never throws.
+   */
+  close(hurry?: AbortSignal): Promise<void>;
 }
 
 /**
@@ -156,8 +158,8 @@ class RunningAgent implements Agent {
     );
   }
 
-  close(grace?: Duration): Promise<void> {
-    this.#closing ??= this.#close(grace ?? this.#options.configuration.grace);
+  close(hurry?: AbortSignal): Promise<void> {
+    this.#closing ??= this.#close(hurry);
     return this.#closing;
   }
 
@@ -165,11 +167,12 @@ class RunningAgent implements Agent {
     return this.close();
   }
 
-  async #close(grace: Duration): Promise<void> {
+  async #close(hurry: AbortSignal | undefined): Promise<void> {
+    const { grace } = this.#options.configuration;
     await Promise.all([
       this.#secretsPort?.[Symbol.asyncDispose](),
       ...this.#files.map((file) => file[Symbol.asyncDispose]()),
-      ...this.#logins.map((login) => login.closeProxy(grace)),
+      ...this.#logins.map((login) => login.closeProxy(grace, hurry)),
     ]);
     await this.#changes[Symbol.asyncDispose]();
     await Promise.all(this.#logins.map((login) => this.#closeLogin(login)));

@@ -112,10 +112,10 @@ export class ServedLogin {
     return milliseconds(Math.max(0, end - this.#time.now()));
   }
 
-  /** Take no client any more, and end the sessions after `grace`. */
-  async closeProxy(grace: Duration): Promise<void> {
+  /** Take no client any more, and end the sessions after `grace`, or at `hurry`. */
+  async closeProxy(grace: Duration, hurry: AbortSignal | undefined): Promise<void> {
     const proxy = await this.proxy?.stop();
-    await proxy?.close(grace);
+    await proxy?.close(grace, hurry);
   }
 
   /** Stop, and revoke. @returns whether its leases are over. */

@@ -50,8 +50,8 @@ export interface Proxy extends AsyncDisposable {
   readonly safePoolLifetime: Duration | undefined;
   /** Whether a login works now. Looks at most once a second. Never throws. */
   ready(signal?: AbortSignal): Promise<boolean>;
-  /** Accept nobody any more, wait for the sessions to end, and end them after `grace`. */
-  close(grace?: Duration): Promise<void>;
+  /** Accept nobody any more, wait for the sessions to end, and end them after `grace`, or at `hurry`. */
+  close(grace?: Duration, hurry?: AbortSignal): Promise<void>;
 }
 
 /** How long connections may take to close once they were ended. */
@@ -131,8 +131,8 @@ class LoopbackProxy implements Proxy {
     return this.#closing === undefined && (await this.#readiness.isReady(signal));
   }
 
-  close(grace: Duration = milliseconds(0)): Promise<void> {
-    this.#closing ??= this.#close(grace);
+  close(grace: Duration = milliseconds(0), hurry?: AbortSignal): Promise<void> {
+    this.#closing ??= this.#close(grace, hurry);
     return this.#closing;
   }
 
@@ -140,10 +140,10 @@ class LoopbackProxy implements Proxy {
     return this.close();
   }
 
-  async #close(grace: Duration): Promise<void> {
+  async #close(grace: Duration, hurry: AbortSignal | undefined): Promise<void> {
     this.#listener.close();
     this.#stopped.abort();
-    await this.#emptyWithin(grace);
+    await this.#emptyWithin(grace, hurry);
     this.#ends.stop();
     this.#clients.endAll("closing");
     await this.#emptyWithin(CLOSING);
@@ -151,9 +151,10 @@ class LoopbackProxy implements Proxy {
     await this.#clients.empty();
   }
 
-  async #emptyWithin(length: Duration): Promise<void> {
+  async #emptyWithin(length: Duration, hurry?: AbortSignal): Promise<void> {
     const isEmpty = new AbortController();
     const empty = this.#clients.empty().then(() => isEmpty.abort());
-    await Promise.race([empty, this.#options.time.wait(length, isEmpty.signal)]);
+    const over = AbortSignal.any([isEmpty.signal, ...(hurry === undefined ? [] : [hurry])]);
+    await Promise.race([empty, this.#options.time.wait(length, over)]);
   }
 }

@@ -7,7 +7,7 @@ import { makeServers } from "../../../client/proxy/upstream/servers.ts";
 import { cancelRequest, sslRequest, startupPacket } from "../../../client/proxy/wire/messages.ts";
 import { systemTime } from "../../../client/time.ts";
 import { Secret } from "../../../core/secret.ts";
-import { milliseconds, seconds } from "../../../core/time.ts";
+import { hours, milliseconds, seconds } from "../../../core/time.ts";
 import { tempFolder } from "../../../local/temp-folder.ts";
 import { eventually } from "../../support/eventually.ts";
 import { fileCluster } from "../../support/file-cluster.ts";
@@ -307,6 +307,17 @@ test("a proxy that stops takes nobody more, and waits for its clients", async ()
   client.say("X");
   await closing;
   expect(at.events).toEqual([]);
+});
+
+test("a proxy in a hurry waits for nobody any longer", async () => {
+  await using at = await proxied(await fileCluster());
+  const client = await RawClient.logIn(at.proxy.port ?? 0);
+  const hurry = new AbortController();
+  const closing = at.proxy.close(hours(1), hurry.signal);
+  await expect(at.client()).rejects.toMatchObject({ code: "ECONNREFUSED" });
+  hurry.abort();
+  expect(errorIn(await client.closed())).toContain("FATAL 57P01");
+  await closing;
 });
 
 test("who does not leave a proxy that stops is ended with 57P01", async () => {
