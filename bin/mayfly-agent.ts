@@ -8,6 +8,8 @@ const { addAgent } = await import("./commands/agent.ts");
 const { processIo } = await import("./terminal/process-io.ts");
 
 const io = processIo();
+// the command line of `mayfly agent` works too
+const argv = process.argv.slice(process.argv[2] === "agent" ? 3 : 2);
 process.exitCode = await runProgram(
   async () => {
     const program = newProgram(io, "Logins for other programs, as mayfly agent keeps them.");
@@ -15,6 +17,6 @@ process.exitCode = await runProgram(
     withExitHelp(program);
     return program;
   },
-  ["agent", ...process.argv.slice(2)],
+  ["agent", ...argv],
   io,
 );

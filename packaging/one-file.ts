@@ -10,8 +10,8 @@ const OLDEST_NODE = "24";
 
 /** What the agent does without, and a smaller file. */
 const LEFT_OUT: Readonly<Record<string, string>> = {
-  "@aws-sdk/client-cloudformation":
-    'throw Object.assign(new Error("this agent is one file and reads no stack; pass --function <arn>, or --config"), { status: 64 });',
+  "@aws-sdk/client-cloudformation": `const { Exit, Failure } = require("./bin/terminal/exit.ts");
+throw new Failure(Exit.usage, "this agent is one file and reads no stack; set the lease's MAYFLY_LEASE_… variable, or pass --function <arn> or --config");`,
   // of Handlebars, for templates that are compiled to files
   "source-map": "module.exports = {};",
 };
@@ -27,6 +27,7 @@ const embedded = (rdsFolder: string): Plugin => ({
     bundler.onResolve({ filter }, ({ path }) => ({ path, namespace: "left-out" }));
     bundler.onLoad({ filter: /.*/, namespace: "left-out" }, ({ path }) => ({
       contents: LEFT_OUT[path] ?? "",
+      resolveDir: bundler.initialOptions.absWorkingDir,
     }));
   },
 });

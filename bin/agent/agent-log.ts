@@ -28,7 +28,7 @@ export function agentLine(event: AgentTold): LogLine {
     case "file-failed":
     case "on-change-failed": {
       const { path, message } = event;
-      return warning(`${path}: ${message}`, { path, message });
+      return warning(aboutFile(event), { path, message });
     }
     case "secret-read": {
       const { operation, name } = event;
@@ -64,6 +64,13 @@ export function agentLine(event: AgentTold): LogLine {
       return lineOf(event);
   }
 }
+
+/** What happened to a file, with its path, which the system's words may have already. */
+export const aboutFile = ({
+  path,
+  message,
+}: Readonly<Record<"path" | "message", string>>): string =>
+  message.includes(path.slice(-60)) ? message : `${path}: ${message}`;
 
 const info = (words: string, fields: LogLine["fields"]): LogLine => ({
   level: "info",

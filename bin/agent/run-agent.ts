@@ -22,7 +22,7 @@ import type { Log } from "../proxy/log-events.ts";
 import { listenForSignals, type Signal } from "../proxy/signals.ts";
 import { RDS_ROOTS } from "../rds-roots.ts";
 import { Exit, Failure } from "../terminal/exit.ts";
-import { agentLog } from "./agent-log.ts";
+import { aboutFile, agentLog } from "./agent-log.ts";
 
 export interface AgentRun {
   readonly configuration: AgentConfiguration;
@@ -70,9 +70,9 @@ export async function runOnce({ configuration, ...run }: AgentRun): Promise<void
   const log = agentLog(run.log);
   let last = "nothing has answered";
   const onEvent = (event: AgentTold, login: string | undefined): void => {
-    log(event, login);
     const failure = failureOf(event, login);
-    if (failure !== undefined) failed.reject(failure);
+    if (failure === undefined) log(event, login);
+    else failed.reject(failure);
     if (event.kind === "failing") last = event.message;
   };
   const files: AgentConfiguration = {
@@ -111,7 +111,7 @@ function failureOf(event: AgentTold, login: string | undefined): Failure | undef
     }
     case "file-failed":
     case "on-change-failed":
-      return new Failure(Exit.unavailable, `${event.path}: ${event.message}`);
+      return new Failure(Exit.unavailable, aboutFile(event));
     default:
       return undefined;
   }

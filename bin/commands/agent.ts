@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { AgentConfiguration } from "../../client/agent/configuration.ts";
 import type { LeaseSource } from "../../client/keeper/sources/lease-source.ts";
 import type { AgentOptions } from "../agent/agent-options.ts";
 import { needNode } from "../proxy/need-node.ts";
@@ -43,6 +44,7 @@ export function addAgent(program: Command, io: Io): void {
       const { checkedConfiguration } = await import("../agent/agent-configuration.ts");
       const { written, what, leases } = await wantedIn(name, options);
       const configuration = await checkedConfiguration(written, what);
+      needOutlet(configuration, options.once === true);
       if (options.check === true) {
         const { summaryOf } = await import("../agent/agent-log.ts");
         const summary = summaryOf(configuration.logins.length, configuration.files.length);
@@ -57,6 +59,21 @@ export function addAgent(program: Command, io: Io): void {
       };
       await (options.once === true ? runOnce : runAgent)({ configuration, leases, log });
     });
+}
+
+/** @throws Failure if nobody would get a login. */
+function needOutlet({ logins, files, secretsManager }: AgentConfiguration, isOnce: boolean): void {
+  if (files.length > 0) return;
+  if (isOnce)
+    throw new Failure(
+      Exit.usage,
+      "--once writes files, and none is named; give --file env:/run/db.env, or files in --config",
+    );
+  if (secretsManager !== undefined || logins.some(({ proxy }) => proxy !== undefined)) return;
+  throw new Failure(
+    Exit.usage,
+    "nobody would get a login; give --port, --socket, --file, --template or --secrets-port, or the same in --config",
+  );
 }
 
 interface Wanted {

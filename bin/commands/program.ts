@@ -1,4 +1,4 @@
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Help } from "commander";
 import mayfly from "../../package.json" with { type: "json" };
 import { EXIT_HELP, ExitStatus, statusOf, wordsOf } from "../terminal/exit.ts";
 import { type Io, say } from "../terminal/io.ts";
@@ -13,6 +13,13 @@ export const newProgram = (io: Io, about: string): Command =>
       writeOut: (text) => io.out.write(text),
       writeErr: (text) => io.err.write(text),
       outputError: (text, write) => write(text.replace(/^error: /, "mayfly: ")),
+    })
+    .configureHelp({
+      // a list that is empty unless the option is given needs no "(default: [])"
+      optionDescription: (option) =>
+        Array.isArray(option.defaultValue)
+          ? option.description
+          : new Help().optionDescription(option),
     })
     .showHelpAfterError("(--help shows the options)");
 

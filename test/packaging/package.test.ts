@@ -132,6 +132,10 @@ test("the agent is one file of at most 1 MB, which Node runs in an empty folder"
   });
   expect(ran).toMatchObject({ status: 0, err: "" });
   expect(ran.out).toBe("orders/readonly: 1 login, 1 file, no problem\n");
+  // the command line of `mayfly agent`, of a lease that nothing names
+  const unknown = await runProgram(process.execPath, [file, "agent", "orders/readonly"]);
+  expect(unknown).toMatchObject({ status: 64, out: "" });
+  expect(unknown.err).toMatch("set the lease's MAYFLY_LEASE_… variable");
 });
 
 test("mayfly runs from the package: help, a new project, and its configuration in TypeScript", async () => {
