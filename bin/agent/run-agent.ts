@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { rootCertificates } from "node:tls";
 import { type Agent, startAgent } from "../../client/agent/agent.ts";
 import type { AgentTold } from "../../client/agent/agent-events.ts";
 import type { AgentConfiguration } from "../../client/agent/configuration.ts";
@@ -13,7 +12,7 @@ import type { SourceFailure } from "../../client/keeper/keeper.ts";
 import type { LeaseSource } from "../../client/keeper/sources/lease-source.ts";
 import { rotatedSecret } from "../../client/keeper/sources/secrets-manager.ts";
 import { makeServers } from "../../client/proxy/upstream/servers.ts";
-import { makeTrustedRoots } from "../../client/proxy/upstream/trusted-roots.ts";
+import { authoritiesOf, makeTrustedRoots } from "../../client/proxy/upstream/trusted-roots.ts";
 import { systemTime } from "../../client/time.ts";
 import { minutes } from "../../core/time.ts";
 import { readAuthorities } from "../proxy/authorities.ts";
@@ -136,7 +135,7 @@ async function begin(
       servers: makeServers({ roots, time: systemTime }),
       applicationName: `mayfly@${hostname()}`,
       startFile,
-      authoritiesOf: (host) => (roots(host) ?? rootCertificates).join("\n"),
+      authoritiesOf: (host) => authoritiesOf(roots, host),
       makeChanges: (onEvent) =>
         makeChanges({ environment: process.env, onEvent, time: systemTime }),
       startSecretsPort: async (options) => {

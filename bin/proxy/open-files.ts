@@ -1,5 +1,4 @@
 import { hostname } from "node:os";
-import tls from "node:tls";
 import type { FileConfiguration } from "../../client/agent/configuration.ts";
 import { makeChanges } from "../../client/agent/files/changes/changes.ts";
 import type { FileOutlet } from "../../client/agent/files/file-outlet.ts";
@@ -9,7 +8,7 @@ import type { Keeper } from "../../client/keeper/keeper.ts";
 import { Readiness } from "../../client/proxy/readiness.ts";
 import { Slots } from "../../client/proxy/slots.ts";
 import { makeServers } from "../../client/proxy/upstream/servers.ts";
-import { makeTrustedRoots } from "../../client/proxy/upstream/trusted-roots.ts";
+import { authoritiesOf, makeTrustedRoots } from "../../client/proxy/upstream/trusted-roots.ts";
 import { systemTime } from "../../client/time.ts";
 import { seconds } from "../../core/time.ts";
 import { RDS_ROOTS } from "../rds-roots.ts";
@@ -72,7 +71,7 @@ export async function openFiles(
         await startFile({
           file,
           publications: [publication],
-          authoritiesOf: (host) => (roots(host) ?? tls.rootCertificates).join("\n"),
+          authoritiesOf: (host) => authoritiesOf(roots, host),
           changes,
           onEvent: (event) => {
             if (event.kind === "file-failed" && !isOpen)

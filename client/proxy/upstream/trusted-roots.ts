@@ -46,6 +46,10 @@ export function makeTrustedRoots({ rds, ca }: RootSources): RootsOfHost {
   };
 }
 
+/** PEM of what a host is trusted by, for programs that connect to it themselves. */
+export const authoritiesOf = (roots: RootsOfHost, host: string): string =>
+  (roots(host) ?? tls.getCACertificates("default")).join("\n");
+
 /** A Region that is younger than the build has no file. Its servers are then of no known root. */
 function readIfThere(path: string): string | undefined {
   try {

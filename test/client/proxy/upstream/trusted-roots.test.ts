@@ -1,9 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { getCACertificates } from "node:tls";
+import { getCACertificates, rootCertificates, setDefaultCACertificates } from "node:tls";
 import { afterAll, describe, expect, test } from "vitest";
-import { makeTrustedRoots, regionOfHost } from "../../../../client/proxy/upstream/trusted-roots.ts";
+import {
+  authoritiesOf,
+  makeTrustedRoots,
+  regionOfHost,
+} from "../../../../client/proxy/upstream/trusted-roots.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rds-ca-"));
 writeFileSync(join(folder, "eu-west-1.pem"), "roots of eu-west-1");
@@ -42,6 +46,21 @@ describe("what is trusted", () => {
       expect(makeTrustedRoots({ rds: folder })(host)).toBeUndefined();
     },
   );
+
+  test("is told to programs as this process trusts it: an authority that was added is in it", () => {
+    const usual = getCACertificates("default");
+    const [one = "", two = ""] = rootCertificates;
+    setDefaultCACertificates([one, two]);
+    try {
+      const roots = makeTrustedRoots({ rds: folder });
+      const told = authoritiesOf(roots, "db.example.com");
+      expect(told).toBe(getCACertificates("default").join("\n"));
+      expect(told.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
+      expect(authoritiesOf(roots, rds)).toBe(["roots of eu-west-1", ...extra].join("\n"));
+    } finally {
+      setDefaultCACertificates(usual);
+    }
+  });
 
   test("is not RDS's if its file cannot be read for another reason than that there is none", () => {
     const roots = makeTrustedRoots({ rds: join(folder, "eu-west-1.pem") });
