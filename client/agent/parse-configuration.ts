@@ -203,6 +203,9 @@ function checkFiles(
   reportTwice(paths, report);
 }
 
+/** More names would be too long for a line. */
+const MOST_NAMED = 3;
+
 const CONTENTS = ["format", "template", "contents"] as const;
 
 function checkFrom(
@@ -212,7 +215,8 @@ function checkFrom(
   report: Report,
 ): void {
   const known = Object.fromEntries(logins.map(({ name }) => [name, true]));
-  const message = `{value} is neither a lease nor a secret of this configuration; ${orOneOf("write one", known)}`;
+  const remedy = logins.length > MOST_NAMED ? "name one of them" : orOneOf("write one", known);
+  const message = `{value} is neither a lease nor a secret of this configuration; ${remedy}`;
   if (typeof from === "string" && !hasName(known, from)) report([...here, "from"], message);
   if (Array.isArray(from))
     for (const [at, each] of from.entries())

@@ -247,6 +247,16 @@ describe("rules over several fields", () => {
       'files[0].path: "/run/t" is health.tokenFile too; choose another',
     ],
     [
+      "a file of nobody among many",
+      {
+        leases: Object.fromEntries(
+          Array.from({ length: 50 }, (_, at) => [`orders/role-${at}`, { arn: ARN }]),
+        ),
+        files: [{ path: "/run/a", from: "orders/readonyl", format: "env" }],
+      },
+      'files[0].from: "orders/readonyl" is neither a lease nor a secret of this configuration; name one of them',
+    ],
+    [
       "a file over a template, which would be lost",
       {
         leases: ONE,
