@@ -123,7 +123,8 @@ export class ServedLogin {
     await this.publication[Symbol.asyncDispose]();
     this.#hasFailedToEnd = false;
     await this.keeper.close(); // tells a failure
-    return !this.#hasFailedToEnd;
+    // a lease that was lost while nobody answered may be valid: a renewal's answer was lost, say
+    return !this.#hasFailedToEnd && this.source.away === 0;
   }
 
   #tellKeeper(): void {

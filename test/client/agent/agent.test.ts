@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { takeStateFolder } from "../../../client/agent/state/state-folder.ts";
 import { systemTime } from "../../../client/time.ts";
-import { hours, milliseconds, minutes, seconds } from "../../../core/time.ts";
+import { hours, milliseconds, minutes, plus, seconds } from "../../../core/time.ts";
 import { tempFolder } from "../../../local/temp-folder.ts";
 import { AgentWorld, arnOf, metricIn } from "../../support/agent-world.ts";
 
@@ -196,6 +196,28 @@ describe("the state folder", () => {
     await it.world.result(next.written);
     expect(it.files.map(({ usernames }) => usernames)).toEqual([["mf_1"], ["mf_1"]]);
     await it.result(next.close());
+  });
+
+  test("keeps the key of a lease that was thought over while nobody answered", async () => {
+    const it = new AgentWorld();
+    const state = folderNow();
+    const issuer = it.issuer("orders");
+    const agent = await it.start(written(state));
+    await it.world.result(agent.written);
+    const [lease] = issuer.leases.values();
+    if (lease === undefined) throw new Error("there is none");
+    // a renewal reached the database, and its answer nobody
+    lease.expiresAt = plus(lease.expiresAt, hours(6));
+    issuer.failure = "unavailable";
+    await it.world.run(hours(2));
+    expect(it.kinds()).toContain("lost");
+    await it.result(agent.close());
+    issuer.failure = undefined;
+    const next = await it.start(written(state));
+    await it.world.result(next.written);
+    expect(issuer.leases.size).toBe(1);
+    await it.result(next.close());
+    expect(issuer.isValid(lease.id)).toBe(false);
   });
 
   test("is one agent's: a second one is refused in words", async () => {
