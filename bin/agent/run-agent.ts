@@ -7,7 +7,6 @@ import { makeChanges } from "../../client/agent/files/changes/changes.ts";
 import { FileError } from "../../client/agent/files/file-error.ts";
 import { startFile } from "../../client/agent/files/start-file.ts";
 import { StateError } from "../../client/agent/state/state-folder.ts";
-import { KeeperError } from "../../client/keeper/errors.ts";
 import type { SourceFailure } from "../../client/keeper/keeper.ts";
 import type { LeaseSource } from "../../client/keeper/sources/lease-source.ts";
 import { rotatedSecret } from "../../client/keeper/sources/secrets-manager.ts";
@@ -16,7 +15,7 @@ import { authoritiesOf, makeTrustedRoots } from "../../client/proxy/upstream/tru
 import { systemTime } from "../../client/time.ts";
 import { minutes } from "../../core/time.ts";
 import { readAuthorities } from "../proxy/authorities.ts";
-import { asFailure } from "../proxy/failures.ts";
+import { asFailure, statusOfFailure } from "../proxy/failures.ts";
 import type { Log } from "../proxy/log-events.ts";
 import { listenForSignals, type Signal } from "../proxy/signals.ts";
 import { RDS_ROOTS } from "../rds-roots.ts";
@@ -106,7 +105,7 @@ function failureOf(event: AgentTold, login: string | undefined): Failure | undef
     case "failing": {
       const { failure, message } = event;
       if (PASSING.has(failure)) return undefined;
-      return asFailure(new KeeperError(failure, `${login}: ${message}`)) as Failure;
+      return new Failure(statusOfFailure(failure), `${login}: ${message}`);
     }
     case "file-failed":
     case "on-change-failed":

@@ -12,6 +12,9 @@ const STATUSES: Readonly<Record<SourceFailure, Exit>> = {
   invalid: Exit.usage,
 };
 
+/** The exit status when there is no login for this reason. */
+export const statusOfFailure = (failure: SourceFailure): Exit => STATUSES[failure];
+
 /** An error of keeper or proxy with its exit status. Other errors are returned as they are. */
 export function asFailure(error: unknown): unknown {
   if (error instanceof KeeperError)

@@ -95,10 +95,13 @@ export function awsFailure(error: unknown, { name, kind, permission }: Called): 
   if (error instanceof KeeperError) return error;
   const {
     name: type,
+    code,
     message,
     $metadata,
   } = (error ?? {}) as {
     readonly name?: string;
+    /** Of Node, which calls each of them "Error". */
+    readonly code?: string;
     readonly message?: string;
     readonly $metadata?: { readonly httpStatusCode?: number };
   };
@@ -119,6 +122,6 @@ export function awsFailure(error: unknown, { name, kind, permission }: Called): 
     return failed("invalid", `no Region for ${name}: set AWS_REGION, or name it by its ARN`);
   return failed(
     "unavailable",
-    `${name} is out of reach (${type ?? typeof error}): it is asked again`,
+    `${name} is out of reach (${code ?? type ?? typeof error}): it is asked again`,
   );
 }

@@ -126,6 +126,6 @@ describe("agent", () => {
     writeFileSync(config, JSON.stringify({ leases: { theirs: { arn } }, files }));
     const denied = await mayflyProcess(["agent", "--config", config, "--once"], workload);
     expect(denied.status).toBe(77);
-    expect(denied.err).toMatch(/mayfly: theirs: AWS denies .*--readonly/);
+    expect(denied.err).toMatch(/^mayfly: theirs: AWS denies .*--readonly.*or the name is wrong\n$/);
   });
 });

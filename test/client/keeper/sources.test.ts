@@ -2,6 +2,7 @@ import { inspect } from "node:util";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { KeeperError } from "../../../client/keeper/errors.ts";
 import { keepLease } from "../../../client/keeper/lease-keeper.ts";
+import { awsFailure } from "../../../client/keeper/sources/aws-sdk.ts";
 import { invokeBySdk } from "../../../client/keeper/sources/invoke.ts";
 import { issuer, issuerBy } from "../../../client/keeper/sources/issuer.ts";
 import { rotatedSecret, secretBySdk } from "../../../client/keeper/sources/secrets-manager.ts";
@@ -265,6 +266,15 @@ test.each([
   expect(error.failure).toBe(failure);
   expect(error.message).toMatch(text);
   expect(error.message.length).toBeLessThanOrEqual(160);
+});
+
+test("a network that refuses is told by the system's code", () => {
+  const error = Object.assign(new Error("connect"), { code: "ECONNREFUSED" });
+  const called = { name: "issuer:app", kind: "alias", permission: "none" };
+  expect(awsFailure(error, called)).toMatchObject({
+    failure: "unavailable",
+    message: "issuer:app is out of reach (ECONNREFUSED): it is asked again",
+  });
 });
 
 test.each(["correct horse", '{"password":"correct horse"}', '"correct horse"', "null", "[]"])(
