@@ -1,14 +1,15 @@
 import type { AgentTold } from "../../client/agent/agent-events.ts";
-import { type Log, writeLine } from "../proxy/log-events.ts";
+import { type Log, lineWriter } from "../proxy/log-events.ts";
 import { type LogLine, lineOf } from "../proxy/proxy-log.ts";
 import { count, span } from "../terminal/table.ts";
 
 /** Log what an agent tells. Reads of secrets are counted in metrics only: each client makes many. */
-export const agentLog =
-  (log: Log) =>
-  (event: AgentTold, login: string | undefined): void => {
-    if (event.kind !== "secret-read") writeLine(log, event.kind, ofLogin(agentLine(event), login));
+export function agentLog(log: Log): (event: AgentTold, login: string | undefined) => void {
+  const write = lineWriter(log);
+  return (event, login) => {
+    if (event.kind !== "secret-read") write(event.kind, ofLogin(agentLine(event), login));
   };
+}
 
 const ofLogin = ({ level, words, fields }: LogLine, login: string | undefined): LogLine =>
   login === undefined

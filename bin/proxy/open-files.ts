@@ -5,12 +5,10 @@ import type { FileOutlet } from "../../client/agent/files/file-outlet.ts";
 import { startFile } from "../../client/agent/files/start-file.ts";
 import { publish } from "../../client/agent/publication.ts";
 import type { Keeper } from "../../client/keeper/keeper.ts";
-import { Readiness } from "../../client/proxy/readiness.ts";
-import { Slots } from "../../client/proxy/slots.ts";
+import { loginReadiness } from "../../client/proxy/readiness.ts";
 import { makeServers } from "../../client/proxy/upstream/servers.ts";
 import { authoritiesOf, makeTrustedRoots } from "../../client/proxy/upstream/trusted-roots.ts";
 import { systemTime } from "../../client/time.ts";
-import { seconds } from "../../core/time.ts";
 import { RDS_ROOTS } from "../rds-roots.ts";
 import { Exit, Failure } from "../terminal/exit.ts";
 import type { LogEvent } from "./proxy-log.ts";
@@ -27,8 +25,6 @@ export interface OpenFilesOptions {
   readonly onChange: () => void;
 }
 
-const LONGEST_LOGIN = seconds(10);
-
 /**
  * Write files, and keep them written until the answer is disposed. Then they are removed.
  *
@@ -41,18 +37,9 @@ export async function openFiles(
   const { keeper, name, files, authorities, onEvent, onChange } = options;
   const roots = makeTrustedRoots({ rds: RDS_ROOTS, ca: authorities });
   const servers = makeServers({ roots, time: systemTime });
-  const readiness = new Readiness(
-    {
-      keeper,
-      servers,
-      server: undefined,
-      applicationName: `mayfly@${hostname()}`,
-      slots: new Slots(1),
-      time: systemTime,
-      onEvent,
-    },
-    LONGEST_LOGIN,
-  );
+  const applicationName = `mayfly@${hostname()}`;
+  const time = systemTime;
+  const readiness = loginReadiness({ keeper, servers, applicationName, time, onEvent });
   // nothing else would notice that the lease was revoked
   const look = (signal?: AbortSignal): Promise<boolean> => readiness.isReady(signal);
   const changes = makeChanges({ environment: {}, onEvent: () => {}, time: systemTime });

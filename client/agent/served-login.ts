@@ -8,9 +8,8 @@ import type { SecretSource } from "../keeper/sources/secrets-manager.ts";
 import { readOrMakeToken } from "../loopback/token-file.ts";
 import type { Listen } from "../proxy/listener.ts";
 import { type Proxy as LoopbackProxy, startProxy } from "../proxy/proxy.ts";
-import { Readiness } from "../proxy/readiness.ts";
+import { loginReadiness, type Readiness } from "../proxy/readiness.ts";
 import type { Servers } from "../proxy/server-login.ts";
-import { Slots } from "../proxy/slots.ts";
 import type { ClientTime } from "../time.ts";
 import type { AgentTold } from "./agent-events.ts";
 import type {
@@ -52,9 +51,6 @@ export interface ServedLoginOptions extends LoginAdapters {
   readonly onEvent: (event: AgentTold) => void;
 }
 
-/** As a proxy waits for a login of a client. */
-const LONGEST_LOGIN = seconds(20);
-
 /** One login of the configuration: who keeps it, and the ways by which programs have it. */
 export class ServedLogin {
   readonly name: string;
@@ -80,11 +76,8 @@ export class ServedLogin {
     this.keeper = keeperOf(options, this.source);
     this.#tellKeeper();
     const { servers, applicationName } = options;
-    const slots = new Slots(1);
-    this.#readiness = new Readiness(
-      { keeper: this.keeper, servers, server: undefined, applicationName, slots, time, onEvent },
-      LONGEST_LOGIN,
-    );
+    const { keeper } = this;
+    this.#readiness = loginReadiness({ keeper, servers, applicationName, time, onEvent });
     this.publication = publish({
       name: login.name,
       keeper: this.keeper,

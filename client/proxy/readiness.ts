@@ -1,6 +1,7 @@
 import { type Duration, seconds } from "../../core/time.ts";
 import { ServerUnreachable } from "./server-login.ts";
 import { openServerSession, type ServerSessionsOptions } from "./server-sessions.ts";
+import { Slots } from "./slots.ts";
 import { refusalFor } from "./startup/no-session.ts";
 
 /** A login is not free, and several may ask. */
@@ -58,6 +59,15 @@ export class Readiness {
     onEvent({ kind: "login-failed", application, sqlstate, message });
   }
 }
+
+/** As a proxy waits for a login of a client. */
+const LONGEST_LOGIN = seconds(20);
+
+/** The readiness of a login that programs use by themselves, at its own server. */
+export const loginReadiness = (
+  options: Omit<ServerSessionsOptions, "server" | "slots" | "onStage">,
+): Readiness =>
+  new Readiness({ ...options, server: undefined, slots: new Slots(1) }, LONGEST_LOGIN);
 
 const aborted = (signal: AbortSignal): Promise<false> =>
   new Promise((resolve) => {

@@ -4,8 +4,8 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { tempFolder } from "../../local/temp-folder.ts";
 import { eventually } from "../support/eventually.ts";
+import { type IssuerEndpoint, startIssuerEndpoint } from "../support/issuer-endpoint.ts";
 import { aliasArn, type LeasedDatabase } from "../support/leased-database.ts";
-import { type IssuerEndpoint, startIssuerEndpoint } from "./issuer-endpoint.ts";
 
 const PROGRAM = join(import.meta.dirname, "..", "..", "bin", "mayfly.ts");
 

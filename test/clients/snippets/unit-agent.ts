@@ -4,9 +4,9 @@ import { join } from "node:path";
 import pg from "pg";
 import { tempFolder } from "../../../local/temp-folder.ts";
 import { eventually } from "../../support/eventually.ts";
+import { startIssuerEndpoint } from "../../support/issuer-endpoint.ts";
 import { aliasArn, type LeasedDatabase } from "../../support/leased-database.ts";
 import { read, root } from "../../support/pages.ts";
-import { startIssuerEndpoint } from "../issuer-endpoint.ts";
 
 /** In its log. */
 const PROXY_AT = /proxy is at 127\.0\.0\.1, port (\d+)/;
