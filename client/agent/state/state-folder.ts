@@ -48,7 +48,7 @@ export async function takeStateFolder(folder: string, time: ClientTime): Promise
 /** @returns how to give it back. */
 async function lock(folder: string, time: ClientTime): Promise<() => Promise<void>> {
   const path = join(folder, LOCK);
-  const wasLocked = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  const wasLocked = inodeOf(path) !== undefined;
   const server = createServer((socket) => socket.destroy());
   const release = (): Promise<void> =>
     new Promise((resolve) => {
@@ -75,8 +75,14 @@ async function lock(folder: string, time: ClientTime): Promise<() => Promise<voi
   );
 }
 
-const inodeOf = (path: string): number | undefined =>
-  lstatSync(path, { throwIfNoEntry: false })?.ino;
+/** Undefined: there is none, or nobody can see it, and listening there says why. */
+function inodeOf(path: string): number | undefined {
+  try {
+    return lstatSync(path).ino;
+  } catch {
+    return undefined;
+  }
+}
 
 const shortened = (path: string): string => (path.length <= 50 ? path : `…${path.slice(-49)}`);
 

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "no
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { takeStateFolder } from "../../../client/agent/state/state-folder.ts";
+import { StateError, takeStateFolder } from "../../../client/agent/state/state-folder.ts";
 import { systemTime } from "../../../client/time.ts";
 import { hours, milliseconds, minutes, plus, seconds } from "../../../core/time.ts";
 import { tempFolder } from "../../../local/temp-folder.ts";
@@ -227,6 +227,12 @@ describe("the state folder", () => {
       /^another agent has the state folder .*; stop it, or name another folder$/,
     );
     expect((await first.keysOf(["orders"])).size).toBe(1);
+  });
+
+  test("is refused in words where there is a file", async () => {
+    const file = join(tempFolder("mayfly-agent-").path, "file");
+    writeFileSync(file, "");
+    await expect(takeStateFolder(file, systemTime)).rejects.toThrow(StateError);
   });
 
   test("of an agent that was killed is free, and of two that find it, one gets it", async () => {
