@@ -7,7 +7,8 @@ const secrets = new SecretsManagerClient();
 /** A pool of Sequelize has no lifetime, but counts how often it lends a connection. */
 const pool = { max: workers, maxUses: 50 };
 /** When all is revoked, it takes the agent up to a second to see it. */
-const retry = { match: [/password authentication failed/], max: 10, backoffBase: 250 };
+const refused = [/password authentication failed/, /not permitted to log in/];
+const retry = { match: refused, max: 10, backoffBase: 250 };
 const dialectOptions = { ssl: { ca: authorities } };
 const settings = { logging: false, dialectOptions, pool, retry };
 const sequelize = new Sequelize({ dialect: "postgres", ...settings });

@@ -47,7 +47,7 @@ func User(pool *pgxpool.Pool) (user string, err error) {
 	for {
 		err = pool.QueryRow(context.Background(), query, 0).Scan(&user)
 		var refused *pgconn.PgError
-		if !errors.As(err, &refused) || refused.Code != "28P01" {
+		if !errors.As(err, &refused) || refused.Code != "28P01" && refused.Code != "28000" {
 			return user, err
 		}
 		time.Sleep(250 * time.Millisecond)
