@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
+import type { Told } from "./agent-process.ts";
 import { type Case, check, LEASE, type Row } from "./stage.ts";
 
 async function takePort(): Promise<{ readonly port: number; readonly server: Server }> {
@@ -135,6 +136,8 @@ const commands: Case = {
   },
 };
 
+const isBack = ({ event }: Told): boolean => event === "source-back";
+
 const away: Case = {
   name: "an issuer that denies, then is away longer than the lease: told, measured, the file kept",
   run: async ({ short, folder }) => {
@@ -165,7 +168,7 @@ const away: Case = {
       check(kept.username === first.username, "the file is kept, whole");
       issuer.state = "answers";
       await eventually(async () => (await agent.metric(available)) === 1, { within: 180_000 });
-      const back = await agent.hears("source-back");
+      const back = await eventually(() => agent.told.filter(isBack).at(1));
       const next = await eventually(() => {
         const row = JSON.parse(readFileSync(path, "utf8")) as Row;
         return row.username !== first.username && row;
