@@ -263,6 +263,24 @@ const duringCommand = killed(
   "sleep 1",
 );
 
+const duringRevocation: Case = {
+  name: "kill -9: when its lease is revoked, before it hears that",
+  run: async ({ lasting, folder }) => {
+    const scene = new Scene(lasting, folder());
+    const agent = scene.start();
+    await agent.hears("file-written");
+    const username = scene.row()?.username ?? "";
+    lasting.issuer.watch = { after: () => agent.signal("SIGKILL") };
+    agent.signal("SIGINT");
+    await agent.ended;
+    lasting.issuer.watch = {};
+    check(username !== "" && !(await lasting.isUser(username)), "the lease is revoked");
+    check(scene.key() !== undefined, "its key is remembered");
+    await scene.recover(undefined);
+    return "another user of the same key, alone";
+  },
+};
+
 const duringReplacement: Case = {
   name: "kill -9: while a lease is replaced",
   run: async ({ short, folder }) => {
@@ -342,6 +360,7 @@ export const KILLS: readonly Case[] = [
   beforeRename,
   beforeCommand,
   duringCommand,
+  duringRevocation,
   duringReplacement,
   atRandom,
 ];
