@@ -54,12 +54,6 @@ export const CLIENTS: readonly Client[] = [
   { name: "AWS SDK for Go, pgxpool", kit: "go", program: "secrets", way: "secrets" },
   { name: "aws-secretsmanager-caching-go", kit: "caching-go", program: "caching", way: "secrets" },
   {
-    name: "AWSSDK.SecretsManager.Caching",
-    kit: "dotnet",
-    program: "CachingClient",
-    way: "secrets",
-  },
-  {
     name: "External Secrets' provider",
     kit: "external-secrets",
     program: "external-secrets",

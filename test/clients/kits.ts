@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 const here = import.meta.dirname;
@@ -38,8 +38,6 @@ const python = join(cache, "python");
 const jars = join(cache, "java", "jars");
 const classes = join(cache, "java", "classes");
 const binaries = join(cache, "go");
-const assemblies = join(cache, "dotnet");
-const CLIENTS_MODULE = `mayfly.invalid/clients=${join(here, "go")}`;
 
 const changed = (file: string): number =>
   statSync(join(here, "node", file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
@@ -87,16 +85,8 @@ export const KITS = {
     command: (program) => [join(binaries, program)],
   },
   "caching-go": {
-    needs: "Go 1.25 or later, and AWS's aws-secretsmanager-caching-go",
-    install: () => {
-      mkdirSync(binaries, { recursive: true });
-      // what is in the folder stays as it is: nothing there says yet what it needs in turn
-      const module = join(binaries, "caching-go.mod");
-      copyFileSync(join(here, "caching-go", "go.mod"), module);
-      run("caching-go", {}, "go", "mod", "edit", `-replace=${CLIENTS_MODULE}`, module);
-      const build = ["build", `-modfile=${module}`, "-mod=mod", "-o", join(binaries, "caching")];
-      run("caching-go", {}, "go", ...build, ".");
-    },
+    needs: "Go 1.25 or later",
+    install: () => run("caching-go", {}, "go", "build", "-o", join(binaries, "caching"), "."),
     command: (program) => [join(binaries, program)],
   },
   /** A large part of Kubernetes is compiled with it. */
@@ -104,11 +94,6 @@ export const KITS = {
     needs: "Go 1.25 or later, and at first some minutes more",
     install: () => run("external-secrets", {}, "go", "build", "-o", `${binaries}/`, "."),
     command: (program) => [join(binaries, program)],
-  },
-  dotnet: {
-    needs: "the SDK of .NET 8 or later",
-    install: () => run("dotnet", {}, "dotnet", "build", "--output", assemblies),
-    command: (program) => ["dotnet", join(assemblies, `${program}.dll`)],
   },
   node: {
     needs: "npm",
