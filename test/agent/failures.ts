@@ -8,7 +8,7 @@ import type { Told } from "./agent-process.ts";
 import { type Case, check, LEASE, type Row } from "./stage.ts";
 
 async function takePort(): Promise<{ readonly port: number; readonly server: Server }> {
-  const server = createServer((socket) => socket.destroy());
+  const server = createServer((socket) => socket.destroy()).unref(); // also if the case fails
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });
