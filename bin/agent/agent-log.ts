@@ -29,7 +29,7 @@ export function agentLine(event: AgentTold): LogLine {
     case "file-failed":
     case "on-change-failed": {
       const { path, message } = event;
-      return warning(aboutFile(event), { path, message });
+      return warning(aboutFile(event), { path, reason: message });
     }
     case "secret-read": {
       const { operation, name } = event;
@@ -37,7 +37,10 @@ export function agentLine(event: AgentTold): LogLine {
     }
     case "secret-refused": {
       const { status, message } = event;
-      return warning(`refused a request for a secret (${status}): ${message}`, { status, message });
+      return warning(`refused a request for a secret (${status}): ${message}`, {
+        status,
+        reason: message,
+      });
     }
     case "port-open": {
       const { what, at } = event;
@@ -45,7 +48,7 @@ export function agentLine(event: AgentTold): LogLine {
     }
     case "port-failed": {
       const { what, message } = event;
-      return warning(`${what}: ${message}; it is tried again`, { what, message });
+      return warning(`${what}: ${message}; it is tried again`, { what, reason: message });
     }
     case "source-back": {
       const { source, after } = event;
@@ -58,9 +61,11 @@ export function agentLine(event: AgentTold): LogLine {
       return info(`${event.username} has ended, as it should: there is a next login`, {
         username: event.username,
       });
+    case "revoked":
+      return info("its leases are revoked", {});
     case "cache-too-long":
     case "state-failed":
-      return warning(event.message, { message: event.message });
+      return warning(event.message, {});
     default:
       return lineOf(event);
   }

@@ -92,7 +92,11 @@ export function lineOf(event: LogEvent): LogLine {
       return {
         level: "warning",
         words: `${message}${rest}`,
-        fields: { failure, message, ...(left !== undefined && { leftSeconds: seconds(left) }) },
+        fields: {
+          failure,
+          reason: message,
+          ...(left !== undefined && { leftSeconds: seconds(left) }),
+        },
       };
     }
     case "lost": {
@@ -100,7 +104,7 @@ export function lineOf(event: LogEvent): LogLine {
       return {
         level: "warning",
         words: `${login.username} is over: ${message}`,
-        fields: { username: login.username, message },
+        fields: { username: login.username, reason: message },
       };
     }
     case "session-ended": {
@@ -134,7 +138,7 @@ export function lineOf(event: LogEvent): LogLine {
       return {
         level: "warning",
         words: `${who} could not connect (${sqlstate}): ${message}`,
-        fields: { application, sqlstate, message },
+        fields: { application, sqlstate, reason: message },
       };
     }
     case "client-refused": {
@@ -142,7 +146,7 @@ export function lineOf(event: LogEvent): LogLine {
       return {
         level: "warning",
         words: `refused a client (${sqlstate}): ${message}`,
-        fields: { sqlstate, message },
+        fields: { sqlstate, reason: message },
       };
     }
     case "server-lost": {
@@ -151,7 +155,7 @@ export function lineOf(event: LogEvent): LogLine {
       return {
         level: "warning",
         words: `${who} lost its server: ${message}`,
-        fields: { application, message },
+        fields: { application, reason: message },
       };
     }
     case "statement-cancelled": {
@@ -173,7 +177,7 @@ export function lineOf(event: LogEvent): LogLine {
     }
     case "file-failed": {
       const { path, message } = event;
-      return { level: "warning", words: message, fields: { path, message } };
+      return { level: "warning", words: message, fields: { path } };
     }
     default:
       return event satisfies never;

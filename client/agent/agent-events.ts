@@ -22,6 +22,8 @@ export type AgentStateEvent =
   | { readonly kind: "source-back"; readonly source: string; readonly after: Duration }
   /** A login that was replaced came to its end, as it should. */
   | { readonly kind: "ended"; readonly username: string }
+  /** At the agent's end. */
+  | { readonly kind: "revoked" }
   /** Clients of Secrets Manager's port keep a login for longer than it is valid beside the next. */
   | { readonly kind: "cache-too-long"; readonly message: string }
   | { readonly kind: "state-failed"; readonly message: string };

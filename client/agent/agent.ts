@@ -184,6 +184,7 @@ class RunningAgent implements Agent {
   async #closeLogin(login: ServedLogin): Promise<void> {
     const isOver = await login.close();
     if (!isOver || this.#options.keepsLeases === true) return;
+    if (login.isOwn) this.#tell({ kind: "revoked" }, login.name);
     try {
       await this.#state?.forget(login.name);
     } catch (error) {

@@ -54,6 +54,8 @@ export interface ServedLoginOptions extends LoginAdapters {
 /** One login of the configuration: who keeps it, and the ways by which programs have it. */
 export class ServedLogin {
   readonly name: string;
+  /** Whether its leases are nobody else's, so that they end with the agent. */
+  readonly isOwn: boolean;
   readonly keeper: Keeper;
   readonly publication: Publication;
   readonly source: SourceWatch;
@@ -68,6 +70,7 @@ export class ServedLogin {
   constructor(options: ServedLoginOptions) {
     const { login, time, onEvent, isHandedOut } = options;
     this.name = login.name;
+    this.isOwn = login.kind === "lease" && !login.isShared;
     this.#time = time;
     this.#onEvent = onEvent;
     this.source = new SourceWatch(time, (source, after) =>
@@ -173,7 +176,7 @@ export class ServedLogin {
     const stop = this.publication.follow(() => {
       const { overlap } = this.keeper;
       if (overlap === undefined) return;
-      const message = cacheAdvice(this.name, cache, overlap);
+      const message = cacheAdvice(cache, overlap);
       if (message !== undefined) this.#onEvent({ kind: "cache-too-long", message });
       queueMicrotask(() => stop());
     });

@@ -24,7 +24,11 @@ const TOKEN_BYTES = 24;
 export function readOrMakeToken(path: string, random: (bytes: number) => Buffer): Secret {
   make(path, `${random(TOKEN_BYTES).toString("base64url")}\n`);
   const token = read(path).trim();
-  if (token.length < TOKEN_BYTES) throw unusable(path, "has no token; remove it");
+  if (token.length < TOKEN_BYTES)
+    throw unusable(
+      path,
+      `has fewer than ${TOKEN_BYTES} characters; write a longer one, or remove it`,
+    );
   return new Secret(token);
 }
 

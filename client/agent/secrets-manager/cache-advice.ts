@@ -18,13 +18,9 @@ export const overlapFor = (clientCache: Duration): Duration =>
  * What to do where logins overlap by less than clients keep them: a client would go on with one
  * that is over. Undefined: nothing. At most 160 characters.
  */
-export function cacheAdvice(
-  name: string,
-  clientCache: Duration,
-  overlap: Duration,
-): string | undefined {
+export function cacheAdvice(clientCache: Duration, overlap: Duration): string | undefined {
   if (overlap >= clientCache + Math.min(MARGIN, clientCache / 6)) return undefined;
   const longest = milliseconds(overlap - Math.min(MARGIN, overlap / 7));
   const maximum = Math.ceil(overlapFor(clientCache) / PART_OF_MAXIMUM / minutes(1));
-  return `${name.slice(0, 40)}: its logins overlap by ${toSeconds(overlap)} s; set clients' caches and clientCache to ${toSeconds(longest)} s, or the role's maxTtl to ${maximum} minutes`;
+  return `its logins overlap by ${toSeconds(overlap)} s; set clients' caches and clientCache to ${toSeconds(longest)} s, or the role's maxTtl to ${maximum} minutes`;
 }

@@ -105,8 +105,9 @@ describe("Secrets Manager's port", () => {
     const agent = await it.start(written);
     await it.world.run(minutes(1));
     const told = it.told.find(({ event }) => event.kind === "cache-too-long");
-    expect(told?.event).toMatchObject({
-      message: expect.stringMatching(/^orders: .*maxTtl to 205 minutes$/),
+    expect(told).toMatchObject({
+      login: "orders",
+      event: { message: expect.stringMatching(/^its logins overlap .*maxTtl to 205 minutes$/) },
     });
     await it.result(agent.close());
   });
@@ -139,6 +140,8 @@ describe("the end", () => {
     await it.result(agent.close());
     expect(it.issuer("orders").countOf("revoke")).toBe(1);
     expect(it.issuer("shared").countOf("revoke")).toBe(0);
+    const revoked = it.told.filter(({ event }) => event.kind === "revoked");
+    expect(revoked.map(({ login }) => login)).toEqual(["orders"]);
     expect(await agent.ready(new AbortController().signal)).toBe(false);
   });
 

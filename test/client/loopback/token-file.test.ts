@@ -22,7 +22,7 @@ test("the token's file is its owner's alone, and is kept", () => {
     expect(() => readOrMakeToken(join(folder, "no/token"), randomBytes)).toThrow(/written: ENOENT/);
     writeFileSync(join(folder, "short"), "t".repeat(23), { mode: 0o600 });
     expect(() => readOrMakeToken(join(folder, "short"), randomBytes)).toThrow(
-      /no token; remove it/,
+      /fewer than 24 characters; write a longer one/,
     );
   } finally {
     remove();

@@ -5,12 +5,12 @@ import { hours, milliseconds, minutes, seconds } from "../../../../core/time.ts"
 
 test("an overlap that is long enough needs no advice", () => {
   expect(overlapFor(hours(1))).toBe(minutes(95));
-  expect(cacheAdvice("orders", hours(1), minutes(65))).toBeUndefined();
+  expect(cacheAdvice(hours(1), minutes(65))).toBeUndefined();
 });
 
 test("a shorter one is told with both ways out", () => {
-  expect(cacheAdvice("orders/readonly", hours(1), minutes(35))).toBe(
-    "orders/readonly: its logins overlap by 2100 s; set clients' caches and clientCache to 1800 s, or the role's maxTtl to 205 minutes",
+  expect(cacheAdvice(hours(1), minutes(35))).toBe(
+    "its logins overlap by 2100 s; set clients' caches and clientCache to 1800 s, or the role's maxTtl to 205 minutes",
   );
 });
 
@@ -21,13 +21,13 @@ test("who follows either advice reads none again, and it is short", () => {
   );
   fc.assert(
     fc.property(lengths, ([cache, overlap]) => {
-      const advice = cacheAdvice("n".repeat(100), seconds(cache), seconds(overlap));
+      const advice = cacheAdvice(seconds(cache), seconds(overlap));
       if (advice === undefined) return;
       expect(advice.length).toBeLessThanOrEqual(160);
       const [, longest, maximum] = advice.match(/\d+/g)?.map(Number) ?? [];
       const reached = milliseconds(minutes(maximum ?? 0) * 0.465);
       expect(reached).toBeGreaterThanOrEqual(overlapFor(seconds(cache)));
-      expect(cacheAdvice("orders", seconds(longest ?? -1), seconds(overlap))).toBeUndefined();
+      expect(cacheAdvice(seconds(longest ?? -1), seconds(overlap))).toBeUndefined();
     }),
   );
 });
