@@ -294,13 +294,14 @@ test("issuer logins see and move the server of their own tag alone", async () =>
   });
 });
 
-test("a sweep looks at the server in one round trip, and at what else there may be in two", async () => {
+test("a sweep looks at the server in one round trip, and at what else there may be in three", async () => {
   const database = await fresh();
   const instance = issuerOn(database);
   await swept(instance);
   const before = instance.roundTrips();
   await swept(instance);
-  // the server, a page of leases, sessions without a role and strangers in groups, what groups own
-  expect(instance.roundTrips() - before).toBe(4);
+  // the server, a page of leases, sessions without a role and strangers in groups, what groups own,
+  // watched users
+  expect(instance.roundTrips() - before).toBe(5);
   await instance.close();
 });
