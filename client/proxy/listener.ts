@@ -15,7 +15,12 @@ export type Listen =
 
 /** Wrong use: the message names the value and the remedy, in at most 160 characters. */
 export class ListenError extends Error {
-  override readonly name = "ListenError";
+  override readonly name: string = "ListenError";
+}
+
+/** Somebody listens there. */
+export class TakenError extends ListenError {
+  override readonly name = "TakenError";
 }
 
 /** libpq looks for a server's socket under this name. */
@@ -61,7 +66,8 @@ export async function listen(server: Server, to: Listen): Promise<string | undef
 function listening(server: Server, where: string | number, start: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException): void => {
-      reject(new ListenError(problemOf(where, error), { cause: error }));
+      const Kind = error.code === "EADDRINUSE" ? TakenError : ListenError;
+      reject(new Kind(problemOf(where, error), { cause: error }));
     };
     server.once("error", fail);
     server.once("listening", () => {
@@ -109,7 +115,7 @@ async function removeStale(path: string): Promise<void> {
   if (!found.isSocket())
     throw new ListenError(`${shortened(path)} is no socket; remove it, or choose another folder`);
   if (await isServed(path))
-    throw new ListenError(
+    throw new TakenError(
       `another program serves ${shortened(path)}; stop it, or choose another folder`,
     );
   unlinkSync(path);

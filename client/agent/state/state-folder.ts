@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { milliseconds } from "../../../core/time.ts";
-import { listen } from "../../proxy/listener.ts";
+import { listen, TakenError } from "../../proxy/listener.ts";
 import type { ClientTime } from "../../time.ts";
 import { WholeFile } from "../files/whole-file.ts";
 
@@ -57,12 +57,10 @@ async function lock(folder: string, time: ClientTime): Promise<() => Promise<voi
   try {
     await listen(server, { socketFolder: folder, socketName: LOCK });
   } catch (error) {
-    const { message } = error as Error;
-    const taken = /another program serves|is taken/.test(message);
     throw new StateError(
-      taken
+      error instanceof TakenError
         ? `another agent has the state folder ${shortened(folder)}; stop it, or name another folder`
-        : `state: ${message}`,
+        : `state: ${(error as Error).message}`,
       { cause: error },
     );
   }

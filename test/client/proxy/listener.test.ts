@@ -34,7 +34,7 @@ test("a taken port is told in one sentence", async () => {
   const { port } = first.address() as { port: number };
   const refusal = await refusalOf(listen(server(), { port }));
   expect(refusal).toBe(
-    `ListenError: port ${port} is taken; choose another, or stop the program that listens there`,
+    `TakenError: port ${port} is taken; choose another, or stop the program that listens there`,
   );
 });
 
@@ -70,7 +70,7 @@ test("the socket of a living program is left alone, that of a dead one replaced"
   const socketFolder = folder();
   const first = server();
   const path = String(await listen(first, { socketFolder }));
-  expect(await refusalOf(listen(server(), { socketFolder }))).toMatch(/^ListenError: another/);
+  expect(await refusalOf(listen(server(), { socketFolder }))).toMatch(/^TakenError: another/);
   // as a killed program leaves it: closing removes the socket only where it was made
   renameSync(path, `${path}.kept`);
   first.close();
