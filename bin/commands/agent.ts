@@ -1,6 +1,7 @@
 import type { Command } from "commander";
-import type { AgentConfiguration } from "../../client/agent/configuration.ts";
+import type { AgentConfiguration, GuardedPort } from "../../client/agent/configuration.ts";
 import type { LeaseSource } from "../../client/keeper/sources/lease-source.ts";
+import type { Written } from "../agent/agent-configuration.ts";
 import type { AgentOptions } from "../agent/agent-options.ts";
 import { needNode } from "../proxy/need-node.ts";
 import { Exit, Failure } from "../terminal/exit.ts";
@@ -11,6 +12,7 @@ interface Options extends LeaseOptions, AgentOptions {
   readonly config?: string;
   readonly once?: boolean;
   readonly check?: boolean;
+  readonly ready?: boolean;
   readonly json?: boolean;
 }
 
@@ -38,12 +40,19 @@ export function addAgent(program: Command, io: Io): void {
     .option("--key <key>", "the idempotency key, instead of one of the agent's own")
     .option("--once", "write the files, run their commands, and end; leases live on")
     .option("--check", "check the configuration, and end")
+    .option("--ready", "ask the agent that runs whether every login works, and end")
     .option("--json", "log lines as JSON documents")
     .action(async (name: string | undefined, options: Options) => {
       needNode("agent");
+      if (options.ready === true) {
+        const { askReady } = await import("../agent/ask-ready.ts");
+        await askReady(await healthIn(name, options));
+        return;
+      }
       const { checkedConfiguration } = await import("../agent/agent-configuration.ts");
-      const { written, what, leases } = await wantedIn(name, options);
-      const configuration = await checkedConfiguration(written, what);
+      const { leases, ...written } = await wantedIn(name, options);
+      const { what } = written;
+      const configuration = await checkedConfiguration(written);
       needOutlet(configuration, options.once === true);
       if (options.check === true) {
         const { summaryOf } = await import("../agent/agent-log.ts");
@@ -76,28 +85,15 @@ function needOutlet({ logins, files, secretsManager }: AgentConfiguration, isOnc
   );
 }
 
-interface Wanted {
-  /** What a configuration says. */
-  readonly written: unknown;
-  /** What it is called in messages. */
-  readonly what: string;
+interface Wanted extends Written {
   readonly leases: (arn: string) => LeaseSource;
 }
 
 async function wantedIn(name: string | undefined, options: Options): Promise<Wanted> {
-  const { config, once: _once, check: _check, json: _json, ...others } = options;
-  if (config !== undefined) {
-    const isOther = Object.values(others).some(
-      (value) => value !== undefined && !(Array.isArray(value) && value.length === 0),
-    );
-    if (name !== undefined || isOther)
-      throw new Failure(
-        Exit.usage,
-        "--config has everything in it; leave out the lease and its options, or --config",
-      );
-    const { readWritten } = await import("../agent/agent-configuration.ts");
+  const written = await findWhole(name, options);
+  if (written !== undefined) {
     const { issuer } = await import("../../client/keeper/sources/issuer.ts");
-    return { written: readWritten(config), what: config, leases: issuer };
+    return { ...written, leases: issuer };
   }
   const { writtenFor } = await import("../agent/agent-options.ts");
   const { sourceOf } = await import("./proxied/keep-wanted.ts");
@@ -106,8 +102,48 @@ async function wantedIn(name: string | undefined, options: Options): Promise<Wan
   try {
     const wanted = await whichLease(name, options);
     const source = await sourceOf(wanted);
-    return { written: writtenFor(wanted, options), what: wanted.name, leases: () => source };
+    return { value: writtenFor(wanted, options), what: wanted.name, leases: () => source };
   } catch (error) {
     throw asFailure(error);
   }
+}
+
+/**
+ * A configuration that has everything in it: of `--config`, or of the environment if no lease is
+ * named. Undefined if the options say what to do.
+ *
+ * @throws Failure if options say something else as well.
+ */
+async function findWhole(name: string | undefined, options: Options): Promise<Written | undefined> {
+  const { config, once: _once, check: _check, ready: _ready, json: _json, ...others } = options;
+  if (config === undefined && name !== undefined) return undefined;
+  const { findWritten } = await import("../agent/agent-configuration.ts");
+  const written = findWritten(config, process.env);
+  if (written === undefined) return undefined;
+  const isOther = Object.values(others).some(
+    (value) => value !== undefined && !(Array.isArray(value) && value.length === 0),
+  );
+  if (name === undefined && !isOther) return written;
+  const source = config === undefined ? written.what : "--config";
+  throw new Failure(
+    Exit.usage,
+    `${source} has everything in it; leave out the lease and its options, or ${source}`,
+  );
+}
+
+/** Where the agent answers that was started by the same command line. */
+async function healthIn(name: string | undefined, options: Options): Promise<GuardedPort> {
+  const written = await findWhole(name, options);
+  if (written !== undefined) {
+    const { readConfiguration } = await import("../agent/agent-configuration.ts");
+    const { health } = readConfiguration(written);
+    if (health !== undefined) return health;
+  }
+  const { healthPortIn } = await import("../proxy/health-port.ts");
+  const health = healthPortIn(options);
+  if (health !== undefined) return health;
+  throw new Failure(
+    Exit.usage,
+    "--ready asks the agent's health port, and none is named; give --health and --health-token, or health in the configuration",
+  );
 }

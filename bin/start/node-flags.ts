@@ -21,6 +21,8 @@ const KEPT_OPTIONS = "MAYFLY_NODE_OPTIONS";
 export interface Started {
   /** The command's name. Undefined if there is none. */
   readonly command: string | undefined;
+  /** What stands after the command. @default - nothing */
+  readonly args?: readonly string[];
   /** The options of Node on its command line. */
   readonly execArgv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -45,9 +47,12 @@ const nameOf = (option: string): string => option.replace(/=.*$/s, "").replaceAl
  * How this process must be started again before it does anything. Undefined if it may go on: it
  * runs no proxy, has its flags already, or runs on a Node that a command will refuse.
  */
-export function decideRestart({ command, execArgv, env, node }: Started): Restart | undefined {
+export function decideRestart(started: Started): Restart | undefined {
+  const { command, args = [], execArgv, env, node } = started;
   if (!PROXY_COMMANDS.has(command ?? "") || Number.parseInt(node, 10) < OLDEST_NODE)
     return undefined;
+  // a question of milliseconds, every few seconds
+  if (command === "agent" && args.includes("--ready")) return undefined;
   const given = new Set(execArgv.map(nameOf));
   const missing = NODE_FLAGS.filter((flag) => !given.has(nameOf(flag)));
   const isInspected = opensInspector(env.NODE_OPTIONS);

@@ -10,7 +10,7 @@ import { decideRestart } from "./node-flags.ts";
 export function startAgain(command: string | undefined): void {
   const { execArgv, execPath, env, versions } = process;
   const [, program = "", ...argv] = process.argv;
-  const restart = decideRestart({ command, execArgv, env, node: versions.node });
+  const restart = decideRestart({ command, args: argv, execArgv, env, node: versions.node });
   // Windows cannot replace a process, and has no SIGUSR1 either
   if (restart === undefined || process.platform === "win32") return;
   process.execve?.(execPath, [execPath, ...restart.execArgv, program, ...argv], restart.env);

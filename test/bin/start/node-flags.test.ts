@@ -20,6 +20,8 @@ test.each<[string, Partial<Started>, Restart | undefined]>([
   ["psql", { command: "psql" }, ALL],
   ["connect", { command: "connect" }, ALL],
   ["agent", { command: "agent" }, ALL],
+  ["what asks an agent", { command: "agent", args: ["--ready"] }, undefined],
+  ["a command that has such an option", { args: ["--", "app", "--ready"] }, ALL],
   ["a command without a proxy", { command: "leases" }, undefined],
   ["no command", { command: undefined }, undefined],
   ["as an image starts it", { execArgv: NODE_FLAGS }, undefined],
