@@ -4,7 +4,14 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { apiReport } from "./api-report.ts";
 import { withoutSourceNames } from "./declarations.ts";
-import { type CloneManifest, manifestOf, OLDEST_NODE, ONE_FILE, PROGRAMS } from "./manifest.ts";
+import {
+  type CloneManifest,
+  IMAGE_FILE,
+  manifestOf,
+  OLDEST_NODE,
+  ONE_FILE,
+  PROGRAMS,
+} from "./manifest.ts";
 import { compileOneFile } from "./one-file.ts";
 import { copyPages } from "./pages.ts";
 import { compileProgram } from "./program.ts";
@@ -43,6 +50,8 @@ export async function assemblePackage(folder: string): Promise<Assembled> {
   >;
   for (const name of [...Object.keys(functions), "rds-ca"])
     cpSync(join(ROOT, "dist", name), join(folder, "dist", name), { recursive: true });
+  // beside the one file, so that the folder is what an image is built from
+  copyFileSync(join(ROOT, "packaging/agent/Dockerfile"), join(folder, IMAGE_FILE));
   // `mayfly verbs` prints them
   cpSync(join(ROOT, "lambda/postgres/leases/verbs"), join(folder, "bin/verbs"), {
     recursive: true,

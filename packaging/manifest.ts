@@ -22,6 +22,9 @@ export const PROGRAMS: Readonly<Record<string, string>> = { mayfly: "bin/mayfly.
 /** The agent as one file, which runs alone, on Node 24. */
 export const ONE_FILE = "dist/agent/mayfly-agent.mjs";
 
+/** What makes an image of it. */
+export const IMAGE_FILE = "dist/agent/Dockerfile";
+
 /** The package's files, except package.json, README and LICENSE, which npm adds. */
 export const CONTENTS = [
   "bin",
