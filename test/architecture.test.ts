@@ -10,6 +10,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   config: ["core"],
   // one language of configurations
   "client/agent": ["core", "client", "config/schema"],
+  // it writes configurations of the agent
+  "client/kubernetes": ["core", "client", "client/agent", "config/schema"],
   client: ["core"],
   "lambda/postgres": ["core"],
   "lambda/aws": ["core"],
@@ -52,6 +54,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "bin/terminal",
     "client",
     "client/agent",
+    "client/kubernetes",
     "package.json",
   ],
   bin: ["core", "config", "lib", "bin/commands", "bin/start", "bin/terminal"],

@@ -29,6 +29,7 @@ const COMMANDS: ReadonlyMap<string | undefined, () => Promise<AddCommand>> = new
   ["verbs", async () => (await import("./verbs.ts")).addVerbs],
   ["config", async () => (await import("./config-check.ts")).addConfig],
   ["verify", async () => (await import("./verify.ts")).addVerify],
+  ["inject", async () => (await import("./inject.ts")).addInject],
   ["init", async () => (await import("./init.ts")).addInit],
   ["completion", async () => (await import("./completion.ts")).addCompletion],
 ]);

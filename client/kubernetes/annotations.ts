@@ -56,5 +56,8 @@ export const LOGIN_ANNOTATIONS = [
 ] as const;
 export type LoginAnnotation = (typeof LOGIN_ANNOTATIONS)[number];
 
+/** `"true"` on a pod template that has what `mayfly inject` adds: the next time it is replaced. */
+export const INJECTED = `${PREFIX}injected`;
+
 /** The annotations of a pod template, with their prefixes. */
 export type Annotations = Readonly<Record<string, string>>;

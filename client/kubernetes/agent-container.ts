@@ -1,0 +1,104 @@
+import type { ProcessUser } from "./pod.ts";
+
+/** The names of what is added to a pod. */
+export const AGENT = "mayfly-agent";
+/** The init container of clusters without native sidecars. */
+export const FIRST_AGENT = "mayfly-agent-once";
+export const VOLUME = "mayfly-agent";
+
+const NODE = "/nodejs/bin/node";
+/** The one file, where the image has it. */
+const FILE = "/opt/mayfly/mayfly-agent.mjs";
+/** As the image starts it: with these options it need not start itself again. */
+const PROGRAM = [
+  NODE,
+  "--disable-sigusr1",
+  "--max-semi-space-size=1",
+  "--max-old-space-size=64",
+  FILE,
+];
+
+/** Measured idle with one lease: 80 MB. */
+const RESOURCES = {
+  requests: { cpu: "10m", memory: "96Mi" },
+  limits: { memory: "256Mi" },
+};
+
+/** Files, keys and tokens: a few kilobytes. */
+const VOLUME_SIZE = "8Mi";
+
+/** Value of a manifest that this program writes. */
+export type Made = string | number | boolean | readonly Made[] | { readonly [key: string]: Made };
+
+/** What every container of the agent in a pod has. */
+export interface AgentContainerOptions {
+  readonly image: string;
+  readonly user: ProcessUser;
+  readonly path: string;
+  /** The configuration. */
+  readonly json: object;
+  /** Variables of leases. */
+  readonly variables: readonly Made[];
+  readonly resources: { readonly [key: string]: Made } | undefined;
+}
+
+/** An init container that ends when the files are written. */
+export const onceContainer = (name: string, options: AgentContainerOptions): Made =>
+  container(name, options, { command: [...PROGRAM, "--once"] });
+
+/** A container that stays: it has started when every login works. */
+export function stayingContainer(
+  options: AgentContainerOptions,
+  { isNative, probe }: { readonly isNative: boolean; readonly probe: Made },
+): Made {
+  return container(AGENT, options, {
+    command: PROGRAM,
+    ...(isNative && { restartPolicy: "Always" }),
+    startupProbe: probe,
+  });
+}
+
+function container(
+  name: string,
+  { image, user, path, json, variables, resources }: AgentContainerOptions,
+  rest: { readonly [key: string]: Made },
+): Made {
+  return {
+    name,
+    image,
+    ...rest,
+    env: [
+      { name: "MAYFLY_AGENT_CONFIG", value: unexpanded(JSON.stringify(json, null, 2)) },
+      ...variables,
+    ],
+    resources: resources ?? RESOURCES,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: user.user,
+      runAsGroup: user.group,
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    volumeMounts: [{ name: VOLUME, mountPath: path }],
+  };
+}
+
+/** Kubernetes replaces `$(NAME)` in values, and `$$` by `$`. */
+const unexpanded = (text: string): string => text.replaceAll("$", "$$$$");
+
+/** Asks the agent's health port whether every login works. */
+export const readyProbe: Made = {
+  exec: { command: [NODE, FILE, "--ready"] },
+  periodSeconds: 2,
+  timeoutSeconds: 10,
+  failureThreshold: 60,
+};
+
+export const memoryVolume: Made = {
+  name: VOLUME,
+  emptyDir: { medium: "Memory", sizeLimit: VOLUME_SIZE },
+};
+
+export const mountAt = (path: string): Made => ({ name: VOLUME, mountPath: path, readOnly: true });

@@ -1,0 +1,321 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  Scalar,
+  stringify,
+  type YAMLMap,
+  type YAMLSeq,
+} from "yaml";
+import type { Made } from "./agent-container.ts";
+import type { Change, Path } from "./change.ts";
+
+/** A part of a text that is replaced. Offsets in UTF-16 units. */
+interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/**
+ * Change a document in its text: what is not changed stays to the byte, with its comments, order
+ * and quotes.
+ *
+ * @param document parsed from all of `text`
+ * @returns undefined if two changes meet at one place, as with anchors that are used twice
+ */
+export function editText(
+  text: string,
+  document: Document.Parsed,
+  changes: readonly Change[],
+): string | undefined {
+  const editor = new Editor(text, document);
+  const edits = changes.flatMap((change) => editor.edits(change));
+  return applied(text, edits);
+}
+
+function applied(text: string, edits: readonly Edit[]): string | undefined {
+  const sorted = [...edits].sort((a, b) => a.start - b.start);
+  const parts: string[] = [];
+  let done = 0;
+  for (const [index, { start, end, text: made }] of sorted.entries()) {
+    const before = sorted[index - 1];
+    // two users of one anchor
+    if (before?.start === start && before.end === end && before.text === made) continue;
+    if (start < done) return undefined;
+    parts.push(text.slice(done, start), made);
+    done = end;
+  }
+  return [...parts, text.slice(done)].join("");
+}
+
+type AnyPair = Pair<unknown, unknown>;
+
+class Editor {
+  readonly #text: string;
+  readonly #document: Document.Parsed;
+  readonly #newline: string;
+
+  constructor(text: string, document: Document.Parsed) {
+    this.#text = text;
+    this.#document = document;
+    this.#newline = text.includes("\r\n") ? "\r\n" : "\n";
+  }
+
+  edits(change: Change): readonly Edit[] {
+    const map = this.#nodeAt(change.at);
+    if (!isMap(map)) return [];
+    return change.kind === "items" ? this.#itemEdits(map, change) : this.#entryEdits(map, change);
+  }
+
+  #nodeAt(path: Path): Node | undefined {
+    let node: Node | undefined = this.#document.contents ?? undefined;
+    for (const key of path) node = this.#child(node, key);
+    return node;
+  }
+
+  #child(node: Node | undefined, key: string | number): Node | undefined {
+    if (typeof key === "number") return isSeq(node) ? this.#real(node.items[key]) : undefined;
+    return isMap(node) ? this.#real(pairOf(node, key)?.value) : undefined;
+  }
+
+  /** What an alias stands for. */
+  #real(value: unknown): Node | undefined {
+    if (isAlias(value)) return value.resolve(this.#document);
+    return isMap(value) || isSeq(value) || isScalar(value) ? value : undefined;
+  }
+
+  #entryEdits(map: YAMLMap, { key, value }: Change & { readonly kind: "entry" }): readonly Edit[] {
+    const pair = pairOf(map, key);
+    if (value === undefined) return pair === undefined ? [] : [this.#withoutPair(map, pair)];
+    if (pair === undefined) return [this.#withPair(map, key, value)];
+    const { value: node } = pair;
+    if (isScalar(node) && node.value === value) return [];
+    const [start, end] = rangeOf(node);
+    return [{ start, end, text: JSON.stringify(value) }];
+  }
+
+  #itemEdits(map: YAMLMap, change: Change & { readonly kind: "items" }): readonly Edit[] {
+    const { key, names, item, position } = change;
+    const pair = pairOf(map, key);
+    const list = this.#real(pair?.value);
+    const items = isSeq(list) ? list.items : [];
+    const own = items.filter((each) => {
+      const name = this.#child(this.#real(each), "name");
+      return isScalar(name) && names.includes(String(name.value));
+    });
+    if (item === undefined) {
+      if (pair === undefined || !isSeq(list) || own.length === 0) return [];
+      if (own.length === items.length) return [this.#withoutPair(map, pair)];
+      return own.map((each) => this.#withoutItem(list, each));
+    }
+    const [first, ...others] = own;
+    if (isSeq(list) && first !== undefined)
+      return [this.#replaced(first, item), ...others.map((each) => this.#withoutItem(list, each))];
+    if (pair === undefined) return [this.#withPair(map, key, [item])];
+    if (isSeq(list) && items.length > 0) return [this.#withItem(list, item, position)];
+    return [this.#withFirstItem(map, pair, item)];
+  }
+
+  #replaced(node: unknown, item: Made): Edit {
+    const [start] = rangeOf(node);
+    return { start, end: this.#endOf(node).trimmed, text: this.#written(node, item, start) };
+  }
+
+  /** An item or a value in the style of `like`, which is there or would be. */
+  #written(like: unknown, made: Made, start: number): string {
+    const column = this.#columnOf(start);
+    if (!isFlow(like)) return this.#block(made, column);
+    return this.#isFirstInLine(start) ? this.#pretty(made, column) : JSON.stringify(made);
+  }
+
+  #block(made: Made, column: number): string {
+    // what YAML 1.1 takes for a number or a truth is quoted: Kubernetes reads that
+    const text = stringify(made, { version: "1.1", lineWidth: 0, schema: "yaml-1.1" });
+    return this.#indented(text.trimEnd(), column);
+  }
+
+  #pretty(made: Made, column: number): string {
+    return this.#indented(JSON.stringify(made, null, 2), column);
+  }
+
+  #indented(text: string, column: number): string {
+    return text.replaceAll("\n", `${this.#newline}${" ".repeat(column)}`);
+  }
+
+  /** A list that begins in a line of its own, and has an item there. */
+  #withItem(list: YAMLSeq, item: Made, position: "first" | "last"): Edit {
+    const [first] = list.items;
+    const last = list.items.at(-1);
+    if (list.flow === true) {
+      const [start] = rangeOf(first);
+      const made = this.#isFirstInLine(start)
+        ? this.#pretty(item, this.#columnOf(start))
+        : JSON.stringify(item);
+      const gap = this.#isFirstInLine(start)
+        ? `,${this.#newline}${" ".repeat(this.#columnOf(start))}`
+        : ", ";
+      if (position === "first") return insertion(start, made + gap);
+      return insertion(this.#endOf(last).trimmed, gap + made);
+    }
+    const column = this.#columnOf(rangeOf(list)[0]);
+    const made = `- ${this.#block(item, column + 2)}`;
+    if (position === "last") return this.#lineAfter(last, made, column);
+    const at = this.#lineStart(rangeOf(list)[0]);
+    return insertion(at, `${" ".repeat(column)}${made}${this.#newline}`);
+  }
+
+  /** The value of a pair is empty, or an empty list. */
+  #withFirstItem(map: YAMLMap, pair: AnyPair, item: Made): Edit {
+    const [start, end] = rangeOf(pair.value);
+    const [keyStart] = rangeOf(pair.key);
+    const column = this.#columnOf(keyStart);
+    if (map.flow === true)
+      return { start, end, text: this.#flowList(item, column, this.#isFirstInLine(keyStart)) };
+    const text = `${this.#newline}${" ".repeat(column)}- ${this.#block(item, column + 2)}`;
+    const gap = /[ \t]*$/.exec(this.#text.slice(0, start))?.[0].length ?? 0;
+    return { start: start - gap, end, text };
+  }
+
+  #flowList(item: Made, column: number, isPretty: boolean): string {
+    return isPretty ? this.#pretty([item], column) : JSON.stringify([item]);
+  }
+
+  /** Behind the last pair. */
+  #withPair(map: YAMLMap, key: string, value: string | readonly Made[]): Edit {
+    const [first] = map.items;
+    const last = map.items.at(-1);
+    const [start] = rangeOf(first?.key);
+    const column = this.#columnOf(start);
+    if (map.flow === true) {
+      const isPretty = this.#isFirstInLine(start);
+      const made = isPretty ? this.#pretty(value, column) : JSON.stringify(value);
+      const gap = isPretty ? `,${this.#newline}${" ".repeat(column)}` : ", ";
+      return insertion(this.#endOf(last).trimmed, `${gap}${JSON.stringify(key)}: ${made}`);
+    }
+    const made =
+      typeof value === "string"
+        ? `${key}: ${JSON.stringify(value)}`
+        : `${key}:${value
+            .map((each) => `\n- ${this.#unindented(each)}`)
+            .join("")
+            .replaceAll("\n", `${this.#newline}${" ".repeat(column)}`)}`;
+    return this.#lineAfter(last, made, column);
+  }
+
+  /** An item's lines behind its dash. */
+  #unindented(made: Made): string {
+    const text = stringify(made, { version: "1.1", lineWidth: 0, schema: "yaml-1.1" });
+    return text.trimEnd().replaceAll("\n", "\n  ");
+  }
+
+  /** New lines behind the last one of a node. */
+  #lineAfter(node: unknown, made: string, column: number): Edit {
+    const { end, isLineEnd } = this.#endOf(node);
+    const indent = " ".repeat(column);
+    if (isLineEnd) return insertion(end, `${indent}${made}${this.#newline}`);
+    return insertion(this.#lineEnd(end), `${this.#newline}${indent}${made}`);
+  }
+
+  #withoutItem(list: YAMLSeq, item: unknown): Edit {
+    const index = list.items.indexOf(item);
+    const [start] = rangeOf(item);
+    if (list.flow === true) return this.#withoutFlow(list.items, index);
+    return this.#withoutLines(this.#text.lastIndexOf("-", start - 1), item);
+  }
+
+  #withoutPair(map: YAMLMap, pair: AnyPair): Edit {
+    if (map.flow === true) return this.#withoutFlow(map.items, map.items.indexOf(pair));
+    const [start] = rangeOf(pair.key);
+    return this.#withoutLines(start, pair);
+  }
+
+  #withoutFlow(items: readonly unknown[], index: number): Edit {
+    const item = items[index];
+    const [start] = rangeOf(isPairNode(item) ? item.key : item);
+    const next = items[index + 1];
+    if (next !== undefined)
+      return { start, end: rangeOf(isPairNode(next) ? next.key : next)[0], text: "" };
+    const before = items[index - 1];
+    const from = before === undefined ? start : this.#endOf(before).trimmed;
+    return { start: from, end: this.#endOf(item).trimmed, text: "" };
+  }
+
+  #withoutLines(start: number, node: unknown): Edit {
+    const { end, isLineEnd } = this.#endOf(node);
+    const lineEnd = isLineEnd ? end : this.#nextLine(end);
+    return { start: this.#lineStart(start), end: lineEnd, text: "" };
+  }
+
+  /** Where the last scalar of a node ends, and whether that is the end of its line. */
+  #endOf(node: unknown): {
+    readonly end: number;
+    readonly trimmed: number;
+    readonly isLineEnd: boolean;
+  } {
+    const last = lastLeaf(node);
+    const [start, end] = rangeOf(last);
+    const isBlock =
+      isScalar(last) && (last.type === Scalar.BLOCK_LITERAL || last.type === Scalar.BLOCK_FOLDED);
+    const trimmed = start + this.#text.slice(start, end).trimEnd().length;
+    return {
+      end: isBlock ? end : trimmed,
+      trimmed,
+      isLineEnd: isBlock && this.#text[end - 1] === "\n",
+    };
+  }
+
+  #lineStart(offset: number): number {
+    return this.#text.lastIndexOf("\n", offset - 1) + 1;
+  }
+
+  /** Before the line's end, whichever it is. */
+  #lineEnd(offset: number): number {
+    const at = this.#text.indexOf("\n", offset);
+    if (at === -1) return this.#text.length;
+    return this.#text[at - 1] === "\r" ? at - 1 : at;
+  }
+
+  #nextLine(offset: number): number {
+    const at = this.#text.indexOf("\n", offset);
+    return at === -1 ? this.#text.length : at + 1;
+  }
+
+  #columnOf(offset: number): number {
+    return offset - this.#lineStart(offset);
+  }
+
+  #isFirstInLine(offset: number): boolean {
+    return this.#text.slice(this.#lineStart(offset), offset).trim() === "";
+  }
+}
+
+const insertion = (at: number, text: string): Edit => ({ start: at, end: at, text });
+
+const pairOf = (map: YAMLMap, key: string): AnyPair | undefined =>
+  map.items.find((pair) => isScalar(pair.key) && pair.key.value === key);
+
+const isPairNode = (value: unknown): value is AnyPair =>
+  typeof value === "object" && value !== null && "key" in value && "value" in value;
+
+const isFlow = (node: unknown): boolean => (isMap(node) || isSeq(node)) && node.flow === true;
+
+/** The last part of a node that has a text of its own. */
+function lastLeaf(node: unknown): unknown {
+  if (isPairNode(node) && !isScalar(node))
+    return node.value === null ? node.key : lastLeaf(node.value);
+  if ((isMap(node) || isSeq(node)) && node.flow !== true) {
+    const last: unknown = node.items.at(-1);
+    return last === undefined ? node : lastLeaf(last);
+  }
+  return node;
+}
+
+function rangeOf(node: unknown): readonly [number, number] {
+  const [start = 0, end = 0] = (node as Node | undefined)?.range ?? [];
+  return [start, end];
+}

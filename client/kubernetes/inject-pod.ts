@@ -1,0 +1,360 @@
+import { leaseVariable } from "../../core/names.ts";
+import { ALIAS_ARN } from "../keeper/sources/issuer.ts";
+import {
+  AGENT,
+  type AgentContainerOptions,
+  FIRST_AGENT,
+  type Made,
+  memoryVolume,
+  mountAt,
+  onceContainer,
+  readyProbe,
+  stayingContainer,
+  VOLUME,
+} from "./agent-container.ts";
+import { agentJson, checkAgentJson } from "./agent-json.ts";
+import { type Annotations, INJECTED, PREFIX } from "./annotations.ts";
+import type { Change, Path } from "./change.ts";
+import { portsIn } from "./container-ports.ts";
+import {
+  containersIn,
+  hasHostNetwork,
+  isForWindows,
+  listIn,
+  mapIn,
+  type PodContainer,
+  textIn,
+  userOf,
+  type WrittenMap,
+} from "./pod.ts";
+import { type ReportAnnotation, readAnnotations, shown } from "./read-annotations.ts";
+import type { WantedAgent, WantedLogin } from "./wanted.ts";
+
+/** A pod, or the template of pods, of one resource. */
+export interface PodTemplate {
+  /** From the document to the pod or its template. */
+  readonly at: Path;
+  /** Of the resource. */
+  readonly kind: string;
+  readonly annotations: Annotations;
+  readonly spec: WrittenMap;
+}
+
+/** Names of containers that are Mayfly's own. */
+const OWN = [AGENT, FIRST_AGENT];
+
+/** Of no user in an image, and in no range of a node's users. */
+const NOBODY = { user: 65_532, group: 65_532 };
+
+/**
+ * What must be changed in a pod template whose `mayfly/inject` is `"true"`. Problems are reported.
+ *
+ * @param image the agent's, unless an annotation has another.
+ */
+export async function injectPod(
+  { at, kind, annotations, spec }: PodTemplate,
+  image: string | undefined,
+  report: ReportAnnotation,
+): Promise<readonly Change[]> {
+  const wanted = readAnnotations(annotations, report);
+  const isOurs = annotations[INJECTED] === "true";
+  const all = containersIn(spec).filter(({ name }) => !(isOurs && OWN.includes(name)));
+  const chosen = chosenOf(wanted, all, report);
+  checkPod({ kind, spec, wanted, containers: all, chosen, isOurs }, report);
+  const isHost = hasHostNetwork(spec);
+  if (isHost) checkHostNetwork(wanted, report);
+  else checkPorts(wanted, all, report);
+  const sources = leaseSources(wanted, all, report);
+  const shared = userOf(spec, chosen);
+  const hasGroup = textIn(mapIn(spec.securityContext).fsGroup) !== "";
+  const json = agentJson(wanted, {
+    healthPort: wanted.form === "once" || isHost ? undefined : freePort(wanted, all),
+    fileMode: hasGroup ? "0640" : "0644",
+    grace: graceIn(spec),
+    arns: sources.arns,
+  });
+  await checkAgentJson(json, wanted, report);
+  if (wanted.user === undefined && shared === undefined) checkUser(wanted, report);
+  if (wanted.image === undefined && image === undefined)
+    report(undefined, `no image of the agent is named; write ${PREFIX}image, or give --image`);
+  return changesOf(
+    { at, chosen, all: containersIn(spec), wanted },
+    {
+      image: wanted.image ?? image ?? "",
+      user: wanted.user ?? shared ?? NOBODY,
+      path: wanted.path,
+      json,
+      variables: sources.variables,
+      resources: wanted.resources as { readonly [key: string]: Made } | undefined,
+    },
+  );
+}
+
+/** The containers that see the volume. */
+function chosenOf(
+  { containers }: WantedAgent,
+  all: readonly PodContainer[],
+  report: ReportAnnotation,
+): readonly PodContainer[] {
+  if (containers === undefined) return all;
+  const names = all.map(({ name }) => name);
+  for (const name of containers.filter((each) => !names.includes(each)))
+    report(
+      `${PREFIX}containers`,
+      `there is no container ${shown(name)}; there are ${names.join(", ")}`,
+    );
+  if (containers.length === 0)
+    report(`${PREFIX}containers`, `names none; write e.g. "${names.join(",")}", or remove it`);
+  return all.filter(({ name }) => containers.includes(name));
+}
+
+interface CheckedPod {
+  readonly kind: string;
+  readonly spec: WrittenMap;
+  readonly wanted: WantedAgent;
+  readonly containers: readonly PodContainer[];
+  readonly chosen: readonly PodContainer[];
+  /** It has what Mayfly added. */
+  readonly isOurs: boolean;
+}
+
+function checkPod(
+  { kind, spec, wanted, containers, chosen, isOurs }: CheckedPod,
+  report: ReportAnnotation,
+): void {
+  if (isForWindows(spec))
+    report(
+      undefined,
+      "its nodes run Windows, and the agent is for Linux; leave out the annotations",
+    );
+  if (wanted.form === "both" && (kind === "Job" || kind === "CronJob"))
+    report(
+      `${PREFIX}native`,
+      `a ${kind} would not end while an agent runs beside it; write ${PREFIX}init-only, or use a cluster of 1.29 or later`,
+    );
+  if (listIn(spec.containers).length === 0) report(undefined, "has no containers");
+  for (const { name } of containers.filter((each) => OWN.includes(each.name)))
+    report(undefined, `has a container "${name}" that Mayfly did not add; rename or remove it`);
+  if (!isOurs && listIn(spec.volumes).some((each) => mapIn(each).name === VOLUME))
+    report(undefined, `has a volume "${VOLUME}" that Mayfly did not add; rename or remove it`);
+  const taken = chosen.filter(({ written }) =>
+    listIn(written.volumeMounts).some(
+      (each) =>
+        textIn(mapIn(each).name) !== VOLUME &&
+        textIn(mapIn(each).mountPath).replace(/\/+$/, "") === wanted.path,
+    ),
+  );
+  for (const { name } of taken)
+    report(
+      `${PREFIX}path`,
+      `the container "${name}" mounts another volume at ${wanted.path}; choose another path`,
+    );
+}
+
+function checkHostNetwork(wanted: WantedAgent, report: ReportAnnotation): void {
+  const why = "is a port of the whole node, because the pod has hostNetwork";
+  for (const { name, proxy } of wanted.logins)
+    if (typeof proxy === "number")
+      report(`${PREFIX}proxy-${name}`, `${proxy} ${why}; write "socket"`);
+  if (wanted.secretsManager !== undefined)
+    report(
+      `${PREFIX}secrets-manager`,
+      `${wanted.secretsManager} ${why}; use a proxy with "socket", or files`,
+    );
+}
+
+function checkPorts(
+  wanted: WantedAgent,
+  containers: readonly PodContainer[],
+  report: ReportAnnotation,
+): void {
+  const taken = portsIn(containers);
+  for (const [annotation, port] of wantedPorts(wanted)) {
+    const holder = taken.get(port);
+    if (holder !== undefined)
+      report(annotation, `${port} is a port of the container "${holder}"; choose another`);
+  }
+}
+
+const wantedPorts = ({
+  logins,
+  secretsManager,
+}: WantedAgent): readonly (readonly [string, number])[] => [
+  ...logins.flatMap(({ name, proxy }) =>
+    typeof proxy === "number" ? [[`${PREFIX}proxy-${name}`, proxy] as const] : [],
+  ),
+  ...(secretsManager === undefined ? [] : [[`${PREFIX}secrets-manager`, secretsManager] as const]),
+];
+
+/** The agent's health port: nobody but its probe asks there. */
+const HEALTH_PORT = 9_127;
+
+function freePort(wanted: WantedAgent, containers: readonly PodContainer[]): number {
+  const taken = new Set([
+    ...portsIn(containers).keys(),
+    ...wantedPorts(wanted).map(([, port]) => port),
+  ]);
+  let port = HEALTH_PORT;
+  while (taken.has(port)) port += 1;
+  return port;
+}
+
+/** Sockets, and what libpq calls a password file, are for one user alone. */
+function checkUser({ logins, files }: WantedAgent, report: ReportAnnotation): void {
+  const remedy = `set ${PREFIX}user to the numbers of the containers' user and group`;
+  for (const { name } of logins.filter(({ proxy }) => proxy === "socket"))
+    report(
+      `${PREFIX}proxy-${name}`,
+      `only the agent's own user may enter the socket's folder, and the containers' user is not in the manifest; ${remedy}`,
+    );
+  for (const { name, content, mode } of files)
+    if (content.kind === "format" && content.format === "pgpass" && mode === undefined)
+      report(
+        `${PREFIX}format-${name}`,
+        `libpq reads pgpass only if it is for one user alone, and the containers' user is not in the manifest; ${remedy}, or use pg_service`,
+      );
+}
+
+/** The default of a pod, and what the agent needs after its sessions. Seconds. */
+const DEFAULT_GRACE = 30;
+const LAST_STEPS = 5;
+const LONGEST_GRACE = 3_600;
+
+function graceIn(spec: WrittenMap): number {
+  const written = textIn(spec.terminationGracePeriodSeconds);
+  const seconds = /^\d+$/.test(written) ? Number(written) : DEFAULT_GRACE;
+  return Math.min(LONGEST_GRACE, Math.max(0, seconds - LAST_STEPS));
+}
+
+interface LeaseSources {
+  readonly arns: ReadonlyMap<string, string>;
+  /** Entries of the agent's environment. */
+  readonly variables: readonly Made[];
+}
+
+/** Where the ARNs of leases come from: annotations, or the variables of a container. */
+function leaseSources(
+  { logins }: WantedAgent,
+  containers: readonly PodContainer[],
+  report: ReportAnnotation,
+): LeaseSources {
+  const arns = new Map<string, string>();
+  const variables = new Map<string, Made>();
+  for (const login of logins.filter(({ kind }) => kind === "lease")) {
+    const own = leaseVariable(login.name);
+    if (ALIAS_ARN.test(login.source)) arns.set(login.name, login.source);
+    else if (variables.has(own))
+      report(
+        `${PREFIX}lease-${login.name}`,
+        `its variable would be ${own}, as another login's; choose a name that differs in letters or digits`,
+      );
+    else {
+      const found = entryFor(login, containers, report);
+      if (found !== undefined) variables.set(own, { ...found, name: own });
+    }
+  }
+  return { arns, variables: [...variables.values()] };
+}
+
+function entryFor(
+  { name, source }: WantedLogin,
+  containers: readonly PodContainer[],
+  report: ReportAnnotation,
+): { readonly [key: string]: Made } | undefined {
+  const annotation = `${PREFIX}lease-${name}`;
+  if (!/^[a-z0-9-]+\/[a-z0-9-]+$/.test(source)) {
+    report(
+      annotation,
+      `${shown(source)} is neither the ARN of an alias nor database/role; write arn:aws:lambda:<region>:<account>:function:<name>:<alias>`,
+    );
+    return undefined;
+  }
+  const variable = leaseVariable(source);
+  const entry = containers
+    .flatMap(({ written }) => listIn(written.env).map(mapIn))
+    .find((each) => each.name === variable);
+  if (entry === undefined) {
+    const hasMore = containers.some(({ written }) => listIn(written.envFrom).length > 0);
+    report(
+      annotation,
+      `no container has ${variable} in its env${hasMore ? ", and what envFrom brings is not in the manifest" : ""}; write the alias's ARN instead, or add the variable`,
+    );
+    return undefined;
+  }
+  const value = textIn(entry.value);
+  if (!/\$\(/.test(value)) return copied(entry);
+  report(
+    annotation,
+    `${variable} is ${shown(value)}, which names a variable that the agent does not have; write the alias's ARN instead`,
+  );
+  return undefined;
+}
+
+/** An entry of a container's env, with the one value of it that is no text. */
+const copied = (entry: WrittenMap): { readonly [key: string]: Made } =>
+  Object.fromEntries(
+    Object.entries(entry).map(([key, value]) => [
+      key,
+      typeof value === "string"
+        ? key === "optional"
+          ? value === "true"
+          : value
+        : copied(mapIn(value)),
+    ]),
+  );
+
+interface ChangedPod {
+  readonly at: Path;
+  readonly chosen: readonly PodContainer[];
+  /** With Mayfly's own. */
+  readonly all: readonly PodContainer[];
+  readonly wanted: WantedAgent;
+}
+
+function changesOf(
+  { at, chosen, all, wanted }: ChangedPod,
+  options: AgentContainerOptions,
+): readonly Change[] {
+  const { form, path } = wanted;
+  const spec = [...at, "spec"];
+  const staying = (isNative: boolean): Made =>
+    stayingContainer(options, { isNative, probe: readyProbe });
+  const first = {
+    sidecar: () => staying(true),
+    once: () => onceContainer(AGENT, options),
+    both: () => onceContainer(FIRST_AGENT, options),
+  }[form]();
+  // ports alone need no volume
+  const isSeen =
+    wanted.files.length > 0 ||
+    wanted.secretsManager !== undefined ||
+    wanted.logins.some(({ proxy }) => proxy === "socket");
+  const mounts = all
+    .filter(({ name }) => !OWN.includes(name))
+    .map(
+      ({ list, index, name }): Change => ({
+        kind: "items",
+        at: [...spec, list, index],
+        key: "volumeMounts",
+        names: [VOLUME],
+        item: isSeen && chosen.some((each) => each.name === name) ? mountAt(path) : undefined,
+        position: "last",
+      }),
+    );
+  const list = (key: string, names: readonly string[], item: Made | undefined): Change => ({
+    kind: "items",
+    at: spec,
+    key,
+    names,
+    item,
+    position: key === "initContainers" ? "first" : "last",
+  });
+  return [
+    { kind: "entry", at: [...at, "metadata", "annotations"], key: INJECTED, value: "true" },
+    ...mounts,
+    // what goes behind one last line: items before the entries of the map around them
+    list("containers", OWN, form === "both" ? staying(false) : undefined),
+    list("volumes", [VOLUME], memoryVolume),
+    list("initContainers", OWN, first),
+  ];
+}

@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { inject } from "../../../client/kubernetes/inject.ts";
+
+const IMAGE = "registry.example.com/mayfly-agent:1";
+const ARN = "arn:aws:lambda:eu-west-1:111122223333:function:issuer:app--readonly";
+
+const PLAIN = `# the shop's front
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web   # aligned
+spec:
+  template:
+    metadata:
+      annotations:
+        mayfly/inject: "true"
+        mayfly/lease-orders: ${ARN}
+        mayfly/proxy-orders: "5432"
+    spec:
+      containers:
+      - name: app
+        image: 'web:1'
+        volumeMounts: [ { name: data, mountPath: /data } ]
+      volumes:
+      - name: data
+        secret: { secretName: data, defaultMode: 0400 }
+`;
+
+const injected = (text: string) => inject(text, { file: "deploy.yaml", image: IMAGE });
+
+test("lines are added, and none is changed", async () => {
+  const { text, messages } = await injected(PLAIN);
+  const lines = text.split("\n");
+  expect(PLAIN.split("\n").filter((line) => !lines.includes(line))).toEqual([]);
+  expect(messages).toEqual([]);
+  expect(text).toMatch(/^ {6}initContainers:\n {6}- name: mayfly-agent\n/m);
+});
+
+test("twice injected is once injected", async () => {
+  const once = await injected(PLAIN);
+  expect((await injected(once.text)).text).toBe(once.text);
+});
