@@ -7,6 +7,8 @@ import { EXIT_HELP, Exit, statusOfType } from "../bin/terminal/exit.ts";
 import { AgentCounts } from "../client/agent/agent-counts.ts";
 import { agentMetrics } from "../client/agent/agent-metrics.ts";
 import { ENTRIES } from "../client/agent/configuration-schema.ts";
+import { VERDICTS } from "../core/doctor/finding.ts";
+import { IDENTITY_CHECKS } from "../core/doctor/identity/look-at-identity.ts";
 import * as errors from "../core/errors.ts";
 import { METRICS } from "../core/metric.ts";
 import { VERBS } from "../lambda/postgres/leases/verbs.ts";
@@ -222,6 +224,16 @@ test("docs/agent.md has every metric and every key of the agent", () => {
   expect(metrics.filter(({ name }) => !page.includes(`| \`${name}\` |`))).toEqual([]);
   const keys = Object.keys(ENTRIES.entries);
   expect(keys.filter((key) => !page.includes(`\`${key}\``))).toEqual([]);
+});
+
+test("docs/doctor.md has every check, and no other", () => {
+  const named = [...read("docs/doctor.md").matchAll(/^\| `([a-z][a-z-]+)` \|/gm)].map(
+    ([, name = ""]) => name,
+  );
+  const verdicts: readonly string[] = VERDICTS;
+  expect(new Set(named.filter((name) => !verdicts.includes(name)))).toEqual(
+    new Set(Object.keys(IDENTITY_CHECKS)),
+  );
 });
 
 test("docs/cli.md has every command, option and exit status, and no other command is named", async () => {

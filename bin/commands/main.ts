@@ -28,6 +28,7 @@ const COMMANDS: ReadonlyMap<string | undefined, () => Promise<AddCommand>> = new
   ["bootstrap", async () => (await import("./bootstrap.ts")).addBootstrap],
   ["verbs", async () => (await import("./verbs.ts")).addVerbs],
   ["config", async () => (await import("./config-check.ts")).addConfig],
+  ["doctor", async () => (await import("./doctor.ts")).addDoctor],
   ["verify", async () => (await import("./verify.ts")).addVerify],
   ["inject", async () => (await import("./inject.ts")).addInject],
   ["init", async () => (await import("./init.ts")).addInit],

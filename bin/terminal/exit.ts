@@ -5,6 +5,7 @@ import { type ErrorType, isRetryable, MayflyError } from "../../core/errors.ts";
 export const Exit = {
   ok: 0,
   usage: 64,
+  doubtful: 65,
   unavailable: 69,
   software: 70,
   limit: 73,
@@ -21,11 +22,12 @@ export const EXIT_HELP = `
 exit status:
    0  done
   64  usage, an invalid request, or not confirmed
+  65  doctor: something works, and will not always
   69  refused, left in quarantine, or no such stack, function or grant
   70  a bug, or a privilege is missing in the database
   73  a limit is reached: no lease was made; do not ask again at once
-  75  try again: busy, throttled, out of time, out of reach, or unverified
-  76  verify: something is not as documented
+  75  try again: busy, throttled, out of time, out of reach, or unverified; doctor: unknown
+  76  verify: something is not as documented; doctor: something is broken
   77  not allowed, or no credentials
   78  configuration, no Region, or a Node that is too old
  127  exec, psql: there is no such command; else their status is the command's`;
@@ -105,6 +107,13 @@ const NO_REGION = "Region is missing";
 
 /** Node's codes for an address that does not answer. */
 const NETWORK = /^(?:ECONN|ENOTFOUND|EAI_|EHOST|ENET|EPIPE|ETIMEDOUT)/;
+
+/** Whether an error says that nothing answered at all. */
+export function isOutOfReach(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { name, code }: AwsError = error;
+  return name === "TimeoutError" || NETWORK.test(String(code));
+}
 
 interface AwsError {
   readonly name: string;

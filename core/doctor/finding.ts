@@ -3,7 +3,8 @@ export const VERDICTS = ["ok", "warning", "unknown", "broken"] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
 /** Where a check looks. */
-export type Area = "identity" | "way" | "database" | "aws";
+export const AREAS = ["identity", "way", "database", "aws"] as const;
+export type Area = (typeof AREAS)[number];
 
 /**
  * What mends it. Statements are complete and run as printed, in this database, by the user whom

@@ -1,0 +1,116 @@
+import type {
+  AssociationFact,
+  IdentityFacts,
+  TrustFact,
+  TrustStatement,
+} from "../../../core/doctor/identity/identity-facts.ts";
+import { type Fields, fieldsOf, listOf, textOf, textsOf } from "./documents.ts";
+import { instantIn } from "./from-kubernetes.ts";
+
+/** A trust policy, as `aws iam get-role` prints it: an object, or JSON whose letters are escaped. */
+export function trustIn(document: unknown, roleArn?: string): TrustFact {
+  const policy =
+    typeof document === "string" ? (JSON.parse(decodeURIComponent(document)) as unknown) : document;
+  const { Statement } = fieldsOf(policy);
+  const statements = (Array.isArray(Statement) ? Statement : [Statement]).map(fieldsOf);
+  return {
+    ...(roleArn !== undefined && { roleArn }),
+    statements: statements.map(statementIn),
+  };
+}
+
+function statementIn({ Effect, Action, Principal, Condition }: Fields): TrustStatement {
+  const principals =
+    typeof Principal === "string"
+      ? [{ type: Principal, value: Principal }]
+      : Object.entries(fieldsOf(Principal)).flatMap(([type, values]) =>
+          textsOf(values).map((value) => ({ type, value })),
+        );
+  const conditions = Object.entries(fieldsOf(Condition)).flatMap(([operator, keys]) =>
+    Object.entries(fieldsOf(keys)).map(([key, values]) => ({
+      operator,
+      key,
+      values: textsOf(values),
+    })),
+  );
+  return {
+    effect: Effect === "Deny" ? "Deny" : "Allow",
+    actions: textsOf(Action),
+    principals,
+    conditions,
+  };
+}
+
+function associationIn(value: unknown): AssociationFact {
+  const { clusterName, namespace, serviceAccount, roleArn, createdAt } = fieldsOf(value);
+  const role = textOf(roleArn);
+  const at = instantIn(createdAt);
+  return {
+    cluster: textOf(clusterName) ?? "",
+    namespace: textOf(namespace) ?? "",
+    serviceAccount: textOf(serviceAccount) ?? "",
+    ...(role !== undefined && { roleArn: role }),
+    ...(at !== undefined && { createdAt: at }),
+  };
+}
+
+function clusterIn(value: unknown): NonNullable<IdentityFacts["cluster"]> {
+  const { name, arn, identity } = fieldsOf(value);
+  const issuer = textOf(fieldsOf(fieldsOf(identity).oidc).issuer);
+  return {
+    name: textOf(name) ?? "",
+    arn: textOf(arn) ?? "",
+    ...(issuer !== undefined && { issuer }),
+  };
+}
+
+function taskDefinitionIn(value: unknown): NonNullable<IdentityFacts["taskDefinition"]> {
+  const { family, taskRoleArn, executionRoleArn } = fieldsOf(value);
+  const [task, execution] = [textOf(taskRoleArn), textOf(executionRoleArn)];
+  return {
+    family: textOf(family) ?? "the task definition",
+    ...(task !== undefined && { taskRoleArn: task }),
+    ...(execution !== undefined && { executionRoleArn: execution }),
+  };
+}
+
+/** The lowest of several instances: it is the one that fails. */
+function hopLimitIn(reservations: unknown): number | undefined {
+  const limits = listOf(reservations)
+    .flatMap((each) => listOf(fieldsOf(each).Instances))
+    .map((each) => fieldsOf(fieldsOf(each).MetadataOptions).HttpPutResponseHopLimit)
+    .filter((each) => typeof each === "number");
+  return limits.length === 0 ? undefined : Math.min(...limits);
+}
+
+/** What the AWS CLI printed, by its shape. Undefined if it is none that is known here. */
+export function awsAnswerIn(document: Fields): Partial<IdentityFacts> | undefined {
+  const { Role, Statement, association, associations, cluster, taskDefinition } = document;
+  if (Role !== undefined) {
+    const { Arn, AssumeRolePolicyDocument } = fieldsOf(Role);
+    return { trust: trustIn(AssumeRolePolicyDocument, textOf(Arn)) };
+  }
+  if (Statement !== undefined) return { trust: trustIn(document) };
+  if (association !== undefined) return { associations: [associationIn(association)] };
+  if (Array.isArray(associations)) return { associations: associations.map(associationIn) };
+  if (cluster !== undefined) return { cluster: clusterIn(cluster) };
+  if (taskDefinition !== undefined) return { taskDefinition: taskDefinitionIn(taskDefinition) };
+  if ("containerDefinitions" in document) return { taskDefinition: taskDefinitionIn(document) };
+  return otherAnswerIn(document);
+}
+
+function otherAnswerIn(document: Fields): Partial<IdentityFacts> | undefined {
+  const { OpenIDConnectProviderList, ClientIDList, Url, Reservations, UserId, Arn } = document;
+  if (OpenIDConnectProviderList !== undefined)
+    return {
+      providers: listOf(OpenIDConnectProviderList).flatMap((each) => textsOf(fieldsOf(each).Arn)),
+    };
+  if (ClientIDList !== undefined)
+    return { provider: { url: textOf(Url) ?? "", clientIds: textsOf(ClientIDList) } };
+  if (Reservations !== undefined) {
+    const hopLimit = hopLimitIn(Reservations);
+    return hopLimit === undefined ? {} : { hopLimit };
+  }
+  const caller = UserId === undefined ? undefined : textOf(Arn);
+  return caller === undefined ? undefined : { applicationCaller: caller };
+}

@@ -1,0 +1,241 @@
+import { broken, doubtful, type Found, fine, unclear } from "../found.ts";
+import type { IdentityFacts } from "./identity-facts.ts";
+import { isRoleArn, isSameRole, roleIn, roleNameIn } from "./role-arn.ts";
+import { type TrustFault, webIdentityFaults, withoutScheme } from "./web-identity-trust.ts";
+import {
+  accountInWords,
+  annotatedRole,
+  claimsOf,
+  expectedRole,
+  failureInWords,
+  failureLike,
+  isProved,
+  kubernetesIdentity,
+  STS_AUDIENCE,
+} from "./workload.ts";
+
+/** How to show the doctor a role's trust policy. */
+export const showTrust = (roleArn: string): string =>
+  `aws iam get-role --role-name ${roleNameIn(roleArn)} > role.json, and add --from role.json`;
+
+const isIrsa = (facts: IdentityFacts): boolean => kubernetesIdentity(facts) === "irsa";
+
+const REFUSED = /Not authorized to perform sts:AssumeRoleWithWebIdentity/;
+
+/** The faults of the trust policy of these kinds. */
+function faultsIn<Kind extends TrustFault["kind"]>(
+  facts: IdentityFacts,
+  ...kinds: readonly Kind[]
+): readonly Extract<TrustFault, { kind: Kind }>[] {
+  if (facts.trust === undefined || !isIrsa(facts)) return [];
+  return webIdentityFaults(facts.trust, claimsOf(facts)).filter(
+    (fault): fault is Extract<TrustFault, { kind: Kind }> =>
+      (kinds as readonly TrustFault["kind"][]).includes(fault.kind),
+  );
+}
+
+const roleOf = (facts: IdentityFacts): string =>
+  facts.trust?.roleArn ?? facts.variables?.roleArn ?? expectedRole(facts)?.arn ?? "the role";
+
+/** The condition that lets in this workload alone. */
+function condition(facts: IdentityFacts): string {
+  const { subject } = claimsOf(facts);
+  const key = issuerOf(facts) ?? "<the cluster's issuer>";
+  return JSON.stringify({
+    StringEquals: {
+      [`${key}:sub`]: subject ?? "system:serviceaccount:<namespace>:<service account>",
+      [`${key}:aud`]: STS_AUDIENCE,
+    },
+  });
+}
+
+/** Without the token, the policy's own issuer is believed. */
+function issuerOf(facts: IdentityFacts): string | undefined {
+  const { issuer } = claimsOf(facts);
+  if (issuer !== undefined) return withoutScheme(issuer);
+  const [provider] =
+    facts.trust?.statements
+      .flatMap(({ principals }) => principals)
+      .filter(({ type }) => type === "Federated") ?? [];
+  return provider?.value.replace(/^.*oidc-provider\//, "");
+}
+
+const inTrust = (facts: IdentityFacts, what: string): string =>
+  `in the trust policy of ${roleNameIn(roleOf(facts))}, ${what}`;
+
+/** AWS_ROLE_ARN, the annotation and the role itself are one. */
+export function irsaRole(facts: IdentityFacts): readonly Found[] {
+  const { trust, variables } = facts;
+  const wanted = variables?.roleArn ?? annotatedRole(facts);
+  if (!isIrsa(facts) || wanted === undefined) return [];
+  if (!isRoleArn(wanted))
+    return [
+      broken(
+        wanted,
+        "is not the ARN of a role",
+        "write the role's own ARN, arn:aws:iam::<account>:role/<name>, into the annotation eks.amazonaws.com/role-arn, and restart the pods",
+      ),
+    ];
+  const other = trust?.roleArn;
+  if (other === undefined) return [];
+  if (isSameRole(other, wanted)) return [fine(wanted, "is the role whose trust policy was read")];
+  return [
+    broken(
+      wanted,
+      `the pod asks for ${wanted}; the role with the trust policy is ${other}`,
+      `set the annotation eks.amazonaws.com/role-arn of ${accountInWords(facts)} to ${other}, and restart the pods`,
+    ),
+  ];
+}
+
+/** There is a statement for this issuer, in this account. */
+export function irsaProvider(facts: IdentityFacts): readonly Found[] {
+  const { trust } = facts;
+  const subject = roleOf(facts);
+  const issuer = issuerOf(facts);
+  const account = trust?.roleArn === undefined ? undefined : roleIn(trust.roleArn)?.account;
+  const arn = `arn:aws:iam::${account ?? "<account>"}:oidc-provider/${issuer ?? "<issuer>"}`;
+  const statement = inTrust(
+    facts,
+    `allow sts:AssumeRoleWithWebIdentity to {"Federated": "${arn}"} with the condition ${condition(facts)}`,
+  );
+  const faults = faultsIn(facts, "no-statement", "provider", "account", "denied").map((fault) => {
+    switch (fault.kind) {
+      case "no-statement":
+        return broken(
+          subject,
+          "its trust policy allows sts:AssumeRoleWithWebIdentity to no provider",
+          statement,
+        );
+      case "provider":
+        return broken(
+          subject,
+          `its trust policy is for ${fault.found.join(", ")}; the token is of ${issuer}`,
+          statement,
+        );
+      case "account":
+        return broken(
+          subject,
+          `its trust policy names a provider of account ${fault.found}; the role is in ${fault.wanted}`,
+          inTrust(facts, `set Principal to {"Federated": "${arn}"}`),
+        );
+      case "denied":
+        return broken(
+          subject,
+          "a statement of its trust policy denies sts:AssumeRoleWithWebIdentity to this token",
+          inTrust(facts, 'remove that statement with "Effect": "Deny"'),
+        );
+      default:
+        return fault satisfies never;
+    }
+  });
+  if (faults.length > 0 || trust === undefined || !isIrsa(facts)) return faults;
+  return issuer === undefined
+    ? []
+    : [fine(subject, `its trust policy has a statement for ${issuer}`)];
+}
+
+/** Cluster ids change when a cluster is made again. */
+export function irsaCluster(facts: IdentityFacts): readonly Found[] {
+  const [fault] = faultsIn(facts, "cluster");
+  if (fault === undefined) return [];
+  return [
+    broken(
+      roleOf(facts),
+      `its trust policy is for the cluster id ${fault.found}; the workload runs in ${fault.wanted}`,
+      inTrust(
+        facts,
+        `write ${fault.wanted} in place of ${fault.found}, in Principal and in every condition key`,
+      ),
+    ),
+  ];
+}
+
+/** The subject is this service account's. */
+export function irsaSubject(facts: IdentityFacts): readonly Found[] {
+  const { subject = "" } = claimsOf(facts);
+  const role = roleOf(facts);
+  const [wrong] = faultsIn(facts, "subject");
+  if (wrong !== undefined)
+    return [
+      broken(
+        role,
+        `its trust policy wants the sub ${wrong.found.join(" or ")}; the token has ${subject}`,
+        inTrust(facts, `set the condition's sub to ${subject}: ${condition(facts)}`),
+      ),
+    ];
+  if (faultsIn(facts, "any-subject").length > 0)
+    return [
+      doubtful(
+        role,
+        "its trust policy has no condition on sub: every service account of the cluster may take the role",
+        inTrust(facts, `add the condition ${condition(facts)}`),
+      ),
+    ];
+  if (facts.trust === undefined) return withoutTrust(facts);
+  const isOpen = faultsIn(facts, "no-statement", "wildcard", "denied").length > 0;
+  return isIrsa(facts) && subject !== "" && !isOpen
+    ? [fine(role, `its trust policy lets in ${subject}`)]
+    : [];
+}
+
+/** Without the policy, only a refusal or a workload that was not asked leaves it open. */
+function withoutTrust(facts: IdentityFacts): readonly Found[] {
+  const refused = failureLike(facts, REFUSED);
+  const role = roleOf(facts);
+  if (!isIrsa(facts) || (refused === undefined && facts.caller !== undefined)) return [];
+  if (refused === undefined && isProved(facts)) return [];
+  const seen = refused === undefined ? "its trust policy was not read" : failureInWords(refused);
+  return [
+    unclear(
+      role,
+      `${seen}; the trust policy must have the condition ${condition(facts)}`,
+      showTrust(role),
+    ),
+  ];
+}
+
+/** StringEquals takes `*` as a letter. */
+export function irsaWildcard(facts: IdentityFacts): readonly Found[] {
+  return faultsIn(facts, "wildcard").map(({ operator, found }) =>
+    broken(
+      roleOf(facts),
+      `its trust policy has ${operator} with the pattern ${found}: only StringLike knows patterns`,
+      inTrust(facts, `write the exact value: ${condition(facts)}`),
+    ),
+  );
+}
+
+/** The audience of the token is one of the policy's. */
+export function irsaAudience(facts: IdentityFacts): readonly Found[] {
+  const role = roleOf(facts);
+  const claims = claimsOf(facts);
+  const [wrong] = faultsIn(facts, "audience");
+  if (wrong !== undefined)
+    return [
+      broken(
+        role,
+        `its trust policy wants the aud ${wrong.found.join(" or ")}; the token has ${claims.audiences.join(", ") || "none"}`,
+        inTrust(facts, `set the condition's aud to ${STS_AUDIENCE}: ${condition(facts)}`),
+      ),
+    ];
+  return faultsIn(facts, "any-audience").map(() =>
+    doubtful(
+      role,
+      "its trust policy has no condition on aud: tokens that were made for others are let in",
+      inTrust(facts, `add the condition ${condition(facts)}`),
+    ),
+  );
+}
+
+/** What the doctor does not know of may still refuse. */
+export function irsaConditions(facts: IdentityFacts): readonly Found[] {
+  if (isProved(facts)) return [];
+  return faultsIn(facts, "condition").map(({ condition: { operator, key, values } }) =>
+    unclear(
+      roleOf(facts),
+      `its trust policy has a condition that is not known here: ${operator} ${key} ${values.join(", ")}`,
+      "compare it with the token's claims, or remove it",
+    ),
+  );
+}

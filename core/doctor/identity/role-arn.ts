@@ -1,0 +1,34 @@
+const ROLE_ARN = /^arn:aws[a-z-]*:iam::(\d{12}):role\/(?:[\w+=,.@/-]*\/)?([\w+=,.@-]{1,64})$/;
+const ASSUMED = /^arn:aws[a-z-]*:sts::(\d{12}):assumed-role\/([\w+=,.@-]+)\/(.+)$/;
+
+/** What makes a role the same one for AWS: sessions do not tell its path. */
+export interface RoleIdentity {
+  readonly account: string;
+  readonly name: string;
+  /** Of a session. */
+  readonly session?: string;
+}
+
+/** The role of a role's ARN, or of a session's. Undefined for users, roots and what is no ARN. */
+export function roleIn(arn: string): RoleIdentity | undefined {
+  const [, account, name] = ROLE_ARN.exec(arn) ?? [];
+  if (account !== undefined && name !== undefined) return { account, name };
+  const [, ofSession, role, session] = ASSUMED.exec(arn) ?? [];
+  if (ofSession === undefined || role === undefined || session === undefined) return undefined;
+  return { account: ofSession, name: role, session };
+}
+
+export const isRoleArn = (arn: string): boolean => ROLE_ARN.test(arn);
+
+/** Whether both are the same role, or sessions of it. */
+export function isSameRole(one: string, other: string): boolean {
+  const [a, b] = [roleIn(one), roleIn(other)];
+  return a !== undefined && b !== undefined && a.account === b.account && a.name === b.name;
+}
+
+/** EC2 names the session of an instance's role by the instance. */
+export const isInstanceSession = (arn: string): boolean =>
+  /^i-[0-9a-f]{8,17}$/.test(roleIn(arn)?.session ?? "");
+
+/** The role's own name, for commands; the ARN if it is none. */
+export const roleNameIn = (arn: string): string => roleIn(arn)?.name ?? arn;
