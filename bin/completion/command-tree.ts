@@ -27,7 +27,7 @@ export interface CompletedCommand {
 export const LEASE_ARGUMENT = "database/role";
 
 /** Options whose value is a file. */
-const FILES: readonly string[] = ["--ca", "--config", "--report"];
+const FILES: readonly string[] = ["--ca", "--config", "--from", "--report"];
 
 /** Every command with its options, as commander has them. */
 export function commandTree(command: Command, path = ""): CompletedCommand {
