@@ -22,6 +22,7 @@ import type { OnInvoke } from "./lambda/lambda-pool.ts";
 import type { EmbeddedPostgres } from "./postgres/postgres.ts";
 import { type Rotations, rotationsOf } from "./secrets-manager/rotations.ts";
 import { makeServices, type Services } from "./services.ts";
+import type { Workloads } from "./workloads.ts";
 
 export type { LogLine } from "./http/serve.ts";
 
@@ -44,6 +45,8 @@ export interface RunnerOptions {
   readonly rotationRetrySeconds?: number;
   /** The account's quota of concurrent calls. @default 1000 */
   readonly accountConcurrency?: number;
+  /** The longest session of a role. @default - as on AWS */
+  readonly sessionSeconds?: number;
   /** Maximum of processes of all functions; further calls wait. @default 32 */
   readonly processes?: number;
   /** Databases that existed before the stack. @default - none */
@@ -97,8 +100,16 @@ export interface Runner {
   queueMessages(logicalIdOrArn?: string): readonly string[];
   /** The events on event buses, oldest first. */
   readonly busEvents: readonly PutEvent[];
-  /** The rotation of secrets: its attempts, and its clock, which SQS shares and tests can move. */
+  /**
+   * The rotation of secrets: its attempts, and its clock, which tests can move. SQS, tokens and
+   * sessions follow it too.
+   */
   readonly rotations: Rotations;
+  /** Where workloads get their credentials: pods, tasks, instances, and issuers of tokens. */
+  readonly workloads: Pick<
+    Workloads,
+    "issuer" | "addProvider" | "cluster" | "startTask" | "startInstance"
+  >;
   /** As `queueMessages`, with the message attributes. */
   queueAttributes(logicalIdOrArn: string): readonly Readonly<Record<string, string>>[];
   /**
@@ -159,6 +170,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     duplicateDeliveries,
     rotationRetryDelay: (options.rotationRetrySeconds ?? 5) * 1_000,
     accountConcurrency: options.accountConcurrency,
+    sessionSeconds: options.sessionSeconds,
     processes: options.processes ?? MOST_PROCESSES,
     existing: options.existing,
     buses: options.buses,
@@ -178,6 +190,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     const mappingsEnd = services.eventSourceMappings.stop();
     await services.scheduler.stop();
     await gateway.stop();
+    await services.workloads.stop();
     await services.lambda.stop();
     await mappingsEnd;
     services.sqs.stop();
@@ -241,6 +254,7 @@ function view(run: Run, endpoint: string, stop: () => Promise<void>): Runner {
     },
     busEvents: services.eventBridge.events,
     rotations: rotationsOf(services),
+    workloads: services.workloads,
     calls: access.decisions,
     create: async (assembly) => stacks.create(read(assembly)),
     update: async (assembly) => stacks.update(read(assembly)),

@@ -20,6 +20,7 @@ import { SecretStore } from "./secrets-manager/secret-store.ts";
 import { SecretsManager } from "./secrets-manager/secrets-manager.ts";
 import { EventSourceMappings } from "./sqs/event-source-mappings.ts";
 import { Sqs } from "./sqs/sqs.ts";
+import { Workloads } from "./workloads.ts";
 
 interface ServicesOptions {
   readonly account: Account;
@@ -30,6 +31,8 @@ interface ServicesOptions {
   readonly rotationRetryDelay: number;
   /** The account's quota of concurrent calls. */
   readonly accountConcurrency?: number | undefined;
+  /** The longest session of a role. Seconds. */
+  readonly sessionSeconds?: number | undefined;
   /** Maximum of processes of all functions together. */
   readonly processes: number;
   /** Databases that existed before the stack, and event buses by ARN. */
@@ -47,7 +50,7 @@ export interface Services {
   readonly authorities: Authorities;
   /** PEM file of the authorities of all servers. Undefined if there is no server. */
   readonly caFile: () => string | undefined;
-  /** The clock of Secrets Manager and SQS. */
+  /** The clock of Secrets Manager, SQS, tokens and sessions. */
   readonly clock: MovableClock;
   readonly eventBridge: EventBridge;
   readonly eventSourceMappings: EventSourceMappings;
@@ -59,6 +62,7 @@ export interface Services {
   readonly scheduler: Scheduler;
   readonly secrets: SecretsManager;
   readonly sqs: Sqs;
+  readonly workloads: Workloads;
   /** The resource types of all services. */
   readonly resources: ResourceTypes;
 }
@@ -67,8 +71,12 @@ export interface Services {
 export function makeServices(options: ServicesOptions): Services {
   const { account, codeFolder, duplicateDeliveries, endpoint, onFault, onLine } = options;
   const access = new Access(account);
-  const identities = new Identities(account);
   const clock = new MovableClock();
+  const identities = new Identities(account, {
+    now: () => clock.now(),
+    longestSeconds: options.sessionSeconds,
+  });
+  const workloads = new Workloads({ account, access, clock, identities, endpoint });
   const sqs = new Sqs(account, access, clock);
   const rds = new Rds(account, access, onFault);
   const { existing = [], buses = [] } = options;
@@ -139,6 +147,7 @@ export function makeServices(options: ServicesOptions): Services {
     ...secrets.resources,
     ...sqs.resources,
     ...subscriptions.resources,
+    ...workloads.resources,
   };
   return {
     access,
@@ -155,6 +164,7 @@ export function makeServices(options: ServicesOptions): Services {
     scheduler,
     secrets,
     sqs,
+    workloads,
     resources,
   };
 }

@@ -43,7 +43,6 @@ const INERT: Readonly<Record<string, readonly [prefix: string, attributes: Attri
     }),
   ],
   "AWS::EC2::VPCEndpoint": ["vpce", () => ({ DnsEntries: [], NetworkInterfaceIds: [] })],
-  "AWS::IAM::InstanceProfile": ["profile", none],
   "AWS::Logs::LogGroup": [
     "log-group",
     (_, ref, account) => ({ Arn: `${arnOf(account, "logs", `log-group:${ref}`)}:*` }),

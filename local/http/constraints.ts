@@ -168,6 +168,14 @@ const sts: Readonly<Record<string, Constraints>> = {
     SerialNumber: { length: { min: 9, max: 256 }, pattern: "[\\w+=/:,.@-]*" },
     TokenCode: { length: { min: 6, max: 6 }, pattern: "[\\d]*" },
   },
+  AssumeRoleWithWebIdentity: {
+    RoleArn: { length: { min: 20, max: 2_048 } },
+    RoleSessionName: { length: { min: 2, max: 64 }, pattern: "[\\w+=,.@-]*" },
+    WebIdentityToken: { length: { min: 4, max: 20_000 }, isSecret: true },
+    ProviderId: { length: { min: 4, max: 2_048 } },
+    Policy: { length: { min: 1 } },
+    DurationSeconds: { range: { min: 900, max: 43_200 } },
+  },
 };
 
 const events: Readonly<Record<string, Constraints>> = {

@@ -4,8 +4,15 @@ import type { AddressInfo } from "node:net";
 import type { Account } from "../account.ts";
 import type { Identities, Session } from "../iam/identity.ts";
 import { AwsError, notImplemented } from "./aws-error.ts";
-import { type ApiReply, jsonReply, queryService, restService, type Service } from "./protocols.ts";
-import { checkRequest } from "./request-schema.ts";
+import {
+  type ApiReply,
+  jsonReply,
+  queryService,
+  restService,
+  type Service,
+  type UnsignedService,
+} from "./protocols.ts";
+import { checkRequest, type RawRequest } from "./request-schema.ts";
 
 /** The one HTTP address behind which all services answer. */
 export interface Gateway {
@@ -19,6 +26,10 @@ interface GatewayOptions {
   readonly identities: Identities;
   /** By the service name in a request's signature. */
   readonly services: Readonly<Record<string, Service>>;
+  /** For requests without a signature. @default - all of them are refused */
+  readonly unsigned?: readonly UnsignedService[];
+  /** Milliseconds since the epoch: credentials expire by this clock. */
+  readonly now: () => number;
   /** Called with each error of the runner itself. */
   readonly onFault: (line: string) => void;
 }
@@ -62,30 +73,42 @@ async function answer(request: IncomingMessage, options: GatewayOptions): Promis
     service: name = "",
   } = CREDENTIAL.exec(request.headers.authorization ?? "")?.groups ?? {};
   const service = options.services[name];
+  const { method = "GET", headers, url = "/" } = request;
   try {
     const body = await bodyOf(request);
-    if (name === "")
-      throw new AwsError("MissingAuthenticationToken", "Missing Authentication Token", {
-        status: 403,
-      });
-    const { method = "GET", headers, url = "/" } = request;
+    const raw = { method, headers, body, url: new URL(url, "http://aws") };
+    if (name === "") return await answerUnsigned(raw, options);
     if (service === undefined)
       throw notImplemented(name, String(headers["x-amz-target"] ?? `${method} ${url}`));
-    const caller = bearer(key, request, service, options.identities);
+    const caller = bearer(key, request, service, options);
     if (region !== options.account.region && name !== "sts")
       throw new AwsError(
         "InvalidSignatureException",
         `Credential should be scoped to a valid Region, not '${region}'.`,
         { status: 403 },
       );
-    const raw = { method, headers, body, url: new URL(url, "http://aws") };
     checkRequest(name, raw);
     return await service.answer({ ...raw, caller });
   } catch (error) {
     if (error instanceof AwsError) return (service ?? unknownService(request)).refuse(error);
     const words = error instanceof Error ? error.message : String(error);
-    options.onFault(`the local runner failed at a call of ${name}: ${words}`);
+    options.onFault(`the local runner failed at a call of ${name || url}: ${words}`);
     return jsonReply({ message: words }, 500, { "x-amzn-errortype": "InternalFailure" });
+  }
+}
+
+async function answerUnsigned(request: RawRequest, options: GatewayOptions): Promise<ApiReply> {
+  const service = options.unsigned?.find((each) => each.answers(request));
+  if (service === undefined)
+    throw new AwsError("MissingAuthenticationToken", "Missing Authentication Token", {
+      status: 403,
+    });
+  try {
+    if (service.model !== undefined) checkRequest(service.model, request);
+    return await service.answer(request);
+  } catch (error) {
+    if (error instanceof AwsError) return service.refuse(error);
+    throw error;
   }
 }
 
@@ -93,14 +116,18 @@ function bearer(
   key: string,
   request: IncomingMessage,
   service: Service,
-  known: Identities,
+  { identities, now }: GatewayOptions,
 ): Session {
   const token = request.headers["x-amz-security-token"];
-  const session = known.bearer(key, Array.isArray(token) ? token[0] : token);
-  if (session !== undefined) return session;
-  const message = "The security token included in the request is invalid.";
-  const status = service.unknownCredentials === "InvalidClientTokenId" ? 403 : undefined;
-  throw new AwsError(service.unknownCredentials, message, status === undefined ? {} : { status });
+  const session = identities.bearer(key, Array.isArray(token) ? token[0] : token);
+  if (session === undefined) {
+    const message = "The security token included in the request is invalid.";
+    const status = service.unknownCredentials === "InvalidClientTokenId" ? 403 : undefined;
+    throw new AwsError(service.unknownCredentials, message, status === undefined ? {} : { status });
+  }
+  if (now() < session.expiresAt) return session;
+  const { code, status } = service.expiredCredentials;
+  throw new AwsError(code, "The security token included in the request is expired", { status });
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {

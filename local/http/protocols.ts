@@ -1,14 +1,10 @@
-import type { IncomingHttpHeaders } from "node:http";
 import type { Session } from "../iam/identity.ts";
 import { type AwsError, notImplemented } from "./aws-error.ts";
 import { decodeLabel, parseBody } from "./parse-request.ts";
+import type { RawRequest } from "./request-schema.ts";
 
 /** A request with known credentials. */
-export interface ApiRequest {
-  readonly method: string;
-  readonly url: URL;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Buffer;
+export interface ApiRequest extends RawRequest {
   readonly caller: Session;
 }
 
@@ -26,6 +22,17 @@ export interface Service {
   refuse(error: AwsError): ApiReply;
   /** This service's error code for unknown credentials. */
   readonly unknownCredentials: string;
+  /** The error for credentials whose time is over. */
+  readonly expiredCredentials: { readonly code: string; readonly status: number };
+}
+
+/** What is asked for without a signature: a workload has no credentials yet. */
+export interface UnsignedService {
+  answers(request: RawRequest): boolean;
+  answer(request: RawRequest): Promise<ApiReply>;
+  /** The service whose model the request must fit. Undefined if AWS has no model of it. */
+  readonly model?: string;
+  refuse(error: AwsError): ApiReply;
 }
 
 /** One operation: its input as the SDK's types describe it, and the caller. */
@@ -58,6 +65,7 @@ export function jsonService(
 ): Service {
   return {
     unknownCredentials: "UnrecognizedClientException",
+    expiredCredentials: { code: "ExpiredTokenException", status: 400 },
     answer: async ({ headers, body, caller }) => {
       const [, wanted = ""] = String(headers["x-amz-target"]).split(".");
       const run = operations[wanted];
@@ -86,39 +94,67 @@ function xml(value: unknown): string {
     .join("");
 }
 
+const queryReply = (namespace: string, status: number, root: string, value: unknown): ApiReply => ({
+  status,
+  headers: { "content-type": "text/xml" },
+  body: `<${root} xmlns="${namespace}">${xml(value)}</${root}>`,
+});
+
+const queryRefusal = (namespace: string, { code, message, status }: AwsError): ApiReply =>
+  queryReply(namespace, status ?? (code === "AccessDeniedException" ? 403 : 400), "ErrorResponse", {
+    Error: {
+      Type: "Sender",
+      Code: code === "AccessDeniedException" ? "AccessDenied" : code,
+      Message: message,
+    },
+  });
+
+/** The operation and the members of a form. */
+function readForm(body: Buffer): { readonly wanted: string; readonly input: object } {
+  const {
+    Action: wanted = "",
+    Version: _,
+    ...input
+  } = Object.fromEntries(new URLSearchParams(body.toString()));
+  return { wanted, input };
+}
+
 /** A service of the awsQuery protocol: a form with `Action`, answered in XML. */
 export function queryService(
   name: string,
   namespace: string,
   operations: Readonly<Record<string, Operation>>,
 ): Service {
-  const reply = (status: number, root: string, value: unknown): ApiReply => ({
-    status,
-    headers: { "content-type": "text/xml" },
-    body: `<${root} xmlns="${namespace}">${xml(value)}</${root}>`,
-  });
   return {
     unknownCredentials: "InvalidClientTokenId",
+    expiredCredentials: { code: "ExpiredToken", status: 403 },
     answer: async ({ body, caller }) => {
-      const {
-        Action: wanted = "",
-        Version: _,
-        ...input
-      } = Object.fromEntries(new URLSearchParams(body.toString()));
+      const { wanted, input } = readForm(body);
       const run = operations[wanted];
       if (run === undefined) throw notImplemented(name, wanted);
-      return reply(200, `${wanted}Response`, { [`${wanted}Result`]: await run(input, caller) });
+      const output = await run(input, caller);
+      return queryReply(namespace, 200, `${wanted}Response`, { [`${wanted}Result`]: output });
     },
-    refuse: ({ code, message, status }) =>
-      reply(status ?? (code === "AccessDeniedException" ? 403 : 400), "ErrorResponse", {
-        Error: {
-          Type: "Sender",
-          Code: code === "AccessDeniedException" ? "AccessDenied" : code,
-          Message: message,
-        },
-      }),
+    refuse: (error) => queryRefusal(namespace, error),
   };
 }
+
+/** One operation of the awsQuery protocol that nobody signs. */
+export const unsignedOperation = <Input>(
+  service: string,
+  namespace: string,
+  operationName: string,
+  run: (input: Input) => unknown,
+): UnsignedService => ({
+  model: service,
+  answers: ({ body, method }) => method === "POST" && readForm(body).wanted === operationName,
+  answer: async ({ body }) => {
+    const output = await run(readForm(body).input as Input);
+    const result = { [`${operationName}Result`]: output };
+    return queryReply(namespace, 200, `${operationName}Response`, result);
+  },
+  refuse: (error) => queryRefusal(namespace, error),
+});
 
 /** One route of a REST service: `path` captures its variables in named groups. */
 export interface Route {
@@ -131,6 +167,7 @@ export interface Route {
 export function restService(name: string, routes: readonly Route[]): Service {
   return {
     unknownCredentials: "UnrecognizedClientException",
+    expiredCredentials: { code: "ExpiredTokenException", status: 403 },
     answer: async (request) => {
       const { method, url } = request;
       const route = routes.find((each) => each.method === method && each.path.test(url.pathname));

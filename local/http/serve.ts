@@ -24,7 +24,10 @@ interface Served {
 
 /** Serve all services at one address. */
 export function serve({ account, stacks, services, logs, onFault }: Served): Promise<Gateway> {
-  const { access, eventBridge, functions, identities, lambda, rds, scheduler, secrets } = services;
+  const { access, clock, eventBridge, functions, identities, lambda, rds, scheduler, secrets } =
+    services;
+  const { providers, tokens, unsigned } = services.workloads;
+  const sts = makeSts({ account, access, clock, identities, providers, tokens });
   const eventsOf: LogEvents = (group) => {
     const names = functions.loggingTo(group);
     if (names.length === 0) return undefined;
@@ -35,7 +38,9 @@ export function serve({ account, stacks, services, logs, onFault }: Served): Pro
   return startGateway({
     account,
     identities,
+    now: () => clock.now(),
     onFault,
+    unsigned: [sts.unsigned, ...unsigned],
     services: {
       cloudformation: makeCloudFormation(account, access, stacks),
       events: eventBridge.service,
@@ -44,7 +49,7 @@ export function serve({ account, stacks, services, logs, onFault }: Served): Pro
       rds: rds.service,
       scheduler: scheduler.service,
       secretsmanager: secrets.service,
-      sts: makeSts(account, access, identities),
+      sts: sts.service,
     },
   });
 }

@@ -3,6 +3,7 @@ import type { Account } from "../account.ts";
 import { AwsError, validationError } from "../http/aws-error.ts";
 import type { PolicyDocument, Role, Session } from "./identity.ts";
 import { PolicyUse } from "./policy-use.ts";
+import { withKnownKeys } from "./token-keys.ts";
 
 /** One decision of the policies. */
 export interface AccessDecision {
@@ -24,6 +25,15 @@ export interface AccessRequest {
   readonly policy?: PolicyDocument | undefined;
   /** Condition keys beyond the principal's. */
   readonly context?: Readonly<Record<string, string>>;
+}
+
+/** Somebody who takes a role. */
+export interface Assumption {
+  /** An AWS service, or the ARN of an OIDC provider. */
+  readonly principal: string;
+  /** e.g. `sts:AssumeRole`. */
+  readonly action: string;
+  readonly context: Readonly<Record<string, string>>;
 }
 
 interface Verdict {
@@ -67,7 +77,7 @@ export class Access {
    */
   async authorize(session: Session, request: AccessRequest): Promise<void> {
     const { action, resource } = request;
-    const { decision, identity } = await this.#decide(session.arn, request, session.role);
+    const { decision, identity } = await this.#decide(session.arn, request, session);
     if (decision === "Allowed") return;
     const kind = identity === undefined || identity === decision ? "identity" : "resource";
     const why =
@@ -81,13 +91,15 @@ export class Access {
   }
 
   /** Whether a role's trust policy lets an AWS service assume it. */
-  async trusts(
-    role: Role,
-    service: string,
-    context: Record<string, string> = {},
-  ): Promise<boolean> {
-    const request = { action: "sts:AssumeRole", resource: role.arn, policy: role.trust, context };
-    return (await this.#decide(service, request)).decision === "Allowed";
+  trusts(role: Role, service: string, context: Record<string, string> = {}): Promise<boolean> {
+    return this.trustAllows(role, { principal: service, action: "sts:AssumeRole", context });
+  }
+
+  /** Whether a role's trust policy lets a service, or a provider of tokens, do this with it. */
+  async trustAllows(role: Role, { principal, action, context }: Assumption): Promise<boolean> {
+    const known = withKnownKeys(role.trust, context);
+    const request = { action, resource: role.arn, policy: known.policy, context: known.context };
+    return (await this.#decide(principal, request, undefined, role.trust)).decision === "Allowed";
   }
 
   /**
@@ -104,14 +116,21 @@ export class Access {
     );
   }
 
-  async #decide(principal: string, request: AccessRequest, role?: Role): Promise<Verdict> {
+  /** @param written the resource's policy as the template has it, if `request` has another text. */
+  async #decide(
+    principal: string,
+    request: AccessRequest,
+    session?: Pick<Session, "role" | "tags">,
+    written: PolicyDocument | undefined = request.policy,
+  ): Promise<Verdict> {
     const { action, resource, policy, context } = request;
+    const role = session?.role;
     const result = await this.#simulate({
       request: {
         principal,
         action,
         resource: { resource, accountId: this.#account.id },
-        contextVariables: { ...this.#contextOf(role), ...context },
+        contextVariables: { ...this.#contextOf(session), ...context },
       },
       identityPolicies: [...(role?.policies ?? [])],
       serviceControlPolicies: [],
@@ -132,7 +151,7 @@ export class Access {
       decision: result.overallResult,
     });
     const analysis = result.resultType === "single" ? result.result.analysis : undefined;
-    this.#recordUse(analysis, request, role);
+    this.#recordUse(analysis, { action, policy: written }, role);
     return { decision: result.overallResult, identity: analysis?.identityAnalysis?.result };
   }
 
@@ -148,7 +167,7 @@ export class Access {
 
   #recordUse(
     analysis: RequestAnalysis | undefined,
-    { action, policy }: AccessRequest,
+    { action, policy }: Pick<AccessRequest, "action" | "policy">,
     role: Role | undefined,
   ): void {
     const { identityAnalysis: own, resourceAnalysis: its } = analysis ?? {};
@@ -160,9 +179,13 @@ export class Access {
     for (const { statement } of decisive(its)) this.use.record(policy, statement.index(), action);
   }
 
-  #contextOf(role: Role | undefined): Record<string, string> {
-    if (role === undefined) return {};
+  #contextOf(session: Pick<Session, "role" | "tags"> | undefined): Record<string, string> {
+    if (session === undefined) return {};
+    const { role, tags } = session;
     return {
+      ...Object.fromEntries(
+        Object.entries(tags).map(([name, value]) => [`aws:PrincipalTag/${name}`, value]),
+      ),
       // for an assumed role, AWS uses the role's ARN here, not the session's
       "aws:PrincipalArn": role.arn,
       "aws:PrincipalAccount": this.#account.id,

@@ -31,6 +31,8 @@ export interface Role {
   /** Who may assume it. */
   trust: PolicyDocument;
   policies: readonly NamedPolicy[];
+  /** How long a session may last at most. Seconds. */
+  maxSessionSeconds: number;
 }
 
 /** Temporary credentials. Signatures are not verified, so the secret is only for show. */
@@ -48,6 +50,28 @@ export interface Session {
   /** `<role's id>:<session>`, as STS calls it. */
   readonly userId: string;
   readonly credentials: Credentials;
+  /** Milliseconds since the epoch. Infinity for the sessions of functions and of `npm run local`. */
+  readonly expiresAt: number;
+  /** Session tags. Policies see them as `aws:PrincipalTag/<name>`. */
+  readonly tags: Tags;
+}
+
+export type Tags = Readonly<Record<string, string>>;
+
+/** What somebody asks who assumes a role. */
+export interface TemporarySession {
+  readonly name: string;
+  /** How long it lasts. */
+  readonly seconds: number;
+  readonly tags?: Tags;
+}
+
+/** When sessions end. */
+export interface SessionTimes {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** No session lasts longer, whatever AWS would allow. @default - as on AWS */
+  readonly longestSeconds?: number | undefined;
 }
 
 /** The principal that may do everything that no resource policy denies. */
@@ -82,9 +106,11 @@ export class Identities {
   readonly #roles = new Map<string, Role>();
   readonly #sessions = new Map<string, Session>();
   readonly #byAccessKey = new Map<string, Session>();
+  readonly #times: SessionTimes;
 
-  constructor(account: Account) {
+  constructor(account: Account, times: SessionTimes = { now: Date.now }) {
     this.#account = account;
+    this.#times = times;
     this.addRole(ADMINISTRATOR).policies = [{ name: "everything", policy: allow("*", "*") }];
   }
 
@@ -106,6 +132,7 @@ export class Identities {
         ],
       },
       policies: [],
+      maxSessionSeconds: 3_600,
     };
     this.#roles.set(name, role);
     return role;
@@ -145,22 +172,40 @@ export class Identities {
 
   /** The session of a role with a session name. It always has the same credentials. */
   session(role: Role, sessionName: string): Session {
-    const arn = globalArnOf(this.#account, "sts", `assumed-role/${role.name}/${sessionName}`);
+    const arn = this.#sessionArn(role, sessionName);
     const known = this.#sessions.get(arn);
     if (known !== undefined) return known;
+    const session = this.#newSession(role, sessionName, Infinity);
+    this.#sessions.set(arn, session);
+    return session;
+  }
+
+  /** A session with credentials of its own, which end. */
+  assume(role: Role, { name, seconds, tags }: TemporarySession): Session {
+    const { now, longestSeconds = Infinity } = this.#times;
+    const expiresAt = now() + Math.min(seconds, longestSeconds) * 1_000;
+    return this.#newSession(role, name, expiresAt, tags);
+  }
+
+  #newSession(role: Role, name: string, expiresAt: number, tags: Tags = {}): Session {
     const session: Session = {
       role,
-      arn,
-      userId: `${role.id}:${sessionName}`,
+      arn: this.#sessionArn(role, name),
+      userId: `${role.id}:${name}`,
       credentials: {
         accessKeyId: `ASIA${randomEnd(16).toUpperCase()}`,
         secretAccessKey: randomBytes(30).toString("base64"),
         sessionToken: randomBytes(60).toString("base64"),
       },
+      expiresAt,
+      tags,
     };
-    this.#sessions.set(arn, session);
     this.#byAccessKey.set(session.credentials.accessKeyId, session);
     return session;
+  }
+
+  #sessionArn(role: Role, sessionName: string): string {
+    return globalArnOf(this.#account, "sts", `assumed-role/${role.name}/${sessionName}`);
   }
 
   /** The session of an access key. Undefined if the key is unknown. */
@@ -219,8 +264,13 @@ export class Identities {
 
   /** Change the trust and inline policies. Policies that are separate resources stay. */
   #describeRole(role: Role, resource: Resource): Created {
-    const { AssumeRolePolicyDocument, Policies = [] } = resource.properties as {
+    const {
+      AssumeRolePolicyDocument,
+      MaxSessionDuration = 3_600,
+      Policies = [],
+    } = resource.properties as {
       AssumeRolePolicyDocument: PolicyDocument;
+      MaxSessionDuration?: number;
       Policies?: { PolicyName: string; PolicyDocument: PolicyDocument }[];
     };
     const inline = Policies.map(({ PolicyName, PolicyDocument: policy }) => ({
@@ -229,6 +279,7 @@ export class Identities {
       inline: true,
     }));
     role.trust = AssumeRolePolicyDocument;
+    role.maxSessionSeconds = MaxSessionDuration;
     const managed = managedPoliciesOf(resource).map((each) => ({ ...each, inline: true }));
     const attached = role.policies.filter((each) => !each.inline);
     role.policies = [...managed, ...inline, ...attached];
@@ -239,10 +290,9 @@ export class Identities {
   #removeRole(role: Role): void {
     this.#roles.delete(role.name);
     for (const [arn, session] of this.#sessions)
-      if (session.role === role) {
-        this.#sessions.delete(arn);
-        this.#byAccessKey.delete(session.credentials.accessKeyId);
-      }
+      if (session.role === role) this.#sessions.delete(arn);
+    for (const [key, session] of this.#byAccessKey)
+      if (session.role === role) this.#byAccessKey.delete(key);
   }
 }
 

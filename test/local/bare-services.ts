@@ -23,30 +23,35 @@ const configOf = ({ endpoint }: Gateway, { identities }: Services) => ({
 
 /** Serve AWS's APIs with one secret, `db1/small`, and a role that Scheduler may assume. */
 export async function startServices(): Promise<BareServices> {
+  let gateway: Gateway | undefined;
   const services = makeServices({
     account,
     codeFolder: () => "",
     duplicateDeliveries: false,
     rotationRetryDelay: 0,
     processes: 1,
-    endpoint: () => "",
+    endpoint: () => gateway?.endpoint ?? "",
     onLine: () => undefined,
     onFault: (line) => {
       throw new Error(line);
     },
   });
-  const { eventBridge, identities, lambda, rds, scheduler, secrets } = services;
-  const gateway = await startGateway({
+  const { access, clock, eventBridge, identities, lambda, rds, scheduler, secrets } = services;
+  const { providers, tokens, unsigned } = services.workloads;
+  const sts = makeSts({ account, access, clock, identities, providers, tokens });
+  gateway = await startGateway({
     account,
     identities,
+    now: () => clock.now(),
     onFault: () => undefined,
+    unsigned: [sts.unsigned, ...unsigned],
     services: {
       events: eventBridge.service,
       lambda: lambda.service,
       rds: rds.service,
       scheduler: scheduler.service,
       secretsmanager: secrets.service,
-      sts: makeSts(account, services.access, identities),
+      sts: sts.service,
     },
   });
   identities.addRole("delivery", {
