@@ -172,6 +172,7 @@ export class MayflyStack extends Stack {
       databaseName: settings.databases[0] ?? "",
       owner: settings.owner,
       assets: this.#assets,
+      aliasUnsealed,
     });
     this.#sandboxes.set(name, sandbox);
     const made = new DynamicDatabase(stack, name, { ...common, ...sandbox.address }, checked);

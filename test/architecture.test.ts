@@ -19,11 +19,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   lib: [
     "core/concurrency.ts",
     "config",
+    "core/provisioning/operation.ts",
     "core/provisioning/plan.ts",
     "core/provisioning/privilege-kinds.ts",
     "core/names.ts",
     "core/leases/deployment.ts",
     "core/leases/credential.ts",
+    "core/leases/operation/sweep-request.ts",
     "core/metric.ts",
     "core/audit.ts",
     "core/rotation",

@@ -6,7 +6,8 @@ import { fromAwsError } from "./from-aws-error.ts";
 
 /** The provisioner function, and how long to wait for it. */
 export interface ProvisionerTarget {
-  readonly functionArn: string;
+  /** The ARN of its alias `converge`. */
+  readonly convergeArn: string;
   readonly region: string;
   /** How long to wait for its answer. Unit: milliseconds. */
   readonly patience: number;
@@ -38,11 +39,11 @@ class Relayed extends MayflyError {
  */
 export const provisionerFunction = (
   client: Pick<LambdaClient, "send">,
-  { functionArn, region, patience }: ProvisionerTarget,
+  { convergeArn, region, patience }: ProvisionerTarget,
 ): Provisioner => ({
   converge: async () => {
     const command = new InvokeCommand({
-      FunctionName: functionArn,
+      FunctionName: convergeArn,
       Payload: JSON.stringify({ action: "converge" }),
     });
     const abortSignal = AbortSignal.timeout(patience);

@@ -172,9 +172,9 @@ export function composeSweeper(
 /** Like {@link compose}, with the additional adapters for operators. */
 export function composeOperator(env: Environment): Composition & { readonly deps: OperateDeps } {
   const composition = compose(env);
-  const set = required(env, ["AWS_REGION", "PROVISIONER_ARN"]);
+  const set = required(env, ["AWS_REGION", "CONVERGE_ARN"]);
   const provisioner = provisionerFunction(new LambdaClient(PROVISIONER), {
-    functionArn: set.PROVISIONER_ARN,
+    convergeArn: set.CONVERGE_ARN,
     region: set.AWS_REGION,
     patience: PROVISIONER_PATIENCE_MS,
   });

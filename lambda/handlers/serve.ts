@@ -1,5 +1,6 @@
 import type { Logger } from "@aws-lambda-powertools/logger";
 import middy from "@middy/core";
+import { refuseClaims } from "../../core/leases/requests/client-context.ts";
 import { type Reporting, reportError } from "./report-error.ts";
 import type { LambdaTelemetry } from "./telemetry.ts";
 
@@ -19,7 +20,10 @@ export interface Serving extends Pick<Reporting, "failureMetric"> {
  */
 export const serve = <Event, Result>({ logger, telemetry, failureMetric }: Serving) =>
   middy<Event, Result>({ timeoutEarlyInMillis: 0 }).use({
-    before: ({ context }) => logger.addContext(context),
+    before: ({ context }) => {
+      logger.addContext(context);
+      refuseClaims(context.clientContext);
+    },
     after: () => telemetry?.publish(),
     onError: (request) => {
       const reporting = { logger, telemetry, failureMetric };

@@ -1,4 +1,5 @@
 import { type SweepReport, sweep } from "../../core/leases/operation/sweep.ts";
+import { checkSweepRequest } from "../../core/leases/operation/sweep-request.ts";
 import { composeSweeper } from "./compose.ts";
 import { serve } from "./serve.ts";
 
@@ -12,11 +13,13 @@ const ENOUGH_FOR_ONE = 45_000;
  * should not exist.
  */
 export const handler = serve<unknown, SweepReport>({ logger, telemetry }).handler(
-  (_event, context) =>
-    sweep(deps, {
+  async (event, context) => {
+    checkSweepRequest(event);
+    return sweep(deps, {
       actor: "sweep",
       mayContinue: () => context.getRemainingTimeInMillis() > ENOUGH_FOR_ONE,
       backsOff: true,
       ...(secretsOverdue && { secretsOverdue }),
-    }),
+    });
+  },
 );

@@ -120,6 +120,8 @@ export class DynamicDatabase extends Construct {
     this.#provisioning = new Provisioning(this, "Provisioning", {
       ...shared,
       adminSecret: props.adminSecret,
+      operator: this.#functions.operator.role,
+      aliasUnsealed,
       plan: () => toPlan(this.#declarations.all),
       rotatedSecrets: this.#rotatedSecrets,
     });

@@ -1,12 +1,16 @@
 import { Aws, CustomResource, Duration, FileSystem, Lazy } from "aws-cdk-lib";
+import type { IRole } from "aws-cdk-lib/aws-iam";
+import { Alias } from "aws-cdk-lib/aws-lambda";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import { Construct, type IDependable } from "constructs";
+import { PROVISIONER_OPERATIONS } from "../../core/provisioning/operation.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { bundleFolder, FunctionCode } from "../functions/function-code.ts";
 import type { FunctionNetwork } from "../functions/function-network.ts";
 import { HandlerProvider } from "../functions/handler-provider.ts";
 import { MayflyFunction } from "../functions/mayfly-function.ts";
 import type { RevocationSchedules } from "../functions/revocation-schedules.ts";
+import { sealInvocations } from "../roles/only-invoker.ts";
 import type { RotatedSecrets } from "../rotation/rotated-secrets.ts";
 import type { LeaseSecrets } from "./lease-secrets.ts";
 import type { ReaderAccess } from "./reader-access.ts";
@@ -25,6 +29,10 @@ export interface ProvisioningProps {
   readonly schedules: RevocationSchedules;
   readonly adminSecret: ISecret;
   readonly reserveConcurrency: boolean;
+  /** The role of the operator function, which alone may invoke the provisioner's aliases. */
+  readonly operator: IRole;
+  /** True: the provisioner and its aliases have no resource policy. */
+  readonly aliasUnsealed: boolean;
   /** The physical name of a function. */
   readonly nameOf: (name: string) => string;
   /** Returns the plan. Called when the app is synthesized. */
@@ -70,7 +78,11 @@ export class Provisioning extends Construct {
     secrets.allowProvision(this.provisioner, adminSecret);
     schedules.allowRemove(this.provisioner);
     props.readers.allowList(this.provisioner);
-    const provider = new HandlerProvider(this, "Framework", this.provisioner.lambda);
+    const provider = new HandlerProvider(this, "Framework", {
+      handler: this.provisioner.lambda,
+      unsealed: props.aliasUnsealed,
+    });
+    for (const operation of PROVISIONER_OPERATIONS) this.#addOperation(operation, props);
     this.#resource = new CustomResource(this, "Resource", {
       serviceToken: provider.serviceToken,
       resourceType: "Custom::MayflyProvision",
@@ -91,6 +103,21 @@ export class Provisioning extends Construct {
   complete(): void {
     this.#code.complete(this.provisioner, { "plan.json": this.#plan() });
     this.#rotatedSecrets.read(this.provisioner, this.#madeFrom());
+  }
+
+  /** An alias by which the operator function has one thing done, and nothing else. */
+  #addOperation(
+    aliasName: string,
+    { operator, aliasUnsealed }: Pick<ProvisioningProps, "operator" | "aliasUnsealed">,
+  ): void {
+    const scope = new Construct(this, `operation-${aliasName}`);
+    const alias = new Alias(scope, "Alias", {
+      aliasName,
+      version: this.provisioner.lambda.currentVersion,
+      description: `The operator function may ask for ${aliasName}`,
+    });
+    if (!aliasUnsealed)
+      sealInvocations(scope, "OnlyTheOperator", alias.functionArn, operator.roleArn);
   }
 
   /** The secrets whose users the provisioner creates. */

@@ -1,10 +1,12 @@
 import { Annotations, ArnFormat, Duration, Stack } from "aws-cdk-lib";
 import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 import type { EventSourceMapping } from "aws-cdk-lib/aws-lambda";
-import { Schedule, ScheduleExpression } from "aws-cdk-lib/aws-scheduler";
+import { Schedule, ScheduleExpression, ScheduleTargetInput } from "aws-cdk-lib/aws-scheduler";
 import { Construct } from "constructs";
 import { CONCURRENCY, connectionsOfLogin, issuersThatFit } from "../../core/concurrency.ts";
 import type { Deployment } from "../../core/leases/deployment.ts";
+import { SWEEP_REQUEST } from "../../core/leases/operation/sweep-request.ts";
+import { operationArn } from "../../core/provisioning/operation.ts";
 import { allowRead, type LeaseSecrets } from "../database/lease-secrets.ts";
 import type { ReaderAccess } from "../database/reader-access.ts";
 import { bundleFolder, FunctionCode } from "./function-code.ts";
@@ -74,11 +76,11 @@ export class LeaseFunctions extends Construct {
     });
     this.revoker = this.#make("revoker", `revokes leases of ${database} when they are due`);
     this.sweeper = this.#make("sweeper", `finds what other functions of ${database} missed`);
-    const provisioner = this.#arnOf("provisioner");
+    const converge = operationArn(this.#arnOf("provisioner"), "converge");
     this.operator = this.#make("operator", `lists and revokes leases of ${database} for people`, {
-      PROVISIONER_ARN: provisioner,
+      CONVERGE_ARN: converge,
     });
-    this.operator.allow("Converge", ["lambda:InvokeFunction"], [provisioner]);
+    this.operator.allow("Converge", ["lambda:InvokeFunction"], [converge]);
     allowRead(this.issuer, [secrets.issuer, secrets.janitor, secrets.pepper]);
     for (const each of [this.revoker, this.sweeper, this.operator])
       allowRead(each, [secrets.issuer, secrets.janitor]);
@@ -167,6 +169,7 @@ export class LeaseFunctions extends Construct {
         bind: () => ({
           arn,
           role,
+          input: ScheduleTargetInput.fromObject(SWEEP_REQUEST),
           retryPolicy: { maximumRetryAttempts: 1, maximumEventAgeInSeconds: 240 },
         }),
       },

@@ -2,11 +2,9 @@ import { ArnFormat, Duration, Stack } from "aws-cdk-lib";
 import {
   ArnPrincipal,
   CfnRole,
-  Effect,
   type IRole,
   PolicyDocument,
   PolicyStatement,
-  StarPrincipal,
 } from "aws-cdk-lib/aws-iam";
 import { Alias, CfnPermission, CfnResourcePolicy } from "aws-cdk-lib/aws-lambda";
 import { Construct, type IDependable } from "constructs";
@@ -15,10 +13,8 @@ import { aliasName, CONSUMER_NAME, leaseVariable } from "../../core/names.ts";
 import { isForeign } from "../database/secret-access.ts";
 import type { MayflyFunction } from "../functions/mayfly-function.ts";
 import { InvokePolicies } from "./invoke-policies.ts";
+import { denyOtherInvokers } from "./only-invoker.ts";
 import { roleOf, setVariable, type Workload } from "./workload.ts";
-
-/** Every action that invokes a function. */
-const INVOCATIONS = ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl", "lambda:InvokeAsync"];
 
 /** Properties of a DynamicRole, passed by DynamicDatabase. */
 export interface DynamicRoleContext {
@@ -87,7 +83,7 @@ export class ConsumerGrant extends Construct {
     }
     // a name is one in this account; it says nothing of a role in another
     const roleArn = foreign ? grantee.roleArn : arnIn(Stack.of(this), grantee);
-    const statements = [denyOthers(alias, roleArn)];
+    const statements = [denyOtherInvokers("OnlyTheConsumer", alias.functionArn, roleArn)];
     if (foreign) statements.push(allow(alias, grantee));
     new CfnResourcePolicy(this, "ResourcePolicy", {
       resourceArn: alias.functionArn,
@@ -95,17 +91,6 @@ export class ConsumerGrant extends Construct {
     });
   }
 }
-
-/** Deny all principals but the consumer's role, also a principal without an ARN. */
-const denyOthers = (alias: Alias, roleArn: string): PolicyStatement =>
-  new PolicyStatement({
-    sid: "OnlyTheConsumer",
-    effect: Effect.DENY,
-    principals: [new StarPrincipal()],
-    actions: INVOCATIONS,
-    resources: [alias.functionArn],
-    conditions: { StringNotEquals: { "aws:PrincipalArn": roleArn } },
-  });
 
 /**
  * A role's ARN. If the role is in another stack and has a name, the ARN is built from the name: a

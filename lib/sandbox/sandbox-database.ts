@@ -40,6 +40,11 @@ export interface SandboxDatabaseProps {
   readonly owner: string;
   /** Folder of the bundles. */
   readonly assets: string;
+  /**
+   * True: the seeder has no resource policy, because the Region has none.
+   * @default false
+   */
+  readonly aliasUnsealed?: boolean;
 }
 
 /**
@@ -152,7 +157,10 @@ export class SandboxDatabase extends Construct {
     });
     allowRead(seeder, [this.adminSecret]);
     const seed = new CustomResource(this, "Seed", {
-      serviceToken: new HandlerProvider(this, "SeedFramework", seeder.lambda).serviceToken,
+      serviceToken: new HandlerProvider(this, "SeedFramework", {
+        handler: seeder.lambda,
+        unsealed: props.aliasUnsealed ?? false,
+      }).serviceToken,
       resourceType: "Custom::MayflySandboxSeed",
       serviceTimeout: Duration.minutes(10),
       properties: { Database: props.databaseName, Owner: props.owner },

@@ -2,8 +2,11 @@ import { expect, test } from "vitest";
 import { handler as provisioner } from "../../lambda/handlers/provisioner.ts";
 import { handler as seeder } from "../../lambda/handlers/seeder.ts";
 
-// both read no more of it than the request id
-const context = { awsRequestId: "request-of-this-test" } as Parameters<typeof provisioner>[1];
+const invokedFunctionArn = "arn:aws:lambda:eu-west-1:111122223333:function:provisioner";
+const context = {
+  awsRequestId: "request-of-this-test",
+  invokedFunctionArn,
+} as Parameters<typeof provisioner>[1];
 
 const origin = { StackId: "arn:aws:cloudformation:stack/s", LogicalResourceId: "Provision" };
 

@@ -56,7 +56,7 @@ test("unsealed aliases have no policy, with a warning at synthesis and a flag in
   const resources = resourcesOf(stack);
   expect(ofType(resources, "AWS::Lambda::ResourcePolicy")).toEqual([]);
   // another account's role still needs our half of its permission
-  const [alias] = only(resources, "AWS::Lambda::Alias");
+  const [alias] = only(resources, "AWS::Lambda::Alias", "rolereadonly");
   const ofAlias = ofType(resources, "AWS::Lambda::Permission").filter(
     ([, { Properties }]) => Properties.Principal === FOREIGN,
   );

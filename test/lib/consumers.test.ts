@@ -49,7 +49,11 @@ const ALIAS = {
 
 /** Whom the alias does not refuse. */
 function allowedRole(stack: Stack): string {
-  const [, { Properties }] = only(resourcesOf(stack), "AWS::Lambda::ResourcePolicy");
+  const [, { Properties }] = only(
+    resourcesOf(stack),
+    "AWS::Lambda::ResourcePolicy",
+    "rolereadonly",
+  );
   const text = JSON.stringify(Properties.PolicyDocument);
   return /"aws:PrincipalArn":\{"Fn::GetAtt":\["(\w+)"/.exec(text)?.[1] ?? "";
 }

@@ -34,7 +34,7 @@ const consumerPolicies = (resources: Resources) =>
 
 test("a grant is an alias, a policy on it alone, and a resource policy that denies everyone else", () => {
   const resources = grantTo(own);
-  const [alias, { Properties }] = only(resources, "AWS::Lambda::Alias");
+  const [alias, { Properties }] = only(resources, "AWS::Lambda::Alias", "rolereadonly");
   expect(Properties).toMatchObject({
     Name: "app--readonly",
     FunctionName: { Ref: only(resources, "AWS::Lambda::Function", "Issuer")[0] },
@@ -55,7 +55,7 @@ test("a grant is an alias, a policy on it alone, and a resource policy that deni
       ],
     },
   });
-  const [, resourcePolicy] = only(resources, "AWS::Lambda::ResourcePolicy");
+  const [, resourcePolicy] = only(resources, "AWS::Lambda::ResourcePolicy", "rolereadonly");
   expect(resourcePolicy.Properties).toEqual({
     ResourceArn: { Ref: alias },
     PolicyDocument: {
@@ -84,13 +84,13 @@ test("nothing invokes through an AWS::Lambda::Permission, which would replace th
 });
 
 test("an asynchronous call of an alias is never retried, and expires soon", () => {
-  const [, { Properties }] = only(grantTo(own), "AWS::Lambda::EventInvokeConfig", "Alias");
+  const [, { Properties }] = only(grantTo(own), "AWS::Lambda::EventInvokeConfig", "rolereadonly");
   expect(Properties).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 });
 });
 
 test("nobody can ask before the database is provisioned", () => {
   const resources = grantTo(own);
-  const [, alias] = only(resources, "AWS::Lambda::Alias");
+  const [, alias] = only(resources, "AWS::Lambda::Alias", "rolereadonly");
   expect(alias.DependsOn).toContain(only(resources, "Custom::MayflyProvision")[0]);
 });
 
@@ -102,15 +102,17 @@ test.each<[string, boolean]>([
   const resources = grantTo((stack) => Role.fromRoleArn(stack, "R", arn, { mutable }));
   const [[, policy] = []] = consumerPolicies(resources);
   expect(policy?.Properties.Roles).toEqual(["reporting"]);
-  expect(JSON.stringify(only(resources, "AWS::Lambda::ResourcePolicy")[1])).toContain(arn);
+  expect(
+    JSON.stringify(only(resources, "AWS::Lambda::ResourcePolicy", "rolereadonly")[1]),
+  ).toContain(arn);
 });
 
 test("a role of another account is allowed by the alias, since no policy can be attached there", () => {
   const arn = "arn:aws:iam::999999999999:role/reporting";
   const resources = grantTo((stack) => Role.fromRoleArn(stack, "R", arn));
   expect(consumerPolicies(resources)).toEqual([]);
-  const [alias] = only(resources, "AWS::Lambda::Alias");
-  const [, { Properties }] = only(resources, "AWS::Lambda::ResourcePolicy");
+  const [alias] = only(resources, "AWS::Lambda::Alias", "rolereadonly");
+  const [, { Properties }] = only(resources, "AWS::Lambda::ResourcePolicy", "rolereadonly");
   expect(Properties.PolicyDocument).toMatchObject({
     Statement: [
       { Effect: "Deny", Condition: { StringNotEquals: { "aws:PrincipalArn": arn } } },
@@ -142,7 +144,11 @@ test("a role of another stack that has a name of its own needs no reference at a
   const stack = new Stack(app, "Team");
   const props = { roleName: "orders-service", assumedBy: new AccountRootPrincipal() };
   roleIn(stack).addConsumer("app", new Role(service, "App", props));
-  const [, { Properties }] = only(resourcesOf(stack), "AWS::Lambda::ResourcePolicy");
+  const [, { Properties }] = only(
+    resourcesOf(stack),
+    "AWS::Lambda::ResourcePolicy",
+    "rolereadonly",
+  );
   expect(JSON.stringify(Properties)).toContain(":role/orders-service");
   expect(stack.dependencies).toEqual([]);
 });
@@ -154,7 +160,11 @@ test("a named role of another account's stack is not a role of that name in this
   const reporting = new Role(new Stack(app, "Other", { env }), "R", props);
   const stack = new Stack(app, "Team", { env: HERE });
   roleIn(stack).addConsumer("app", reporting);
-  const [, { Properties }] = only(resourcesOf(stack), "AWS::Lambda::ResourcePolicy");
+  const [, { Properties }] = only(
+    resourcesOf(stack),
+    "AWS::Lambda::ResourcePolicy",
+    "rolereadonly",
+  );
   const [denied, allowed] = (Properties.PolicyDocument as { Statement: StatementOfRole[] })
     .Statement;
   const arn = {

@@ -83,7 +83,7 @@ const watch = {
 };
 const failures = resolved.arn("AWS::SQS::Queue", "FailedRevocations");
 const queue = resolved.arn("AWS::SQS::Queue", "RevocationsQueue");
-const provisioner = resolved.arn("AWS::Lambda::Function", "ProvisioningProvisioner");
+const converge = resolved.arn("AWS::Lambda::Alias", "converge");
 
 test.each<[string, object]>([
   [
@@ -117,7 +117,7 @@ test.each<[string, object]>([
       ReadSecrets: read("SecretsIssuer", "SecretsJanitor"),
       ...create,
       ...compare,
-      Converge: { Effect: "Allow", Action: "lambda:InvokeFunction", Resource: provisioner },
+      Converge: { Effect: "Allow", Action: "lambda:InvokeFunction", Resource: converge },
     },
   ],
   [
@@ -231,7 +231,7 @@ test.each<[string, object]>([
       }),
     },
   ],
-  ["Operator", { ...leases, PROVISIONER_ARN: provisioner }],
+  ["Operator", { ...leases, CONVERGE_ARN: converge }],
   [
     "ProvisioningProvisioner",
     {

@@ -269,7 +269,7 @@ test("a secret imported by name is read by name, and its policy allows any rando
 
 test("a configuration may leave the aliases' policies out, and its plan says so", () => {
   const sealed = resourcesOf(bench.stack(elsewhere));
-  expect(ofType(sealed, "AWS::Lambda::ResourcePolicy")).toHaveLength(2);
+  expect(ofType(sealed, "AWS::Lambda::ResourcePolicy")).toHaveLength(4);
   const stack = bench.stack({ ...elsewhere, aliasUnsealed: true });
   expect(ofType(resourcesOf(stack), "AWS::Lambda::ResourcePolicy")).toEqual([]);
   const [, provision] = only(resourcesOf(stack), "Custom::MayflyProvision");

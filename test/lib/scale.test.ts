@@ -148,7 +148,9 @@ function excessesOf(templates: readonly FoundTemplate[]): string[] {
 
 describe("many databases, consumers and grants", () => {
   const { stack, templates } = synthesize(LARGE);
-  const aliases = templates.flatMap(({ Resources }) => ofType(Resources, "AWS::Lambda::Alias"));
+  const aliases = templates
+    .flatMap(({ Resources }) => ofType(Resources, "AWS::Lambda::Alias"))
+    .filter(([, { Properties }]) => String(Properties.Name).includes("--"));
 
   test("are within every limit of CloudFormation and IAM", () => {
     expect(aliases).toHaveLength(

@@ -108,7 +108,7 @@ test("a deployment whose rotator is broken issues leases, and says what is broke
 
 test("the sweep names the secret that is overdue", async () => {
   const sweeper = stack.operatorArn.replace(/operator$/, "sweeper");
-  const { answer } = await invoke(stack.administrator, sweeper, {});
+  const { answer } = await invoke(stack.administrator, sweeper, { action: "sweep" });
   expect(answer).toMatchObject({ secretsOverdue: ["issuer"] });
   const finished = stack.runner.logs().findLast(({ line }) => line.includes("sweep.finished"));
   expect(JSON.parse(finished?.line ?? "")).toMatchObject({ secretsOverdue: ["issuer"] });

@@ -2,6 +2,7 @@ import { afterAll } from "vitest";
 import { stopShared } from "../support/stack.ts";
 import "./shipped/policy-use.ts";
 import "./shipped/grants.ts";
+import "./shipped/forged.ts";
 import "./shipped/sandbox-consumer.ts";
 import "./shipped/canary.ts";
 

@@ -1,6 +1,7 @@
 import pg from "pg";
 import type { Credential } from "../../core/leases/credential.ts";
 import { aliasName } from "../../core/names.ts";
+import { readAssembly } from "../../local/cloudformation/assembly.ts";
 import { type Runner, type RunnerOptions, startRunner } from "../../local/runner.ts";
 import { type Clients, clientsOf, type Invoked, invoke } from "../local/clients.ts";
 import { shippedAssembly } from "./shipped-assembly.ts";
@@ -11,6 +12,8 @@ export interface ShippedStack {
   readonly userService: Clients;
   readonly reporting: Clients;
   readonly administrator: Clients;
+  /** With the keys of the template's role whose logical id begins so. */
+  as(role: string): Clients;
   readonly issuerArn: string;
   readonly operatorArn: string;
   /** Invoke user-service's alias of a role as user-service. */
@@ -26,6 +29,9 @@ export interface ShippedStack {
 export async function startShipped(options: Partial<RunnerOptions> = {}): Promise<ShippedStack> {
   const assembly = options.assembly ?? (await shippedAssembly());
   const runner = await startRunner({ ...options, assembly });
+  const roles = [...readAssembly(assembly).templates.values()].flatMap(({ Resources }) =>
+    Object.keys(Resources).filter((id) => Resources[id]?.Type === "AWS::IAM::Role"),
+  );
   const output = (name: string): string => {
     const value = runner.outputs[name];
     if (value === undefined) throw new Error(`the stack has no output ${name}`);
@@ -41,6 +47,7 @@ export async function startShipped(options: Partial<RunnerOptions> = {}): Promis
     runner,
     userService,
     administrator,
+    as: (role) => clientsOf(runner, roles.find((id) => id.startsWith(role)) ?? role),
     reporting: clientsOf(runner, output("ReportingRoleArn")),
     issuerArn,
     operatorArn,

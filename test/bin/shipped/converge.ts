@@ -23,14 +23,12 @@ const NOTHING = {
 let stack: ShippedStack;
 let administrator: Record<string, string>;
 let group: string;
-let provisioner: string;
 
 beforeAll(async () => {
   stack = await sharedShipped();
   // a converge that meets the administrator's rotation begins anew, and counts from there
   await stack.runner.rotations.finished();
   administrator = shellOf(stack.runner, "administrator");
-  provisioner = stack.operatorArn.replace(/operator$/, "provisioner");
   const [row] = await stack.superuser(
     "select rolname from pg_roles where rolname like 'mf\\_%\\_group\\_readonly'",
   );
@@ -120,7 +118,9 @@ test("while something else runs the provisioner, it is busy: the status is 75", 
   await holder.connect();
   try {
     await holder.query("begin; lock table mayfly.stack in access exclusive mode");
-    const first = invoke(stack.administrator, provisioner, { action: "converge" });
+    const alias = stack.operatorArn.replace(/operator$/, "provisioner:converge");
+    const operator = stack.as("ordersFunctionsOperatorRole");
+    const first = invoke(operator, alias, { action: "converge" });
     await eventually(async () => {
       const [row] = await stack.superuser(
         "select count(*)::int as n from pg_locks where not granted",
@@ -135,22 +135,6 @@ test("while something else runs the provisioner, it is busy: the status is 75", 
   } finally {
     await holder.end();
   }
-});
-
-test.each<[string, object, RegExp]>([
-  ["no action", {}, / action.* converge$/],
-  ["another action", { action: "status" }, /^action "status" .* converge$/],
-  [
-    "a field",
-    { action: "converge", plan: "{}" },
-    /converge does not know "plan"; it has no fields/,
-  ],
-])("the provisioner refuses %s of a caller that is not CloudFormation", async (_, event, words) => {
-  const { answer } = await invoke(stack.administrator, provisioner, event);
-  expect(answer).toMatchObject({
-    errorType: "InvalidRequestError",
-    errorMessage: expect.stringMatching(words),
-  });
 });
 
 test("converge has no fields, and a consumer may not call it", async () => {

@@ -16,7 +16,7 @@ afterAll(async () => {
   await fake.stop();
 });
 
-const target = { functionArn: "mayfly-Mayfly-qdoi-provisioner", region: "eu-west-1" };
+const target = { convergeArn: "mayfly-Mayfly-qdoi-provisioner:converge", region: "eu-west-1" };
 
 const at = (endpoint: string | undefined, patience = 10_000) =>
   provisionerFunction(
@@ -40,7 +40,7 @@ test("converge invokes the provisioner and returns its report", async () => {
   fake.script({ body: report });
   expect(await at(fake.env.AWS_ENDPOINT_URL).converge()).toEqual(report);
   expect(fake.events.at(-1)).toEqual({ action: "converge" });
-  expect(fake.invoked.at(-1)).toBe(target.functionArn);
+  expect(fake.invoked.at(-1)).toBe(target.convergeArn);
 });
 
 test.each([

@@ -40,11 +40,13 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
+const invokedFunctionArn = "arn:aws:lambda:eu-west-1:111122223333:function:provisioner";
+
 type Handler = (event: never, context: never) => Promise<unknown>;
 
 /** What a function throws. */
 const thrownBy = (handler: Handler, event: unknown): Promise<unknown> =>
-  handler(event as never, { awsRequestId: "request-1" } as never).then(
+  handler(event as never, { awsRequestId: "request-1", invokedFunctionArn } as never).then(
     () => undefined,
     (error: unknown) => error,
   );
@@ -66,7 +68,7 @@ const unreadable = new Proxy(
 
 test.each([
   ["provisioner", unreadable],
-  ["seeder", null],
+  ["seeder", unreadable],
   ["forwarder", { awslogs: { data: "bm90IGd6aXA=" } }],
 ])(
   "the %s that fails unexpectedly logs the details under the id that it names",

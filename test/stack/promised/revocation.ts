@@ -178,11 +178,11 @@ test("on another server than the stamp's, the sweeper ends every lease, and says
   expect(instance).toMatch(/^db-[A-Z0-9]{26}$/);
   await stack.superuser("update mayfly.stack set instance = 'db-ORIGINAL'", "mayfly");
   const sweeper = stack.operatorArn.replace(/operator$/, "sweeper");
-  const { answer } = await invoke(stack.administrator, sweeper, {});
+  const { answer } = await invoke(stack.administrator, sweeper, { action: "sweep" });
   expect(answer).toMatchObject({ server: "other", revoked: 2, live: 0, left: 0 });
   for (const credential of held)
     await expect(stack.logIn(credential)).rejects.toMatchObject({ code: "28P01" });
-  const again = await invoke(stack.administrator, sweeper, {});
+  const again = await invoke(stack.administrator, sweeper, { action: "sweep" });
   expect(again.answer).toMatchObject({ server: "same", revoked: 0 });
   const lines = stack.runner.logs().filter(({ line }) => line.includes('"cluster.restored"'));
   expect(lines.map(({ line }) => JSON.parse(line))).toEqual([

@@ -120,7 +120,7 @@ test("the plan is made true while everything is rotated", async () => {
 test("the sweeper publishes the age of each, and the operator's sweep of none", async () => {
   const sweeper = stack.operatorArn.replace(/operator$/, "sweeper");
   const printed = stack.runner.logs().length;
-  const { answer } = await invoke(stack.administrator, sweeper, {});
+  const { answer } = await invoke(stack.administrator, sweeper, { action: "sweep" });
   expect(answer).toMatchObject({ secretsOverdue: [] });
   const ages = () =>
     stack.runner

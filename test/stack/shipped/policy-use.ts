@@ -21,6 +21,7 @@ const EXPLAINED: readonly (readonly [RegExp, string])[] = [
   [/^orders\w*(?:DeadLetters|Revocations)\w+ #1 deny /, "no call here is without TLS"],
   [/Provisioner\w+ Remove(?:Schedules|Group) /, "they are for the end of the stack"],
   [/ReadAdministrator .*DescribeSecret$/, "its tags tell whose a secret is that RDS manages"],
+  [/^orderssandboxSeeder\w+: OnlyTheFramework deny /, "test/lib/privileges tries it"],
   [/(?:Seeder|userserviceFunction)\w+ OwnLogs /, "they print only when something fails"],
 ];
 
@@ -36,7 +37,7 @@ describe("when every grant, sweep and schedule was used", () => {
     await askAsEverybody();
     await endByItself();
     const sweeper = stack.operatorArn.replace(/operator$/, "sweeper");
-    await sweepAfterLosses(() => invoke(stack.administrator, sweeper, {}));
+    await sweepAfterLosses(() => invoke(stack.administrator, sweeper, { action: "sweep" }));
     await sweepAfterLosses(() => stack.operate({ action: "sweep" }));
     await stack.operate({ action: "converge" });
     await stack.runner.rotations.finished();
@@ -72,6 +73,12 @@ async function askAsEverybody(): Promise<void> {
     expect((await ask(owner, alias)).answer).toHaveProperty("leaseId");
     await expect(ask(outsider, alias)).rejects.toThrow("not authorized");
   }
+  for (const name of ["provisioner", "provisioner:converge"])
+    await expect(
+      invoke(administrator, stack.operatorArn.replace(/operator$/, name), {
+        RequestType: "Delete",
+      }),
+    ).rejects.toThrow("not authorized");
   const secret = { SecretId: runner.outputs.OrdersReportsSecretArn };
   for (const Command of [DescribeSecretCommand, GetSecretValueCommand])
     expect(await reporting.secrets.send(new Command(secret))).toHaveProperty("ARN");

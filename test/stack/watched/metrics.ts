@@ -28,7 +28,9 @@ async function deleteSchedules(username: string): Promise<void> {
 }
 
 const sweep = () =>
-  invoke(stack.administrator, stack.operatorArn.replace(/operator$/, "sweeper"), {});
+  invoke(stack.administrator, stack.operatorArn.replace(/operator$/, "sweeper"), {
+    action: "sweep",
+  });
 
 /** Everything that can happen to leases, at least once. */
 async function liveThroughEverything(): Promise<void> {

@@ -1,0 +1,35 @@
+import { Effect, PolicyDocument, PolicyStatement, StarPrincipal } from "aws-cdk-lib/aws-iam";
+import { CfnResourcePolicy } from "aws-cdk-lib/aws-lambda";
+import type { Construct } from "constructs";
+
+/** Every action that invokes a function. */
+const INVOCATIONS = ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl", "lambda:InvokeAsync"];
+
+/** Deny invocations by all principals but one role, also by a principal without an ARN. */
+export const denyOtherInvokers = (
+  sid: string,
+  functionArn: string,
+  roleArn: string,
+): PolicyStatement =>
+  new PolicyStatement({
+    sid,
+    effect: Effect.DENY,
+    principals: [new StarPrincipal()],
+    actions: INVOCATIONS,
+    resources: [functionArn],
+    conditions: { StringNotEquals: { "aws:PrincipalArn": roleArn } },
+  });
+
+/** A resource policy of a function or an alias, by which only one role may invoke it. */
+export const sealInvocations = (
+  scope: Construct,
+  sid: string,
+  functionArn: string,
+  roleArn: string,
+): CfnResourcePolicy =>
+  new CfnResourcePolicy(scope, "ResourcePolicy", {
+    resourceArn: functionArn,
+    policyDocument: new PolicyDocument({
+      statements: [denyOtherInvokers(sid, functionArn, roleArn)],
+    }),
+  });
