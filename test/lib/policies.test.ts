@@ -150,11 +150,14 @@ test("the provisioner writes the logins it makes, and not the administrator's", 
     expect(await decide("ProvisionerRole", write, secret(word))).toBe("ImplicitlyDenied");
 });
 
-test("the operator may invoke the provisioner, and no other function of the stack may", async () => {
-  for (const role of [...LEASE_FUNCTIONS, "ProvisionerRole", "SchedulesRole", "SweepRole"])
-    expect(await decide(role, "lambda:InvokeFunction", PROVISIONER)).toBe(
-      role === "OperatorRole" ? "Allowed" : "ImplicitlyDenied",
+test("the operator may invoke the provisioner by its alias, and nobody else may", async () => {
+  const converge = alias("converge");
+  for (const role of [...LEASE_FUNCTIONS, "ProvisionerRole", "SchedulesRole", "SweepRole"]) {
+    expect(await decide(role, "lambda:InvokeFunction", converge)).toBe(
+      role === "OperatorRole" ? "Allowed" : "ExplicitlyDenied",
     );
+    expect(await decide(role, "lambda:InvokeFunction", PROVISIONER)).toBe("ExplicitlyDenied");
+  }
   for (const name of ["FunctionsIssuer", "Revoker", "Sweeper", "Operator"])
     expect(await decide("OperatorRole", "lambda:InvokeFunction", functionArn(name))).toBe(
       "ImplicitlyDenied",
