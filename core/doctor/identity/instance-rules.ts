@@ -1,3 +1,4 @@
+import { INSTANCES_SERVICE, TASKS_SERVICE } from "../../aws/workload-identity.ts";
 import { broken, doubtful, type Found, fine } from "../found.ts";
 import { sourceIn } from "./credential-source.ts";
 import type { IdentityFacts } from "./identity-facts.ts";
@@ -148,7 +149,7 @@ export function taskRole(facts: IdentityFacts): readonly Found[] {
         container.kind === "refused"
           ? `169.254.170.2 answers ${container.status}: ${container.words}`
           : `169.254.170.2 cannot be reached (${container.code})`,
-        "let the role's trust policy allow sts:AssumeRole to ecs-tasks.amazonaws.com, and start the task again",
+        `let the role's trust policy allow sts:AssumeRole to ${TASKS_SERVICE}, and start the task again`,
       ),
     ];
   const has =
@@ -160,9 +161,9 @@ export function taskRole(facts: IdentityFacts): readonly Found[] {
 
 /** The services that give roles to what is no pod. */
 const SERVICES: Readonly<Record<string, string>> = {
-  ecs: "ecs-tasks.amazonaws.com",
+  ecs: TASKS_SERVICE,
   lambda: "lambda.amazonaws.com",
-  other: "ec2.amazonaws.com",
+  other: INSTANCES_SERVICE,
 };
 
 /** The service may take the role for the workload. */

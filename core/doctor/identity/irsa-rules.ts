@@ -1,7 +1,8 @@
+import { issuerName, STS_AUDIENCE } from "../../aws/workload-identity.ts";
 import { broken, doubtful, type Found, fine, unclear } from "../found.ts";
 import type { IdentityFacts } from "./identity-facts.ts";
 import { isRoleArn, isSameRole, roleIn, roleNameIn } from "./role-arn.ts";
-import { type TrustFault, webIdentityFaults, withoutScheme } from "./web-identity-trust.ts";
+import { type TrustFault, webIdentityFaults } from "./web-identity-trust.ts";
 import {
   accountInWords,
   annotatedRole,
@@ -11,7 +12,6 @@ import {
   failureLike,
   isProved,
   kubernetesIdentity,
-  STS_AUDIENCE,
 } from "./workload.ts";
 
 /** How to show the doctor a role's trust policy. */
@@ -52,7 +52,7 @@ function condition(facts: IdentityFacts): string {
 /** Without the token, the policy's own issuer is believed. */
 function issuerOf(facts: IdentityFacts): string | undefined {
   const { issuer } = claimsOf(facts);
-  if (issuer !== undefined) return withoutScheme(issuer);
+  if (issuer !== undefined) return issuerName(issuer);
   const [provider] =
     facts.trust?.statements
       .flatMap(({ principals }) => principals)
@@ -210,7 +210,8 @@ export function irsaWildcard(facts: IdentityFacts): readonly Found[] {
 export function irsaAudience(facts: IdentityFacts): readonly Found[] {
   const role = roleOf(facts);
   const claims = claimsOf(facts);
-  const [wrong] = faultsIn(facts, "audience");
+  // else it is the token's audience that is wrong
+  const [wrong] = faultsIn(facts, "audience").filter(({ found }) => !found.includes(STS_AUDIENCE));
   if (wrong !== undefined)
     return [
       broken(

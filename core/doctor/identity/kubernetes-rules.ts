@@ -6,9 +6,11 @@ import { isRoleArn, isSameRole } from "./role-arn.ts";
 import {
   accountInWords,
   accountOf,
+  actualAccount,
   annotatedRole,
   expectedRole,
   isInKubernetes,
+  isOtherAccount,
   kubernetesIdentity,
   ROLE_ANNOTATION,
 } from "./workload.ts";
@@ -18,13 +20,11 @@ const restart = (facts: IdentityFacts): string =>
 
 /** The pod runs as the service account that was meant. */
 export function serviceAccount(facts: IdentityFacts): readonly Found[] {
-  const { pod, serviceAccount: meant, token } = facts;
-  if (meant === undefined || (pod === undefined && token?.kind !== "claims")) return [];
-  const actual = accountOf(facts);
-  if (actual === undefined) return [];
+  const { serviceAccount: meant } = facts;
+  const actual = actualAccount(facts);
+  if (meant === undefined || actual === undefined) return [];
   const subject = `${meant.namespace}/${meant.name}`;
-  if (actual.namespace === meant.namespace && actual.name === meant.name)
-    return [fine(subject, "the pod runs as this service account")];
+  if (!isOtherAccount(facts)) return [fine(subject, "the pod runs as this service account")];
   return [
     broken(
       subject,
@@ -114,7 +114,7 @@ export function podAge(facts: IdentityFacts): readonly Found[] {
   const { pod, serviceAccount: account } = facts;
   const role = annotatedRole(facts);
   const given = givenIn(facts);
-  if (given.length === 0) return [];
+  if (given.length === 0 || isOtherAccount(facts)) return [];
   const associated = olderThanAssociation(facts, given);
   if (associated.length > 0 || role === undefined) return associated;
   const without = given.filter(isWithout);
@@ -176,7 +176,8 @@ function olderThanAssociation(facts: IdentityFacts, given: readonly Given[]): re
 export function webhook(facts: IdentityFacts): readonly Found[] {
   const { pod } = facts;
   const given = givenIn(facts);
-  if (given.length === 0 || annotatedRole(facts) === undefined) return [];
+  if (annotatedRole(facts) === undefined || isOtherAccount(facts)) return [];
+  if (given.length === 0) return [];
   const skipped = (pod?.annotations["eks.amazonaws.com/skip-containers"] ?? "").split(",");
   const without = given.filter(isWithout);
   const isAll = without.length === given.length;

@@ -1,3 +1,4 @@
+import { POD_ACTIONS, PODS_SERVICE } from "../../aws/workload-identity.ts";
 import { broken, doubtful, type Found, fine, unclear } from "../found.ts";
 import { isPodIdentity } from "./credential-source.ts";
 import type { IdentityFacts, TrustCondition, TrustStatement } from "./identity-facts.ts";
@@ -13,9 +14,6 @@ import {
   isProved,
   kubernetesIdentity,
 } from "./workload.ts";
-
-const SERVICE = "pods.eks.amazonaws.com";
-const ACTIONS = ["sts:AssumeRole", "sts:TagSession"] as const;
 
 const clusterOf = ({ cluster, associations = [] }: IdentityFacts): string =>
   cluster?.name ?? associations[0]?.cluster ?? "<cluster>";
@@ -95,7 +93,7 @@ export function podIdentityAssociation(facts: IdentityFacts): readonly Found[] {
 }
 
 const document = (): string =>
-  JSON.stringify({ Effect: "Allow", Principal: { Service: SERVICE }, Action: ACTIONS });
+  JSON.stringify({ Effect: "Allow", Principal: { Service: PODS_SERVICE }, Action: POD_ACTIONS });
 
 /** EKS may take the role, and tag its session. */
 export function podIdentityTrust(facts: IdentityFacts): readonly Found[] {
@@ -107,23 +105,23 @@ export function podIdentityTrust(facts: IdentityFacts): readonly Found[] {
   const allowed = trust.statements.filter(
     ({ effect, principals }) =>
       effect === "Allow" &&
-      principals.some(({ type, value }) => type === "Service" && value === SERVICE),
+      principals.some(({ type, value }) => type === "Service" && value === PODS_SERVICE),
   );
   if (allowed.length === 0)
     return [
       broken(
         role,
-        `its trust policy does not name ${SERVICE}`,
+        `its trust policy does not name ${PODS_SERVICE}`,
         `in the trust policy of ${name}, add the statement ${document()}`,
       ),
     ];
-  const missing = ACTIONS.filter((action) => !allowed.some((each) => isAbout(each, action)));
+  const missing = POD_ACTIONS.filter((action) => !allowed.some((each) => isAbout(each, action)));
   if (missing.length > 0)
     return [
       broken(
         role,
-        `its trust policy allows ${SERVICE} no ${missing.join(" and no ")}`,
-        `in the trust policy of ${name}, set "Action": ${JSON.stringify(ACTIONS)} for ${SERVICE}`,
+        `its trust policy allows ${PODS_SERVICE} no ${missing.join(" and no ")}`,
+        `in the trust policy of ${name}, set "Action": ${JSON.stringify(POD_ACTIONS)} for ${PODS_SERVICE}`,
       ),
     ];
   const wrong = allowed.flatMap((each) => wrongConditions(each, facts));
@@ -148,11 +146,11 @@ export function podIdentityTrust(facts: IdentityFacts): readonly Found[] {
     ? [
         doubtful(
           role,
-          `its trust policy lets in ${SERVICE} without a condition: an association with any service account may have it`,
+          `its trust policy lets in ${PODS_SERVICE} without a condition: an association with any service account may have it`,
           `in the trust policy of ${name}, add the condition ${JSON.stringify(conditionsFor(facts))}`,
         ),
       ]
-    : [fine(role, `its trust policy allows ${ACTIONS.join(" and ")} to ${SERVICE}`)];
+    : [fine(role, `its trust policy allows ${POD_ACTIONS.join(" and ")} to ${PODS_SERVICE}`)];
 }
 
 const conditionsFor = (facts: IdentityFacts): object => ({

@@ -1,14 +1,13 @@
+import { issuerName, STS_AUDIENCE } from "../../aws/workload-identity.ts";
 import { type Instant, iso } from "../../time.ts";
 import { broken, type Found, fine } from "../found.ts";
 import type { IdentityFacts } from "./identity-facts.ts";
-import { withoutScheme } from "./web-identity-trust.ts";
 import {
   accountInWords,
   claimsOf,
   failureInWords,
   failureLike,
   kubernetesIdentity,
-  STS_AUDIENCE,
 } from "./workload.ts";
 
 const PROJECTED = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
@@ -124,7 +123,7 @@ export function oidcProvider(facts: IdentityFacts): readonly Found[] {
   const known = [...(providers ?? []), ...(provider === undefined ? [] : [provider.url])].map(
     (each) => each.replace(/^.*oidc-provider\//, ""),
   );
-  if (known.includes(withoutScheme(issuer)))
+  if (known.includes(issuerName(issuer)))
     return [fine(subject, "the account has its OIDC provider")];
   return providers === undefined
     ? []
@@ -146,8 +145,8 @@ export function oidcAudience(facts: IdentityFacts): readonly Found[] {
   const arn =
     trust?.statements
       .flatMap(({ principals }) => principals)
-      .find(({ type, value }) => type === "Federated" && value.endsWith(withoutScheme(issuer)))
-      ?.value ?? `arn:aws:iam::<account>:oidc-provider/${withoutScheme(issuer)}`;
+      .find(({ type, value }) => type === "Federated" && value.endsWith(issuerName(issuer)))
+      ?.value ?? `arn:aws:iam::<account>:oidc-provider/${issuerName(issuer)}`;
   const lacks = provider !== undefined && !provider.clientIds.includes(STS_AUDIENCE);
   if (failure === undefined && !lacks)
     return provider === undefined ? [] : [fine(issuer, `its provider lets in ${STS_AUDIENCE}`)];

@@ -1,3 +1,4 @@
+import { issuerName } from "../../aws/workload-identity.ts";
 import type { TrustCondition, TrustFact, TrustStatement } from "./identity-facts.ts";
 import { roleIn } from "./role-arn.ts";
 import type { Claims } from "./workload.ts";
@@ -25,9 +26,6 @@ export const HARMLESS: ReadonlySet<TrustFault["kind"]> = new Set([
 ]);
 
 const ACTION = "sts:AssumeRoleWithWebIdentity";
-
-/** An issuer as ARNs and condition keys have it. */
-export const withoutScheme = (issuer: string): string => issuer.replace(/^https:\/\//, "");
 
 /** IAM's patterns: `*` and `?`. */
 export function isLike(pattern: string, value: string): boolean {
@@ -86,7 +84,7 @@ function providerFaults(
     const [, account = "", url = arn] = PROVIDER.exec(arn) ?? [];
     return { account, url };
   });
-  const wanted = issuer === undefined ? undefined : withoutScheme(issuer);
+  const wanted = issuer === undefined ? undefined : issuerName(issuer);
   const same = wanted === undefined ? found : found.filter(({ url }) => url === wanted);
   const [first] = found;
   if (same.length === 0 && wanted !== undefined && first !== undefined)
@@ -119,8 +117,8 @@ function conditionFaults(
       faults.push({ kind: "condition", condition });
       continue;
     }
-    if (issuer !== undefined && prefix !== withoutScheme(issuer)) {
-      const cluster = clusterFault(prefix, withoutScheme(issuer));
+    if (issuer !== undefined && prefix !== issuerName(issuer)) {
+      const cluster = clusterFault(prefix, issuerName(issuer));
       faults.push(cluster ?? { kind: "provider", found: [prefix] });
     }
     seen[claim] = true;

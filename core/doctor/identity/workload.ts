@@ -1,12 +1,10 @@
+import { STS_AUDIENCE, serviceAccountSubject } from "../../aws/workload-identity.ts";
 import { isPodIdentity, sourceIn } from "./credential-source.ts";
 import type { AwsFailure, ExpectedRole, IdentityFacts } from "./identity-facts.ts";
 
 /** The annotation of IRSA. */
 export const ROLE_ANNOTATION = "eks.amazonaws.com/role-arn";
 const AUDIENCE_ANNOTATION = "eks.amazonaws.com/audience";
-
-/** The audience of STS. */
-export const STS_AUDIENCE = "sts.amazonaws.com";
 
 /** What Kubernetes gives a workload its role by. */
 export type KubernetesIdentity = "irsa" | "pod-identity" | "none";
@@ -36,19 +34,31 @@ export function kubernetesIdentity(facts: IdentityFacts): KubernetesIdentity {
   return isItsOwn ? "pod-identity" : "none";
 }
 
-/** The namespace and name of the workload's service account, as a token or a manifest has them. */
-export function accountOf({
-  token,
-  pod,
-  serviceAccount,
-}: IdentityFacts): { readonly namespace: string; readonly name: string } | undefined {
+/** A service account, as a token or a manifest names it. */
+export interface AccountName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** The service account that the workload runs as. */
+export function actualAccount({ token, pod }: IdentityFacts): AccountName | undefined {
   const [, namespace, name] =
     token?.kind === "claims"
       ? (/^system:serviceaccount:([^:]+):([^:]+)$/.exec(token.subject ?? "") ?? [])
       : [];
   if (namespace !== undefined && name !== undefined) return { namespace, name };
-  if (pod !== undefined) return { namespace: pod.namespace, name: pod.serviceAccount };
-  return serviceAccount;
+  return pod === undefined ? undefined : { namespace: pod.namespace, name: pod.serviceAccount };
+}
+
+/** The service account that is meant: one that was shown, else the one that it runs as. */
+export const accountOf = (facts: IdentityFacts): AccountName | undefined =>
+  facts.serviceAccount ?? actualAccount(facts);
+
+/** The workload runs as another service account than the one that was shown. */
+export function isOtherAccount(facts: IdentityFacts): boolean {
+  const [meant, actual] = [facts.serviceAccount, actualAccount(facts)];
+  if (meant === undefined || actual === undefined) return false;
+  return meant.namespace !== actual.namespace || meant.name !== actual.name;
 }
 
 /** `shop/user-service`, as kubectl's columns have it. */
@@ -66,12 +76,16 @@ export interface Claims {
 
 export function claimsOf(facts: IdentityFacts): Claims {
   const { token, cluster, serviceAccount } = facts;
-  if (token?.kind === "claims") return token;
+  // of a token of another account the audience and the issuer stay
+  if (token?.kind === "claims" && !isOtherAccount(facts)) return token;
   const account = accountOf(facts);
   return {
     ...(cluster?.issuer !== undefined && { issuer: cluster.issuer }),
     ...(account !== undefined && {
-      subject: `system:serviceaccount:${account.namespace}:${account.name}`,
+      subject: serviceAccountSubject({
+        namespace: account.namespace,
+        serviceAccount: account.name,
+      }),
     }),
     audiences: [serviceAccount?.annotations[AUDIENCE_ANNOTATION] ?? STS_AUDIENCE],
   };
