@@ -34,7 +34,9 @@ export interface AgentOptions extends AgentAdapters {
 export interface Agent extends AsyncDisposable {
   /** Resolves when every file was written with its first logins, and its command has ended. */
   readonly written: Promise<void>;
-  /** Whether every login works now. Never throws. */
+  /**
+   * Whether every login works now, what listens does, and every file was written. Never throws.
+   */
   ready(signal: AbortSignal): Promise<boolean>;
   /** In Prometheus' text format. */
   metrics(): string;
@@ -86,6 +88,7 @@ class RunningAgent implements Agent {
   readonly #secretsPort: KeptOpen<SecretsPort> | undefined;
   readonly #health: KeptOpen<Health> | undefined;
   #closing: Promise<void> | undefined;
+  #isWritten = false;
 
   constructor(
     options: AgentOptions,
@@ -137,6 +140,9 @@ class RunningAgent implements Agent {
       ({ status }) => status === "rejected",
     );
     if (failed?.status === "rejected") throw failed.reason;
+    void this.written.then(() => {
+      this.#isWritten = true;
+    });
   }
 
   get written(): Promise<void> {
@@ -144,7 +150,8 @@ class RunningAgent implements Agent {
   }
 
   async ready(signal: AbortSignal): Promise<boolean> {
-    if (this.#closing !== undefined) return false;
+    if (this.#closing !== undefined || !this.#isWritten) return false;
+    if (this.#secretsPort !== undefined && this.#secretsPort.opened === undefined) return false;
     const each = await Promise.all(this.#logins.map((login) => login.isReady(signal)));
     return each.every((isReady) => isReady);
   }

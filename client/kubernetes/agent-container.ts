@@ -88,13 +88,22 @@ function container(
 /** Kubernetes replaces `$(NAME)` in values, and `$$` by `$`. */
 const unexpanded = (text: string): string => text.replaceAll("$", "$$$$");
 
-/** Asks the agent's health port whether every login works. */
+/** Two minutes, and the time of the probes. */
+const PROBING = { periodSeconds: 2, timeoutSeconds: 10, failureThreshold: 60 };
+
+/** Asks the agent's health port whether every login works, and every file was written. */
 export const readyProbe: Made = {
   exec: { command: [NODE, FILE, "--ready"] },
-  periodSeconds: 2,
-  timeoutSeconds: 10,
-  failureThreshold: 60,
+  ...PROBING,
 };
+
+/** Looks for sockets and files, where a health port would be the whole node's. */
+export const pathsProbe = (paths: readonly string[]): Made => ({
+  exec: {
+    command: [NODE, "-e", "process.argv.slice(1).forEach((path) => fs.accessSync(path))", ...paths],
+  },
+  ...PROBING,
+});
 
 export const memoryVolume: Made = {
   name: VOLUME,

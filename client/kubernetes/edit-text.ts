@@ -34,9 +34,19 @@ export function editText(
   changes: readonly Change[],
 ): string | undefined {
   const editor = new Editor(text, document);
-  const edits = changes.flatMap((change) => editor.edits(change));
-  return applied(text, edits);
+  const entries = new Map<string, EntryChange[]>();
+  const edits = changes.flatMap((change) => {
+    if (change.kind === "items") return editor.itemEdits(change);
+    const key = JSON.stringify(change.at);
+    entries.set(key, [...(entries.get(key) ?? []), change]);
+    return [];
+  });
+  const all = [...[...entries.values()].flatMap((each) => editor.entryEdits(each)), ...edits];
+  return applied(text, all);
 }
+
+type EntryChange = Change & { readonly kind: "entry" };
+type ItemChange = Change & { readonly kind: "items" };
 
 function applied(text: string, edits: readonly Edit[]): string | undefined {
   const sorted = [...edits].sort((a, b) => a.start - b.start);
@@ -66,12 +76,6 @@ class Editor {
     this.#newline = text.includes("\r\n") ? "\r\n" : "\n";
   }
 
-  edits(change: Change): readonly Edit[] {
-    const map = this.#nodeAt(change.at);
-    if (!isMap(map)) return [];
-    return change.kind === "items" ? this.#itemEdits(map, change) : this.#entryEdits(map, change);
-  }
-
   #nodeAt(path: Path): Node | undefined {
     let node: Node | undefined = this.#document.contents ?? undefined;
     for (const key of path) node = this.#child(node, key);
@@ -89,17 +93,46 @@ class Editor {
     return isMap(value) || isSeq(value) || isScalar(value) ? value : undefined;
   }
 
-  #entryEdits(map: YAMLMap, { key, value }: Change & { readonly kind: "entry" }): readonly Edit[] {
-    const pair = pairOf(map, key);
-    if (value === undefined) return pair === undefined ? [] : [this.#withoutPair(map, pair)];
-    if (pair === undefined) return [this.#withPair(map, key, value)];
-    const { value: node } = pair;
-    if (isScalar(node) && node.value === value) return [];
-    const [start, end] = rangeOf(node);
-    return [{ start, end, text: JSON.stringify(value) }];
+  /** Entries of one map. What is new stands where the first one that is gone stood. */
+  entryEdits(changes: readonly EntryChange[]): readonly Edit[] {
+    const map = this.#nodeAt(changes[0]?.at ?? []);
+    if (!isMap(map)) return [];
+    const edits: Edit[] = [];
+    const gone: AnyPair[] = [];
+    const added: EntryChange[] = [];
+    for (const change of changes) {
+      const { key, value } = change;
+      const pair = pairOf(map, key);
+      if (pair === undefined) {
+        if (value !== undefined) added.push(change);
+      } else if (value === undefined) gone.push(pair);
+      else if (!isScalar(pair.value) || pair.value.value !== value) {
+        const [start, end] = rangeOf(pair.value);
+        edits.push({ start, end, text: JSON.stringify(value) });
+      }
+    }
+    const [place] = gone;
+    if (place === undefined)
+      return [...edits, ...added.map(({ key, value = "" }) => this.#withPair(map, key, value))];
+    if (added.length === 0) return [...edits, ...gone.map((pair) => this.#withoutPair(map, pair))];
+    const others = gone.slice(1).map((pair) => this.#withoutPair(map, pair));
+    return [...edits, this.#replacedPair(map, place, added), ...others];
   }
 
-  #itemEdits(map: YAMLMap, change: Change & { readonly kind: "items" }): readonly Edit[] {
+  #replacedPair(map: YAMLMap, place: AnyPair, added: readonly EntryChange[]): Edit {
+    const [start] = rangeOf(place.key);
+    const isInline = map.flow === true && !this.#isFirstInLine(start);
+    const gap = isInline ? " " : this.#newline + " ".repeat(this.#columnOf(start));
+    const text = added
+      .map(({ key, value = "" }) => `${writtenKey(map, key)}: ${JSON.stringify(value)}`)
+      .join(`${map.flow === true ? "," : ""}${gap}`);
+    const { trimmed } = this.#endOf(place);
+    return { start, end: trimmed, text };
+  }
+
+  itemEdits(change: ItemChange): readonly Edit[] {
+    const map = this.#nodeAt(change.at);
+    if (!isMap(map)) return [];
     const { key, names, item, position } = change;
     const pair = pairOf(map, key);
     const list = this.#real(pair?.value);
@@ -177,6 +210,8 @@ class Editor {
     if (map.flow === true)
       return { start, end, text: this.#flowList(item, column, this.#isFirstInLine(keyStart)) };
     const text = `${this.#newline}${" ".repeat(column)}- ${this.#block(item, column + 2)}`;
+    // behind the comment of a key without a value
+    if (start === end) return insertion(this.#lineEnd(rangeOf(pair.key)[1]), text);
     const gap = /[ \t]*$/.exec(this.#text.slice(0, start))?.[0].length ?? 0;
     return { start: start - gap, end, text };
   }
@@ -298,6 +333,9 @@ const insertion = (at: number, text: string): Edit => ({ start: at, end: at, tex
 
 const pairOf = (map: YAMLMap, key: string): AnyPair | undefined =>
   map.items.find((pair) => isScalar(pair.key) && pair.key.value === key);
+
+const writtenKey = (map: YAMLMap, key: string): string =>
+  map.flow === true ? JSON.stringify(key) : key;
 
 const isPairNode = (value: unknown): value is AnyPair =>
   typeof value === "object" && value !== null && "key" in value && "value" in value;

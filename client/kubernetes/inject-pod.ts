@@ -1,5 +1,6 @@
 import { leaseVariable } from "../../core/names.ts";
 import { ALIAS_ARN } from "../keeper/sources/issuer.ts";
+import { SOCKET_NAME } from "../proxy/listener.ts";
 import {
   AGENT,
   type AgentContainerOptions,
@@ -8,6 +9,7 @@ import {
   memoryVolume,
   mountAt,
   onceContainer,
+  pathsProbe,
   readyProbe,
   stayingContainer,
   VOLUME,
@@ -54,8 +56,13 @@ const NOBODY = { user: 65_532, group: 65_532 };
 export async function injectPod(
   { at, kind, annotations, spec }: PodTemplate,
   image: string | undefined,
-  report: ReportAnnotation,
+  tell: ReportAnnotation,
 ): Promise<readonly Change[]> {
+  const reported = new Set<string | undefined>();
+  const report: ReportAnnotation = (annotation, message) => {
+    reported.add(annotation);
+    tell(annotation, message);
+  };
   const wanted = readAnnotations(annotations, report);
   const isOurs = annotations[INJECTED] === "true";
   const all = containersIn(spec).filter(({ name }) => !(isOurs && OWN.includes(name)));
@@ -73,12 +80,22 @@ export async function injectPod(
     grace: graceIn(spec),
     arns: sources.arns,
   });
-  await checkAgentJson(json, wanted, report);
+  await checkAgentJson(json, wanted, (annotation, message) => {
+    // the same mistake in the agent's words
+    const isKnown = annotation === undefined ? reported.size > 0 : reported.has(annotation);
+    if (!isKnown) report(annotation, message);
+  });
   if (wanted.user === undefined && shared === undefined) checkUser(wanted, report);
   if (wanted.image === undefined && image === undefined)
     report(undefined, `no image of the agent is named; write ${PREFIX}image, or give --image`);
   return changesOf(
-    { at, chosen, all: containersIn(spec), wanted },
+    {
+      at,
+      chosen,
+      all: containersIn(spec),
+      wanted,
+      probe: isHost ? pathsProbe(pathsOf(wanted)) : readyProbe,
+    },
     {
       image: wanted.image ?? image ?? "",
       user: wanted.user ?? shared ?? NOBODY,
@@ -150,6 +167,14 @@ function checkPod(
       `the container "${name}" mounts another volume at ${wanted.path}; choose another path`,
     );
 }
+
+/** What is there when the agent has begun. */
+const pathsOf = ({ path, logins, files }: WantedAgent): readonly string[] => [
+  ...logins.flatMap(({ name, proxy }) =>
+    proxy === "socket" ? [`${path}/${name}/${SOCKET_NAME}`] : [],
+  ),
+  ...files.map(({ file }) => `${path}/${file}`),
+];
 
 function checkHostNetwork(wanted: WantedAgent, report: ReportAnnotation): void {
   const why = "is a port of the whole node, because the pod has hostNetwork";
@@ -309,16 +334,16 @@ interface ChangedPod {
   /** With Mayfly's own. */
   readonly all: readonly PodContainer[];
   readonly wanted: WantedAgent;
+  readonly probe: Made;
 }
 
 function changesOf(
-  { at, chosen, all, wanted }: ChangedPod,
+  { at, chosen, all, wanted, probe }: ChangedPod,
   options: AgentContainerOptions,
 ): readonly Change[] {
   const { form, path } = wanted;
   const spec = [...at, "spec"];
-  const staying = (isNative: boolean): Made =>
-    stayingContainer(options, { isNative, probe: readyProbe });
+  const staying = (isNative: boolean): Made => stayingContainer(options, { isNative, probe });
   const first = {
     sidecar: () => staying(true),
     once: () => onceContainer(AGENT, options),

@@ -260,7 +260,7 @@ class Injection {
         return edited;
     }
     this.problems.push({
-      place: this.#place(source, "", undefined),
+      place: this.resources.at(-1) ?? this.#place(source, "", undefined),
       message:
         "what Mayfly adds cannot be written here without a change to something else; write out anchors, aliases and << of the pod template",
     });

@@ -24,7 +24,7 @@ export function readAnnotations(annotations: Annotations, report: ReportAnnotati
   const files = filesIn(named, logins, report);
   const secretsManager = portIn(pod.get("secrets-manager"), "secrets-manager", report);
   const form = formIn(pod, report);
-  checkUse({ logins, files, secretsManager, form }, report);
+  checkUse({ logins, files, form }, { pod, named }, report);
   const resources = pod.get("resources");
   return {
     logins,
@@ -234,34 +234,26 @@ function flagIn(
 
 /** That each login is handed out, and each annotation has an effect. */
 function checkUse(
-  {
-    logins,
-    files,
-    secretsManager,
-    form,
-  }: Pick<WantedAgent, "logins" | "files" | "secretsManager" | "form">,
+  { logins, files, form }: Pick<WantedAgent, "logins" | "files" | "form">,
+  { pod, named }: Sorted,
   report: ReportAnnotation,
 ): void {
+  const runsOn = form !== "once";
+  const alone = `nothing runs beside the containers with ${PREFIX}init-only; remove one of the two`;
+  const hasPort = pod.has("secrets-manager");
+  if (hasPort && !runsOn) report(`${PREFIX}secrets-manager`, alone);
   if (logins.length === 0)
     report(undefined, `there is no login; write ${PREFIX}lease-<name> or ${PREFIX}secret-<name>`);
-  for (const { kind, name, proxy } of logins) {
-    if (form === "once" && proxy !== undefined)
-      report(
-        `${PREFIX}proxy-${name}`,
-        `nothing runs beside the containers with ${PREFIX}init-only; remove one of the two`,
-      );
+  for (const { kind, name } of logins) {
+    const hasProxy = named.get(name)?.has("proxy") ?? false;
+    if (hasProxy && !runsOn) report(`${PREFIX}proxy-${name}`, alone);
     const isInFile = files.some(({ from }) => from.includes(name));
-    if (proxy === undefined && !isInFile && secretsManager === undefined)
+    if (!hasProxy && !isInFile && !hasPort)
       report(
         `${PREFIX}${kind}-${name}`,
         `nothing hands it out; write ${PREFIX}proxy-${name}, ${PREFIX}format-${name}, ${PREFIX}template-${name} or ${PREFIX}secrets-manager`,
       );
   }
-  if (form === "once" && secretsManager !== undefined)
-    report(
-      `${PREFIX}secrets-manager`,
-      `nothing runs beside the containers with ${PREFIX}init-only; remove one of the two`,
-    );
 }
 
 const namesIn = (text: string | undefined): readonly string[] | undefined =>

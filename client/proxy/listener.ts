@@ -24,7 +24,7 @@ export class TakenError extends ListenError {
 }
 
 /** libpq looks for a server's socket under this name. */
-const SOCKET_NAME = ".s.PGSQL.5432";
+export const SOCKET_NAME = ".s.PGSQL.5432";
 /** `sun_path` without its NUL. Linux has four more. Bytes. */
 const LONGEST_PATH = 103;
 

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { Socket } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { StateError, takeStateFolder } from "../../../client/agent/state/state-folder.ts";
@@ -128,6 +129,47 @@ describe("Secrets Manager's port", () => {
     expect(it.issuer("orders").countOf("issue")).toBe(1);
     await it.result(agent.close());
   });
+});
+
+test("an agent is ready when its login works, its file was written and its port is open", async () => {
+  const it = new AgentWorld();
+  it.isPortFree = false;
+  const writing = Promise.withResolvers<void>();
+  const isReady = () => it.result(agent.ready(new AbortController().signal).then(String));
+  const agent = await it.start(
+    {
+      ...FILE,
+      secretsManager: { tokenFile: join(tempFolder("mayfly-agent-").path, "token") },
+    },
+    {
+      servers: {
+        logIn: async () => ({
+          socket: new Socket(),
+          greeting: Buffer.alloc(0),
+          rest: Buffer.alloc(0),
+          cancelKey: undefined,
+        }),
+        cancel: () => Promise.resolve(),
+        probe: () => Promise.resolve(true),
+      },
+      startFile: async ({ file }) => ({
+        path: file.path,
+        isCurrent: false,
+        written: writing.promise,
+        remove: async () => {},
+        [Symbol.asyncDispose]: async () => {},
+      }),
+    },
+  );
+  await it.world.run(seconds(5));
+  expect(await isReady()).toBe("false");
+  writing.resolve();
+  await it.world.run(seconds(5));
+  expect(await isReady()).toBe("false");
+  it.isPortFree = true;
+  await it.world.run(minutes(1));
+  expect(await isReady()).toBe("true");
+  await it.result(agent.close());
 });
 
 describe("the end", () => {

@@ -1,0 +1,66 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { inject } from "../../../client/kubernetes/inject.ts";
+import { podResourcesIn, schemaProblems } from "../../support/kubernetes-schema.ts";
+
+const folder = join(import.meta.dirname, "manifests");
+const files = readdirSync(folder);
+const read = (file: string): string => readFileSync(join(folder, file), "utf8");
+
+const IMAGE = "registry.example.com/mayfly-agent:1";
+const injected = async (text: string, file: string): Promise<string> =>
+  (await inject(text, { file, image: IMAGE })).text;
+
+/** Lines of one text that are not in the other, in order. */
+function missingLines(before: string, after: string): readonly string[] {
+  const left = after.split("\n");
+  return before.split("\n").filter((line) => {
+    const at = left.indexOf(line);
+    if (at === -1) return true;
+    left.splice(0, at + 1);
+    return false;
+  });
+}
+
+test.each(files)("%s is injected once, and not a second time", async (file) => {
+  const text = read(file);
+  const once = await injected(text, file);
+  expect(once).not.toBe(text);
+  expect(await injected(once, file)).toBe(once);
+});
+
+test.each(files.filter((file) => file.endsWith(".yaml") && file !== "host.yaml"))(
+  "no line of %s is changed, but of lists that were empty and maps in braces",
+  async (file) => {
+    const text = read(file);
+    const missing = missingLines(text, await injected(text, file));
+    expect(missing.filter((line) => !/: \[\]$|^ +- \{.*\}$/.test(line))).toEqual([]);
+  },
+);
+
+test.each(files)("%s has the same with the line ends of Windows", async (file) => {
+  const windows = (text: string): string => text.replaceAll("\n", "\r\n");
+  const once = await injected(windows(read(file)), file);
+  expect(once).toBe(windows(await injected(read(file), file)));
+});
+
+test("Kubernetes' API takes all of them, with no field that it does not know", async () => {
+  const all: string[] = [];
+  for (const file of files) all.push(await injected(read(file), file));
+  const resources = all.flatMap(podResourcesIn);
+  expect(resources.length).toBeGreaterThanOrEqual(files.length);
+  expect(await schemaProblems(resources)).toEqual([]);
+});
+
+test("the check of the schema sees wrong values and unknown fields", async () => {
+  const text = await injected(read("plain.yaml"), "plain.yaml");
+  const wrong = [
+    text.replace("restartPolicy: Always", "restartpolicy: Always"),
+    text.replace("failureThreshold: 60", 'failureThreshold: "60"'),
+  ];
+  for (const each of wrong) {
+    expect(each).not.toBe(text);
+    expect(await schemaProblems(podResourcesIn(each))).not.toEqual([]);
+  }
+});

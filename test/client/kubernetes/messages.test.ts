@@ -1,0 +1,357 @@
+import { expect, test } from "vitest";
+import { inject, type Translation } from "../../../client/kubernetes/inject.ts";
+import { injectAll } from "../../../client/kubernetes/inject-all.ts";
+import { ManifestError } from "../../../client/kubernetes/problem.ts";
+
+const ARN = "arn:aws:lambda:eu-west-1:111122223333:function:issuer:app--readonly";
+
+interface Case {
+  readonly annotations?: Readonly<Record<string, unknown>>;
+  readonly spec?: Readonly<Record<string, unknown>>;
+  readonly kind?: string;
+}
+
+const FINE = { inject: "true", "lease-orders": ARN, "proxy-orders": "5432" };
+const APP = { name: "app", image: "app:1" };
+
+function manifest({ annotations = {}, spec = {}, kind = "Deployment" }: Case): string {
+  const all = Object.entries({ ...FINE, ...annotations }).filter(([, value]) => value !== null);
+  const own = all.map(([name, value]) => [`mayfly/${name}`, value]);
+  return JSON.stringify({
+    apiVersion: kind === "Job" ? "batch/v1" : "apps/v1",
+    kind,
+    metadata: { name: "web" },
+    spec: {
+      template: {
+        metadata: { annotations: Object.fromEntries(own) },
+        spec: { containers: [APP], ...spec },
+      },
+    },
+  });
+}
+
+async function problemsOf(
+  text: string,
+  image: string | undefined = "i:1",
+): Promise<readonly string[]> {
+  try {
+    await inject(text, { file: "web.yaml", ...(image !== "" && { image }) });
+    return [];
+  } catch (error) {
+    if (!(error instanceof ManifestError)) throw error;
+    return error.message.split("\n");
+  }
+}
+
+test.each<readonly [string, Case, string]>([
+  [
+    "an annotation that is misspelled",
+    { annotations: { "lese-orders": "x" } },
+    "mayfly/lese-orders: is no annotation of Mayfly's; write mayfly/lease-orders",
+  ],
+  [
+    "another one",
+    { annotations: { "init-onyl": "true" } },
+    "mayfly/init-onyl: is no annotation of Mayfly's; write mayfly/init-only",
+  ],
+  [
+    "a name without a login",
+    { annotations: { lease: ARN } },
+    "mayfly/lease: has no name; write the login's after it, e.g. mayfly/lease-orders",
+  ],
+  [
+    "a name that is none",
+    { annotations: { "lease-orders_": ARN } },
+    'mayfly/lease-orders_: "orders_" is no name of a login or a file; write up to 52 of A-Z, a-z, 0-9 and ._-, beginning and ending with a letter or digit',
+  ],
+  [
+    "a number",
+    { annotations: { "proxy-orders": 5432 } },
+    'mayfly/proxy-orders: 5432 is no text to Kubernetes; write it in quotes, "5432"',
+  ],
+  [
+    "a truth",
+    { annotations: { native: false } },
+    'mayfly/native: false is no text to Kubernetes; write it in quotes, "false"',
+  ],
+  [
+    "a port of root's",
+    { annotations: { "proxy-orders": "80" } },
+    'mayfly/proxy-orders: "80" is no port; write 1024 to 65535, or "socket"',
+  ],
+  [
+    "a port of a container",
+    { spec: { containers: [{ ...APP, ports: [{ containerPort: 5432 }] }] } },
+    'mayfly/proxy-orders: 5432 is a port of the container "app"; choose another',
+  ],
+  [
+    "a port of two logins",
+    { annotations: { "secret-b": "b", "proxy-b": "5432" } },
+    "mayfly/proxy-b: 5432 is leases.orders.proxy.port too; choose another",
+  ],
+  [
+    "a lease from nowhere",
+    { annotations: { "lease-orders": "orders/readonly" } },
+    "mayfly/lease-orders: no container has MAYFLY_LEASE_ORDERS_READONLY in its env; write the alias's ARN instead, or add the variable",
+  ],
+  [
+    "a lease that envFrom may bring",
+    {
+      annotations: { "lease-orders": "orders/readonly" },
+      spec: { containers: [{ ...APP, envFrom: [{ configMapRef: { name: "leases" } }] }] },
+    },
+    "mayfly/lease-orders: no container has MAYFLY_LEASE_ORDERS_READONLY in its env, and what envFrom brings is not in the manifest; write the alias's ARN instead, or add the variable",
+  ],
+  [
+    "a lease that is neither",
+    { annotations: { "lease-orders": "arn:aws:lambda:x" } },
+    'mayfly/lease-orders: "arn:aws:lambda:x" is neither the ARN of an alias nor database/role; write arn:aws:lambda:<region>:<account>:function:<name>:<alias>',
+  ],
+  [
+    "a login that nobody gets",
+    { annotations: { "proxy-orders": null } },
+    "mayfly/lease-orders: nothing hands it out; write mayfly/proxy-orders, mayfly/format-orders, mayfly/template-orders or mayfly/secrets-manager",
+  ],
+  [
+    "no login",
+    { annotations: { "proxy-orders": null, "lease-orders": null } },
+    "there is no login; write mayfly/lease-<name> or mayfly/secret-<name>",
+  ],
+  [
+    "a proxy without a login",
+    { annotations: { "proxy-b": "5433" } },
+    'mayfly/proxy-b: there is no login "b"; write mayfly/lease-b or mayfly/secret-b',
+  ],
+  [
+    "a template's field that there is not",
+    { annotations: { "template-orders": "a\n{{user}}" } },
+    'mayfly/template-orders: /run/mayfly/orders, line 2: there is no field "user"; there are username',
+  ],
+  [
+    "a template's syntax",
+    { annotations: { "template-orders": "{{#with}" } },
+    "mayfly/template-orders: /run/mayfly/orders, line 1: not a template",
+  ],
+  [
+    "a format",
+    { annotations: { "format-orders": "yaml" } },
+    'mayfly/format-orders: "yaml" is no format; write one of env, json',
+  ],
+  [
+    "a file's name",
+    { annotations: { "format-orders": "env", "file-orders": "../x" } },
+    'mayfly/file-orders: "../x" is no file\'s name; write up to 200 of',
+  ],
+  [
+    "a mode",
+    { annotations: { "format-orders": "env", "mode-orders": "rw" } },
+    'mayfly/mode-orders: "rw" is no mode; write permissions in octal, e.g. "0640"',
+  ],
+  ["a time to live", { annotations: { "ttl-orders": "soon" } }, 'mayfly/ttl-orders: "soon"'],
+  [
+    "a command",
+    { annotations: { "format-orders": "env", "command-orders": "reload" } },
+    'mayfly/command-orders: "reload" is no command; write a JSON list of words',
+  ],
+  [
+    "a mode of no file",
+    { annotations: { "mode-orders": "0600" } },
+    "mayfly/mode-orders: says of no file; write mayfly/template-orders or mayfly/format-orders too",
+  ],
+  [
+    "a container that there is not",
+    { annotations: { containers: "app, web" } },
+    'mayfly/containers: there is no container "web"; there are app',
+  ],
+  [
+    "resources",
+    { annotations: { resources: '{"limit": {}}' } },
+    'mayfly/resources: "{\\"limit\\": {}}" are no resources; write JSON, e.g.',
+  ],
+  [
+    "root",
+    { annotations: { user: "0:0" } },
+    'mayfly/user: "0:0" is no user; write numbers of user and group, e.g. "1000:1000", and not root\'s',
+  ],
+  [
+    "a path",
+    { annotations: { path: "run" } },
+    'mayfly/path: "run" is no path of a folder; write it from the root, e.g. "/run/mayfly", with at most 60 characters',
+  ],
+  [
+    "an image",
+    { annotations: { image: "" } },
+    'mayfly/image: "" is no image; write registry/repository:tag',
+  ],
+  [
+    "a port of the node",
+    { spec: { hostNetwork: true } },
+    'mayfly/proxy-orders: 5432 is a port of the whole node, because the pod has hostNetwork; write "socket"',
+  ],
+  [
+    "a socket for an unknown user",
+    { annotations: { "proxy-orders": "socket" } },
+    "mayfly/proxy-orders: only the agent's own user may enter the socket's folder, and the containers' user is not in the manifest; set mayfly/user to the numbers of the containers' user and group",
+  ],
+  [
+    "a proxy that nothing runs",
+    { annotations: { "init-only": "true" } },
+    "mayfly/proxy-orders: nothing runs beside the containers with mayfly/init-only; remove one of the two",
+  ],
+  [
+    "a job that would not end",
+    { kind: "Job", annotations: { native: "false" } },
+    "mayfly/native: a Job would not end while an agent runs beside it; write mayfly/init-only, or use a cluster of 1.29 or later",
+  ],
+  [
+    "Windows",
+    { spec: { nodeSelector: { "kubernetes.io/os": "windows" } } },
+    "its nodes run Windows, and the agent is for Linux; leave out the annotations",
+  ],
+  [
+    "somebody's container of this name",
+    { spec: { containers: [{ ...APP, name: "mayfly-agent" }] } },
+    'has a container "mayfly-agent" that Mayfly did not add; rename or remove it',
+  ],
+  [
+    "somebody's volume of this name",
+    { spec: { volumes: [{ name: "mayfly-agent", emptyDir: {} }] } },
+    'has a volume "mayfly-agent" that Mayfly did not add; rename or remove it',
+  ],
+  [
+    "somebody's volume at this path",
+    {
+      spec: {
+        containers: [{ ...APP, volumeMounts: [{ name: "x", mountPath: "/run/mayfly/" }] }],
+      },
+    },
+    'mayfly/path: the container "app" mounts another volume at /run/mayfly; choose another path',
+  ],
+])("%s is refused with a remedy", async (_, wrong, message) => {
+  const problems = await problemsOf(manifest(wrong));
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toContain(`web.yaml, ${wrong.kind ?? "Deployment"}/web: ${message}`);
+});
+
+test("an image must be named", async () => {
+  expect(await problemsOf(manifest({}), "")).toEqual([
+    "web.yaml, Deployment/web: no image of the agent is named; write mayfly/image, or give --image",
+  ]);
+  expect(await problemsOf(manifest({ annotations: { image: "i:2" } }), "")).toEqual([]);
+});
+
+test("all problems are told at once, with file and document, and nothing is written", async () => {
+  const wrong = manifest({ annotations: { "lese-a": "x", "proxy-orders": "0" } });
+  const files = [
+    { file: "a.yaml", text: `kind: X\n---\n${wrong}\n` },
+    { file: "b.yaml", text: manifest({ annotations: { native: "no" } }) },
+    { file: "c.yaml", text: "mayfly/inject: {\n" },
+  ];
+  const failed = await injectAll(files, { image: "i:1" }).catch((error: unknown) => error);
+  expect(
+    String(failed)
+      .split("\n")
+      .map((line) => line.split(": ").slice(-3, -1).join(": ")),
+  ).toEqual([
+    "a.yaml, document 2, Deployment/web: mayfly/lese-a",
+    "a.yaml, document 2, Deployment/web: mayfly/proxy-orders",
+    "b.yaml, Deployment/web: mayfly/native",
+    expect.stringMatching(/^c.yaml: line \d$/),
+  ]);
+});
+
+test("annotations at the workload instead of its pods are refused", async () => {
+  const text = `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web, annotations: { mayfly/inject: "true" } }
+spec: { template: { spec: { containers: [{ name: app }] } } }
+`;
+  expect(await problemsOf(text)).toEqual([
+    "web.yaml, Deployment/web: mayfly/inject: stands at the Deployment; write it at spec.template.metadata.annotations",
+  ]);
+});
+
+test.each([
+  ["a pod that does not want it", manifest({ annotations: { inject: "false" } }), []],
+  [
+    "a pod that may have forgotten it",
+    manifest({ annotations: { inject: null } }),
+    [
+      'web.yaml, Deployment/web: has annotations of Mayfly\'s, but not mayfly/inject: "true"; left as it is',
+    ],
+  ],
+  ["a resource of another API", manifest({}).replace("apps/v1", "apps.kruise.io/v1"), []],
+  ["what is no YAML, and not about Mayfly", "a: [\n\t", []],
+  ["nothing", "", []],
+])("%s stays to the byte", async (_, text, messages) => {
+  expect(await inject(text, { file: "web.yaml" })).toEqual({ text, messages, resources: [] });
+});
+
+test("an anchor that only one of two containers is to follow is refused", async () => {
+  const text = `apiVersion: v1
+kind: Pod
+metadata:
+  name: p
+  annotations: { mayfly/inject: "true", mayfly/secret-a: a, mayfly/format-a: env, mayfly/containers: a }
+spec:
+  containers:
+  - { name: a, image: i, volumeMounts: &m [{ name: x, mountPath: /x }] }
+  - { name: b, image: i, volumeMounts: *m }
+`;
+  expect(await problemsOf(text)).toEqual([
+    "web.yaml, Pod/p: what Mayfly adds cannot be written here without a change to something else; write out anchors, aliases and << of the pod template",
+  ]);
+});
+
+test("several files are one stream", async () => {
+  const texts = ["kind: A", "---\nkind: B\n", '{"kind": "C"}'];
+  const files = texts.map((text, index) => ({ file: `${index}`, text }));
+  const { text } = await injectAll(files, {});
+  expect(text).toBe('kind: A\n---\nkind: B\n---\n{"kind": "C"}');
+});
+
+test("annotations of another language are replaced, and then injected", async () => {
+  const seen: unknown[] = [];
+  const translation: Translation = {
+    prefix: "example.com/",
+    translate: ({ place, annotations, lineOf }) => {
+      seen.push([place.name, lineOf("example.com/role")]);
+      const { "example.com/role": role = "", ...others } = annotations;
+      return {
+        annotations: {
+          ...others,
+          "mayfly/inject": "true",
+          "mayfly/secret-a": role,
+          "mayfly/format-a": "env",
+        },
+        messages: ["role became a secret"],
+        problems: [],
+      };
+    },
+  };
+  const text = `kind: Pod
+apiVersion: v1
+metadata:
+  name: p
+  annotations:
+    # kept
+    kept: "1"
+    example.com/role: app # gone
+spec:
+  containers: [{ name: a, image: i }]
+`;
+  const made = await inject(text, { file: "p.yaml", image: "i:1", translation });
+  expect(seen).toEqual([["p", 8]]);
+  expect(made.messages).toEqual(["role became a secret"]);
+  expect(made.text).toContain(`    # kept
+    kept: "1"
+    mayfly/inject: "true"
+    mayfly/secret-a: "app"
+    mayfly/format-a: "env"
+    mayfly/injected: "true" # gone
+spec:
+`);
+  expect((await inject(made.text, { file: "p.yaml", image: "i:1", translation })).text).toBe(
+    made.text,
+  );
+});
