@@ -23,3 +23,12 @@ export type {
 export { RotationSchedule } from "./rotation/rotation-schedule.ts";
 export { SandboxConsumer, type SandboxConsumerProps } from "./sandbox/sandbox-consumer.ts";
 export { SandboxDatabase, type SandboxDatabaseProps } from "./sandbox/sandbox-database.ts";
+export { addAgentSidecar } from "./sidecar/add-agent-sidecar.ts";
+export type {
+  AgentSidecarProps,
+  SidecarFile,
+  SidecarLease,
+  SidecarLogin,
+  SidecarSecret,
+  SidecarSecretsManager,
+} from "./sidecar/agent-sidecar-props.ts";

@@ -17,9 +17,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "lambda/aws": ["core"],
   "lambda/handlers": ["core", "lambda/postgres", "lambda/aws"],
   lib: [
+    "core/agent-image.ts",
     "core/concurrency.ts",
+    "core/errors.ts",
     "config",
     "core/provisioning/operation.ts",
+    // a sidecar's configuration is checked at synthesis
+    "client/agent/parse-configuration.ts",
     "core/provisioning/plan.ts",
     "core/provisioning/privilege-kinds.ts",
     "core/names.ts",

@@ -37,9 +37,15 @@ export function roleOf(workload: Workload): IRole {
 /**
  * Set a variable in the environment of a function or container. A role has none.
  *
+ * @param from what sets it, in messages.
  * @throws Error if the environment is not defined in this app, or has the variable already.
  */
-export function setVariable(workload: Workload, name: string, value: string): void {
+export function setVariable(
+  workload: Workload,
+  name: string,
+  value: string,
+  from = "addConsumer",
+): void {
   if (!isContainer(workload) && !isFunction(workload)) return;
   const { node } = workload;
   if (!isConfigurable(workload))
@@ -47,21 +53,18 @@ export function setVariable(workload: Workload, name: string, value: string): vo
       `${node.path} is imported, a version or an alias: its environment cannot be set here; pass the function itself, or its role`,
     );
   const present = variablesOf(workload)[name];
-  if (present !== undefined) throw new Error(collision(node.path, name));
+  const collision = `${node.path} has two values for ${name}, one of them from ${from}; take the other one out of its environment, or give one of the roles another name`;
+  if (present !== undefined) throw new Error(collision);
   workload.addEnvironment(name, value);
   const set = JSON.stringify(Stack.of(workload).resolve(value));
   // otherwise whoever sets it last would win, without a word
   node.addValidation({
-    validate: () =>
-      JSON.stringify(variablesOf(workload)[name]) === set ? [] : [collision(node.path, name)],
+    validate: () => (JSON.stringify(variablesOf(workload)[name]) === set ? [] : [collision]),
   });
 }
 
-const collision = (path: string, name: string): string =>
-  `${path} has two values for ${name}, one of them from addConsumer; take the other one out of its environment, or give one of the roles another name`;
-
 /** The variables that a workload has so far, as the template will have them. */
-function variablesOf(workload: Configurable): Readonly<Record<string, unknown>> {
+export function variablesOf(workload: Configurable): Readonly<Record<string, unknown>> {
   const stack = Stack.of(workload);
   if (isContainer(workload)) {
     const { environment } = stack.resolve(workload.renderContainerDefinition()) as {

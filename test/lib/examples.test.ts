@@ -14,10 +14,9 @@ afterAll(remove);
 
 const PROGRAMS = {
   ...Object.fromEntries(
-    ["existing-instance", "existing-cluster", "rotated-secrets", "any-postgres"].map((name) => [
-      name,
-      `examples/${name}.ts`,
-    ]),
+    ["existing-instance", "existing-cluster", "rotated-secrets", "any-postgres", "ecs-sidecar"].map(
+      (name) => [name, `examples/${name}.ts`],
+    ),
   ),
   shipped: "bin/app.ts",
 };
@@ -27,6 +26,21 @@ const PROGRAMS = {
  * once: it takes longer than all the rest.
  */
 const TOGETHER = `
+import { writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+const require = createRequire(${JSON.stringify(join(root, "package.json"))});
+const { App } = require("aws-cdk-lib");
+const { AwsSolutionsChecks } = require("cdk-nag");
+const { synth } = App.prototype;
+App.prototype.synth = function () {
+  const assembly = synth.call(this);
+  if (this.outdir.endsWith("ecs-sidecar")) {
+    const { violations } = new AwsSolutionsChecks(this).validateScope(this);
+    const rules = violations.map(({ ruleName }) => ruleName);
+    writeFileSync(this.outdir + "/nag.json", JSON.stringify(rules));
+  }
+  return assembly;
+};
 for (const [name, path] of ${JSON.stringify(Object.entries(PROGRAMS))}) {
   process.env.CDK_OUTDIR = name;
   await import(${JSON.stringify(`${pathToFileURL(root).href}/`)} + path);
@@ -138,5 +152,52 @@ describe("examples/any-postgres.ts", () => {
       expect.objectContaining({ FromPort: 443, CidrIp: "0.0.0.0/0" }),
       expect.objectContaining({ FromPort: 5_433, CidrIp: "10.20.0.5/32" }),
     ]);
+  });
+});
+
+/** What cdk-nag finds in the service, and why it stays. */
+const EXPLAINED: readonly (readonly [RegExp, string])[] = [
+  [/^AwsSolutions-ECS2$/, "the agent's configuration and the proxy's address are no secrets"],
+  [/^AwsSolutions-IAM5\[Resource::\*\]$/, "ECR's token, EC2 and ListSchedules know no resources"],
+  [/^AwsSolutions-SMG4$/, "of all secrets, the pepper alone is not rotated"],
+  [/^AwsSolutions-SQS3$/, "the queue is where schedules end that Scheduler could not deliver"],
+  [/^AwsSolutions-IAM5\[.*:schedule\/.*\/\*\]$/, "schedules are named at run time, in one group"],
+  [/^AwsSolutions-IAM5\[Resource::<.*(?:Seeder|Provisioner).*\.Arn>:\*\]$/, "CDK's framework"],
+];
+
+describe("examples/ecs-sidecar.ts", () => {
+  test("makes a service whose application waits for the agent, and whose task role may ask", () => {
+    const { resources, deployment } = synthesize("ecs-sidecar", "Shop");
+    expect(Object.keys(deployment.grants as object)).toEqual(["shop--readonly"]);
+    const [, { Properties }] = only(resources, "AWS::ECS::TaskDefinition");
+    expect(Properties.ContainerDefinitions).toMatchObject([
+      {
+        Name: "app",
+        DependsOn: [{ ContainerName: "mayfly", Condition: "HEALTHY" }],
+        Environment: expect.arrayContaining([{ Name: "PGHOST", Value: "127.0.0.1" }]),
+      },
+      {
+        Name: "mayfly",
+        ReadonlyRootFilesystem: true,
+        Environment: expect.arrayContaining([
+          { Name: "MAYFLY_LEASE_ORDERS_READONLY", Value: expect.anything() },
+        ]),
+      },
+    ]);
+    const [role] = only(resources, "AWS::IAM::Role", "TaskTaskRole");
+    const [, policy] = only(resources, "AWS::Lambda::ResourcePolicy");
+    expect(JSON.stringify(policy)).toContain(`"aws:PrincipalArn":{"Fn::GetAtt":["${role}","Arn"]}`);
+    const [, invoke] = only(resources, "AWS::IAM::Policy", "TaskTaskRole");
+    expect(invoke.Properties.PolicyDocument).toMatchObject({
+      Statement: [{ Action: "lambda:InvokeFunction", Effect: "Allow" }],
+    });
+  });
+
+  test("every finding of cdk-nag is explained, and every explanation is needed", () => {
+    const rules = made("ecs-sidecar")("nag.json") as readonly string[];
+    const explains = (rule: string): boolean => EXPLAINED.some(([pattern]) => pattern.test(rule));
+    expect(rules.filter((rule) => !explains(rule))).toEqual([]);
+    const needless = EXPLAINED.filter(([pattern]) => !rules.some((rule) => pattern.test(rule)));
+    expect(needless).toEqual([]);
   });
 });
