@@ -3,6 +3,7 @@ import { dirname, join, relative } from "node:path";
 import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { makeProgram } from "../bin/commands/main.ts";
+import { WAY_CHECKS } from "../bin/doctor/way/look-at-way.ts";
 import { EXIT_HELP, Exit, statusOfType } from "../bin/terminal/exit.ts";
 import { AgentCounts } from "../client/agent/agent-counts.ts";
 import { agentMetrics } from "../client/agent/agent-metrics.ts";
@@ -232,7 +233,7 @@ test("docs/doctor.md has every check, and no other", () => {
   );
   const verdicts: readonly string[] = VERDICTS;
   expect(new Set(named.filter((name) => !verdicts.includes(name)))).toEqual(
-    new Set(Object.keys(IDENTITY_CHECKS)),
+    new Set([...Object.keys(IDENTITY_CHECKS), ...WAY_CHECKS]),
   );
 });
 

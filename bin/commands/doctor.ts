@@ -1,5 +1,8 @@
 import { Argument, type Command } from "commander";
+import type { LeaseSource } from "../../client/keeper/sources/lease-source.ts";
 import { AREAS, type Area, type Finding } from "../../core/doctor/finding.ts";
+import type { ExpectedRole } from "../../core/doctor/identity/identity-facts.ts";
+import type { Evidence } from "../doctor/evidence/read-evidence.ts";
 import type { Look } from "../doctor/examine.ts";
 import { Exit, ExitStatus, Failure, wordsOf } from "../terminal/exit.ts";
 import { type Io, print, say } from "../terminal/io.ts";
@@ -10,7 +13,14 @@ interface Options {
   readonly consumer?: string;
   readonly caller?: string;
   readonly error?: string;
-  readonly stack: string;
+  /** True: the only one of the environment. */
+  readonly lease?: string | true;
+  readonly assume?: boolean;
+  readonly host?: string;
+  readonly ca?: string;
+  readonly proxy: readonly string[];
+  readonly config?: string;
+  readonly stack?: string;
   readonly database?: string;
   readonly function?: string;
   readonly json?: boolean;
@@ -33,7 +43,13 @@ export function addDoctor(program: Command, io: Io): void {
     .option("--consumer <name>", "the consumer that the workload should be: the stack has its role")
     .option("--caller <arn>", "as whom the application calls, from its log or CloudTrail")
     .option("--error <text>", "the application's own error")
-    .option("--stack <name>", "the stack whose outputs name the functions", "Mayfly")
+    .option("--lease [database/role]", "log in with a lease, and revoke it")
+    .option("--assume", "with --lease: assume the consumer's role, if the stack made it")
+    .option("--host <host:port>", "the database, where no lease shall be issued")
+    .option("--ca <file>", "PEM of the server's authorities (default: those of RDS)")
+    .option("--proxy <port>", "the agent's proxy, or the folder of its socket; repeat", append, [])
+    .option("--config <file>", "agent.json (default: MAYFLY_AGENT_CONFIG)")
+    .option("--stack <name>", "the stack whose outputs name the functions (default: Mayfly)")
     .option("--database <name>", "the database of the configuration, when the stack has several")
     .option("--function <arn>", "the operator function; the stack is not read")
     .option("--json", "the findings as one JSON document")
@@ -45,7 +61,14 @@ async function runDoctor(io: Io, areas: readonly Area[], options: Options): Prom
   const { byVerdict, findingsText, statusOfFindings, summaryOf } = await import(
     "../doctor/findings-text.ts"
   );
-  const { findings, skipped } = await examine(await looksOf(io, options), areas);
+  const { isElsewhere } = await import("../doctor/identity/gather-identity.ts");
+  const evidence = await evidenceIn(io, options.from);
+  const isOfFiles = isElsewhere(process.env, evidence);
+  if (isOfFiles)
+    say(io, "the files describe the workload: this machine's own credentials are not looked at");
+  // the way from here is not the workload's
+  const wanted = isOfFiles && areas.length === 0 ? (["identity"] as const) : areas;
+  const { findings, skipped } = await examine(looksOf(options, evidence), wanted);
   const sorted = byVerdict(findings);
   print(io, options.json, { findings: sorted }, findingsText(sorted));
   for (const { area, error } of skipped) say(io, `not looked at: ${area}: ${wordsOf(error)}`);
@@ -54,18 +77,18 @@ async function runDoctor(io: Io, areas: readonly Area[], options: Options): Prom
   if (status !== Exit.ok) throw new ExitStatus(status);
 }
 
-async function looksOf(io: Io, options: Options): Promise<Readonly<Partial<Record<Area, Look>>>> {
+async function evidenceIn(io: Io, files: readonly string[]): Promise<Evidence> {
   const { readEvidence } = await import("../doctor/evidence/read-evidence.ts");
-  const { systemPorts } = await import("../doctor/system-ports.ts");
-  const { isElsewhere } = await import("../doctor/identity/gather-identity.ts");
-  const evidence = await readEvidence(await textsOf(io, options.from));
-  if (isElsewhere(systemPorts.env, evidence))
-    say(io, "the files describe the workload: this machine's own credentials are not looked at");
+  return readEvidence(await textsOf(io, files));
+}
+
+function looksOf(options: Options, evidence: Evidence): Readonly<Partial<Record<Area, Look>>> {
   const operator = operatorFindings(options);
   return {
     identity: async () => {
       const { gatherIdentity } = await import("../doctor/identity/gather-identity.ts");
       const { lookAtIdentity } = await import("../../core/doctor/identity/look-at-identity.ts");
+      const { systemPorts } = await import("../doctor/system-ports.ts");
       const facts = await gatherIdentity(systemPorts, evidence, {
         expected: await expectedIn(options),
         applicationCaller: options.caller,
@@ -73,9 +96,36 @@ async function looksOf(io: Io, options: Options): Promise<Readonly<Partial<Recor
       });
       return lookAtIdentity(facts);
     },
+    way: async () => {
+      const { wayQuestion } = await import("../doctor/way/way-question.ts");
+      const { wayPorts } = await import("../doctor/way/way-system.ts");
+      const { lookAtWay } = await import("../doctor/way/look-at-way.ts");
+      const { readAuthorities } = await import("../proxy/authorities.ts");
+      return lookAtWay(wayPorts(readAuthorities(options.ca)), {
+        ...(await wayQuestion(options, process.env)),
+        lease: await leaseIn(options),
+      });
+    },
     database: () => operator("database"),
     aws: () => operator("aws"),
   };
+}
+
+async function leaseIn({
+  lease,
+  consumer,
+  assume,
+  stack,
+}: Options): Promise<LeaseSource | undefined> {
+  if (lease === undefined) return undefined;
+  const { sourceOf } = await import("./proxied/keep-wanted.ts");
+  const { whichLease } = await import("./proxied/which-lease.ts");
+  const named = {
+    ...(consumer !== undefined && { consumer }),
+    ...(assume !== undefined && { assume }),
+    ...(stack !== undefined && { stack }),
+  };
+  return sourceOf(await whichLease(lease === true ? undefined : lease, named));
 }
 
 /** What the operator function finds, which is asked once. */
@@ -83,9 +133,10 @@ function operatorFindings(options: Options): (area: Area) => Promise<readonly Fi
   let asked: Promise<readonly Finding[]> | undefined;
   const ask = async (): Promise<readonly Finding[]> => {
     const { findOperator, operatorAt } = await import("./find.ts");
-    const { findings } = (await operatorAt(await findOperator(options))({
-      action: "doctor",
-    })) as { readonly findings: readonly Finding[] };
+    const operator = await findOperator({ ...options, stack: stackIn(options) });
+    const { findings } = (await operatorAt(operator)({ action: "doctor" })) as {
+      readonly findings: readonly Finding[];
+    };
     return findings;
   };
   return async (area) => {
@@ -94,15 +145,22 @@ function operatorFindings(options: Options): (area: Area) => Promise<readonly Fi
   };
 }
 
-async function expectedIn({ role, consumer, ...options }: Options) {
+const stackIn = ({ stack }: Options): string => stack ?? "Mayfly";
+
+async function expectedIn({
+  role,
+  consumer,
+  ...options
+}: Options): Promise<ExpectedRole | undefined> {
   if (role !== undefined) return { arn: role, from: "--role" };
   if (consumer === undefined) return undefined;
   const { readOutputs, roleArnIn } = await import("./find.ts");
-  const arn = roleArnIn(await readOutputs(options), consumer);
-  if (arn !== undefined) return { arn, from: `the stack ${options.stack}` };
+  const stack = stackIn(options);
+  const arn = roleArnIn(await readOutputs({ ...options, stack }), consumer);
+  if (arn !== undefined) return { arn, from: `the stack ${stack}` };
   throw new Failure(
     Exit.unavailable,
-    `stack ${options.stack} made no role for ${consumer}; check the name, or pass the role itself with --role <arn>`,
+    `stack ${stack} made no role for ${consumer}; check the name, or pass the role itself with --role <arn>`,
   );
 }
 

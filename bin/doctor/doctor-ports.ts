@@ -13,6 +13,8 @@ export interface NearRequest {
 export interface NearAnswer {
   readonly status: number;
   readonly body: string;
+  /** Of the header `Date`. */
+  readonly date?: Instant;
 }
 
 /** No answer. */
@@ -31,7 +33,7 @@ export class NoAnswer extends Error {
 }
 
 /** What the doctor sees of where it runs. */
-export interface IdentityPorts {
+export interface DoctorPorts {
   readonly env: Environment;
   readonly now: () => Instant;
   /** @throws the operating system's error, with its code. */

@@ -5,15 +5,17 @@ import { homedir } from "node:os";
 import type { CallerFact } from "../../core/doctor/identity/identity-facts.ts";
 import type { Instant } from "../../core/time.ts";
 import { isOutOfReach } from "../terminal/exit.ts";
-import { type IdentityPorts, type NearAnswer, type NearRequest, NoAnswer } from "./doctor-ports.ts";
+import { type DoctorPorts, type NearAnswer, type NearRequest, NoAnswer } from "./doctor-ports.ts";
 
 /** What is beside a workload answers in milliseconds, or never. */
 const NEAR_LIMIT_MS = 1_000;
+/** With TLS it is a service of AWS. */
+const FAR_LIMIT_MS = 5_000;
 /** A page of another program is not read to its end. Bytes. */
 const LONGEST_ANSWER = 64 * 1_024;
 
 /** This process, its files and its network. */
-export const systemPorts: IdentityPorts = {
+export const systemPorts: DoctorPorts = {
   env: process.env,
   now: () => Date.now() as Instant,
   readFile: (path) => readFile(path, "utf8"),
@@ -50,19 +52,28 @@ function askNear({ url, method, headers }: NearRequest): Promise<NearAnswer> {
     const asked = ask(url, { method, headers, agent: false }, (answer) => {
       let body = "";
       answer.setEncoding("utf8");
+      answer.on("error", () => {}); // what came of it is the answer
       answer.on("data", (chunk: string) => {
         body += chunk;
         if (body.length > LONGEST_ANSWER) answer.destroy();
       });
       answer.on("close", () => {
         clearTimeout(limit);
-        resolve({ status: answer.statusCode ?? 0, body });
+        const date = Date.parse(answer.headers.date ?? "");
+        resolve({
+          status: answer.statusCode ?? 0,
+          body,
+          ...(!Number.isNaN(date) && { date: date as Instant }),
+        });
       });
     });
-    const limit = setTimeout(() => {
-      reject(new NoAnswer("ETIMEDOUT", isConnected));
-      asked.destroy();
-    }, NEAR_LIMIT_MS);
+    const limit = setTimeout(
+      () => {
+        reject(new NoAnswer("ETIMEDOUT", isConnected));
+        asked.destroy();
+      },
+      url.startsWith("https:") ? FAR_LIMIT_MS : NEAR_LIMIT_MS,
+    );
     asked.on("socket", (socket) => {
       socket.once("connect", () => {
         isConnected = true;

@@ -7,7 +7,7 @@ import type {
   PodFact,
   TokenFact,
 } from "../../../core/doctor/identity/identity-facts.ts";
-import type { IdentityPorts } from "../doctor-ports.ts";
+import type { DoctorPorts } from "../doctor-ports.ts";
 import type { Evidence } from "../evidence/read-evidence.ts";
 import { credentialVariables, platformOf } from "./credential-variables.ts";
 import { askContainer, askInstance } from "./near-endpoints.ts";
@@ -27,7 +27,7 @@ export interface Said {
  * Whether files describe a workload that runs elsewhere: then this machine's own credentials say
  * nothing of it.
  */
-export function isElsewhere(env: IdentityPorts["env"], evidence: Evidence): boolean {
+export function isElsewhere(env: DoctorPorts["env"], evidence: Evidence): boolean {
   const { pod, serviceAccount, taskDefinition } = evidence;
   const isDescribed = (pod ?? serviceAccount ?? taskDefinition) !== undefined;
   return isDescribed && platformOf(env) === "other";
@@ -35,7 +35,7 @@ export function isElsewhere(env: IdentityPorts["env"], evidence: Evidence): bool
 
 /** Everything that can be seen of a workload's identity, from here and from files. */
 export async function gatherIdentity(
-  ports: IdentityPorts,
+  ports: DoctorPorts,
   evidence: Evidence,
   said: Said,
 ): Promise<IdentityFacts> {
@@ -84,7 +84,7 @@ function variablesOfPod(pod: PodFact | undefined): CredentialVariables | undefin
 }
 
 async function readToken(
-  ports: IdentityPorts,
+  ports: DoctorPorts,
   file: string | undefined,
 ): Promise<TokenFact | undefined> {
   if (file === undefined) return undefined;
@@ -106,7 +106,7 @@ function failureIn(text: string): { readonly name: string; readonly message: str
     : { name: "", message: text };
 }
 
-const readIfThere = async (ports: IdentityPorts, path: string): Promise<string> =>
+const readIfThere = async (ports: DoctorPorts, path: string): Promise<string> =>
   ports.readFile(path).catch(() => "");
 
 /** The lines of a section of AWS's files. */
@@ -116,7 +116,7 @@ function sectionOf(text: string, name: string): string {
 }
 
 /** Whether the SDK finds credentials under `default` in the files of the home folder. */
-async function hasDefaultProfile(ports: IdentityPorts): Promise<boolean> {
+async function hasDefaultProfile(ports: DoctorPorts): Promise<boolean> {
   const { AWS_SHARED_CREDENTIALS_FILE: credentials, AWS_CONFIG_FILE: config } = ports.env;
   const texts = await Promise.all([
     readIfThere(ports, credentials || join(ports.home, ".aws", "credentials")),
@@ -129,7 +129,7 @@ async function hasDefaultProfile(ports: IdentityPorts): Promise<boolean> {
   );
 }
 
-async function regionOfProfile(ports: IdentityPorts): Promise<string | undefined> {
+async function regionOfProfile(ports: DoctorPorts): Promise<string | undefined> {
   const { AWS_CONFIG_FILE: config, AWS_PROFILE: profile } = ports.env;
   const text = await readIfThere(ports, config || join(ports.home, ".aws", "config"));
   const name = profile && profile !== "default" ? `profile ${profile}` : "default";

@@ -1,5 +1,5 @@
 import type { ContainerFact, InstanceFact } from "../../../core/doctor/identity/identity-facts.ts";
-import { type IdentityPorts, NoAnswer } from "../doctor-ports.ts";
+import { type DoctorPorts, NoAnswer } from "../doctor-ports.ts";
 import { type Fields, fieldsOf, textOf } from "../evidence/documents.ts";
 
 const ECS = "http://169.254.170.2";
@@ -11,7 +11,7 @@ const NEAR =
 const SHOWN = 300;
 
 /** What the endpoint of container credentials says. Of credentials only their role is kept. */
-export async function askContainer(ports: IdentityPorts): Promise<ContainerFact | undefined> {
+export async function askContainer(ports: DoctorPorts): Promise<ContainerFact | undefined> {
   const { env } = ports;
   const relative = env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI;
   const given = relative ? `${ECS}${relative}` : env.AWS_CONTAINER_CREDENTIALS_FULL_URI;
@@ -34,7 +34,7 @@ export async function askContainer(ports: IdentityPorts): Promise<ContainerFact 
   }
 }
 
-async function authorization(ports: IdentityPorts): Promise<string | undefined | ContainerFact> {
+async function authorization(ports: DoctorPorts): Promise<string | undefined | ContainerFact> {
   const { env } = ports;
   const file = env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE;
   if (!file) return env.AWS_CONTAINER_AUTHORIZATION_TOKEN || undefined;
@@ -65,7 +65,7 @@ function parsed(body: string): Fields {
 const METADATA = "http://169.254.169.254";
 
 /** What the instance's metadata says, in the way of IMDSv2. */
-export async function askInstance(ports: IdentityPorts): Promise<InstanceFact> {
+export async function askInstance(ports: DoctorPorts): Promise<InstanceFact> {
   const base = ports.env.AWS_EC2_METADATA_SERVICE_ENDPOINT || METADATA;
   try {
     const token = await ports.request({

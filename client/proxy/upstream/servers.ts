@@ -84,7 +84,7 @@ export function makeServers({ roots, time }: ServersOptions): Servers {
 }
 
 /** Parsing roots takes longer than a handshake, so those of a host are parsed once. */
-function makeSecureContexts(roots: TrustedRoots): (host: string) => SecureContext {
+export function makeSecureContexts(roots: TrustedRoots): (host: string) => SecureContext {
   const contexts = new Map<string, SecureContext>();
   return (host) => {
     const ca = typeof roots === "function" ? roots(host) : roots;
