@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { LOGIN_ANNOTATIONS, POD_ANNOTATIONS } from "../../../client/kubernetes/annotations.ts";
 import { inject } from "../../../client/kubernetes/inject.ts";
 import { podResourcesIn, schemaProblems } from "../../support/kubernetes-schema.ts";
+import { blocksOf, read as readPage } from "../../support/pages.ts";
 
 const folder = join(import.meta.dirname, "manifests");
 const files = readdirSync(folder);
@@ -51,6 +53,21 @@ test("Kubernetes' API takes all of them, with no field that it does not know", a
   const resources = all.flatMap(podResourcesIn);
   expect(resources.length).toBeGreaterThanOrEqual(files.length);
   expect(await schemaProblems(resources)).toEqual([]);
+});
+
+test("the manifests of docs/kubernetes.md are injected, and every annotation is there", async () => {
+  const blocks = blocksOf("docs/kubernetes.md")
+    .filter(({ language, text }) => language === "yaml" && text.includes("mayfly/inject"))
+    .map(({ text }) => text);
+  expect(blocks.length).toBeGreaterThan(1);
+  const resources = (await Promise.all(blocks.map((each) => injected(each, "page")))).flatMap(
+    podResourcesIn,
+  );
+  expect(resources).toHaveLength(blocks.length);
+  expect(await schemaProblems(resources)).toEqual([]);
+  const page = readPage("docs/kubernetes.md");
+  const names = [...POD_ANNOTATIONS, ...LOGIN_ANNOTATIONS.map((name) => `${name}-<name>`)];
+  expect(names.filter((name) => !page.includes(`| \`mayfly/${name}\` |`))).toEqual([]);
 });
 
 test("the check of the schema sees wrong values and unknown fields", async () => {
