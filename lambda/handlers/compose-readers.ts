@@ -26,14 +26,19 @@ export interface ComposeReadersDeps {
  * that RDS lists for `DB_CLUSTER` or `DB_INSTANCE`.
  */
 export function composeReaders(env: Environment, deps: ComposeReadersDeps): ReaderConnections {
+  const addresses = readerAddresses(env, deps.time);
+  if (addresses === undefined) return { ...NO_READERS, close: async () => {} };
+  return readerConnections({ ...deps, addresses, random: Math.random });
+}
+
+/** Their current addresses. Undefined if the environment names none. */
+export function readerAddresses(
+  env: Environment,
+  time: Time,
+): (() => Promise<readonly ReaderAddress[]>) | undefined {
   const fixed = fixedIn(env.DB_READERS);
   const source = sourceIn(env);
-  if (fixed.length === 0 && source === undefined) return { ...NO_READERS, close: async () => {} };
-  return readerConnections({
-    ...deps,
-    addresses: addressesOf(fixed, source, deps.time),
-    random: Math.random,
-  });
+  return fixed.length === 0 && source === undefined ? undefined : addressesOf(fixed, source, time);
 }
 
 type Fixed = Extract<ReaderAddress, { host: string }>;

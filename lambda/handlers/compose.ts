@@ -11,21 +11,25 @@ import type { LeaseDeps } from "../../core/leases/lease-ports.ts";
 import type { OperateDeps } from "../../core/leases/operation/operate.ts";
 import type { SweepOptions } from "../../core/leases/operation/sweep.ts";
 import type { IssueDeps } from "../../core/leases/requests/issue.ts";
+import { parseProvisionPlan } from "../../core/provisioning/parse-plan.ts";
+import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { measureSecretAges } from "../../core/rotation/secret-ages.ts";
 import type { SecretStore } from "../../core/secret-store.ts";
 import { seconds } from "../../core/time.ts";
 import { AWS_BOUNDS } from "../aws/bounds.ts";
+import { endpointReach } from "../aws/endpoint-reach.ts";
 import { peppersIn } from "../aws/peppers.ts";
 import { provisionerFunction } from "../aws/provisioner.ts";
 import { eventBridgeScheduler } from "../aws/scheduler.ts";
 import { rotatedAt } from "../aws/secret-ages.ts";
 import { secretsManager } from "../aws/secrets.ts";
-import { connect } from "../postgres/connection/login.ts";
-import { Maintenance, type Open } from "../postgres/connection/maintenance.ts";
+import { connect, type Login } from "../postgres/connection/login.ts";
+import { type LoginSource, Maintenance, type Open } from "../postgres/connection/maintenance.ts";
 import { tlsOptions } from "../postgres/connection/tls.ts";
+import { postgresDoctor } from "../postgres/doctor/postgres-doctor.ts";
 import { postgresEngine } from "../postgres/leases/engine.ts";
 import { postgresJanitor } from "../postgres/leases/janitor.ts";
-import { composeReaders } from "./compose-readers.ts";
+import { composeReaders, readerAddresses } from "./compose-readers.ts";
 import { countExhaustion } from "./count-exhaustion.ts";
 import { type Environment, required, rotatedSecretsIn } from "./environment.ts";
 import { ownLogin } from "./own-login.ts";
@@ -58,6 +62,12 @@ export interface Composition {
   readonly deployment: Deployment;
   readonly endpoint: Endpoint;
   readonly secrets: SecretStore;
+  /** The issuer login, on the maintenance database. */
+  readonly issuer: LoginSource;
+  /** The janitor's login; its database is ignored. */
+  readonly janitor: LoginSource;
+  /** How a host's certificate is checked. */
+  readonly ssl: (host: string) => Login["ssl"];
   readonly deps: LeaseDeps;
 }
 
@@ -90,7 +100,7 @@ export function compose(env: Environment): Composition {
   const host = set.DB_HOST;
   const port = Number(set.DB_PORT);
   const shipped = { region: set.AWS_REGION, folder: set.LAMBDA_TASK_ROOT };
-  const ssl = (to: string): ReturnType<typeof tlsOptions> => tlsOptions(to, deployment, shipped);
+  const ssl: Composition["ssl"] = (to) => tlsOptions(to, deployment, shipped);
   const server = { secrets, host, port, ssl: () => ssl(host) };
   const login = ownLogin({
     ...server,
@@ -121,6 +131,9 @@ export function compose(env: Environment): Composition {
     telemetry,
     deployment,
     endpoint: { host, port, tls: deployment.tls },
+    issuer: login,
+    janitor,
+    ssl,
     secrets,
     deps: {
       database,
@@ -172,15 +185,46 @@ export function composeSweeper(
 /** Like {@link compose}, with the additional adapters for operators. */
 export function composeOperator(env: Environment): Composition & { readonly deps: OperateDeps } {
   const composition = compose(env);
-  const set = required(env, ["AWS_REGION", "CONVERGE_ARN"]);
+  const set = required(env, [
+    "AWS_REGION",
+    "CONVERGE_ARN",
+    "ISSUER_SECRET_ARN",
+    "LAMBDA_TASK_ROOT",
+    "SCHEDULE_GROUP",
+  ]);
   const provisioner = provisionerFunction(new LambdaClient(PROVISIONER), {
     convergeArn: set.CONVERGE_ARN,
     region: set.AWS_REGION,
     patience: PROVISIONER_PATIENCE_MS,
   });
-  const { aliasUnsealed } = composition.deployment;
-  return { ...composition, deps: { ...composition.deps, provisioner, aliasUnsealed } };
+  const { deployment, issuer, janitor, ssl, deps } = composition;
+  const plan = readPlan(set.LAMBDA_TASK_ROOT);
+  const examiners = [
+    endpointReach({
+      region: set.AWS_REGION,
+      secrets: new SecretsManagerClient(AWS_BOUNDS),
+      scheduler: new SchedulerClient(AWS_BOUNDS),
+      lambda: new LambdaClient(AWS_BOUNDS),
+      secretArn: set.ISSUER_SECRET_ARN,
+      scheduleGroup: set.SCHEDULE_GROUP,
+      convergeArn: set.CONVERGE_ARN,
+    }),
+    postgresDoctor({
+      plan,
+      issuer,
+      janitor,
+      ssl,
+      readers: readerAddresses(env, time) ?? (async () => []),
+      limits: LIMITS,
+      time,
+    }),
+  ];
+  const { aliasUnsealed } = deployment;
+  return { ...composition, deps: { ...deps, provisioner, examiners, aliasUnsealed } };
 }
 
 const readDeployment = (folder: string): Deployment =>
   JSON.parse(readFileSync(join(folder, "deployment.json"), "utf8")) as Deployment;
+
+const readPlan = (folder: string): ProvisionPlan =>
+  parseProvisionPlan(readFileSync(join(folder, "plan.json"), "utf8"), "plan.json");

@@ -12,7 +12,7 @@ const ONE_CALL = 75_000;
 
 /**
  * Invoked by operators, who need a separate permission: `list`, `revoke`, `sweep`, `status`,
- * `converge`.
+ * `converge`, `doctor`.
  */
 export const handler = serve<unknown, OperatorAnswer>({ logger, telemetry }).handler((event) => {
   const start = performance.now();

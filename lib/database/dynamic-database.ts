@@ -297,7 +297,8 @@ export class DynamicDatabase extends Construct {
   }
 
   #finish(): void {
-    this.#functions.complete(toDeployment(this.#declarations.finish()));
+    const declared = this.#declarations.finish();
+    this.#functions.complete(toDeployment(declared), toPlan(declared));
     this.#provisioning.complete();
     this.#rotatedSecrets.watch(this.#functions.sweeper);
   }

@@ -7,6 +7,7 @@ import { CONCURRENCY, connectionsOfLogin, issuersThatFit } from "../../core/conc
 import type { Deployment } from "../../core/leases/deployment.ts";
 import { SWEEP_REQUEST } from "../../core/leases/operation/sweep-request.ts";
 import { operationArn } from "../../core/provisioning/operation.ts";
+import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import { allowRead, type LeaseSecrets } from "../database/lease-secrets.ts";
 import type { ReaderAccess } from "../database/reader-access.ts";
 import { bundleFolder, FunctionCode } from "./function-code.ts";
@@ -93,11 +94,17 @@ export class LeaseFunctions extends Construct {
     this.sweepSchedule = this.#sweepEveryFiveMinutes();
   }
 
-  /** Write the `deployment.json` of each function. Only the sweeper checks rotated secrets. */
-  complete({ rotatedSecrets, ...leases }: Deployment): void {
+  /**
+   * Write the `deployment.json` of each function. Only the sweeper checks rotated secrets, and only
+   * the operator compares the database with the plan.
+   */
+  complete({ rotatedSecrets, ...leases }: Deployment, plan: ProvisionPlan): void {
     for (const [scope, code] of this.#codes) {
       const secrets = scope === this.sweeper && { rotatedSecrets };
-      code.complete(scope, { "deployment.json": { ...leases, ...secrets } });
+      code.complete(scope, {
+        "deployment.json": { ...leases, ...secrets },
+        ...(scope === this.operator && { "plan.json": plan }),
+      });
     }
   }
 

@@ -150,6 +150,7 @@ export function issuerOn(database: TestDatabase, options: IssuerOptions = {}): I
     },
     random: randomBytes,
     provisioner: { converge: () => Promise.reject(new Error("there is no provisioner here")) },
+    examiners: [],
   };
   const ask: Issuer["ask"] = async (alias, event) => {
     const grant = grantOf(deployment, `${FUNCTION_ARN}:${alias}`);

@@ -1,3 +1,5 @@
+import { type Examiner, examineAll } from "../../doctor/examiner.ts";
+import type { Finding } from "../../doctor/finding.ts";
 import { InvalidRequestError } from "../../errors.ts";
 import type { ConvergeReport } from "../../provisioning/report.ts";
 import type { Lease } from "../lease.ts";
@@ -49,17 +51,24 @@ export interface Status {
   readonly aliasUnsealed?: true;
 }
 
+/** What doctors found, where functions can look: in the database, and on the way to AWS. */
+export interface Examination {
+  readonly findings: readonly Finding[];
+}
+
 export type OperatorAnswer =
   | LeaseList
   | Receipt
   | Revocations
   | SweepReport
   | Status
-  | ConvergeReport;
+  | ConvergeReport
+  | Examination;
 
 /** The dependencies of the operator function, besides those of leases. */
 export interface OperateDeps extends LeaseDeps {
   readonly provisioner: Provisioner;
+  readonly examiners: readonly Examiner[];
   /** The deployment data of the functions. */
   readonly aliasUnsealed?: boolean | undefined;
 }
@@ -81,10 +90,11 @@ const ACTIONS = {
   sweep: { fields: [], run: (deps, _, options) => sweep(deps, options) },
   status: { fields: [], run: status },
   converge: { fields: [], run: (deps, _, options) => converge(deps, options) },
+  doctor: { fields: [], run: async ({ examiners }) => ({ findings: await examineAll(examiners) }) },
 } as const satisfies Readonly<Record<string, { fields: readonly string[]; run: Action }>>;
 
 /**
- * Handle an operator's request: `list`, `revoke`, `sweep`, `status` or `converge`.
+ * Handle an operator's request: `list`, `revoke`, `sweep`, `status`, `converge` or `doctor`.
  *
  * @throws InvalidRequestError with the field, its value and the allowed values.
  */

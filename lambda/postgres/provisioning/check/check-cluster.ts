@@ -83,7 +83,7 @@ left join pg_catalog.pg_database d on d.datname = w.name`;
  * `$1` the maintenance database. Roles that may connect to it and are neither its owner nor an
  * issuer login.
  */
-const intruders = sql`
+export const intruders = sql`
 select g.rolname::text as name, b.rolname::text as grantor
 from pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a
 join pg_catalog.pg_roles g on g.oid = a.grantee

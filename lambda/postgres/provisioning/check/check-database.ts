@@ -59,10 +59,10 @@ ${missingOnRelations(sql`$1`)}
 group by w.kind, n.nspname, c.relname, c.relowner, c.relkind
 order by w.kind desc, n.nspname, c.relname`;
 
-type Absent = Pick<WantedPrivilege, "kind" | "schema" | "name">;
+export type Absent = Pick<WantedPrivilege, "kind" | "schema" | "name">;
 
 /** `$1` wanted privileges as JSON. Returns those whose relation does not exist. */
-const absent = sql`
+export const absent = sql`
 select distinct w.kind, w.schema, w.name
 from pg_catalog.jsonb_to_recordset($1::jsonb) as w(kind text, schema text, name text)
 join pg_catalog.pg_namespace s on s.nspname = w.schema

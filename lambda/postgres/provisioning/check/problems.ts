@@ -20,7 +20,7 @@ const escapeOf = (letter: string): string => `\\u{${codeOf(letter)}}`;
 /**
  * The same SQL on one line: identifiers with such characters use PostgreSQL's escapes (4.1.2.2).
  */
-const onOneLine = (remedy: Sql): string =>
+export const onOneLine = (remedy: Sql): string =>
   remedy.replace(/"(?:[^"]|"")*"/g, (name) =>
     !isHidden(name)
       ? name

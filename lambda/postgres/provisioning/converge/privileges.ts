@@ -134,7 +134,8 @@ export function byDefault(
   return sql`alter default privileges ${of}in schema ${ident(schema)} grant ${keyword(privilege)} on ${objects} to ${ident(groupRole)}`;
 }
 
-function relationGrants(gaps: readonly WantedPrivilege[]): readonly Sql[] {
+/** Grant privileges on relations; one statement for each group and privilege. */
+export function relationGrants(gaps: readonly WantedPrivilege[]): readonly Sql[] {
   const alike = Map.groupBy(gaps, ({ groupRole, kind, privilege }) =>
     [groupRole, kind, privilege].join(" "),
   );

@@ -69,7 +69,8 @@ export function grantMembership({ role, member, use }: WantedMembership, version
     : sql`${granted} with inherit true, set false`;
 }
 
-function isSatisfied(use: WantedMembership["use"], state: AdministeringMembership): boolean {
+/** Whether a member can do what it is wanted for, and no more. */
+export function isSatisfied(use: WantedMembership["use"], state: AdministeringMembership): boolean {
   if (use === "inherit") return state.inherit;
   if (state.inherit) return false;
   return state.admin && !state.setAlone;

@@ -1,0 +1,105 @@
+import type { Flaw } from "../../../core/doctor/examiner.ts";
+import { parseLeaseName } from "../../../core/leases/lease-name.ts";
+import { SPLIT_MEMBERSHIP } from "../connection/session.ts";
+import { ident, sql } from "../connection/sql.ts";
+import { shardsOf } from "../provisioning/wanted-roles.ts";
+import { type ClusterLook, flawsOr, type Look, run } from "./looking.ts";
+
+interface Edge {
+  readonly role: string;
+  readonly member: string;
+  readonly grantor: string | null;
+  /** The member can log in, and for ever. */
+  readonly lasting: boolean;
+  /** The member was given more than the right to grant the role. */
+  readonly uses: boolean;
+}
+
+/** `$1` roles; memberships on either end. Before 16 whoever is a member uses the role. */
+const edges = (version: number) => sql`
+select r.rolname::text as role, u.rolname::text as member, b.rolname::text as grantor,
+  u.rolcanlogin and (u.rolvaliduntil is null or u.rolvaliduntil = 'infinity') as lasting,
+  ${version >= SPLIT_MEMBERSHIP ? sql`m.inherit_option or m.set_option` : sql`true`} as uses
+from pg_catalog.pg_auth_members m
+join pg_catalog.pg_roles r on r.oid = m.roleid
+join pg_catalog.pg_roles u on u.oid = m.member
+left join pg_catalog.pg_roles b on b.oid = m.grantor
+where r.rolname = any ($1::text[]) or u.rolname = any ($1::text[])
+order by 1, 2, 3`;
+
+/** Who takes back a membership: from 16 on only who granted it can. */
+const revoking = ({ admin, version, plan }: ClusterLook, { role, member, grantor }: Edge) =>
+  run(
+    {
+      database: plan.maintenanceDatabase,
+      as: version >= SPLIT_MEMBERSHIP ? (grantor ?? admin) : admin,
+    },
+    [sql`REVOKE ${ident(role)} FROM ${ident(member)}`],
+  );
+
+/** Members of groups that are no leases, and what groups are members of. */
+export const lookAtMembers: Look = async (look) => {
+  const { session, plan, admin, groups, version } = look;
+  const rows = await session.rows<Edge>("read the groups' members", edges(version), [groups]);
+  const own = new Set([...shardsOf(plan), admin]);
+  const strangers = rows.filter(
+    ({ role, member }) =>
+      groups.includes(role) && !own.has(member) && parseLeaseName(member)?.tag !== plan.tag,
+  );
+  const parents = rows.filter(({ member }) => groups.includes(member));
+  const flaws = [
+    ...strangers.map(
+      (edge): Flaw => ({
+        check: "group-members",
+        subject: edge.member,
+        verdict: "broken",
+        evidence: `${edge.member} is a member of ${edge.role} and no lease${edge.lasting ? "; its login never expires" : ""}`,
+        fix: revoking(look, edge),
+      }),
+    ),
+    ...parents.map(
+      (edge): Flaw => ({
+        check: "group-members",
+        subject: edge.member,
+        verdict: "broken",
+        evidence: `${edge.member} is a member of ${edge.role}, so every lease may what ${edge.role} may`,
+        fix: revoking(look, edge),
+      }),
+    ),
+  ];
+  return flawsOr(flaws, {
+    check: "group-members",
+    subject: `${groups.length} groups`,
+    evidence: "their members are leases, and they are members of nothing",
+  });
+};
+
+/** RDS turns off the passwords of whoever is a member of this role. */
+const RDS_IAM = "rds_iam";
+
+/** Mayfly's logins and leases have passwords, which RDS refuses from members of `rds_iam`. */
+export const lookAtRdsIam: Look = async (look) => {
+  const { session, plan, version } = look;
+  const rows = await session.rows<Edge>("look for rds_iam", edges(version), [[RDS_IAM]]);
+  const rotated = Object.values(plan.rotatedUsers ?? {}).flatMap(({ usernames }) => usernames);
+  const wrong = rows.filter(
+    ({ role, member }) =>
+      role === RDS_IAM && (member.startsWith(`mf_${plan.tag}_`) || rotated.includes(member)),
+  );
+  return flawsOr(
+    wrong.map(
+      (edge): Flaw => ({
+        check: "rds-iam",
+        subject: edge.member,
+        verdict: "broken",
+        evidence: `${edge.member} is a member of ${RDS_IAM}: RDS refuses its password, and that of its members`,
+        fix: revoking(look, edge),
+      }),
+    ),
+    {
+      check: "rds-iam",
+      subject: "groups, logins and leases",
+      evidence: `none is a member of ${RDS_IAM}`,
+    },
+  );
+};

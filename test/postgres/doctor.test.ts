@@ -1,0 +1,720 @@
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { examineAll } from "../../core/doctor/examiner.ts";
+import { type Finding, type Fix, worstOf } from "../../core/doctor/finding.ts";
+import { operate } from "../../core/leases/operation/operate.ts";
+import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import type { Instant } from "../../core/time.ts";
+import type { Login } from "../../lambda/postgres/connection/login.ts";
+import { connect } from "../../lambda/postgres/connection/login.ts";
+import { postgresDoctor } from "../../lambda/postgres/doctor/postgres-doctor.ts";
+import { type OwnServer, startCluster } from "../support/cluster.ts";
+import { eventually } from "../support/eventually.ts";
+import { type Issuer, issuerOn } from "../support/leases.ts";
+import { provisioned, runAs, TEST_LIMITS, type TestDatabase } from "../support/provisioned.ts";
+
+/** What the server must be started with, to be broken in all these ways. */
+const SETTINGS = [
+  "autovacuum=off",
+  "max_prepared_transactions=4",
+  "wal_level=logical",
+  "shared_preload_libraries=pg_stat_statements",
+  "pg_stat_statements.max=400",
+];
+
+let own: OwnServer;
+let db: TestDatabase;
+let leases: Issuer;
+let major: number;
+
+beforeAll(async () => {
+  own = await startCluster(SETTINGS);
+  db = await provisioned({ cluster: own.cluster });
+  leases = issuerOn(db);
+  const [row] = await sudo("show server_version_num");
+  major = Math.floor(Number(row?.server_version_num) / 10_000);
+});
+afterAll(async () => {
+  await leases?.close();
+  await own?.server.stop();
+});
+
+const sudo = (text: string, database = db.database): Promise<Record<string, unknown>[]> =>
+  runAs(db.superuser(database), text);
+
+const examine = (
+  plan: ProvisionPlan = db.plan,
+  ssl = db.admin().ssl,
+): Promise<readonly Finding[]> =>
+  examineAll([
+    postgresDoctor({
+      plan,
+      issuer: () => db.issuerLogin(),
+      janitor: () => db.janitor(),
+      readers: async () => [],
+      ssl: () => ssl,
+      limits: TEST_LIMITS,
+      time: { now: () => Date.now() as Instant },
+    }),
+  ]);
+
+const wrongOf = (findings: readonly Finding[]): readonly Finding[] =>
+  findings.filter(({ verdict }) => verdict !== "ok");
+
+const checksOf = (findings: readonly Finding[]): readonly string[] => [
+  ...new Set(findings.map(({ check }) => check)),
+];
+
+/** Run what a fix says, in its database and as its user. */
+async function runFix(fix: Extract<Fix, { kind: "sql" }>): Promise<void> {
+  const { database, as, statements } = fix;
+  const client = await connect(db.superuser(database), TEST_LIMITS);
+  try {
+    await client.query(`set session authorization ${pg.escapeIdentifier(as)}`);
+    for (const statement of statements) await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+/** One way to break a database, and what must be found. */
+interface Breakage {
+  readonly breaks: string | (() => Promise<unknown>);
+  readonly database?: "maintenance";
+  readonly found: readonly string[];
+  readonly verdict: Finding["verdict"];
+  /** What the evidence has in it. */
+  readonly evidence: string;
+  /** Without it the printed SQL mends it. */
+  readonly step?: {
+    /** What the printed step says. */
+    readonly says: string;
+    readonly done: string | (() => Promise<unknown>);
+    readonly database?: "maintenance";
+  };
+  /** What is taken away afterwards. */
+  readonly cleans?: string;
+  readonly only?: (version: number) => boolean;
+  readonly plan?: () => ProvisionPlan;
+}
+
+const group = (role = "readonly"): string => db.plan.roles[role]?.groupRole ?? "";
+const shard = (): string => `mf_${db.tag}_issuer_aa`;
+const loginName = (): string => `mf_${db.tag}_login_a`;
+const maintenance = (): string => db.plan.maintenanceDatabase;
+
+const doSql = (text: () => string, database?: "maintenance") => () =>
+  sudo(text(), database === undefined ? db.database : maintenance());
+
+const asOwner = (text: string): string => `set role "${db.owner}"; ${text}; reset role`;
+
+const split = (version: number): boolean => version >= 16;
+
+/** Takes 10,000 numbers of transactions. */
+const BURN = `
+create temp table burnt (n int);
+do $$ begin
+  for i in 1..10050 loop
+    begin insert into burnt values (i); exception when others then raise; end;
+  end loop;
+end $$;
+drop table burnt`;
+
+const LEFT_BY_LEASES = (): string => `
+create table public.left_over (id serial primary key);
+alter table public.left_over owner to "${group()}";
+create view public.left_view as select 1 as one;
+alter view public.left_view owner to "${group()}";
+create function public.back_door() returns int language sql security definer as 'select 1';
+alter function public.back_door() owner to "${group()}";
+do $$ begin execute format('alter large object %s owner to %I', lo_create(0), '${group()}'); end $$;
+alter default privileges for role "${group()}" in schema public grant select on tables to public`;
+
+const WITH_STATEMENTS = async (): Promise<void> => {
+  await sudo("create extension pg_stat_statements schema public");
+  await sudo("select public.pg_stat_statements_reset()");
+  await sudo("create role gone login password 'x' valid until '2100-01-01'");
+  const login = db.as("gone", "x");
+  const statements = Array.from({ length: 450 }, (_, n) => `select ${"1,".repeat(n)}1`);
+  await runAs(login, statements.join(";"));
+  await sudo("drop role gone");
+};
+
+/** Ways to break a database at once: what they do is apart. */
+const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = {
+  "roles, settings and privileges": {
+    "an issuer role may not create roles": {
+      breaks: doSql(() => `alter role "${shard()}" nocreaterole`),
+      found: ["own-roles"],
+      verdict: "broken",
+      evidence: "CREATEROLE",
+    },
+    "a login is a superuser": {
+      breaks: doSql(() => `alter role "${loginName()}" bypassrls`),
+      found: ["own-roles"],
+      verdict: "broken",
+      evidence: "BYPASSRLS",
+      step: {
+        says: "NOSUPERUSER NOREPLICATION NOBYPASSRLS NOCREATEDB",
+        done: doSql(
+          () => `ALTER ROLE "${loginName()}" NOSUPERUSER NOREPLICATION NOBYPASSRLS NOCREATEDB`,
+        ),
+      },
+    },
+    "an issuer role has no ADMIN on a group": {
+      breaks: () => runAs(db.admin(), `revoke "${group()}" from "${shard()}"`),
+      found: ["issuer-admin"],
+      verdict: "broken",
+      evidence: "may not grant",
+    },
+    "everybody may connect to the maintenance database": {
+      breaks: doSql(() => `grant connect on database ${maintenance()} to public`),
+      found: ["maintenance-database"],
+      verdict: "broken",
+      evidence: "everybody",
+    },
+    "a login is a member of a group": {
+      breaks: doSql(() => `create role stranger login in role "${group()}"`),
+      found: ["group-members", "lasting-logins"],
+      verdict: "broken",
+      evidence: "never expires",
+      cleans: "drop role stranger",
+    },
+    "a login is a member of rds_iam": {
+      breaks: doSql(() => `create role rds_iam; grant rds_iam to "${loginName()}"`),
+      found: ["rds-iam"],
+      verdict: "broken",
+      evidence: "RDS refuses its password",
+      cleans: "drop role rds_iam",
+    },
+    "RDS restricts password commands": {
+      breaks: doSql(
+        () => `alter database ${maintenance()} set rds.restrict_password_commands = 'on'`,
+      ),
+      found: ["restricted-passwords"],
+      verdict: "broken",
+      evidence: "rds.restrict_password_commands is on",
+      step: {
+        says: "set rds.restrict_password_commands to 0",
+        done: doSql(() => `alter database ${maintenance()} set rds.restrict_password_commands = 0`),
+      },
+      cleans: "alter database MAINTENANCE reset rds.restrict_password_commands",
+    },
+    "passwords become MD5": {
+      breaks: doSql(() => `alter database ${maintenance()} set password_encryption = md5`),
+      found: ["password-encryption"],
+      verdict: "warning",
+      evidence: "md5 (database)",
+    },
+    "statements are logged": {
+      breaks: doSql(() => `alter database ${maintenance()} set log_statement = 'all'`),
+      found: ["log-statement"],
+      verdict: "warning",
+      evidence: "log_statement is all",
+      step: {
+        says: "set log_parameter_max_length to 0",
+        done: doSql(() => `alter database ${maintenance()} set log_parameter_max_length = 0`),
+      },
+      cleans:
+        "alter database MAINTENANCE reset log_parameter_max_length; alter database MAINTENANCE reset log_statement",
+    },
+    "logins may open more connections than there are": {
+      breaks: doSql(() => `alter role "${loginName()}" connection limit 500`),
+      found: ["connections"],
+      verdict: "warning",
+      evidence: "max_connections is 200",
+      step: {
+        says: "set max_connections to 5",
+        done: doSql(() => `alter role "${loginName()}" connection limit 20`),
+      },
+    },
+    "an event trigger runs in the maintenance database": {
+      breaks: doSql(
+        () =>
+          "create function public.trap() returns event_trigger language plpgsql as 'begin end'; create event trigger trap on ddl_command_end execute function public.trap()",
+        "maintenance",
+      ),
+      found: ["event-triggers"],
+      verdict: "broken",
+      evidence: "the roles that issue",
+      cleans: "MAINTENANCE: drop event trigger trap; drop function public.trap()",
+    },
+    "a group lost a privilege on a table": {
+      breaks: doSql(() => asOwner(`revoke select on public.orders from "${group()}"`)),
+      found: ["group-privileges"],
+      verdict: "broken",
+      evidence: "SELECT on public.orders",
+    },
+    "a group lost a default privilege": {
+      breaks: doSql(
+        () =>
+          `alter default privileges for role "${db.owner}" in schema public revoke select on tables from "${group()}"`,
+      ),
+      found: ["group-privileges"],
+      verdict: "broken",
+      evidence: "SELECT by default",
+    },
+    "a group has more than the configuration says": {
+      breaks: doSql(() => asOwner(`grant delete on public.orders to "${group()}"`)),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "DELETE on table public.orders",
+    },
+    "a group owns what leases left": {
+      breaks: doSql(LEFT_BY_LEASES),
+      found: ["group-owned"],
+      verdict: "broken",
+      evidence: "function public.back_door()",
+    },
+    "policies name a group": {
+      breaks: doSql(() =>
+        asOwner(
+          `create table public.rows (id int, seen bool); insert into public.rows values (1, true), (2, false);
+         alter table public.rows enable row level security;
+         create policy mine on public.rows to "${group()}" using (true);
+         create policy "only seen" on public.rows as restrictive to "${group()}" using (seen) with check (false)`,
+        ),
+      ),
+      found: ["policy-groups"],
+      verdict: "broken",
+      evidence: "DROP OWNED BY",
+      cleans: "drop table public.rows",
+    },
+    "a login that never expires reaches the tables": {
+      breaks: doSql(
+        () => `create role lasting login password 'x'; grant select on public.orders to lasting`,
+      ),
+      found: ["lasting-logins"],
+      verdict: "warning",
+      evidence: "lasting can log in, has no VALID UNTIL",
+      step: {
+        says: 'ALTER ROLE "lasting" VALID UNTIL',
+        done: doSql(() => `alter role "lasting" valid until '2099-01-01'`),
+      },
+      cleans: "drop owned by lasting; drop role lasting",
+    },
+  },
+  "the same checks otherwise": {
+    "a group can log in": {
+      breaks: doSql(() => `alter role "${group()}" login`),
+      found: ["own-roles", "connections"],
+      verdict: "warning",
+      evidence: "NOLOGIN",
+    },
+    "a verb is gone": {
+      breaks: doSql(
+        () =>
+          `do $$ begin execute (select 'drop function ' || oid::regprocedure from pg_proc where proname = 'issue_aa' and pronamespace = 'mf_${db.tag}_v1'::regnamespace); end $$`,
+        "maintenance",
+      ),
+      found: ["verbs"],
+      verdict: "broken",
+      evidence: "issue_aa does not exist",
+      step: { says: "mayfly converge", done: () => db.converge() },
+    },
+    "an issuer role has a group's privileges": {
+      breaks: doSql(() =>
+        split(major)
+          ? `grant "${group()}" to "${shard()}" with inherit true`
+          : `alter role "${shard()}" inherit`,
+      ),
+      found: ["issuer-admin"],
+      verdict: "warning",
+      evidence: "may only grant them",
+    },
+    "somebody may connect to the maintenance database": {
+      breaks: () =>
+        runAs(
+          db.admin(),
+          `create role visitor; grant connect on database ${maintenance()} to visitor`,
+        ),
+      found: ["maintenance-database"],
+      verdict: "broken",
+      evidence: "may connect to it",
+      cleans: "drop role visitor",
+    },
+    "a group is a member of another role": {
+      breaks: doSql(() => `create role parent; grant parent to "${group()}"`),
+      found: ["group-members"],
+      verdict: "broken",
+      evidence: "member of parent",
+      cleans: "drop role parent",
+    },
+    "slow statements are logged": {
+      breaks: doSql(() => `alter database ${maintenance()} set log_min_duration_statement = 0`),
+      found: ["log-statement"],
+      verdict: "warning",
+      evidence: "log_min_duration_statement is 0 ms",
+      step: {
+        says: "set log_parameter_max_length to 0",
+        done: doSql(() => `alter database ${maintenance()} set log_parameter_max_length = 0`),
+      },
+      cleans:
+        "alter database MAINTENANCE reset log_parameter_max_length; alter database MAINTENANCE reset log_min_duration_statement",
+    },
+    "an event trigger runs when Mayfly grants": {
+      breaks: doSql(
+        () =>
+          "create function public.trap() returns event_trigger language plpgsql as 'begin end'; create event trigger trap on ddl_command_end when tag in ('GRANT') execute function public.trap()",
+      ),
+      found: ["event-triggers"],
+      verdict: "warning",
+      evidence: "when Mayfly grants",
+      cleans: "drop event trigger trap; drop function public.trap()",
+    },
+    "a group may create schemas": {
+      breaks: () => runAs(db.admin(), `grant create on database ${db.database} to "${group()}"`),
+      found: ["group-connect"],
+      verdict: "warning",
+      evidence: "CREATE on database",
+    },
+    "a group has nothing on a table of somebody else's": {
+      breaks: () => runAs(db.admin(), "create table public.theirs (id int)"),
+      found: ["group-privileges"],
+      verdict: "broken",
+      evidence: "SELECT on public.theirs",
+      cleans: "drop table public.theirs",
+    },
+    "everybody may do more than the configuration says of a group": {
+      breaks: doSql(() => asOwner("grant delete on public.orders to public")),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "DELETE on public.orders",
+    },
+    "statements of users that are gone fill pg_stat_statements": {
+      breaks: WITH_STATEMENTS,
+      found: ["statement-statistics"],
+      verdict: "warning",
+      evidence: "ended leases crowd out",
+      cleans: "drop extension pg_stat_statements",
+    },
+  },
+  "ways in": {
+    "a verb cannot be called": {
+      breaks: doSql(
+        () =>
+          `do $$ begin execute (select 'revoke all on function ' || oid::regprocedure || ' from "${loginName()}"' from pg_proc where proname = 'latch_aa' and pronamespace = 'mf_${db.tag}_v1'::regnamespace); end $$`,
+        "maintenance",
+      ),
+      found: ["verbs"],
+      verdict: "broken",
+      evidence: "latch_aa cannot be called",
+      step: { says: "mayfly converge", done: () => db.converge() },
+    },
+    "a group may not connect": {
+      breaks: () =>
+        runAs(
+          db.admin(),
+          `revoke connect on database ${db.database} from public, "${group()}"; grant connect on database ${db.database} to "${group("readwrite")}"`,
+        ),
+      found: ["group-connect"],
+      verdict: "broken",
+      evidence: "may not connect",
+      cleans: "grant connect on database APPLICATION to public",
+    },
+    "a group cannot enter a schema": {
+      only: (version) => version >= 15,
+      breaks: () =>
+        sudo(
+          `revoke usage on schema public from public; do $$ declare r record; begin for r in select pg_get_userbyid(a.grantor) as grantor from pg_namespace, aclexplode(nspacl) a where nspname = 'public' and a.grantee = '"${group()}"'::regrole loop execute format('set role %I', r.grantor); execute 'revoke usage on schema public from "${group()}"'; reset role; end loop; end $$`,
+        ),
+      found: ["group-privileges"],
+      verdict: "broken",
+      evidence: "USAGE on schema public",
+      cleans: "grant usage on schema public to public",
+    },
+    "pg_stat_statements keeps verifiers": {
+      breaks: doSql(() =>
+        "create extension pg_stat_statements schema public; select public.pg_stat_statements_reset(); alter database DB set pg_stat_statements.track = 'all'".replace(
+          "DB",
+          db.database,
+        ),
+      ),
+      found: ["statement-statistics"],
+      verdict: "warning",
+      evidence: "pg_stat_statements.track is all",
+      step: {
+        says: "set pg_stat_statements.track to top",
+        done: doSql(() => `alter database ${db.database} set pg_stat_statements.track = 'top'`),
+      },
+      cleans: "drop extension pg_stat_statements",
+    },
+    "the administrator has no ADMIN OPTION": {
+      only: (version) => !split(version),
+      breaks: doSql(() => `revoke admin option for "${group()}" from "${db.admin().username}"`),
+      found: ["upgrade"],
+      verdict: "warning",
+      evidence: "has no ADMIN OPTION on 1",
+    },
+    "a lease was made without ADMIN OPTION": {
+      only: (version) => !split(version),
+      breaks: async () => {
+        const { username } = await leases.issue();
+        await sudo(
+          `do $$ declare m text; begin for m in select pg_get_userbyid(member) from pg_auth_members where roleid = '"${username}"'::regrole loop execute format('revoke %I from %I', '${username}', m); end loop; end $$`,
+        );
+        return username;
+      },
+      found: ["upgrade"],
+      verdict: "warning",
+      evidence: "nobody could end them",
+      step: {
+        says: "mayfly revoke --everything",
+        done: () =>
+          operate(
+            leases.deps,
+            { action: "revoke", everything: true },
+            { actor: "operator", mayContinue: () => true },
+          ),
+      },
+    },
+  },
+  "what cannot be entered": {
+    "a database allows no connections": {
+      breaks: () => sudo(`alter database ${db.database} with allow_connections false`, "postgres"),
+      found: ["group-connect"],
+      verdict: "broken",
+      evidence: "allows no connections",
+    },
+  },
+  "another configuration": {
+    "a database is gone": {
+      breaks: async () => {},
+      plan: () => ({ ...db.plan, databases: [db.database, "nowhere"] }),
+      found: ["group-connect"],
+      verdict: "broken",
+      evidence: "there is no database nowhere",
+      step: { says: '"databases"', done: async () => {} },
+    },
+    "a role has no leases left": {
+      breaks: () => leases.issue(),
+      plan: () => ({
+        ...db.plan,
+        roles: Object.fromEntries(
+          Object.entries(db.plan.roles).map(([name, role]) => [name, { ...role, maxLeases: 1 }]),
+        ),
+      }),
+      found: ["lease-budget"],
+      verdict: "broken",
+      evidence: "1 of 1 leases",
+      step: { says: "set maxLeases of readonly to 2", done: async () => {} },
+    },
+    "a table of the configuration is gone": {
+      breaks: async () => {},
+      plan: () => ({
+        ...db.plan,
+        roles: Object.fromEntries(
+          Object.entries(db.plan.roles).map(([name, role]) => [
+            name,
+            {
+              ...role,
+              privileges: {
+                ...role.privileges,
+                select: [...(role.privileges.select ?? []), "public.nothing"],
+              },
+            },
+          ]),
+        ),
+      }),
+      found: ["group-privileges"],
+      verdict: "broken",
+      evidence: "there is no table public.nothing",
+      step: { says: "create public.nothing", done: async () => {} },
+    },
+  },
+};
+
+/** Every change of roles' plans in one. */
+const merged = (
+  all: ProvisionPlan["roles"],
+  next: ProvisionPlan["roles"],
+): ProvisionPlan["roles"] =>
+  Object.fromEntries(
+    Object.entries(all).map(([name, role]) => {
+      const changed = Object.entries(next[name] ?? {}).filter(
+        ([key, value]) =>
+          JSON.stringify(value) !== JSON.stringify(db.plan.roles[name]?.[key as keyof typeof role]),
+      );
+      return [name, { ...role, ...Object.fromEntries(changed) }];
+    }),
+  );
+
+const run = (what: string | (() => Promise<unknown>)): Promise<unknown> =>
+  typeof what === "string" ? sudo(what) : what();
+
+async function clean(text: string): Promise<void> {
+  const inMaintenance = text.startsWith("MAINTENANCE: ");
+  const statement = text
+    .replace("MAINTENANCE: ", "")
+    .replaceAll("MAINTENANCE", maintenance())
+    .replaceAll("APPLICATION", db.database);
+  await sudo(statement, inMaintenance ? maintenance() : db.database);
+}
+
+describe("the doctor of a database", () => {
+  test("finds nothing wrong with a fresh one, and looks at everything", async () => {
+    const findings = await examine();
+    expect(wrongOf(findings)).toEqual([]);
+    expect(worstOf(findings)).toBe("ok");
+    expect(checksOf(findings).toSorted()).toMatchInlineSnapshot(`
+      [
+        "certificate",
+        "connections",
+        "event-triggers",
+        "group-connect",
+        "group-excess",
+        "group-members",
+        "group-owned",
+        "group-privileges",
+        "issuer-admin",
+        "lasting-logins",
+        "lease-budget",
+        "log-statement",
+        "long-transactions",
+        "maintenance-database",
+        "own-roles",
+        "password-encryption",
+        "policy-groups",
+        "prepared-transactions",
+        "rds-iam",
+        "readers",
+        "restricted-passwords",
+        "server-version",
+        "statement-statistics",
+        "upgrade",
+        "verbs",
+      ]
+    `);
+    expect(findings.filter(({ evidence }) => evidence === "")).toEqual([]);
+  });
+
+  test.each(Object.keys(BREAKAGES))(
+    "finds what is broken, and what it prints mends it: %s",
+    async (batch) => {
+      const breakages = Object.entries(BREAKAGES[batch] ?? {}).filter(
+        ([, { only }]) => only?.(major) !== false,
+      );
+      const plans = breakages.flatMap(([, { plan }]) => plan?.() ?? []);
+      const plan: ProvisionPlan = {
+        ...Object.assign({}, db.plan, ...plans),
+        roles: plans.map(({ roles }) => roles).reduce(merged, db.plan.roles),
+        databases: [...new Set([db.plan, ...plans].flatMap(({ databases }) => databases))],
+      };
+      for (const [, { breaks }] of breakages) await run(breaks);
+      const broken = wrongOf(await examine(plan));
+      expect(checksOf(broken).toSorted()).toEqual(
+        [...new Set(breakages.flatMap(([, { found }]) => found))].toSorted(),
+      );
+      for (const [name, { found, verdict, evidence, step }] of breakages) {
+        const mine = broken.filter(
+          (each) => each.check === found[0] && each.evidence.includes(evidence),
+        );
+        expect
+          .soft(
+            mine.map((each) => each.verdict),
+            name,
+          )
+          .toContain(verdict);
+        expect
+          .soft(
+            mine.map(({ fix }) => fix?.kind),
+            name,
+          )
+          .toContain(step === undefined ? "sql" : "step");
+        for (const { fix } of mine)
+          if (fix?.kind === "step") expect.soft(fix.text, name).toContain(step?.says);
+      }
+      for (const { fix } of broken) if (fix?.kind === "sql") await runFix(fix);
+      for (const [, { step }] of breakages) if (step !== undefined) await run(step.done);
+      expect(wrongOf(await examine())).toEqual([]);
+      for (const [, { cleans }] of breakages) if (cleans !== undefined) await clean(cleans);
+    },
+  );
+
+  test("finds snapshots that are held for long, in sessions and slots", async () => {
+    const holder = await connect(db.admin(), TEST_LIMITS);
+    await holder.query("begin isolation level repeatable read; select 1");
+    await sudo("select pg_create_logical_replication_slot('left', 'pgoutput')");
+    await sudo(BURN);
+    const broken = wrongOf(await examine());
+    expect(checksOf(broken)).toEqual(["long-transactions"]);
+    const [session, slot] = broken;
+    expect(session?.subject).toContain(db.admin().username);
+    if (session?.fix?.kind !== "sql") throw new Error("a session is ended by SQL");
+    await runFix(session.fix);
+    expect(slot?.fix).toEqual({
+      kind: "step",
+      text: expect.stringContaining("SELECT pg_drop_replication_slot('left');"),
+    });
+    await sudo("SELECT pg_drop_replication_slot('left')");
+    await eventually(async () => wrongOf(await examine()).length === 0);
+    await holder.end().catch(() => {});
+  });
+
+  test("finds what a lease has prepared, and ends it as the lease", async () => {
+    const { username, password } = await leases.issue("user-service--readwrite");
+    const login: Login = db.as(username, password);
+    await runAs(
+      login,
+      "begin; lock table public.orders in row exclusive mode; insert into public.orders select from public.orders where false; prepare transaction 'stuck'",
+    );
+    const broken = wrongOf(await examine());
+    expect(checksOf(broken)).toEqual(["prepared-transactions"]);
+    const [found] = broken;
+    if (found?.fix?.kind !== "sql") throw new Error("it is ended by SQL");
+    expect(found.fix).toEqual({
+      kind: "sql",
+      database: db.database,
+      as: username,
+      statements: ["ROLLBACK PREPARED 'stuck'"],
+    });
+    await runFix(found.fix);
+    expect(wrongOf(await examine())).toEqual([]);
+  });
+
+  test("a policy for everybody hides what the policy for the group hid", async () => {
+    const lease = await leases.issue();
+    const seen = () => runAs(db.as(lease.username, lease.password), "select id from public.rows");
+    await run(BREAKAGES["roles, settings and privileges"]?.["policies name a group"]?.breaks ?? "");
+    try {
+      const before = await seen();
+      expect(before).toEqual([{ id: 1 }]);
+      for (const { fix } of wrongOf(await examine())) if (fix?.kind === "sql") await runFix(fix);
+      await runAs(
+        db.as(lease.username, lease.password),
+        `drop owned by "${group()}" cascade`,
+      ).catch(() => {});
+      expect(await seen().catch(() => "nothing")).toEqual(before);
+    } finally {
+      await sudo("drop table public.rows");
+      await db.converge();
+    }
+  });
+
+  test("says what cannot be looked at, and goes on", async () => {
+    const findings = await examineAll([
+      postgresDoctor({
+        plan: db.plan,
+        issuer: () => db.issuerLogin(),
+        janitor: async () => ({ ...(await db.janitor()), password: db.as("x", "wrong").password }),
+        readers: async () => [{ server: "replica-1", error: new Error("Gone") }],
+        ssl: () => db.admin().ssl,
+        limits: TEST_LIMITS,
+        time: { now: () => Date.now() as Instant },
+      }),
+    ]);
+    expect(checksOf(wrongOf(findings))).toEqual(["group-connect", "readers"]);
+    expect(findings.find(({ check }) => check === "verbs")?.verdict).toBe("ok");
+  });
+
+  test("a server without TLS is a warning", async () => {
+    const findings = await examine(db.plan, false);
+    expect(wrongOf(findings)).toMatchObject([
+      {
+        check: "certificate",
+        verdict: "warning",
+        fix: { text: 'set "tls" to "verify-full" and deploy' },
+      },
+    ]);
+  });
+});
