@@ -12,6 +12,8 @@ import { VERDICTS } from "../core/doctor/finding.ts";
 import { IDENTITY_CHECKS } from "../core/doctor/identity/look-at-identity.ts";
 import * as errors from "../core/errors.ts";
 import { METRICS } from "../core/metric.ts";
+import { ENDPOINT_CHECKS } from "../lambda/aws/endpoint-reach.ts";
+import { DATABASE_CHECKS } from "../lambda/postgres/doctor/postgres-doctor.ts";
 import { VERBS } from "../lambda/postgres/leases/verbs.ts";
 import { editorSchema } from "../packaging/editor-schema.ts";
 import { filesOf } from "./clients/snippets/page-files.ts";
@@ -233,7 +235,12 @@ test("docs/doctor.md has every check, and no other", () => {
   );
   const verdicts: readonly string[] = VERDICTS;
   expect(new Set(named.filter((name) => !verdicts.includes(name)))).toEqual(
-    new Set([...Object.keys(IDENTITY_CHECKS), ...WAY_CHECKS]),
+    new Set([
+      ...Object.keys(IDENTITY_CHECKS),
+      ...WAY_CHECKS,
+      ...DATABASE_CHECKS,
+      ...ENDPOINT_CHECKS,
+    ]),
   );
 });
 

@@ -32,6 +32,9 @@ const UNTRUSTED = /^(?:ERR_TLS_CERT_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/
 const DENIED = /^(?:AccessDenied|UnrecognizedClient|InvalidSignature|NotAuthorized)/;
 const GONE = /^ResourceNotFound/;
 
+/** The checks of endpoints by name. */
+export const ENDPOINT_CHECKS: readonly string[] = ["endpoint-reach"];
+
 /** Whether the functions reach what they call, with their own permissions, from where they are. */
 export const endpointReach = (deps: EndpointReachDeps): Examiner => ({
   area: "aws",

@@ -7,7 +7,7 @@ import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import type { Instant } from "../../core/time.ts";
 import type { Login } from "../../lambda/postgres/connection/login.ts";
 import { connect } from "../../lambda/postgres/connection/login.ts";
-import { postgresDoctor } from "../../lambda/postgres/doctor/postgres-doctor.ts";
+import { DATABASE_CHECKS, postgresDoctor } from "../../lambda/postgres/doctor/postgres-doctor.ts";
 import { type OwnServer, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Issuer, issuerOn } from "../support/leases.ts";
@@ -556,35 +556,7 @@ describe("the doctor of a database", () => {
     const findings = await examine();
     expect(wrongOf(findings)).toEqual([]);
     expect(worstOf(findings)).toBe("ok");
-    expect(checksOf(findings).toSorted()).toMatchInlineSnapshot(`
-      [
-        "certificate",
-        "connections",
-        "event-triggers",
-        "group-connect",
-        "group-excess",
-        "group-members",
-        "group-owned",
-        "group-privileges",
-        "issuer-admin",
-        "lasting-logins",
-        "lease-budget",
-        "log-statement",
-        "long-transactions",
-        "maintenance-database",
-        "own-roles",
-        "password-encryption",
-        "policy-groups",
-        "prepared-transactions",
-        "rds-iam",
-        "readers",
-        "restricted-passwords",
-        "server-version",
-        "statement-statistics",
-        "upgrade",
-        "verbs",
-      ]
-    `);
+    expect(checksOf(findings).toSorted()).toEqual(DATABASE_CHECKS.toSorted());
     expect(findings.filter(({ evidence }) => evidence === "")).toEqual([]);
   });
 

@@ -69,6 +69,17 @@ const OF_DATABASE: Readonly<Record<string, Look<DatabaseLook>>> = {
   "statement-statistics": lookAtStatistics,
 };
 
+/** Every check of databases by its name. */
+export const DATABASE_CHECKS: readonly string[] = [
+  ...new Set([
+    "certificate",
+    ...Object.keys(OF_CLUSTER),
+    ...Object.keys(OF_DATABASE),
+    "group-excess",
+    "readers",
+  ]),
+];
+
 export interface PostgresDoctorDeps {
   readonly plan: ProvisionPlan;
   /** The issuer login, on the maintenance database. */
