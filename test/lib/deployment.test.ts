@@ -150,6 +150,7 @@ test("without staging the asset is still there when it is published", () => {
   const expected = [
     ...Array(4).fill("deployment.json"),
     "plan.json",
+    "plan.json",
     "rotation.json",
     "rotation.json",
   ];
