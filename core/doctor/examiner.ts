@@ -24,9 +24,13 @@ export const byHand = (text: string): Fix => ({ kind: "step", text });
 /** What everybody found, one after the other. Who fails becomes a finding that is `unknown`. */
 export async function examineAll(examiners: readonly Examiner[]): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  for (const { area, subject, examine } of examiners)
+  for (const examiner of examiners)
     findings.push(
-      ...(await examine().catch((error: unknown) => [unseen(area, "examination", subject, error)])),
+      ...(await examiner
+        .examine()
+        .catch((error: unknown) => [
+          unseen(examiner.area, "examination", examiner.subject, error),
+        ])),
     );
   return findings;
 }

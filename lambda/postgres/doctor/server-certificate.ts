@@ -81,15 +81,11 @@ const settled = (socket: Socket | TLSSocket, event: "connect" | "secureConnect")
 function shownBy(socket: TLSSocket): ShownCertificate {
   const { issuer, valid_to: validTo } = socket.getPeerCertificate();
   const { CN, O } = issuer;
-  const { authorizationError: error } = socket;
+  // a code, although its type says an Error
+  const code = socket.authorizationError as unknown;
   return {
     issuer: [CN ?? O ?? "an authority without a name"].flat().join(", "),
     validTo: Date.parse(validTo),
-    ...(socket.authorized
-      ? {}
-      : { distrusted: error?.name === "Error" ? codeOf(error) : String(error) }),
+    ...(socket.authorized ? {} : { distrusted: typeof code === "string" ? code : "unknown" }),
   };
 }
-
-const codeOf = (error: unknown): string =>
-  String((error as { readonly code?: unknown }).code ?? "unknown");

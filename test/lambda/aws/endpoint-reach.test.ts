@@ -24,8 +24,8 @@ describe("the reach of an endpoint", () => {
   ] as const)("%s is %s", (error, verdict, fix) => {
     const found = judgeReach(LAMBDA, "eu-west-1", error);
     expect(found.verdict).toBe(verdict);
-    if (fix === undefined) expect(found.fix).toBeUndefined();
-    else expect(found.fix).toMatchObject({ kind: "step", text: expect.stringContaining(fix) });
+    expect(found.fix === undefined).toBe(fix === undefined);
+    expect(found.fix?.kind === "step" ? found.fix.text : "").toContain(fix ?? "");
   });
 
   test("each service is called once, and the function is not run", async () => {

@@ -42,7 +42,11 @@ describe("the leases of a database", () => {
   const names = (count: number): readonly string[] =>
     Array.from({ length: count }, (_, n) =>
       formatLeaseName({
-        ...{ tag: "abcd", role: "readonly", consumer: "app", digest: NO_KEY, shard: 0 },
+        tag: "abcd",
+        role: "readonly",
+        consumer: "app",
+        digest: NO_KEY,
+        shard: 0,
         random: base32(Buffer.from(String(n).padStart(12, "0")), 12),
       }),
     );
