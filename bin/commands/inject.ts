@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { text as textOf } from "node:stream/consumers";
 import type { Command } from "commander";
+import type { VaultTranslation } from "../../client/kubernetes/vault/vault-translation.ts";
 import { addTo } from "../proxy/repeated-option.ts";
 import { Exit, Failure } from "../terminal/exit.ts";
 import { type Io, say } from "../terminal/io.ts";
@@ -8,6 +9,8 @@ import { type Io, say } from "../terminal/io.ts";
 interface Options {
   readonly filename: readonly string[];
   readonly image?: string;
+  readonly fromVault?: boolean;
+  readonly map: readonly string[];
 }
 
 const STDIN = "-";
@@ -19,22 +22,46 @@ export function addInject(program: Command, io: Io): void {
     .description("add the agent to the pods of Kubernetes manifests, by their annotations")
     .option("-f, --filename <file>", "a manifest; may be repeated; default: - for stdin", addTo, [])
     .option("--image <image>", "the agent's image, for pods without the annotation mayfly/image")
-    .action(async ({ filename, image }: Options) => {
+    .option("--from-vault", "translate the annotations of Vault's injector first")
+    .option("--map <path=login>", "what takes the place of a path in Vault; repeat", addTo, [])
+    .action(async ({ filename, image, fromVault, map }: Options) => {
       const { injectAll } = await import("../../client/kubernetes/inject-all.ts");
+      const { mapOptions } = await import("../../client/kubernetes/vault/vault-targets.ts");
       const { ManifestError } = await import("../../client/kubernetes/problem.ts");
+      const translation = await translationOf(fromVault === true, map);
       const names = filename.length === 0 ? [STDIN] : filename;
       const manifests = [];
       for (const name of names)
         manifests.push({ file: name === STDIN ? "stdin" : name, text: await read(name, io) });
       try {
-        const { text, messages } = await injectAll(manifests, { ...(image && { image }) });
+        const { text, messages } = await injectAll(manifests, {
+          ...(image && { image }),
+          ...(translation && { translation }),
+        });
         for (const message of messages) say(io, message);
         io.out.write(text);
       } catch (error) {
         if (!(error instanceof ManifestError)) throw error;
-        throw new Failure(Exit.config, `nothing was written\n${error.message}`, { cause: error });
+        const missing = [...(translation?.unmapped ?? [])];
+        const options = missing.length === 0 ? "" : `\nadd ${mapOptions(missing)}`;
+        throw new Failure(Exit.config, `nothing was written\n${error.message}${options}`, {
+          cause: error,
+        });
       }
     });
+}
+
+/** What `--from-vault` and `--map` say. */
+async function translationOf(
+  isFromVault: boolean,
+  map: readonly string[],
+): Promise<VaultTranslation | undefined> {
+  if (!isFromVault && map.length > 0)
+    throw new Failure(Exit.usage, "--map is for --from-vault; add that, or leave out --map");
+  if (!isFromVault) return undefined;
+  const { parseTargets } = await import("../../client/kubernetes/vault/vault-targets.ts");
+  const { vaultTranslation } = await import("../../client/kubernetes/vault/vault-translation.ts");
+  return vaultTranslation(parseTargets(map));
 }
 
 async function read(name: string, io: Io): Promise<string> {

@@ -115,7 +115,11 @@ class Editor {
     if (place === undefined)
       return [...edits, ...added.map(({ key, value = "" }) => this.#withPair(map, key, value))];
     if (added.length === 0) return [...edits, ...gone.map((pair) => this.#withoutPair(map, pair))];
-    const others = gone.slice(1).map((pair) => this.#withoutPair(map, pair));
+    const others = gone
+      .slice(1)
+      .map((pair) =>
+        map.flow === true ? this.#withoutComma(map, pair) : this.#withoutPair(map, pair),
+      );
     return [...edits, this.#replacedPair(map, place, added), ...others];
   }
 
@@ -128,6 +132,12 @@ class Editor {
       .join(`${map.flow === true ? "," : ""}${gap}`);
     const { trimmed } = this.#endOf(place);
     return { start, end: trimmed, text };
+  }
+
+  /** A pair of a flow map that is not the first, and the comma before it. */
+  #withoutComma(map: YAMLMap, pair: AnyPair): Edit {
+    const before = map.items[map.items.indexOf(pair) - 1];
+    return { start: this.#endOf(before).trimmed, end: this.#endOf(pair).trimmed, text: "" };
   }
 
   itemEdits(change: ItemChange): readonly Edit[] {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Document, isMap, isScalar, parseDocument } from "yaml";
+import { type Document, isScalar, parseDocument } from "yaml";
 import {
   type Annotations,
   INJECTED,
@@ -15,6 +15,7 @@ import { mapIn, textIn, type Written } from "./pod.ts";
 import { ManifestError, type ManifestProblem, placeWords, type ResourcePlace } from "./problem.ts";
 import { shown } from "./read-annotations.ts";
 import { type Resource, resourcesIn } from "./resources.ts";
+import { type WrittenAnnotation, writtenAnnotations } from "./written-annotation.ts";
 
 /** Annotations in another language, such as Vault's. */
 export interface Translation {
@@ -30,9 +31,7 @@ export interface Translation {
 /** A pod template whose annotations are translated. */
 export interface AnnotatedTemplate {
   readonly place: ResourcePlace;
-  readonly annotations: Annotations;
-  /** The line of the file where an annotation stands. Counted from 1. */
-  readonly lineOf: (annotation: string) => number;
+  readonly annotations: readonly WrittenAnnotation[];
   /** The pod's spec, whose scalars are texts. */
   readonly spec: Readonly<Record<string, Written>>;
 }
@@ -228,15 +227,9 @@ class Injection {
     if (translation === undefined) return annotations;
     if (!Object.keys(annotations).some((each) => each.startsWith(translation.prefix)))
       return annotations;
-    const lineOf = (annotation: string): number => {
-      const map = parsed.getIn([...at, "metadata", "annotations"], true);
-      const pair = isMap(map)
-        ? map.items.find(({ key }) => isScalar(key) && key.value === annotation)
-        : undefined;
-      const [offset = 0] = isScalar(pair?.key) ? (pair.key.range ?? []) : [];
-      return source.line + source.text.slice(0, offset).split("\n").length - 1;
-    };
-    const answer = translation.translate({ place, annotations, lineOf, spec });
+    const map = parsed.getIn([...at, "metadata", "annotations"], true);
+    const written = writtenAnnotations(map, annotations, source);
+    const answer = translation.translate({ place, annotations: written, spec });
     this.messages.push(...answer.messages);
     this.problems.push(...answer.problems.map((problem) => ({ place, ...problem })));
     return answer.annotations;

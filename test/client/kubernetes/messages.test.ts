@@ -314,9 +314,11 @@ test("annotations of another language are replaced, and then injected", async ()
   const seen: unknown[] = [];
   const translation: Translation = {
     prefix: "example.com/",
-    translate: ({ place, annotations, lineOf }) => {
-      seen.push([place.name, lineOf("example.com/role")]);
-      const { "example.com/role": role = "", ...others } = annotations;
+    translate: ({ place, annotations }) => {
+      seen.push([place.name, annotations.map(({ position }) => position)]);
+      const { "example.com/role": role = "", ...others } = Object.fromEntries(
+        annotations.map(({ name, value }) => [name, value]),
+      );
       return {
         annotations: {
           ...others,
@@ -341,7 +343,8 @@ spec:
   containers: [{ name: a, image: i }]
 `;
   const made = await inject(text, { file: "p.yaml", image: "i:1", translation });
-  expect(seen).toEqual([["p", 8]]);
+  const lines = [7, 8].map((line) => ({ line, column: 5 }));
+  expect(seen).toEqual([["p", lines]]);
   expect(made.messages).toEqual(["role became a secret"]);
   expect(made.text).toContain(`    # kept
     kept: "1"

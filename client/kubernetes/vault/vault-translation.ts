@@ -1,0 +1,91 @@
+import { PREFIX } from "../annotations.ts";
+import { portsIn } from "../container-ports.ts";
+import type { AnnotatedTemplate, TranslatedAnnotations, Translation } from "../inject.ts";
+import { containersIn, hasHostNetwork, mapIn, textIn } from "../pod.ts";
+import { placeWords } from "../problem.ts";
+import type { Position } from "../written-annotation.ts";
+import { translateVault, type VaultLine, type VaultPod } from "./translate-vault.ts";
+import { type Became, VAULT_PREFIX } from "./vault-annotations.ts";
+import type { Targets } from "./vault-targets.ts";
+
+/** A translation, and the paths that it found no target for, in order. */
+export interface VaultTranslation extends Translation {
+  readonly unmapped: ReadonlySet<string>;
+}
+
+/** Annotations of Vault's injector in Mayfly's. @param targets what `--map` says */
+export function vaultTranslation(targets: Targets): VaultTranslation {
+  const unmapped = new Set<string>();
+  return {
+    prefix: VAULT_PREFIX,
+    unmapped,
+    translate: (template) => translate(template, targets, unmapped),
+  };
+}
+
+function translate(
+  template: AnnotatedTemplate,
+  targets: Targets,
+  unmapped: Set<string>,
+): TranslatedAnnotations {
+  const annotations = Object.fromEntries(
+    template.annotations.map(({ name, value }) => [name, value]),
+  );
+  const place = placeWords(template.place);
+  const left = (why: string): TranslatedAnnotations => ({
+    annotations,
+    messages: [`${place}: ${why}; left as it is`],
+    problems: [],
+  });
+  const wish = annotations[`${PREFIX}inject`]?.trim() ?? "true";
+  if (wish !== "true") return left(`${PREFIX}inject is ${JSON.stringify(wish)}`);
+  const found = translateVault(podOf(template), targets);
+  if (found === undefined)
+    return left(`${VAULT_PREFIX}agent-inject is not "true", so Vault would not change it`);
+  for (const { path } of found.unmapped) unmapped.add(path);
+  const problems = found.lines.flatMap(({ annotation, position, became }) =>
+    became.kind === "refused"
+      ? [{ subject: `${positionWords(position)}: ${annotation}`, message: became.why }]
+      : [],
+  );
+  if (problems.length > 0) return { annotations, messages: [], problems };
+  const others = Object.entries(annotations).filter(([name]) => !name.startsWith(VAULT_PREFIX));
+  return {
+    annotations: { ...Object.fromEntries(others), ...found.added },
+    messages: [
+      ...found.lines.map((line) => `${place}: ${lineWords(line)}`),
+      ...found.notes.map((note) => `${place}: ${note}`),
+    ],
+    problems,
+  };
+}
+
+function podOf({ annotations, spec }: AnnotatedTemplate): VaultPod {
+  const containers = containersIn(spec);
+  const first = containers.find(({ list }) => list === "containers");
+  const firstUser = textIn(mapIn(first?.written.securityContext).runAsUser);
+  return {
+    annotations,
+    serviceAccount: textIn(spec.serviceAccountName) || "default",
+    sharesProcesses: spec.shareProcessNamespace === "true",
+    firstUser: firstUser === "" ? undefined : firstUser,
+    hasHostNetwork: hasHostNetwork(spec),
+    ports: new Set(portsIn(containers).keys()),
+  };
+}
+
+const positionWords = ({ line, column }: Position): string => `line ${line}, column ${column}`;
+
+const lineWords = ({ annotation, position, became }: VaultLine): string =>
+  `line ${position.line}: ${annotation}: ${becameWords(became)}`;
+
+function becameWords(became: Became): string {
+  switch (became.kind) {
+    case "translated":
+      return `now ${became.into.join(", ")}`;
+    case "not-needed":
+      return `not needed: ${became.why}`;
+    case "refused":
+      return `refused: ${became.why}`;
+  }
+}
