@@ -165,6 +165,24 @@ test("core/ imports no package but node:crypto and node:util", () => {
   expect([...new Set(packages)].sort()).toEqual(["node:crypto", "node:util"]);
 });
 
+test("commands that run beside applications load no YAML", () => {
+  const loaded = new Set<string>();
+  const load = (path: string): void => {
+    if (loaded.has(path)) return;
+    loaded.add(path);
+    if (!path.endsWith(".ts")) return;
+    const imports = readFileSync(join(root, path), "utf8").matchAll(
+      /^(?:import|export) (?!type )[^;"]*"([^"]+)"/gm,
+    );
+    for (const [, specifier = ""] of imports)
+      load(specifier.startsWith(".") ? join(dirname(path), specifier) : specifier);
+  };
+  for (const command of ["main", "agent", "proxied/exec", "proxied/psql", "proxied/connect"])
+    load(`bin/commands/${command}.ts`);
+  expect(loaded).toContain("commander");
+  expect([...loaded].filter((each) => /^yaml$|client\/kubernetes/.test(each))).toEqual([]);
+});
+
 test("no function bundle imports development code", () => {
   const forbidden = ["@cloud-copilot/iam-simulate", "selfsigned", "vitest", "aws-cdk-lib"];
   const bundled = ["lambda/", "examples/user-service/"];

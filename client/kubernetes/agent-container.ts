@@ -1,3 +1,4 @@
+import { AGENT_IMAGE, READY_COMMAND } from "../../core/agent-image.ts";
 import type { ProcessUser } from "./pod.ts";
 
 /** The names of what is added to a pod. */
@@ -6,16 +7,13 @@ export const AGENT = "mayfly-agent";
 export const FIRST_AGENT = "mayfly-agent-once";
 export const VOLUME = "mayfly-agent";
 
-const NODE = "/nodejs/bin/node";
-/** The one file, where the image has it. */
-const FILE = "/opt/mayfly/mayfly-agent.mjs";
-/** As the image starts it: with these options it need not start itself again. */
+/** As the image starts it: with these options of Node it need not start itself again. */
 const PROGRAM = [
-  NODE,
+  AGENT_IMAGE.node,
   "--disable-sigusr1",
   "--max-semi-space-size=1",
   "--max-old-space-size=64",
-  FILE,
+  AGENT_IMAGE.program,
 ];
 
 /** Measured idle with one lease: 80 MB. */
@@ -93,14 +91,19 @@ const PROBING = { periodSeconds: 2, timeoutSeconds: 10, failureThreshold: 60 };
 
 /** Asks the agent's health port whether every login works, and every file was written. */
 export const readyProbe: Made = {
-  exec: { command: [NODE, FILE, "--ready"] },
+  exec: { command: READY_COMMAND },
   ...PROBING,
 };
 
 /** Looks for sockets and files, where a health port would be the whole node's. */
 export const pathsProbe = (paths: readonly string[]): Made => ({
   exec: {
-    command: [NODE, "-e", "process.argv.slice(1).forEach((path) => fs.accessSync(path))", ...paths],
+    command: [
+      AGENT_IMAGE.node,
+      "-e",
+      "process.argv.slice(1).forEach((path) => fs.accessSync(path))",
+      ...paths,
+    ],
   },
   ...PROBING,
 });

@@ -1,3 +1,4 @@
+import { AGENT_IMAGE } from "../../core/agent-image.ts";
 import { leaseVariable } from "../../core/names.ts";
 import { ALIAS_ARN } from "../keeper/sources/issuer.ts";
 import { SOCKET_NAME } from "../proxy/listener.ts";
@@ -45,8 +46,9 @@ export interface PodTemplate {
 /** Names of containers that are Mayfly's own. */
 const OWN = [AGENT, FIRST_AGENT];
 
-/** Of no user in an image, and in no range of a node's users. */
-const NOBODY = { user: 65_532, group: 65_532 };
+/** The image's own. */
+const [user = 0, group = 0] = AGENT_IMAGE.user.split(":").map(Number);
+const IMAGE_USER = { user, group };
 
 /**
  * What must be changed in a pod template whose `mayfly/inject` is `"true"`. Problems are reported.
@@ -98,7 +100,7 @@ export async function injectPod(
     },
     {
       image: wanted.image ?? image ?? "",
-      user: wanted.user ?? shared ?? NOBODY,
+      user: wanted.user ?? shared ?? IMAGE_USER,
       path: wanted.path,
       json,
       variables: sources.variables,

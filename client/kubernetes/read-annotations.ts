@@ -1,3 +1,4 @@
+import { AGENT_IMAGE } from "../../core/agent-image.ts";
 import {
   type Annotations,
   INJECTED,
@@ -263,7 +264,7 @@ const namesIn = (text: string | undefined): readonly string[] | undefined =>
     .filter((each) => each !== "");
 
 /** Where the volume is mounted unless an annotation says so. */
-const PATH = "/run/mayfly";
+const PATH = AGENT_IMAGE.folder;
 
 function pathIn(text: string | undefined, report: ReportAnnotation): string {
   if (text === undefined) return PATH;

@@ -1,0 +1,75 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { afterAll, expect, test } from "vitest";
+import { main } from "../../bin/commands/main.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "mayfly-inject-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const POD = `kind: Pod
+apiVersion: v1
+metadata:
+  name: p
+  annotations: { mayfly/inject: "true", mayfly/secret-a: a, mayfly/proxy-a: "5432" }
+spec:
+  containers: [{ name: app, image: app }]
+`;
+
+async function mayfly(argv: readonly string[], stdin: string | undefined = undefined) {
+  const [out, err]: [string[], string[]] = [[], []];
+  const status = await main(["inject", ...argv], {
+    in:
+      stdin === undefined
+        ? Object.assign(Readable.from([]), { isTTY: true })
+        : Readable.from([stdin]),
+    out: { write: (text: string) => out.push(text) },
+    err: { write: (text: string) => err.push(text) },
+  });
+  return { status, out: out.join(""), err: err.join("") };
+}
+
+function fileOf(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+test("stdin is read, stdout is the manifests, and nothing else is said", async () => {
+  const made = await mayfly(["--image", "agent:1"], `kind: A\n---\n${POD}`);
+  expect(made).toMatchObject({ status: 0, err: "" });
+  expect(made.out).toMatch(/^kind: A\n---\nkind: Pod\n/);
+  expect(made.out).toContain("- name: mayfly-agent\n");
+  expect(await mayfly(["-f", "-", "--image", "agent:1"], made.out)).toEqual(made);
+});
+
+test("several files are one stream", async () => {
+  const [a, b] = [fileOf("a.yaml", "kind: A"), fileOf("b.yaml", "kind: B\n")];
+  expect(await mayfly(["-f", a, "--filename", b])).toEqual({
+    status: 0,
+    out: "kind: A\n---\nkind: B\n",
+    err: "",
+  });
+});
+
+test("a mistake in one of several files is told, and none is written", async () => {
+  const [a, b] = [fileOf("a.yaml", "kind: A"), fileOf("b.yaml", POD)];
+  expect(await mayfly(["-f", a, "-f", b])).toEqual({
+    status: 78,
+    out: "",
+    err: `mayfly: nothing was written\n${b}, Pod/p: no image of the agent is named; write mayfly/image, or give --image\n`,
+  });
+});
+
+test("what cannot be read is told", async () => {
+  const missing = join(folder, "missing.yaml");
+  expect((await mayfly(["-f", missing])).err).toBe(
+    `mayfly: ${missing} cannot be read (ENOENT); name a manifest's file\n`,
+  );
+  expect(await mayfly([])).toEqual({
+    status: 64,
+    out: "",
+    err: "mayfly: stdin is a terminal; name a manifest with -f, or pipe one\n",
+  });
+});
