@@ -30,6 +30,14 @@ import type { SecretFields } from "./secret.ts";
 
 export type { ParsedConsumer, ParsedIdentity } from "./consumer.ts";
 export type { ParsedDatabase, ParsedHost, ParsedSettings } from "./database.ts";
+export type { IrsaIdentity, ParsedEks, PodIdentity } from "./identity/eks.ts";
+export type { GitHubIdentity } from "./identity/github.ts";
+export type { GitLabIdentity } from "./identity/gitlab.ts";
+export type { IdentityCenterIdentity } from "./identity/identity-center.ts";
+export type { ParsedWebIdentity } from "./identity/issuer.ts";
+export type { LambdaIdentity } from "./identity/lambda-function.ts";
+export type { OidcIdentity } from "./identity/oidc.ts";
+export type { RolesAnywhereIdentity } from "./identity/roles-anywhere.ts";
 export { pascal } from "./outputs.ts";
 export type { ParsedRole } from "./role.ts";
 export type { ParsedSecret } from "./secret.ts";

@@ -1,3 +1,4 @@
+import type { GenericSchema, InferOutput } from "valibot";
 import {
   DATABASE_NAME,
   DATABASE_NAME_RULE,
@@ -8,6 +9,13 @@ import {
 } from "../core/names.ts";
 import type { RotationTimes } from "../core/rotation/schedule.ts";
 import { type ParsedSettings, settingsSchema, toSettingsAndTrust } from "./database.ts";
+import { irsaSchema, podIdentitySchema, toIrsa, toPods } from "./identity/eks.ts";
+import { githubSchema, toGitHub } from "./identity/github.ts";
+import { gitlabSchema, toGitLab } from "./identity/gitlab.ts";
+import { identityCenterSchema } from "./identity/identity-center.ts";
+import { lambdaSchema } from "./identity/lambda-function.ts";
+import { oidcSchema, toOidc } from "./identity/oidc.ts";
+import { rolesAnywhereSchema } from "./identity/roles-anywhere.ts";
 import { type ParsedRole, roleSchema, toRole } from "./role.ts";
 import {
   loginRotationSchema,
@@ -100,3 +108,23 @@ export const parseLoginRotation = <Schedule, Window>(
   parse(loginRotationSchema(times) as Field<unknown, TimesFields>, value, toTimes, {
     path: [name, "loginRotation"],
   });
+
+/** A parser of the properties of one kind of identity. `id` begins the path of each problem. */
+const identity =
+  <Schema extends GenericSchema<unknown, unknown>, Parsed>(
+    schema: Schema,
+    convert: (read: InferOutput<Schema>) => Parsed,
+  ) =>
+  (id: string, value: unknown): Parsed =>
+    parse(schema, value, convert, { path: [id] });
+
+const asRead = <Read>(read: Read): Read => read;
+
+export const parseIrsa = identity(irsaSchema, toIrsa);
+export const parsePods = identity(podIdentitySchema, toPods);
+export const parseGitHub = identity(githubSchema, toGitHub);
+export const parseGitLab = identity(gitlabSchema, toGitLab);
+export const parseOidc = identity(oidcSchema, toOidc);
+export const parseLambda = identity(lambdaSchema, asRead);
+export const parseRolesAnywhere = identity(rolesAnywhereSchema, asRead);
+export const parseIdentityCenter = identity(identityCenterSchema, asRead);

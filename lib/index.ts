@@ -5,6 +5,19 @@ export type {
   DynamicDatabaseProps,
   DynamicRoleProps,
 } from "./database/dynamic-database-props.ts";
+export { Ec2Role } from "./identity/ec2-role.ts";
+export { EcsTaskRole } from "./identity/ecs-task-role.ts";
+export { GitHubRole, type GitHubRoleProps } from "./identity/github-role.ts";
+export { GitLabRole, type GitLabRoleProps } from "./identity/gitlab-role.ts";
+export { IdentityCenterRole } from "./identity/identity-center-role.ts";
+export type { ConsumerRoleProps } from "./identity/identity-role.ts";
+export { IrsaRole, type IrsaRoleProps } from "./identity/irsa-role.ts";
+export { LambdaRole, type LambdaRoleProps } from "./identity/lambda-role.ts";
+export { OidcRole, type OidcRoleProps } from "./identity/oidc-role.ts";
+export { OtherAccountRole } from "./identity/other-account-role.ts";
+export { PodIdentityRole, type PodIdentityRoleProps } from "./identity/pod-identity-role.ts";
+export type { AllowedCallers, RoleElsewhere } from "./identity/role-elsewhere.ts";
+export { RolesAnywhereRole, type RolesAnywhereRoleProps } from "./identity/roles-anywhere-role.ts";
 export { MayflyStack, type MayflyStackProps } from "./mayfly-stack.ts";
 export { Alarms, type AlarmsProps } from "./observability/alarms.ts";
 export { AuditEvents, type AuditEventsProps } from "./observability/audit-events.ts";

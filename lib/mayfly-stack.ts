@@ -1,7 +1,7 @@
 import { Annotations, CfnOutput, Stack, type StackProps } from "aws-cdk-lib";
 import { SecurityGroup, Vpc } from "aws-cdk-lib/aws-ec2";
 import { EventBus } from "aws-cdk-lib/aws-events";
-import type { IRole } from "aws-cdk-lib/aws-iam";
+import { PolicyDocument, PolicyStatement } from "aws-cdk-lib/aws-iam";
 import { Key } from "aws-cdk-lib/aws-kms";
 import { type ISecret, Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { Topic } from "aws-cdk-lib/aws-sns";
@@ -19,9 +19,10 @@ import { DynamicDatabase } from "./database/dynamic-database.ts";
 import type { DatabaseLocation } from "./database/dynamic-database-props.ts";
 import { BUILT_FUNCTIONS } from "./functions/function-code.ts";
 import { consumerRoleName, sandboxRoleName } from "./functions/physical-names.ts";
-import { ConsumerRoles } from "./identity/consumer-role.ts";
+import { ConsumerRoles } from "./identity/consumer-roles.ts";
 import type { ConsumerGrant, DynamicRole } from "./roles/dynamic-role.ts";
 import { NestedStacks } from "./roles/nested-stacks.ts";
+import { type Grantee, isElsewhere } from "./roles/workload.ts";
 import type { RotatedSecret } from "./rotation/rotated-secret.ts";
 import { SandboxConsumer } from "./sandbox/sandbox-consumer.ts";
 import { SANDBOX_ADMINISTRATOR, SandboxDatabase } from "./sandbox/sandbox-database.ts";
@@ -77,10 +78,11 @@ export class MayflyStack extends Stack {
     this.#warnOfUnsaidNesting();
     if (this.databaseStacks.size > 0)
       new CfnOutput(this, "DatabaseStacks", { value: [...this.databaseStacks.keys()].join(",") });
-    const roles = new ConsumerRoles(this.stackName, this.#consumerStacks());
+    const identities = Object.values(consumers).map(({ identity }) => identity);
+    const roles = new ConsumerRoles(this.stackName, identities, this.#consumerStacks());
     for (const [name, consumer] of Object.entries(consumers))
       if (consumer.identity.kind === "sandbox") this.#addSandboxConsumer(name, consumer);
-      else this.#addGrants(name, consumer, roles.of(name, consumer.identity));
+      else this.#addConsumer(name, consumer, roles.of(name, consumer.identity));
   }
 
   /**
@@ -214,9 +216,25 @@ export class MayflyStack extends Stack {
     }
   }
 
-  #addGrants(name: string, { grants, secrets }: ParsedConsumer, grantee: IRole): ConsumerGrant[] {
-    for (const { database, secret } of secrets)
-      this.#secrets.get(`${database}/${secret}`)?.grantRead(grantee);
+  /** A consumer outside the sandbox. If its policy is given elsewhere, the policy is an output. */
+  #addConsumer(name: string, consumer: ParsedConsumer, grantee: Grantee): void {
+    const grants = this.#addGrants(name, consumer, grantee);
+    if (!isElsewhere(grantee)) return;
+    const policy = new PolicyStatement({
+      actions: ["lambda:InvokeFunction"],
+      resources: grants.map(({ aliasArn }) => aliasArn),
+    });
+    new CfnOutput(this, `${pascal(name)}Policy`, {
+      description: `for ${grantee.owner}`,
+      value: this.toJsonString(new PolicyDocument({ statements: [policy] })),
+    });
+  }
+
+  #addGrants(name: string, consumer: ParsedConsumer, grantee: Grantee): ConsumerGrant[] {
+    const { grants, secrets } = consumer;
+    if (!isElsewhere(grantee))
+      for (const { database, secret } of secrets)
+        this.#secrets.get(`${database}/${secret}`)?.grantRead(grantee);
     return grants.flatMap(
       ({ database, role }) =>
         this.#roles.get(`${database}/${role}`)?.addConsumer(name, grantee) ?? [],

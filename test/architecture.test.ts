@@ -21,6 +21,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "core/concurrency.ts",
     "core/errors.ts",
     "config",
+    "core/aws/iam-role.ts",
+    "core/aws/trust",
+    "core/aws/workload-identity.ts",
     "core/provisioning/operation.ts",
     // a sidecar's configuration is checked at synthesis
     "client/agent/parse-configuration.ts",

@@ -1,4 +1,3 @@
-import type { IRole } from "aws-cdk-lib/aws-iam";
 import type { ParsedRole, ParsedSecret } from "../../config/config.ts";
 import type { DatabaseModel } from "../../config/plan.ts";
 import { clashOf } from "../../config/secret-rules.ts";
@@ -40,10 +39,11 @@ export class Declarations {
     this.#secrets.set(name, secret);
   }
 
-  addGrant(alias: string, grant: Grant, grantee: IRole): void {
+  /** @param identity the same text for the same role. */
+  addGrant(alias: string, grant: Grant, identity: string): void {
     this.#refuseWhenFinished(`consumer "${grant.consumer}"`);
-    const known = this.#consumers.get(grant.consumer) ?? grantee.roleArn;
-    if (known !== grantee.roleArn)
+    const known = this.#consumers.get(grant.consumer) ?? identity;
+    if (known !== identity)
       throw new Error(
         `consumer "${grant.consumer}" of ${this.#database} is another role already; one name is one role, choose another name`,
       );

@@ -1,7 +1,8 @@
-import { Stack, Token } from "aws-cdk-lib";
+import { Stack } from "aws-cdk-lib";
 import { Grant, type IGrantable, type IRole } from "aws-cdk-lib/aws-iam";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import type { IConstruct } from "constructs";
+import { checkAttachable, isForeign } from "../identity/attachable.ts";
 
 /** The ARN for a policy. A secret imported by name lacks the six characters at the end. */
 export const arnOf = (secret: ISecret): string =>
@@ -14,13 +15,6 @@ export const arnOf = (secret: ISecret): string =>
  */
 export const secretIdOf = (secret: ISecret): string =>
   secret.secretFullArn === undefined ? secret.secretName : secret.secretArn;
-
-/** True for a role of another account, to which this stack cannot attach a policy. */
-export function isForeign({ principalAccount }: IRole, stack: Stack): boolean {
-  if (principalAccount === undefined) return false;
-  if (Token.isUnresolved(principalAccount) || Token.isUnresolved(stack.account)) return false;
-  return principalAccount !== stack.account;
-}
 
 /**
  * Allow an identity to use a secret's own key, if it has one, through Secrets Manager only. The
@@ -53,6 +47,7 @@ const isRole = (identity: object): identity is IRole => "roleArn" in identity;
 export function grantReadOf(scope: IConstruct, identity: IGrantable, secret: ISecret): Grant {
   const { grantPrincipal } = identity;
   const foreign = isRole(grantPrincipal) && isForeign(grantPrincipal, Stack.of(scope));
+  if (isRole(grantPrincipal) && !foreign) checkAttachable(grantPrincipal);
   const grant = Grant.addToPrincipal({
     grantee: identity,
     actions: ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],

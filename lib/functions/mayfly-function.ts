@@ -1,11 +1,5 @@
 import { type Duration, RemovalPolicy } from "aws-cdk-lib";
-import {
-  Effect,
-  type IPrincipal,
-  PolicyStatement,
-  Role,
-  ServicePrincipal,
-} from "aws-cdk-lib/aws-iam";
+import { type IPrincipal, PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import {
   Architecture,
   type Code,
@@ -16,16 +10,7 @@ import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { METRIC_NAMESPACE, METRIC_SERVICE } from "../../core/metric.ts";
 import type { FunctionNetwork } from "./function-network.ts";
-
-/** Calls by which Lambda connects a function to a VPC. EC2 allows no resource in their policy. */
-const NETWORK_INTERFACES = [
-  "ec2:CreateNetworkInterface",
-  "ec2:DescribeNetworkInterfaces",
-  "ec2:DescribeSubnets",
-  "ec2:DeleteNetworkInterface",
-  "ec2:AssignPrivateIpAddresses",
-  "ec2:UnassignPrivateIpAddresses",
-];
+import { networkStatements } from "./network-statements.ts";
 
 /** Properties of a MayflyFunction. */
 export interface MayflyFunctionProps {
@@ -99,7 +84,8 @@ export class MayflyFunction extends Construct {
     const { network, functionName } = props;
     const logGroup = makeLogGroup(this, functionName && `/aws/lambda/${functionName}`);
     this.role = makeFunctionRole(this, logGroup, props);
-    if (network !== undefined) this.#joinNetworks();
+    if (network !== undefined)
+      for (const statement of networkStatements()) this.role.addToPolicy(statement);
     this.environment = {
       POWERTOOLS_SERVICE_NAME: METRIC_SERVICE,
       POWERTOOLS_METRICS_NAMESPACE: METRIC_NAMESPACE,
@@ -128,26 +114,5 @@ export class MayflyFunction extends Construct {
   /** Allow the function these actions. */
   allow(sid: string, actions: string[], resources: string[], conditions = {}): void {
     this.role.addToPolicy(new PolicyStatement({ sid, actions, resources, conditions }));
-  }
-
-  #joinNetworks(): void {
-    this.role.addToPolicy(
-      new PolicyStatement({
-        sid: "NetworkInterfaces",
-        actions: NETWORK_INTERFACES,
-        resources: ["*"],
-      }),
-    );
-    // only calls of the code have a source function, so Lambda may make these calls and the code
-    // may not
-    this.role.addToPolicy(
-      new PolicyStatement({
-        sid: "NotFromCode",
-        effect: Effect.DENY,
-        actions: NETWORK_INTERFACES,
-        resources: ["*"],
-        conditions: { Null: { "lambda:SourceFunctionArn": "false" } },
-      }),
-    );
   }
 }

@@ -10,11 +10,12 @@ import { Alias, CfnPermission, CfnResourcePolicy } from "aws-cdk-lib/aws-lambda"
 import { Construct, type IDependable } from "constructs";
 import type { Grant } from "../../core/leases/deployment.ts";
 import { aliasName, CONSUMER_NAME, leaseVariable } from "../../core/names.ts";
-import { isForeign } from "../database/secret-access.ts";
 import type { MayflyFunction } from "../functions/mayfly-function.ts";
+import { isForeign } from "../identity/attachable.ts";
+import type { AllowedCallers } from "../identity/role-elsewhere.ts";
 import { InvokePolicies } from "./invoke-policies.ts";
 import { denyOtherInvokers } from "./only-invoker.ts";
-import { roleOf, setVariable, type Workload } from "./workload.ts";
+import { type Grantee, isElsewhere, roleOf, setVariable, type Workload } from "./workload.ts";
 
 /** Properties of a DynamicRole, passed by DynamicDatabase. */
 export interface DynamicRoleContext {
@@ -29,7 +30,7 @@ export interface DynamicRoleContext {
   /** True: aliases have no resource policy. */
   readonly aliasUnsealed: boolean;
   /** Called before each grant is made; throws if it is too late for another grant. */
-  readonly onGrant: (alias: string, grant: Grant, grantee: IRole) => void;
+  readonly onGrant: (alias: string, grant: Grant, identity: string) => void;
   /** The scope for the grant of an alias, if it is not made in the database's own stack. */
   readonly stackOf?: (alias: string) => Stack;
 }
@@ -50,7 +51,7 @@ export class ConsumerGrant extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    { consumer, grantee }: { readonly consumer: string; readonly grantee: IRole },
+    { consumer, grantee }: { readonly consumer: string; readonly grantee: Grantee },
     context: DynamicRoleContext,
   ) {
     super(scope, id);
@@ -71,25 +72,44 @@ export class ConsumerGrant extends Construct {
       maxEventAge: Duration.seconds(60),
     });
     alias.node.addDependency(context.provisioned);
-    const foreign = isForeign(grantee, Stack.of(this));
-    if (!foreign)
+    if (!isElsewhere(grantee))
       InvokePolicies.of(grantee).add({
         name: `${context.issuerName}:${this.aliasName}`,
         arn: this.aliasArn,
       });
+    const foreignArn = this.#foreignArn(grantee);
     if (context.aliasUnsealed) {
-      if (foreign) permit(this, alias, grantee);
+      if (foreignArn !== undefined) permit(this, alias, foreignArn);
       return;
     }
-    // a name is one in this account; it says nothing of a role in another
-    const roleArn = foreign ? grantee.roleArn : arnIn(Stack.of(this), grantee);
-    const statements = [denyOtherInvokers("OnlyTheConsumer", alias.functionArn, roleArn)];
-    if (foreign) statements.push(allow(alias, grantee));
+    const allowed = callersOf(this, grantee, foreignArn);
+    const statements = [denyOtherInvokers("OnlyTheConsumer", alias.functionArn, allowed)];
+    if (foreignArn !== undefined) statements.push(allow(alias, foreignArn));
     new CfnResourcePolicy(this, "ResourcePolicy", {
       resourceArn: alias.functionArn,
       policyDocument: new PolicyDocument({ statements }),
     });
   }
+
+  /** The ARN of another account's role, which must exist before a policy here can allow it. */
+  #foreignArn(grantee: Grantee): string | undefined {
+    if (isElsewhere(grantee)) return grantee.foreignArn;
+    if (!isForeign(grantee, Stack.of(this))) return undefined;
+    if (grantee.node.defaultChild instanceof CfnRole)
+      Stack.of(this).addDependency(Stack.of(grantee));
+    return grantee.roleArn;
+  }
+}
+
+function callersOf(
+  scope: Construct,
+  grantee: Grantee,
+  foreignArn: string | undefined,
+): AllowedCallers {
+  const stack = Stack.of(scope);
+  if (isElsewhere(grantee)) return grantee.allowedBy(stack);
+  // a name is one in this account; it says nothing of a role in another
+  return { operator: "StringNotEquals", arns: foreignArn ?? arnIn(stack, grantee) };
 }
 
 /**
@@ -107,20 +127,20 @@ function arnIn(stack: Stack, grantee: IRole): string {
 }
 
 /** The permission for another account's role. The role also needs a policy in its own account. */
-const allow = (alias: Alias, grantee: IRole): PolicyStatement =>
+const allow = (alias: Alias, roleArn: string): PolicyStatement =>
   new PolicyStatement({
     sid: "ForeignConsumer",
-    principals: [new ArnPrincipal(grantee.roleArn)],
+    principals: [new ArnPrincipal(roleArn)],
     actions: ["lambda:InvokeFunction"],
     resources: [alias.functionArn],
   });
 
 /** The same permission, for an alias without a policy of its own. */
-const permit = (scope: Construct, alias: Alias, grantee: IRole): CfnPermission =>
+const permit = (scope: Construct, alias: Alias, roleArn: string): CfnPermission =>
   new CfnPermission(scope, "Permission", {
     action: "lambda:InvokeFunction",
     functionName: alias.functionArn,
-    principal: grantee.roleArn,
+    principal: roleArn,
   });
 
 /** A kind of access that can be issued: privileges, lifetimes and limits. */
@@ -139,15 +159,16 @@ export class DynamicRole extends Construct {
    * Let a workload ask for this role. A function or a container also gets the grant's `variable`,
    * by which clients find it.
    *
-   * A role of another account also needs a policy there that allows `lambda:InvokeFunction` on the
-   * grant's `aliasArn`.
+   * A role of another account gets its policy in its own stack, if that is a stack of its account in
+   * this app. Otherwise pass an {@link OtherAccountRole}, and attach the policy there.
    *
    * @param name of the consumer: 1 to 16 of `[a-z0-9-]`, a letter first. It is part of the name of
    *   every PostgreSQL user that the consumer gets.
    * @param workload a role, a function, or a container of an ECS task. No other role than its own
    *   can use the grant.
    * @throws Error if the name is malformed, belongs to another role, has this grant already, or the
-   *   app was synthesized; if the workload's variable cannot be set, or is set already.
+   *   app was synthesized; if the workload's variable cannot be set, or is set already; if CDK would
+   *   attach no policy to the role.
    */
   addConsumer(name: string, workload: Workload): ConsumerGrant {
     if (!CONSUMER_NAME.test(name))
@@ -156,7 +177,8 @@ export class DynamicRole extends Construct {
       );
     const grantee = roleOf(workload);
     const alias = aliasName(name, this.roleName);
-    this.#context.onGrant(alias, { consumer: name, role: this.roleName }, grantee);
+    const identity = isElsewhere(grantee) ? grantee.roleElsewhere : grantee.roleArn;
+    this.#context.onGrant(alias, { consumer: name, role: this.roleName }, identity);
     const nested = this.#context.stackOf?.(alias);
     const [scope, id] = nested === undefined ? [this, name] : [nested, alias];
     const grant = new ConsumerGrant(scope, id, { consumer: name, grantee }, this.#context);

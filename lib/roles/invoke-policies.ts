@@ -2,6 +2,7 @@ import { Aws, Names, Stack } from "aws-cdk-lib";
 import { type IRole, ManagedPolicy, Policy, PolicyStatement } from "aws-cdk-lib/aws-iam";
 import { Construct } from "constructs";
 import { tagOf } from "../../core/names.ts";
+import { checkAttachable } from "../identity/attachable.ts";
 
 /**
  * IAM allows a role 10,240 characters of inline policies in all. Half of them stay free for what
@@ -41,10 +42,16 @@ export class InvokePolicies extends Construct {
     this.#grantee = grantee;
   }
 
-  /** The policies of a role, made at the first call. */
+  /**
+   * The policies of a role, made at the first call.
+   *
+   * @throws Error if CDK would attach no policy to it.
+   */
   static of(grantee: IRole): InvokePolicies {
     const known = grantee.node.tryFindChild(ID);
-    return known instanceof InvokePolicies ? known : new InvokePolicies(grantee);
+    if (known instanceof InvokePolicies) return known;
+    checkAttachable(grantee);
+    return new InvokePolicies(grantee);
   }
 
   /** Let the role invoke one alias. */

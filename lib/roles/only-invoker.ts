@@ -1,15 +1,16 @@
 import { Effect, PolicyDocument, PolicyStatement, StarPrincipal } from "aws-cdk-lib/aws-iam";
 import { CfnResourcePolicy } from "aws-cdk-lib/aws-lambda";
 import type { Construct } from "constructs";
+import type { AllowedCallers } from "../identity/role-elsewhere.ts";
 
 /** Every action that invokes a function. */
 const INVOCATIONS = ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl", "lambda:InvokeAsync"];
 
-/** Deny invocations by all principals but one role, also by a principal without an ARN. */
+/** Deny invocations by all principals but some, also by a principal without an ARN. */
 export const denyOtherInvokers = (
   sid: string,
   functionArn: string,
-  roleArn: string,
+  { operator, arns }: AllowedCallers,
 ): PolicyStatement =>
   new PolicyStatement({
     sid,
@@ -17,7 +18,7 @@ export const denyOtherInvokers = (
     principals: [new StarPrincipal()],
     actions: INVOCATIONS,
     resources: [functionArn],
-    conditions: { StringNotEquals: { "aws:PrincipalArn": roleArn } },
+    conditions: { [operator]: { "aws:PrincipalArn": arns } },
   });
 
 /** A resource policy of a function or an alias, by which only one role may invoke it. */
@@ -30,6 +31,8 @@ export const sealInvocations = (
   new CfnResourcePolicy(scope, "ResourcePolicy", {
     resourceArn: functionArn,
     policyDocument: new PolicyDocument({
-      statements: [denyOtherInvokers(sid, functionArn, roleArn)],
+      statements: [
+        denyOtherInvokers(sid, functionArn, { operator: "StringNotEquals", arns: roleArn }),
+      ],
     }),
   });

@@ -2,15 +2,23 @@ import { Stack } from "aws-cdk-lib";
 import type { ContainerDefinition } from "aws-cdk-lib/aws-ecs";
 import type { IRole } from "aws-cdk-lib/aws-iam";
 import type { CfnFunction, IFunction, Function as LambdaFunction } from "aws-cdk-lib/aws-lambda";
+import type { RoleElsewhere } from "../identity/role-elsewhere.ts";
 
 /**
- * What may ask for leases: an IAM role; a function; or a container of an ECS task, whose task role
- * asks.
+ * What may ask for leases: an IAM role; a function; a container of an ECS task, whose task role asks;
+ * or a role whose policies are given elsewhere.
  */
-export type Workload = IRole | IFunction | ContainerDefinition;
+export type Workload = IRole | IFunction | ContainerDefinition | RoleElsewhere;
 
 /** A workload whose environment is defined in this app. */
 type Configurable = LambdaFunction | ContainerDefinition;
+
+/** A role, or one whose policies this app cannot change. */
+export type Grantee = IRole | RoleElsewhere;
+
+/** Whether the policies of a role are given elsewhere. */
+export const isElsewhere = (workload: Workload): workload is RoleElsewhere =>
+  "roleElsewhere" in workload;
 
 // not by class: a project may have aws-cdk-lib twice
 const isContainer = (workload: Workload): workload is ContainerDefinition =>
@@ -24,7 +32,8 @@ const isConfigurable = (workload: Workload): workload is Configurable =>
  *
  * @throws Error if a function was imported without its role.
  */
-export function roleOf(workload: Workload): IRole {
+export function roleOf(workload: Workload): Grantee {
+  if (isElsewhere(workload)) return workload;
   if (isContainer(workload)) return workload.taskDefinition.taskRole;
   if (!isFunction(workload)) return workload;
   if (workload.role === undefined)
@@ -46,7 +55,7 @@ export function setVariable(
   value: string,
   from = "addConsumer",
 ): void {
-  if (!isContainer(workload) && !isFunction(workload)) return;
+  if (isElsewhere(workload) || (!isContainer(workload) && !isFunction(workload))) return;
   const { node } = workload;
   if (!isConfigurable(workload))
     throw new Error(

@@ -49,6 +49,13 @@ const INERT: Readonly<Record<string, readonly [prefix: string, attributes: Attri
   ],
   "AWS::Logs::QueryDefinition": ["query", (_, ref) => ({ QueryDefinitionId: ref })],
   "AWS::RDS::DBSubnetGroup": ["db-subnet-group", none],
+  "AWS::RolesAnywhere::Profile": [
+    "profile",
+    (_, ref, account) => ({
+      ProfileId: ref,
+      ProfileArn: arnOf(account, "rolesanywhere", `profile/${ref}`),
+    }),
+  ],
 };
 
 /** Resources that get a name and attributes, and have no other effect. */

@@ -22,7 +22,7 @@ const TOPIC = (fault: string): string =>
   `alarms.topicArn: ${fault}; write it as in "arn:aws:sns:eu-west-1:111122223333:on-call"`;
 
 const IDENTITY =
-  'consumers.app: needs exactly one of roleArn, newRole, sandbox; give the ARN of a role, or newRole: { assumedBy: "account" }';
+  'consumers.app: needs exactly one of eks, ecs, ec2, lambda, github, gitlab, oidc, rolesAnywhere, identityCenter, roleArn, otherAccountRoleArn, newRole, sandbox; write e.g. eks: { cluster: "main", namespace: "shop", serviceAccount: "api" }';
 
 test.each<[string, unknown, string]>([
   ["no object", 7, "config: 7 is not an object; export default defineConfig({ … })"],

@@ -1,7 +1,7 @@
 import { Stack } from "aws-cdk-lib";
 import { Annotations, Match, Template } from "aws-cdk-lib/assertions";
-import { Role } from "aws-cdk-lib/aws-iam";
 import { afterAll, expect, test } from "vitest";
+import { OtherAccountRole } from "../../lib/index.ts";
 import { assetFile, ofType, only, READONLY, resourcesOf, Workbench } from "./synthesized.ts";
 
 const bench = new Workbench();
@@ -15,8 +15,7 @@ function grantIn(region: string | undefined, props: { readonly aliasUnsealed?: b
   const env = region === undefined ? {} : { env: { account: ACCOUNT, region } };
   const stack = new Stack(bench.app(), "Team", env);
   const database = bench.database({ ...props, tls: "plaintext" }, stack);
-  const grantee = Role.fromRoleArn(stack, "App", FOREIGN);
-  database.addRole("readonly", READONLY).addConsumer("app", grantee);
+  database.addRole("readonly", READONLY).addConsumer("app", new OtherAccountRole(FOREIGN));
   return stack;
 }
 

@@ -1,7 +1,8 @@
 import { Stack } from "aws-cdk-lib";
+import { Template } from "aws-cdk-lib/assertions";
 import { AccountRootPrincipal, type IRole, Role } from "aws-cdk-lib/aws-iam";
 import { afterAll, expect, test } from "vitest";
-import type { DynamicRole } from "../../lib/index.ts";
+import { type DynamicRole, OtherAccountRole, type Workload } from "../../lib/index.ts";
 import { ofType, only, READONLY, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
 
 const bench = new Workbench();
@@ -15,7 +16,7 @@ function roleIn(stack: Stack): DynamicRole {
 }
 
 /** The resources that a consumer makes, by type. */
-function grantTo(grantee: (stack: Stack) => IRole): Resources {
+function grantTo(grantee: (stack: Stack) => Workload): Resources {
   const stack = bench.stackIn(HERE);
   roleIn(stack).addConsumer("app", grantee(stack));
   return resourcesOf(stack);
@@ -94,12 +95,9 @@ test("nobody can ask before the database is provisioned", () => {
   expect(alias.DependsOn).toContain(only(resources, "Custom::MayflyProvision")[0]);
 });
 
-test.each<[string, boolean]>([
-  ["imported", true],
-  ["imported as immutable, to which CDK's grants attach nothing", false],
-])("a role of the account is given its policy when it is %s", (_how, mutable) => {
+test("a role of the account that is imported is given its policy", () => {
   const arn = `arn:aws:iam::${HERE.account}:role/team/reporting`;
-  const resources = grantTo((stack) => Role.fromRoleArn(stack, "R", arn, { mutable }));
+  const resources = grantTo((stack) => Role.fromRoleArn(stack, "R", arn));
   const [[, policy] = []] = consumerPolicies(resources);
   expect(policy?.Properties.Roles).toEqual(["reporting"]);
   expect(
@@ -107,9 +105,9 @@ test.each<[string, boolean]>([
   ).toContain(arn);
 });
 
-test("a role of another account is allowed by the alias, since no policy can be attached there", () => {
+test("a role of another account is allowed by the alias, since its policy is attached there", () => {
   const arn = "arn:aws:iam::999999999999:role/reporting";
-  const resources = grantTo((stack) => Role.fromRoleArn(stack, "R", arn));
+  const resources = grantTo(() => new OtherAccountRole(arn));
   expect(consumerPolicies(resources)).toEqual([]);
   const [alias] = only(resources, "AWS::Lambda::Alias", "rolereadonly");
   const [, { Properties }] = only(resources, "AWS::Lambda::ResourcePolicy", "rolereadonly");
@@ -172,6 +170,99 @@ test("a named role of another account's stack is not a role of that name in this
   };
   expect(denied?.Condition?.StringNotEquals["aws:PrincipalArn"]).toEqual(arn);
   expect(allowed?.Principal.AWS).toEqual(arn);
+});
+
+test.each<[string, boolean, (stack: Stack) => IRole]>([
+  [
+    "made",
+    true,
+    (stack) =>
+      new Role(stack, "R", { roleName: "reporting", assumedBy: new AccountRootPrincipal() }),
+  ],
+  ["imported", false, (stack) => Role.fromRoleName(stack, "R", "reporting")],
+])(
+  "a role that is %s in a stack of its own account gets its policy there",
+  (_how, isFirst, make) => {
+    const app = bench.app();
+    const elsewhere = new Stack(app, "Other", { env: { ...HERE, account: "999999999999" } });
+    const stack = new Stack(app, "Team", { env: HERE });
+    const { aliasArn } = roleIn(stack).addConsumer("app", make(elsewhere));
+    const [[, policy] = []] = consumerPolicies(resourcesOf(elsewhere));
+    const document = JSON.stringify(policy?.Properties.PolicyDocument);
+    expect(document).toContain(JSON.stringify(stack.resolve(aliasArn)));
+    expect(document).toContain(":lambda:eu-west-1:111122223333:");
+    expect(consumerPolicies(resourcesOf(stack))).toEqual([]);
+    // Lambda refuses a policy for a role that does not exist yet
+    expect(stack.dependencies).toEqual(isFirst ? [elsewhere] : []);
+  },
+);
+
+const ARN = (account: string, path: string) => `arn:aws:iam::${account}:role/${path}`;
+
+test.each<[string, string, (stack: Stack) => Workload, string]>([
+  [
+    "of another account",
+    "a stack of this account",
+    (stack) => Role.fromRoleArn(stack, "R", ARN("999999999999", "reporting")),
+    'Team/R is a role of account 999999999999, imported in a stack of account 111122223333: CDK attaches no policy to it; import it in a stack of its own account, or pass new OtherAccountRole("arn:aws:iam::999999999999:role/reporting") and attach the policy there',
+  ],
+  [
+    "imported with mutable: false",
+    "its account",
+    (stack) => Role.fromRoleArn(stack, "R", ARN(HERE.account, "reporting"), { mutable: false }),
+    "Team/R (arn:aws:iam::111122223333:role/reporting) is imported so that CDK attaches no policy to it; import it without mutable: false",
+  ],
+  [
+    "without policy updates",
+    "its account",
+    (stack) => own(stack).withoutPolicyUpdates(),
+    "is imported so that CDK attaches no policy to it; import it without mutable: false",
+  ],
+  [
+    "of a service",
+    "its account",
+    (stack) =>
+      Role.fromRoleArn(stack, "R", ARN(HERE.account, "aws-service-role/ecs.amazonaws.com/X")),
+    "is a service-linked role, to which IAM lets nobody attach a policy; give the workload a role of its own",
+  ],
+  [
+    "of Identity Center",
+    "its account",
+    (stack) =>
+      Role.fromRoleArn(
+        stack,
+        "R",
+        ARN(
+          HERE.account,
+          "aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Admin_0123456789abcdef",
+        ),
+      ),
+    'pass new IdentityCenterRole({ permissionSet: "…" })',
+  ],
+  [
+    "of this account that is said to be of another",
+    "its account",
+    () => new OtherAccountRole(ARN(HERE.account, "reporting")),
+    "arn:aws:iam::111122223333:role/reporting is a role of this account; write roleArn",
+  ],
+])(
+  "a role %s, in %s, is refused: nothing would be attached to it",
+  (_what, _where, make, fault) => {
+    expect(() => grantTo(make)).toThrow(fault);
+  },
+);
+
+test("if nobody knows the account yet, CloudFormation checks it before it attaches a policy", () => {
+  const stack = new Stack(bench.app(), "Team");
+  const role = Role.fromRoleArn(stack, "R", ARN("999999999999", "reporting"));
+  roleIn(stack).addConsumer("app", role);
+  const { Rules } = Template.fromStack(stack).toJSON();
+  expect(Rules.RolesOfAccount999999999999.Assertions).toEqual([
+    {
+      Assert: { "Fn::Equals": [{ Ref: "AWS::AccountId" }, "999999999999"] },
+      AssertDescription: expect.stringContaining("otherAccountRoleArn"),
+    },
+  ]);
 });
 
 interface StatementOfRole {
