@@ -49,9 +49,9 @@ export function sourceInWords(source: CredentialSource, from: CredentialVariable
   }
 }
 
-/** Hosts of Pod Identity's agent. */
-const POD_IDENTITY_HOST = /^https?:\/\/(?:169\.254\.170\.23|\[fd00:ec2::23\])(?::\d+)?\//;
-
-/** Whether EKS Pod Identity has put its variables there. */
-export const isPodIdentity = ({ fullUri }: Pick<CredentialVariables, "fullUri">): boolean =>
-  POD_IDENTITY_HOST.test(fullUri ?? "");
+/** Whether EKS Pod Identity has put its variables there: nothing else in a cluster does. */
+export const isPodIdentity = ({
+  platform,
+  fullUri,
+}: Pick<CredentialVariables, "platform" | "fullUri">): boolean =>
+  platform === "kubernetes" && fullUri !== undefined;

@@ -79,8 +79,9 @@ export function claimsOf(facts: IdentityFacts): Claims {
   // of a token of another account the audience and the issuer stay
   if (token?.kind === "claims" && !isOtherAccount(facts)) return token;
   const account = accountOf(facts);
+  const issuer = cluster?.issuer ?? (token?.kind === "claims" ? token.issuer : undefined);
   return {
-    ...(cluster?.issuer !== undefined && { issuer: cluster.issuer }),
+    ...(issuer !== undefined && { issuer }),
     ...(account !== undefined && {
       subject: serviceAccountSubject({
         namespace: account.namespace,
