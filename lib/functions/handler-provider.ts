@@ -22,8 +22,12 @@ export class HandlerProvider extends Construct {
     super(scope, id);
     const logGroup = makeLogGroup(this);
     const role = makeFunctionRole(this, logGroup);
+    // CDK would let the framework also invoke every version and alias, which it never does
+    const onEventHandler: IFunction = Object.create(handler, {
+      resourceArnsForGrantInvoke: { value: [handler.functionArn] },
+    });
     const provider = new Provider(this, "Provider", {
-      onEventHandler: handler,
+      onEventHandler,
       logGroup,
       frameworkOnEventRole: role,
     });

@@ -26,6 +26,7 @@ import { bundleFolder } from "../functions/function-code.ts";
 import { type FunctionNetworkProps, makeFunctionNetwork } from "../functions/function-network.ts";
 import { HandlerProvider } from "../functions/handler-provider.ts";
 import { MayflyFunction } from "../functions/mayfly-function.ts";
+import { type PASSING, restrict } from "./endpoint-policy.ts";
 
 /** The administrator of every sandbox. */
 export const SANDBOX_ADMINISTRATOR = "postgres";
@@ -110,9 +111,14 @@ export class SandboxDatabase extends Construct {
   }
 
   /** In one zone only: that costs half, and a sandbox may fail together with its zone. */
-  #endpoint(id: string, service: InterfaceVpcEndpointAwsService): InterfaceVpcEndpoint {
+  #endpoint(
+    id: keyof typeof PASSING,
+    service: InterfaceVpcEndpointAwsService,
+  ): InterfaceVpcEndpoint {
     const subnets = { subnets: this.vpc.isolatedSubnets.slice(0, 1) };
-    return this.vpc.addInterfaceEndpoint(id, { service, subnets });
+    const endpoint = this.vpc.addInterfaceEndpoint(id, { service, subnets });
+    restrict(endpoint, id);
+    return endpoint;
   }
 
   #instance(databaseName: string): DatabaseInstance {

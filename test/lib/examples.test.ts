@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { generate } from "selfsigned";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { tempFolder } from "../../local/temp-folder.ts";
+import { unexplained } from "./privileges/stars.ts";
 import { ofType, only, type Resources } from "./synthesized.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -83,6 +84,16 @@ function synthesize(example: string, stack: string): Synthesized {
 
 test("CloudFormation's own rules find nothing in the shipped stack", () => {
   expect(made("shipped")("Mayfly.template.json")).toHaveProperty("Outputs.OrdersIssuerArn");
+});
+
+test.each([
+  ["existing-instance", "Orders"],
+  ["existing-cluster", "Billing"],
+  ["rotated-secrets", "Secrets"],
+  ["any-postgres", "Ledger"],
+])("examples/%s.ts allows no * without a reason on record", async (example, stack) => {
+  const { Resources } = made(example)(`${stack}.template.json`) as { Resources: Resources };
+  expect(await unexplained(Resources)).toEqual([]);
 });
 
 const addressOf = (resources: Resources): unknown => {

@@ -37,6 +37,16 @@ export class Resolved {
     return this.#arnOf(...only(this.#resources, type, word));
   }
 
+  /** The ARN of a resource by its logical id. */
+  arnOf(id: string): string {
+    return this.#attribute(id, "Arn");
+  }
+
+  /** The ARNs of all resources of a type. */
+  arns(type: string): readonly string[] {
+    return ofType(this.#resources, type).map(([id]) => this.arnOf(id));
+  }
+
   /** Replace references by what they refer to. Throws for what it does not know. */
   value(template: unknown): unknown {
     if (Array.isArray(template)) return template.map((each) => this.value(each));

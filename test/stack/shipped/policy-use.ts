@@ -15,13 +15,13 @@ import { type ShippedStack, sharedShipped } from "../../support/stack.ts";
 
 /** What the template allows or denies and nothing here does, each with the reason to keep it. */
 const EXPLAINED: readonly (readonly [RegExp, string])[] = [
-  [/ NotFromCode deny /, "no code of ours calls EC2; test/lib/policies.test.ts tries it"],
+  [/ NotFromCode deny /, "no code of ours calls EC2; test/lib/privileges.test.ts tries it"],
   [/Framework.*lambda:GetFunction$/, "CDK's framework waits with it for a handler that is idle"],
   [/Framework.* OwnLogs /, "the runner stands in for CDK's framework, and prints nothing for it"],
   [/^orders\w*(?:DeadLetters|Revocations)\w+ #1 deny /, "no call here is without TLS"],
   [/Provisioner\w+ Remove(?:Schedules|Group) /, "they are for the end of the stack"],
   [/ReadAdministrator .*DescribeSecret$/, "its tags tell whose a secret is that RDS manages"],
-  [/^orderssandboxSeeder\w+: OnlyTheFramework deny /, "test/lib/privileges tries it"],
+  [/^orderssandboxSeeder\w+: OnlyTheFramework deny /, "test/lib/privileges.test.ts tries it"],
   [/(?:Seeder|userserviceFunction)\w+ OwnLogs /, "they print only when something fails"],
 ];
 
