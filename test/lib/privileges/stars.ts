@@ -24,10 +24,10 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 function textOf(value: unknown): string {
   if (!isRecord(value)) return String(value);
   const { Ref: reference, "Fn::GetAtt": attribute, "Fn::Join": join, "Fn::Sub": sub } = value;
-  if (reference !== undefined) return `{${String(reference)}}`;
+  if (typeof reference === "string") return `{${reference}}`;
   if (Array.isArray(attribute)) return `{${attribute.join(".")}}`;
   if (Array.isArray(join)) return (join[1] as unknown[]).map(textOf).join(String(join[0]));
-  return sub === undefined ? JSON.stringify(value) : String([sub].flat()[0]);
+  return sub === undefined ? JSON.stringify(value) : textOf(Array.isArray(sub) ? sub[0] : sub);
 }
 
 /** Every list of statements in a value, whatever holds it. */
