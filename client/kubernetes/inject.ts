@@ -77,9 +77,9 @@ export async function inject(text: string, options: InjectOptions): Promise<Inje
   return { text: parts.join(""), messages, resources };
 }
 
-/** Kubernetes and YAML 1.1 take these for no text. */
+/** YAML 1.1, which Kubernetes reads, takes these for truths, nothing, and numbers. */
 const NO_TEXT =
-  /^(?:|~|null|y|n|yes|no|on|off|true|false|[-+]?(?:0[box])?[\d_]+(?:[0-9a-fA-F])*|[-+]?(?:\d[\d_]*)?\.?\d+(?:e[-+]?\d+)?|[-+]?\.(?:inf|nan))$/i;
+  /^(?:|~|null|y|n|yes|no|on|off|true|false|[-+]?(?:0x[\da-f_]+|0b[01_]+|0o[0-7_]+|\d[\d_]*)|[-+]?(?:\d[\d_]*\.?|\.\d)\d*(?:e[-+]?\d+)?|[-+]?\.(?:inf|nan))$/i;
 
 class Injection {
   readonly problems: ManifestProblem[] = [];

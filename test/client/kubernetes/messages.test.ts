@@ -30,6 +30,20 @@ function manifest({ annotations = {}, spec = {}, kind = "Deployment" }: Case): s
   });
 }
 
+const yamlPod = (annotation: string): string => `apiVersion: v1
+kind: Pod
+metadata:
+  name: p
+  annotations:
+    mayfly/inject: "true"
+    mayfly/secret-a: a
+    mayfly/format-a: env
+    ${annotation}
+spec:
+  containers:
+    - name: app
+`;
+
 async function problemsOf(
   text: string,
   image: string | undefined = "i:1",
@@ -231,6 +245,30 @@ test.each<readonly [string, Case, string]>([
   const problems = await problemsOf(manifest(wrong));
   expect(problems).toHaveLength(1);
   expect(problems[0]).toContain(`web.yaml, ${wrong.kind ?? "Deployment"}/web: ${message}`);
+});
+
+test.each(["5432", "0x1f", "1_000", "1.5", ".5", "1e3", "on", "Yes", "~", "null", ""])(
+  "%s without quotes is refused, as Kubernetes would",
+  async (value) => {
+    const text = yamlPod(`mayfly/path: ${value}`);
+    expect((await problemsOf(text))[0]).toMatch(/^web.yaml, Pod\/p: mayfly\/path: .* in quotes/);
+  },
+);
+
+test.each(["30d", "2h", "app,web", "orders/readonly", "1.2.3", "12ab"])(
+  "%s without quotes is a text",
+  async (value) => {
+    expect(String(await problemsOf(yamlPod(`mayfly/file-a: ${value}`)))).not.toMatch("quotes");
+  },
+);
+
+test("a file with a byte order mark, and one of many documents", async () => {
+  const pod = yamlPod("mayfly/path: /run/x");
+  const made = async (text: string) => (await inject(text, { file: "x", image: "i:1" })).text;
+  const alone = await made(pod);
+  expect(await made(`\uFEFF${pod}`)).toBe(`\uFEFF${alone}`);
+  const others = "---\nkind: Service\nspec: {ports: [{port: 1}]}\n".repeat(5_000);
+  expect(await made(`${others}---\n${pod}${others}`)).toBe(`${others}---\n${alone}${others}`);
 });
 
 test("an image must be named", async () => {

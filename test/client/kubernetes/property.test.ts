@@ -139,7 +139,7 @@ test("twice injected is once injected, to the byte, however it is written", asyn
       const once = await injected(written(deployment(of, pod), how));
       expect(await injected(once)).toBe(once);
     }),
-    { numRuns: 50 },
+    { numRuns: 30 },
   );
 });
 
@@ -154,6 +154,6 @@ test("after other annotations, it is as if they had been there at first", async 
       const expected = await injected(written(deployment(after, pod), how));
       expect(readIn(await injected(written(again, how)))).toEqual(readIn(expected));
     }),
-    { numRuns: 25 },
+    { numRuns: 12 },
   );
 });
