@@ -93,7 +93,11 @@ export const KITS = {
   "external-secrets": {
     needs: "Go 1.25 or later, and at first some minutes more",
     install: () => run("external-secrets", {}, "go", "build", "-o", `${binaries}/`, "."),
-    command: (program) => [join(binaries, program)],
+    // its store is the example's
+    command: (program) => [
+      join(binaries, program),
+      join(here, "../../examples/external-secrets/external-secret.yaml"),
+    ],
   },
   node: {
     needs: "npm",

@@ -5,6 +5,7 @@ go 1.25.0
 require (
 	github.com/external-secrets/external-secrets v0.16.2
 	mayfly.invalid/clients v0.0.0
+	sigs.k8s.io/yaml v1.4.0
 )
 
 require (
@@ -92,7 +93,6 @@ require (
 	sigs.k8s.io/json v0.0.0-20241014173422-cfa47c3a1cc8 // indirect
 	sigs.k8s.io/randfill v1.0.0 // indirect
 	sigs.k8s.io/structured-merge-diff/v4 v4.7.0 // indirect
-	sigs.k8s.io/yaml v1.4.0 // indirect
 	software.sslmate.com/src/go-pkcs12 v0.5.0 // indirect
 )
 

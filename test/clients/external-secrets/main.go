@@ -4,7 +4,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -12,7 +14,25 @@ import (
 	"github.com/external-secrets/external-secrets/pkg/provider/aws"
 	"mayfly.invalid/clients/internal/pool"
 	"mayfly.invalid/clients/internal/report"
+	"sigs.k8s.io/yaml"
 )
+
+// example reads the example's manifests. What the operator's types do not have is an error.
+func example(path string) (*esv1.SecretStore, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	store, secret := &esv1.SecretStore{}, &esv1.ExternalSecret{}
+	documents := strings.Split(string(text), "\n---\n")
+	if len(documents) != 2 {
+		return nil, fmt.Errorf("%s has %d documents", path, len(documents))
+	}
+	if err := yaml.UnmarshalStrict([]byte(documents[0]), store); err != nil {
+		return nil, err
+	}
+	return store, yaml.UnmarshalStrict([]byte(documents[1]), secret)
+}
 
 // sync does what the operator does for an ExternalSecret with `dataFrom: extract`.
 func sync(store esv1.GenericStore) (pool.Login, error) {
@@ -31,9 +51,10 @@ func sync(store esv1.GenericStore) (pool.Login, error) {
 }
 
 func main() {
-	service := &esv1.AWSProvider{Service: esv1.AWSServiceSecretsManager, Region: "eu-west-1"}
-	spec := esv1.SecretStoreSpec{Provider: &esv1.SecretStoreProvider{AWS: service}}
-	store := &esv1.SecretStore{Spec: spec}
+	store, err := example(os.Args[1])
+	if err != nil {
+		panic(err)
+	}
 	var newest atomic.Pointer[pool.Login]
 	first, err := sync(store)
 	if err != nil {
