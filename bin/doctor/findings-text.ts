@@ -39,10 +39,7 @@ function findingText({ verdict, area, check, subject, evidence, fix }: Finding):
 function fixLines(fix: Fix): readonly string[] {
   if (fix.kind === "step") return indented(`to mend it: ${fix.text}`);
   const { database, as, statements } = fix;
-  return [
-    `  to mend it, in the database ${database} as ${as}:`,
-    ...statements.flatMap(indentedTwice),
-  ];
+  return [`  to mend it, in database ${database} as ${as}:`, ...statements.flatMap(indentedTwice)];
 }
 
 const indented = (text: string): readonly string[] => text.split("\n").map((line) => `  ${line}`);

@@ -136,6 +136,11 @@ test("the agent is one file of at most 1 MB, which Node runs in an empty folder"
   const unknown = await runProgram(process.execPath, [file, "agent", "orders/readonly"]);
   expect(unknown).toMatchObject({ status: 64, out: "" });
   expect(unknown.err).toMatch("set the lease's MAYFLY_LEASE_… variable");
+  // who runs a command in its container has the doctor there
+  const env = { AWS_REGION: "eu-west-1", AWS_EC2_METADATA_DISABLED: "true" };
+  const doctor = await runProgram(process.execPath, [file, "doctor", "identity"], { env });
+  expect(doctor).toMatchObject({ status: 76, err: "3 findings: 2 broken, 1 ok\n" });
+  expect(doctor.out).toMatch(/^BROKEN {2}identity credential-source: /);
 });
 
 test("mayfly runs from the package: help, a new project, and its configuration in TypeScript", async () => {

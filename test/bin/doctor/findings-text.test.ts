@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+import { examine } from "../../../bin/doctor/examine.ts";
+import {
+  byVerdict,
+  findingsText,
+  statusOfFindings,
+  summaryOf,
+} from "../../../bin/doctor/findings-text.ts";
+import type { Finding } from "../../../core/doctor/finding.ts";
+
+const finding = (check: string, verdict: Finding["verdict"], more: object = {}): Finding => ({
+  area: "database",
+  check,
+  subject: "orders",
+  verdict,
+  evidence: `seen of ${check}`,
+  ...more,
+});
+
+const SQL = {
+  kind: "sql",
+  database: "orders",
+  as: "app_owner",
+  statements: ["REVOKE SELECT\n  ON t FROM PUBLIC;", "GRANT USAGE ON SCHEMA s TO r;"],
+} as const;
+
+test("the worst comes first, with what mends it; what is fine is one line an area", () => {
+  const text = findingsText([
+    finding("verbs", "ok"),
+    finding("group-excess", "warning", { fix: SQL }),
+    finding("readers", "ok"),
+    { ...finding("caller", "ok"), area: "identity" },
+    finding("server-version", "broken", { fix: { kind: "step", text: "upgrade to 18.4" } }),
+  ]);
+  expect(text).toBe(`BROKEN  database server-version: orders
+  seen of server-version
+  to mend it: upgrade to 18.4
+
+WARNING  database group-excess: orders
+  seen of group-excess
+  to mend it, in database orders as app_owner:
+    REVOKE SELECT
+      ON t FROM PUBLIC;
+    GRANT USAGE ON SCHEMA s TO r;
+
+ok  database: verbs, readers
+ok  identity: caller`);
+});
+
+test.each([
+  [["ok", "ok"], 0],
+  [["ok", "warning"], 65],
+  [["warning", "unknown"], 75],
+  [["unknown", "broken", "ok"], 76],
+  [[], 75],
+] as const)("the exit status of %j is %i", (verdicts, status) => {
+  const findings = verdicts.map((verdict) => finding("x", verdict));
+  expect(statusOfFindings(findings)).toBe(status);
+});
+
+test("findings are counted, and keep their order within a verdict", () => {
+  const findings = [finding("a", "ok"), finding("b", "broken"), finding("c", "broken")];
+  expect(summaryOf(findings)).toBe("3 findings: 2 broken, 1 ok");
+  expect(byVerdict(findings).map(({ check }) => check)).toEqual(["b", "c", "a"]);
+  expect(summaryOf([])).toBe("0 findings: nothing was looked at");
+});
+
+test("an area that cannot be looked at is skipped, unless it was wanted by name", async () => {
+  const looks = {
+    identity: async () => [finding("a", "ok")],
+    database: () => Promise.reject(new Error("no stack")),
+  };
+  const { findings, skipped } = await examine(looks, []);
+  expect(findings).toHaveLength(1);
+  expect(skipped).toMatchObject([{ area: "database", error: { message: "no stack" } }]);
+  await expect(examine(looks, ["database"])).rejects.toThrow("no stack");
+  expect((await examine(looks, ["identity"])).skipped).toEqual([]);
+});
