@@ -26,7 +26,7 @@ export async function askReady(
   if (status === 503)
     throw new Failure(
       Exit.unavailable,
-      "not ready: not every login works; the agent's log says why",
+      "not ready: a login does not work yet, or a port or file is missing; the agent's log says why",
     );
   throw new Failure(
     Exit.config,

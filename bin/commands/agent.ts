@@ -49,6 +49,8 @@ export function addAgent(program: Command, io: Io): void {
         await askReady(await healthIn(name, options));
         return;
       }
+      const { ensureHome } = await import("../agent/home-folder.ts");
+      ensureHome(process.env);
       const { checkedConfiguration } = await import("../agent/agent-configuration.ts");
       const { leases, ...written } = await wantedIn(name, options);
       const { what } = written;

@@ -56,7 +56,7 @@ test("a login that does not work is told", async () => {
   expect(await ask(configured())).toEqual({
     ...SILENT,
     status: 69,
-    err: "mayfly: not ready: not every login works; the agent's log says why\n",
+    err: "mayfly: not ready: a login does not work yet, or a port or file is missing; the agent's log says why\n",
   });
 });
 

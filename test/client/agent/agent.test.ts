@@ -1,6 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { Socket } from "node:net";
+import { createServer, Socket } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { StateError, takeStateFolder } from "../../../client/agent/state/state-folder.ts";
