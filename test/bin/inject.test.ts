@@ -73,3 +73,26 @@ test("what cannot be read is told", async () => {
     err: "mayfly: stdin is a terminal; name a manifest with -f, or pipe one\n",
   });
 });
+
+const OF_VAULT = POD.replace(
+  /annotations: .*/,
+  `annotations: { vault.hashicorp.com/agent-inject: "true", vault.hashicorp.com/agent-inject-secret-db: database/creds/readonly }`,
+);
+
+test("--from-vault says what became of each annotation, or which --map is missing", async () => {
+  const arn = "arn:aws:lambda:eu-west-1:111122223333:function:issuer:app--readonly";
+  const options = ["--from-vault", "--image", "agent:1"];
+  const made = await mayfly([...options, "--map", `database/creds/readonly=${arn}`], OF_VAULT);
+  expect(made.status).toBe(0);
+  expect(made.err.split("\n").map((line) => line.slice(0, 34))).toEqual([
+    "stdin, Pod/p: line 5: vault.hashic",
+    "stdin, Pod/p: line 5: vault.hashic",
+    "stdin, Pod/p: mayfly/lease-app--re",
+    "",
+  ]);
+  expect(made.out).not.toContain("vault.hashicorp.com");
+  const unmapped = await mayfly(options, OF_VAULT);
+  expect(unmapped).toMatchObject({ status: 78, out: "" });
+  expect(unmapped.err).toMatch(/add --map 'database\/creds\/readonly=<database>\/<role>'\n$/);
+  expect((await mayfly(["--map", "a/creds/b=c/d"], POD)).status).toBe(64);
+});
