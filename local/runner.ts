@@ -45,8 +45,8 @@ export interface RunnerOptions {
   readonly rotationRetrySeconds?: number;
   /** The account's quota of concurrent calls. @default 1000 */
   readonly accountConcurrency?: number;
-  /** The longest session of a role. @default - as on AWS */
-  readonly sessionSeconds?: number;
+  /** The longest session of a role, asked for each of them. @default - as on AWS */
+  readonly sessionSeconds?: () => number;
   /** Maximum of processes of all functions; further calls wait. @default 32 */
   readonly processes?: number;
   /** Databases that existed before the stack. @default - none */

@@ -32,7 +32,7 @@ interface ServicesOptions {
   /** The account's quota of concurrent calls. */
   readonly accountConcurrency?: number | undefined;
   /** The longest session of a role. Seconds. */
-  readonly sessionSeconds?: number | undefined;
+  readonly sessionSeconds?: (() => number) | undefined;
   /** Maximum of processes of all functions together. */
   readonly processes: number;
   /** Databases that existed before the stack, and event buses by ARN. */

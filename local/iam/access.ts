@@ -97,7 +97,7 @@ export class Access {
 
   /** Whether a role's trust policy lets a service, or a provider of tokens, do this with it. */
   async trustAllows(role: Role, { principal, action, context }: Assumption): Promise<boolean> {
-    const known = withKnownKeys(role.trust, context);
+    const known = withKnownKeys(role.trust, context, principal);
     const request = { action, resource: role.arn, policy: known.policy, context: known.context };
     return (await this.#decide(principal, request, undefined, role.trust)).decision === "Allowed";
   }

@@ -71,7 +71,7 @@ export interface SessionTimes {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** No session lasts longer, whatever AWS would allow. @default - as on AWS */
-  readonly longestSeconds?: number | undefined;
+  readonly longestSeconds?: (() => number) | undefined;
 }
 
 /** The principal that may do everything that no resource policy denies. */
@@ -182,8 +182,8 @@ export class Identities {
 
   /** A session with credentials of its own, which end. */
   assume(role: Role, { name, seconds, tags }: TemporarySession): Session {
-    const { now, longestSeconds = Infinity } = this.#times;
-    const expiresAt = now() + Math.min(seconds, longestSeconds) * 1_000;
+    const { now, longestSeconds = () => Infinity } = this.#times;
+    const expiresAt = now() + Math.min(seconds, longestSeconds()) * 1_000;
     return this.#newSession(role, name, expiresAt, tags);
   }
 

@@ -1,3 +1,4 @@
+import { GOOGLE } from "../../core/aws/trust/web-identity.ts";
 import { issuerName } from "../../core/aws/workload-identity.ts";
 import { type Account, globalArnOf } from "../account.ts";
 import type { Created, Resource, ResourceTypes } from "../cloudformation/resource.ts";
@@ -7,7 +8,8 @@ export interface OidcProvider {
   readonly arn: string;
   /** As in tokens. */
   readonly url: string;
-  readonly clientIds: readonly string[];
+  /** The audiences that it takes. Undefined: all. */
+  readonly clientIds: readonly string[] | undefined;
 }
 
 /** The OIDC providers of the account. */
@@ -21,14 +23,16 @@ export class OidcProviders {
 
   /** The provider of an issuer, as a token names it. */
   find(issuer: string): OidcProvider | undefined {
-    return this.#providers.get(issuerName(issuer));
+    const name = issuerName(issuer);
+    // IAM knows this issuer without a provider
+    if (issuer === GOOGLE) return { arn: this.#arnOf(name), url: issuer, clientIds: undefined };
+    return this.#providers.get(name);
   }
 
   /** Take a provider that existed before the stack, or one of the template. */
   add(url: string, clientIds: readonly string[]): OidcProvider {
     const name = issuerName(url);
-    const arn = globalArnOf(this.#account, "iam", `oidc-provider/${name}`);
-    const provider = { arn, url, clientIds };
+    const provider = { arn: this.#arnOf(name), url, clientIds };
     this.#providers.set(name, provider);
     return provider;
   }
@@ -43,6 +47,10 @@ export class OidcProviders {
       },
     },
   };
+
+  #arnOf(name: string): string {
+    return globalArnOf(this.#account, "iam", `oidc-provider/${name}`);
+  }
 
   #create(resource: Resource): Created {
     const url = String(resource.properties.Url);

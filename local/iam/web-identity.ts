@@ -1,4 +1,5 @@
 import type { JWTPayload } from "jose";
+import { GOOGLE } from "../../core/aws/trust/web-identity.ts";
 import { issuerName } from "../../core/aws/workload-identity.ts";
 import type { Clock } from "../clock.ts";
 import { AwsError } from "../http/aws-error.ts";
@@ -61,7 +62,9 @@ export class WebIdentity {
     const provider = providers.find(issuer);
     if (provider === undefined)
       throw invalid(`No OpenIDConnect provider found in your account for ${issuer}`);
-    const audience = [claims.aud].flat().find((each) => provider.clientIds.includes(each ?? ""));
+    const audience = [claims.aud]
+      .flat()
+      .find((each = "") => provider.clientIds?.includes(each) ?? true);
     if (audience === undefined) throw invalid("Incorrect token audience");
     const signature = await tokens.signature(token, issuer);
     if (signature === "no keys")
@@ -91,13 +94,19 @@ export class WebIdentity {
   }
 }
 
-/** Every claim that is a text: the simulation drops those that AWS makes no key of. */
+/**
+ * Every claim that is a text: the simulation drops those that AWS makes no key of. If there is an
+ * `azp`, IAM calls it `aud`, and the `aud` of Google's tokens `oaud` (IAM user guide, "Available keys
+ * for AWS OIDC federation").
+ */
 function contextOf(
   claims: JWTPayload,
-  aud: string,
+  audience: string,
   issuer: string,
 ): Readonly<Record<string, string>> {
-  const texts = Object.entries({ ...claims, aud }).filter(
+  const { azp = audience } = claims;
+  const keys = { ...claims, aud: azp, ...(issuer === GOOGLE && { oaud: audience }) };
+  const texts = Object.entries(keys).filter(
     (entry): entry is [string, string] => typeof entry[1] === "string",
   );
   return Object.fromEntries(texts.map(([name, value]) => [`${issuerName(issuer)}:${name}`, value]));

@@ -149,6 +149,21 @@ describe("a token of an OIDC provider", () => {
     expect(await assume("build", token)).toMatchObject({ Audience: "mayfly" });
   });
 
+  test("gives the role of a service account of Google, which needs no provider", async () => {
+    const google = "accounts.google.com";
+    const sub = "100147106996764479085";
+    const trust = statement({ Federated: google }, "sts:AssumeRoleWithWebIdentity", {
+      [`${google}:aud`]: sub,
+      [`${google}:oaud`]: "mayfly",
+      [`${google}:sub`]: sub,
+    });
+    await makeRole("google", trust);
+    const tokenFor = (aud: string) =>
+      services.workloads.issuer(`https://${google}`).sign({ sub, azp: sub, aud });
+    expect(await assume("google", await tokenFor("mayfly"))).toMatchObject({ Audience: "mayfly" });
+    await expect(assume("google", await tokenFor("other"))).rejects.toThrow("Not authorized");
+  });
+
   const refusals: readonly (readonly [string, () => Promise<unknown>, string, string])[] = [
     [
       "of another service account",
