@@ -78,7 +78,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "package.json",
   ],
   bin: ["core", "config", "lib", "bin/commands", "bin/start", "bin/terminal"],
-  local: ["bin", "build.ts", "core/aws", "core/names.ts"],
+  local: ["bin", "build.ts", "core/aws", "core/aws/trust", "core/names.ts"],
   demo: ["core", "local", "bin/aws", "mayfly.config.ts"],
   packaging: ["config"],
   // as a user has them: the package, by its name

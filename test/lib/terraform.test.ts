@@ -50,11 +50,14 @@ function moduleWith(given: Readonly<Record<string, unknown>>): Scope {
   return scope;
 }
 
+/** Arguments that refer to other resources, and to the one of several. */
+const OF_OTHERS = ["role", "role_arn", "service_account"];
+
 /** One resource of the module, without what only Terraform knows. */
 function resource(type: string, name: string, scope: Scope): Readonly<Record<string, unknown>> {
   const [block] = resources[type]?.[name] ?? [];
-  const { role, role_arn, service_account, ...known } = block ?? {};
-  return evaluate(known, scope) as Readonly<Record<string, unknown>>;
+  const known = Object.entries(block ?? {}).filter(([key]) => !OF_OTHERS.includes(key));
+  return evaluate(Object.fromEntries(known), scope) as Readonly<Record<string, unknown>>;
 }
 
 /** Whether the validations of a variable hold. */
