@@ -63,6 +63,11 @@ export const wrongValues = (resources: readonly ReadResource[]): readonly string
     }
   });
 
+/** Both of what Kubernetes' API would refuse. */
+export const schemaProblems = async (
+  resources: readonly ReadResource[],
+): Promise<readonly string[]> => [...wrongValues(resources), ...(await unknownFields(resources))];
+
 const run = promisify(execFile);
 
 /**
