@@ -2,6 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CHECKS } from "../../../bin/verify/checks/checks.ts";
+import type { Finding } from "../../../core/doctor/finding.ts";
 import type { Credential } from "../../../core/leases/credential.ts";
 import { tempFolder } from "../../../local/temp-folder.ts";
 import { mayfly, mayflyHere, mayflyProcess, type Ran, shellOf } from "../../support/mayfly.ts";
@@ -49,6 +50,23 @@ const onTerminal = (args: readonly string[], typed = ""): ReturnType<typeof mayf
 
 const issueCalls = (): number =>
   stack.runner.calls.filter(({ resource }) => resource.includes(":user-service--")).length;
+
+describe("mayfly doctor", () => {
+  test("has the operator function look at the database, and logs in with a lease that it revokes", async () => {
+    const { out, err } = await run(["doctor", "database", "--json"]);
+    expect(err).toMatch(/^\d+ findings: /);
+    const { findings } = JSON.parse(out) as { readonly findings: readonly Finding[] };
+    expect(findings.length).toBeGreaterThan(5);
+    expect(new Set(findings.map(({ area }) => area))).toEqual(new Set(["database"]));
+    const ca = stack.runner.caFile ?? "";
+    const lease = ["--lease", "orders/readonly", "--consumer", "user-service", "--assume"];
+    const way = await run(["doctor", "way", ...lease, "--ca", ca]);
+    expect(way).toMatchObject({ status: 0, err: "7 findings: 7 ok\n" });
+    expect(way.out).toBe(
+      "ok  way: lambda-endpoint, clock, lease, database-name, database-port, database-tls, database-login\n",
+    );
+  });
+});
 
 describe("issue", () => {
   test("prints into a pipe a credential that logs in", async () => {
