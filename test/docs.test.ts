@@ -3,6 +3,7 @@ import { dirname, join, relative } from "node:path";
 import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { makeProgram } from "../bin/commands/main.ts";
+import { ACCOUNT_CHECKS } from "../bin/doctor/aws/look-at-account.ts";
 import { WAY_CHECKS } from "../bin/doctor/way/look-at-way.ts";
 import { EXIT_HELP, Exit, statusOfType } from "../bin/terminal/exit.ts";
 import { AgentCounts } from "../client/agent/agent-counts.ts";
@@ -240,6 +241,7 @@ test("docs/doctor.md has every check, and no other", () => {
       ...WAY_CHECKS,
       ...DATABASE_CHECKS,
       ...ENDPOINT_CHECKS,
+      ...ACCOUNT_CHECKS,
     ]),
   );
 });

@@ -2,6 +2,8 @@
 // keeps all
 export {
   AddPermissionCommand,
+  GetEventSourceMappingCommand,
+  GetFunctionConfigurationCommand,
   GetPolicyCommand,
   GetResourcePolicyCommand,
   InvokeCommand,

@@ -107,7 +107,10 @@ function looksOf(options: Options, evidence: Evidence): Readonly<Partial<Record<
       });
     },
     database: () => operator("database"),
-    aws: () => operator("aws"),
+    aws: async () => [
+      ...(await operator("aws")),
+      ...(options.function === undefined ? await accountFindings(options) : []),
+    ],
   };
 }
 
@@ -126,6 +129,16 @@ async function leaseIn({
     ...(stack !== undefined && { stack }),
   };
   return sourceOf(await whichLease(lease === true ? undefined : lease, named));
+}
+
+/** What the caller can see of the stack, and of the stacks of its databases. */
+async function accountFindings(options: Options): Promise<readonly Finding[]> {
+  const { lookAtAccount } = await import("../doctor/aws/look-at-account.ts");
+  const { sdkAccount } = await import("../doctor/aws/sdk-account.ts");
+  const { stackNamesOf } = await import("./find.ts");
+  const { PATIENT } = await import("../aws/clients.ts");
+  const names = await stackNamesOf({ ...options, stack: stackIn(options) });
+  return lookAtAccount(sdkAccount(PATIENT, Date.now), names, Date.now());
 }
 
 /** What the operator function finds, which is asked once. */

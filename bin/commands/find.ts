@@ -54,6 +54,15 @@ export async function readOutputs({ stack, database }: StackOptions): Promise<Ou
 export const readAllOutputs = async ({ stack }: StackOptions): Promise<Outputs> =>
   withStacks(stack, await readStack(stack, "name it with --stack"), () => true);
 
+/** The stack, and the stacks of its databases, or of the chosen one. @throws as readOutputs. */
+export async function stackNamesOf({ stack, database }: StackOptions): Promise<readonly string[]> {
+  const outputs = await readStack(stack, "name it with --stack");
+  const own = ownStacksIn(outputs).filter(
+    (name) => database === undefined || pascal(name) === pascal(database),
+  );
+  return [stack, ...own.map((name) => `${stack}-${name}`)];
+}
+
 async function withStacks(
   stack: string,
   outputs: Outputs,

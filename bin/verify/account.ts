@@ -1,5 +1,8 @@
 import type { Credential } from "../../core/leases/credential.ts";
 import type { Instant } from "../../core/time.ts";
+import type { StackResource, StackState } from "../aws/stack-state.ts";
+
+export type { StackResource, StackState };
 
 /** The answer of an invocation. */
 export interface Invocation {
@@ -20,19 +23,6 @@ export function wordsOf({ payload }: Invocation): string {
 export interface AliasPolicies {
   readonly resourcePolicy?: string;
   readonly permissionPolicy?: string;
-}
-
-/** A resource of a stack or of its nested stacks. */
-export interface StackResource {
-  readonly logicalId: string;
-  readonly type: string;
-  readonly physicalId: string;
-  readonly status: string;
-}
-
-export interface StackState {
-  readonly status: string;
-  readonly resources: readonly StackResource[];
 }
 
 /** Whether a stack or a resource was created or updated. */

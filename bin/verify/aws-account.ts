@@ -2,15 +2,8 @@ import type { LambdaClient } from "@aws-sdk/client-lambda";
 import { type Instant, milliseconds, seconds, type Time } from "../../core/time.ts";
 import type { ClientSettings } from "../aws/clients.ts";
 import { invoke } from "../aws/invoke.ts";
-import type {
-  Account,
-  AliasPolicies,
-  QueryRun,
-  Remainder,
-  SecretState,
-  StackResource,
-  StackState,
-} from "./account.ts";
+import { stackState } from "../aws/stack-state.ts";
+import type { Account, AliasPolicies, QueryRun, Remainder, SecretState } from "./account.ts";
 import { NotMade } from "./outcome.ts";
 import { queryDatabase } from "./query-database.ts";
 
@@ -66,36 +59,6 @@ async function aliasPolicies(client: LambdaClient, arn: string): Promise<AliasPo
     ...(resource?.Policy !== undefined && { resourcePolicy: resource.Policy }),
     ...(permissions?.Policy !== undefined && { permissionPolicy: permissions.Policy }),
   };
-}
-
-async function stackState(clients: ClientSettings, StackName: string): Promise<StackState> {
-  const { CloudFormationClient, DescribeStacksCommand, ListStackResourcesCommand } = await import(
-    "@aws-sdk/client-cloudformation"
-  );
-  const client = new CloudFormationClient(clients);
-  const { Stacks } = await client.send(new DescribeStacksCommand({ StackName }));
-  const resources: StackResource[] = [];
-  const read = async (name: string): Promise<void> => {
-    let NextToken: string | undefined;
-    do {
-      const page = await client.send(
-        new ListStackResourcesCommand({ StackName: name, ...(NextToken && { NextToken }) }),
-      );
-      for (const each of page.StackResourceSummaries ?? []) {
-        const physicalId = each.PhysicalResourceId ?? "";
-        resources.push({
-          logicalId: each.LogicalResourceId ?? "",
-          type: each.ResourceType ?? "",
-          physicalId,
-          status: each.ResourceStatus ?? "",
-        });
-        if (each.ResourceType === "AWS::CloudFormation::Stack") await read(physicalId);
-      }
-      NextToken = page.NextToken;
-    } while (NextToken !== undefined);
-  };
-  await read(StackName);
-  return { status: Stacks?.[0]?.StackStatus ?? "", resources };
 }
 
 interface Lines {

@@ -1,6 +1,7 @@
 import { afterAll } from "vitest";
 import { stopShared } from "../support/stack.ts";
 import "./shipped/converge.ts";
+import "./shipped/doctor.ts";
 import "./shipped/verbs.ts";
 import "./shipped/exec-files.ts";
 import "./shipped/with-proxy.ts";

@@ -37,11 +37,15 @@ const revoking = ({ admin, version, plan }: ClusterLook, { role, member, grantor
     [sql`REVOKE ${ident(role)} FROM ${ident(member)}`],
   );
 
+const rotatedIn = ({ rotatedUsers = {} }: ClusterLook["plan"]): readonly string[] =>
+  Object.values(rotatedUsers).flatMap(({ usernames }) => usernames);
+
 /** Members of groups that are no leases, and what groups are members of. */
 export const lookAtMembers: Look = async (look) => {
   const { session, plan, admin, groups, version } = look;
   const rows = await session.rows<Edge>("read the groups' members", edges(version), [groups]);
-  const own = new Set([...shardsOf(plan), admin]);
+  // users of rotated secrets may have the privileges of a group
+  const own = new Set([...shardsOf(plan), admin, ...rotatedIn(plan)]);
   const strangers = rows.filter(
     ({ role, member }) =>
       groups.includes(role) && !own.has(member) && parseLeaseName(member)?.tag !== plan.tag,
@@ -70,7 +74,7 @@ export const lookAtMembers: Look = async (look) => {
   return flawsOr(flaws, {
     check: "group-members",
     subject: `${groups.length} groups`,
-    evidence: "their members are leases, and they are members of nothing",
+    evidence: "their members are leases and rotated users, and they are members of nothing",
   });
 };
 
@@ -81,7 +85,7 @@ const RDS_IAM = "rds_iam";
 export const lookAtRdsIam: Look = async (look) => {
   const { session, plan, version } = look;
   const rows = await session.rows<Edge>("look for rds_iam", edges(version), [[RDS_IAM]]);
-  const rotated = Object.values(plan.rotatedUsers ?? {}).flatMap(({ usernames }) => usernames);
+  const rotated = rotatedIn(plan);
   const wrong = rows.filter(
     ({ role, member }) =>
       role === RDS_IAM && (member.startsWith(`mf_${plan.tag}_`) || rotated.includes(member)),
