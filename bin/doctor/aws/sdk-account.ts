@@ -113,7 +113,7 @@ const queuesOf = (settings: ClientSettings, now: () => number): Pick<AccountRead
   queue: async (QueueUrl) => {
     const { GetQueueAttributesCommand, ListDeadLetterSourceQueuesCommand, SQSClient } =
       await import("@aws-sdk/client-sqs");
-    const client = new SQSClient(settings);
+    const client = new SQSClient({ ...settings, useQueueUrlAsEndpoint: false });
     const { Attributes = {} } = await asking("sqs:GetQueueAttributes", () =>
       client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["All"] })),
     );
