@@ -29,7 +29,7 @@ export function judgeStack(name: string, { status, resources }: StackState): Fou
   const evidence = `${status}, ${resources.length} resources`;
   if (/^(?:CREATE|UPDATE|IMPORT)_COMPLETE$/.test(status) && bad.length === 0)
     return fine(name, evidence);
-  if (/IN_PROGRESS$/.test(status))
+  if (status.endsWith("IN_PROGRESS"))
     return doubtful(
       name,
       evidence,
@@ -37,7 +37,7 @@ export function judgeStack(name: string, { status, resources }: StackState): Fou
     );
   const names = bad.map(({ logicalId }) => logicalId).slice(0, 3);
   const what = names.length === 0 ? evidence : `${evidence}; failed: ${names.join(", ")}`;
-  return /ROLLBACK_COMPLETE$/.test(status)
+  return status.endsWith("ROLLBACK_COMPLETE")
     ? doubtful(name, `${what}: the last deployment was taken back`, "mend what it says, and deploy")
     : broken(
         name,
