@@ -129,6 +129,7 @@ export const configSchema = ruled(
       report,
     );
     checkIds(databases, consumers, report);
+    checkAssociations(consumers, report, isFine);
     for (const [name, consumer] of Object.entries(consumers)) {
       const at = ["consumers", name];
       if (isRecord(consumer))
@@ -209,6 +210,37 @@ function checkDatabases(
       report(path, says(`is rotated as "${other}" already`, "remove one of the two"));
     arns.set(secretArn, `${database}/${name}`);
   }
+}
+
+/** In a cluster, a service account has one role by EKS Pod Identity. */
+function checkAssociations(
+  consumers: Readonly<Record<string, ConsumerFields>>,
+  report: Report,
+  isFine: IsFine,
+): void {
+  const taken = new Map<string, string>();
+  for (const [name, consumer] of Object.entries(consumers)) {
+    const { eks } = isRecord(consumer) ? (consumer as { readonly eks?: PodFields }) : {};
+    if (eks?.cluster === undefined || !isFine("consumers", name, "eks")) continue;
+    const { cluster, namespace, serviceAccount: one, serviceAccounts = [] } = eks;
+    for (const account of one === undefined ? serviceAccounts : [one]) {
+      const pod = `${cluster}/${namespace}/${account}`;
+      const other = taken.get(pod);
+      if (other !== undefined)
+        report(
+          ["consumers", name, "eks"],
+          `the service account ${pod} is consumer "${other}" already, and EKS gives it one role; write the roles of both in one consumer`,
+        );
+      taken.set(pod, name);
+    }
+  }
+}
+
+interface PodFields {
+  readonly cluster?: string;
+  readonly namespace?: string;
+  readonly serviceAccount?: string;
+  readonly serviceAccounts?: readonly string[];
 }
 
 /** Refuses a database with the name that the stack gives to another part of itself. */

@@ -24,7 +24,7 @@ export { AuditEvents, type AuditEventsProps } from "./observability/audit-events
 export { AuditSubscription } from "./observability/audit-subscription.ts";
 export { LeaseDashboard } from "./observability/lease-dashboard.ts";
 export { LOG_QUERIES, LogQueries } from "./observability/log-queries.ts";
-export { ConsumerGrant, DynamicRole } from "./roles/dynamic-role.ts";
+export { ConsumerGrant, type ConsumerOptions, DynamicRole } from "./roles/dynamic-role.ts";
 export type { Workload } from "./roles/workload.ts";
 export { RotatedSecret } from "./rotation/rotated-secret.ts";
 export type {

@@ -231,13 +231,15 @@ export class MayflyStack extends Stack {
   }
 
   #addGrants(name: string, consumer: ParsedConsumer, grantee: Grantee): ConsumerGrant[] {
-    const { grants, secrets } = consumer;
+    const { grants, secrets, replicas } = consumer;
     if (!isElsewhere(grantee))
       for (const { database, secret } of secrets)
         this.#secrets.get(`${database}/${secret}`)?.grantRead(grantee);
     return grants.flatMap(
       ({ database, role }) =>
-        this.#roles.get(`${database}/${role}`)?.addConsumer(name, grantee) ?? [],
+        this.#roles
+          .get(`${database}/${role}`)
+          ?.addConsumer(name, grantee, replicas === undefined ? {} : { replicas }) ?? [],
     );
   }
 

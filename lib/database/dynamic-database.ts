@@ -180,6 +180,7 @@ export class DynamicDatabase extends Construct {
     return new DynamicRole(this, {
       database: this.#name,
       roleName: name,
+      limits: role,
       issuer: this.#functions.issuer,
       issuerName: physicalName(this, this.tag, "issuer"),
       provisioned: this.#provisioning,

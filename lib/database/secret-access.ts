@@ -3,6 +3,7 @@ import { Grant, type IGrantable, type IRole } from "aws-cdk-lib/aws-iam";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import type { IConstruct } from "constructs";
 import { checkAttachable, isForeign } from "../identity/attachable.ts";
+import { watchPolicyLimits } from "../roles/policy-limits.ts";
 
 /** The ARN for a policy. A secret imported by name lacks the six characters at the end. */
 export const arnOf = (secret: ISecret): string =>
@@ -47,7 +48,10 @@ const isRole = (identity: object): identity is IRole => "roleArn" in identity;
 export function grantReadOf(scope: IConstruct, identity: IGrantable, secret: ISecret): Grant {
   const { grantPrincipal } = identity;
   const foreign = isRole(grantPrincipal) && isForeign(grantPrincipal, Stack.of(scope));
-  if (isRole(grantPrincipal) && !foreign) checkAttachable(grantPrincipal);
+  if (isRole(grantPrincipal) && !foreign) {
+    checkAttachable(grantPrincipal);
+    watchPolicyLimits(grantPrincipal);
+  }
   const grant = Grant.addToPrincipal({
     grantee: identity,
     actions: ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],

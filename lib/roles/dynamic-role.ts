@@ -15,6 +15,7 @@ import { isForeign } from "../identity/attachable.ts";
 import type { AllowedCallers } from "../identity/role-elsewhere.ts";
 import { InvokePolicies } from "./invoke-policies.ts";
 import { denyOtherInvokers } from "./only-invoker.ts";
+import { type LeaseLimits, Replicas } from "./replicas.ts";
 import { type Grantee, isElsewhere, roleOf, setVariable, type Workload } from "./workload.ts";
 
 /** Properties of a DynamicRole, passed by DynamicDatabase. */
@@ -25,6 +26,7 @@ export interface DynamicRoleContext {
   readonly issuer: MayflyFunction;
   /** The issuer's physical name. */
   readonly issuerName: string;
+  readonly limits: LeaseLimits;
   /** Resources that must be deployed before a consumer can ask. */
   readonly provisioned: IDependable;
   /** True: aliases have no resource policy. */
@@ -33,6 +35,16 @@ export interface DynamicRoleContext {
   readonly onGrant: (alias: string, grant: Grant, identity: string) => void;
   /** The scope for the grant of an alias, if it is not made in the database's own stack. */
   readonly stackOf?: (alias: string) => Stack;
+}
+
+/** What is known of a consumer. */
+export interface ConsumerOptions {
+  /**
+   * How many copies of it run at most, if each keeps a lease of its own, e.g. an ECS service's
+   * `desiredCount`. Synthesis warns if the role has room for fewer than twice as many.
+   * @default - unknown
+   */
+  readonly replicas?: number;
 }
 
 /** One consumer's right to one dynamic role: an alias of the issuer that only it may invoke. */
@@ -147,12 +159,15 @@ const permit = (scope: Construct, alias: Alias, roleArn: string): CfnPermission 
 export class DynamicRole extends Construct {
   readonly roleName: string;
   readonly #context: DynamicRoleContext;
+  readonly #replicas: Replicas;
 
   /** Made by `DynamicDatabase.addRole`. */
   constructor(scope: Construct, context: DynamicRoleContext) {
     super(scope, `role-${context.roleName}`);
     this.roleName = context.roleName;
     this.#context = context;
+    const name = `${context.database}/${context.roleName}`;
+    this.#replicas = new Replicas(this, name, context.limits);
   }
 
   /**
@@ -170,7 +185,7 @@ export class DynamicRole extends Construct {
    *   app was synthesized; if the workload's variable cannot be set, or is set already; if CDK would
    *   attach no policy to the role.
    */
-  addConsumer(name: string, workload: Workload): ConsumerGrant {
+  addConsumer(name: string, workload: Workload, { replicas }: ConsumerOptions = {}): ConsumerGrant {
     if (!CONSUMER_NAME.test(name))
       throw new Error(
         `"${name}" is not a consumer name; write 1 to 16 of a-z, 0-9 and single hyphens, a letter first`,
@@ -183,6 +198,7 @@ export class DynamicRole extends Construct {
     const [scope, id] = nested === undefined ? [this, name] : [nested, alias];
     const grant = new ConsumerGrant(scope, id, { consumer: name, grantee }, this.#context);
     setVariable(workload, grant.variable, grant.aliasArn);
+    if (replicas !== undefined) this.#replicas.add(name, replicas);
     return grant;
   }
 }

@@ -1,8 +1,9 @@
-import { Aws, Names, Stack } from "aws-cdk-lib";
-import { type IRole, ManagedPolicy, Policy, PolicyStatement } from "aws-cdk-lib/aws-iam";
+import { Annotations, Aws, Names, Stack } from "aws-cdk-lib";
+import { type IRole, ManagedPolicy, Policy, PolicyStatement, Role } from "aws-cdk-lib/aws-iam";
 import { Construct } from "constructs";
 import { tagOf } from "../../core/names.ts";
 import { checkAttachable } from "../identity/attachable.ts";
+import { watchPolicyLimits } from "./policy-limits.ts";
 
 /**
  * IAM allows a role 10,240 characters of inline policies in all. Half of them stay free for what
@@ -51,6 +52,7 @@ export class InvokePolicies extends Construct {
     const known = grantee.node.tryFindChild(ID);
     if (known instanceof InvokePolicies) return known;
     checkAttachable(grantee);
+    watchPolicyLimits(grantee);
     return new InvokePolicies(grantee);
   }
 
@@ -82,6 +84,11 @@ export class InvokePolicies extends Construct {
         ...props,
       });
     else new ManagedPolicy(this, `Policy${this.#policies + 1}`, props);
+    if (this.#policies === 1 && !Role.isRole(this.#grantee))
+      Annotations.of(this).addWarningV2(
+        "mayfly:managed-policies",
+        `the permissions of ${this.#grantee.roleArn} need managed policies, and IAM allows a role 10, with those that it has already; split the consumer if that is too many`,
+      );
     this.#free = (this.#policies === 0 ? INLINE_CHARACTERS : MANAGED_CHARACTERS) - ENVELOPE;
     this.#policies += 1;
   }

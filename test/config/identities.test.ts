@@ -208,3 +208,17 @@ test.each<[object, string, string]>([
 ])("the subject of a pipeline's jobs, and their audience: %#", (identity, subject, audience) => {
   expect(identityOf(identity)?.value).toMatchObject({ subjects: [subject], audience });
 });
+
+test("two consumers of one service account are refused: EKS gives it one role", () => {
+  const { consumers, databases } = withConsumer({});
+  const pod = { ...consumers.app, newRole: undefined, ...pods({}) };
+  const second = {
+    ...pod,
+    ...pods({ serviceAccount: undefined, serviceAccounts: ["x", "user-service"] }),
+  };
+  expect(problemsOf({ databases, consumers: { app: pod, second } })).toEqual([
+    'consumers.second.eks: the service account main/shop/user-service is consumer "app" already, and EKS gives it one role; write the roles of both in one consumer',
+  ]);
+  const elsewhere = { ...pod, ...pods({ cluster: "other" }) };
+  expect(problemsOf({ databases, consumers: { app: pod, elsewhere } })).toEqual([]);
+});

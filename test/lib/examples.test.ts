@@ -15,9 +15,14 @@ afterAll(remove);
 
 const PROGRAMS = {
   ...Object.fromEntries(
-    ["existing-instance", "existing-cluster", "rotated-secrets", "any-postgres", "ecs-sidecar"].map(
-      (name) => [name, `examples/${name}.ts`],
-    ),
+    [
+      "existing-instance",
+      "existing-cluster",
+      "rotated-secrets",
+      "any-postgres",
+      "ecs-sidecar",
+      "two-accounts",
+    ].map((name) => [name, `examples/${name}.ts`]),
   ),
   shipped: "bin/app.ts",
 };
@@ -210,5 +215,32 @@ describe("examples/ecs-sidecar.ts", () => {
     expect(rules.filter((rule) => !explains(rule))).toEqual([]);
     const needless = EXPLAINED.filter(([pattern]) => !rules.some((rule) => pattern.test(rule)));
     expect(needless).toEqual([]);
+  });
+});
+
+describe("examples/two-accounts.ts", () => {
+  const ALIAS =
+    /:lambda:eu-west-1:111122223333:function:mayfly-Data-\w{4}-issuer:reporting--readonly/;
+  const read = () => made("two-accounts");
+
+  test("the consumer's account has the role, and its permission on the alias", () => {
+    const { Resources } = read()("Shop.template.json") as { Resources: Resources };
+    const [, role] = only(Resources, "AWS::IAM::Role", "Role");
+    expect(role.Properties.RoleName).toBe("shop-reporting");
+    const [, policy] = only(Resources, "AWS::IAM::Policy", "InvokeMayfly");
+    expect(JSON.stringify(policy.Properties.PolicyDocument)).toMatch(ALIAS);
+    const [, task] = only(Resources, "AWS::ECS::TaskDefinition");
+    expect(JSON.stringify(task.Properties.ContainerDefinitions)).toMatch(ALIAS);
+  });
+
+  test("the database's account has the alias, which allows that role and refuses all others", () => {
+    const { Resources } = read()("Data.template.json") as { Resources: Resources };
+    const [, { Properties }] = only(Resources, "AWS::Lambda::ResourcePolicy", "reporting");
+    const text = JSON.stringify(Properties.PolicyDocument);
+    expect(text.match(/:iam::222233334444:role\/shop-reporting/g)).toHaveLength(2);
+    expect(text).toContain('"Effect":"Deny"');
+    expect(
+      ofType(Resources, "AWS::IAM::Policy").filter(([id]) => id.includes("reporting")),
+    ).toEqual([]);
   });
 });
