@@ -17,7 +17,7 @@ spec:
   containers: [{ name: app, image: app }]
 `;
 
-async function mayfly(argv: readonly string[], stdin: string | undefined = undefined) {
+async function mayfly(argv: readonly string[], stdin?: string) {
   const [out, err]: [string[], string[]] = [[], []];
   const status = await main(["inject", ...argv], {
     in:
