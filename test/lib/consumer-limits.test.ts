@@ -20,7 +20,7 @@ const statements = (count: number): PolicyStatement[] =>
       new PolicyStatement({
         actions: ["s3:GetObject"],
         resources: [`arn:aws:s3:::bucket-${n}/${"x".repeat(30)}`],
-        conditions: { Bool: { [`aws:SecureTransport`]: n % 2 === 0 } },
+        conditions: { Bool: { "aws:SecureTransport": n % 2 === 0 } },
       }),
   );
 
@@ -83,10 +83,10 @@ const withReplicas = (replicas: readonly (number | undefined)[], limits: object 
 const warnings = (stack: Stack): string[] =>
   Annotations.fromStack(stack)
     .findWarning("*", Match.stringLikeRegexp("mayfly:replicas"))
-    .map(({ entry }) => String(entry.data));
+    .map(({ entry }) => entry.data as string);
 
-test.each<[readonly (number | undefined)[], object, RegExp | undefined]>([
-  [[500], {}, undefined],
+test.each<[readonly (number | undefined)[], object, RegExp]>([
+  [[500], {}, /^$/],
   [
     [501],
     {},
@@ -98,9 +98,8 @@ test.each<[readonly (number | undefined)[], object, RegExp | undefined]>([
     { maxLeases: 11 },
     /^orders\/ro has room for 11 leases, and app-0, app-1 have 6 replicas; raise maxLeases to 12 /,
   ],
-  [[3, 3], { maxLeases: 12 }, undefined],
-  [[undefined, 3], { maxLeases: 6 }, undefined],
+  [[3, 3], { maxLeases: 12 }, /^$/],
+  [[undefined, 3], { maxLeases: 6 }, /^$/],
 ])("replicas %j of a role with %j", (replicas, limits, warning) => {
-  const found = warnings(withReplicas(replicas, limits));
-  expect(found).toEqual(warning === undefined ? [] : [expect.stringMatching(warning)]);
+  expect(warnings(withReplicas(replicas, limits)).join("\n")).toMatch(warning);
 });
