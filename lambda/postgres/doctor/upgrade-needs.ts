@@ -1,6 +1,6 @@
-import { byHand, type Flaw } from "../../../core/doctor/examiner.ts";
+import type { Flaw } from "../../../core/doctor/examiner.ts";
 import { parseLeaseName } from "../../../core/leases/lease-name.ts";
-import { groupRoleName } from "../../../core/names.ts";
+import { groupRoleName, issuerRoleName } from "../../../core/names.ts";
 import { SPLIT_MEMBERSHIP } from "../connection/session.ts";
 import { ident, sql } from "../connection/sql.ts";
 import { shardsOf, wantedRoles } from "../provisioning/wanted-roles.ts";
@@ -37,7 +37,10 @@ export const lookAtUpgrade: Look = async ({ session, plan, version, admin }) => 
   ]);
   const left = (
     await session.rows<{ name: string }>(what, orphans, [`mf_${plan.tag}_`, shardsOf(plan)])
-  ).filter(({ name }) => parseLeaseName(name) !== undefined);
+  ).flatMap(({ name }) => {
+    const lease = parseLeaseName(name);
+    return lease === undefined ? [] : [{ name, shard: lease.shard }];
+  });
   const flaws: Flaw[] = [
     ...(lacking.length === 0
       ? []
@@ -63,8 +66,14 @@ export const lookAtUpgrade: Look = async ({ session, plan, version, admin }) => 
           {
             ...about,
             verdict: "warning" as const,
-            evidence: `no issuer role has ADMIN OPTION on ${left.length} leases: after the upgrade nobody could end them`,
-            fix: byHand("run mayfly revoke --everything before the upgrade"),
+            evidence: `no issuer role has ADMIN OPTION on ${left.length} leases: Mayfly takes them for somebody else's, and after the upgrade nobody could end them`,
+            fix: run(
+              { database: plan.maintenanceDatabase, as: admin },
+              left.map(
+                ({ name, shard }) =>
+                  sql`GRANT ${ident(name)} TO ${ident(issuerRoleName(plan.tag, shard))} WITH ADMIN OPTION`,
+              ),
+            ),
           },
         ]),
   ];
