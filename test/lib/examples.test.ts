@@ -6,7 +6,12 @@ import { promisify } from "node:util";
 import { generate } from "selfsigned";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { tempFolder } from "../../local/temp-folder.ts";
+import type { Statement } from "./privileges/decide.ts";
+import { cellsOf, privilegesIn } from "./privileges/matrix.ts";
+import { allowed, world as shippedWorld } from "./privileges/shipped.ts";
 import { unexplained } from "./privileges/stars.ts";
+import { type World, worldOf } from "./privileges/world.ts";
+import { Resolved } from "./resolved.ts";
 import { ofType, only, type Resources } from "./synthesized.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -22,6 +27,7 @@ const PROGRAMS = {
       "any-postgres",
       "ecs-sidecar",
       "two-accounts",
+      "permissions-boundary",
     ].map((name) => [name, `examples/${name}.ts`]),
   ),
   shipped: "bin/app.ts",
@@ -97,6 +103,7 @@ test.each([
   ["rotated-secrets", "Secrets"],
   ["any-postgres", "Ledger"],
   ["ecs-sidecar", "Shop"],
+  ["permissions-boundary", "Bounded"],
 ])("examples/%s.ts allows no * without a reason on record", async (example, stack) => {
   const { Resources } = made(example)(`${stack}.template.json`) as { Resources: Resources };
   expect(await unexplained(Resources)).toEqual([]);
@@ -242,5 +249,47 @@ describe("examples/two-accounts.ts", () => {
     expect(
       ofType(Resources, "AWS::IAM::Policy").filter(([id]) => id.includes("reporting")),
     ).toEqual([]);
+  });
+});
+
+describe("examples/permissions-boundary.ts", () => {
+  const bounded = (): { resources: Resources; boundary: readonly Statement[] } => {
+    const { resources } = synthesize("permissions-boundary", "Bounded");
+    const [, { Properties }] = only(resources, "AWS::IAM::ManagedPolicy", "Boundary");
+    const document = new Resolved(resources).value(Properties.PolicyDocument);
+    return { resources, boundary: (document as { Statement: Statement[] }).Statement };
+  };
+  /** What every role may do, with a boundary or without. */
+  const privileges = async (world: World, boundary?: readonly Statement[]) =>
+    Promise.all(
+      world.roles.map(async (role) => [
+        role.name,
+        privilegesIn(await cellsOf(role, world, boundary && { boundary })),
+      ]),
+    );
+
+  test("every role of the stack has the boundary", () => {
+    const { resources } = bounded();
+    const [id] = only(resources, "AWS::IAM::ManagedPolicy", "Boundary");
+    const roles = ofType(resources, "AWS::IAM::Role");
+    expect(roles.length).toBeGreaterThan(6);
+    for (const [, { Properties }] of roles)
+      expect(Properties.PermissionsBoundary).toEqual({ Ref: id });
+  });
+
+  test("all that the tables allow still works, here and in the shipped stack", async () => {
+    const { resources, boundary } = bounded();
+    for (const world of [worldOf(resources, new Resolved(resources)), shippedWorld])
+      expect(await privileges(world, boundary)).toEqual(await privileges(world));
+  });
+
+  test("a role whose policies are widened gains no way to change functions, roles or queues", async () => {
+    const { boundary } = bounded();
+    const cells = await cellsOf(allowed("widened", "*"), shippedWorld, { boundary });
+    const may = Object.keys(privilegesIn(cells));
+    expect(may).toContain("secretsmanager:GetSecretValue");
+    const escalations =
+      /Update(?!SecretVersionStage)|Create(?!Schedule$|NetworkInterface|LogStream)|Permission|ResourcePolic|DeleteFunction|RolePolicy|to lambda|Attributes$(?<!GetQueueAttributes)/;
+    expect(may.filter((each) => escalations.test(each))).toEqual([]);
   });
 });

@@ -1,4 +1,5 @@
 import { runSimulation } from "@cloud-copilot/iam-simulate";
+import { withKnownKeys } from "../../../local/iam/token-keys.ts";
 import { ACCOUNT, REGION } from "../resolved.ts";
 
 /** A statement of a policy, its references resolved. */
@@ -62,6 +63,8 @@ export function decide(call: Call): Promise<Decision> {
   const identity = about(call.identity, action);
   const its = about(resourcePolicy ?? [], action);
   if (identity.length === 0 && its.length === 0) return Promise.resolve("ImplicitlyDenied");
+  // without its trust policy, nobody takes a role, whatever their own policies allow
+  if (action.startsWith("sts:") && its.length === 0) return Promise.resolve("ImplicitlyDenied");
   const relevant = { ...call, identity, resourcePolicy: its };
   const key = JSON.stringify(relevant);
   const decided = known.get(key) ?? simulate(relevant);
@@ -71,6 +74,8 @@ export function decide(call: Call): Promise<Decision> {
 
 async function simulate(call: Call): Promise<Decision> {
   const { principal, action, resource, identity, resourcePolicy = [], context } = call;
+  // the simulation knows the claims of a few issuers only
+  const trust = withKnownKeys(asPolicy(resourcePolicy), context ?? {}, principal);
   const isRole = principal.includes(":role/");
   const [, , , , account = ""] = resource.split(":");
   const result = await runSimulation(
@@ -86,13 +91,13 @@ async function simulate(call: Call): Promise<Decision> {
           }),
           "aws:SecureTransport": "true",
           "aws:RequestedRegion": REGION,
-          ...context,
+          ...trust.context,
         },
       },
       identityPolicies: named("identity", identity),
       serviceControlPolicies: [],
       resourceControlPolicies: [],
-      ...(resourcePolicy.length > 0 && { resourcePolicy: asPolicy(resourcePolicy) }),
+      ...(resourcePolicy.length > 0 && { resourcePolicy: trust.policy }),
       ...(call.boundary && { permissionBoundaryPolicies: named("boundary", call.boundary) }),
       ...(call.endpoint && { vpcEndpointPolicies: named("endpoint", call.endpoint) }),
     },

@@ -11,7 +11,7 @@ const ownLog = (name: string): Privileges => ({
   "logs:CreateLogStream": [`${name}Logs`],
   "logs:PutLogEvents": [`${name}Logs`],
 });
-const inVpc: Privileges = {
+export const inVpc: Privileges = {
   "ec2:AssignPrivateIpAddresses by Lambda": INTERFACE,
   "ec2:CreateNetworkInterface by Lambda": ["a subnet"],
   "ec2:DeleteNetworkInterface by Lambda": INTERFACE,

@@ -5,6 +5,14 @@ import { listOf, type Statement } from "./decide.ts";
 /** Why a permission keeps its `*`. */
 export const EXPLAINED: readonly (readonly [RegExp, string])[] = [
   [
+    /^boundary: \w+:\w+ on \S*[*]$/,
+    "a permissions boundary allows nothing by itself; the roles' own policies name each resource",
+  ],
+  [
+    /^logs:\w+ on \S+:log-group:\/aws\/lambda\/\S+:log-stream:\*$/,
+    "Lambda names the streams of a function's log",
+  ],
+  [
     /^ec2:\w+ on \*$/,
     "Lambda makes no function in a VPC whose role allows less, and the code of the function may not",
   ],
@@ -51,8 +59,14 @@ async function hasNoResource(action: string): Promise<boolean> {
  */
 export async function starsIn(resources: Resources): Promise<readonly string[]> {
   const found = new Set<string>();
-  for (const { Type, Properties } of Object.values(resources)) {
-    const holder = Type === "AWS::EC2::VPCEndpoint" ? "endpoint: " : "";
+  const boundaries = new Set(
+    Object.values(resources).map(
+      ({ Properties }) => (Properties?.PermissionsBoundary as { Ref?: string } | undefined)?.Ref,
+    ),
+  );
+  for (const [id, { Type, Properties }] of Object.entries(resources)) {
+    const isBoundary = boundaries.has(id);
+    const holder = Type === "AWS::EC2::VPCEndpoint" ? "endpoint: " : isBoundary ? "boundary: " : "";
     for (const { Effect, Action, Resource, Principal, Condition } of statementsIn(Properties)) {
       if (Effect !== "Allow") continue;
       const isForAll = /^(?:"\*"|\{"AWS":"\*"\})$/.test(JSON.stringify(Principal) ?? "");
