@@ -12,6 +12,9 @@ const OLDEST_NODE = "24";
 const LEFT_OUT: Readonly<Record<string, string>> = {
   "@aws-sdk/client-cloudformation": `const { Exit, Failure } = require("./bin/terminal/exit.ts");
 throw new Failure(Exit.usage, "this agent is one file and reads no stack; set the lease's MAYFLY_LEASE_… variable, or pass --function <arn> or --config");`,
+  // bundled, the clients of the account would be a quarter of the file
+  "../doctor/aws/sdk-account.ts": `const { Exit, Failure } = require("./bin/terminal/exit.ts");
+throw new Failure(Exit.usage, "aws: this doctor is one file and reads no stack; ask mayfly doctor aws of the package");`,
   yaml: `const { Exit, Failure } = require("./bin/terminal/exit.ts");
 throw new Failure(Exit.usage, "--from: this doctor is one file and reads JSON alone; write it with kubectl get -o json");`,
   // of Handlebars, for templates that are compiled to files

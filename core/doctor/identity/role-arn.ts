@@ -1,4 +1,5 @@
-const ROLE_ARN = /^arn:aws[a-z-]*:iam::(\d{12}):role\/(?:[\w+=,.@/-]*\/)?([\w+=,.@-]{1,64})$/;
+import { parseRoleArn } from "../../aws/iam-role.ts";
+
 const ASSUMED = /^arn:aws[a-z-]*:sts::(\d{12}):assumed-role\/([\w+=,.@-]+)\/(.+)$/;
 
 /** What makes a role the same one for AWS: sessions do not tell its path. */
@@ -11,14 +12,14 @@ export interface RoleIdentity {
 
 /** The role of a role's ARN, or of a session's. Undefined for users, roots and what is no ARN. */
 export function roleIn(arn: string): RoleIdentity | undefined {
-  const [, account, name] = ROLE_ARN.exec(arn) ?? [];
-  if (account !== undefined && name !== undefined) return { account, name };
-  const [, ofSession, role, session] = ASSUMED.exec(arn) ?? [];
-  if (ofSession === undefined || role === undefined || session === undefined) return undefined;
-  return { account: ofSession, name: role, session };
+  const role = parseRoleArn(arn);
+  if (role !== undefined) return { account: role.account, name: role.name };
+  const [, account, name, session] = ASSUMED.exec(arn) ?? [];
+  if (account === undefined || name === undefined || session === undefined) return undefined;
+  return { account, name, session };
 }
 
-export const isRoleArn = (arn: string): boolean => ROLE_ARN.test(arn);
+export const isRoleArn = (arn: string): boolean => parseRoleArn(arn) !== undefined;
 
 /** Whether both are the same role, or sessions of it. */
 export function isSameRole(one: string, other: string): boolean {
