@@ -1,3 +1,4 @@
+import { AwsSolutionsChecks } from "cdk-nag";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type MayflyConfig, parseConfig } from "../../config/config.ts";
 import { MayflyStack } from "../../lib/index.ts";
@@ -174,5 +175,20 @@ describe("the role of a consumer", () => {
 
   test("has no * without a reason", async () => {
     expect(await unexplained(resources)).toEqual([]);
+  });
+
+  test("has no finding of cdk-nag but for those of a function, which are explained", () => {
+    const { violations } = new AwsSolutionsChecks(bench.app()).validateScope(stack);
+    const found = violations.flatMap(({ ruleName, violatingResources }) =>
+      violatingResources.map(({ constructPath = "" }) => `${constructPath} ${ruleName}`),
+    );
+    const reports = "Mayfly/consumer-reports/DefaultPolicy/Resource AwsSolutions-IAM5";
+    const log = "log-group:/aws/lambda/reports:log-stream:*";
+    expect(found.filter((each) => each.startsWith("Mayfly/consumer-"))).toEqual([
+      // Lambda connects the function to a VPC, and EC2 knows no resources for that
+      `${reports}[Resource::*]`,
+      // Lambda names the streams of a log at run time
+      `${reports}[Resource::arn:<AWS::Partition>:logs:${REGION}:${ACCOUNT}:${log}]`,
+    ]);
   });
 });
