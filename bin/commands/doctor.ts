@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { Argument, type Command } from "commander";
 import type { LeaseSource } from "../../client/keeper/sources/lease-source.ts";
 import { AREAS, type Area, type Finding } from "../../core/doctor/finding.ts";
@@ -178,7 +179,6 @@ async function expectedIn({
 }
 
 async function textsOf(io: Io, files: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const { readFile } = await import("node:fs/promises");
   const texts = new Map<string, string>();
   for (const file of files) {
     try {

@@ -145,6 +145,10 @@ test("the agent is one file of at most 1 MB, which Node runs in an empty folder"
 
 test("mayfly runs from the package: help, a new project, and its configuration in TypeScript", async () => {
   expect(await mayfly("--help")).toMatchObject({ status: 0, err: "" });
+  // the file is read, and is nothing that the doctor knows
+  const doctor = await mayfly("doctor", "--from", "package.json");
+  expect(doctor).toMatchObject({ status: 64, err: expect.stringContaining("package.json") });
+  expect(doctor.err).not.toMatch("cannot read");
   expect(await mayfly("init")).toMatchObject({ status: 0 });
   expect(await mayfly("config", "check")).toEqual({
     status: 0,
