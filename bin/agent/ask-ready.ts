@@ -57,6 +57,8 @@ function statusAt(port: number, token: string, longest: Duration): Promise<numbe
       path: "/readyz",
       headers: { authorization },
       signal,
+      // the global agent may lead to a proxy, with the token
+      agent: false,
     };
     get(options, ({ statusCode = 0 }) => resolve(statusCode)).once("error", (error) => {
       const { code } = error as NodeJS.ErrnoException;

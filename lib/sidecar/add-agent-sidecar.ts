@@ -11,8 +11,16 @@ import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { AGENT_IMAGE, READY_COMMAND } from "../../core/agent-image.ts";
 import { leaseVariable } from "../../core/names.ts";
 import { setVariable, variablesOf } from "../roles/workload.ts";
-import { agentJson, loginsOf, type NamedLogin, needsVolume } from "./agent-json.ts";
+import {
+  agentJson,
+  jsonProblems,
+  loginsOf,
+  type NamedLogin,
+  needsVolume,
+  portsIn,
+} from "./agent-json.ts";
 import type { AgentSidecarProps } from "./agent-sidecar-props.ts";
+import { checkBeside, sidecarProblems } from "./sidecar-problems.ts";
 import { loopbackOf } from "./task-network.ts";
 import { addOwnMemory, addSharedVolume } from "./task-volume.ts";
 
@@ -36,7 +44,9 @@ const PROBE_TIMEOUT = Duration.seconds(6);
  * `DynamicRole.addConsumer`, which grants the lease and names it in the container's environment.
  *
  * @throws Error if the network mode is neither `awsvpc` nor `host`; for a port where the loopback is
- *   the machine's; with every problem that the agent would find in its configuration.
+ *   the machine's; with every other problem, and those that the agent would find in its
+ *   configuration, one per line. What containers of the task have too, such as a port, is found at
+ *   the synthesis.
  */
 export function addAgentSidecar(
   taskDefinition: TaskDefinition,
@@ -46,6 +56,11 @@ export function addAgentSidecar(
   const loopback = loopbackOf(taskDefinition);
   const logins = loginsOf(props, loopback);
   const json = agentJson(props, logins, loopback);
+  const problems = [
+    ...sidecarProblems({ taskDefinition, props, logins, mountPath }),
+    ...jsonProblems(json),
+  ];
+  if (problems.length > 0) throw new Error(problems.join("\n"));
   const linuxParameters = new LinuxParameters(taskDefinition, `${containerName}-linux`);
   linuxParameters.dropCapabilities(Capability.ALL);
   const isShared = needsVolume(props, logins);
@@ -71,6 +86,11 @@ export function addAgentSidecar(
     secret.grantRead(sidecar.taskDefinition.taskRole);
   setVariables(props, logins, mountPath);
   needGrants(sidecar, props);
+  checkBeside(
+    sidecar,
+    { ports: portsIn(json, logins), ...(isShared && { mountPath }) },
+    props.containers,
+  );
   return sidecar;
 }
 

@@ -63,23 +63,23 @@ const SAMPLE_SECRET = "sample";
 
 const known = (text: string, sample: string): string => (Token.isUnresolved(text) ? sample : text);
 
-/**
- * What the agent in the sidecar reads.
- *
- * @throws Error with every problem that the agent would find, one per line.
- */
+/** The agent's own files and folders, which the volume may have. */
+const OWN = { token: "token", healthToken: "health-token", state: "state" } as const;
+export const OWN_NAMES: readonly string[] = Object.values(OWN);
+
+/** What the agent in the sidecar reads. @throws Error for a port on a loopback that others share. */
 export function agentJson(
   props: AgentSidecarProps,
   logins: readonly NamedLogin[],
   loopback: Loopback,
-): object {
+): SidecarJson {
   const { leases = {}, files = [], secretsManager, ca, grace, healthPort = 9_127 } = props;
   if (secretsManager !== undefined && loopback === "machine")
     throw new Error(
       "secretsManager is a port that every program of the machine could use: the network mode is host; write files, or socket: true",
     );
   const isShared = needsVolume(props, logins);
-  const written = {
+  return {
     leases: entriesOf(leases, logins, ({ arn, ttl }) => ({
       ...(arn !== undefined && { arn }),
       ...(ttl !== undefined && { ttl: `${ttl.toSeconds()}s` }),
@@ -89,21 +89,19 @@ export function agentJson(
     ...(secretsManager !== undefined && {
       secretsManager: {
         port: secretsManager.port ?? 2_773,
-        tokenFile: `${AGENT_IMAGE.folder}/token`,
+        tokenFile: `${AGENT_IMAGE.folder}/${OWN.token}`,
         private: true,
         ...(secretsManager.clientCache !== undefined && {
           clientCache: `${secretsManager.clientCache.toSeconds()}s`,
         }),
       },
     }),
-    health: { port: healthPort, tokenFile: `${AGENT_IMAGE.folder}/health-token` },
+    health: { port: healthPort, tokenFile: `${AGENT_IMAGE.folder}/${OWN.healthToken}` },
     // without a volume there is nothing that outlives the container
-    ...(isShared && { state: `${AGENT_IMAGE.folder}/state` }),
+    ...(isShared && { state: `${AGENT_IMAGE.folder}/${OWN.state}` }),
     ...(ca !== undefined && { ca }),
     ...(grace !== undefined && { grace: `${grace.toSeconds()}s` }),
   };
-  check(written);
-  return written;
 }
 
 /** Whether the application reads what the sidecar writes. */
@@ -133,13 +131,35 @@ function entriesOf<T extends SidecarLogin>(
   );
 }
 
-interface WrittenLogins {
+/** The agent's configuration. */
+export interface SidecarJson {
   readonly leases: Readonly<Record<string, { readonly arn?: string }>>;
   readonly secrets: Readonly<Record<string, { readonly id?: string }>>;
+  readonly secretsManager?: {
+    readonly port: number;
+    readonly tokenFile: string;
+    readonly private: boolean;
+    readonly clientCache?: string;
+  };
+  readonly health: { readonly port: number; readonly tokenFile: string };
+  readonly files: readonly object[];
+  readonly state?: string;
+  readonly ca?: string;
+  readonly grace?: string;
 }
 
-/** @throws Error with every problem, one per line. */
-function check(written: WrittenLogins): void {
+/** Ports of the loopback. */
+export const portsIn = (
+  { secretsManager, health }: SidecarJson,
+  logins: readonly NamedLogin[],
+): readonly number[] => [
+  ...logins.flatMap(({ proxy }) => (proxy?.kind === "port" ? [proxy.port] : [])),
+  ...(secretsManager === undefined ? [] : [secretsManager.port]),
+  health.port,
+];
+
+/** Every problem that the agent would find. */
+export function jsonProblems(written: SidecarJson): readonly string[] {
   const withValues = {
     ...written,
     leases: mapped(written.leases, ({ arn, ...others }) => ({
@@ -160,10 +180,9 @@ function check(written: WrittenLogins): void {
     });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    throw new Error(`the agent would refuse its configuration:\n${error.message}`, {
-      cause: error,
-    });
+    return ["the agent would refuse its configuration:", ...error.message.split("\n")];
   }
+  return [];
 }
 
 const mapped = <T>(

@@ -19,7 +19,7 @@ export interface SidecarLogin {
    */
   readonly socket?: boolean;
   /**
-   * Containers whose `PGHOST`, `PGPORT`, `PGUSER`, `PGSSLMODE` and `PGGSSENCMODE` lead to the port
+   * Those of `containers` whose `PGHOST`, `PGPORT`, `PGUSER`, `PGSSLMODE` and `PGGSSENCMODE` lead to the port
    * or the socket. The database is the login's own, unless the application names another.
    * @default - none
    */
@@ -52,7 +52,7 @@ export interface SidecarSecret extends SidecarLogin {
 
 /** A file on the volume. It needs exactly one of `format` and `contents`. */
 export interface SidecarFile {
-  /** The path below the volume, e.g. `orders.env`. */
+  /** The path below the volume, e.g. `orders.env`. `state`, `token` and `health-token` are taken. */
   readonly path: string;
   /** The name of a lease or a secret, or of several for `contents`. */
   readonly from: string | string[];
@@ -81,7 +81,7 @@ export interface SidecarSecretsManager {
    */
   readonly port?: number;
   /**
-   * Containers whose variable `AWS_ENDPOINT_URL_SECRETS_MANAGER` leads to the port.
+   * Those of `containers` whose variable `AWS_ENDPOINT_URL_SECRETS_MANAGER` leads to the port.
    * @default - none
    */
   readonly variables?: ContainerDefinition[];
@@ -127,12 +127,12 @@ export interface AgentSidecarProps {
    */
   readonly containerName?: string;
   /**
-   * Where the application's containers see the volume. They cannot write there.
+   * Where the application's containers see the volume: up to 60 characters. They cannot write there.
    * @default "/run/mayfly"
    */
   readonly mountPath?: string;
   /**
-   * Numbers of the sidecar's user and group. Files with mode 0600 and sockets are for this user, so
+   * Numbers of the sidecar's user and group, and not root's. Files with mode 0600 and sockets are for this user, so
    * give that of the application.
    * @default "65532:65532"
    */

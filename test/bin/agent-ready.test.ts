@@ -1,9 +1,10 @@
 import { rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, setGlobalProxyFromEnv } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { askReady } from "../../bin/agent/ask-ready.ts";
+import { systemPorts } from "../../bin/doctor/system-ports.ts";
 import { type Health, startHealth } from "../../client/proxy/health.ts";
 import { Secret } from "../../core/secret.ts";
 import { milliseconds } from "../../core/time.ts";
@@ -97,4 +98,28 @@ test("without a health port there is nobody to ask", async () => {
   const answer = await ask(JSON.stringify(others));
   expect(answer.status).toBe(64);
   expect(answer.err).toMatch("--ready asks the agent's health port, and none is named; give");
+});
+
+test("the token goes to 127.0.0.1 itself, whatever proxy the environment names", async () => {
+  const heard: unknown[] = [];
+  const proxy = createServer(({ headers }, response) => {
+    heard.push(headers.authorization);
+    response.end();
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => proxy.once("listening", resolve));
+  const { port } = proxy.address() as AddressInfo;
+  // as NODE_USE_ENV_PROXY=1 does at the start
+  const restore = setGlobalProxyFromEnv({ http_proxy: `http://127.0.0.1:${port}` });
+  try {
+    await expect(askReady({ port: health.port, tokenFile })).resolves.toBeUndefined();
+    const page = { url: `http://127.0.0.1:${health.port}/readyz`, method: "GET" as const };
+    await expect(systemPorts.request({ ...page, headers: {} })).resolves.toMatchObject({
+      status: 403,
+    });
+  } finally {
+    restore();
+    proxy.closeAllConnections();
+    proxy.close();
+  }
+  expect(heard).toEqual([]);
 });

@@ -2,12 +2,15 @@ import { Duration, type Stack } from "aws-cdk-lib";
 import {
   type CfnTaskDefinition,
   Compatibility,
-  type ContainerDefinition,
+  ContainerDefinition,
   ContainerImage,
+  CpuArchitecture,
   Ec2TaskDefinition,
   FargateTaskDefinition,
   LogDrivers,
   NetworkMode,
+  OperatingSystemFamily,
+  Protocol,
   TaskDefinition,
 } from "aws-cdk-lib/aws-ecs";
 import { Secret } from "aws-cdk-lib/aws-secretsmanager";
@@ -353,6 +356,171 @@ describe("is refused with the reason:", () => {
     ],
   ])("%s", (_, make, props, words) => {
     expect(() => add(scene(make), props)).toThrow(words);
+  });
+});
+
+describe("what would not work, or not safely, is refused:", () => {
+  const file = (path: string): Partial<AgentSidecarProps> => ({
+    files: [{ path, from: "orders/readonly", format: "env" }],
+  });
+  const socket = (name: string): Partial<AgentSidecarProps> => ({
+    leases: { [name]: { arn: ARN, socket: true } },
+  });
+  const wrongUser = ["0", "root", "0:0", "00:1", "nobody ; x", "1000", "1000:", ""].map(
+    (user): [string, Partial<AgentSidecarProps>, string] => [
+      `user ${JSON.stringify(user)}`,
+      { user },
+      `user ${JSON.stringify(user)} is none; write the numbers of user and group`,
+    ],
+  );
+  const wrongFile = ["../../etc/x", "/etc/x", "a//b", "./a", "a/", "", "a/../../b"].map(
+    (path): [string, Partial<AgentSidecarProps>, string] => [
+      `file ${JSON.stringify(path)}`,
+      file(path),
+      `files[0].path, ${JSON.stringify(path)}, is no path below the volume`,
+    ],
+  );
+  const ownFile = ["state", "state/x", "health-token", "token"].map(
+    (path): [string, Partial<AgentSidecarProps>, string] => [
+      `file ${path}`,
+      file(path),
+      `files[0].path, "${path}", is the agent's own; choose another name`,
+    ],
+  );
+  const ownSocket = ["state", "health-token", "token"].map(
+    (name): [string, Partial<AgentSidecarProps>, string] => [
+      `socket ${name}`,
+      socket(name),
+      `the socket's folder of ${name}, "${name}", is the agent's own; choose another name`,
+    ],
+  );
+  const wrongMount = ["run", "/", "/run/../etc", `/${"a".repeat(60)}`].map(
+    (mountPath): [string, Partial<AgentSidecarProps>, string] => [
+      `mount ${mountPath}`,
+      { mountPath },
+      `mountPath ${JSON.stringify(mountPath)} is no path of a folder`,
+    ],
+  );
+  test.each<[string, Partial<AgentSidecarProps>, string]>([
+    ...wrongUser,
+    ...wrongFile,
+    ...ownFile,
+    ...ownSocket,
+    ...wrongMount,
+    ["no container", { containers: [] }, "containers is empty, so nothing waits"],
+    [
+      "a file in a socket's folder",
+      { ...socket("orders/readonly"), ...file("orders-readonly/x") },
+      'files[0].path, "orders-readonly/x", is the socket\'s folder of orders/readonly, or in it',
+    ],
+  ])("%s", (_, props, words) => {
+    expect(() => add(scene(), props)).toThrow(words);
+  });
+
+  test("a container of another task, and that is left as it is", () => {
+    const here = scene();
+    const other = scene((stack) => new FargateTaskDefinition(stack, "Other"), here.stack).app;
+    expect(() => add(here, { containers: [here.app, other] })).toThrow(
+      "containers has Team/Other/app, which is in another task than Team/Task; give",
+    );
+    expect(other.containerDependencies).toEqual([]);
+    expect(() => add(here, { containers: [here.app, here.app] })).toThrow("Team/Task/app twice");
+  });
+
+  test.each<[string, (app: ContainerDefinition) => Partial<AgentSidecarProps>]>([
+    ["db", (app) => ({ leases: { db: { arn: ARN, socket: true, variables: [app] } } })],
+    ["secretsManager", (app) => ({ secretsManager: { variables: [app] } })],
+  ])("variables of %s in a container that does not wait", (name, props) => {
+    const here = scene();
+    const worker = here.task.addContainer("worker", { image: ContainerImage.fromRegistry("w") });
+    expect(() => add(here, props(worker))).toThrow(
+      `variables of ${name} has Team/Task/worker, which does not wait for the sidecar; write it in`,
+    );
+  });
+
+  test("Windows", () => {
+    const windows: Made = (stack) =>
+      new FargateTaskDefinition(stack, "Task", {
+        cpu: 1_024,
+        memoryLimitMiB: 2_048,
+        runtimePlatform: {
+          operatingSystemFamily: OperatingSystemFamily.WINDOWS_SERVER_2022_CORE,
+          cpuArchitecture: CpuArchitecture.X86_64,
+        },
+      });
+    expect(() => add(scene(windows))).toThrow(
+      "Team/Task runs on Windows, and the agent is for Linux; leave it out",
+    );
+  });
+
+  test("all at once", () => {
+    let words = "";
+    try {
+      add(scene(), { user: "0", mountPath: "run", ...file("../x"), healthPort: 70_000 });
+    } catch (error) {
+      words = (error as Error).message;
+    }
+    expect(words.split("\n")).toEqual([
+      expect.stringMatching(/^user "0"/),
+      expect.stringMatching(/^files\[0\]\.path/),
+      expect.stringMatching(/^mountPath/),
+      "the agent would refuse its configuration:",
+      expect.stringMatching(/^health\.port/),
+    ]);
+  });
+});
+
+describe("what a container beside it has too is found at the synthesis:", () => {
+  test("ports of a second sidecar", () => {
+    const here = scene();
+    add(here);
+    add(here, { containerName: "second" });
+    expect(() => resourcesOf(here.stack)).toThrow(
+      /Task\/mayfly listens on port 5432, which is one of Team\/Task\/second too.*port 9127/s,
+    );
+    const apart = scene();
+    add(apart);
+    const leases = { "orders/readonly": { arn: ARN, port: 5_433 } };
+    add(apart, { containerName: "second", healthPort: 9_128, leases });
+    expect(() => resourcesOf(apart.stack)).not.toThrow();
+  });
+
+  test.each([
+    [{ containerPort: 5_432 }, 5_432],
+    [{ containerPort: 9_127 }, 9_127],
+    [
+      {
+        containerPort: ContainerDefinition.CONTAINER_PORT_USE_RANGE,
+        containerPortRange: "9000-9200",
+      },
+      9_127,
+    ],
+    [{ containerPort: 2_773, protocol: Protocol.TCP }, 2_773],
+  ])("a port of the application: %o", (mapping, port) => {
+    const here = scene();
+    add(here, { leases: { db: { arn: ARN, port: 5_432 } }, secretsManager: {} });
+    here.app.addPortMappings(mapping);
+    expect(() => resourcesOf(here.stack)).toThrow(
+      `Team/Task/mayfly listens on port ${port}, which is one of Team/Task/app too; choose another`,
+    );
+  });
+
+  test("but not a port of UDP, nor another", () => {
+    const here = scene();
+    here.app.addPortMappings({ containerPort: 5_432, protocol: Protocol.UDP });
+    here.app.addPortMappings({ containerPort: 8_080 });
+    add(here);
+    expect(() => resourcesOf(here.stack)).not.toThrow();
+  });
+
+  test.each(["/run/mayfly", "/run/mayfly/", "/run/mayfly/x"])("a mount at %s", (containerPath) => {
+    const here = scene();
+    add(here, { leases: { db: { arn: ARN, socket: true } } });
+    here.task.addVolume({ name: "mine" });
+    here.app.addMountPoints({ sourceVolume: "mine", containerPath, readOnly: false });
+    expect(() => resourcesOf(here.stack)).toThrow(
+      "Team/Task/app has something else at /run/mayfly, where it would see the volume of Team/Task/mayfly; choose another mountPath",
+    );
   });
 });
 
