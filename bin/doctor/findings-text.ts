@@ -5,6 +5,7 @@ import {
   type Verdict,
   worstOf,
 } from "../../core/doctor/finding.ts";
+import { visible, visibleLines } from "../../core/visible.ts";
 import { Exit } from "../terminal/exit.ts";
 import { count } from "../terminal/table.ts";
 
@@ -29,22 +30,26 @@ export function findingsText(findings: readonly Finding[]): string {
 
 function findingText({ verdict, area, check, subject, evidence, fix }: Finding): string {
   const lines = [
-    `${verdict.toUpperCase()}  ${area} ${check}: ${subject}`,
-    ...indented(evidence),
+    `${verdict.toUpperCase()}  ${area} ${check}: ${visible(subject)}`,
+    `  ${visible(evidence)}`,
     ...(fix === undefined ? [] : fixLines(fix)),
   ];
   return lines.join("\n");
 }
 
 function fixLines(fix: Fix): readonly string[] {
-  if (fix.kind === "step") return indented(`to mend it: ${fix.text}`);
+  if (fix.kind === "step") return [`  to mend it: ${visible(fix.text)}`];
   const { database, as, statements } = fix;
-  return [`  to mend it, in database ${database} as ${as}:`, ...statements.flatMap(indentedTwice)];
+  return [
+    `  to mend it, in database ${visible(database)} as ${visible(as)}:`,
+    ...statements.flatMap(indentedTwice),
+  ];
 }
 
-const indented = (text: string): readonly string[] => text.split("\n").map((line) => `  ${line}`);
 const indentedTwice = (text: string): readonly string[] =>
-  text.split("\n").map((line) => `    ${line}`);
+  visibleLines(text)
+    .split("\n")
+    .map((line) => `    ${line}`);
 
 function fineText(findings: readonly Finding[]): string {
   const fine = findings.filter(({ verdict }) => verdict === "ok");

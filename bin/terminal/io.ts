@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline/promises";
+import { visibleLines } from "../../core/visible.ts";
 
 interface Output {
   readonly isTTY?: boolean;
@@ -13,19 +14,12 @@ export interface Io {
 }
 
 /** Print a message for the user: one line, or several. */
-export const say = (io: Io, words: string): void => void io.err.write(`${visible(words)}\n`);
-
-/** Escape control characters: a terminal obeys them, and others may write names in the database. */
-const visible = (text: string): string =>
-  text.replace(
-    /(?!\n)\p{Cc}/gu,
-    (control) => `\\u${(control.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`,
-  );
+export const say = (io: Io, words: string): void => void io.err.write(`${visibleLines(words)}\n`);
 
 /** Print the answer: as one JSON document with `--json`, else as text. */
 export function print(io: Io, asJson: boolean | undefined, document: unknown, text: string): void {
   const shown = asJson === true ? JSON.stringify(document, null, 2) : text;
-  if (shown !== "") io.out.write(`${visible(shown)}\n`);
+  if (shown !== "") io.out.write(`${visibleLines(shown)}\n`);
 }
 
 /** Ask a question. True only for the answer `yes`; the end of the input or an abort means no. */

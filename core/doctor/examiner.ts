@@ -1,4 +1,5 @@
 import { reasonOf } from "../reason.ts";
+import { visible } from "../visible.ts";
 import type { Area, Finding, Fix, Verdict } from "./finding.ts";
 
 /** Looks at one part of a deployment, and changes nothing. */
@@ -41,5 +42,5 @@ export const unseen = (area: Area, check: string, subject: string, error: unknow
   check,
   subject,
   verdict: "unknown",
-  evidence: `it could not be looked at: ${reasonOf(error)}`,
+  evidence: `it could not be looked at: ${visible(reasonOf(error))}`,
 });

@@ -70,7 +70,8 @@ async function runFix(fix: Extract<Fix, { kind: "sql" }>): Promise<void> {
   const client = await connect(db.superuser(database), TEST_LIMITS);
   try {
     await client.query(`set session authorization ${pg.escapeIdentifier(as)}`);
-    for (const statement of statements) await client.query(statement);
+    for (const each of statements) expect(each).toMatch(/^[^\p{Cc}\p{Cf}]*;$/u);
+    await client.query(statements.join("\n"));
   } finally {
     await client.end();
   }
@@ -271,6 +272,7 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
           `create table public.rows (id int, seen bool); insert into public.rows values (1, true), (2, false);
          alter table public.rows enable row level security;
          create policy mine on public.rows to "${group()}" using (true);
+         create policy "said \u202e" on public.rows to "${group()}" using (id::text <> E'say "a\\nb"');
          create policy "only seen" on public.rows as restrictive to "${group()}" using (seen) with check (false)`,
         ),
       ),
@@ -618,17 +620,18 @@ describe("the doctor of a database", () => {
     const login: Login = db.as(username, password);
     await runAs(
       login,
-      "begin; lock table public.orders in row exclusive mode; insert into public.orders select from public.orders where false; prepare transaction 'stuck'",
+      "begin; lock table public.orders in row exclusive mode; insert into public.orders select from public.orders where false; prepare transaction E'stuck\\nok  \\u202e'",
     );
     const broken = wrongOf(await examine());
     expect(checksOf(broken)).toEqual(["prepared-transactions"]);
     const [found] = broken;
     if (found?.fix?.kind !== "sql") throw new Error("it is ended by SQL");
+    expect(found.subject).toContain("stuck\\u000aok  \\u202e in");
     expect(found.fix).toEqual({
       kind: "sql",
       database: db.database,
       as: username,
-      statements: ["ROLLBACK PREPARED 'stuck'"],
+      statements: ["ROLLBACK PREPARED  E'stuck\\u000aok  \\u202e';"],
     });
     await runFix(found.fix);
     expect(wrongOf(await examine())).toEqual([]);
@@ -646,6 +649,10 @@ describe("the doctor of a database", () => {
         db.as(lease.username, lease.password),
         `drop owned by "${group()}" cascade`,
       ).catch(() => {});
+      const [said] = await sudo(
+        "select pg_get_expr(polqual, polrelid) as text from pg_policy where polname like 'said%'",
+      );
+      expect(said?.text).toContain('say "a\nb"');
       expect(await seen().catch(() => "nothing")).toEqual(before);
     } finally {
       await sudo("drop table public.rows");

@@ -1,3 +1,4 @@
+import { bounded } from "../../doctor/bounded.ts";
 import { type Examiner, examineAll } from "../../doctor/examiner.ts";
 import type { Finding } from "../../doctor/finding.ts";
 import { InvalidRequestError } from "../../errors.ts";
@@ -90,7 +91,10 @@ const ACTIONS = {
   sweep: { fields: [], run: (deps, _, options) => sweep(deps, options) },
   status: { fields: [], run: status },
   converge: { fields: [], run: (deps, _, options) => converge(deps, options) },
-  doctor: { fields: [], run: async ({ examiners }) => ({ findings: await examineAll(examiners) }) },
+  doctor: {
+    fields: [],
+    run: async ({ examiners }) => ({ findings: bounded(await examineAll(examiners)) }),
+  },
 } as const satisfies Readonly<Record<string, { fields: readonly string[]; run: Action }>>;
 
 /**

@@ -25,7 +25,7 @@ select p.polname::text as name, n.nspname::text as schema, c.relname::text as ta
 from pg_catalog.pg_policy p
 join pg_catalog.pg_class c on c.oid = p.polrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where exists (select from pg_catalog.pg_roles r
+where n.nspname !~ '^pg_temp_' and exists (select from pg_catalog.pg_roles r
   where r.oid = any (p.polroles) and r.rolname = any ($1::text[]))
 order by 2, 3, 1`;
 

@@ -1,6 +1,7 @@
-import type { Flaw, Seen } from "../../../core/doctor/examiner.ts";
+import { byHand, type Flaw, type Seen } from "../../../core/doctor/examiner.ts";
 import type { Finding, Fix } from "../../../core/doctor/finding.ts";
 import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
+import { visible } from "../../../core/visible.ts";
 import type { Session } from "../connection/session.ts";
 import type { Sql } from "../connection/sql.ts";
 import { onOneLine } from "../provisioning/check/problems.ts";
@@ -27,19 +28,35 @@ export interface DatabaseLook extends ClusterLook {
 /** One check, on a connection. It answers with one finding at least. */
 export type Look<In extends ClusterLook = ClusterLook> = (look: In) => Promise<readonly Finding[]>;
 
-export const ok = (seen: Seen): Finding => ({ area: "database", verdict: "ok", ...seen });
+/** A lease may choose a name so that it reads as another finding. */
+const shown = <T extends Seen>(seen: T): T => ({
+  ...seen,
+  subject: visible(seen.subject),
+  evidence: visible(seen.evidence),
+});
 
-export const flaw = (found: Flaw): Finding => ({ area: "database", ...found });
+export const ok = (seen: Seen): Finding => ({ area: "database", verdict: "ok", ...shown(seen) });
+
+export const flaw = ({ fix, ...found }: Flaw): Finding => ({
+  area: "database",
+  ...shown(found),
+  fix: fix.kind === "step" ? byHand(visible(fix.text)) : fix,
+});
 
 /** The flaws, or what is fine if there are none. */
 export const flawsOr = (flaws: readonly Flaw[], fine: Seen): readonly Finding[] =>
   flaws.length > 0 ? flaws.map(flaw) : [ok(fine)];
 
-/** Statements that mend something, as a user in a database. Each is one line. */
+/** Statements that mend something, as a user in a database. Each is one line, and complete. */
 export const run = (
   { database, as }: { readonly database: string; readonly as: string },
   statements: readonly Sql[],
-): Fix => ({ kind: "sql", database, as, statements: statements.map(onOneLine) });
+): Fix => ({
+  kind: "sql",
+  database,
+  as,
+  statements: statements.map((each) => `${onOneLine(each)};`),
+});
 
 /** "1 table", "3 tables" */
 export const counted = (count: number, noun: string): string =>

@@ -47,6 +47,22 @@ ok  database: verbs, readers
 ok  identity: caller`);
 });
 
+test("a name cannot read as another finding, and turns no text around", () => {
+  const text = findingsText([
+    finding("policy-groups", "broken", {
+      subject: "policy x\n\nok  database: verbs",
+      evidence: "\u202eadmin\nBROKEN  database own-roles: x",
+      fix: { kind: "step", text: "end\r\n\u2028it\u{e0001}" },
+    }),
+    finding("verbs", "warning", {
+      fix: { ...SQL, database: "a\nb", as: "c\u202e", statements: ["SELECT '\u202e';"] },
+    }),
+  ]);
+  expect(text.split("\n")).toHaveLength(8);
+  expect(text).not.toMatch(/[^\P{Cc}\n]|[\p{Cf}\p{Zl}]/u);
+  expect(text).toContain("policy x\\u000a\\u000aok  database: verbs\n  \\u202eadmin\\u000aBROKEN");
+});
+
 test.each([
   [["ok", "ok"], 0],
   [["ok", "warning"], 65],

@@ -1,11 +1,9 @@
 import { ConfigError } from "../../../../core/errors.ts";
+import { UNSEEN } from "../../../../core/visible.ts";
 import { ident, joined, type Sql, sql } from "../../connection/sql.ts";
 
 /** Names and statements in one message. */
 export const NAMED_AT_MOST = 20;
-
-/** Characters that would begin a new line, or reverse the text beside them. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** Whether a name contains invisible characters. */
 export const isHidden = (name: string): boolean => name.search(UNSEEN) !== -1;
@@ -17,15 +15,45 @@ const shown = (name: string): string =>
 const codeOf = (letter: string): string => (letter.codePointAt(0) ?? 0).toString(16);
 const escapeOf = (letter: string): string => `\\u{${codeOf(letter)}}`;
 
+/** A string in one of three spellings, an identifier, white space (PostgreSQL 4.1). */
+const LEXEME =
+  /(?<![\w$])\$(?<tag>[A-Za-z_]\w*|)\$[\s\S]*?\$\k<tag>\$|(?<![\w$])[eE]'(?:[^'\\]|''|\\[\s\S])*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|[\t\n\v\f\r ]+/g;
+
+const escapedIn = (name: string): string =>
+  `U&${name.replaceAll("\\", "\\\\").replace(UNSEEN, (letter) => `\\+${codeOf(letter).padStart(6, "0")}`)}`;
+
+/** Inside of E'': `\u000a`, or `\U000e0001`. */
+const escapeInString = (letter: string): string => {
+  const code = codeOf(letter);
+  return code.length <= 4 ? `\\u${code.padStart(4, "0")}` : `\\U${code.padStart(8, "0")}`;
+};
+
+function lexemeOnOneLine(lexeme: string): string {
+  if (!isHidden(lexeme)) return lexeme;
+  switch (lexeme[0]) {
+    case '"':
+      return escapedIn(lexeme);
+    case "'":
+      return ` E${lexeme.replaceAll("\\", "\\\\").replace(UNSEEN, escapeInString)}`;
+    case "$":
+      return lexeme;
+    case "e":
+    case "E":
+      // a backslash before such a letter means the letter itself
+      return lexeme.replace(/\\[\s\S]|[^\\]/gu, (part) => {
+        const letter = part.startsWith("\\") ? part.slice(1) : part;
+        return isHidden(letter) ? escapeInString(letter) : part;
+      });
+    default:
+      return " ";
+  }
+}
+
 /**
- * The same SQL on one line: identifiers with such characters use PostgreSQL's escapes (4.1.2.2).
+ * The same SQL on one line, with no character that is not seen: PostgreSQL's escapes stand for them
+ * in identifiers (4.1.1) and in strings (4.1.2.2). A dollar-quoted string stays as it is.
  */
-export const onOneLine = (remedy: Sql): string =>
-  remedy.replace(/"(?:[^"]|"")*"/g, (name) =>
-    !isHidden(name)
-      ? name
-      : `U&${name.replaceAll("\\", "\\\\").replace(UNSEEN, (letter) => `\\+${codeOf(letter).padStart(6, "0")}`)}`,
-  );
+export const onOneLine = (remedy: Sql): string => remedy.replace(LEXEME, lexemeOnOneLine);
 
 /** One problem, and the SQL with which a DBA fixes it. */
 export const problem = (what: string, remedy: Sql): string =>
