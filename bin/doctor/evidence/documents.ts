@@ -32,5 +32,12 @@ export async function documentsIn(text: string, what: string): Promise<readonly 
       Exit.usage,
       `--from: ${what} is neither JSON nor YAML (line ${error.linePos?.[0].line ?? "?"}); save what kubectl or aws printed, with -o json`,
     );
-  return documents.map((each): unknown => each.toJS()).filter((each) => each !== null);
+  try {
+    return documents.map((each): unknown => each.toJS()).filter((each) => each !== null);
+  } catch {
+    throw new Failure(
+      Exit.usage,
+      `--from: ${what} has YAML aliases that cannot be resolved, or that stand for too much; save what kubectl printed, with -o json`,
+    );
+  }
 }

@@ -4,13 +4,18 @@ import type {
   TrustFact,
   TrustStatement,
 } from "../../../core/doctor/identity/identity-facts.ts";
+import { Exit, Failure } from "../../terminal/exit.ts";
 import { type Fields, fieldsOf, listOf, textOf, textsOf } from "./documents.ts";
 import { instantIn } from "./from-kubernetes.ts";
 
-/** A trust policy, as `aws iam get-role` prints it: an object, or JSON whose letters are escaped. */
-export function trustIn(document: unknown, roleArn?: string): TrustFact {
-  const policy =
-    typeof document === "string" ? (JSON.parse(decodeURIComponent(document)) as unknown) : document;
+/**
+ * A trust policy, as `aws iam get-role` prints it: an object, or JSON whose letters are escaped.
+ *
+ * @param what the file, in errors.
+ * @throws Failure if it is neither.
+ */
+export function trustIn(document: unknown, what: string, roleArn?: string): TrustFact {
+  const policy = typeof document === "string" ? policyIn(document, what) : document;
   const { Statement } = fieldsOf(policy);
   const statements = (Array.isArray(Statement) ? Statement : [Statement]).map(fieldsOf);
   return {
@@ -19,7 +24,22 @@ export function trustIn(document: unknown, roleArn?: string): TrustFact {
   };
 }
 
-function statementIn({ Effect, Action, Principal, Condition }: Fields): TrustStatement {
+function policyIn(text: string, what: string): unknown {
+  try {
+    return JSON.parse(decodeURIComponent(text));
+  } catch {
+    throw new Failure(
+      Exit.usage,
+      `--from: ${what} has an AssumeRolePolicyDocument that is no JSON, not even with its letters escaped; save what aws iam get-role printed`,
+    );
+  }
+}
+
+const ALL = [{ type: "*", value: "*" }] as const;
+
+/** Elements that except are conditions that nobody here decides. */
+function statementIn(statement: Fields): TrustStatement {
+  const { Effect, Action, NotAction, Principal, NotPrincipal, Condition } = statement;
   const principals =
     typeof Principal === "string"
       ? [{ type: Principal, value: Principal }]
@@ -30,16 +50,26 @@ function statementIn({ Effect, Action, Principal, Condition }: Fields): TrustSta
     Object.entries(fieldsOf(keys)).map(([key, values]) => ({
       operator,
       key,
-      values: textsOf(values),
+      values: valuesOf(values),
     })),
+  );
+  const excepted = Object.entries({ NotAction, NotPrincipal }).flatMap(([operator, value]) =>
+    value === undefined ? [] : [{ operator, key: "", values: [JSON.stringify(value)] }],
   );
   return {
     effect: Effect === "Deny" ? "Deny" : "Allow",
-    actions: textsOf(Action),
-    principals,
-    conditions,
+    actions: NotAction === undefined ? textsOf(Action) : ["*"],
+    principals: NotPrincipal === undefined ? principals : ALL,
+    conditions: [...conditions, ...excepted],
   };
 }
+
+/** IAM takes true and numbers too. */
+const valuesOf = (values: unknown): readonly string[] =>
+  [values]
+    .flat()
+    .filter((each) => typeof each !== "object")
+    .map(String);
 
 function associationIn(value: unknown): AssociationFact {
   const { clusterName, namespace, serviceAccount, roleArn, createdAt } = fieldsOf(value);
@@ -84,13 +114,13 @@ function hopLimitIn(reservations: unknown): number | undefined {
 }
 
 /** What the AWS CLI printed, by its shape. Undefined if it is none that is known here. */
-export function awsAnswerIn(document: Fields): Partial<IdentityFacts> | undefined {
+export function awsAnswerIn(document: Fields, what: string): Partial<IdentityFacts> | undefined {
   const { Role, Statement, association, associations, cluster, taskDefinition } = document;
   if (Role !== undefined) {
     const { Arn, AssumeRolePolicyDocument } = fieldsOf(Role);
-    return { trust: trustIn(AssumeRolePolicyDocument, textOf(Arn)) };
+    return { trust: trustIn(AssumeRolePolicyDocument, what, textOf(Arn)) };
   }
-  if (Statement !== undefined) return { trust: trustIn(document) };
+  if (Statement !== undefined) return { trust: trustIn(document, what) };
   if (association !== undefined) return { associations: [associationIn(association)] };
   if (Array.isArray(associations)) return { associations: associations.map(associationIn) };
   if (cluster !== undefined) return { cluster: clusterIn(cluster) };

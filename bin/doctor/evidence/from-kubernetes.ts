@@ -41,20 +41,18 @@ function writtenAt({ managedFields }: Fields): Instant | undefined {
 }
 
 /** Pod templates by the kinds that have one: the path to it. */
-const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
-  Deployment: ["spec", "template"],
-  StatefulSet: ["spec", "template"],
-  DaemonSet: ["spec", "template"],
-  ReplicaSet: ["spec", "template"],
-  Job: ["spec", "template"],
-  CronJob: ["spec", "jobTemplate", "spec", "template"],
-};
+const TEMPLATES: ReadonlyMap<string, readonly string[]> = new Map([
+  ...["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"].map(
+    (kind): [string, string[]] => [kind, ["spec", "template"]],
+  ),
+  ["CronJob", ["spec", "jobTemplate", "spec", "template"]],
+]);
 
 /** A pod, or the template of one. Undefined for another kind. */
 export function podIn(document: Fields): PodFact | undefined {
   const { kind } = document;
   if (kind === "Pod") return podOf(document, fieldsOf(document.metadata), true);
-  const path = TEMPLATES[String(kind)];
+  const path = TEMPLATES.get(String(kind));
   if (path === undefined) return undefined;
   const template = path.reduce<Fields>((at, key) => fieldsOf(at[key]), document);
   return podOf(template, fieldsOf(document.metadata), false);

@@ -35,7 +35,7 @@ function evidenceIn(document: Fields, what: string): Evidence {
   if (document.kind === "ServiceAccount") return { serviceAccount: serviceAccountIn(document) };
   const pod = podIn(document);
   if (pod !== undefined) return { pod };
-  const answer = typeof document.kind === "string" ? {} : awsAnswerIn(document);
+  const answer = typeof document.kind === "string" ? {} : awsAnswerIn(document, what);
   if (answer !== undefined) return answer;
   throw new Failure(
     Exit.usage,

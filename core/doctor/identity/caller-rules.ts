@@ -2,6 +2,7 @@ import { broken, doubtful, type Found, fine, unclear } from "../found.ts";
 import { isPodIdentity, sourceIn, sourceInWords, sourcesIn } from "./credential-source.ts";
 import type { IdentityFacts } from "./identity-facts.ts";
 import { longLived } from "./instance-rules.ts";
+import { createAssociation } from "./pod-identity-rules.ts";
 import { isRoleArn, isSameRole } from "./role-arn.ts";
 import {
   accountInWords,
@@ -11,6 +12,7 @@ import {
   isInKubernetes,
   kubernetesIdentity,
   ROLE_ANNOTATION,
+  trustsPods,
 } from "./workload.ts";
 
 /** Where the SDK takes credentials, and what it overlooks by that. */
@@ -66,6 +68,7 @@ export function credentialSource(facts: IdentityFacts): readonly Found[] {
 }
 
 function nowhereRemedy(facts: IdentityFacts): string {
+  if (isInKubernetes(facts) && trustsPods(facts)) return createAssociation(facts);
   if (isInKubernetes(facts))
     return `give ${accountInWords(facts)} a role by the annotation ${ROLE_ANNOTATION} or an association of EKS Pod Identity, and restart its pods`;
   if (facts.variables?.platform === "ecs") return "set taskRoleArn in the task definition";

@@ -1,8 +1,10 @@
 import { INSTANCES_SERVICE, TASKS_SERVICE } from "../../aws/workload-identity.ts";
-import { broken, doubtful, type Found, fine } from "../found.ts";
+import { broken, doubtful, type Found, fine, unclear } from "../found.ts";
 import { sourceIn } from "./credential-source.ts";
 import type { IdentityFacts } from "./identity-facts.ts";
+import { createAssociation } from "./pod-identity-rules.ts";
 import { isInstanceSession, isSameRole, roleIn } from "./role-arn.ts";
+import { conditionInWords, denialsIn, isAbout, isForEverybody } from "./trust-conditions.ts";
 import {
   accountInWords,
   accountOf,
@@ -12,6 +14,8 @@ import {
   isInKubernetes,
   kubernetesIdentity,
   ROLE_ANNOTATION,
+  trustsPods,
+  works,
 } from "./workload.ts";
 
 /** What runs in Kubernetes or ECS has no business with its machine's role. */
@@ -39,6 +43,7 @@ function nodeRemedy(facts: IdentityFacts): string {
     return "set taskRoleArn in the task definition, and deploy it; set ECS_AWSVPC_BLOCK_IMDS=true on the instances";
   if (kubernetesIdentity(facts) !== "none")
     return "the pod's own role is configured, and not used: what pod-age, webhook and sdk say mends it";
+  if (trustsPods(facts)) return createAssociation(facts);
   const account = accountOf(facts);
   const of = `-n ${account?.namespace ?? "<namespace>"} ${account?.name ?? "<service account>"}`;
   return `give ${accountInWords(facts)} a role: kubectl annotate serviceaccount ${of} ${ROLE_ANNOTATION}=${annotatedRole(facts) ?? expectedRole(facts)?.arn ?? "<role ARN>"}, and restart its pods; or aws eks create-pod-identity-association`;
@@ -169,31 +174,55 @@ const SERVICES: Readonly<Record<string, string>> = {
 /** The service may take the role for the workload. */
 export function serviceTrust(facts: IdentityFacts): readonly Found[] {
   const { trust, variables, taskDefinition } = facts;
-  const isInstance = variables !== undefined && sourceIn(variables) === "instance";
   const platform =
     taskDefinition !== undefined || variables?.platform === "ecs"
       ? "ecs"
       : (variables?.platform ?? "other");
   const service = SERVICES[platform];
   if (trust === undefined || service === undefined || isInKubernetes(facts)) return [];
-  if (platform === "other" && !isInstance) return [];
   const role = trust.roleArn ?? "the role";
-  const isLetIn = trust.statements.some(
-    ({ effect, principals, actions }) =>
-      effect === "Allow" &&
-      actions.some((action) => /^(?:sts:AssumeRole|sts:\*|\*)$/i.test(action)) &&
-      principals.some(({ type, value }) => type === "Service" && value === service),
+  if (platform === "other" && !isRoleOfInstance(facts, role)) return [];
+  const its = trust.statements.filter(
+    (each) =>
+      isAbout(each, "sts:AssumeRole") &&
+      (isForEverybody(each) ||
+        each.principals.some(({ type, value }) => type === "Service" && value === service)),
   );
-  return [
-    isLetIn
-      ? fine(role, `its trust policy lets in ${service}`)
-      : broken(
+  if (!its.some(({ effect }) => effect === "Allow"))
+    return [
+      broken(
+        role,
+        `its trust policy does not let in ${service}`,
+        `in its trust policy, allow sts:AssumeRole to {"Service": "${service}"}`,
+      ),
+    ];
+  const denials = denialsIn(its, () => undefined);
+  const [denial] = works(facts) ? [] : denials;
+  if (denial === undefined) return [fine(role, `its trust policy lets in ${service}`)];
+  const { conditions } = denial.statement;
+  return conditions.length === 0
+    ? [
+        broken(
           role,
-          `its trust policy does not let in ${service}`,
-          `in its trust policy, allow sts:AssumeRole to {"Service": "${service}"}`,
+          `a statement of its trust policy denies sts:AssumeRole to ${service}`,
+          `in its trust policy, let that statement with "Effect": "Deny" no longer fit ${service}`,
         ),
-  ];
+      ]
+    : [
+        unclear(
+          role,
+          `a statement of its trust policy denies sts:AssumeRole under conditions that cannot be decided here: ${conditions.map(conditionInWords).join(" and ")}`,
+          "compare them with what CloudTrail has of the refused call, and leave the statement there: it keeps others out",
+        ),
+      ];
 }
+
+/** This machine is an instance, and the role is its own: a file alone does not tell. */
+const isRoleOfInstance = ({ variables, instance }: IdentityFacts, role: string): boolean =>
+  variables !== undefined &&
+  sourceIn(variables) === "instance" &&
+  instance?.kind === "role" &&
+  instance.role === roleIn(role)?.name;
 
 /** Keys of a user never end. */
 export const longLived = (subject: string): Found =>

@@ -1,7 +1,8 @@
 import { issuerName, STS_AUDIENCE } from "../../aws/workload-identity.ts";
-import { broken, doubtful, type Found, fine, unclear } from "../found.ts";
-import type { IdentityFacts } from "./identity-facts.ts";
+import { broken, type Found, fine, unclear } from "../found.ts";
+import type { IdentityFacts, TrustCondition } from "./identity-facts.ts";
 import { isRoleArn, isSameRole, roleIn, roleNameIn } from "./role-arn.ts";
+import { conditionInWords } from "./trust-conditions.ts";
 import { type TrustFault, webIdentityFaults } from "./web-identity-trust.ts";
 import {
   accountInWords,
@@ -12,6 +13,7 @@ import {
   failureLike,
   isProved,
   kubernetesIdentity,
+  works,
 } from "./workload.ts";
 
 /** How to show the doctor a role's trust policy. */
@@ -34,11 +36,11 @@ function faultsIn<Kind extends TrustFault["kind"]>(
   );
 }
 
-const roleOf = (facts: IdentityFacts): string =>
+export const roleOf = (facts: IdentityFacts): string =>
   facts.trust?.roleArn ?? facts.variables?.roleArn ?? expectedRole(facts)?.arn ?? "the role";
 
 /** The condition that lets in this workload alone. */
-function condition(facts: IdentityFacts): string {
+export function tokenCondition(facts: IdentityFacts): string {
   const { subject } = claimsOf(facts);
   const key = issuerOf(facts) ?? "<the cluster's issuer>";
   return JSON.stringify({
@@ -60,7 +62,7 @@ function issuerOf(facts: IdentityFacts): string | undefined {
   return provider?.value.replace(/^.*oidc-provider\//, "");
 }
 
-const inTrust = (facts: IdentityFacts, what: string): string =>
+export const inTrust = (facts: IdentityFacts, what: string): string =>
   `in the trust policy of ${roleNameIn(roleOf(facts))}, ${what}`;
 
 /** AWS_ROLE_ARN, the annotation and the role itself are one. */
@@ -97,9 +99,11 @@ export function irsaProvider(facts: IdentityFacts): readonly Found[] {
   const arn = `arn:aws:iam::${account ?? "<account>"}:oidc-provider/${issuer ?? "<issuer>"}`;
   const statement = inTrust(
     facts,
-    `allow sts:AssumeRoleWithWebIdentity to {"Federated": "${arn}"} with the condition ${condition(facts)}`,
+    `allow sts:AssumeRoleWithWebIdentity to {"Federated": "${arn}"} with the condition ${tokenCondition(facts)}`,
   );
-  const faults = faultsIn(facts, "no-statement", "provider", "account", "denied").map((fault) => {
+  const kinds = ["no-statement", "provider", "account", "denied", "unmet"] as const;
+  const seen = faultsIn(facts, ...kinds).filter(({ kind }) => kind !== "denied" || !works(facts));
+  const faults = seen.map((fault) => {
     switch (fault.kind) {
       case "no-statement":
         return broken(
@@ -122,8 +126,17 @@ export function irsaProvider(facts: IdentityFacts): readonly Found[] {
       case "denied":
         return broken(
           subject,
-          "a statement of its trust policy denies sts:AssumeRoleWithWebIdentity to this token",
-          inTrust(facts, 'remove that statement with "Effect": "Deny"'),
+          `a statement of its trust policy denies sts:AssumeRoleWithWebIdentity to this token: ${whenInWords(fault.statement.conditions)}`,
+          inTrust(
+            facts,
+            `let that statement with "Effect": "Deny" no longer fit ${claimsOf(facts).subject ?? "the workload"}, and keep it for others`,
+          ),
+        );
+      case "unmet":
+        return broken(
+          subject,
+          `its trust policy has a condition that the request does not meet: ${conditionInWords(fault.condition)}`,
+          statement,
         );
       default:
         return fault satisfies never;
@@ -160,21 +173,13 @@ export function irsaSubject(facts: IdentityFacts): readonly Found[] {
     return [
       broken(
         role,
-        `its trust policy wants the sub ${wrong.found.join(" or ")}; the token has ${subject}`,
-        inTrust(facts, `set the condition's sub to ${subject}: ${condition(facts)}`),
-      ),
-    ];
-  if (faultsIn(facts, "any-subject").length > 0)
-    return [
-      doubtful(
-        role,
-        "its trust policy has no condition on sub: every service account of the cluster may take the role",
-        inTrust(facts, `add the condition ${condition(facts)}`),
+        `its trust policy wants the sub ${wrong.found}; the token has ${subject}`,
+        inTrust(facts, `set the condition's sub to ${subject}: ${tokenCondition(facts)}`),
       ),
     ];
   if (facts.trust === undefined) return withoutTrust(facts);
-  const isOpen = faultsIn(facts, "no-statement", "wildcard", "denied").length > 0;
-  return isIrsa(facts) && subject !== "" && !isOpen
+  const isRefused = faultsIn(facts, "no-statement", "wildcard", "denied", "unmet").length > 0;
+  return isIrsa(facts) && subject !== "" && !isRefused
     ? [fine(role, `its trust policy lets in ${subject}`)]
     : [];
 }
@@ -189,7 +194,7 @@ function withoutTrust(facts: IdentityFacts): readonly Found[] {
   return [
     unclear(
       role,
-      `${seen}; the trust policy must have the condition ${condition(facts)}`,
+      `${seen}; the trust policy must have the condition ${tokenCondition(facts)}`,
       showTrust(role),
     ),
   ];
@@ -201,7 +206,7 @@ export function irsaWildcard(facts: IdentityFacts): readonly Found[] {
     broken(
       roleOf(facts),
       `its trust policy has ${operator} with the pattern ${found}: only StringLike knows patterns`,
-      inTrust(facts, `write the exact value: ${condition(facts)}`),
+      inTrust(facts, `write the exact value: ${tokenCondition(facts)}`),
     ),
   );
 }
@@ -217,26 +222,31 @@ export function irsaAudience(facts: IdentityFacts): readonly Found[] {
       broken(
         role,
         `its trust policy wants the aud ${wrong.found.join(" or ")}; the token has ${claims.audiences.join(", ") || "none"}`,
-        inTrust(facts, `set the condition's aud to ${STS_AUDIENCE}: ${condition(facts)}`),
+        inTrust(facts, `set the condition's aud to ${STS_AUDIENCE}: ${tokenCondition(facts)}`),
       ),
     ];
-  return faultsIn(facts, "any-audience").map(() =>
-    doubtful(
-      role,
-      "its trust policy has no condition on aud: tokens that were made for others are let in",
-      inTrust(facts, `add the condition ${condition(facts)}`),
-    ),
-  );
+  return [];
 }
+
+const whenInWords = (conditions: readonly TrustCondition[]): string =>
+  conditions.map(conditionInWords).join(" and ") || "it has no condition";
 
 /** What the doctor does not know of may still refuse. */
 export function irsaConditions(facts: IdentityFacts): readonly Found[] {
-  if (isProved(facts)) return [];
-  return faultsIn(facts, "condition").map(({ condition: { operator, key, values } }) =>
-    unclear(
-      roleOf(facts),
-      `its trust policy has a condition that is not known here: ${operator} ${key} ${values.join(", ")}`,
-      "compare it with the token's claims, or remove it",
-    ),
+  if (works(facts)) return [];
+  const role = roleOf(facts);
+  const compare = "compare it with what CloudTrail has of the refused call";
+  return faultsIn(facts, "condition", "may-deny").map((fault) =>
+    fault.kind === "condition"
+      ? unclear(
+          role,
+          `its trust policy has a condition that cannot be decided here: ${conditionInWords(fault.condition)}`,
+          compare,
+        )
+      : unclear(
+          role,
+          `a statement of its trust policy denies sts:AssumeRoleWithWebIdentity under conditions that cannot be decided here: ${whenInWords(fault.undecided)}`,
+          `${compare}; the statement itself keeps others out, so leave it there`,
+        ),
   );
 }

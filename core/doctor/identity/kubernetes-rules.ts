@@ -13,6 +13,7 @@ import {
   isOtherAccount,
   kubernetesIdentity,
   ROLE_ANNOTATION,
+  trustsPods,
 } from "./workload.ts";
 
 const restart = (facts: IdentityFacts): string =>
@@ -49,6 +50,8 @@ export function annotation(facts: IdentityFacts): readonly Found[] {
   if (role === undefined) {
     if (kubernetesIdentity(facts) === "pod-identity")
       return [fine(subject, "needs no annotation: it has EKS Pod Identity")];
+    // the role says by what it is taken: an association is missing then, and no annotation
+    if (trustsPods(facts)) return [];
     const similar = Object.keys(account.annotations).filter((key) => SIMILAR.test(key));
     return [
       broken(

@@ -34,6 +34,8 @@ import {
   tokenFile,
 } from "./token-rules.ts";
 
+import { trustExcess } from "./trust-excess.ts";
+
 type Rule = (facts: IdentityFacts) => readonly Found[];
 
 /** Every check of identities by its name. A rule finds nothing where it does not apply. */
@@ -54,6 +56,7 @@ export const IDENTITY_CHECKS: Readonly<Record<string, Rule>> = {
   "irsa-wildcard": irsaWildcard,
   "irsa-audience": irsaAudience,
   "irsa-conditions": irsaConditions,
+  "trust-excess": trustExcess,
   "service-account": serviceAccount,
   annotation,
   "pod-age": podAge,

@@ -1,10 +1,20 @@
 import { POD_ACTIONS, PODS_SERVICE } from "../../aws/workload-identity.ts";
-import { broken, doubtful, type Found, fine, unclear } from "../found.ts";
+import { broken, type Found, fine, unclear } from "../found.ts";
 import { isPodIdentity } from "./credential-source.ts";
 import type { IdentityFacts, TrustCondition, TrustStatement } from "./identity-facts.ts";
 import { showTrust } from "./irsa-rules.ts";
 import { isSameRole, roleIn, roleNameIn } from "./role-arn.ts";
-import { isAbout, isLike } from "./web-identity-trust.ts";
+import {
+  type Answer,
+  answerOf,
+  conditionInWords,
+  type Denial,
+  denialsIn,
+  isAbout,
+  isForEverybody,
+  isNegated,
+  type RequestKeys,
+} from "./trust-conditions.ts";
 import {
   accountInWords,
   accountOf,
@@ -13,10 +23,18 @@ import {
   isInKubernetes,
   isProved,
   kubernetesIdentity,
+  trustsPods,
+  works,
 } from "./workload.ts";
 
 const clusterOf = ({ cluster, associations = [] }: IdentityFacts): string =>
   cluster?.name ?? associations[0]?.cluster ?? "<cluster>";
+
+/** The command that gives the service account its role. */
+export function createAssociation(facts: IdentityFacts): string {
+  const account = accountOf(facts);
+  return `aws eks create-pod-identity-association --cluster-name ${clusterOf(facts)} --namespace ${account?.namespace ?? "<namespace>"} --service-account ${account?.name ?? "<service account>"} --role-arn ${expectedRole(facts)?.arn ?? facts.trust?.roleArn ?? "<role ARN>"}, and restart the pods`;
+}
 
 /** The agent on the node answers, and gives credentials. */
 export function podIdentityAgent(facts: IdentityFacts): readonly Found[] {
@@ -55,7 +73,7 @@ export function podIdentityAssociation(facts: IdentityFacts): readonly Found[] {
   const { associations, container, expected, cluster } = facts;
   const account = accountOf(facts);
   const subject = accountInWords(facts);
-  const create = `aws eks create-pod-identity-association --cluster-name ${clusterOf(facts)} --namespace ${account?.namespace ?? "<namespace>"} --service-account ${account?.name ?? "<service account>"} --role-arn ${expectedRole(facts)?.arn ?? "<role ARN>"}, and restart the pods`;
+  const create = createAssociation(facts);
   const refused =
     container?.kind === "refused" && NO_ASSOCIATION.test(container.words)
       ? `the agent answers ${container.status}: ${container.words}`
@@ -74,7 +92,7 @@ export function podIdentityAssociation(facts: IdentityFacts): readonly Found[] {
     ];
   }
   if (refused !== undefined) return [broken(subject, refused, create)];
-  if (found === undefined) return [];
+  if (found === undefined) return unreadAssociation(facts);
   if (
     expected !== undefined &&
     found.roleArn !== undefined &&
@@ -92,8 +110,60 @@ export function podIdentityAssociation(facts: IdentityFacts): readonly Found[] {
   ];
 }
 
-const document = (): string =>
-  JSON.stringify({ Effect: "Allow", Principal: { Service: PODS_SERVICE }, Action: POD_ACTIONS });
+/** The role is one of EKS Pod Identity, and no file says whether it is associated. */
+function unreadAssociation(facts: IdentityFacts): readonly Found[] {
+  const { associations, serviceAccount } = facts;
+  const isOpen = associations === undefined && kubernetesIdentity(facts) === "none";
+  if (!isOpen || serviceAccount === undefined || !trustsPods(facts)) return [];
+  const { namespace, name } = serviceAccount;
+  return [
+    unclear(
+      accountInWords(facts),
+      `the role trusts ${PODS_SERVICE}: it needs an association, and none was read`,
+      `aws eks list-pod-identity-associations --cluster-name ${clusterOf(facts)} --namespace ${namespace} --service-account ${name} > associations.json, and add --from associations.json; if it is empty, ${createAssociation(facts)}`,
+    ),
+  ];
+}
+
+const TAG = "aws:requesttag/";
+
+/** What tells one workload's pods from another's: condition keys, in lower case. */
+export const POD_KEYS = [`${TAG}kubernetes-namespace`, `${TAG}kubernetes-service-account`] as const;
+
+/** The condition that lets in this workload alone. */
+export const podCondition = (facts: IdentityFacts): object => ({
+  StringEquals: {
+    "aws:RequestTag/kubernetes-namespace": accountOf(facts)?.namespace ?? "<namespace>",
+    "aws:RequestTag/kubernetes-service-account": accountOf(facts)?.name ?? "<service account>",
+    "aws:RequestTag/eks-cluster-arn": facts.cluster?.arn ?? "<cluster ARN>",
+  },
+});
+
+const document = (facts: IdentityFacts): string =>
+  JSON.stringify({
+    Effect: "Allow",
+    Principal: { Service: PODS_SERVICE },
+    Action: POD_ACTIONS,
+    Condition: podCondition(facts),
+  });
+
+/** What STS sees when EKS takes the role. */
+function requestOf(facts: IdentityFacts): RequestKeys {
+  const account = accountOf(facts);
+  const role = expectedRole(facts);
+  const said: Readonly<Record<string, string | undefined>> = {
+    [`${TAG}kubernetes-namespace`]: account?.namespace,
+    [`${TAG}kubernetes-service-account`]: account?.name,
+    [`${TAG}eks-cluster-arn`]: facts.cluster?.arn,
+    [`${TAG}eks-cluster-name`]: facts.cluster?.name,
+    "aws:sourceaccount": role === undefined ? undefined : roleIn(role.arn)?.account,
+    "aws:securetransport": "true",
+  };
+  return (key) => {
+    const is = said[key.toLowerCase()];
+    return is === undefined ? undefined : [is];
+  };
+}
 
 /** EKS may take the role, and tag its session. */
 export function podIdentityTrust(facts: IdentityFacts): readonly Found[] {
@@ -102,17 +172,18 @@ export function podIdentityTrust(facts: IdentityFacts): readonly Found[] {
   const role = trust?.roleArn ?? expectedRole(facts)?.arn ?? "the role";
   const name = roleNameIn(role);
   if (trust === undefined) return withoutTrust(facts, role);
-  const allowed = trust.statements.filter(
-    ({ effect, principals }) =>
-      effect === "Allow" &&
-      principals.some(({ type, value }) => type === "Service" && value === PODS_SERVICE),
+  const its = trust.statements.filter(
+    (each) =>
+      isForEverybody(each) ||
+      each.principals.some(({ type, value }) => type === "Service" && value === PODS_SERVICE),
   );
+  const allowed = its.filter(({ effect }) => effect === "Allow");
   if (allowed.length === 0)
     return [
       broken(
         role,
         `its trust policy does not name ${PODS_SERVICE}`,
-        `in the trust policy of ${name}, add the statement ${document()}`,
+        `in the trust policy of ${name}, add the statement ${document(facts)}`,
       ),
     ];
   const missing = POD_ACTIONS.filter((action) => !allowed.some((each) => isAbout(each, action)));
@@ -124,15 +195,20 @@ export function podIdentityTrust(facts: IdentityFacts): readonly Found[] {
         `in the trust policy of ${name}, set "Action": ${JSON.stringify(POD_ACTIONS)} for ${PODS_SERVICE}`,
       ),
     ];
-  const wrong = allowed.flatMap((each) => wrongConditions(each, facts));
-  if (wrong.length > 0)
-    return wrong.map(({ condition, is }) =>
-      broken(
-        role,
-        `its trust policy wants ${condition.key} ${condition.values.join(" or ")} (${condition.operator}); EKS says ${is}`,
-        `in the trust policy of ${name}, set ${condition.key} to ${is}`,
-      ),
-    );
+  const request = requestOf(facts);
+  const best = POD_ACTIONS.map((action) => bestFor(action, allowed, request));
+  const wrong = unique(best.flatMap(({ unmet }) => unmet));
+  if (wrong.length > 0) return wrong.map((condition) => unmetCondition(condition, facts, role));
+  const denials = denialsIn(
+    its.filter((each) => POD_ACTIONS.some((action) => isAbout(each, action))),
+    request,
+  );
+  const undecided = unique([
+    ...best.flatMap(({ unknown }) => unknown),
+    ...denials.flatMap((each) => each.undecided),
+  ]);
+  const refusals = works(facts) ? [] : refusalsOf(denials, undecided, facts, role);
+  if (refusals.length > 0) return refusals;
   if (container?.kind === "refused" && /AccessDenied/.test(container.words))
     return [
       broken(
@@ -141,25 +217,76 @@ export function podIdentityTrust(facts: IdentityFacts): readonly Found[] {
         `check that ${showTrust(role)} was of the association's role, and that no policy of the organisation denies sts:AssumeRole or sts:TagSession`,
       ),
     ];
-  const isOpen = allowed.every(({ conditions }) => conditions.length === 0);
-  return isOpen
-    ? [
-        doubtful(
-          role,
-          `its trust policy lets in ${PODS_SERVICE} without a condition: an association with any service account may have it`,
-          `in the trust policy of ${name}, add the condition ${JSON.stringify(conditionsFor(facts))}`,
-        ),
-      ]
-    : [fine(role, `its trust policy allows ${POD_ACTIONS.join(" and ")} to ${PODS_SERVICE}`)];
+  return [fine(role, `its trust policy allows ${POD_ACTIONS.join(" and ")} to ${PODS_SERVICE}`)];
 }
 
-const conditionsFor = (facts: IdentityFacts): object => ({
-  StringEquals: {
-    "aws:RequestTag/kubernetes-namespace": accountOf(facts)?.namespace ?? "<namespace>",
-    "aws:RequestTag/kubernetes-service-account": accountOf(facts)?.name ?? "<service account>",
-    "aws:RequestTag/eks-cluster-arn": facts.cluster?.arn ?? "<cluster ARN>",
-  },
-});
+/** What stands between a request and a statement. */
+interface Hindrance {
+  readonly unmet: readonly TrustCondition[];
+  readonly unknown: readonly TrustCondition[];
+}
+
+/** That of the statement that fits best: AWS takes any. */
+function bestFor(
+  action: string,
+  allowed: readonly TrustStatement[],
+  request: RequestKeys,
+): Hindrance {
+  const [first, ...others] = allowed
+    .filter((each) => isAbout(each, action))
+    .map(({ conditions }): Hindrance => {
+      const of = (answer: Answer) =>
+        conditions.filter((each) => answerOf(each, request) === answer);
+      return { unmet: of("unmet"), unknown: of("unknown") };
+    });
+  const weight = ({ unmet, unknown }: Hindrance): number => unmet.length * 100 + unknown.length;
+  const none: Hindrance = { unmet: [], unknown: [] };
+  return others.reduce((a, b) => (weight(b) < weight(a) ? b : a), first ?? none);
+}
+
+const unique = (conditions: readonly TrustCondition[]): readonly TrustCondition[] => [
+  ...new Map(conditions.map((each) => [conditionInWords(each), each])).values(),
+];
+
+function unmetCondition(condition: TrustCondition, facts: IdentityFacts, role: string): Found {
+  const { key, operator, values } = condition;
+  const is = requestOf(facts)(key)?.join(", ") ?? "";
+  const add = `add the statement ${document(facts)}`;
+  return broken(
+    role,
+    `its trust policy wants ${key} ${values.join(" or ")} (${operator}); EKS says ${is}`,
+    `in the trust policy of ${roleNameIn(role)}, ${
+      isNegated(condition)
+        ? `leave that statement, and ${add}`
+        : `set ${key} to ${is}; if the statement is another workload's, leave it and ${add}`
+    }`,
+  );
+}
+
+/** What denies the request, and what may. */
+function refusalsOf(
+  denials: readonly Denial[],
+  undecided: readonly TrustCondition[],
+  facts: IdentityFacts,
+  role: string,
+): readonly Found[] {
+  const certain = denials.find((each) => each.undecided.length === 0);
+  if (certain !== undefined)
+    return [
+      broken(
+        role,
+        `a statement of its trust policy denies ${POD_ACTIONS.join(" or ")} to ${PODS_SERVICE}: ${certain.statement.conditions.map(conditionInWords).join(" and ") || "it has no condition"}`,
+        `in the trust policy of ${roleNameIn(role)}, let that statement with "Effect": "Deny" no longer fit ${accountInWords(facts)}, and keep it for others`,
+      ),
+    ];
+  return undecided.map((condition) =>
+    unclear(
+      role,
+      `its trust policy has a condition that cannot be decided here: ${conditionInWords(condition)}`,
+      "compare it with what CloudTrail has of the refused call, and leave it there: it keeps others out",
+    ),
+  );
+}
 
 function withoutTrust(facts: IdentityFacts, role: string): readonly Found[] {
   const { container } = facts;
@@ -168,32 +295,7 @@ function withoutTrust(facts: IdentityFacts, role: string): readonly Found[] {
   const seen = isRefused
     ? `the agent answers ${container.status}: ${container.words}`
     : "its trust policy was not read";
-  return [unclear(role, `${seen}; it must have the statement ${document()}`, showTrust(role))];
-}
-
-/** Conditions on what EKS says of the pod, and that it does not say. */
-function wrongConditions(
-  { conditions }: TrustStatement,
-  facts: IdentityFacts,
-): readonly { readonly condition: TrustCondition; readonly is: string }[] {
-  const account = accountOf(facts);
-  const role = expectedRole(facts);
-  const said: Readonly<Record<string, string | undefined>> = {
-    "aws:requesttag/kubernetes-namespace": account?.namespace,
-    "aws:requesttag/kubernetes-service-account": account?.name,
-    "aws:requesttag/eks-cluster-arn": facts.cluster?.arn,
-    "aws:requesttag/eks-cluster-name": facts.cluster?.name,
-    "aws:sourceaccount": role === undefined ? undefined : roleIn(role.arn)?.account,
-    "aws:sourcearn": facts.cluster?.arn,
-  };
-  return conditions.flatMap((condition) => {
-    const is = said[condition.key.toLowerCase()];
-    if (is === undefined) return [];
-    const fits = condition.values.some((value) =>
-      /Like/.test(condition.operator) ? isLike(value, is) : value === is,
-    );
-    return fits ? [] : [{ condition, is }];
-  });
+  return [unclear(role, `${seen}; it must have the statement ${document(facts)}`, showTrust(role))];
 }
 
 /** AWS's list of SDKs for EKS Pod Identity: the oldest of each. */

@@ -1,89 +1,88 @@
 import { issuerName } from "../../aws/workload-identity.ts";
 import type { TrustCondition, TrustFact, TrustStatement } from "./identity-facts.ts";
 import { roleIn } from "./role-arn.ts";
+import {
+  answerOf,
+  denialsIn,
+  isAbout,
+  isForEverybody,
+  isLike,
+  isNegated,
+  type RequestKeys,
+  takesPatterns,
+} from "./trust-conditions.ts";
 import type { Claims } from "./workload.ts";
 
-/** Why a trust policy refuses a token, or lets in more than it. */
+/** Why a trust policy refuses a token, or may. */
 export type TrustFault =
   | { readonly kind: "no-statement" }
   /** `found`: issuers of the policy's providers, without `https://`. */
   | { readonly kind: "provider"; readonly found: readonly string[] }
   | { readonly kind: "cluster"; readonly found: string; readonly wanted: string }
   | { readonly kind: "account"; readonly found: string; readonly wanted: string }
-  | { readonly kind: "subject"; readonly found: readonly string[] }
+  /** `found`: in words. */
+  | { readonly kind: "subject"; readonly found: string }
   | { readonly kind: "wildcard"; readonly operator: string; readonly found: string }
-  | { readonly kind: "any-subject" }
   | { readonly kind: "audience"; readonly found: readonly string[] }
-  | { readonly kind: "any-audience" }
-  | { readonly kind: "denied" }
-  | { readonly kind: "condition"; readonly condition: TrustCondition };
+  | { readonly kind: "unmet"; readonly condition: TrustCondition }
+  | { readonly kind: "denied"; readonly statement: TrustStatement }
+  | { readonly kind: "condition"; readonly condition: TrustCondition }
+  | { readonly kind: "may-deny"; readonly undecided: readonly TrustCondition[] };
 
-/** Faults by which the token is let in all the same. */
-export const HARMLESS: ReadonlySet<TrustFault["kind"]> = new Set([
-  "any-subject",
-  "any-audience",
-  "condition",
-]);
-
-const ACTION = "sts:AssumeRoleWithWebIdentity";
-
-/** IAM's patterns: `*` and `?`. */
-export function isLike(pattern: string, value: string): boolean {
-  const source = pattern.replaceAll(/[.+^${}()|[\]\\]/g, "\\$&");
-  return new RegExp(`^${source.replaceAll("*", ".*").replaceAll("?", ".")}$`, "s").test(value);
-}
-
-/** Whether a statement is about an action. IAM does not tell upper from lower case there. */
-export const isAbout = ({ actions }: TrustStatement, action: string): boolean =>
-  actions.some((each) => isLike(each.toLowerCase(), action.toLowerCase()));
+export const WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity";
 
 /**
  * What is wrong with a trust policy for a token. Of several statements the one with the fewest
  * faults counts: AWS takes any that fits.
  */
 export function webIdentityFaults(trust: TrustFact, claims: Claims): readonly TrustFault[] {
-  const about = trust.statements.filter((each) => isAbout(each, ACTION));
+  const about = trust.statements.filter(
+    (each) =>
+      isAbout(each, WEB_IDENTITY) &&
+      (isForEverybody(each) || each.principals.some(({ type }) => type === "Federated")),
+  );
   const [first, ...others] = about
     .filter(({ effect }) => effect === "Allow")
-    .filter(({ principals }) => principals.some(({ type }) => type === "Federated"))
     .map((statement) => faultsOf(statement, claims, trust.roleArn));
   if (first === undefined) return [{ kind: "no-statement" }];
   const weight = (faults: readonly TrustFault[]): number =>
-    faults.reduce((sum, { kind }) => sum + (HARMLESS.has(kind) ? 1 : 100), 0);
+    faults.reduce((sum, { kind }) => sum + (kind === "condition" ? 1 : 100), 0);
   const best = others.reduce((a, b) => (weight(b) < weight(a) ? b : a), first);
-  const isDenied = about.some(
-    (each) =>
-      each.effect === "Deny" &&
-      faultsOf(each, claims, undefined).every(({ kind }) => HARMLESS.has(kind)),
-  );
-  return isDenied ? [{ kind: "denied" }, ...best] : best;
+  const denials = denialsIn(
+    about.filter((each) => providerFaults(each, claims.issuer, undefined).length === 0),
+    requestOf(claims),
+  ).map(({ statement, undecided }): TrustFault => {
+    const isCertain = undecided.length === 0;
+    return isCertain ? { kind: "denied", statement } : { kind: "may-deny", undecided };
+  });
+  return [...denials, ...best];
 }
 
-function faultsOf(
-  { principals, conditions }: TrustStatement,
+const faultsOf = (
+  statement: TrustStatement,
   claims: Claims,
   roleArn: string | undefined,
-): readonly TrustFault[] {
-  const providers = principals.flatMap(({ type, value }) => (type === "Federated" ? [value] : []));
-  return [
-    ...providerFaults(providers, claims.issuer, roleArn),
-    ...conditionFaults(conditions, claims),
-  ];
-}
+): readonly TrustFault[] => [
+  ...providerFaults(statement, claims.issuer, roleArn),
+  ...statement.conditions.flatMap((each) => conditionFaults(each, claims)),
+];
 
 const PROVIDER = /^arn:aws[a-z-]*:iam::(\d{12}):oidc-provider\/(.+)$/;
 /** Issuers of EKS differ in the cluster's id alone. */
 const EKS_ISSUER = /^(oidc\.eks\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?\/id)\/(\w+)$/;
 
 function providerFaults(
-  providers: readonly string[],
+  statement: TrustStatement,
   issuer: string | undefined,
   roleArn: string | undefined,
 ): readonly TrustFault[] {
-  const found = providers.map((arn) => {
-    const [, account = "", url = arn] = PROVIDER.exec(arn) ?? [];
-    return { account, url };
-  });
+  if (isForEverybody(statement)) return [];
+  const found = statement.principals
+    .filter(({ type }) => type === "Federated")
+    .map(({ value: arn }) => {
+      const [, account = "", url = arn] = PROVIDER.exec(arn) ?? [];
+      return { account, url };
+    });
   const wanted = issuer === undefined ? undefined : issuerName(issuer);
   const same = wanted === undefined ? found : found.filter(({ url }) => url === wanted);
   const [first] = found;
@@ -105,53 +104,62 @@ function clusterFault(found: string, wanted: string): TrustFault | undefined {
   return isOtherCluster ? { kind: "cluster", found: foundId ?? "", wanted: id ?? "" } : undefined;
 }
 
-function conditionFaults(
-  conditions: readonly TrustCondition[],
-  { issuer, subject, audiences }: Claims,
-): readonly TrustFault[] {
-  const faults: TrustFault[] = [];
-  const seen = { sub: false, aud: false };
-  for (const condition of conditions) {
-    const [, prefix = "", claim] = /^(.+):(sub|aud)$/.exec(condition.key) ?? [];
-    if (claim !== "sub" && claim !== "aud") {
-      faults.push({ kind: "condition", condition });
-      continue;
-    }
-    if (issuer !== undefined && prefix !== issuerName(issuer)) {
-      const cluster = clusterFault(prefix, issuerName(issuer));
-      faults.push(cluster ?? { kind: "provider", found: [prefix] });
-    }
-    seen[claim] = true;
-    const claimed = claim === "aud" ? audiences : subject === undefined ? undefined : [subject];
-    if (claimed !== undefined) faults.push(...faultsOfClaim(condition, claim, claimed));
-  }
-  if (!seen.sub) faults.push({ kind: "any-subject" });
-  if (!seen.aud) faults.push({ kind: "any-audience" });
-  return faults;
+/** A key that is a claim of a token: who issued it, and which. IAM ignores case there. */
+function claimIn(
+  key: string,
+): { readonly issuer: string; readonly claim: "sub" | "aud" } | undefined {
+  const [, issuer = "", name] = /^(.+):(sub|aud)$/i.exec(key) ?? [];
+  const claim = name?.toLowerCase();
+  return claim === "sub" || claim === "aud" ? { issuer, claim } : undefined;
 }
 
-const OPERATOR =
-  /^(?:ForAnyValue:|ForAllValues:)?String(Equals|Like|EqualsIgnoreCase)(?:IfExists)?$/;
+export const isClaim = ({ key }: TrustCondition, claim: "sub" | "aud"): boolean =>
+  claimIn(key)?.claim === claim;
 
-function faultsOfClaim(
-  condition: TrustCondition,
-  claim: "sub" | "aud",
-  claimed: readonly string[],
-): readonly TrustFault[] {
-  const { operator, values } = condition;
-  const [, comparison] = OPERATOR.exec(operator) ?? [];
-  if (comparison === undefined) return [{ kind: "condition", condition }];
-  const fits = (value: string, claimedValue: string): boolean => {
-    if (comparison === "Like") return isLike(value, claimedValue);
-    return comparison === "Equals"
-      ? value === claimedValue
-      : value.toLowerCase() === claimedValue.toLowerCase();
+const isIssuer = (name: string, issuer: string | undefined): boolean =>
+  issuer === undefined || name.toLowerCase() === issuerName(issuer).toLowerCase();
+
+/** What STS sees when a token is shown to it. */
+function requestOf({ issuer, subject, audiences }: Claims): RequestKeys {
+  return (key) => {
+    if (key.toLowerCase() === "aws:securetransport") return ["true"];
+    const its = claimIn(key);
+    if (its === undefined) return undefined;
+    if (!isIssuer(its.issuer, issuer)) return [];
+    if (its.claim === "aud") return audiences;
+    return subject === undefined ? undefined : [subject];
   };
-  if (claimed.some((each) => values.some((value) => fits(value, each)))) return [];
+}
+
+function conditionFaults(condition: TrustCondition, claims: Claims): readonly TrustFault[] {
+  const { operator, key, values } = condition;
+  const { issuer, subject, audiences } = claims;
+  const answer = answerOf(condition, requestOf(claims));
+  const its = claimIn(key);
+  if (answer === "met") return [];
+  // without the token, nothing is known of its claims: the rules say so elsewhere
+  if (answer === "unknown")
+    return its !== undefined && requestOf(claims)(key) === undefined
+      ? []
+      : [{ kind: "condition", condition }];
+  if (its === undefined) return [{ kind: "unmet", condition }];
+  if (!isIssuer(its.issuer, issuer)) {
+    const cluster = clusterFault(its.issuer, issuerName(issuer ?? ""));
+    return [cluster ?? { kind: "provider", found: [its.issuer] }];
+  }
+  const claimed = its.claim === "aud" ? audiences : [subject ?? ""];
   const pattern = values.find(
     (value) => /[*?]/.test(value) && claimed.some((each) => isLike(value, each)),
   );
-  if (pattern !== undefined && comparison !== "Like")
+  const isWithout = isNegated(condition);
+  if (pattern !== undefined && !takesPatterns(condition) && !isWithout)
     return [{ kind: "wildcard", operator, found: pattern }];
-  return [{ kind: claim === "sub" ? "subject" : "audience", found: values }];
+  if (its.claim === "aud")
+    return [isWithout ? { kind: "unmet", condition } : { kind: "audience", found: values }];
+  return [
+    {
+      kind: "subject",
+      found: isWithout ? `anything but ${values.join(" and ")}` : values.join(" or "),
+    },
+  ];
 }

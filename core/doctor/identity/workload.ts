@@ -1,6 +1,7 @@
-import { STS_AUDIENCE, serviceAccountSubject } from "../../aws/workload-identity.ts";
+import { PODS_SERVICE, STS_AUDIENCE, serviceAccountSubject } from "../../aws/workload-identity.ts";
 import { isPodIdentity, sourceIn } from "./credential-source.ts";
 import type { AwsFailure, ExpectedRole, IdentityFacts } from "./identity-facts.ts";
+import { isSameRole } from "./role-arn.ts";
 
 /** The annotation of IRSA. */
 export const ROLE_ANNOTATION = "eks.amazonaws.com/role-arn";
@@ -33,6 +34,16 @@ export function kubernetesIdentity(facts: IdentityFacts): KubernetesIdentity {
   );
   return isItsOwn ? "pod-identity" : "none";
 }
+
+/** The role is one of EKS Pod Identity, and of nothing else that a pod has. */
+export const trustsPods = ({ trust }: IdentityFacts): boolean => {
+  const allowed = trust?.statements.filter(({ effect }) => effect === "Allow") ?? [];
+  const principals = allowed.flatMap((each) => each.principals);
+  return (
+    principals.some(({ value }) => value === PODS_SERVICE) &&
+    !principals.some(({ type }) => type === "Federated")
+  );
+};
 
 /** A service account, as a token or a manifest names it. */
 export interface AccountName {
@@ -140,3 +151,11 @@ export const isProved = (facts: IdentityFacts): boolean =>
   facts.caller?.kind === "caller" &&
   facts.applicationError === undefined &&
   facts.applicationCaller === undefined;
+
+/** The caller is a session of the role whose trust policy was read: that lets it in. */
+export const works = (facts: IdentityFacts): boolean => {
+  const role = facts.trust?.roleArn ?? expectedRole(facts)?.arn;
+  const isRole =
+    facts.caller?.kind === "caller" && role !== undefined && isSameRole(facts.caller.arn, role);
+  return isRole && isProved(facts);
+};

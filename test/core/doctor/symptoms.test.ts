@@ -577,6 +577,21 @@ const ROWS: readonly Row[] = [
     mends: /aws iam get-role --role-name user-service > role\.json/,
   },
   {
+    row: "everybody may take the role",
+    facts: {
+      ...ECS,
+      trust: trusting(...ECS.trust.statements, {
+        effect: "Allow",
+        actions: ["sts:AssumeRole"],
+        principals: [{ type: "AWS", value: "*" }],
+        conditions: [],
+      }),
+    },
+    check: "trust-excess",
+    shows: /the principal \* for sts:AssumeRole: it lets in everybody, of every account/,
+    mends: /write the workload's own service/,
+  },
+  {
     row: "ECS: the grant is the execution role's",
     facts: {
       ...ECS,

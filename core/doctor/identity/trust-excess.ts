@@ -1,0 +1,98 @@
+import { PODS_SERVICE } from "../../aws/workload-identity.ts";
+import { doubtful, type Found } from "../found.ts";
+import type { IdentityFacts, TrustCondition, TrustStatement } from "./identity-facts.ts";
+import { inTrust, roleOf, tokenCondition } from "./irsa-rules.ts";
+import { POD_KEYS, podCondition } from "./pod-identity-rules.ts";
+import { conditionInWords, isAbout, isExact, isForEverybody } from "./trust-conditions.ts";
+import { isClaim, WEB_IDENTITY } from "./web-identity-trust.ts";
+import { kubernetesIdentity } from "./workload.ts";
+
+/** Whom the trust policy lets in beside those that it names whole, by any of its statements. */
+export function trustExcess(facts: IdentityFacts): readonly Found[] {
+  const allowing = facts.trust?.statements.filter(({ effect }) => effect === "Allow") ?? [];
+  return allowing.flatMap((statement) => [
+    ...everybody(statement, facts),
+    ...tokens(statement, facts),
+    ...pods(statement, facts),
+  ]);
+}
+
+/** Keys that say who calls. */
+const CALLERS =
+  /^aws:(?:principalarn|principalaccount|principalorgid|userid|sourceaccount)$|:sub$/i;
+
+function everybody(statement: TrustStatement, facts: IdentityFacts): readonly Found[] {
+  const { conditions, actions } = statement;
+  const isNamed = conditions.some((each) => CALLERS.test(each.key) && isExact(each));
+  if (!isForEverybody(statement) || isNamed) return [];
+  const whom =
+    kubernetesIdentity(facts) === "irsa"
+      ? `the cluster's provider as Principal, with the condition ${tokenCondition(facts)}`
+      : "the workload's own service, or the ARNs of the roles that shall take it, as Principal";
+  return [
+    doubtful(
+      roleOf(facts),
+      `its trust policy has the principal * for ${actions.join(", ")}: it lets in everybody, of every account${whenOf(conditions)}`,
+      inTrust(facts, `write ${whom}`),
+    ),
+  ];
+}
+
+const whenOf = (conditions: readonly TrustCondition[]): string =>
+  conditions.length === 0 ? "" : `, with ${conditions.map(conditionInWords).join(" and ")}`;
+
+function tokens(statement: TrustStatement, facts: IdentityFacts): readonly Found[] {
+  const { principals, conditions } = statement;
+  const [provider] = principals.filter(({ type }) => type === "Federated");
+  if (provider === undefined || !isAbout(statement, WEB_IDENTITY)) return [];
+  const issuer = provider.value.replace(/^.*oidc-provider\//, "");
+  const add = inTrust(facts, `in the statement for ${issuer}, ${wholeClaims(issuer, facts)}`);
+  const ofClaim = (claim: "sub" | "aud", all: string): readonly Found[] => {
+    const its = conditions.filter((each) => isClaim(each, claim));
+    if (its.some(isExact)) return [];
+    const seen =
+      its.length === 0
+        ? `has no condition on ${claim}: ${all}`
+        : `lets in whatever has ${its.map(conditionInWords).join(" and ")}`;
+    return [doubtful(roleOf(facts), `its trust policy ${seen}`, add)];
+  };
+  const isCluster = issuer.startsWith("oidc.eks.");
+  return [
+    ...ofClaim(
+      "sub",
+      isCluster
+        ? "every service account of the cluster may take the role"
+        : `every token of ${issuer} is let in`,
+    ),
+    ...ofClaim("aud", "tokens that were made for others are let in"),
+  ];
+}
+
+/** The workload's own condition, or for a statement of others what is missing. */
+function wholeClaims(issuer: string, facts: IdentityFacts): string {
+  const own = tokenCondition(facts);
+  return own.includes(`"${issuer}:sub"`)
+    ? `set the condition ${own}`
+    : `set StringEquals on ${issuer}:sub and ${issuer}:aud to the whole values of its tokens, or remove it`;
+}
+
+function pods(statement: TrustStatement, facts: IdentityFacts): readonly Found[] {
+  const { principals, conditions } = statement;
+  const isForPods = principals.some(({ value }) => value === PODS_SERVICE);
+  if (!isForPods || !isAbout(statement, "sts:AssumeRole")) return [];
+  const open = POD_KEYS.filter(
+    (key) => !conditions.some((each) => each.key.toLowerCase() === key && isExact(each)),
+  );
+  if (open.length === 0) return [];
+  const seen =
+    conditions.length === 0
+      ? "without a condition: an association with any service account may have it"
+      : `with any ${open.join(" and any ")} that fits${whenOf(conditions).slice(1)}`;
+  return [
+    doubtful(
+      roleOf(facts),
+      `its trust policy lets in ${PODS_SERVICE} ${seen}`,
+      inTrust(facts, `set the condition ${JSON.stringify(podCondition(facts))}`),
+    ),
+  ];
+}
