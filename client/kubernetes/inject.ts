@@ -37,7 +37,10 @@ export interface AnnotatedTemplate {
 }
 
 export interface TranslatedAnnotations {
+  /** In the order in which they stand in the text afterwards. */
   readonly annotations: Annotations;
+  /** What says an annotation that the manifest has not, in words: problems of it name that. */
+  readonly origins?: ReadonlyMap<string, string>;
   /** For people, each a line. */
   readonly messages: readonly string[];
   readonly problems: readonly Omit<ManifestProblem, "place">[];
@@ -165,10 +168,13 @@ class Injection {
       place,
     );
     return this.#template(
-      { at: path, kind, annotations: translated, spec },
+      { at: path, kind, annotations: translated.annotations, spec },
       annotations,
       place,
-      report,
+      (subject, message) => {
+        const origin = translated.origins?.get(subject ?? "");
+        report(origin === undefined ? subject : `${origin}, now ${subject}`, message);
+      },
     );
   }
 
@@ -222,17 +228,17 @@ class Injection {
     parsed: Document.Parsed,
     { at, annotations, spec }: PodTemplate,
     place: ResourcePlace,
-  ): Annotations {
+  ): Pick<TranslatedAnnotations, "annotations" | "origins"> {
     const { translation } = this.#options;
-    if (translation === undefined) return annotations;
+    if (translation === undefined) return { annotations };
     if (!Object.keys(annotations).some((each) => each.startsWith(translation.prefix)))
-      return annotations;
+      return { annotations };
     const map = parsed.getIn([...at, "metadata", "annotations"], true);
     const written = writtenAnnotations(map, annotations, source);
     const answer = translation.translate({ place, annotations: written, spec });
     this.messages.push(...answer.messages);
     this.problems.push(...answer.problems.map((problem) => ({ place, ...problem })));
-    return answer.annotations;
+    return answer;
   }
 
   /** The document's text with its changes. What would be read otherwise is refused. */

@@ -6,6 +6,9 @@ export interface Position {
   readonly column: number;
 }
 
+export const positionWords = ({ line, column }: Position): string =>
+  `line ${line}, column ${column}`;
+
 /** An annotation as a manifest has it. */
 export interface WrittenAnnotation {
   readonly name: string;
@@ -64,6 +67,14 @@ const CHARACTERS: Readonly<Record<string, RegExp>> = {
 const UNESCAPED = /[\s\S]/g;
 /** A space, or an escape that stands for one. */
 const SPACE = /^(?:\s|\\[\snrtvf_LP])/;
+const CODE = /^\\[xuU]([\dA-Fa-f]+)$/;
+
+/** How much of a value a piece of its source is, without spaces. Unit: UTF-16 code units. */
+function lengthOf(piece: string): number {
+  const [, code] = CODE.exec(piece) ?? [];
+  if (code === undefined) return SPACE.test(piece) ? 0 : 1;
+  return String.fromCodePoint(Number.parseInt(code, 16)).trim().length;
+}
 
 /**
  * Where the character after these stands in the source. Folds and indents change nothing but
@@ -77,9 +88,9 @@ function sourceOffset(text: string, node: Scalar, before: string): number | unde
   const head = isBlock ? text.indexOf("\n", start) + 1 : start + (style === undefined ? 0 : 1);
   let left = before.replaceAll(/\s/g, "").length;
   for (const match of text.slice(head, end).matchAll(style ?? UNESCAPED)) {
-    if (SPACE.test(match[0])) continue;
-    if (left === 0) return head + match.index;
-    left -= 1;
+    const length = lengthOf(match[0]);
+    if (left < length) return head + match.index;
+    left -= length;
   }
   return undefined;
 }

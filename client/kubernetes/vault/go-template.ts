@@ -259,7 +259,9 @@ class TemplateParser {
       return "variables are not translated; write .Data.username and .Data.password themselves";
     if (pipe > 0) return pipelineRefusal(tokens[pipe + 1]?.text ?? "");
     if (first.kind === "word")
-      return OTHERS[first.text] ?? `the function ${JSON.stringify(first.text)} is not translated`;
+      return (
+        OTHERS.get(first.text) ?? `the function ${JSON.stringify(first.text)} is not translated`
+      );
     return "this is not translated; a template has fields such as .Data.username alone";
   }
 
@@ -299,14 +301,14 @@ function plainText(quoted: string): string | undefined {
 }
 
 /** consul-template's functions that have a helper here. */
-const HELPER_OF: Readonly<Record<string, string>> = {
-  toJSON: "json",
-  toUnescapedJSON: "json",
-  urlquery: "url",
-};
+const HELPER_OF: ReadonlyMap<string, string> = new Map([
+  ["toJSON", "json"],
+  ["toUnescapedJSON", "json"],
+  ["urlquery", "url"],
+]);
 
 function pipelineRefusal(name: string): string {
-  const helper = HELPER_OF[name];
+  const helper = HELPER_OF.get(name);
   return helper === undefined
     ? `the pipeline into ${JSON.stringify(name)} is not translated`
     : `the pipeline into ${name} is not translated; {{${helper} password}} does that in a template of Mayfly's`;
@@ -315,17 +317,20 @@ function pipelineRefusal(name: string): string {
 const NO_PROGRAMS = "is not translated: a template here has no conditions and no loops";
 
 /** What may begin an action in Go, and is refused. */
-const OTHERS: Readonly<Record<string, string>> = {
-  if: `"if" ${NO_PROGRAMS}`,
-  else: `"else" ${NO_PROGRAMS}`,
-  range: `"range" ${NO_PROGRAMS}`,
-  break: `"break" ${NO_PROGRAMS}`,
-  continue: `"continue" ${NO_PROGRAMS}`,
-  define: '"define" is not translated: write its text where it is used',
-  template: '"template" is not translated: write its text here',
-  block: '"block" is not translated: write its text here',
-  secret: 'a secret stands in "with": {{ with secret "…" }} … {{ end }}',
-  env: '"env" is not translated: the agent does not see the application\'s environment; write the value',
-  file: '"file" is not translated: a template reads no file; write the text',
-  key: '"key" is not translated: there is no Consul; write the value',
-};
+const OTHERS: ReadonlyMap<string, string> = new Map([
+  ["if", `"if" ${NO_PROGRAMS}`],
+  ["else", `"else" ${NO_PROGRAMS}`],
+  ["range", `"range" ${NO_PROGRAMS}`],
+  ["break", `"break" ${NO_PROGRAMS}`],
+  ["continue", `"continue" ${NO_PROGRAMS}`],
+  ["define", '"define" is not translated: write its text where it is used'],
+  ["template", '"template" is not translated: write its text here'],
+  ["block", '"block" is not translated: write its text here'],
+  ["secret", 'a secret stands in "with": {{ with secret "…" }} … {{ end }}'],
+  [
+    "env",
+    '"env" is not translated: the agent does not see the application\'s environment; write the value',
+  ],
+  ["file", '"file" is not translated: a template reads no file; write the text'],
+  ["key", '"key" is not translated: there is no Consul; write the value'],
+]);

@@ -1,5 +1,5 @@
 import { type Annotations, PREFIX } from "../annotations.ts";
-import type { Position, WrittenAnnotation } from "../written-annotation.ts";
+import { type Position, positionWords, type WrittenAnnotation } from "../written-annotation.ts";
 import {
   DEFAULT_TEMPLATES,
   type DefaultTemplate,
@@ -58,6 +58,8 @@ export interface Translation {
   readonly added: Annotations;
   /** What was added that no annotation of Vault's says, in words. */
   readonly notes: readonly string[];
+  /** What says an annotation of Mayfly's that may be added, in words with its line. */
+  readonly origins: ReadonlyMap<string, string>;
 }
 
 /** Where Vault's injector puts files. */
@@ -86,6 +88,9 @@ class VaultTranslator {
   readonly #notes: string[] = [];
   readonly #settings = new Map<PodSetting, WrittenAnnotation>();
   readonly #files = new Map<string, FileSettings>();
+  readonly #origins = new Map<string, string>();
+  /** What says that there is a file, by its name. */
+  readonly #sources = new Map<string, WrittenAnnotation>();
   readonly #names = new LoginNames();
   readonly #logins = new Map<string, Target>();
 
@@ -97,11 +102,10 @@ class VaultTranslator {
   translate(): Translation {
     this.#sort();
     const path = this.#path();
-    const isOnce = this.#isOn("agent-pre-populate-only");
-    this.#podSettings(isOnce);
+    this.#podSettings();
     const written = [...this.#files].filter(([name, file]) => this.#file(name, file, path));
     this.#inject(written.length > 0);
-    this.#loginAnnotations(isOnce);
+    this.#loginAnnotations(path);
     this.#lines.sort(
       (a, b) => a.position.line - b.position.line || a.position.column - b.position.column,
     );
@@ -110,6 +114,7 @@ class VaultTranslator {
       unmapped: this.#unmapped,
       added: this.#added,
       notes: this.#notes,
+      origins: this.#origins,
     };
   }
 
@@ -130,18 +135,23 @@ class VaultTranslator {
 
   #path(): string {
     const annotation = this.#settings.get("secret-volume-path");
-    const path = withoutSlash(annotation?.value.trim() || VAULT_PATH);
-    const set = this.#set("path", path);
+    const set = this.#set("path", withoutSlash(annotation?.value.trim() || VAULT_PATH));
+    const inject = this.#settings.get("agent-inject");
     if (annotation !== undefined) this.#line(annotation, set);
-    return path;
+    else if (inject !== undefined) this.#from(inject, "path");
+    return this.#valueOf("path") ?? VAULT_PATH;
   }
 
-  #podSettings(isOnce: boolean): void {
+  #podSettings(): void {
     const containers = this.#settings.get("agent-inject-containers");
     if (containers !== undefined)
       this.#line(containers, this.#set("containers", containers.value.trim()));
     const once = this.#settings.get("agent-pre-populate-only");
-    if (once !== undefined) this.#line(once, isOnce ? this.#set("init-only", "true") : OFF);
+    if (once !== undefined)
+      this.#line(
+        once,
+        this.#isOn("agent-pre-populate-only") ? this.#set("init-only", "true") : OFF,
+      );
     const form = this.#settings.get("agent-inject-default-template");
     if (form !== undefined)
       this.#line(
@@ -168,23 +178,25 @@ class VaultTranslator {
     settings: readonly PodSetting[],
   ): void {
     const isValue = found.kind === "value" && found.value !== undefined;
-    const became = isValue ? this.#set(name, found.value ?? "") : OFF;
+    const standing = this.#standing(name);
+    const became = standing ?? (isValue ? this.#set(name, found.value ?? "") : OFF);
     for (const setting of settings) {
       const annotation = this.#settings.get(setting);
       if (annotation === undefined) continue;
-      const isRefused = found.kind === "refused" && found.setting === setting;
+      const isRefused =
+        standing === undefined && found.kind === "refused" && found.setting === setting;
       this.#line(annotation, isRefused ? refused(found.why) : became);
     }
   }
 
   /** @returns whether Vault would write it. */
   #file(rawName: string, file: FileSettings, path: string): boolean {
-    const sources = (
+    const [source] = (
       ["agent-inject-secret", "agent-inject-template-file", "agent-inject-template"] as const
     )
       .flatMap((each) => file.get(each) ?? [])
       .filter(({ value }) => value.trim() !== "");
-    if (sources.length === 0) {
+    if (source === undefined) {
       for (const annotation of file.values())
         this.#line(
           annotation,
@@ -195,8 +207,17 @@ class VaultTranslator {
       return false;
     }
     const name = this.#keepsCase(file) ? rawName : rawName.toLowerCase();
-    this.#content(name, file);
-    this.#fileSettings(name, file, path);
+    const other = this.#sources.get(name);
+    if (other === undefined) {
+      this.#sources.set(name, source);
+      for (const kind of ["file", "mode", "from"]) this.#from(source, `${kind}-${name}`);
+      this.#content(name, file);
+      this.#fileSettings(name, file, path);
+    } else
+      this.#refuse(
+        source,
+        `its file would be ${JSON.stringify(name)}, as that of ${other.name}; write ${VAULT_PREFIX}preserve-secret-case: "true", or another name`,
+      );
     return true;
   }
 
@@ -204,11 +225,8 @@ class VaultTranslator {
     const template = notBlank(file.get("agent-inject-template"));
     const templateFile = notBlank(file.get("agent-inject-template-file"));
     const secret = file.get("agent-inject-secret");
-    const own = (["template", "format"] as const)
-      .map((kind) => `${PREFIX}${kind}-${name}`)
-      .find((annotation) => this.#isThere(annotation));
-    if (own !== undefined) {
-      const became = notNeeded(`${own} is there`);
+    const became = this.#standing(`template-${name}`) ?? this.#standing(`format-${name}`);
+    if (became !== undefined) {
       for (const each of [template, templateFile, secret])
         if (each !== undefined) this.#line(each, became);
     } else if (template !== undefined) {
@@ -266,7 +284,10 @@ class VaultTranslator {
       this.#set(`template-${name}`, template),
       this.#set(`from-${name}`, from.join(",")),
     ];
-    return { kind: "translated", into: sets.flatMap(({ into }) => into) };
+    return {
+      kind: "translated",
+      into: sets.flatMap((each) => (each.kind === "translated" ? each.into : [])),
+    };
   }
 
   #loginOf(path: string): string {
@@ -279,18 +300,17 @@ class VaultTranslator {
 
   #fileSettings(name: string, file: FileSettings, path: string): void {
     const written = notBlank(file.get("agent-inject-file"));
-    const fileName = written?.value.trim() ?? name;
-    const set =
-      fileName === name && written === undefined ? undefined : this.#set(`file-${name}`, fileName);
-    if (written !== undefined)
+    if (written !== undefined) {
+      const fileName = written.value.trim();
       this.#line(
         written,
-        fileName.includes("/")
+        fileName.includes("/") && this.#standing(`file-${name}`) === undefined
           ? refused(
               `${JSON.stringify(fileName)} is in a folder; write a file's name alone, and tell the application`,
             )
-          : (set ?? OFF),
+          : this.#set(`file-${name}`, fileName),
       );
+    }
     const perms = file.get("agent-inject-perms");
     if (perms !== undefined)
       this.#line(
@@ -319,13 +339,14 @@ class VaultTranslator {
 
   #command(name: string, annotation: WrittenAnnotation | undefined): void {
     if (annotation === undefined) return;
-    const own = `${PREFIX}command-${name}`;
-    if (this.#isThere(own)) this.#line(annotation, notNeeded(`${own} is there`));
-    else
-      this.#refuse(
-        annotation,
-        `the agent's image has no shell to run it; behind the proxy nothing need be reloaded: remove this, or write ${own} with the words of a program of your image`,
-      );
+    const own = `command-${name}`;
+    this.#line(
+      annotation,
+      this.#standing(own) ??
+        refused(
+          `the agent's image has no shell to run it; behind the proxy nothing need be reloaded: remove this, or write ${PREFIX}${own} with the words of a program of your image`,
+        ),
+    );
   }
 
   #keepsCase(file: FileSettings): boolean {
@@ -355,52 +376,90 @@ class VaultTranslator {
   }
 
   /** The logins, and a proxy for each where there is something to run it. */
-  #loginAnnotations(isOnce: boolean): void {
-    const taken = new Set(this.#pod.ports);
+  #loginAnnotations(path: string): void {
+    const isOnce = this.#valueOf("init-only") === "true";
+    const taken = new Set([...this.#pod.ports, ...this.#ownPorts()]);
     for (const [name, { kind, id }] of this.#logins) {
-      this.#set(`${kind}-${name}`, id);
-      const paths = [...this.#targets].flatMap(([path, target]) =>
-        target.kind === kind && target.id === id ? [path] : [],
+      const paths = [...this.#targets]
+        .flatMap(([each, target]) => (target.kind === kind && target.id === id ? [each] : []))
+        .join(", ");
+      const login = `${kind}-${name}`;
+      const words = this.#told(login, id);
+      for (const each of [login, `proxy-${name}`])
+        this.#origins.set(PREFIX + each, `--map ${paths}`);
+      const proxy = isOnce ? [] : [this.#proxy(name, path, taken)];
+      this.#notes.push(
+        [`${words}: ${this.#valueOf(login) ?? id}, for ${paths}`, ...proxy].join("; "),
       );
-      const login = `${PREFIX}${kind}-${name}: ${id}, for ${paths.join(", ")}`;
-      if (isOnce) this.#notes.push(login);
-      else if (this.#pod.hasHostNetwork) {
-        this.#set(`proxy-${name}`, "socket");
-        this.#notes.push(
-          `${login}; ${PREFIX}proxy-${name}: a socket in ${this.#added[`${PREFIX}path`] ?? VAULT_PATH}/${name}, which libpq takes as the host`,
-        );
-      } else {
-        let port = FIRST_PORT;
-        while (taken.has(port)) port += 1;
-        taken.add(port);
-        this.#set(`proxy-${name}`, String(port));
-        this.#notes.push(
-          `${login}; ${PREFIX}proxy-${name}: host 127.0.0.1, port ${port}, sslmode=disable`,
-        );
-      }
     }
+  }
+
+  /** @param taken gets the port. */
+  #proxy(name: string, path: string, taken: Set<number>): string {
+    const proxy = `proxy-${name}`;
+    let port = FIRST_PORT;
+    while (taken.has(port)) port += 1;
+    const words = this.#told(proxy, this.#pod.hasHostNetwork ? "socket" : String(port));
+    const at = this.#valueOf(proxy) ?? "";
+    taken.add(Number(at));
+    return at === "socket"
+      ? `${words}: a socket in ${path}/${name}, which libpq takes as the host`
+      : `${words}: host 127.0.0.1, port ${at}, sslmode=disable`;
+  }
+
+  /** The ports that annotations of Mayfly's name. */
+  #ownPorts(): readonly number[] {
+    return this.#pod.annotations.flatMap(({ name, value }) =>
+      name.startsWith(`${PREFIX}proxy-`) || name === `${PREFIX}secrets-manager`
+        ? [Number(value.trim())]
+        : [],
+    );
   }
 
   #isOn(setting: PodSetting): boolean {
     return truthOf(this.#settings.get(setting)?.value.trim() ?? "") ?? false;
   }
 
-  #isThere(annotation: string): boolean {
-    return this.#pod.annotations.some(({ name }) => name === annotation);
+  /** An annotation of Mayfly's that the pod has: it stands. @param name without the prefix */
+  #standing(name: string): Became | undefined {
+    const annotation = PREFIX + name;
+    return this.#pod.annotations.some((each) => each.name === annotation)
+      ? notNeeded(`${annotation} is there, and stands`)
+      : undefined;
   }
 
-  /** An annotation of Mayfly's, unless the pod has it: then that stands. */
-  #set(name: string, value: string): Extract<Became, { readonly kind: "translated" }> {
-    const annotation = `${PREFIX}${name}`;
-    if (!this.#isThere(annotation)) this.#added[annotation] = value;
-    return { kind: "translated", into: [annotation] };
+  /** Of an annotation of Mayfly's that the pod has, or gets. */
+  #valueOf(name: string): string | undefined {
+    const annotation = PREFIX + name;
+    const standing = this.#pod.annotations.find((each) => each.name === annotation);
+    return standing?.value.trim() ?? this.#added[annotation];
+  }
+
+  /** An annotation of Mayfly's, unless the pod has it. */
+  #set(name: string, value: string): Became {
+    const standing = this.#standing(name);
+    if (standing !== undefined) return standing;
+    this.#added[PREFIX + name] = value;
+    return { kind: "translated", into: [PREFIX + name] };
+  }
+
+  /** Set it, and name it in a note. */
+  #told(name: string, value: string): string {
+    return PREFIX + name + (this.#set(name, value).kind === "translated" ? "" : " is there");
+  }
+
+  #from({ name, position }: WrittenAnnotation, own: string): void {
+    this.#origins.set(PREFIX + own, `${positionWords(position)}: ${name}`);
   }
 
   #refuse(annotation: WrittenAnnotation, why: string): void {
     this.#line(annotation, refused(why));
   }
 
-  #line({ name, position }: WrittenAnnotation, became: Became): void {
+  #line(annotation: WrittenAnnotation, became: Became): void {
+    const { name, position } = annotation;
+    if (became.kind === "translated")
+      for (const each of became.into) this.#from(annotation, each.slice(PREFIX.length));
     this.#lines.push({ annotation: name, position, became });
   }
 }

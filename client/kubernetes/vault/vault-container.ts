@@ -41,21 +41,32 @@ export function resourcesOf(settings: Settings): ContainerValue {
   return { kind: "value", value: isAny ? JSON.stringify(resources) : undefined };
 }
 
-const POWERS: Readonly<Record<string, number>> = {
-  m: 1e-3,
-  "": 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-};
+const POWERS: ReadonlyMap<string, number> = new Map([
+  ["n", 1e-9],
+  ["u", 1e-6],
+  ["m", 1e-3],
+  ["", 1],
+  ["k", 1e3],
+  ["M", 1e6],
+  ["G", 1e9],
+  ["T", 1e12],
+  ["P", 1e15],
+  ["E", 1e18],
+  ["Ki", 2 ** 10],
+  ["Mi", 2 ** 20],
+  ["Gi", 2 ** 30],
+  ["Ti", 2 ** 40],
+  ["Pi", 2 ** 50],
+  ["Ei", 2 ** 60],
+]);
 
+/** Of a quantity as Kubernetes reads it, e.g. `64e6`. Undefined: it is none. */
 function bytesIn(quantity: string): number | undefined {
-  const [, number, suffix = ""] = /^(\d+(?:\.\d*)?)([A-Za-z]*)$/.exec(quantity) ?? [];
-  const power = POWERS[suffix];
-  return number === undefined || power === undefined ? undefined : Number(number) * power;
+  const [, number, suffix = "", exponent = "0"] =
+    /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([KMGTPE]i|[numkMGTPE])|[eE]([+-]?\d+))?$/.exec(quantity) ?? [];
+  const power = POWERS.get(suffix);
+  if (number === undefined || power === undefined) return undefined;
+  return Number(number) * power * 10 ** Number(exponent);
 }
 
 /** The settings that become `user`. */

@@ -103,6 +103,6 @@ export const mapOptions = (paths: Iterable<string>): string =>
   [...paths]
     .map((path) => {
       const target = kindOfPath(path) === "lease" ? "<database>/<role>" : "<name of the secret>";
-      return `--map '${path}=${target}'`;
+      return `--map '${path.replaceAll("'", "'\\''")}=${target}'`;
     })
     .join(" ");

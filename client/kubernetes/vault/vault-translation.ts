@@ -1,9 +1,9 @@
-import { PREFIX } from "../annotations.ts";
+import { type Annotations, PREFIX } from "../annotations.ts";
 import { portsIn } from "../container-ports.ts";
 import type { AnnotatedTemplate, TranslatedAnnotations, Translation } from "../inject.ts";
 import { containersIn, hasHostNetwork, mapIn, textIn } from "../pod.ts";
 import { placeWords } from "../problem.ts";
-import type { Position } from "../written-annotation.ts";
+import { positionWords } from "../written-annotation.ts";
 import { translateVault, type VaultLine, type VaultPod } from "./translate-vault.ts";
 import { type Became, VAULT_PREFIX } from "./vault-annotations.ts";
 import type { Targets } from "./vault-targets.ts";
@@ -49,15 +49,25 @@ function translate(
       : [],
   );
   if (problems.length > 0) return { annotations, messages: [], problems };
-  const others = Object.entries(annotations).filter(([name]) => !name.startsWith(VAULT_PREFIX));
   return {
-    annotations: { ...Object.fromEntries(others), ...found.added },
+    annotations: replaced(annotations, found.added),
+    origins: new Map([...found.origins].filter(([name]) => !Object.hasOwn(annotations, name))),
     messages: [
       ...found.lines.map((line) => `${place}: ${lineWords(line)}`),
       ...found.notes.map((note) => `${place}: ${note}`),
     ],
     problems,
   };
+}
+
+/** In the order of the text: what is added stands where Vault's first annotation stood. */
+function replaced(annotations: Annotations, added: Annotations): Annotations {
+  const entries = Object.entries(annotations);
+  const isVaults = ([name]: readonly [string, string]): boolean => name.startsWith(VAULT_PREFIX);
+  const first = entries.findIndex(isVaults);
+  const before = entries.slice(0, first);
+  const after = entries.slice(first).filter((entry) => !isVaults(entry));
+  return Object.fromEntries([...before, ...Object.entries(added), ...after]);
 }
 
 function podOf({ annotations, spec }: AnnotatedTemplate): VaultPod {
@@ -73,8 +83,6 @@ function podOf({ annotations, spec }: AnnotatedTemplate): VaultPod {
     ports: new Set(portsIn(containers).keys()),
   };
 }
-
-const positionWords = ({ line, column }: Position): string => `line ${line}, column ${column}`;
 
 const lineWords = ({ annotation, position, became }: VaultLine): string =>
   `line ${position.line}: ${annotation}: ${becameWords(became)}`;

@@ -133,6 +133,52 @@ test.each([
   expect((await fromVault(once.text)).text).toBe(once.text);
 });
 
+test.each([
+  ["before", (own: string, vaults: string) => `${own}\n${vaults}`],
+  ["behind", (own: string, vaults: string) => `${vaults}\n${own}`],
+])("twice translated is once translated with logins of one's own %s Vault's", async (_, joined) => {
+  const own = `    mayfly/lease-own: ${ARN}\n    mayfly/proxy-own: "6000"\n    mayfly/format-own: env`;
+  const vaults = `    ${V}agent-inject: "true"\n    mine: here\n    ${V}agent-inject-secret-db: database/creds/readonly`;
+  const text = pod(joined(own, vaults));
+  for (const each of [text, JSON.stringify(parse(text))]) {
+    const once = await fromVault(each);
+    expect((await fromVault(once.text)).text).toBe(once.text);
+  }
+});
+
+test("problems of what became of Vault's annotations name those, with their lines", async () => {
+  const secret = `    ${V}agent-inject-secret-db: database/creds/readonly`;
+  const of = (more: string, map?: readonly string[]): Promise<readonly string[]> =>
+    problemsOf(pod(`${HEAD}${secret}${more}`), map);
+  const at = "deploy.yaml, Pod: line";
+  expect(await of(`\n    ${V}agent-inject-perms-db: "09"`)).toEqual([
+    expect.stringMatching(`^${at} 7, column 5: ${V}agent-inject-perms-db, now mayfly/mode-db: `),
+  ]);
+  expect(await of(`\n    ${V}agent-limits-mem: lots`)).toEqual([
+    expect.stringMatching(`^${at} 7, column 5: ${V}agent-limits-mem, now mayfly/resources: `),
+  ]);
+  expect(await of(`\n    ${V}agent-inject-containers: web`)).toEqual([
+    expect.stringMatching(
+      `^${at} 7, column 5: ${V}agent-inject-containers, now mayfly/containers: there is no`,
+    ),
+  ]);
+  expect(await of("", ["database/creds/readonly=orders/readonly"])).toEqual([
+    expect.stringMatching(
+      "^deploy.yaml, Pod: --map database/creds/readonly, now mayfly/lease-orders-readonly: no container has",
+    ),
+  ]);
+  const one = `\n    ${V}agent-inject-secret-x: database/creds/readonly\n    ${V}agent-inject-file-x: db`;
+  expect(await of(one)).toEqual([
+    expect.stringMatching(
+      `^${at} 8, column 5: ${V}agent-inject-file-x, now mayfly/file-x: "db" is`,
+    ),
+  ]);
+  // one's own is named as it is
+  expect(await of(`\n    mayfly/mode-db: "09"`)).toEqual([
+    expect.stringMatching("^deploy.yaml, Pod: mayfly/mode-db: "),
+  ]);
+});
+
 const HEAD = `    ${V}agent-inject: "true"\n`;
 
 /** Templates in every style of YAML, with the line and the column of what is refused. */
@@ -156,6 +202,11 @@ test.each([
     "double quotes",
     `    ${V}agent-inject-template-db: "{{ with secret \\"database/creds/readonly\\" }}\\n\\u0041\\t{{ env \\"A\\" }}\\n{{ end }}"`,
     "line 6, column 107",
+  ],
+  [
+    "double quotes with codes",
+    `    ${V}agent-inject-template-db: "\\x20\\u0020\\U00000020\\u00e9\\U0001F600\\N\\x41 {{ env \\"A\\" }}"`,
+    "line 6, column 95",
   ],
   [
     "double quotes in lines",

@@ -75,6 +75,8 @@ const REFUSED: readonly (readonly [string, string, RegExp])[] = [
     "{{ with $s",
     /all that "with"/,
   ],
+  ["{{ constructor }}", "{{ constr", /^the function "constructor" is not translated$/],
+  [creds("{{ .Data.username | toString }}"), "{{ .Data", /^the pipeline into "toString" is not/],
   [creds("{{ .Data.username | toJSON }}"), "{{ .Data", /toJSON.*\{\{json password\}\}/],
   [creds("{{ .Data | toJSON }}"), "{{ .Data", /toJSON/],
   [creds("{{ .Data.password | base64Decode }}"), "{{ .Data", /"base64Decode"/],

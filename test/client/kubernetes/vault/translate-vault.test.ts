@@ -5,7 +5,7 @@ import {
   type VaultPod,
 } from "../../../../client/kubernetes/vault/translate-vault.ts";
 import { VAULT_PREFIX } from "../../../../client/kubernetes/vault/vault-annotations.ts";
-import { parseTargets } from "../../../../client/kubernetes/vault/vault-targets.ts";
+import { mapOptions, parseTargets } from "../../../../client/kubernetes/vault/vault-targets.ts";
 import { ConfigError } from "../../../../core/errors.ts";
 
 const ARN = "arn:aws:lambda:eu-west-1:111122223333:function:issuer:app--readonly";
@@ -106,6 +106,15 @@ const ALL: readonly (readonly [string, string, RegExp])[] = [
   ["agent-limits-cpu", "500m", /^mayfly\/resources$/],
   ["agent-limits-mem", "256Mi", /^mayfly\/resources$/],
   ["agent-limits-mem", "64Mi", /^refused.*"128Mi"/],
+  ["agent-limits-mem", "64e6", /^refused.*"128Mi"/],
+  ["agent-limits-mem", "6.4E7", /^refused.*"128Mi"/],
+  ["agent-limits-mem", ".1Gi", /^refused.*"128Mi"/],
+  ["agent-limits-mem", "-1", /^refused.*"128Mi"/],
+  ["agent-limits-mem", "134217727", /^refused.*"128Mi"/],
+  ["agent-limits-mem", "128e6u", /^mayfly\/resources$/],
+  ["agent-limits-mem", "135e6", /^mayfly\/resources$/],
+  ["agent-limits-mem", "1E", /^mayfly\/resources$/],
+  ["agent-limits-mem", "1Ti", /^mayfly\/resources$/],
   ["agent-limits-mem", "", /^not-needed/],
   ["agent-limits-ephemeral", "1Gi", /^mayfly\/resources$/],
   ["agent-requests-cpu", "50m", /^mayfly\/resources$/],
@@ -254,6 +263,83 @@ test("the user's own annotations stand, and spare a template that cannot be tran
   });
   expect(added).toEqual({ "mayfly/inject": "true" });
   expect(lines.filter(({ became }) => became.kind === "refused")).toEqual([]);
+});
+
+test.each([
+  ["agent-inject", "true", "inject", "true"],
+  ["agent-inject-file-db", "x.env", "file-db", "y.env"],
+  ["agent-inject-file-db", "sub/x.env", "file-db", "y.env"],
+  ["agent-inject-perms-db", "0640", "mode-db", "0600"],
+  ["agent-inject-command-db", "kill -HUP 1", "command-db", '["x"]'],
+  ["secret-volume-path", "/run/db", "path", "/own"],
+  ["agent-inject-containers", "app", "containers", "web"],
+  ["agent-pre-populate-only", "true", "init-only", "false"],
+  ["agent-limits-mem", "64Mi", "resources", "{}"],
+  ["agent-run-as-user", "0", "user", "1000:1000"],
+])("%s: %s is not said to be done where mayfly/%s stands", (name, value, own, standing) => {
+  const { lines, added } = translated({ [name]: value, [`mayfly/${own}`]: standing });
+  expect(lines.find(({ annotation }) => annotation === VAULT_PREFIX + name)?.became).toEqual({
+    kind: "not-needed",
+    why: `mayfly/${own} is there, and stands`,
+  });
+  expect(added).not.toHaveProperty([`mayfly/${own}`]);
+});
+
+test("of the two annotations of a file, the one that is added is told", () => {
+  const { lines } = translated({ "mayfly/from-db": "app--readonly" });
+  expect(lines.map(({ became }) => became)).toContainEqual({
+    kind: "translated",
+    into: ["mayfly/template-db"],
+  });
+});
+
+test("notes tell the values that stand, and no port is given twice", () => {
+  const { added, notes } = translated({
+    "agent-inject-secret-owner": "database/creds/owner",
+    "mayfly/lease-app--readonly": "orders/other",
+    "mayfly/proxy-app--readonly": "5433",
+    "mayfly/lease-mine": ARN,
+    "mayfly/proxy-mine": " 5432 ",
+    "mayfly/secrets-manager": "5434",
+  });
+  expect(notes).toEqual([
+    "mayfly/lease-app--readonly is there: orders/other, for database/creds/readonly; mayfly/proxy-app--readonly is there: host 127.0.0.1, port 5433, sslmode=disable",
+    "mayfly/lease-orders-owner: orders/owner, for database/creds/owner; mayfly/proxy-orders-owner: host 127.0.0.1, port 5435, sslmode=disable",
+  ]);
+  expect(added["mayfly/proxy-orders-owner"]).toBe("5435");
+  const host = translated({ "mayfly/path": "/own" }, { hasHostNetwork: true });
+  expect(host.notes[0]).toContain("a socket in /own/app--readonly");
+  const once = translated({ "mayfly/init-only": "true" });
+  expect(once.added).not.toHaveProperty(["mayfly/proxy-app--readonly"]);
+  expect(once.notes[0]).not.toContain("proxy");
+});
+
+test("names that differ in case alone are one file's, unless the case is kept", () => {
+  const both = {
+    "agent-inject-secret-FOO": "database/creds/readonly",
+    "agent-inject-secret-foo": "database/creds/owner",
+  };
+  const refused = translated(both).lines.filter(({ became }) => became.kind === "refused");
+  expect(refused).toEqual([
+    expect.objectContaining({
+      annotation: `${VAULT_PREFIX}agent-inject-secret-foo`,
+      became: {
+        kind: "refused",
+        why: `its file would be "foo", as that of ${VAULT_PREFIX}agent-inject-secret-FOO; write ${VAULT_PREFIX}preserve-secret-case: "true", or another name`,
+      },
+    }),
+  ]);
+  const { added } = translated({ ...both, "preserve-secret-case": "true" });
+  expect(added).toMatchObject({
+    "mayfly/from-FOO": "app--readonly",
+    "mayfly/from-foo": "orders-owner",
+  });
+});
+
+test("paths that no --map names are suggested so that a shell reads them", () => {
+  expect(mapOptions(["database/creds/a", "secret/data/it's $(x)"])).toBe(
+    `--map 'database/creds/a=<database>/<role>' --map 'secret/data/it'\\''s $(x)=<name of the secret>'`,
+  );
 });
 
 test("a template is refused where it stands, with all that is wrong in it", () => {
