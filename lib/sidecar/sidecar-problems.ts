@@ -1,6 +1,7 @@
 import { join } from "node:path/posix";
 import { Stack } from "aws-cdk-lib";
 import type { CfnTaskDefinition, ContainerDefinition, TaskDefinition } from "aws-cdk-lib/aws-ecs";
+import { AGENT_IMAGE } from "../../core/agent-image.ts";
 import { type NamedLogin, OWN_NAMES } from "./agent-json.ts";
 import type { AgentSidecarProps } from "./agent-sidecar-props.ts";
 
@@ -77,11 +78,18 @@ function containerProblems({
 }
 
 const MOUNT_PATH = /^(?:\/[\w-][\w.-]*){1,20}$/;
-/** Sockets in it may have 103 bytes in all. */
 const LONGEST_MOUNT_PATH = 60;
 
+/** Of a socket, for every system: the agent refuses more at its start, and libpq too. */
+const LONGEST_SOCKET = 103;
+const SOCKET_NAME = ".s.PGSQL.5432";
+
 /** What would be written outside of the volume, or over something of the agent's. */
-function volumeProblems({ props: { files = [] }, logins }: SidecarToCheck): readonly string[] {
+function volumeProblems({
+  props: { files = [] },
+  logins,
+  mountPath,
+}: SidecarToCheck): readonly string[] {
   const sockets = logins.flatMap(({ name, proxy }) =>
     proxy?.kind === "socket"
       ? [{ what: `the socket's folder of ${name}`, path: proxy.folder }]
@@ -92,7 +100,17 @@ function volumeProblems({ props: { files = [] }, logins }: SidecarToCheck): read
     ...sockets,
   ];
   const isIn = (path: string, folder: string): boolean => `${path}/`.startsWith(`${folder}/`);
-  return written.flatMap(({ what, path }) => {
+  const tooLong = sockets.flatMap(({ what, path }) =>
+    [AGENT_IMAGE.folder, mountPath]
+      .map((folder) => `${folder}/${path}/${SOCKET_NAME}`)
+      .filter((each) => each.length > LONGEST_SOCKET)
+      .slice(0, 1)
+      .map(
+        (each) =>
+          `${what} is too long: ${each} has ${each.length} characters, of ${LONGEST_SOCKET}; give the login a shorter name, or a shorter mountPath`,
+      ),
+  );
+  const misplaced = written.flatMap(({ what, path }) => {
     const shown = `${what}, ${JSON.stringify(path)},`;
     if (path === "" || path.split("/").some((part) => ["", ".", ".."].includes(part)))
       return [`${shown} is no path below the volume; write e.g. "orders.env"`];
@@ -103,6 +121,7 @@ function volumeProblems({ props: { files = [] }, logins }: SidecarToCheck): read
       ? []
       : [`${shown} is ${other.what}, or in it; choose another name for one of them`];
   });
+  return [...misplaced, ...tooLong];
 }
 
 /** Ports of 127.0.0.1 that a sidecar of this app listens on. */

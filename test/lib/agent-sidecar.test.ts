@@ -409,6 +409,16 @@ describe("what would not work, or not safely, is refused:", () => {
     ...wrongMount,
     ["no container", { containers: [] }, "containers is empty, so nothing waits"],
     [
+      "a socket that no system has",
+      socket("a".repeat(78)),
+      `is too long: /run/mayfly/${"a".repeat(78)}/.s.PGSQL.5432 has 104 characters, of 103; give`,
+    ],
+    [
+      "a socket that the application cannot name",
+      { ...socket("a".repeat(40)), mountPath: `/${"m".repeat(59)}` },
+      "has 115 characters, of 103",
+    ],
+    [
       "a file in a socket's folder",
       { ...socket("orders/readonly"), ...file("orders-readonly/x") },
       'files[0].path, "orders-readonly/x", is the socket\'s folder of orders/readonly, or in it',
