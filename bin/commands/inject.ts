@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { text as textOf } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import type { Command } from "commander";
 import type { VaultTranslation } from "../../client/kubernetes/vault/vault-translation.ts";
 import { addTo } from "../proxy/repeated-option.ts";
@@ -68,13 +68,26 @@ async function read(name: string, io: Io): Promise<string> {
   if (name === STDIN) {
     if (io.in.isTTY === true)
       throw new Failure(Exit.usage, "stdin is a terminal; name a manifest with -f, or pipe one");
-    return textOf(io.in);
+    return textOf("stdin", await buffer(io.in));
   }
+  let bytes: Buffer;
   try {
-    return await readFile(name, "utf8");
+    bytes = await readFile(name);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new Failure(Exit.usage, `${name} cannot be read (${code}); name a manifest's file`, {
+      cause: error,
+    });
+  }
+  return textOf(name, bytes);
+}
+
+/** Other encodings would be written as something else. */
+function textOf(name: string, bytes: Buffer): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (error) {
+    throw new Failure(Exit.config, `${name} is not in UTF-8; save it so, and try again`, {
       cause: error,
     });
   }

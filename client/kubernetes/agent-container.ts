@@ -7,6 +7,11 @@ export const AGENT = "mayfly-agent";
 export const FIRST_AGENT = "mayfly-agent-once";
 export const VOLUME = "mayfly-agent";
 
+/** The variable with the agent's configuration. */
+export const CONFIGURATION = "MAYFLY_AGENT_CONFIG";
+
+export const configurationText = (json: object): string => JSON.stringify(json, null, 2);
+
 /** As the image starts it: with these options of Node it need not start itself again. */
 const PROGRAM = [
   AGENT_IMAGE.node,
@@ -65,10 +70,7 @@ function container(
     name,
     image,
     ...rest,
-    env: [
-      { name: "MAYFLY_AGENT_CONFIG", value: unexpanded(JSON.stringify(json, null, 2)) },
-      ...variables,
-    ],
+    env: [{ name: CONFIGURATION, value: unexpanded(configurationText(json)) }, ...variables],
     resources: resources ?? RESOURCES,
     securityContext: {
       runAsNonRoot: true,

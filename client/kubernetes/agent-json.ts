@@ -9,6 +9,9 @@ import { PREFIX } from "./annotations.ts";
 import type { ReportAnnotation } from "./read-annotations.ts";
 import type { WantedAgent } from "./wanted.ts";
 
+/** The file in the volume with the token of Secrets Manager's port. */
+export const TOKEN_FILE = "secrets-manager-token";
+
 /** What the agent's configuration needs to know of its pod. */
 export interface PodSettings {
   readonly healthPort: number | undefined;
@@ -57,7 +60,7 @@ export function agentJson(wanted: WantedAgent, pod: PodSettings): object {
     files: files.length === 0 ? undefined : files,
     secretsManager: secretsManager && {
       port: secretsManager,
-      tokenFile: `${path}/secrets-manager-token`,
+      tokenFile: `${path}/${TOKEN_FILE}`,
       private: true,
     },
     health: pod.healthPort && { port: pod.healthPort, tokenFile: `${own}/health-token` },

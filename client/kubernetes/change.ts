@@ -14,7 +14,7 @@ export type Change =
       readonly names: readonly string[];
       /** Undefined: there is to be none. */
       readonly item: Made | undefined;
-      /** Where it goes if there is none yet. */
+      /** Where it goes: the first one always, the last one if there is none yet. */
       readonly position: "first" | "last";
     }
   /** In the map at `at`, the entry `key` has this value, or is gone. */
@@ -50,9 +50,11 @@ function applied(map: WrittenMap, change: Change): WrittenMap {
     const all = change.position === "first" ? [...made, ...items] : [...items, ...made];
     return { ...map, [change.key]: all };
   }
+  const isMoved = change.position === "first" && made.length > 0;
   const left = [
+    ...(isMoved ? made : []),
     ...items.slice(0, first),
-    ...made,
+    ...(isMoved ? [] : made),
     ...items.slice(first).filter((item) => !isOwn(item)),
   ];
   return left.length === 0 ? others : { ...map, [change.key]: left };

@@ -1,5 +1,5 @@
 import {
-  type Document,
+  Document,
   isAlias,
   isMap,
   isScalar,
@@ -7,7 +7,7 @@ import {
   type Node,
   type Pair,
   Scalar,
-  stringify,
+  visit,
   type YAMLMap,
   type YAMLSeq,
 } from "yaml";
@@ -50,17 +50,25 @@ type ItemChange = Change & { readonly kind: "items" };
 
 function applied(text: string, edits: readonly Edit[]): string | undefined {
   const sorted = [...edits].sort((a, b) => a.start - b.start);
-  const parts: string[] = [];
+  let made = "";
   let done = 0;
-  for (const [index, { start, end, text: made }] of sorted.entries()) {
+  for (const [index, edit] of sorted.entries()) {
     const before = sorted[index - 1];
     // two users of one anchor
-    if (before?.start === start && before.end === end && before.text === made) continue;
-    if (start < done) return undefined;
-    parts.push(text.slice(done, start), made);
-    done = end;
+    const isSame =
+      before?.start === edit.start && before.end === edit.end && before.text === edit.text;
+    if (isSame) continue;
+    if (edit.start >= done) {
+      made += text.slice(done, edit.start) + edit.text;
+      done = edit.end;
+    } else if (edit.start === edit.end && made.endsWith("\n")) {
+      // new lines behind one that is removed
+      const lines = edit.text.replace(/^\r?\n/, "");
+      made += text[done - 1] === "\n" ? `${lines}${edit.text.slice(0, -lines.length)}` : lines;
+    } else if (edit.start === edit.end && done === text.length) made += edit.text;
+    else return undefined;
   }
-  return [...parts, text.slice(done)].join("");
+  return made + text.slice(done);
 }
 
 type AnyPair = Pair<unknown, unknown>;
@@ -108,8 +116,12 @@ class Editor {
       } else if (value === undefined) gone.push(pair);
       else if (!isScalar(pair.value) || pair.value.value !== value) {
         const [start, end] = rangeOf(pair.value);
-        edits.push({ start, end, text: JSON.stringify(value) });
+        edits.push({ start, end, text: quoted(value) });
       }
+    }
+    if (gone.length === map.items.length && gone.length > 0 && added.length === 0) {
+      const [start] = rangeOf(map);
+      return [{ start, end: this.#endOf(map).trimmed, text: "{}" }];
     }
     const [place] = gone;
     if (place === undefined)
@@ -126,9 +138,9 @@ class Editor {
   #replacedPair(map: YAMLMap, place: AnyPair, added: readonly EntryChange[]): Edit {
     const [start] = rangeOf(place.key);
     const isInline = map.flow === true && !this.#isFirstInLine(start);
-    const gap = isInline ? " " : this.#newline + " ".repeat(this.#columnOf(start));
+    const gap = isInline ? " " : this.#newline + " ".repeat(this.#columnOfKey(start));
     const text = added
-      .map(({ key, value = "" }) => `${writtenKey(map, key)}: ${JSON.stringify(value)}`)
+      .map(({ key, value = "" }) => `${writtenKey(map, key)}: ${quoted(value)}`)
       .join(`${map.flow === true ? "," : ""}${gap}`);
     const { trimmed } = this.#endOf(place);
     return { start, end: trimmed, text };
@@ -157,6 +169,11 @@ class Editor {
       return own.map((each) => this.#withoutItem(list, each));
     }
     const [first, ...others] = own;
+    if (isSeq(list) && first !== undefined && position === "first" && first !== items[0])
+      return [
+        this.#withItem(list, item, position),
+        ...own.map((each) => this.#withoutItem(list, each)),
+      ];
     if (isSeq(list) && first !== undefined)
       return [this.#replaced(first, item), ...others.map((each) => this.#withoutItem(list, each))];
     if (pair === undefined) return [this.#withPair(map, key, [item])];
@@ -173,17 +190,15 @@ class Editor {
   #written(like: unknown, made: Made, start: number): string {
     const column = this.#columnOf(start);
     if (!isFlow(like)) return this.#block(made, column);
-    return this.#isFirstInLine(start) ? this.#pretty(made, column) : JSON.stringify(made);
+    return this.#isFirstInLine(start) ? this.#pretty(made, column) : quoted(made);
   }
 
   #block(made: Made, column: number): string {
-    // what YAML 1.1 takes for a number or a truth is quoted: Kubernetes reads that
-    const text = stringify(made, { version: "1.1", lineWidth: 0, schema: "yaml-1.1" });
-    return this.#indented(text.trimEnd(), column);
+    return this.#indented(yamlOf(made), column);
   }
 
   #pretty(made: Made, column: number): string {
-    return this.#indented(JSON.stringify(made, null, 2), column);
+    return this.#indented(quoted(made, 2), column);
   }
 
   #indented(text: string, column: number): string {
@@ -198,7 +213,7 @@ class Editor {
       const [start] = rangeOf(first);
       const made = this.#isFirstInLine(start)
         ? this.#pretty(item, this.#columnOf(start))
-        : JSON.stringify(item);
+        : quoted(item);
       const gap = this.#isFirstInLine(start)
         ? `,${this.#newline}${" ".repeat(this.#columnOf(start))}`
         : ", ";
@@ -216,7 +231,7 @@ class Editor {
   #withFirstItem(map: YAMLMap, pair: AnyPair, item: Made): Edit {
     const [start, end] = rangeOf(pair.value);
     const [keyStart] = rangeOf(pair.key);
-    const column = this.#columnOf(keyStart);
+    const column = this.#columnOfKey(keyStart);
     if (map.flow === true)
       return { start, end, text: this.#flowList(item, column, this.#isFirstInLine(keyStart)) };
     const text = `${this.#newline}${" ".repeat(column)}- ${this.#block(item, column + 2)}`;
@@ -227,7 +242,7 @@ class Editor {
   }
 
   #flowList(item: Made, column: number, isPretty: boolean): string {
-    return isPretty ? this.#pretty([item], column) : JSON.stringify([item]);
+    return isPretty ? this.#pretty([item], column) : quoted([item]);
   }
 
   /** Behind the last pair. */
@@ -235,16 +250,16 @@ class Editor {
     const [first] = map.items;
     const last = map.items.at(-1);
     const [start] = rangeOf(first?.key);
-    const column = this.#columnOf(start);
+    const column = this.#columnOfKey(start);
     if (map.flow === true) {
       const isPretty = this.#isFirstInLine(start);
-      const made = isPretty ? this.#pretty(value, column) : JSON.stringify(value);
+      const made = isPretty ? this.#pretty(value, column) : quoted(value);
       const gap = isPretty ? `,${this.#newline}${" ".repeat(column)}` : ", ";
-      return insertion(this.#endOf(last).trimmed, `${gap}${JSON.stringify(key)}: ${made}`);
+      return insertion(this.#endOf(last).trimmed, `${gap}${quoted(key)}: ${made}`);
     }
     const made =
       typeof value === "string"
-        ? `${key}: ${JSON.stringify(value)}`
+        ? `${key}: ${quoted(value)}`
         : `${key}:${value
             .map((each) => `\n- ${this.#unindented(each)}`)
             .join("")
@@ -254,8 +269,7 @@ class Editor {
 
   /** An item's lines behind its dash. */
   #unindented(made: Made): string {
-    const text = stringify(made, { version: "1.1", lineWidth: 0, schema: "yaml-1.1" });
-    return text.trimEnd().replaceAll("\n", "\n  ");
+    return yamlOf(made).replaceAll("\n", "\n  ");
   }
 
   /** New lines behind the last one of a node. */
@@ -334,9 +348,36 @@ class Editor {
     return offset - this.#lineStart(offset);
   }
 
+  /** Of a key with what may stand before it: an anchor, a tag, a question mark. */
+  #columnOfKey(offset: number): number {
+    const before = this.#text.slice(this.#lineStart(offset), offset);
+    return before.length - (/(?:(?:[&!]\S*|\?)[ \t]+)*$/.exec(before)?.[0].length ?? 0);
+  }
+
   #isFirstInLine(offset: number): boolean {
     return this.#text.slice(this.#lineStart(offset), offset).trim() === "";
   }
+}
+
+/** What Kubernetes' parser refuses, or takes for the end of a line. */
+const UNPRINTABLE = /(?![\t\n])[\p{Cc}\u2028\u2029\ufeff\ufffe\uffff]/gu;
+
+const escaped = (text: string): string =>
+  text.replace(UNPRINTABLE, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+/** As JSON has it, which is YAML too. */
+const quoted = (made: Made, indent?: number): string => escaped(JSON.stringify(made, null, indent));
+
+function yamlOf(made: Made): string {
+  const document = new Document(made, { version: "1.1", schema: "yaml-1.1" });
+  visit(document, {
+    Scalar: (_, node) => {
+      if (typeof node.value === "string" && escaped(node.value) !== node.value)
+        node.type = Scalar.QUOTE_DOUBLE;
+    },
+  });
+  // what YAML 1.1 takes for a number or a truth is quoted: Kubernetes reads that
+  return escaped(document.toString({ lineWidth: 0 }).trimEnd());
 }
 
 const insertion = (at: number, text: string): Edit => ({ start: at, end: at, text });

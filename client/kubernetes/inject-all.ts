@@ -34,7 +34,8 @@ export async function injectAll(
   };
 }
 
-function joined(before: string, next: string): string {
+function joined(before: string, file: string): string {
+  const next = file.replace(/^\ufeff/, "");
   const ended = before === "" || before.endsWith("\n") ? before : `${before}\n`;
   return next.startsWith("---") ? ended + next : `${ended}---\n${next}`;
 }

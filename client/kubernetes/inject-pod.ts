@@ -1,10 +1,13 @@
+import { isDeepStrictEqual } from "node:util";
 import { AGENT_IMAGE } from "../../core/agent-image.ts";
 import { leaseVariable } from "../../core/names.ts";
 import { ALIAS_ARN } from "../keeper/sources/issuer.ts";
-import { SOCKET_NAME } from "../proxy/listener.ts";
+import { LONGEST_PATH, SOCKET_NAME } from "../proxy/listener.ts";
 import {
   AGENT,
   type AgentContainerOptions,
+  CONFIGURATION,
+  configurationText,
   FIRST_AGENT,
   type Made,
   memoryVolume,
@@ -15,7 +18,7 @@ import {
   stayingContainer,
   VOLUME,
 } from "./agent-container.ts";
-import { agentJson, checkAgentJson } from "./agent-json.ts";
+import { agentJson, checkAgentJson, TOKEN_FILE } from "./agent-json.ts";
 import { type Annotations, INJECTED, PREFIX } from "./annotations.ts";
 import type { Change, Path } from "./change.ts";
 import { portsIn } from "./container-ports.ts";
@@ -28,6 +31,7 @@ import {
   type PodContainer,
   textIn,
   userOf,
+  type Written,
   type WrittenMap,
 } from "./pod.ts";
 import { type ReportAnnotation, readAnnotations, shown } from "./read-annotations.ts";
@@ -67,10 +71,11 @@ export async function injectPod(
   };
   const wanted = readAnnotations(annotations, report);
   const isOurs = annotations[INJECTED] === "true";
-  const all = containersIn(spec).filter(({ name }) => !(isOurs && OWN.includes(name)));
+  const all = containersIn(spec).filter((each) => !(isOurs && isAgent(each)));
   const chosen = chosenOf(wanted, all, report);
   checkPod({ kind, spec, wanted, containers: all, chosen, isOurs }, report);
   const isHost = hasHostNetwork(spec);
+  checkSockets(wanted, report);
   if (isHost) checkHostNetwork(wanted, report);
   else checkPorts(wanted, all, report);
   const sources = leaseSources(wanted, all, report);
@@ -82,6 +87,7 @@ export async function injectPod(
     grace: graceIn(spec),
     arns: sources.arns,
   });
+  checkSize(json, report);
   await checkAgentJson(json, wanted, (annotation, message) => {
     // the same mistake in the agent's words
     const isKnown = annotation === undefined ? reported.size > 0 : reported.has(annotation);
@@ -107,6 +113,50 @@ export async function injectPod(
       resources: wanted.resources as { readonly [key: string]: Made } | undefined,
     },
   );
+}
+
+/** Whether a container is what Mayfly adds, and not only called so. */
+const isAgent = ({ name, written }: PodContainer): boolean =>
+  OWN.includes(name) && listIn(written.env).some((each) => mapIn(each).name === CONFIGURATION);
+
+const isAgentVolume = (volume: Written): boolean =>
+  mapIn(volume).name === VOLUME && mapIn(mapIn(volume).emptyDir).medium === "Memory";
+
+/** Whether a pod has an agent, or the mark of one. */
+export const hasAgent = ({ annotations, spec }: PodTemplate): boolean =>
+  annotations[INJECTED] === "true" ||
+  (containersIn(spec).some(isAgent) && listIn(spec.volumes).some(isAgentVolume));
+
+/** What must be changed in a pod so that nothing of Mayfly's is left. Nothing if it has no mark. */
+export function withoutAgent({ at, annotations, spec }: PodTemplate): readonly Change[] {
+  if (annotations[INJECTED] !== "true") return [];
+  const where = [...at, "spec"];
+  const all = containersIn(spec);
+  const without = (path: Path, key: string, names: readonly string[]): Change => ({
+    kind: "items",
+    at: path,
+    key,
+    names,
+    item: undefined,
+    position: "last",
+  });
+  const isOwnVolume = listIn(spec.volumes).some(isAgentVolume);
+  return [
+    { kind: "entry", at: [...at, "metadata", "annotations"], key: INJECTED, value: undefined },
+    ...(isOwnVolume
+      ? [
+          ...all
+            .filter((each) => !isAgent(each))
+            .map(({ list, index }) => without([...where, list, index], "volumeMounts", [VOLUME])),
+          without(where, "volumes", [VOLUME]),
+        ]
+      : []),
+    ...(["containers", "initContainers"] as const).flatMap((list) =>
+      all
+        .filter((each) => each.list === list && isAgent(each))
+        .map(({ name }) => without(where, list, [name])),
+    ),
+  ];
 }
 
 /** The containers that see the volume. */
@@ -146,7 +196,10 @@ function checkPod(
       undefined,
       "its nodes run Windows, and the agent is for Linux; leave out the annotations",
     );
-  if (wanted.form === "both" && (kind === "Job" || kind === "CronJob"))
+  const ends =
+    ["Job", "CronJob"].includes(kind) ||
+    ["Never", "OnFailure"].includes(textIn(spec.restartPolicy));
+  if (wanted.form === "both" && ends)
     report(
       `${PREFIX}native`,
       `a ${kind} would not end while an agent runs beside it; write ${PREFIX}init-only, or use a cluster of 1.29 or later`,
@@ -154,27 +207,64 @@ function checkPod(
   if (listIn(spec.containers).length === 0) report(undefined, "has no containers");
   for (const { name } of containers.filter((each) => OWN.includes(each.name)))
     report(undefined, `has a container "${name}" that Mayfly did not add; rename or remove it`);
-  if (!isOurs && listIn(spec.volumes).some((each) => mapIn(each).name === VOLUME))
-    report(undefined, `has a volume "${VOLUME}" that Mayfly did not add; rename or remove it`);
-  const taken = chosen.filter(({ written }) =>
-    listIn(written.volumeMounts).some(
-      (each) =>
-        textIn(mapIn(each).name) !== VOLUME &&
-        textIn(mapIn(each).mountPath).replace(/\/+$/, "") === wanted.path,
-    ),
+  const isTaken = listIn(spec.volumes).some(
+    (each) => mapIn(each).name === VOLUME && !(isOurs && isAgentVolume(each)),
   );
-  for (const { name } of taken)
+  if (isTaken)
+    report(undefined, `has a volume "${VOLUME}" that Mayfly did not add; rename or remove it`);
+  if (!isVolumeSeen(wanted)) return;
+  for (const { name, written } of chosen)
+    for (const mount of listIn(written.volumeMounts).map(mapIn)) {
+      const path = textIn(mount.mountPath).replace(/\/+$/, "");
+      if (textIn(mount.name) === VOLUME || !`${path}/`.startsWith(`${wanted.path}/`)) continue;
+      report(
+        `${PREFIX}path`,
+        path === wanted.path
+          ? `the container "${name}" mounts another volume at ${wanted.path}; choose another path`
+          : `the container "${name}" mounts another volume at ${path}, and cannot below ${wanted.path}, which is read-only; choose another path`,
+      );
+    }
+}
+
+/** Ports alone need no volume. */
+const isVolumeSeen = ({ files, secretsManager, logins }: WantedAgent): boolean =>
+  files.length > 0 ||
+  secretsManager !== undefined ||
+  logins.some(({ proxy }) => proxy === "socket");
+
+const socketOf = (path: string, name: string): string => `${path}/${name}/${SOCKET_NAME}`;
+
+function checkSockets(
+  { logins, path, secretsManager }: WantedAgent,
+  report: ReportAnnotation,
+): void {
+  for (const { name } of logins.filter(({ proxy }) => proxy === "socket")) {
+    if (secretsManager !== undefined && name === TOKEN_FILE)
+      report(`${PREFIX}proxy-${name}`, `"${name}" is a file of the agent's; choose another name`);
+    const bytes = Buffer.byteLength(socketOf(path, name));
+    if (bytes > LONGEST_PATH)
+      report(
+        `${PREFIX}proxy-${name}`,
+        `the path of its socket would have ${bytes} bytes, and ${LONGEST_PATH} are possible; choose a shorter ${PREFIX}path, or a shorter name of the login`,
+      );
+  }
+}
+
+/** What Linux takes of one variable, with its name. Unit: bytes. */
+const LONGEST_VARIABLE = 128 * 1_024 - 1;
+
+function checkSize(json: object, report: ReportAnnotation): void {
+  const bytes = Buffer.byteLength(`${CONFIGURATION}=${configurationText(json)}`);
+  if (bytes > LONGEST_VARIABLE)
     report(
-      `${PREFIX}path`,
-      `the container "${name}" mounts another volume at ${wanted.path}; choose another path`,
+      undefined,
+      `the agent's configuration has ${bytes} bytes, and a variable of Linux takes ${LONGEST_VARIABLE}; write shorter templates`,
     );
 }
 
 /** What is there when the agent has begun. */
 const pathsOf = ({ path, logins, files }: WantedAgent): readonly string[] => [
-  ...logins.flatMap(({ name, proxy }) =>
-    proxy === "socket" ? [`${path}/${name}/${SOCKET_NAME}`] : [],
-  ),
+  ...logins.flatMap(({ name, proxy }) => (proxy === "socket" ? [socketOf(path, name)] : [])),
   ...files.map(({ file }) => `${path}/${file}`),
 ];
 
@@ -297,23 +387,39 @@ function entryFor(
     return undefined;
   }
   const variable = leaseVariable(source);
-  const entry = containers
-    .flatMap(({ written }) => listIn(written.env).map(mapIn))
-    .find((each) => each.name === variable);
-  if (entry === undefined) {
+  const remedy = "write the alias's ARN instead";
+  const entries = containers.flatMap((each) => {
+    // of two with one name, Kubernetes takes the last
+    const entry = listIn(each.written.env)
+      .map(mapIn)
+      .findLast(({ name: key }) => key === variable);
+    return entry === undefined ? [] : [{ container: each.name, entry }];
+  });
+  const [found, ...others] = entries;
+  if (found === undefined) {
     const hasMore = containers.some(({ written }) => listIn(written.envFrom).length > 0);
     report(
       annotation,
-      `no container has ${variable} in its env${hasMore ? ", and what envFrom brings is not in the manifest" : ""}; write the alias's ARN instead, or add the variable`,
+      `no container has ${variable} in its env${hasMore ? ", and what envFrom brings is not in the manifest" : ""}; ${remedy}, or add the variable`,
     );
     return undefined;
   }
+  const { container, entry } = found;
+  const other = others.find((each) => !isDeepStrictEqual(each.entry, entry));
   const value = textIn(entry.value);
-  if (!/\$\(/.test(value)) return copied(entry);
-  report(
-    annotation,
-    `${variable} is ${shown(value)}, which names a variable that the agent does not have; write the alias's ARN instead`,
-  );
+  if (other !== undefined)
+    report(
+      annotation,
+      `${variable} differs in the containers "${container}" and "${other.container}"; ${remedy}`,
+    );
+  else if (/\$\(/.test(value))
+    report(
+      annotation,
+      `${variable} is ${shown(value)}, which names a variable that the agent does not have; ${remedy}`,
+    );
+  else if (entry.valueFrom === undefined && !ALIAS_ARN.test(value))
+    report(annotation, `${variable} is ${shown(value)}, which is no ARN of an alias; ${remedy}`);
+  else return copied(entry);
   return undefined;
 }
 
@@ -349,13 +455,10 @@ function changesOf(
   const first = {
     sidecar: () => staying(true),
     once: () => onceContainer(AGENT, options),
-    both: () => onceContainer(FIRST_AGENT, options),
+    // without files there is nothing to wait for
+    both: () => (wanted.files.length === 0 ? undefined : onceContainer(FIRST_AGENT, options)),
   }[form]();
-  // ports alone need no volume
-  const isSeen =
-    wanted.files.length > 0 ||
-    wanted.secretsManager !== undefined ||
-    wanted.logins.some(({ proxy }) => proxy === "socket");
+  const isSeen = isVolumeSeen(wanted);
   const mounts = all
     .filter(({ name }) => !OWN.includes(name))
     .map(

@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Document, isScalar, parseDocument } from "yaml";
 import {
   type Annotations,
   INJECTED,
@@ -10,11 +9,12 @@ import {
 import { type Change, changed, type Path } from "./change.ts";
 import { documentsIn, type TextDocument } from "./documents.ts";
 import { editText } from "./edit-text.ts";
-import { injectPod, type PodTemplate } from "./inject-pod.ts";
-import { mapIn, textIn, type Written } from "./pod.ts";
+import { hasAgent, injectPod, type PodTemplate, withoutAgent } from "./inject-pod.ts";
+import { mapIn, textIn, type Written, type WrittenMap } from "./pod.ts";
 import { ManifestError, type ManifestProblem, placeWords, type ResourcePlace } from "./problem.ts";
 import { shown } from "./read-annotations.ts";
-import { type Resource, resourcesIn } from "./resources.ts";
+import { type ReadDocument, readYaml } from "./read-yaml.ts";
+import { KINDS, type Resource, resourcesIn } from "./resources.ts";
 import { type WrittenAnnotation, writtenAnnotations } from "./written-annotation.ts";
 
 /** Annotations in another language, such as Vault's. */
@@ -80,9 +80,8 @@ export async function inject(text: string, options: InjectOptions): Promise<Inje
   return { text: parts.join(""), messages, resources };
 }
 
-/** YAML 1.1, which Kubernetes reads, takes these for truths, nothing, and numbers. */
-const NO_TEXT =
-  /^(?:|~|null|y|n|yes|no|on|off|true|false|[-+]?(?:0x[\da-f_]+|0b[01_]+|0o[0-7_]+|\d[\d_]*)|[-+]?(?:\d[\d_]*\.?|\.\d)\d*(?:e[-+]?\d+)?|[-+]?\.(?:inf|nan))$/i;
+/** Kubernetes' parser takes these for ends of lines, and knows a byte order mark at the start alone. */
+const OTHER_ENDS = /[\u0085\u2028\u2029\ufeff]/;
 
 class Injection {
   readonly problems: ManifestProblem[] = [];
@@ -90,6 +89,8 @@ class Injection {
   readonly resources: ResourcePlace[] = [];
   readonly #options: InjectOptions;
   readonly #isNumbered: boolean;
+  /** The last resource that was changed. */
+  #last: ResourcePlace | undefined;
 
   constructor(options: InjectOptions, isNumbered: boolean) {
     this.#options = options;
@@ -104,25 +105,49 @@ class Injection {
       (prefix) => text.includes(prefix) || text.includes(prefix.replace("/", "\\/")),
     );
     if (!isMentioned) return text;
-    const parsed = parseDocument(text, { schema: "failsafe", merge: true, version: "1.2" });
-    const place = this.#place(source, "", undefined);
-    const [error] = parsed.errors;
-    if (error !== undefined) {
-      const [{ line } = { line: 1 }] = error.linePos ?? [];
-      const [message = ""] = error.message.split(/ at line |\n/);
-      this.problems.push({
-        place,
-        subject: `line ${source.line + line - 1}`,
-        message: `${message}; correct the YAML`,
-      });
-      return text;
-    }
-    const written = (parsed.toJS({ maxAliasCount: 10_000 }) ?? "") as Written;
+    const read = this.#read(source);
+    if (read === undefined) return text;
     const changes: Change[] = [];
-    for (const resource of resourcesIn(written))
-      changes.push(...(await this.#resource(source, parsed, resource)));
+    for (const resource of resourcesIn(read.written))
+      changes.push(...(await this.#resource(source, read, resource)));
     if (changes.length === 0 || this.problems.length > 0) return text;
-    return this.#edited(source, parsed, { written, changes });
+    return this.#edited(source, read, changes);
+  }
+
+  /** Undefined: it cannot be used, which is reported, or has no annotations that are read here. */
+  #read(source: TextDocument): ReadDocument | undefined {
+    const place = this.#place(source, "", undefined);
+    const read = readOrError(source.text);
+    if (read instanceof RangeError) {
+      this.problems.push({ place, message: "is nested too deeply to be read; write it flatter" });
+      return undefined;
+    }
+    const { error, written } = read;
+    if (error === undefined) return read;
+    // kubectl takes keys that are written twice
+    if (error.isReadable && this.#annotationIn(written) === undefined) return undefined;
+    this.problems.push({
+      place,
+      subject: `line ${source.line + error.line - 1}`,
+      message: `${error.message}; correct the YAML`,
+    });
+    return undefined;
+  }
+
+  /** Some annotation that is read here, wherever it stands. */
+  #annotationIn(written: Written): string | undefined {
+    if (typeof written !== "object") return undefined;
+    const values: readonly Written[] = Array.isArray(written) ? written : Object.values(written);
+    const prefix = this.#options.translation?.prefix;
+    const own = Object.keys(mapIn(mapIn(written).annotations)).find(
+      (name) => isOurs(name) || (prefix !== undefined && name.startsWith(prefix)),
+    );
+    if (own !== undefined) return own;
+    for (const value of values) {
+      const found = this.#annotationIn(value);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   #place({ number }: TextDocument, kind: string, name: string | undefined): ResourcePlace {
@@ -132,7 +157,7 @@ class Injection {
 
   async #resource(
     source: TextDocument,
-    parsed: Document.Parsed,
+    read: ReadDocument,
     { at, kind, name, written, template }: Resource,
   ): Promise<readonly Change[]> {
     const place = this.#place(source, kind, name);
@@ -140,9 +165,10 @@ class Injection {
       void this.problems.push({ place, ...(subject !== undefined && { subject }), message });
     const own = mapIn(mapIn(written.metadata).annotations);
     if (template === undefined) {
-      if (own[`${PREFIX}inject`] !== undefined)
+      const annotation = this.#annotationIn(written);
+      if (annotation !== undefined)
         this.messages.push(
-          `${placeWords(place)}: has annotations of Mayfly's, but no pods that Mayfly knows; left as it is`,
+          `${placeWords(place)}: has ${annotation}, but no pods where Mayfly looks for them; left as it is. It knows ${KINDS}`,
         );
       return [];
     }
@@ -154,19 +180,9 @@ class Injection {
         );
     const pod = template.reduce<Written>((value, key) => mapIn(value)[key] ?? "", written);
     const path = [...at, ...template];
-    const annotations = this.#annotations(
-      parsed,
-      path,
-      mapIn(mapIn(pod).metadata).annotations,
-      report,
-    );
+    const annotations = annotationsIn(read, mapIn(mapIn(mapIn(pod).metadata).annotations), report);
     const spec = mapIn(mapIn(pod).spec);
-    const translated = this.#translated(
-      source,
-      parsed,
-      { at: path, kind, annotations, spec },
-      place,
-    );
+    const translated = this.#translated(source, read, { at: path, kind, annotations, spec }, place);
     return this.#template(
       { at: path, kind, annotations: translated.annotations, spec },
       annotations,
@@ -187,6 +203,7 @@ class Injection {
   ): Promise<readonly Change[]> {
     const { at, annotations } = pod;
     const wish = annotations[`${PREFIX}inject`]?.trim();
+    if (wish !== "true" && hasAgent(pod)) return this.#removed(pod, place);
     if (wish !== "true") {
       if (wish !== "false" && Object.keys(annotations).some(isOurs))
         this.messages.push(
@@ -196,6 +213,7 @@ class Injection {
     }
     const changes = await injectPod(pod, this.#options.image, report);
     this.resources.push(place);
+    this.#last = place;
     const where: Path = [...at, "metadata", "annotations"];
     const names = new Set([...Object.keys(before), ...Object.keys(annotations)]);
     const rewritten = [...names]
@@ -204,28 +222,21 @@ class Injection {
     return [...rewritten, ...changes];
   }
 
-  /** The annotations of a template. Values that Kubernetes would refuse are reported. */
-  #annotations(
-    parsed: Document.Parsed,
-    at: Path,
-    written: Written | undefined,
-    report: (subject: string | undefined, message: string) => void,
-  ): Annotations {
-    const where = [...at, "metadata", "annotations"];
-    const entries = Object.entries(mapIn(written));
-    for (const [key, value] of entries) {
-      if (!isOurs(key)) continue;
-      const node = parsed.getIn([...where, key], true);
-      if (typeof value !== "string") report(key, "is no text; write it in quotes");
-      else if (isScalar(node) && node.type === "PLAIN" && NO_TEXT.test(value))
-        report(key, `${value} is no text to Kubernetes; write it in quotes, ${shown(value)}`);
-    }
-    return Object.fromEntries(entries.map(([key, value]) => [key, textIn(value)]));
+  /** A pod that has an agent, and shall have none. */
+  #removed(pod: PodTemplate, place: ResourcePlace): readonly Change[] {
+    const changes = withoutAgent(pod);
+    this.messages.push(
+      changes.length > 0
+        ? `${placeWords(place)}: ${PREFIX}inject is not "true"; the agent is removed`
+        : `${placeWords(place)}: has an agent, but neither ${PREFIX}inject: "true" nor the mark ${INJECTED}; left as it is. Remove the agent's containers, volume and mounts by hand if they were injected`,
+    );
+    this.#last = place;
+    return changes;
   }
 
   #translated(
     source: TextDocument,
-    parsed: Document.Parsed,
+    { parsed }: ReadDocument,
     { at, annotations, spec }: PodTemplate,
     place: ResourcePlace,
   ): Pick<TranslatedAnnotations, "annotations" | "origins"> {
@@ -242,29 +253,61 @@ class Injection {
   }
 
   /** The document's text with its changes. What would be read otherwise is refused. */
-  #edited(
-    source: TextDocument,
-    parsed: Document.Parsed,
-    { written, changes }: { readonly written: Written; readonly changes: readonly Change[] },
-  ): string {
+  #edited(source: TextDocument, read: ReadDocument, changes: readonly Change[]): string {
     const { text } = source;
-    const edited = editText(text, parsed, changes);
-    const wanted = changed(written, changes);
+    const place = this.#last ?? this.#place(source, "", undefined);
+    // in JSON, kubectl reads all of these
+    const other = source.line === 1 ? text.replace(/^\ufeff/, "") : text;
+    const [end] = /^\s*\{/.test(other) ? [] : (OTHER_ENDS.exec(other) ?? []);
+    if (end !== undefined) {
+      const code = end.charCodeAt(0).toString(16).padStart(4, "0");
+      this.problems.push({
+        place,
+        message: `its document has the character U+${code.toUpperCase()}, which Kubernetes reads otherwise; remove it, or write "\\u${code}" in double quotes`,
+      });
+      return text;
+    }
+    const edited = editText(text, read.parsed, changes);
     if (edited !== undefined) {
-      const again = parseDocument(edited, { schema: "failsafe", merge: true, version: "1.2" });
-      if (
-        again.errors.length === 0 &&
-        isDeepStrictEqual(again.toJS({ maxAliasCount: 10_000 }), wanted)
-      )
-        return edited;
+      const again = readYaml(edited);
+      const isAsWanted =
+        again.error === undefined &&
+        isDeepStrictEqual(again.written, changed(read.written, changes));
+      if (isAsWanted) return edited;
     }
     this.problems.push({
-      place: this.resources.at(-1) ?? this.#place(source, "", undefined),
+      place,
       message:
         "what Mayfly adds cannot be written here without a change to something else; write out anchors, aliases and << of the pod template",
     });
     return text;
   }
+}
+
+function readOrError(text: string): ReadDocument | RangeError {
+  try {
+    return readYaml(text);
+  } catch (error) {
+    if (error instanceof RangeError) return error; // the call stack ends
+    throw error;
+  }
+}
+
+/** The annotations of a template. Values that Kubernetes would refuse are reported. */
+function annotationsIn(
+  { noTexts }: ReadDocument,
+  written: WrittenMap,
+  report: (subject: string | undefined, message: string) => void,
+): Annotations {
+  const others = noTexts(written);
+  const entries = Object.entries(written);
+  for (const [key, value] of entries.filter(([name]) => isOurs(name))) {
+    const other = others.get(key);
+    if (typeof value !== "string") report(key, "is no text; write it in quotes");
+    else if (other !== undefined)
+      report(key, `${other} is no text to Kubernetes; write it in quotes, ${shown(other)}`);
+  }
+  return Object.fromEntries(entries.map(([key, value]) => [key, textIn(value)]));
 }
 
 const isOurs = (annotation: string): boolean => {

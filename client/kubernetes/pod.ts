@@ -1,6 +1,7 @@
 /**
- * Manifests as they are read: every scalar is the text that stands there, because Kubernetes and
- * this program must not differ about `0400` or `yes`. Nothing of the shape is known for sure.
+ * Manifests as they are read: every scalar is a text. What is a number or a truth to Kubernetes is
+ * written as in JSON: `yes` is `true`, `0400` is `256`, and null is empty. Nothing of the shape is
+ * known for sure.
  */
 export type Written = string | readonly Written[] | { readonly [key: string]: Written };
 
@@ -52,8 +53,8 @@ export function userOf(
   const pod = mapIn(spec.securityContext);
   const users = containers.map(({ written }) => {
     const own = mapIn(written.securityContext);
-    const user = textIn(own.runAsUser ?? pod.runAsUser);
-    const group = textIn(own.runAsGroup ?? pod.runAsGroup);
+    const user = textIn(own.runAsUser) || textIn(pod.runAsUser);
+    const group = textIn(own.runAsGroup) || textIn(pod.runAsGroup);
     return `${user}:${group === "" ? user : group}`;
   });
   const [first = "", ...others] = new Set(users);
@@ -68,4 +69,9 @@ export const hasHostNetwork = (spec: WrittenMap): boolean => spec.hostNetwork ==
 /** Whether it runs on Windows. */
 export const isForWindows = (spec: WrittenMap): boolean =>
   textIn(mapIn(spec.os).name) === "windows" ||
-  textIn(mapIn(spec.nodeSelector)["kubernetes.io/os"]) === "windows";
+  ["kubernetes.io/os", "beta.kubernetes.io/os"].some(
+    (label) => textIn(mapIn(spec.nodeSelector)[label]) === "windows",
+  ) ||
+  [spec, ...containersIn(spec).map(({ written }) => written)].some(
+    (each) => mapIn(each.securityContext).windowsOptions !== undefined,
+  );

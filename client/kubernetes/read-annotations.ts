@@ -9,6 +9,7 @@ import {
   PREFIX,
 } from "./annotations.ts";
 import type { ProcessUser } from "./pod.ts";
+import { amountOf, LEAST_MEMORY } from "./quantity.ts";
 import { suggestionFor } from "./suggestion.ts";
 import type { WantedAgent, WantedFile, WantedLogin } from "./wanted.ts";
 
@@ -266,9 +267,19 @@ const namesIn = (text: string | undefined): readonly string[] | undefined =>
 /** Where the volume is mounted unless an annotation says so. */
 const PATH = AGENT_IMAGE.folder;
 
+/** Folders of the agent or the system, which a volume would hide. */
+const HIDDEN =
+  /^\/(?:(?:bin|boot|etc|etc\/ssl|home|lib|lib64|opt|root|run|sbin|srv|tmp|usr|var|var\/run)|(?:dev|nodejs|opt\/mayfly|proc|sys|(?:var\/)?run\/secrets)(?:\/.*)?)$/;
+
 function pathIn(text: string | undefined, report: ReportAnnotation): string {
   if (text === undefined) return PATH;
-  // sockets in it may have 103 bytes in all
+  if (HIDDEN.test(text)) {
+    report(
+      `${PREFIX}path`,
+      `the volume would hide what else is in ${text}; write a folder of its own, e.g. "${PATH}"`,
+    );
+    return PATH;
+  }
   if (/^(?:\/[\w-][\w.-]*){1,20}$/.test(text) && text.length <= 60) return text;
   report(
     `${PREFIX}path`,
@@ -295,25 +306,42 @@ function userIn(text: string | undefined, report: ReportAnnotation): ProcessUser
   return undefined;
 }
 
-const QUANTITY = /^[+-]?(?:\d+|\d+\.\d*|\.\d+)(?:[KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/;
-
-const isQuantities = (value: unknown): boolean =>
-  isRecord(value) &&
-  Object.values(value).every(
-    (each) => typeof each === "number" || (typeof each === "string" && QUANTITY.test(each)),
-  );
+/** Texts by the names of what they are of. Undefined: they are no quantities. */
+function amountsIn(value: unknown): ReadonlyMap<string, number> | undefined {
+  if (!isRecord(value)) return undefined;
+  const amounts = new Map<string, number>();
+  for (const [name, each] of Object.entries(value)) {
+    const isQuantity = typeof each === "number" || typeof each === "string";
+    const amount = isQuantity ? amountOf(String(each)) : undefined;
+    if (amount === undefined || amount < 0) return undefined;
+    amounts.set(name, amount);
+  }
+  return amounts;
+}
 
 function resourcesIn(
   text: string,
   report: ReportAnnotation,
 ): Readonly<Record<string, unknown>> | undefined {
   const value = parsedJson(text);
-  const isFine =
-    isRecord(value) &&
-    Object.entries(value).every(
-      ([key, each]) => ["limits", "requests"].includes(key) && isQuantities(each),
-    );
-  if (isFine) return value;
+  const isKnown =
+    isRecord(value) && Object.keys(value).every((key) => ["limits", "requests"].includes(key));
+  const limits = isKnown ? amountsIn(value.limits ?? {}) : undefined;
+  const requests = isKnown ? amountsIn(value.requests ?? {}) : undefined;
+  if (isKnown && limits !== undefined && requests !== undefined) {
+    for (const [name, amount] of requests)
+      if (amount > (limits.get(name) ?? amount))
+        report(
+          `${PREFIX}resources`,
+          `${shown(text)} requests more ${name} than its limit; request less, or raise the limit`,
+        );
+    if ((limits.get("memory") ?? LEAST_MEMORY) < LEAST_MEMORY)
+      report(
+        `${PREFIX}resources`,
+        `${shown(text)} is too little memory for the agent, which takes 80 to 100 MB; write a limit of "128Mi" or more`,
+      );
+    return value;
+  }
   report(
     `${PREFIX}resources`,
     `${shown(text)} are no resources; write JSON, e.g. '{"requests": {"memory": "96Mi"}, "limits": {"memory": "256Mi"}}'`,

@@ -29,6 +29,13 @@ const TEMPLATES: ReadonlyMap<
   ["CronJob", { groups: /^batch\//, template: ["spec", "jobTemplate", ...TEMPLATE] }],
 ]);
 
+/** Which kinds have pods here, in words. */
+export const KINDS = `${[...TEMPLATES.keys()].join(", ")}, and every other kind with spec.template.spec.containers`;
+
+/** Such as a Rollout of Argo, or a DeploymentConfig. */
+const hasTemplate = (resource: WrittenMap): boolean =>
+  Array.isArray(mapIn(mapIn(mapIn(resource.spec).template).spec).containers);
+
 /** The resources of a document: those of a list, one by one. */
 export function resourcesIn(document: Written, at: Path = []): readonly Resource[] {
   const written = mapIn(document);
@@ -40,13 +47,14 @@ export function resourcesIn(document: Written, at: Path = []): readonly Resource
   const name = textIn(mapIn(written.metadata).name);
   const known = TEMPLATES.get(kind);
   const isServed = known?.groups.test(textIn(written.apiVersion)) ?? false;
+  const other = hasTemplate(written) ? TEMPLATE : undefined;
   return [
     {
       at,
       kind,
       name: name === "" ? undefined : name,
       written,
-      template: isServed ? known?.template : undefined,
+      template: isServed ? known?.template : other,
     },
   ];
 }

@@ -26,7 +26,7 @@ export class TakenError extends ListenError {
 /** libpq looks for a server's socket under this name. */
 export const SOCKET_NAME = ".s.PGSQL.5432";
 /** `sun_path` without its NUL. Linux has four more. Bytes. */
-const LONGEST_PATH = 103;
+export const LONGEST_PATH = 103;
 
 /** Connections that wait to be accepted. Node's default. */
 const BACKLOG = 511;

@@ -1,3 +1,4 @@
+import { amountOf, LEAST_MEMORY } from "../quantity.ts";
 import type { PodSetting } from "./vault-annotations.ts";
 
 /** What the pod's annotations say of Vault's container, in Mayfly's. */
@@ -6,9 +7,6 @@ export type ContainerValue =
   | { readonly kind: "refused"; readonly setting: PodSetting; readonly why: string };
 
 type Settings = ReadonlyMap<PodSetting, string>;
-
-/** The agent takes 80 to 100 MB; with less it is killed. Unit: bytes. */
-const LEAST_MEMORY = 128 * 2 ** 20;
 
 const RESOURCES = {
   "agent-limits-cpu": ["limits", "cpu"],
@@ -28,7 +26,7 @@ export function resourcesOf(settings: Settings): ContainerValue {
   for (const setting of RESOURCE_SETTINGS) {
     const quantity = settings.get(setting)?.trim() ?? "";
     if (quantity === "") continue;
-    if (setting === "agent-limits-mem" && (bytesIn(quantity) ?? LEAST_MEMORY) < LEAST_MEMORY)
+    if (setting === "agent-limits-mem" && (amountOf(quantity) ?? LEAST_MEMORY) < LEAST_MEMORY)
       return {
         kind: "refused",
         setting,
@@ -39,34 +37,6 @@ export function resourcesOf(settings: Settings): ContainerValue {
   }
   const isAny = Object.keys(resources).length > 0;
   return { kind: "value", value: isAny ? JSON.stringify(resources) : undefined };
-}
-
-const POWERS: ReadonlyMap<string, number> = new Map([
-  ["n", 1e-9],
-  ["u", 1e-6],
-  ["m", 1e-3],
-  ["", 1],
-  ["k", 1e3],
-  ["M", 1e6],
-  ["G", 1e9],
-  ["T", 1e12],
-  ["P", 1e15],
-  ["E", 1e18],
-  ["Ki", 2 ** 10],
-  ["Mi", 2 ** 20],
-  ["Gi", 2 ** 30],
-  ["Ti", 2 ** 40],
-  ["Pi", 2 ** 50],
-  ["Ei", 2 ** 60],
-]);
-
-/** Of a quantity as Kubernetes reads it, e.g. `64e6`. Undefined: it is none. */
-function bytesIn(quantity: string): number | undefined {
-  const [, number, suffix = "", exponent = "0"] =
-    /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([KMGTPE]i|[numkMGTPE])|[eE]([+-]?\d+))?$/.exec(quantity) ?? [];
-  const power = POWERS.get(suffix);
-  if (number === undefined || power === undefined) return undefined;
-  return Number(number) * power * 10 ** Number(exponent);
 }
 
 /** The settings that become `user`. */

@@ -235,12 +235,93 @@ test.each<readonly [string, Case, string]>([
   [
     "somebody's volume at this path",
     {
+      annotations: { "format-orders": "env" },
       spec: {
         containers: [{ ...APP, volumeMounts: [{ name: "x", mountPath: "/run/mayfly/" }] }],
       },
     },
     'mayfly/path: the container "app" mounts another volume at /run/mayfly; choose another path',
   ],
+  [
+    "somebody's volume below this path",
+    {
+      annotations: { "format-orders": "env" },
+      spec: {
+        containers: [{ ...APP, volumeMounts: [{ name: "x", mountPath: "/run/mayfly/data" }] }],
+      },
+    },
+    'mayfly/path: the container "app" mounts another volume at /run/mayfly/data, and cannot below /run/mayfly, which is read-only; choose another path',
+  ],
+  ...["/etc", "/proc/x", "/opt/mayfly", "/nodejs/bin", "/tmp"].map(
+    (path): readonly [string, Case, string] => [
+      `a volume over ${path}`,
+      { annotations: { path } },
+      `mayfly/path: the volume would hide what else is in ${path}; write a folder of its own`,
+    ],
+  ),
+  [
+    "a socket whose path is too long",
+    {
+      annotations: {
+        path: `/${"a".repeat(54)}`,
+        "secret-orders-of-the-whole-world-and-more": "x",
+        "proxy-orders-of-the-whole-world-and-more": "socket",
+      },
+      spec: { securityContext: { runAsUser: 1000 } },
+    },
+    "mayfly/proxy-orders-of-the-whole-world-and-more: the path of its socket would have 104 bytes, and 103 are possible",
+  ],
+  [
+    "a pod that would not end",
+    { annotations: { native: "false" }, spec: { restartPolicy: "OnFailure" } },
+    "mayfly/native: a Deployment would not end while an agent runs beside it",
+  ],
+  [
+    "two values of one variable",
+    {
+      annotations: { "lease-orders": "orders/readonly" },
+      spec: {
+        containers: [
+          { ...APP, env: [{ name: "MAYFLY_LEASE_ORDERS_READONLY", value: ARN }] },
+          { name: "b", env: [{ name: "MAYFLY_LEASE_ORDERS_READONLY", value: `${ARN}2` }] },
+        ],
+      },
+    },
+    'mayfly/lease-orders: MAYFLY_LEASE_ORDERS_READONLY differs in the containers "app" and "b"; write the alias\'s ARN instead',
+  ],
+  [
+    "a variable of something else",
+    {
+      annotations: { "lease-orders": "orders/readonly" },
+      spec: {
+        containers: [{ ...APP, env: [{ name: "MAYFLY_LEASE_ORDERS_READONLY", value: "x" }] }],
+      },
+    },
+    'mayfly/lease-orders: MAYFLY_LEASE_ORDERS_READONLY is "x", which is no ARN of an alias',
+  ],
+  [
+    "a request above its limit",
+    { annotations: { resources: '{"requests": {"memory": "1Gi"}, "limits": {"memory": "200M"}}' } },
+    "mayfly/resources: ",
+  ],
+  [
+    "too little memory",
+    { annotations: { resources: '{"limits": {"memory": "64Mi"}}' } },
+    "mayfly/resources: ",
+  ],
+  [
+    "a configuration that no variable holds",
+    { annotations: { "template-orders": "x".repeat(140_000) } },
+    "the agent's configuration has 140",
+  ],
+  ...[
+    { nodeSelector: { "beta.kubernetes.io/os": "windows" } },
+    { securityContext: { windowsOptions: { runAsUserName: "x" } } },
+  ].map((spec): readonly [string, Case, string] => [
+    `Windows by ${Object.keys(spec).join("")}`,
+    { spec },
+    "its nodes run Windows",
+  ]),
 ])("%s is refused with a remedy", async (_, wrong, message) => {
   const problems = await problemsOf(manifest(wrong));
   expect(problems).toHaveLength(1);
@@ -318,7 +399,14 @@ test.each([
       'web.yaml, Deployment/web: has annotations of Mayfly\'s, but not mayfly/inject: "true"; left as it is',
     ],
   ],
-  ["a resource of another API", manifest({}).replace("apps/v1", "apps.kruise.io/v1"), []],
+  [
+    "pods that stand elsewhere",
+    manifest({}).replace("apps/v1", "apps.kruise.io/v1").replace('"template"', '"pods"'),
+    [
+      "web.yaml, Deployment/web: has mayfly/inject, but no pods where Mayfly looks for them; left as it is. It knows Pod, ReplicationController, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob, and every other kind with spec.template.spec.containers",
+    ],
+  ],
+  ["keys twice in what is not about Mayfly", "data: { a: /run/mayfly/x, a: b }", []],
   ["what is no YAML, and not about Mayfly", "a: [\n\t", []],
   ["nothing", "", []],
 ])("%s stays to the byte", async (_, text, messages) => {
