@@ -101,8 +101,8 @@ class Injection {
     const { text } = source;
     const prefixes = [PREFIX, this.#options.translation?.prefix ?? PREFIX];
     // most documents are not ours, and may have what another parser takes
-    const isMentioned = prefixes.some(
-      (prefix) => text.includes(prefix) || text.includes(prefix.replace("/", "\\/")),
+    const isMentioned = prefixes.some((prefix) =>
+      ["/", "\\/", "\\u002f", "\\u002F"].some((slash) => text.includes(prefix.replace("/", slash))),
     );
     if (!isMentioned) return text;
     const read = this.#read(source);

@@ -30,7 +30,7 @@ async function mayfly(argv: readonly string[], stdin?: string) {
   return { status, out: out.join(""), err: err.join("") };
 }
 
-function fileOf(name: string, text: string): string {
+function fileOf(name: string, text: string | Buffer): string {
   const path = join(folder, name);
   writeFileSync(path, text);
   return path;
@@ -95,4 +95,16 @@ test("--from-vault says what became of each annotation, or which --map is missin
   expect(unmapped).toMatchObject({ status: 78, out: "" });
   expect(unmapped.err).toMatch(/add --map 'database\/creds\/readonly=<database>\/<role>'\n$/);
   expect((await mayfly(["--map", "a/creds/b=c/d"], POD)).status).toBe(64);
+});
+
+test("what is not UTF-8 is refused in words", async () => {
+  for (const [name, bytes] of [
+    ["utf16.yaml", Buffer.from(`\uFEFF${POD}`, "utf16le")],
+    ["latin1.yaml", Buffer.from(`${POD}# \u00fc`, "latin1")],
+  ] as const) {
+    const file = fileOf(name, bytes);
+    const { status, out, err } = await mayfly(["-f", file, "--image", "agent:1"]);
+    expect({ status, out }).toEqual({ status: 78, out: "" });
+    expect(err).toContain(`${file} is not in UTF-8; save it so, and try again`);
+  }
 });

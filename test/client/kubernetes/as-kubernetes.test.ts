@@ -105,14 +105,17 @@ test.each(["\u2028", "\u0085", "\uFEFF"])(
   },
 );
 
-test("what its parser cannot read is written with escapes", async () => {
-  const template = String.raw`"a\u2028\u2029\u0085\x7f\uFEFF{{username}}"`;
-  const { text } = await made(pod(APP, { ...ANNOTATIONS, "template-orders": template }));
-  expect(text).not.toMatch(/(?!\n)[\p{Cc}\u2028\u2029\uFEFF]/u);
-  expect((await made(text)).text).toBe(text);
-  const written = JSON.stringify(readYaml(text).written);
-  expect(written).toContain("a\u2028\u2029");
-});
+test.each(["\u2028", "\u2029", "\u0085", "\u007F", "\uFEFF"])(
+  "%j, which its parser cannot read, is written as an escape",
+  async (character) => {
+    const code = `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+    const annotations = { ...ANNOTATIONS, "template-orders": `"a${code}{{username}}"` };
+    const { text } = await made(pod(APP, annotations));
+    expect(text).not.toContain(character);
+    expect((await made(text)).text).toBe(text);
+    expect(JSON.stringify(readYaml(text).written)).toContain(`contents\\": \\"a${character}`);
+  },
+);
 
 test("a group that is null is none", async () => {
   const files = { ...ANNOTATIONS, "format-orders": "env" };
@@ -215,4 +218,12 @@ test("other kinds with a pod template are injected, and marks of byte order go",
   );
   expect(resources.map(({ kind }) => kind)).toEqual(["Rollout", "Rollout"]);
   expect(both).not.toContain("\uFEFF");
+});
+
+test.each(["\\/", "\\u002f"])("a slash that is written as %s is one", async (slash) => {
+  const names = Object.entries(ANNOTATIONS).map(
+    ([name, value]) => `"mayfly${slash}${name}": ${value.startsWith('"') ? value : `"${value}"`}`,
+  );
+  const text = `{"apiVersion": "v1", "kind": "Pod", "metadata": {"annotations": {${names.join(", ")}}}, "spec": {"containers": [{"name": "a"}]}}`;
+  expect((await made(text)).resources).toHaveLength(1);
 });
