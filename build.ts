@@ -143,8 +143,8 @@ async function bundle(name: string, entry: string, before: Inputs | undefined): 
 /** What editors know of a configuration. */
 const EDITOR_SCHEMA = join("dist", "mayfly.schema.json");
 
-/** The functions that install the verbs have their texts beside the bundle. */
-const INSTALLERS = ["provisioner"];
+/** The functions that install the verbs, or compare them, have their texts beside the bundle. */
+const INSTALLERS = ["provisioner", "operator"];
 
 async function addVerbs(name: string): Promise<void> {
   const folder = join(ROOT, "lambda/postgres/leases/verbs");

@@ -16,8 +16,8 @@ const functions = [
   "user-service",
 ];
 
-/** The one that installs the verbs has their texts beside it. */
-const installers = ["provisioner"];
+/** Those that install the verbs, or compare them, have their texts beside them. */
+const installers = ["provisioner", "operator"];
 
 test.each(functions)("%s is one bundle, without a source map", (name) => {
   const texts = installers.includes(name) ? ["verbs"] : [];

@@ -92,6 +92,8 @@ interface Breakage {
     readonly done: string | (() => Promise<unknown>);
     readonly database?: "maintenance";
   };
+  /** What is to be done after the SQL. */
+  readonly afterwards?: () => Promise<unknown>;
   /** What is taken away afterwards. */
   readonly cleans?: string;
   readonly only?: (version: number) => boolean;
@@ -265,6 +267,8 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
       found: ["group-owned"],
       verdict: "broken",
       evidence: "function public.back_door()",
+      afterwards: () => db.converge(),
+      cleans: "drop table public.left_over",
     },
     "policies name a group": {
       breaks: doSql(() =>
@@ -296,6 +300,67 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
     },
   },
   "the same checks otherwise": {
+    "everybody may write what may be issued": {
+      breaks: doSql(() => `grant update on mf_${db.tag}.declared to public`, "maintenance"),
+      found: ["verbs"],
+      verdict: "broken",
+      evidence: "everybody has UPDATE there",
+      step: {
+        says: "take that back",
+        done: doSql(() => `revoke update on mf_${db.tag}.declared from public`, "maintenance"),
+      },
+    },
+    "a stranger is a member of an issuer role, and an issuer role of the owner": {
+      breaks: doSql(
+        () =>
+          `create role intruder; grant "${shard()}" to intruder; grant "${db.owner}" to "${shard()}"`,
+      ),
+      found: ["group-members"],
+      verdict: "broken",
+      evidence: "intruder is a member of mf_",
+      cleans: "drop role intruder",
+    },
+    "the janitor reads everything": {
+      breaks: doSql(() => `grant pg_read_all_data to "mf_${db.tag}_janitor"`),
+      found: ["group-members"],
+      verdict: "broken",
+      evidence: "pg_read_all_data, which Mayfly does not need",
+    },
+    "everybody may empty a table, change a column and create things": {
+      breaks: doSql(
+        () =>
+          `create schema wide authorization "${db.owner}"; ${asOwner(
+            "grant truncate on public.orders to public; grant usage, create on schema wide to public; create table wide.open (id int, secret int); grant update (secret) on wide.open to public",
+          )}`,
+      ),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "TRUNCATE on public.orders, UPDATE on wide.open.secret, CREATE on schema wide",
+      cleans: "drop schema wide cascade",
+    },
+    "a login that never expires may become somebody who reads the tables": {
+      breaks: doSql(
+        () =>
+          "create role reads; grant select on public.orders to reads; create role becomes login noinherit in role reads",
+      ),
+      found: ["lasting-logins"],
+      verdict: "warning",
+      evidence: "becomes can log in",
+      step: {
+        says: 'ALTER ROLE "becomes" VALID UNTIL',
+        done: doSql(() => "drop owned by reads; drop role becomes, reads"),
+      },
+    },
+    "a login that never expires reads everything": {
+      breaks: doSql(() => "create role reads_all login in role pg_read_all_data"),
+      found: ["lasting-logins"],
+      verdict: "warning",
+      evidence: "reads_all can log in",
+      step: {
+        says: 'ALTER ROLE "reads_all" VALID UNTIL',
+        done: doSql(() => "drop role reads_all"),
+      },
+    },
     "a group can log in": {
       breaks: doSql(() => `alter role "${group()}" login`),
       found: ["own-roles", "connections"],
@@ -374,6 +439,7 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
       found: ["group-privileges"],
       verdict: "broken",
       evidence: "SELECT on public.theirs",
+      afterwards: () => db.converge(),
       cleans: "drop table public.theirs",
     },
     "everybody may do more than the configuration says of a group": {
@@ -400,6 +466,17 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
       found: ["verbs"],
       verdict: "broken",
       evidence: "latch_aa cannot be called",
+      step: { says: "mayfly converge", done: () => db.converge() },
+    },
+    "a verb has other code": {
+      breaks: () =>
+        sudo(
+          `do $$ declare f text; begin select pg_get_functiondef(oid) into f from pg_proc where proname = 'renew_aa' and pronamespace = 'mf_${db.tag}_v1'::regnamespace; execute replace(f, 'begin', 'begin perform 1;'); end $$`,
+          maintenance(),
+        ),
+      found: ["verbs"],
+      verdict: "broken",
+      evidence: "renew_aa has other code",
       step: { says: "mayfly converge", done: () => db.converge() },
     },
     "a group may not connect": {
@@ -590,6 +667,7 @@ describe("the doctor of a database", () => {
       }
       for (const { fix } of broken) if (fix?.kind === "sql") await runFix(fix);
       for (const [, { step }] of breakages) if (step !== undefined) await run(step.done);
+      for (const [, { afterwards }] of breakages) await afterwards?.();
       expect(wrongOf(await examine())).toEqual([]);
       for (const [, { cleans }] of breakages) if (cleans !== undefined) await clean(cleans);
     },
@@ -673,6 +751,9 @@ describe("the doctor of a database", () => {
       }),
     ]);
     expect(checksOf(wrongOf(findings))).toEqual(["group-connect", "readers"]);
+    expect(
+      findings.find(({ check, verdict }) => check === "group-connect" && verdict === "broken")?.fix,
+    ).toEqual({ kind: "step", text: expect.stringContaining("mayfly converge") });
     expect(findings.find(({ check }) => check === "verbs")?.verdict).toBe("ok");
   });
 

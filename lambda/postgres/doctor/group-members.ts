@@ -2,7 +2,7 @@ import type { Flaw } from "../../../core/doctor/examiner.ts";
 import { parseLeaseName } from "../../../core/leases/lease-name.ts";
 import { SPLIT_MEMBERSHIP } from "../connection/session.ts";
 import { ident, sql } from "../connection/sql.ts";
-import { shardsOf } from "../provisioning/wanted-roles.ts";
+import { SIGNAL_ROLE, STATS_ROLE, shardsOf, wantedRoles } from "../provisioning/wanted-roles.ts";
 import { type ClusterLook, flawsOr, type Look, run } from "./looking.ts";
 
 interface Edge {
@@ -40,41 +40,55 @@ const revoking = ({ admin, version, plan }: ClusterLook, { role, member, grantor
 const rotatedIn = ({ rotatedUsers = {} }: ClusterLook["plan"]): readonly string[] =>
   Object.values(rotatedUsers).flatMap(({ usernames }) => usernames);
 
-/** Members of groups that are no leases, and what groups are members of. */
+/** Members of groups that are no leases, and of Mayfly's other roles; and what all are members of. */
 export const lookAtMembers: Look = async (look) => {
   const { session, plan, admin, groups, version } = look;
-  const rows = await session.rows<Edge>("read the groups' members", edges(version), [groups]);
+  const others = wantedRoles(plan)
+    .map(({ name }) => name)
+    .filter((name) => !groups.includes(name));
+  const rows = await session.rows<Edge>("read the groups' members", edges(version), [
+    [...groups, ...others],
+  ]);
   // users of rotated secrets may have the privileges of a group
   const own = new Set([...shardsOf(plan), admin, ...rotatedIn(plan)]);
+  const isLease = (name: string): boolean => parseLeaseName(name)?.tag === plan.tag;
   const strangers = rows.filter(
-    ({ role, member }) =>
-      groups.includes(role) && !own.has(member) && parseLeaseName(member)?.tag !== plan.tag,
+    ({ role, member }) => groups.includes(role) && !own.has(member) && !isLease(member),
   );
-  const parents = rows.filter(({ member }) => groups.includes(member));
+  const intruders = rows.filter(({ role, member }) => others.includes(role) && member !== admin);
+  // what a lease or a group lets them do is looked at elsewhere
+  const meant = new Set([...groups, SIGNAL_ROLE, STATS_ROLE, RDS_IAM]);
+  const parents = rows.filter(
+    ({ role, member }) =>
+      groups.includes(member) ||
+      (others.includes(member) && !others.includes(role) && !meant.has(role) && !isLease(role)),
+  );
+  const flawOf = (edge: Edge, evidence: string): Flaw => ({
+    check: "group-members",
+    subject: edge.member,
+    verdict: "broken",
+    evidence: `${edge.member} is a member of ${edge.role}${evidence}`,
+    fix: revoking(look, edge),
+  });
   const flaws = [
-    ...strangers.map(
-      (edge): Flaw => ({
-        check: "group-members",
-        subject: edge.member,
-        verdict: "broken",
-        evidence: `${edge.member} is a member of ${edge.role} and no lease${edge.lasting ? "; its login never expires" : ""}`,
-        fix: revoking(look, edge),
-      }),
+    ...strangers.map((edge) =>
+      flawOf(edge, ` and no lease${edge.lasting ? "; its login never expires" : ""}`),
     ),
-    ...parents.map(
-      (edge): Flaw => ({
-        check: "group-members",
-        subject: edge.member,
-        verdict: "broken",
-        evidence: `${edge.member} is a member of ${edge.role}, so every lease may what ${edge.role} may`,
-        fix: revoking(look, edge),
-      }),
+    ...intruders.map((edge) => flawOf(edge, ", so it may what that role of Mayfly's may")),
+    ...parents.map((edge) =>
+      flawOf(
+        edge,
+        groups.includes(edge.member)
+          ? `, so every lease may what ${edge.role} may`
+          : ", which Mayfly does not need",
+      ),
     ),
   ];
   return flawsOr(flaws, {
     check: "group-members",
-    subject: `${groups.length} groups`,
-    evidence: "their members are leases and rotated users, and they are members of nothing",
+    subject: `${groups.length} groups, and ${others.length} other roles of Mayfly's`,
+    evidence:
+      "members of groups are leases and rotated users, the others have none, and all are members of what they need",
   });
 };
 

@@ -8,8 +8,8 @@ import { ident, type Sql, sql } from "../connection/sql.ts";
 import { type Absent, absent } from "../provisioning/check/check-database.ts";
 import { someOf } from "../provisioning/check/problems.ts";
 import { gapsIn, missingOnRelations } from "../provisioning/converge/gaps.ts";
-import { revocations, unwantedIn } from "../provisioning/converge/grant-entries.ts";
-import { byDefault, enter, keyword, relationGrants } from "../provisioning/converge/privileges.ts";
+import { revocations, unwantedIn, wordOf } from "../provisioning/converge/grant-entries.ts";
+import { byDefault, enter, relationGrants } from "../provisioning/converge/privileges.ts";
 import { holds, isCovered } from "../provisioning/converge/relations.ts";
 import { type DatabaseLook, flawsOr, type Look, run } from "./looking.ts";
 
@@ -49,6 +49,23 @@ interface Grant {
   readonly as: string;
   readonly statements: readonly Sql[];
   readonly what: readonly string[];
+  /** What else is to be done. */
+  readonly after?: string;
+}
+
+/** Most relations whose statements are in one answer. The next answer has the next ones. */
+const MOST = 1_000;
+const some = <T>(all: readonly T[]): readonly T[] => all.slice(0, MOST);
+
+/** Let the owner of the configuration grant what somebody else's relations need. */
+function lendings(owner: string, gaps: readonly RelationGap[]): readonly Sql[] {
+  const alike = Map.groupBy(gaps, ({ kind, privilege, schema, name }) =>
+    JSON.stringify([kind, privilege, schema, name]),
+  );
+  const once = [...alike.values()].flatMap(([gap]) =>
+    gap === undefined ? [] : [{ ...gap, groupRole: owner }],
+  );
+  return relationGrants(once).map((grant) => sql`${grant} with grant option`);
 }
 
 async function missingIn(look: DatabaseLook, json: string): Promise<readonly Grant[]> {
@@ -83,48 +100,77 @@ async function missingIn(look: DatabaseLook, json: string): Promise<readonly Gra
     },
     ...[...Map.groupBy(relations, ({ grantor }) => grantor)].map(([as, each]) => ({
       as,
-      statements: relationGrants(each),
+      statements: as === plan.owner ? relationGrants(some(each)) : lendings(plan.owner, some(each)),
       what: each.map(
         ({ groupRole, privilege, schema, name }) =>
           `${groupRole} ${privilege} on ${schema}.${name}`,
       ),
+      ...(as === plan.owner
+        ? {}
+        : {
+            after: `; that belongs to ${as}, and ${plan.owner} may not grant it yet: then run mayfly converge; or leave out what "schema.*" does not mean, in "except"`,
+          }),
     })),
   ].filter(({ statements }) => statements.length > 0);
 }
 
 interface Open {
+  readonly kind: "table" | "column" | "schema";
   readonly schema: string;
-  readonly name: string;
+  readonly name: string | null;
+  readonly col: string | null;
   readonly privilege: string;
   readonly grantor: string;
-  readonly groups: readonly string[];
 }
 
-/** `$1` wanted privileges as JSON, `$2` groups. What groups may because everybody may. */
-const openToAll = sql`
+/**
+ * `$1` wanted privileges as JSON, `$2` groups. What groups may because everybody may. On 14 everybody
+ * may create things in `public`, unless somebody took that away.
+ */
+const openToAll = (version: number): Sql => sql`
 with w as (select * from pg_catalog.jsonb_to_recordset($1::jsonb)
-  as w("groupRole" text, kind text, privilege text, schema text, name text, without text[]))
-select n.nspname::text as schema, c.relname::text as name, a.privilege_type as privilege,
-  pg_catalog.pg_get_userbyid(a.grantor)::text as grantor,
-  pg_catalog.array_agg(g.name order by g.name) as groups
-from pg_catalog.pg_class c
-join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-cross join pg_catalog.aclexplode(c.relacl) a
-cross join pg_catalog.unnest($2::text[]) as g(name)
-where a.grantee = 0 and a.privilege_type = any (array['SELECT', 'INSERT', 'UPDATE', 'DELETE'])
-  and c.relkind = any (array['r', 'p', 'v', 'm', 'f']::"char"[])
-  and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-  and pg_catalog.has_schema_privilege(g.name::name, n.oid, 'USAGE')
-  and not exists (select from pg_catalog.pg_depend e
-    where e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and e.objid = c.oid
-      and e.deptype = 'e')
-  and not exists (select from w where w."groupRole" = g.name and w.kind = 'table'
-    and w.privilege = a.privilege_type and w.schema = n.nspname
-    and (w.name is null and ${isCovered(sql`c.relname`)} or w.name = c.relname))
-group by 1, 2, 3, 4 order by 1, 2, 3`;
+  as w("groupRole" text, kind text, privilege text, schema text, name text, without text[],
+    creates boolean)),
+c as (select c.*, n.nspname from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.relkind = any (array['r', 'p', 'v', 'm', 'f']::"char"[])
+    and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and not exists (select from pg_catalog.pg_depend e
+      where e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and e.objid = c.oid
+        and e.deptype = 'e')),
+e as (
+  select 'table' as kind, c.relnamespace as namespace, c.nspname, c.relname, null::name as attname, a.*
+  from c cross join pg_catalog.aclexplode(c.relacl) a
+  union all
+  select 'column', c.relnamespace, c.nspname, c.relname, t.attname, a.*
+  from c join pg_catalog.pg_attribute t on t.attrelid = c.oid
+    cross join pg_catalog.aclexplode(t.attacl) a
+  union all
+  select 'schema', n.oid, n.nspname, null, null, a.*
+  from pg_catalog.pg_namespace n cross join pg_catalog.aclexplode(n.nspacl) a
+  where a.privilege_type = 'CREATE' and n.nspname !~ '^pg_'
+    and (${version >= PUBLIC_IS_SHUT ? sql`true` : sql`false`} or n.nspname <> 'public'))
+select e.kind, e.nspname::text as schema, e.relname::text as name, e.attname::text as col,
+  e.privilege_type as privilege, pg_catalog.pg_get_userbyid(e.grantor)::text as grantor
+from e
+where e.grantee = 0 and exists (select from pg_catalog.unnest($2::text[]) as g(name)
+  where pg_catalog.has_schema_privilege(g.name::name, e.namespace, 'USAGE')
+    and not exists (select from w where w."groupRole" = g.name and w.schema = e.nspname
+      and case when e.kind = 'schema' then w.creates
+        else w.kind = 'table' and w.privilege = e.privilege_type
+          and (w.name is null and ${isCovered(sql`e.relname`)} or w.name = e.relname) end))
+order by 2, 3, 4, 5`;
 
-const closing = ({ schema, name, privilege }: Open): Sql =>
-  sql`REVOKE ${keyword(privilege)} ON TABLE ${ident(schema)}.${ident(name)} FROM PUBLIC`;
+/** From this version on nobody but its owner may create things in `public`. */
+const PUBLIC_IS_SHUT = 150_000;
+
+const closing = ({ kind, schema, name, col, privilege }: Open): Sql =>
+  kind === "schema"
+    ? sql`REVOKE ${wordOf(privilege)} ON SCHEMA ${ident(schema)} FROM PUBLIC`
+    : sql`REVOKE ${wordOf(privilege)}${col === null ? sql`` : sql` (${ident(col)})`} ON TABLE ${ident(schema)}.${ident(name ?? "")} FROM PUBLIC`;
+
+const openText = ({ kind, schema, name, col, privilege }: Open): string =>
+  `${privilege} on ${kind === "schema" ? "schema " : ""}${[schema, name, col].filter((part) => part !== null).join(".")}`;
 
 /** What the groups may in an application database, against the configuration. */
 export const lookAtPrivileges: Look<DatabaseLook> = async (look) => {
@@ -134,7 +180,10 @@ export const lookAtPrivileges: Look<DatabaseLook> = async (look) => {
   const gone = await session.rows<Absent>("look for what privileges name", absent, [json]);
   const missing = await missingIn(look, json);
   const unwanted = await unwantedIn(session, version, [json, plan.tag, plan.owner]);
-  const open = await session.rows<Open>("read what everybody may", openToAll, [json, groups]);
+  const open = await session.rows<Open>("read what everybody may", openToAll(version), [
+    json,
+    groups,
+  ]);
   const subject = `groups in database ${database}`;
   const flaws: Flaw[] = [
     ...gone.map(({ kind, schema, name }) => ({
@@ -144,11 +193,11 @@ export const lookAtPrivileges: Look<DatabaseLook> = async (look) => {
       evidence: `there is no ${kind} ${schema}.${name}, which the configuration names`,
       fix: byHand(`create ${schema}.${name}, or take it out of "privileges" and deploy`),
     })),
-    ...missing.map(({ as, statements, what }) => ({
+    ...missing.map(({ as, statements, what, after = "" }) => ({
       check: "group-privileges",
       subject,
       verdict: "broken" as const,
-      evidence: `missing: ${someOf(what)}`,
+      evidence: `missing: ${someOf(what)}${after}`,
       fix: run({ database, as }, statements),
     })),
     ...[...Map.groupBy(unwanted, ({ grantor }) => grantor)].map(([grantor, grants]) => ({
@@ -161,16 +210,16 @@ export const lookAtPrivileges: Look<DatabaseLook> = async (look) => {
             `${grantee} ${privilege}${option ? " with grant option" : ""} on ${kind} ${[namespace, name].filter((part) => part !== null).join(".")}`,
         ),
       )}`,
-      fix: run({ database, as: grantor }, revocations(grants)),
+      fix: run({ database, as: grantor }, revocations(some(grants))),
     })),
     ...[...Map.groupBy(open, ({ grantor }) => grantor)].map(([grantor, each]) => ({
       check: "group-excess",
       subject,
       verdict: "warning" as const,
       evidence: `everybody may, and the configuration does not say that of the groups: ${someOf(
-        each.map(({ privilege, schema, name }) => `${privilege} on ${schema}.${name}`),
+        each.map(openText),
       )}; before you take it away, grant it to who needs it`,
-      fix: run({ database, as: grantor }, each.map(closing)),
+      fix: run({ database, as: grantor }, some(each).map(closing)),
     })),
   ];
   const wrong = new Set(flaws.map(({ check }) => check));
@@ -182,6 +231,11 @@ export const lookAtPrivileges: Look<DatabaseLook> = async (look) => {
     }),
     ...(wrong.has("group-excess")
       ? []
-      : flawsOr([], { check: "group-excess", subject, evidence: "nothing else is granted" })),
+      : flawsOr([], {
+          check: "group-excess",
+          subject,
+          evidence:
+            "nothing else is granted on schemas, tables, columns, sequences and defaults; functions, foreign servers and parameters are not looked at",
+        })),
   ];
 };

@@ -1,5 +1,6 @@
-import { byHand, type Examiner, unseen } from "../../../core/doctor/examiner.ts";
+import { byHand, type Examiner, type Flaw, unseen } from "../../../core/doctor/examiner.ts";
 import type { Finding } from "../../../core/doctor/finding.ts";
+import { StatementRejectedError } from "../../../core/errors.ts";
 import type { ReaderAddress } from "../../../core/leases/lease-ports.ts";
 import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
 import { reasonOf } from "../../../core/reason.ts";
@@ -8,6 +9,7 @@ import type { Limits, Login } from "../connection/login.ts";
 import type { LoginSource } from "../connection/maintenance.ts";
 import { type OpenSession, openSession, type Session } from "../connection/session.ts";
 import { sql } from "../connection/sql.ts";
+import { DENIED, WRONG_PASSWORD } from "../connection/sqlstates.ts";
 import { serverVersion } from "../provisioning/check/check-cluster.ts";
 import { admit } from "../provisioning/converge/connect.ts";
 import { lookAtConnections, lookAtLeases } from "./capacity.ts";
@@ -206,13 +208,42 @@ async function examineDatabase(
         flaw({
           check: "group-connect",
           subject: `database ${database}`,
-          verdict: "broken",
           evidence: `the janitor could not connect to it: ${reasonOf(error)}`,
-          fix: run({ database, as: owner }, [admit({ database, role: janitor.username })]),
+          ...entryOf(error, { database, owner, role: janitor.username }),
         }),
       ],
     },
   );
+}
+
+/** What lets a login in again, by the code with which the server refused it. */
+export function entryOf(
+  error: unknown,
+  {
+    database,
+    owner,
+    role,
+  }: { readonly database: string; readonly owner: string; readonly role: string },
+): Pick<Flaw, "verdict" | "fix"> {
+  switch (error instanceof StatementRejectedError ? error.engineCode : undefined) {
+    case DENIED:
+      return {
+        verdict: "broken",
+        fix: run({ database, as: owner }, [admit({ database, role })]),
+      };
+    case WRONG_PASSWORD:
+      return {
+        verdict: "broken",
+        fix: byHand("run mayfly converge, which gives the login the password of its secret"),
+      };
+    default:
+      return {
+        verdict: "unknown",
+        fix: byHand(
+          "ask again: with 53300 end sessions, or raise max_connections or loginConnectionLimit; else do what the evidence says",
+        ),
+      };
+  }
 }
 
 async function each<In extends ClusterLook>(

@@ -130,6 +130,25 @@ export function enderStatements({ tag, shards, version }: Installation): readonl
   ];
 }
 
+const wrapperBody = (schema: Sql, verb: Verb): Sql => sql`
+#variable_conflict use_column
+begin
+  return query select * from ${schema}.${trusted(
+    `${verb}(${signatureOf(verb)
+      .names.map((_, i) => `$${i + 1}`)
+      .join(", ")})`,
+  )};
+end
+`;
+
+/** The code of a verb's function, as the server stores it: its own, or its wrappers'. */
+export function sourceOf(tag: string, verb: Verb, kind: "body" | "wrapper"): string {
+  if (kind === "wrapper") return wrapperBody(ident(verbsSchema(tag)), verb);
+  const [, source] = /\$body\$([\s\S]*)\$body\$/.exec(verbText(verb)) ?? [];
+  if (source === undefined) throw new Error(`the file of verb ${verb} has no $body$`);
+  return source;
+}
+
 /**
  * Create the wrappers of one issuer role, as that role. A login can reach the bodies only through
  * them.
@@ -146,19 +165,14 @@ export function wrapperStatements(
   const selfGrant = server >= SPLIT_MEMBERSHIP ? sql` set createrole_self_grant = ''` : sql``;
   const to = joined(logins.map(ident), sql`, `);
   return verbsBy("shard").flatMap((verb) => {
-    const { args, result, names, types } = signatureOf(verb);
+    const { args, result, types } = signatureOf(verb);
     const { lockTimeout } = VERBS[verb] as Extract<VerbKind, { runsAs: "shard" }>;
     const name = `${verb}_${suffix}`;
     const signature = sql`${schema}.${trusted(`${name}(${types.join(", ")})`)}`;
     return [
       sql`create or replace function ${schema}.${trusted(`${name}(${args})`)}
 returns table (${trusted(result)}) language plpgsql ${pins(path, lockTimeout)}${selfGrant}
-as $body$
-#variable_conflict use_column
-begin
-  return query select * from ${schema}.${trusted(`${verb}(${names.map((_, i) => `$${i + 1}`).join(", ")})`)};
-end
-$body$`,
+as $body$${wrapperBody(schema, verb)}$body$`,
       sql`revoke all on function ${signature} from public`,
       sql`grant execute on function ${signature} to ${to}`,
     ];

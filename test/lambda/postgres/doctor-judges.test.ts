@@ -3,8 +3,10 @@ import { TLSSocket } from "node:tls";
 import { generate } from "selfsigned";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { base32 } from "../../../core/base32.ts";
+import { DatabaseUnavailableError, StatementRejectedError } from "../../../core/errors.ts";
 import { formatLeaseName, NO_KEY } from "../../../core/leases/lease-name.ts";
 import { judgeConnections, judgeLeases } from "../../../lambda/postgres/doctor/capacity.ts";
+import { entryOf } from "../../../lambda/postgres/doctor/postgres-doctor.ts";
 import { judgeReplay } from "../../../lambda/postgres/doctor/reader-state.ts";
 import {
   judgeCertificate,
@@ -13,6 +15,19 @@ import {
 import { judgeVersion } from "../../../lambda/postgres/doctor/server-version.ts";
 
 const DAY = 86_400_000;
+
+describe("a janitor that cannot connect", () => {
+  const at = { database: "orders", owner: "app_owner", role: "janitor" };
+  test.each([
+    [new StatementRejectedError("connect", "42501"), "broken", /GRANT CONNECT/i],
+    [new StatementRejectedError("connect", "28P01"), "broken", /mayfly converge/],
+    [new DatabaseUnavailableError("(53300)"), "unknown", /max_connections/],
+  ])("%s", (error, verdict, says) => {
+    const found = entryOf(error, at);
+    expect(found.verdict).toBe(verdict);
+    expect(JSON.stringify(found.fix)).toMatch(says);
+  });
+});
 
 describe("the version of a server", () => {
   test.each([

@@ -48,6 +48,13 @@ const PRIVILEGES = new Map(
   ].map((word) => [word.toUpperCase(), word]),
 );
 
+/** Any privilege as an SQL keyword. @throws RangeError for an unknown one. */
+export function wordOf(privilege: string): Sql {
+  const word = PRIVILEGES.get(privilege);
+  if (word === undefined) throw new RangeError(`${privilege} is no privilege`);
+  return word;
+}
+
 const columns = (version: number): Sql => sql`
   e.kind, e.namespace::text as namespace, e.name::text as name, e.col::text as col,
   g.rolname::text as grantee, b.rolname::text as grantor, e.privilege_type as privilege,
@@ -167,8 +174,7 @@ export function revocations(grants: readonly UnwantedGrant[]): readonly Sql[] {
 
 function revocation(first: UnwantedGrant, alike: readonly UnwantedGrant[]): Sql {
   const { kind, namespace, col, option } = first;
-  const privilege = PRIVILEGES.get(first.privilege);
-  if (privilege === undefined) throw new RangeError(`${first.privilege} is no privilege`);
+  const privilege = wordOf(first.privilege);
   const what = option ? sql`grant option for ${privilege}` : privilege;
   const from = ident(first.grantee);
   const objects = OBJECTS[kind];
