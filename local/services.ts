@@ -104,11 +104,19 @@ export function makeServices(options: ServicesOptions): Services {
     },
     onFault,
   });
-  const lambda = new Lambda({ account, access, functions, identities, sqs, onFault });
-  const eventSourceMappings = new EventSourceMappings(account, {
+  const eventSourceMappings = new EventSourceMappings(account, access, {
     clock,
     functions,
     identities,
+    sqs,
+    onFault,
+  });
+  const lambda = new Lambda({
+    account,
+    access,
+    functions,
+    identities,
+    mappings: eventSourceMappings,
     sqs,
     onFault,
   });

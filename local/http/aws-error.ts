@@ -25,6 +25,17 @@ export const notImplemented = (service: string, operation: string): AwsError =>
     status: 501,
   });
 
+/** @throws AwsError `NotImplemented` for the first of these members that a request has. */
+export function refuseMembers(
+  service: string,
+  operation: string,
+  input: object,
+  members: readonly string[],
+): void {
+  const found = members.find((name) => Reflect.get(input, name) !== undefined);
+  if (found !== undefined) throw notImplemented(service, `${operation} with ${found}`);
+}
+
 /** The answer to a request with a missing or invalid member. */
 export const validationError = (message: string): AwsError =>
   new AwsError("ValidationException", message, { status: 400 });

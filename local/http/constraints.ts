@@ -62,6 +62,7 @@ const scheduler: Readonly<Record<string, Constraints>> = {
     NextToken: { length: { min: 1, max: 2_048 } },
     State: scheduleState,
   },
+  GetScheduleGroup: { Name: scheduleName },
   DeleteScheduleGroup: { ClientToken: scheduleToken, Name: scheduleName },
 };
 
@@ -141,19 +142,47 @@ const secretsmanager: Readonly<Record<string, Constraints>> = {
   },
 };
 
+const functionName = {
+  length: { min: 1, max: 256 },
+  pattern:
+    "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
+};
+const qualifier = {
+  length: { min: 1, max: 128 },
+  pattern: "\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+",
+};
+
 const lambda: Readonly<Record<string, Constraints>> = {
   Invoke: {
-    FunctionName: {
-      length: { min: 1, max: 256 },
-      pattern:
-        "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
-    },
+    FunctionName: functionName,
     InvocationType: { values: ["Event", "RequestResponse", "DryRun"] },
     LogType: { values: ["None", "Tail"] },
-    Qualifier: {
-      length: { min: 1, max: 128 },
-      pattern: "\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+",
-    },
+    Qualifier: qualifier,
+  },
+  GetFunctionConfiguration: { FunctionName: functionName, Qualifier: qualifier },
+};
+
+const roleName = { length: { min: 1, max: 64 }, pattern: "[\\w+=,.@-]+" };
+
+const iam: Readonly<Record<string, Constraints>> = {
+  GetRole: { RoleName: roleName },
+  ListRolePolicies: { RoleName: roleName },
+  GetRolePolicy: {
+    RoleName: roleName,
+    PolicyName: { length: { min: 1, max: 128 }, pattern: "[\\w+=,.@-]+" },
+  },
+};
+
+const monitoring: Readonly<Record<string, Constraints>> = {
+  GetMetricStatistics: {
+    Namespace: { length: { min: 1, max: 255 }, pattern: "[^:].*" },
+    MetricName: { length: { min: 1, max: 255 } },
+    Dimensions: { length: { max: 30 } },
+    "Dimensions[].Name": { length: { min: 1, max: 255 } },
+    "Dimensions[].Value": { length: { min: 1, max: 1_024 } },
+    Period: { range: { min: 1 } },
+    Statistics: { length: { min: 1, max: 5 } },
+    "Statistics[]": { values: ["SampleCount", "Average", "Sum", "Minimum", "Maximum"] },
   },
 };
 
@@ -219,8 +248,10 @@ const cloudformation: Readonly<Record<string, Constraints>> = {
 export const CONSTRAINTS: Readonly<Record<string, Readonly<Record<string, Constraints>>>> = {
   cloudformation,
   events,
+  iam,
   lambda,
   logs,
+  monitoring,
   scheduler,
   secretsmanager,
   sts,

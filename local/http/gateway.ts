@@ -37,6 +37,9 @@ interface GatewayOptions {
 const CREDENTIAL =
   /Credential=(?<key>[^/]+)\/\d{8}\/(?<region>[^/]+)\/(?<service>[^/]+)\/aws4_request/;
 
+/** Services that some clients sign for another Region, whatever theirs is. */
+const GLOBAL: readonly string[] = ["iam", "sts"];
+
 /** Answers in a form that clients of unknown services can parse. */
 const unknownService = ({ headers }: IncomingMessage): Service =>
   headers["content-type"]?.includes("x-www-form-urlencoded")
@@ -81,13 +84,13 @@ async function answer(request: IncomingMessage, options: GatewayOptions): Promis
     if (service === undefined)
       throw notImplemented(name, String(headers["x-amz-target"] ?? `${method} ${url}`));
     const caller = bearer(key, request, service, options);
-    if (region !== options.account.region && name !== "sts")
+    if (region !== options.account.region && !GLOBAL.includes(name))
       throw new AwsError(
         "InvalidSignatureException",
         `Credential should be scoped to a valid Region, not '${region}'.`,
         { status: 403 },
       );
-    checkRequest(name, raw);
+    await checkRequest(name, raw);
     return await service.answer({ ...raw, caller });
   } catch (error) {
     if (error instanceof AwsError) return (service ?? unknownService(request)).refuse(error);
@@ -104,7 +107,7 @@ async function answerUnsigned(request: RawRequest, options: GatewayOptions): Pro
       status: 403,
     });
   try {
-    if (service.model !== undefined) checkRequest(service.model, request);
+    if (service.model !== undefined) await checkRequest(service.model, request);
     return await service.answer(request);
   } catch (error) {
     if (error instanceof AwsError) return service.refuse(error);

@@ -58,6 +58,12 @@ export const jsonReply = (value: unknown, status = 200, headers = {}): ApiReply 
   body: json(value),
 });
 
+/** The errors of services that have, or had, the query protocol. */
+const OF_QUERY = {
+  unknownCredentials: "InvalidClientTokenId",
+  expiredCredentials: { code: "ExpiredToken", status: 403 },
+} as const;
+
 /** A service of the awsJson protocols: the operation is in `x-amz-target`. */
 export function jsonService(
   name: string,
@@ -77,6 +83,30 @@ export function jsonService(
       jsonReply({ __type: code, Message: message, ...details }, status ?? 400, {
         "content-type": "application/x-amz-json-1.1",
       }),
+  };
+}
+
+/**
+ * A service of the awsJson protocol whose errors also carry the codes of its former query protocol.
+ *
+ * @param queryCodes by the name of the error, where the code is another.
+ */
+export function queryCompatibleService(
+  name: string,
+  operations: Readonly<Record<string, Operation>>,
+  queryCodes: Readonly<Record<string, string>> = {},
+): Service {
+  const service = jsonService(name, operations);
+  const codes = { AccessDeniedException: "AccessDenied", ...queryCodes };
+  return {
+    ...service,
+    ...OF_QUERY,
+    refuse: (error) => {
+      const { headers, ...reply } = service.refuse(error);
+      const code = Object.hasOwn(codes, error.code) ? Reflect.get(codes, error.code) : error.code;
+      const status = code === "AccessDenied" ? 403 : reply.status;
+      return { ...reply, status, headers: { ...headers, "x-amzn-query-error": `${code};Sender` } };
+    },
   };
 }
 
@@ -126,8 +156,7 @@ export function queryService(
   operations: Readonly<Record<string, Operation>>,
 ): Service {
   return {
-    unknownCredentials: "InvalidClientTokenId",
-    expiredCredentials: { code: "ExpiredToken", status: 403 },
+    ...OF_QUERY,
     answer: async ({ body, caller }) => {
       const { wanted, input } = readForm(body);
       const run = operations[wanted];

@@ -1,28 +1,26 @@
 import type { IncomingHttpHeaders } from "node:http";
-import * as cloudformation from "@aws-sdk/client-cloudformation";
-import * as logs from "@aws-sdk/client-cloudwatch-logs";
-import * as events from "@aws-sdk/client-eventbridge";
-import * as lambda from "@aws-sdk/client-lambda";
-import * as rds from "@aws-sdk/client-rds";
-import * as scheduler from "@aws-sdk/client-scheduler";
-import * as secretsmanager from "@aws-sdk/client-secrets-manager";
-import * as sts from "@aws-sdk/client-sts";
 import { NormalizedSchema } from "@smithy/core/schema";
 import type { StaticOperationSchema, StaticStructureSchema } from "@smithy/types";
 import { AwsError } from "./aws-error.ts";
 import { constraintFaults, detected } from "./check-constraints.ts";
 import { decodeLabel, parseBody } from "./parse-request.ts";
 
-/** The SDK packages with AWS's models, by the service name in a request's signature. */
-const MODELS: Readonly<Record<string, object>> = {
-  cloudformation,
-  events,
-  lambda,
-  logs,
-  rds,
-  scheduler,
-  secretsmanager,
-  sts,
+/**
+ * The SDK packages with AWS's models, by the service name in a request's signature. Each is loaded
+ * at the first request to its service.
+ */
+const MODELS: Readonly<Record<string, () => Promise<object>>> = {
+  cloudformation: () => import("@aws-sdk/client-cloudformation"),
+  events: () => import("@aws-sdk/client-eventbridge"),
+  iam: () => import("@aws-sdk/client-iam"),
+  lambda: () => import("@aws-sdk/client-lambda"),
+  logs: () => import("@aws-sdk/client-cloudwatch-logs"),
+  monitoring: () => import("@aws-sdk/client-cloudwatch"),
+  rds: () => import("@aws-sdk/client-rds"),
+  scheduler: () => import("@aws-sdk/client-scheduler"),
+  secretsmanager: () => import("@aws-sdk/client-secrets-manager"),
+  sqs: () => import("@aws-sdk/client-sqs"),
+  sts: () => import("@aws-sdk/client-sts"),
 };
 
 /** A request that was not checked yet. */
@@ -48,8 +46,8 @@ interface Sent {
  *
  * @throws AwsError that names every member that is missing, unknown or of the wrong type.
  */
-export function checkRequest(service: string, request: RawRequest): void {
-  const sent = readRequest(MODELS[service] ?? {}, request);
+export async function checkRequest(service: string, request: RawRequest): Promise<void> {
+  const sent = readRequest((await MODELS[service]?.()) ?? {}, request);
   if (sent === undefined) return;
   const problems = [
     ...faults(sent.input, sent.members, ""),

@@ -1,6 +1,8 @@
 import type { Account } from "../account.ts";
 import { makeCloudFormation } from "../cloudformation/cloudformation.ts";
 import type { Stacks } from "../cloudformation/stacks.ts";
+import { makeCloudWatch } from "../cloudwatch/cloudwatch.ts";
+import { makeIam } from "../iam/iam.ts";
 import { makeSts } from "../iam/sts.ts";
 import { type LogEvents, makeLogs } from "../logs/logs.ts";
 import type { Services } from "../services.ts";
@@ -24,8 +26,8 @@ interface Served {
 
 /** Serve all services at one address. */
 export function serve({ account, stacks, services, logs, onFault }: Served): Promise<Gateway> {
-  const { access, clock, eventBridge, functions, identities, lambda, rds, scheduler, secrets } =
-    services;
+  const { access, clock, eventBridge, functions, identities, lambda, rds, scheduler } = services;
+  const { secrets, sqs } = services;
   const { providers, tokens, unsigned } = services.workloads;
   const sts = makeSts({ account, access, clock, identities, providers, tokens });
   const eventsOf: LogEvents = (group) => {
@@ -44,11 +46,14 @@ export function serve({ account, stacks, services, logs, onFault }: Served): Pro
     services: {
       cloudformation: makeCloudFormation(account, access, stacks),
       events: eventBridge.service,
+      iam: makeIam(access, identities),
       lambda: lambda.service,
       logs: makeLogs(account, access, eventsOf),
+      monitoring: makeCloudWatch({ access, clock, sqs }),
       rds: rds.service,
       scheduler: scheduler.service,
       secretsmanager: secrets.service,
+      sqs: sqs.service,
       sts: sts.service,
     },
   });

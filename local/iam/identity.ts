@@ -19,6 +19,8 @@ export interface NamedPolicy {
   readonly policy: PolicyDocument;
   /** True for an inline policy of the role's own resource. */
   readonly inline?: boolean;
+  /** IAM's name of an inline policy. Undefined for a managed policy. */
+  readonly policyName?: string | undefined;
 }
 
 /** An IAM role. */
@@ -28,6 +30,7 @@ export interface Role {
   /** As IAM's, e.g. `AROA…`. */
   readonly id: string;
   readonly logicalId: string | undefined;
+  readonly createdAt: Date;
   /** Who may assume it. */
   trust: PolicyDocument;
   policies: readonly NamedPolicy[];
@@ -111,16 +114,19 @@ export class Identities {
   constructor(account: Account, times: SessionTimes = { now: Date.now }) {
     this.#account = account;
     this.#times = times;
-    this.addRole(ADMINISTRATOR).policies = [{ name: "everything", policy: allow("*", "*") }];
+    this.addRole(ADMINISTRATOR).policies = [
+      { name: "everything", policyName: "everything", policy: allow("*", "*") },
+    ];
   }
 
   /** A new role. Without a trust policy, the account's own principals may assume it. */
   addRole(name: string, trust?: PolicyDocument, logicalId?: string): Role {
     const role: Role = {
       name,
-      arn: globalArnOf(this.#account, "iam", `role/${name}`),
+      arn: this.arnOf(name),
       id: `AROA${randomEnd(17).toUpperCase()}`,
       logicalId,
+      createdAt: new Date(this.#times.now()),
       trust: trust ?? {
         Version: "2012-10-17",
         Statement: [
@@ -136,6 +142,16 @@ export class Identities {
     };
     this.#roles.set(name, role);
     return role;
+  }
+
+  /** The ARN of a role of this name. */
+  arnOf(name: string): string {
+    return globalArnOf(this.#account, "iam", `role/${name}`);
+  }
+
+  /** A role by its name alone. */
+  named(name: string): Role | undefined {
+    return this.#roles.get(name);
   }
 
   /** A role by name, ARN or logical id. */
@@ -237,15 +253,21 @@ export class Identities {
     };
   }
 
-  #attach({ logicalId: name, properties }: Pick<Resource, "logicalId" | "properties">): Created {
-    const { PolicyDocument: policy, Roles = [] } = properties as {
+  #attach({ logicalId: name, type, properties }: Resource): Created {
+    const {
+      PolicyDocument: policy,
+      PolicyName,
+      Roles = [],
+    } = properties as {
       PolicyDocument: PolicyDocument;
+      PolicyName?: string;
       Roles?: string[];
     };
+    const policyName = type === "AWS::IAM::Policy" ? PolicyName : undefined;
     for (const roleName of Roles) {
       // a role that the template only names exists elsewhere in the same account
       const role = this.find(roleName) ?? this.addRole(roleName);
-      role.policies = [...role.policies, { name, policy }];
+      role.policies = [...role.policies, { name, policyName, policy }];
     }
     return { ref: name };
   }
@@ -275,6 +297,7 @@ export class Identities {
     };
     const inline = Policies.map(({ PolicyName, PolicyDocument: policy }) => ({
       name: PolicyName,
+      policyName: PolicyName,
       policy,
       inline: true,
     }));

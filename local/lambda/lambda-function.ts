@@ -1,3 +1,4 @@
+import type { Runtime } from "@aws-sdk/client-lambda";
 import { type Account, arnOf } from "../account.ts";
 import type { Json } from "../cloudformation/assembly.ts";
 import type { Resource } from "../cloudformation/resource.ts";
@@ -27,11 +28,23 @@ export interface PolicyPart {
   readonly statements: readonly Json[];
 }
 
+/** What of a function's settings is only shown, or used at its start. */
+export interface FunctionSettings {
+  readonly Handler: string;
+  readonly Runtime: Runtime;
+  /** Seconds. */
+  readonly Timeout: number;
+  /** Megabytes. */
+  readonly MemorySize: number;
+  readonly LastModified: string;
+}
+
 /** What a function is now, or was when a version was published. */
 export interface FunctionState {
   readonly logGroup: string;
   readonly role: Role;
   readonly environment: Readonly<Record<string, string>>;
+  readonly settings: FunctionSettings;
   /** How to start a process of it. */
   readonly instance: (version: string) => InstanceOptions;
 }
@@ -82,7 +95,7 @@ interface FunctionProperties {
   readonly Code: { readonly S3Key?: string };
   readonly Handler: string;
   readonly Role: string;
-  readonly Runtime: string;
+  readonly Runtime: Runtime;
   readonly Timeout?: number | string;
   readonly MemorySize?: number | string;
   readonly Environment?: { readonly Variables?: Readonly<Record<string, unknown>> };
@@ -176,14 +189,21 @@ async function stateOf(
     logGroup,
     role,
     environment: Object.fromEntries(variables.map(([key, value]) => [key, String(value)])),
+    settings: {
+      Handler: wanted.Handler,
+      Runtime: wanted.Runtime,
+      Timeout: Number(wanted.Timeout ?? 3),
+      MemorySize: Number(wanted.MemorySize ?? 128),
+      LastModified: new Date().toISOString().replace("Z", "+0000"),
+    },
   };
   let isLogging = false;
   return {
     ...state,
     instance: (version) => ({
       taskRoot,
-      environment: processEnvironment({ ...state, name }, version, wanted, options),
-      timeoutSeconds: Number(wanted.Timeout ?? 3),
+      environment: processEnvironment({ ...state, name }, version, options),
+      timeoutSeconds: state.settings.Timeout,
       onLine: (line) => {
         if (!isLogging)
           void mayLog(session, logGroup, options).catch(({ message }: Error) =>
@@ -218,12 +238,12 @@ async function mayLog(
 
 /** The variables of the template, of the runner and of Lambda. Nobody can override Lambda's. */
 function processEnvironment(
-  lambda: Pick<LambdaFunction, "name" | "role" | "logGroup" | "environment">,
+  lambda: Pick<LambdaFunction, "name" | "role" | "logGroup" | "environment" | "settings">,
   version: string,
-  { Handler, Runtime, MemorySize = 128 }: FunctionProperties,
   { account, identities, environment }: FunctionsOptions,
 ): Record<string, string> {
   const { credentials } = identities.session(lambda.role, lambda.name);
+  const { Handler, Runtime, MemorySize } = lambda.settings;
   return {
     ...lambda.environment,
     ...environment(),

@@ -77,8 +77,8 @@ export class LambdaFunctions {
       create: ({ properties }) => {
         const { lambda } = this.target(String(properties.FunctionName));
         const version = String(++lambda.published);
-        const { logGroup, role, environment, instance } = lambda;
-        lambda.states.set(version, { logGroup, role, environment, instance });
+        const { logGroup, role, environment, settings, instance } = lambda;
+        lambda.states.set(version, { logGroup, role, environment, settings, instance });
         lambda.qualifiers.set(version, version);
         return { ref: `${lambda.arn}:${version}`, attributes: { Version: version } };
       },

@@ -2,10 +2,17 @@ import { randomUUID } from "node:crypto";
 import type { Account } from "../account.ts";
 import type { Json } from "../cloudformation/assembly.ts";
 import { AwsError } from "../http/aws-error.ts";
-import { type ApiReply, jsonReply, restService, type Service } from "../http/protocols.ts";
+import {
+  type ApiReply,
+  jsonReply,
+  type Route,
+  restService,
+  type Service,
+} from "../http/protocols.ts";
 import type { Access } from "../iam/access.ts";
 import type { Identities, Session } from "../iam/identity.ts";
 import type { Sqs } from "../sqs/sqs.ts";
+import { configurationOf } from "./function-configuration.ts";
 import { type AsyncEvent, deliver } from "./lambda-async.ts";
 import { policyOf } from "./lambda-function.ts";
 import type { LambdaFunctions, Target } from "./lambda-functions.ts";
@@ -38,11 +45,12 @@ interface LambdaOptions {
   readonly access: Access;
   readonly functions: LambdaFunctions;
   readonly identities: Identities;
+  readonly mappings: { readonly route: Route };
   readonly sqs: Sqs;
   readonly onFault: (line: string) => void;
 }
 
-/** AWS Lambda: Invoke and ListAliases. */
+/** AWS Lambda: calls of functions, and what programs read of them. */
 export class Lambda {
   readonly #options: LambdaOptions;
   readonly #stopping = new AbortController();
@@ -52,7 +60,11 @@ export class Lambda {
     this.#options = options;
   }
 
-  readonly service: Service = restService("lambda", [
+  get service(): Service {
+    return restService("lambda", [...this.#routes, this.#options.mappings.route]);
+  }
+
+  readonly #routes: readonly Route[] = [
     {
       method: "POST",
       path: /^\/2015-03-31\/functions\/(?<name>[^/]+)\/invocations$/,
@@ -77,7 +89,20 @@ export class Lambda {
       run: async ({ name = "" }, { caller }) =>
         jsonReply({ Aliases: await this.#listAliases(caller, name) }),
     },
-  ]);
+    {
+      method: "GET",
+      path: /^\/2015-03-31\/functions\/(?<name>[^/]+)\/configuration$/,
+      run: async ({ name = "" }, { url, caller }) => {
+        const { access, functions } = this.#options;
+        const qualifier = url.searchParams.get("Qualifier") ?? undefined;
+        const { lambda, arn: resource, ...found } = functions.find(name, qualifier);
+        const policy = lambda && policyOf(lambda, found.qualifier);
+        const action = "lambda:GetFunctionConfiguration";
+        await access.authorize(caller, { action, resource, policy });
+        return jsonReply(configurationOf(functions.target(name, qualifier)));
+      },
+    },
+  ];
 
   /**
    * Call a function, if the caller may.

@@ -29,7 +29,8 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 /** Amazon EventBridge Scheduler, with real timers. */
 export class Scheduler {
   readonly #options: SchedulerOptions;
-  readonly #groups = new Set(["default"]);
+  /** When each group was created. */
+  readonly #groups = new Map([["default", new Date()]]);
   readonly #schedules = new Map<string, StoredSchedule>();
   readonly #stopping = new AbortController();
   readonly #deliveries = new Set<Promise<unknown>>();
@@ -41,6 +42,7 @@ export class Scheduler {
 
   get service(): Service {
     const one = /^\/schedules\/(?<name>[^/]+)$/;
+    const group = /^\/schedule-groups\/(?<group>[^/]+)$/;
     const route = (method: string, path: RegExp, run: Route["run"]): Route => ({
       method,
       path,
@@ -60,24 +62,33 @@ export class Scheduler {
         this.#remove(await this.#allowed(caller, "DeleteSchedule", group, name));
         return jsonReply({});
       }),
-      route(
-        "DELETE",
-        /^\/schedule-groups\/(?<group>[^/]+)$/,
-        async ({ group = "" }, { caller }) => {
-          const { access } = this.#options;
-          const resource = this.#arn("schedule-group", group);
-          await access.authorize(caller, { action: "scheduler:DeleteScheduleGroup", resource });
-          // AWS's service reference lists both actions for this operation
-          const schedules = this.#arn("schedule", `${group}/*`);
-          await access.authorize(caller, {
-            action: "scheduler:DeleteSchedule",
-            resource: schedules,
-          });
-          this.#assertGroup(group);
-          this.#removeGroup(group);
-          return jsonReply({});
-        },
-      ),
+      route("GET", group, async ({ group: Name = "" }, { caller }) => {
+        const Arn = this.#arn("schedule-group", Name);
+        const request = { action: "scheduler:GetScheduleGroup", resource: Arn };
+        await this.#options.access.authorize(caller, request);
+        const CreationDate = this.#assertGroup(Name);
+        return jsonReply({
+          Arn,
+          Name,
+          State: "ACTIVE",
+          CreationDate,
+          LastModificationDate: CreationDate,
+        });
+      }),
+      route("DELETE", group, async ({ group = "" }, { caller }) => {
+        const { access } = this.#options;
+        const resource = this.#arn("schedule-group", group);
+        await access.authorize(caller, { action: "scheduler:DeleteScheduleGroup", resource });
+        // AWS's service reference lists both actions for this operation
+        const schedules = this.#arn("schedule", `${group}/*`);
+        await access.authorize(caller, {
+          action: "scheduler:DeleteSchedule",
+          resource: schedules,
+        });
+        this.#assertGroup(group);
+        this.#removeGroup(group);
+        return jsonReply({});
+      }),
       route("GET", /^\/schedules$/, async (_, { url, caller }) => {
         // the action has no resource, so its permission is on `*`
         const request = { action: "scheduler:ListSchedules", resource: "*" };
@@ -93,7 +104,7 @@ export class Scheduler {
       create: ({ properties, physicalName }) => {
         const { Name: name = physicalName(64) } = properties as { Name?: string };
         if (this.#groups.has(name)) throw conflict(`Schedule group ${name}`);
-        this.#groups.add(name);
+        this.#groups.set(name, new Date());
         return { ref: name, attributes: { Arn: this.#arn("schedule-group", name) } };
       },
       remove: ({ ref }) => this.#removeGroup(ref),
@@ -162,8 +173,11 @@ export class Scheduler {
     return arn;
   }
 
-  #assertGroup(group: string): void {
-    if (!this.#groups.has(group)) throw missing(`Schedule group ${group}`);
+  /** When the group was created. @throws AwsError if there is none of this name. */
+  #assertGroup(group: string): Date {
+    const createdAt = this.#groups.get(group);
+    if (createdAt === undefined) throw missing(`Schedule group ${group}`);
+    return createdAt;
   }
 
   /** Start the timers, when the whole stack exists. */

@@ -43,6 +43,7 @@ const BACK_OFF = 100;
  */
 export class EventSourceMapping {
   settings: MappingSettings;
+  changedAt = new Date();
   readonly #deps: MappingDeps;
   readonly #stopping = new AbortController();
   readonly #batches = new Set<Promise<void>>();
@@ -58,6 +59,7 @@ export class EventSourceMapping {
   /** Change the settings. The batch that is being collected keeps the old ones. */
   change(settings: MappingSettings): void {
     this.settings = settings;
+    this.changedAt = new Date();
     this.#changed.abort();
     this.#changed = new AbortController();
   }

@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto";
+import type { EventSourceMappingConfiguration } from "@aws-sdk/client-lambda";
 import { type Account, arnOf } from "../account.ts";
 import type { Created, Resource, ResourceTypes } from "../cloudformation/resource.ts";
 import { AwsError } from "../http/aws-error.ts";
+import { jsonReply, type Route } from "../http/protocols.ts";
+import type { Access } from "../iam/access.ts";
 import {
   EventSourceMapping,
   type MappingDeps,
@@ -35,11 +38,13 @@ const ACTIONS = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
 /** Lambda's event source mappings of queues. */
 export class EventSourceMappings {
   readonly #account: Account;
+  readonly #access: Access;
   readonly #deps: MappingDeps;
   readonly #all = new Map<string, EventSourceMapping>();
 
-  constructor(account: Account, deps: Omit<MappingDeps, "region">) {
+  constructor(account: Account, access: Access, deps: Omit<MappingDeps, "region">) {
     this.#account = account;
+    this.#access = access;
     this.#deps = { ...deps, region: account.region };
   }
 
@@ -64,8 +69,48 @@ export class EventSourceMappings {
     },
   };
 
+  /** Lambda's operation GetEventSourceMapping. */
+  readonly route: Route = {
+    method: "GET",
+    path: /^\/2015-03-31\/event-source-mappings\/(?<id>[^/]+)\/?$/,
+    run: async ({ id = "" }, { caller }) => {
+      const request = { action: "lambda:GetEventSourceMapping", resource: this.#arnOf(id) };
+      await this.#access.authorize(caller, request);
+      const mapping = this.#all.get(id);
+      if (mapping !== undefined) return jsonReply(this.#shown(id, mapping));
+      throw new AwsError(
+        "ResourceNotFoundException",
+        "The resource you requested does not exist.",
+        { status: 404, details: { Type: "User" } },
+      );
+    },
+  };
+
+  #shown(id: string, { settings, changedAt }: EventSourceMapping): EventSourceMappingConfiguration {
+    const { maximumConcurrency } = settings;
+    return {
+      UUID: id,
+      EventSourceMappingArn: this.#arnOf(id),
+      EventSourceArn: settings.queueArn,
+      FunctionArn: this.#deps.functions.find(settings.functionName).arn,
+      BatchSize: settings.batchSize,
+      MaximumBatchingWindowInSeconds: settings.window / 1_000,
+      FunctionResponseTypes: settings.reportsFailures ? ["ReportBatchItemFailures"] : [],
+      State: settings.enabled ? "Enabled" : "Disabled",
+      StateTransitionReason: "USER_INITIATED",
+      LastModified: changedAt,
+      ...(Number.isFinite(maximumConcurrency) && {
+        ScalingConfig: { MaximumConcurrency: maximumConcurrency },
+      }),
+    };
+  }
+
+  #arnOf(id: string): string {
+    return arnOf(this.#account, "lambda", `event-source-mapping:${id}`);
+  }
+
   #created(id: string): Created {
-    const arn = arnOf(this.#account, "lambda", `event-source-mapping:${id}`);
+    const arn = this.#arnOf(id);
     return { ref: id, attributes: { Id: id, EventSourceMappingArn: arn } };
   }
 

@@ -66,6 +66,11 @@ export class Queue {
     return this.#entries.map(({ message }) => message);
   }
 
+  /** Messages that were received, and are hidden from others. */
+  get inFlight(): number {
+    return this.#entries.filter(({ reveal }) => reveal !== undefined).length;
+  }
+
   send(body: string, attributes: MessageAttributes, senderId: string): void {
     const sentAt = this.#clock.now();
     this.put({ messageId: randomUUID(), body, attributes, senderId, sentAt });

@@ -1,7 +1,8 @@
 import { type Account, arnOf } from "../account.ts";
 import type { Clock } from "../clock.ts";
 import type { Created, Resource, ResourceTypes } from "../cloudformation/resource.ts";
-import { AwsError } from "../http/aws-error.ts";
+import { AwsError, refuseMembers } from "../http/aws-error.ts";
+import { operation, queryCompatibleService, type Service } from "../http/protocols.ts";
 import type { Access } from "../iam/access.ts";
 import type { PolicyDocument, Session } from "../iam/identity.ts";
 import type { HeldPolicy } from "../iam/policy-use.ts";
@@ -11,6 +12,7 @@ import {
   type QueueSettings,
   type ReceivedMessage,
 } from "./queue.ts";
+import { attributesOf } from "./queue-attributes.ts";
 
 interface QueueProperties {
   readonly QueueName?: string;
@@ -40,6 +42,27 @@ export class Sqs {
     this.#access = access;
     this.#clock = clock;
   }
+
+  /** What programs may ask: how a queue is. */
+  readonly service: Service = queryCompatibleService(
+    "sqs",
+    {
+      GetQueueAttributes: operation<{ QueueUrl: string; AttributeNames?: readonly string[] }>(
+        async ({ QueueUrl, AttributeNames = [] }, caller) => {
+          const queue = await this.authorize(caller, "GetQueueAttributes", QueueUrl);
+          return { Attributes: attributesOf(queue, AttributeNames) };
+        },
+      ),
+      ListDeadLetterSourceQueues: operation<{ QueueUrl: string }>(async (input, caller) => {
+        const name = "ListDeadLetterSourceQueues";
+        refuseMembers("sqs", name, input, ["MaxResults", "NextToken"]);
+        const { arn } = await this.authorize(caller, name, input.QueueUrl);
+        const sources = this.queues.filter(({ settings }) => settings.redrive?.queueArn === arn);
+        return { queueUrls: sources.map(({ url }) => url) };
+      }),
+    },
+    { QueueDoesNotExist: "AWS.SimpleQueueService.NonExistentQueue" },
+  );
 
   readonly resources: ResourceTypes = {
     "AWS::SQS::Queue": {

@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { makeCloudWatch } from "../../local/cloudwatch/cloudwatch.ts";
 import { type Gateway, startGateway } from "../../local/http/gateway.ts";
+import { makeIam } from "../../local/iam/iam.ts";
 import { makeSts } from "../../local/iam/sts.ts";
 import { makeServices, type Services } from "../../local/services.ts";
 import { type Clients, clientsOf } from "./clients.ts";
@@ -36,7 +38,7 @@ export async function startServices(): Promise<BareServices> {
       throw new Error(line);
     },
   });
-  const { access, clock, eventBridge, identities, lambda, rds, scheduler, secrets } = services;
+  const { access, clock, eventBridge, identities, lambda, rds, scheduler, secrets, sqs } = services;
   const { providers, tokens, unsigned } = services.workloads;
   const sts = makeSts({ account, access, clock, identities, providers, tokens });
   gateway = await startGateway({
@@ -47,10 +49,13 @@ export async function startServices(): Promise<BareServices> {
     unsigned: [sts.unsigned, ...unsigned],
     services: {
       events: eventBridge.service,
+      iam: makeIam(access, identities),
       lambda: lambda.service,
+      monitoring: makeCloudWatch({ access, clock, sqs }),
       rds: rds.service,
       scheduler: scheduler.service,
       secretsmanager: secrets.service,
+      sqs: sqs.service,
       sts: sts.service,
     },
   });
@@ -78,6 +83,7 @@ export async function startServices(): Promise<BareServices> {
     clients: clientsOf({ ...config, credentialsFor: () => credentials }, "administrator"),
     stop: async () => {
       await scheduler.stop();
+      await services.eventSourceMappings.stop();
       await gateway.stop();
     },
   };
