@@ -164,10 +164,10 @@ describe("the role of a consumer", () => {
     expect(takenIn(cells)).toEqual([roleOf("shell")]);
   });
 
-  test("has no permission, and no trust, that is not tried here", () => {
+  test("has no permission, and no trust, that is not tried here", async () => {
     const ids = ofType(resources, "AWS::IAM::Role").map(([id]) => id);
     expect(ids.filter((id) => id.startsWith("consumer"))).toHaveLength(NAMES.length);
-    const ours = unexpected(world, all).filter((each) => each.startsWith("consumer"));
+    const ours = (await unexpected(world, all)).filter((each) => each.startsWith("consumer"));
     // Roles Anywhere names the certificate in the session; Lambda writes the function's own log
     const explained = /sts:SetSourceIdentity|logs:\w+ on \S+:\/aws\/lambda\/reports(?::|$)/;
     expect(ours.filter((each) => !explained.test(each))).toEqual([]);

