@@ -95,11 +95,12 @@ export class WebIdentity {
 }
 
 /**
- * Every claim that is a text: the simulation drops those that AWS makes no key of. If there is an
+ * Every claim that is a text and has no capital letter, as all have that AWS makes a key of: keys of
+ * conditions have no case, so that `SUB` would take the place of `sub`. The simulation drops those that AWS makes no key of. If there is an
  * `azp`, IAM calls it `aud`, and the `aud` of Google's tokens `oaud` (IAM user guide, "Available keys
  * for AWS OIDC federation").
  */
-function contextOf(
+export function contextOf(
   claims: JWTPayload,
   audience: string,
   issuer: string,
@@ -107,7 +108,8 @@ function contextOf(
   const { azp = audience } = claims;
   const keys = { ...claims, aud: azp, ...(issuer === GOOGLE && { oaud: audience }) };
   const texts = Object.entries(keys).filter(
-    (entry): entry is [string, string] => typeof entry[1] === "string",
+    (entry): entry is [string, string] =>
+      typeof entry[1] === "string" && entry[0] === entry[0].toLowerCase(),
   );
   return Object.fromEntries(texts.map(([name, value]) => [`${issuerName(issuer)}:${name}`, value]));
 }
