@@ -35,7 +35,7 @@ export function checkAttachable(role: IRole): void {
     throw new Error(
       `${node.path} (${roleArn}) is imported so that CDK attaches no policy to it; import it without mutable: false`,
     );
-  requireAccount(stack, role);
+  requireAccountOf(stack, role);
   checked.add(role);
 }
 
@@ -65,20 +65,30 @@ const outermost = (stack: Stack): Stack =>
   stack.nestedStackParent === undefined ? stack : outermost(stack.nestedStackParent);
 
 /**
- * If nobody knows the stack's account yet, CloudFormation checks it: a policy names roles without
- * their account, and would be attached to another role of the same name.
+ * If nobody knows the stack's account yet, CloudFormation checks it.
+ *
+ * @param needs what the stack does with that account, and the remedy.
  */
-function requireAccount(stack: Stack, { principalAccount }: IRole): void {
-  if (principalAccount === undefined || Token.isUnresolved(principalAccount)) return;
+export function requireAccount(stack: Stack, wanted: string, needs: string): void {
   const { node, account } = outermost(stack);
-  const id = `RolesOfAccount${principalAccount}`;
+  const id = `RolesOfAccount${wanted}`;
   if (!Token.isUnresolved(account) || node.tryFindChild(id) !== undefined) return;
   new CfnRule(outermost(stack), id, {
     assertions: [
       {
-        assert: Fn.conditionEquals(Aws.ACCOUNT_ID, principalAccount),
-        assertDescription: `This stack attaches policies to roles of account ${principalAccount}; deploy it there, or write otherAccountRoleArn`,
+        assert: Fn.conditionEquals(Aws.ACCOUNT_ID, wanted),
+        assertDescription: `This stack ${needs}`,
       },
     ],
   });
+}
+
+/** A policy names roles without their account, and would be attached to another of the same name. */
+function requireAccountOf(stack: Stack, { principalAccount }: IRole): void {
+  if (principalAccount === undefined || Token.isUnresolved(principalAccount)) return;
+  requireAccount(
+    stack,
+    principalAccount,
+    `attaches policies to roles of account ${principalAccount}; deploy it there, or write otherAccountRoleArn`,
+  );
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Lazy, Stack } from "aws-cdk-lib";
+import { Lazy, RemovalPolicy, Stack } from "aws-cdk-lib";
 import { CfnOIDCProvider } from "aws-cdk-lib/aws-iam";
 import { Construct } from "constructs";
 
@@ -13,10 +13,12 @@ export class OidcProvider extends Construct {
 
   private constructor(scope: Construct, id: string, issuer: string) {
     super(scope, id);
-    new CfnOIDCProvider(this, "Resource", {
+    const provider = new CfnOIDCProvider(this, "Resource", {
       url: issuer,
       clientIdList: Lazy.list({ produce: () => [...this.#audiences] }),
     });
+    // roles of the whole account may trust it, also when nobody of this stack does any more
+    provider.applyRemovalPolicy(RemovalPolicy.RETAIN);
   }
 
   /** The provider for tokens of an issuer with this audience, made at the first call. */

@@ -298,6 +298,8 @@ describe("an issuer's provider", () => {
     );
     const [id, { Properties }] = only(made, "AWS::IAM::OIDCProvider");
     expect(Properties.ClientIdList).toEqual(["sts.amazonaws.com", "mayfly"]);
+    // roles of others may trust it
+    expect(only(made, "AWS::IAM::OIDCProvider")[1]).toMatchObject({ DeletionPolicy: "Retain" });
     for (const name of ["consumera", "consumerb"])
       expect(only(made, "AWS::IAM::Role", name)[1].DependsOn).toEqual([id]);
   });
@@ -308,6 +310,14 @@ describe("an issuer's provider", () => {
     expect(() => stackOf({ irsa: { eks, roles } })).toThrow(
       "is a provider of account 999999999999, and a role of account 111122223333 needs",
     );
+  });
+
+  test("of another account is refused by CloudFormation, if only it knows the stack's", () => {
+    const oidcIssuer = `arn:aws:iam::999999999999:oidc-provider/${KEY}`;
+    const scope = new Stack(new App({ outdir: `${bench.folder}/anywhere` }), "S");
+    new IrsaRole(scope, "App", { oidcIssuer, namespace: "shop", serviceAccount: "api" });
+    const { Rules } = Template.fromStack(scope).toJSON() as { Rules: object };
+    expect(JSON.stringify(Rules)).toContain("uses an OIDC provider of account 999999999999");
   });
 });
 
