@@ -35,6 +35,11 @@ interface PodFields {
   readonly serviceAccounts?: readonly string[] | undefined;
 }
 
+interface ProviderFields {
+  readonly oidcIssuer?: string | undefined;
+  readonly newProvider?: boolean | undefined;
+}
+
 const accountsOf = ({ serviceAccount: one, serviceAccounts = [] }: PodFields): readonly string[] =>
   one === undefined ? serviceAccounts : [one];
 
@@ -46,9 +51,18 @@ const checkAccounts = (fields: PodFields, report: Report): void =>
     report,
   );
 
-const EKS_ISSUER = /^https:\/\/oidc[.-]eks\.[a-z0-9-]+\.[a-z0-9.]+\/id\/[0-9A-Z]{32}$/;
+/** AWS's own hosts: whoever has another could sign for every service account. */
+const EKS_ISSUER =
+  /^https:\/\/(?:oidc\.eks\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?|oidc-eks\.([a-z0-9-]+)\.api\.(?:aws|amazonwebservices\.com\.cn))\/id\/[0-9A-Z]{32}$/;
 
-const isEksIssuer = (value: string): boolean => EKS_ISSUER.test(issuerOf(value)?.issuer ?? value);
+/** A cluster's issuer, and if its provider's ARN is written, one of the same partition. */
+function isEksIssuer(value: string): boolean {
+  const [issuer, dotted, dashed] = EKS_ISSUER.exec(issuerOf(value)?.issuer ?? value) ?? [];
+  const [, partition] = /^arn:(aws(?:-cn|-us-gov)?):/.exec(value) ?? [];
+  const [of] = /^(?:cn|us-gov)(?=-)/.exec(dotted ?? dashed ?? "") ?? [];
+  if (issuer === undefined) return false;
+  return !value.startsWith("arn:") || partition === (of === undefined ? "aws" : `aws-${of}`);
+}
 
 const IRSA_REMEDY = 'write { oidcIssuer: "https://oidc.eks.…", namespace, serviceAccount }';
 
@@ -63,14 +77,24 @@ export const irsaSchema = ruled(
       oidcIssuer: text(
         isEksIssuer,
         "is not the OIDC issuer of an EKS cluster",
-        "write what `aws eks describe-cluster --name … --query cluster.identity.oidc.issuer` prints, or the ARN of its provider",
+        "write what `aws eks describe-cluster --name … --query cluster.identity.oidc.issuer` prints, or the ARN of its provider; for a cluster elsewhere write oidc: { issuer, subject, audience }",
       ),
       ...podEntries,
       ...newProviderEntry,
     },
     IRSA_REMEDY,
   ),
-  checkAccounts,
+  (fields: PodFields & ProviderFields, report) => {
+    checkAccounts(fields, report);
+    if (fields.newProvider === true && fields.oidcIssuer?.startsWith("arn:") === true)
+      report(
+        ["newProvider"],
+        says(
+          "cannot be true beside a provider's ARN, which says that the account has it",
+          "remove it, or write the issuer's URL",
+        ),
+      );
+  },
 );
 
 /** EKS Pod Identity: an association says which service account has the role. */

@@ -7,10 +7,10 @@ import { audience, issuer, newProviderEntry, type ParsedWebIdentity } from "./is
 
 const JOBS = ["branch", "tag", "environment", "pullRequest"] as const;
 
-/** A Git reference: no space, no character that Git refuses. */
+/** A Git reference: no space, nothing that cannot be seen, no character that Git refuses. */
 export const ref = (what: string) =>
   exact({
-    pattern: /^(?!\/|refs\/)[^\s~^:\\[\p{Cc}]{1,255}(?<!\/)$/u,
+    pattern: /^(?!\/|refs\/)[^\s~^:\\[\p{Cc}\p{Cf}]{1,255}(?<!\/)$/u,
     fault: `is not a ${what}`,
     remedy: `name one ${what}, without refs/ in front`,
     anybody: `everybody who may push a ${what} whose name fits`,
@@ -37,7 +37,7 @@ export const githubSchema = ruled(
       /** Jobs that name this environment. */
       environment: v.optional(
         exact({
-          pattern: /^[^\p{Cc}]{1,255}$/u,
+          pattern: /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,255}$/u,
           fault: "is not an environment",
           remedy: "name one environment of the repository",
           anybody: "jobs of every environment whose name fits",

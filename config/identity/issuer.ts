@@ -7,8 +7,7 @@ import { exact } from "./exact.ts";
  * `https://`, a host, and perhaps a path. IAM allows no port and no query. A slash at the end belongs
  * to the path: issuers such as Entra's have one.
  */
-export const ISSUER =
-  /^https:\/\/[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:\/[\w.~%-]+)*(?:(?<=\/[\w.~%-]+)\/)?$/;
+export const ISSUER = /^https:\/\/[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:(?:\/[\w.~%-]+)+\/?)?$/;
 
 export const issuer = text(
   ISSUER,

@@ -41,7 +41,7 @@ test.each<[string, object, string]>([
   [
     "an issuer of no cluster",
     irsa({ oidcIssuer: "https://oidc.eks.eu-west-1.amazonaws.com" }),
-    'eks.oidcIssuer: "https://oidc.eks.eu-west-1.amazonaws.com" is not the OIDC issuer of an EKS cluster; write what `aws eks describe-cluster --name … --query cluster.identity.oidc.issuer` prints, or the ARN of its provider',
+    'eks.oidcIssuer: "https://oidc.eks.eu-west-1.amazonaws.com" is not the OIDC issuer of an EKS cluster; write what `aws eks describe-cluster --name … --query cluster.identity.oidc.issuer` prints, or the ARN of its provider; for a cluster elsewhere write oidc: { issuer, subject, audience }',
   ],
   [
     "pods by both ways",
@@ -163,6 +163,31 @@ test.each<[string, object]>([
   const [problem] = problemsOf(withIdentity({ ...identity, secrets: ["orders/reports"] }));
   expect(problem).toContain("consumers.app.secrets: ");
   expect(problem).toContain("whose policies are not this stack's");
+});
+
+const ID = "id/0123456789ABCDEF0123456789ABCDEF";
+
+test.each([
+  [irsa({ oidcIssuer: `https://oidc.eks.eu-west-1.evil.example/${ID}` }), "eks.oidcIssuer"],
+  [irsa({ oidcIssuer: `https://oidc.eks.eu-west-1.amazonaws.com.evil/${ID}` }), "eks.oidcIssuer"],
+  [irsa({ oidcIssuer: PROVIDER.replace("arn:aws:", "arn:aws-cn:") }), "eks.oidcIssuer"],
+  [irsa({ oidcIssuer: PROVIDER, newProvider: true }), "eks.newProvider"],
+  [gitlab({ branch: "main", issuer: "https://gitlab.com/" }), "gitlab.issuer"],
+  [github({ branch: "main\u202Egpj" }), "github.branch"],
+  [github({ environment: "prod\u200B" }), "github.environment"],
+])("%j is refused", (identity, field) => {
+  expect(problemsOf(withIdentity(identity))).toEqual([
+    expect.stringContaining(`consumers.app.${field}: `),
+  ]);
+});
+
+test.each([
+  `https://oidc.eks.cn-north-1.amazonaws.com.cn/${ID}`,
+  `https://oidc-eks.eu-west-1.api.aws/${ID}`,
+  `arn:aws-cn:iam::111122223333:oidc-provider/oidc.eks.cn-north-1.amazonaws.com.cn/${ID}`,
+  `arn:aws-us-gov:iam::111122223333:oidc-provider/oidc.eks.us-gov-west-1.amazonaws.com/${ID}`,
+])("%s is of EKS", (oidcIssuer) => {
+  expect(identityOf(irsa({ oidcIssuer }))).toMatchObject({ value: { by: "irsa" } });
 });
 
 test("a cluster's provider in IAM stands for its issuer", () => {

@@ -218,6 +218,8 @@ describe("the module refuses", () => {
     ["consumer", { consumer: "a-name-that-is-too-long" }],
     ["roles", { roles: ["readonly"] }],
     ["issuer_arns", { issuer_arns: { orders: "arn:aws:lambda:eu-west-1:1:function:x:alias" } }],
+    ["secret_key_arns", { secret_key_arns: ["*"] }],
+    ["irsa", { irsa: { ...IRSA, oidc_issuer: "https://oidc.eks.eu-west-1.evil.example/id/0" } }],
     ["secret_arns", { secret_arns: ["arn:aws:secretsmanager:eu-west-1:111122223333:secret:*"] }],
   ])("%s %j", (name, given) => {
     expect(holds(name, moduleWith(given))).toBe(false);
@@ -231,6 +233,7 @@ describe("the module refuses", () => {
         roles: ["orders/readonly"],
         issuer_arns: { orders: arn },
         secret_arns: ["arn:aws:secretsmanager:eu-west-1:111122223333:secret:orders/a-AbCdEf"],
+        secret_key_arns: ["arn:aws:kms:eu-west-1:111122223333:key/mrk-0b9a5ae0c8f111f09a44"],
       });
       for (const name of Object.keys(variables))
         expect([name, holds(name, scope)]).toEqual([name, true]);

@@ -56,7 +56,7 @@ function tokens(statement: TrustStatement, facts: IdentityFacts): readonly Found
         : `lets in whatever has ${its.map(conditionInWords).join(" and ")}`;
     return [doubtful(roleOf(facts), `its trust policy ${seen}`, add)];
   };
-  const isCluster = issuer.startsWith("oidc.eks.");
+  const isCluster = /^oidc[.-]eks\./.test(issuer);
   return [
     ...ofClaim(
       "sub",

@@ -69,7 +69,8 @@ const faultsOf = (
 
 const PROVIDER = /^arn:aws[a-z-]*:iam::(\d{12}):oidc-provider\/(.+)$/;
 /** Issuers of EKS differ in the cluster's id alone. */
-const EKS_ISSUER = /^(oidc\.eks\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?\/id)\/(\w+)$/;
+const EKS_ISSUER =
+  /^((?:oidc\.eks\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?|oidc-eks\.[\w.-]+)\/id)\/(\w+)$/;
 
 function providerFaults(
   statement: TrustStatement,

@@ -45,6 +45,11 @@ variable "secret_key_arns" {
   description = "KMS keys of these secrets, where they have keys of their own."
   type        = set(string)
   default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.secret_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "Each of secret_key_arns must be the whole ARN of one key."
+  }
 }
 
 variable "attach_policy" {
@@ -78,6 +83,11 @@ variable "irsa" {
     service_accounts = set(string)
   })
   default = null
+
+  validation {
+    condition     = var.irsa == null ? true : can(regex("^(https://)?(oidc\\.eks\\.[a-z0-9-]+\\.amazonaws\\.com(\\.cn)?|oidc-eks\\.[a-z0-9-]+\\.api\\.(aws|amazonwebservices\\.com\\.cn))/id/[0-9A-Z]{32}$", var.irsa.oidc_issuer))
+    error_message = "irsa.oidc_issuer must be the issuer of an EKS cluster, https://oidc.eks.<region>.amazonaws.com/id/<32 letters and digits>."
+  }
 
   validation {
     condition     = var.irsa == null ? true : length(var.irsa.service_accounts) > 0 && !can(regex("[*?$]", jsonencode(var.irsa)))
