@@ -20,7 +20,7 @@ const ONLY_IN_A_CLONE: readonly (readonly [pattern: RegExp, instead: string])[] 
   [/^The demo prints this/m, "The [demo](demo/main.ts) in the repository prints this"],
   [/; `npm run synth`\sprints the cost of each piece\./, "."],
   [/npm run build && npx cdk deploy/g, "npx cdk deploy"],
-  [/; then you can run `npm run demo -- --stack Mayfly` there\./, "."],
+  [/, and run `npm run demo -- --stack Mayfly` there\./, "."],
   [/mayfly\(\) \{ npm run .*\n/, 'mayfly() { npx mayfly "$@"; }\n'],
 ];
 
