@@ -108,6 +108,13 @@ const maintenance = (): string => db.plan.maintenanceDatabase;
 const doSql = (text: () => string, database?: "maintenance") => () =>
   sudo(text(), database === undefined ? db.database : maintenance());
 
+/** Run a statement on one function of the verbs. */
+const alterVerb = (name: string, statement: string) =>
+  sudo(
+    `do $$ begin execute (select format('${statement}', oid::regprocedure) from pg_proc where proname = '${name}' and pronamespace = 'mf_${db.tag}_v1'::regnamespace); end $$`,
+    maintenance(),
+  );
+
 const asOwner = (text: string): string => `set role "${db.owner}"; ${text}; reset role`;
 
 const split = (version: number): boolean => version >= 16;
@@ -306,7 +313,7 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
       verdict: "broken",
       evidence: "everybody has UPDATE there",
       step: {
-        says: "take that back",
+        says: "take back what the evidence names",
         done: doSql(() => `revoke update on mf_${db.tag}.declared from public`, "maintenance"),
       },
     },
@@ -457,6 +464,26 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
     },
   },
   "ways in": {
+    "a verb belongs to somebody else": {
+      breaks: () => alterVerb("issue_aa", "alter function %s owner to current_user"),
+      found: ["verbs"],
+      verdict: "broken",
+      evidence: "issue_aa belongs to",
+      step: {
+        says: "ALTER … OWNER TO",
+        done: () => alterVerb("issue_aa", `alter function %s owner to "${shard()}"`),
+      },
+    },
+    "a stranger may call a verb": {
+      breaks: () => alterVerb("end_sessions_aa", "grant execute on function %s to public"),
+      found: ["verbs"],
+      verdict: "broken",
+      evidence: "can be called by everybody",
+      step: {
+        says: "REVOKE",
+        done: () => alterVerb("end_sessions_aa", "revoke execute on function %s from public"),
+      },
+    },
     "a verb cannot be called": {
       breaks: doSql(
         () =>

@@ -47,26 +47,36 @@ interface Wanted extends Pick<Installed, "name" | "owner" | "definer" | "source"
   readonly callers: readonly string[];
 }
 
+interface Fault {
+  readonly text: string;
+  /** An installation replaces code and settings, but neither owners nor what others granted. */
+  readonly isLeft: boolean;
+}
+const replaced = (text: string): Fault => ({ text, isLeft: false });
+const left = (text: string): Fault => ({ text, isLeft: true });
+
 /** What is wrong with one function, if anything is. */
 function faultOf(
   { name, ...wanted }: Wanted,
   rows: readonly Installed[],
   isOwn: (role: string) => boolean,
-): string | undefined {
+): Fault | undefined {
   const [found, ...others] = rows.filter((row) => row.name === name);
-  if (found === undefined) return "does not exist";
-  if (others.length > 0) return "exists more than once";
-  if (found.owner !== wanted.owner) return `belongs to ${found.owner}`;
-  if (found.definer !== wanted.definer)
-    return wanted.definer ? "is no SECURITY DEFINER" : "is SECURITY DEFINER";
-  if (found.source !== wanted.source) return "has other code";
-  if (found.settings.toSorted().join("\n") !== wanted.settings.toSorted().join("\n"))
-    return `sets ${found.settings.join(", ") || "nothing"} instead of ${wanted.settings.join(", ") || "nothing"}`;
-  if (wanted.callers.some((role) => !found.callers.includes(role)))
-    return `cannot be called by ${wanted.callers.filter((role) => !found.callers.includes(role)).join(", ")}`;
+  if (found === undefined) return replaced("does not exist");
+  if (others.length > 0) return left("exists more than once");
+  if (found.owner !== wanted.owner)
+    return left(`belongs to ${found.owner} instead of ${wanted.owner}`);
   const stranger = found.callers.find((role) => !isOwn(role));
-  if (stranger !== undefined) return `can be called by ${stranger || "everybody"}`;
-  return undefined;
+  if (stranger !== undefined) return left(`can be called by ${stranger || "everybody"}`);
+  if (found.definer !== wanted.definer)
+    return replaced(wanted.definer ? "is no SECURITY DEFINER" : "is SECURITY DEFINER");
+  if (found.source !== wanted.source) return replaced("has other code");
+  if (found.settings.toSorted().join("\n") !== wanted.settings.toSorted().join("\n"))
+    return replaced(
+      `sets ${found.settings.join(", ") || "nothing"} instead of ${wanted.settings.join(", ") || "nothing"}`,
+    );
+  const shut = wanted.callers.filter((role) => !found.callers.includes(role));
+  return shut.length > 0 ? replaced(`cannot be called by ${shut.join(", ")}`) : undefined;
 }
 
 /** Every function that the provisioner installs. */
@@ -164,11 +174,11 @@ export const lookAtVerbs: Look = async ({ session, plan, version }) => {
     shardsOf(plan),
   ]);
   const faults = [
-    ...wanted.flatMap((each) => {
-      const fault = faultOf(each, rows, isOwn);
-      return fault === undefined ? [] : [`${schema}.${each.name} ${fault}`];
+    ...wanted.flatMap(({ name, ...each }) => {
+      const fault = faultOf({ name, ...each }, rows, isOwn);
+      return fault === undefined ? [] : [{ ...fault, text: `${schema}.${name} ${fault.text}` }];
     }),
-    ...tables.map(({ name, fault }) => `${name}: ${fault}`),
+    ...tables.map(({ name, fault }) => left(`${name}: ${fault}`)),
   ];
   const versions = await installedVersions(session, tag);
   const seen = { check: "verbs", subject: `schema ${schema}` };
@@ -180,11 +190,14 @@ export const lookAtVerbs: Look = async ({ session, plan, version }) => {
           {
             ...seen,
             verdict: "broken",
-            evidence: `${evidence}; of ${wanted.length} functions and their tables ${faults.length} are wrong: ${faults.slice(0, 3).join("; ")}`,
+            evidence: `${evidence}; of ${wanted.length} functions and their tables ${faults.length} are wrong: ${faults
+              .slice(0, 5)
+              .map(({ text }) => text)
+              .join("; ")}`,
             fix: byHand(
-              tables.length === 0
-                ? "run mayfly converge, which installs the deployed version again"
-                : `take that back as its owner, and run mayfly converge, which writes what may be issued again`,
+              faults.some(({ isLeft }) => isLeft)
+                ? "have a superuser take back what the evidence names (ALTER … OWNER TO, REVOKE, DROP), and run mayfly converge, which installs the rest again"
+                : "run mayfly converge, which installs the deployed version again",
             ),
           },
         ],
