@@ -214,3 +214,15 @@ test.each([
     $metadata: { httpStatusCode: 403 },
   });
 });
+
+test.each([
+  ["Colour", "InvalidAttributeName", "Unknown Attribute Colour."],
+  ["MessageRetentionPeriod", "NotImplemented", "sqs:GetQueueAttributes of MessageRetentionPeriod"],
+])("an attribute %s of a queue is refused", async (attribute, name, message) => {
+  const AttributeNames = [attribute as "All"];
+  const ask = new GetQueueAttributesCommand({ QueueUrl: QUEUE_URL, AttributeNames });
+  await expect(new SQSClient(services.config).send(ask)).rejects.toMatchObject({
+    name,
+    message: expect.stringContaining(message),
+  });
+});
