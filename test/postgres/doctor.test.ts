@@ -292,6 +292,29 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
       evidence: "DROP OWNED BY",
       cleans: "drop table public.rows",
     },
+    "a login that never expires may become somebody who reads the tables": {
+      breaks: doSql(
+        () =>
+          "create role reads; grant select on public.orders to reads; create role becomes login noinherit in role reads",
+      ),
+      found: ["lasting-logins"],
+      verdict: "warning",
+      evidence: "becomes can log in",
+      step: {
+        says: 'ALTER ROLE "becomes" VALID UNTIL',
+        done: doSql(() => "drop owned by reads; drop role becomes, reads"),
+      },
+    },
+    "a login that never expires reads everything": {
+      breaks: doSql(() => "create role reads_all login in role pg_read_all_data"),
+      found: ["lasting-logins"],
+      verdict: "warning",
+      evidence: "reads_all can log in",
+      step: {
+        says: 'ALTER ROLE "reads_all" VALID UNTIL',
+        done: doSql(() => "drop role reads_all"),
+      },
+    },
     "a login that never expires reaches the tables": {
       breaks: doSql(
         () => `create role lasting login password 'x'; grant select on public.orders to lasting`,
@@ -344,29 +367,6 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
       verdict: "warning",
       evidence: "TRUNCATE on public.orders, UPDATE on wide.open.secret, CREATE on schema wide",
       cleans: "drop schema wide cascade",
-    },
-    "a login that never expires may become somebody who reads the tables": {
-      breaks: doSql(
-        () =>
-          "create role reads; grant select on public.orders to reads; create role becomes login noinherit in role reads",
-      ),
-      found: ["lasting-logins"],
-      verdict: "warning",
-      evidence: "becomes can log in",
-      step: {
-        says: 'ALTER ROLE "becomes" VALID UNTIL',
-        done: doSql(() => "drop owned by reads; drop role becomes, reads"),
-      },
-    },
-    "a login that never expires reads everything": {
-      breaks: doSql(() => "create role reads_all login in role pg_read_all_data"),
-      found: ["lasting-logins"],
-      verdict: "warning",
-      evidence: "reads_all can log in",
-      step: {
-        says: 'ALTER ROLE "reads_all" VALID UNTIL',
-        done: doSql(() => "drop role reads_all"),
-      },
     },
     "a group can log in": {
       breaks: doSql(() => `alter role "${group()}" login`),
@@ -465,13 +465,13 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
   },
   "ways in": {
     "a verb belongs to somebody else": {
-      breaks: () => alterVerb("issue_aa", "alter function %s owner to current_user"),
+      breaks: () => alterVerb("note_watched_aa", "alter function %s owner to current_user"),
       found: ["verbs"],
       verdict: "broken",
-      evidence: "issue_aa belongs to",
+      evidence: "note_watched_aa belongs to",
       step: {
         says: "ALTER … OWNER TO",
-        done: () => alterVerb("issue_aa", `alter function %s owner to "${shard()}"`),
+        done: () => alterVerb("note_watched_aa", `alter function %s owner to "${shard()}"`),
       },
     },
     "a stranger may call a verb": {
