@@ -193,10 +193,30 @@ describe("the schedule of a revocation", () => {
 
   test("of a second check is a minute after the latch, with another name", async () => {
     const { given, scheduler } = deps();
-    expect(await scheduleRecheck(given, [lease], AT)).toBeUndefined();
+    expect(await scheduleRecheck(given, [{ lease, latchedAt: AT, seenAt: AT }])).toBeUndefined();
     expect([...scheduler.schedules.keys()]).toEqual(["aaaabbbbcccc-1700000061-recheck"]);
     const [name = ""] = scheduler.schedules.keys();
     expect(parseScheduleName(name)).toMatchObject({ random: "aaaabbbbcccc", recheck: true });
+  });
+
+  test("of a second check fires a minute after every server has the latch, and is named after the last latch", async () => {
+    const { given, scheduler } = deps();
+    const fires: number[] = [];
+    const create: typeof scheduler.create = (schedule, second, input) => {
+      fires.push(second);
+      return scheduler.create(schedule, second, input);
+    };
+    const counted = { ...given, scheduler: { ...given.scheduler, create } };
+    const name = { ...lease.name, random: "ddddeeeeffff" };
+    const at = (ms: number) => (AT + ms) as Instant;
+    await scheduleRecheck(counted, [
+      { lease, latchedAt: at(0), seenAt: at(9000) },
+      { lease: { ...lease, name }, latchedAt: at(500), seenAt: at(1500) },
+    ]);
+    expect([...scheduler.schedules.keys()]).toEqual(["ddddeeeeffff-1700000061-recheck"]);
+    expect(fires).toEqual([1700000070]);
+    await scheduleRecheck(counted, []);
+    expect(scheduler.schedules.size).toBe(1);
   });
 
   test("of a second check that cannot be created is logged with its reason", async () => {
@@ -204,7 +224,7 @@ describe("the schedule of a revocation", () => {
     const create = () => Promise.reject(new TypeError("with some secret text"));
     const broken = { ...given, scheduler: { ...given.scheduler, create } };
     const expected = { errorType: "InternalError", reason: expect.stringMatching(/\(TypeError\)/) };
-    expect(await scheduleRecheck(broken, [lease], AT)).toEqual(expected);
+    expect(await scheduleRecheck(broken, [{ lease, latchedAt: AT, seenAt: AT }])).toEqual(expected);
     const schedule = "aaaabbbbcccc-1700000061-recheck";
     expect(audit).toEqual([
       { event: "schedule.failed", schedule, ...expected, frames: expect.arrayContaining([]) },
@@ -216,7 +236,11 @@ describe("the schedule of a revocation", () => {
     const { given, scheduler } = deps();
     const username = lease.username.replace("aaaabbbbcccc", "ddddeeeeffff");
     const name = { ...lease.name, random: "ddddeeeeffff" };
-    await scheduleRecheck(given, [lease, { username, name, incarnation: "16501" }], AT);
+    const other = { username, name, incarnation: "16501" };
+    await scheduleRecheck(
+      given,
+      [lease, other].map((each) => ({ lease: each, latchedAt: AT, seenAt: AT })),
+    );
     const carried = [
       { leaseId, incarnation: "16500" },
       { leaseId: `orders/readonly/${username}`, incarnation: "16501" },

@@ -26,33 +26,37 @@ async function quarantined(lease: Lease, credential: Credential) {
   });
 }
 
+/** The dependencies of a lease whose latches are answered `ms` later, by the database's clock. */
+function answeredLater({ deps }: Lease, ms: number): typeof deps {
+  const latch: typeof deps.engine.latch = async (...given) =>
+    (await deps.engine.latch(...given)).map((latched) =>
+      latched.kind === "latched"
+        ? { ...latched, at: (latched.at + ms) as typeof latched.at }
+        : latched,
+    );
+  return { ...deps, engine: { ...deps.engine, latch } };
+}
+
 test("a lease in quarantine is looked at once more, not for ever: its attempts make no schedules", async () => {
   const lease = await emptied();
   const credential = await lease.issue();
   const incarnation = await oidOf(lease.test, credential.username);
-  await quarantined(lease, credential);
-  expect(rechecks(lease)).toBe(1);
-  for (let attempt = 0; attempt < 3; attempt++) {
+  await giveTable(lease.test, credential.username);
+  const scheduled = { leaseId: credential.leaseId, incarnation };
+  const again = { onlyIfDue: false, actor: "operator" };
+  // the first attempt and its retries are seconds apart, and follow the same latch
+  for (const ms of [1500, 0, 3000, 30_000]) {
+    expect(await revokeLife(answeredLater(lease, ms), scheduled, again)).toMatchObject({
+      state: "quarantined",
+    });
     await sweptFor(lease, 9);
-    await lease.ask(ALIAS, { action: "revoke", leaseId: credential.leaseId });
+    expect(rechecks(lease)).toBe(1);
   }
-  expect(rechecks(lease)).toBe(1);
 
   // a minute later, when the second look finds it still there
   lease.scheduler.schedules.clear();
-  const { engine } = lease.deps;
-  const later: typeof engine = {
-    ...engine,
-    latch: async (...given) =>
-      (await engine.latch(...given)).map((latched) =>
-        latched.kind === "latched"
-          ? { ...latched, at: (latched.at + 61_000) as typeof latched.at }
-          : latched,
-      ),
-  };
-  const scheduled = { leaseId: credential.leaseId, incarnation };
-  const again = { onlyIfDue: true, actor: "schedule" };
-  expect(await revokeLife({ ...lease.deps, engine: later }, scheduled, again)).toMatchObject({
+  const due = { onlyIfDue: true, actor: "schedule" };
+  expect(await revokeLife(answeredLater(lease, 61_000), scheduled, due)).toMatchObject({
     state: "quarantined",
   });
   expect(rechecks(lease)).toBe(0);

@@ -15,7 +15,7 @@ import { endEverywhere, followReaders, type ReaderSeen } from "../readers.ts";
 import type { Observations } from "../receipt.ts";
 import { bothSeen, endAllSessions } from "../sessions.ts";
 import { dropAll, NO_ANSWER } from "./drop.ts";
-import { RECHECK_AFTER, scheduleRecheck } from "./schedules.ts";
+import { RECHECK_AFTER, type Recheck, scheduleRecheck } from "./schedules.ts";
 
 type Seen = Omit<Observations, "leaseId" | "incarnation" | "expiresAt" | "state">;
 
@@ -60,8 +60,7 @@ export async function endAndDrop(
   ]);
   const endings = new Map<LeaseRef, Ending>();
   const dropping: Case[] = [];
-  const rechecked: LeaseRef[] = [];
-  let lastLogins: Instant | undefined;
+  const rechecked: Recheck[] = [];
   for (const [i, { lease, latch, announce }] of all.entries()) {
     const onWriter = withEarlier(writer[i], latch);
     const onReaders = readers[i] ?? [];
@@ -76,17 +75,12 @@ export async function endAndDrop(
     }
     const waited = between(began, deps.time.now());
     const seenAt = onReaders.length === 0 ? latch.at : plus(latch.at, waited);
-    const last = latchToRecheck(latch, seenAt);
-    if (last !== undefined) {
-      rechecked.push(lease);
-      lastLogins = Math.max(last, lastLogins ?? last) as Instant;
-    }
+    const identified = latchToRecheck(latch, seenAt);
+    if (identified !== undefined) rechecked.push({ lease, latchedAt: identified, seenAt });
     if (latch.unverifiedAt !== undefined) await deps.engine.markUnverified(lease, undefined);
     dropping.push({ lease, latch, announce, latchedAt, before });
   }
-  const [first, ...others] = rechecked;
-  if (first !== undefined && lastLogins !== undefined)
-    await scheduleRecheck(deps, [first, ...others], lastLogins);
+  await scheduleRecheck(deps, rechecked);
   for (const { announce } of dropping) announce();
   for (const [lease, ending] of await drop(deps, dropping)) endings.set(lease, ending);
   return roles.map((lease) => endings.get(lease) ?? { state: "failed", failure: NO_ANSWER });
@@ -200,8 +194,8 @@ export function decideKeep(
 }
 
 /**
- * The time until which a login may still be under way; undefined if that is over. A lease in
- * quarantine is retried often and must not create a schedule each time.
+ * The latch that calls for a second check, if a login may still be under way since. A lease in
+ * quarantine is retried often, and each retry has the same answer as the first attempt.
  *
  * @param seenAt when the latch was seen on every server.
  */
@@ -210,7 +204,8 @@ function latchToRecheck(
   seenAt: Instant,
 ): Instant | undefined {
   // a reader may have replayed the latch only now, however long ago it was committed
-  if (wasOpen || unverifiedAt !== undefined) return seenAt;
+  if (unverifiedAt !== undefined) return seenAt;
+  if (wasOpen) return latchedAt ?? at;
   if (latchedAt === undefined) return undefined;
   return between(latchedAt, at) < RECHECK_AFTER ? latchedAt : undefined;
 }

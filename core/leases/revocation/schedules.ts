@@ -83,7 +83,7 @@ export async function scheduleRevocation(
   return attempt(
     deps,
     inputOf(deps, lease),
-    (second) => scheduleName(lease.name, second),
+    scheduleName(lease.name, epochSecondsCeil(at)),
     epochSecondsCeil(at),
   );
 }
@@ -112,26 +112,43 @@ export async function rescheduleRevocation(
   return false;
 }
 
-/** Create the schedule that checks once more for sessions of roles that are about to be dropped. */
-export const scheduleRecheck = (
+/** A role that is about to be dropped, and whose sessions are looked for once more. */
+export interface Recheck {
+  readonly lease: LeaseRef;
+  /** Of the latch. Names the schedule, so that a retry after the same latch makes no second one. */
+  readonly latchedAt: Instant;
+  /** When the latch was seen on every server: from then on, no login begins. */
+  readonly seenAt: Instant;
+}
+
+/**
+ * Create the schedule that checks once more for sessions of roles that are about to be dropped.
+ * None for no roles.
+ */
+export async function scheduleRecheck(
   deps: LeaseDeps,
-  leases: readonly [LeaseRef, ...LeaseRef[]],
-  latchedAt: Instant,
-): Promise<ErrorFacts | undefined> =>
-  attempt(
+  rechecks: readonly Recheck[],
+): Promise<ErrorFacts | undefined> {
+  // named after the last latch: an earlier schedule cannot have its name
+  const ordered = rechecks.toSorted((a, b) => b.latchedAt - a.latchedAt);
+  const [last] = ordered;
+  if (last === undefined) return undefined;
+  const seenAt = Math.max(...ordered.map((each) => each.seenAt)) as Instant;
+  const name = recheckName(last.lease.name, epochSecondsCeil(plus(last.latchedAt, RECHECK_AFTER)));
+  return attempt(
     deps,
-    { recheck: leases.map((lease) => inputOf(deps, lease)) },
-    (second) => recheckName(leases[0].name, second),
-    epochSecondsCeil(plus(latchedAt, RECHECK_AFTER)),
+    { recheck: ordered.map(({ lease }) => inputOf(deps, lease)) },
+    name,
+    epochSecondsCeil(plus(seenAt, RECHECK_AFTER)),
   );
+}
 
 async function attempt(
   deps: LeaseDeps,
   input: ScheduleInput,
-  nameAt: (second: number) => string,
+  schedule: string,
   second: number,
 ): Promise<ErrorFacts | undefined> {
-  const schedule = nameAt(second);
   for (let left = ATTEMPTS; ; left--) {
     try {
       await deps.scheduler.create(schedule, second, input);
