@@ -1,6 +1,6 @@
 import pg from "pg";
 import { beforeAll, describe, expect, test } from "vitest";
-import { verbsScript } from "../../../bin/commands/verbs.ts";
+import { verbsScript } from "../../../bin/commands/setup/verbs.ts";
 import { issuerRoleName } from "../../../core/names.ts";
 import { parseProvisionPlan } from "../../../core/provisioning/parse-plan.ts";
 import type { Session } from "../../../lambda/postgres/connection/session.ts";

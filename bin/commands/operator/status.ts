@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import type { Status } from "../../core/leases/operation/operate.ts";
-import { type Io, print, say } from "../terminal/io.ts";
-import { count, table } from "../terminal/table.ts";
-import { findOperator, operatorAt, type StackOptions, withStackOptions } from "./find.ts";
+import type { Status } from "../../../core/leases/operation/operate.ts";
+import { type Io, print, say } from "../../terminal/io.ts";
+import { count, table } from "../../terminal/table.ts";
+import { findOperator, operatorAt, type StackOptions, withStackOptions } from "../find.ts";
 import { sayWatched, watchedTable } from "./watched-users.ts";
 
 /** `mayfly status`: count leases, and show when watched users were seen. */

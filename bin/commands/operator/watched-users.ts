@@ -1,6 +1,6 @@
-import type { ServerView, WatchedView } from "../../core/leases/operation/watch.ts";
-import { type Io, say } from "../terminal/io.ts";
-import { count, span, table } from "../terminal/table.ts";
+import type { ServerView, WatchedView } from "../../../core/leases/operation/watch.ts";
+import { type Io, say } from "../../terminal/io.ts";
+import { count, span, table } from "../../terminal/table.ts";
 
 const HEADER = ["WATCHED", "SERVER", "SESSIONS", "LAST SEEN", "LAST LOOK", "LOOKS"];
 

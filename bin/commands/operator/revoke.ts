@@ -1,11 +1,10 @@
 import type { Command } from "commander";
-import { parseLeaseId } from "../../core/leases/lease-id.ts";
-import type { Receipt } from "../../core/leases/receipt.ts";
-import { Exit, Failure } from "../terminal/exit.ts";
-import { blockersText, catalogText } from "../terminal/failures.ts";
-import { type Io, print } from "../terminal/io.ts";
-import { clock, count, facts } from "../terminal/table.ts";
-import { revokeMany, type Selector } from "./break-glass.ts";
+import { parseLeaseId } from "../../../core/leases/lease-id.ts";
+import type { Receipt } from "../../../core/leases/receipt.ts";
+import { Exit, Failure } from "../../terminal/exit.ts";
+import { blockersText, catalogText } from "../../terminal/failures.ts";
+import { type Io, print } from "../../terminal/io.ts";
+import { clock, count, facts } from "../../terminal/table.ts";
 import {
   type Ask,
   type ConsumerOptions,
@@ -13,7 +12,8 @@ import {
   findOperator,
   operatorAt,
   withAssume,
-} from "./find.ts";
+} from "../find.ts";
+import { revokeMany, type Selector } from "./break-glass.ts";
 
 interface RevokeOptions extends ConsumerOptions {
   readonly asOperator?: boolean;

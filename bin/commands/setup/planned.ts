@@ -1,9 +1,9 @@
-import type { ParsedConfig } from "../../config/config.ts";
-import { modelOf, toPlan } from "../../config/plan.ts";
-import { addressOf, tagOf } from "../../core/names.ts";
-import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
-import { configPath, loadConfig } from "../load-config.ts";
-import { Exit, Failure } from "../terminal/exit.ts";
+import type { ParsedConfig } from "../../../config/config.ts";
+import { modelOf, toPlan } from "../../../config/plan.ts";
+import { addressOf, tagOf } from "../../../core/names.ts";
+import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
+import { configPath, loadConfig } from "../../load-config.ts";
+import { Exit, Failure } from "../../terminal/exit.ts";
 
 /** The options with which a user chooses the configuration and the database to print for. */
 export interface PlanOptions {

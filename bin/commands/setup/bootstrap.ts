@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { bootstrapScript } from "../../lambda/postgres/provisioning/bootstrap/script.ts";
-import { Exit, Failure } from "../terminal/exit.ts";
-import { type Io, say } from "../terminal/io.ts";
+import { bootstrapScript } from "../../../lambda/postgres/provisioning/bootstrap/script.ts";
+import { Exit, Failure } from "../../terminal/exit.ts";
+import { type Io, say } from "../../terminal/io.ts";
 import { type PlanOptions, plannedIn } from "./planned.ts";
 
 interface BootstrapOptions extends PlanOptions {

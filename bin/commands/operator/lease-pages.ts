@@ -1,5 +1,5 @@
-import type { LeaseFilter, LeaseList } from "../../core/leases/operation/list.ts";
-import type { Ask } from "./find.ts";
+import type { LeaseFilter, LeaseList } from "../../../core/leases/operation/list.ts";
+import type { Ask } from "../find.ts";
 
 /** Every lease that matches a filter, and every foreign role, from all pages. */
 export async function allLeases(

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
-import type { ParsedConfig } from "../../config/config.ts";
-import { ConfigError } from "../../core/errors.ts";
-import { configPath, loadConfig } from "../load-config.ts";
-import { Exit, Failure } from "../terminal/exit.ts";
-import { type Io, print } from "../terminal/io.ts";
-import { count } from "../terminal/table.ts";
+import type { ParsedConfig } from "../../../config/config.ts";
+import { ConfigError } from "../../../core/errors.ts";
+import { configPath, loadConfig } from "../../load-config.ts";
+import { Exit, Failure } from "../../terminal/exit.ts";
+import { type Io, print } from "../../terminal/io.ts";
+import { count } from "../../terminal/table.ts";
 
 /** `mayfly config check`: every problem of a configuration, without the CDK. */
 export function addConfig(program: Command, io: Io): void {

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import type { ConvergeReport } from "../../core/provisioning/report.ts";
-import { type Io, print, say } from "../terminal/io.ts";
-import { facts } from "../terminal/table.ts";
-import { findOperator, operatorAt, type StackOptions, withStackOptions } from "./find.ts";
+import type { ConvergeReport } from "../../../core/provisioning/report.ts";
+import { type Io, print, say } from "../../terminal/io.ts";
+import { facts } from "../../terminal/table.ts";
+import { findOperator, operatorAt, type StackOptions, withStackOptions } from "../find.ts";
 
 /** `mayfly converge`: make the database match the deployed configuration again. */
 export function addConverge(program: Command, io: Io): void {

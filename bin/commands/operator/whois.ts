@@ -1,10 +1,10 @@
 import type { Command } from "commander";
-import { type LeaseName, NO_KEY, parseLeaseName } from "../../core/leases/lease-name.ts";
-import type { LeaseList } from "../../core/leases/operation/list.ts";
-import type { LeaseView } from "../../core/leases/requests/lookup.ts";
-import { Exit, Failure } from "../terminal/exit.ts";
-import { type Io, print } from "../terminal/io.ts";
-import { clock, facts } from "../terminal/table.ts";
+import { type LeaseName, NO_KEY, parseLeaseName } from "../../../core/leases/lease-name.ts";
+import type { LeaseList } from "../../../core/leases/operation/list.ts";
+import type { LeaseView } from "../../../core/leases/requests/lookup.ts";
+import { Exit, Failure } from "../../terminal/exit.ts";
+import { type Io, print } from "../../terminal/io.ts";
+import { clock, facts } from "../../terminal/table.ts";
 import {
   chosen,
   databasesIn,
@@ -13,7 +13,7 @@ import {
   readOutputs,
   type StackOptions,
   withStackOptions,
-} from "./find.ts";
+} from "../find.ts";
 
 /** What was found under a name: a lease with its state, a foreign role, or nothing. */
 type Found =

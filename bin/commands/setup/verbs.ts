@@ -1,12 +1,12 @@
 import type { Command } from "commander";
-import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import type { ProvisionPlan } from "../../../core/provisioning/plan.ts";
 import {
   declaredStatements,
   installationStatements,
-} from "../../lambda/postgres/leases/installation.ts";
-import { issuerLoginsOf, shardsOf } from "../../lambda/postgres/provisioning/wanted-roles.ts";
-import { Exit, Failure } from "../terminal/exit.ts";
-import { type Io, say } from "../terminal/io.ts";
+} from "../../../lambda/postgres/leases/installation.ts";
+import { issuerLoginsOf, shardsOf } from "../../../lambda/postgres/provisioning/wanted-roles.ts";
+import { Exit, Failure } from "../../terminal/exit.ts";
+import { type Io, say } from "../../terminal/io.ts";
 import { type PlanOptions, plannedIn } from "./planned.ts";
 
 interface VerbsOptions extends PlanOptions {

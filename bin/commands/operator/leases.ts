@@ -1,14 +1,14 @@
 import { type Command, Option } from "commander";
-import { parseLeaseId } from "../../core/leases/lease-id.ts";
-import type { ForeignRole } from "../../core/leases/operation/list.ts";
+import { parseLeaseId } from "../../../core/leases/lease-id.ts";
+import type { ForeignRole } from "../../../core/leases/operation/list.ts";
 import {
   LEASE_STATES,
   type LeaseState,
   type LeaseView,
-} from "../../core/leases/requests/lookup.ts";
-import { type Io, print, say } from "../terminal/io.ts";
-import { clock, count, span, table } from "../terminal/table.ts";
-import { findOperator, operatorAt, type StackOptions, withStackOptions } from "./find.ts";
+} from "../../../core/leases/requests/lookup.ts";
+import { type Io, print, say } from "../../terminal/io.ts";
+import { clock, count, span, table } from "../../terminal/table.ts";
+import { findOperator, operatorAt, type StackOptions, withStackOptions } from "../find.ts";
 import { allLeases } from "./lease-pages.ts";
 
 interface LeasesOptions extends StackOptions {

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
-import type { SweepReport } from "../../core/leases/operation/sweep.ts";
-import { Failure } from "../terminal/exit.ts";
-import { sayFailures, statusOfFailures } from "../terminal/failures.ts";
-import { type Io, print, say } from "../terminal/io.ts";
-import { facts } from "../terminal/table.ts";
-import { findOperator, operatorAt, type StackOptions, withStackOptions } from "./find.ts";
+import type { SweepReport } from "../../../core/leases/operation/sweep.ts";
+import { Failure } from "../../terminal/exit.ts";
+import { sayFailures, statusOfFailures } from "../../terminal/failures.ts";
+import { type Io, print, say } from "../../terminal/io.ts";
+import { facts } from "../../terminal/table.ts";
+import { findOperator, operatorAt, type StackOptions, withStackOptions } from "../find.ts";
 import { sayForeign } from "./leases.ts";
 
 /** `mayfly sweep`: do now what the sweeper does every five minutes. */

@@ -1,10 +1,10 @@
-import type { Revocations } from "../../core/leases/operation/operate.ts";
-import type { LeaseView } from "../../core/leases/requests/lookup.ts";
-import { Exit, Failure } from "../terminal/exit.ts";
-import { sayFailures, sayKept, statusOfFailures } from "../terminal/failures.ts";
-import { confirm, type Io, print, say } from "../terminal/io.ts";
-import { count, facts } from "../terminal/table.ts";
-import { type Ask, findOperator, operatorAt, type StackOptions } from "./find.ts";
+import type { Revocations } from "../../../core/leases/operation/operate.ts";
+import type { LeaseView } from "../../../core/leases/requests/lookup.ts";
+import { Exit, Failure } from "../../terminal/exit.ts";
+import { sayFailures, sayKept, statusOfFailures } from "../../terminal/failures.ts";
+import { confirm, type Io, print, say } from "../../terminal/io.ts";
+import { count, facts } from "../../terminal/table.ts";
+import { type Ask, findOperator, operatorAt, type StackOptions } from "../find.ts";
 import { allLeases } from "./lease-pages.ts";
 
 /** Which leases an operator ends at once. */

@@ -2,12 +2,12 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import type { ConsumerConfig, DatabaseConfig, MayflyConfig } from "../../config/config.ts";
-import { parseConfig } from "../../config/config.ts";
-import { completed, type FoundManifest, projectFiles } from "../init/new-project.ts";
-import { packageFile } from "../init/package-source.ts";
-import { Exit, Failure } from "../terminal/exit.ts";
-import { type Io, say } from "../terminal/io.ts";
+import type { ConsumerConfig, DatabaseConfig, MayflyConfig } from "../../../config/config.ts";
+import { parseConfig } from "../../../config/config.ts";
+import { completed, type FoundManifest, projectFiles } from "../../init/new-project.ts";
+import { packageFile } from "../../init/package-source.ts";
+import { Exit, Failure } from "../../terminal/exit.ts";
+import { type Io, say } from "../../terminal/io.ts";
 
 interface InitOptions {
   readonly database: string;
