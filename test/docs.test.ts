@@ -79,6 +79,23 @@ test("lines are at most 100 columns wide, but for tables and what programs print
   expect(wide).toEqual([]);
 });
 
+test("every table has a header, and every row as many cells", () => {
+  const broken = pages.flatMap((page) => {
+    const tables = proseOf(page).matchAll(/(?:^\|.*\n?)+/gm);
+    return [...tables].flatMap(([table]) => {
+      const [header = "", line = "", ...rows] = table.trimEnd().split("\n");
+      const cells = (row: string) => row.replaceAll("\\|", "").split("|").length;
+      const isWhole = /^\|(?: :?-+:? \|)+$/.test(line);
+      return isWhole
+        ? [line, ...rows]
+            .filter((row) => cells(row) !== cells(header))
+            .map((row) => `${page}: ${row}`)
+        : [`${page}: ${header}`];
+    });
+  });
+  expect(broken).toEqual([]);
+});
+
 test("no page names a path of a machine", () => {
   const found = pages.flatMap((page) =>
     [...read(page).matchAll(/(?<![\w.])\/(?:home|root|Users)\b\S*/g)].map(
@@ -134,6 +151,38 @@ test("docs/errors.md has every step that a database can reject", () => {
   expect(named.length).toBeGreaterThan(20);
   const page = read("docs/errors.md");
   expect(named.filter((step) => !page.includes(`\`${step}`))).toEqual([]);
+});
+
+/** Parts of messages that the code puts together from several texts. */
+const COMPOSED = [
+  "RDS did not list the readers of",
+  "the property Plan does not fit this function",
+  "plan.json does not fit this function",
+  "granting and revoking run the event trigger",
+  "is not AWSPENDING but",
+  "has no AWSCURRENT value",
+];
+
+test("docs/errors.md quotes messages that the code has", () => {
+  const sources = ["core", "lambda", "client", "config"]
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+        .filter((name) => name.endsWith(".ts"))
+        .map((name) => read(join(folder, name))),
+    )
+    .join("\n");
+  const tables = read("docs/errors.md").matchAll(/^\| The message begins .*\n((?:\|.*\n)+)/gm);
+  const quoted = [...tables].flatMap(([, rows = ""]) =>
+    [...rows.matchAll(/^\| (.+?) \| /gm)].flatMap(([, first = ""]) =>
+      [...first.matchAll(/`([^`]+)`/g)].map(([, message = ""]) => message),
+    ),
+  );
+  const parts = quoted
+    .flatMap((message) => message.split(/…|<[^>]*>|["():]|\b(?:\d+|code \w{5})\b/))
+    .map((part) => part.trim())
+    .filter((part) => part.length > 4);
+  expect(parts.length).toBeGreaterThan(200);
+  expect(new Set(parts.filter((part) => !sources.includes(part)))).toEqual(new Set(COMPOSED));
 });
 
 test("docs/errors.md has every verb that is called, and every SQLSTATE of ours", () => {
