@@ -13,6 +13,7 @@ import {
 } from "yaml";
 import type { Made } from "./agent-container.ts";
 import type { Change, Path } from "./change.ts";
+import { isOpenBlock } from "./read-yaml.ts";
 
 /** A part of a text that is replaced. Offsets in UTF-16 units. */
 interface Edit {
@@ -264,7 +265,22 @@ class Editor {
             .map((each) => `\n- ${this.#unindented(each)}`)
             .join("")
             .replaceAll("\n", `${this.#newline}${" ".repeat(column)}`)}`;
-    return this.#lineAfter(last, made, column);
+    return this.#isOpen(last)
+      ? this.#pairBefore(map.items.at(-2), start, made, column)
+      : this.#lineAfter(last, made, column);
+  }
+
+  /** Whether a line behind a node would give its last text a line end. */
+  #isOpen(node: unknown): boolean {
+    const last = lastLeaf(node);
+    return isScalar(last) && isOpenBlock(last, this.#text);
+  }
+
+  /** Behind the last pair but one, or before the only one, whose key starts there. */
+  #pairBefore(pair: AnyPair | undefined, start: number, made: string, column: number): Edit {
+    if (pair !== undefined) return this.#lineAfter(pair, made, column);
+    const at = this.#lineStart(start) + column;
+    return insertion(at, `${made}${this.#newline}${" ".repeat(column)}`);
   }
 
   /** An item's lines behind its dash. */

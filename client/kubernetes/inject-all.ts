@@ -1,4 +1,5 @@
-import { type Injected, type InjectOptions, inject } from "./inject.ts";
+import { documentsIn } from "./documents.ts";
+import { type Injected, type InjectOptions, inject, readOrError } from "./inject.ts";
 import { ManifestError, type ManifestProblem } from "./problem.ts";
 
 /** A file of manifests. */
@@ -19,9 +20,15 @@ export async function injectAll(
 ): Promise<Injected> {
   const all: Injected[] = [];
   const problems: ManifestProblem[] = [];
-  for (const { file, text } of manifests)
+  for (const [index, { file, text }] of manifests.entries())
     try {
       all.push(await inject(text, { ...options, file }));
+      if (index < manifests.length - 1 && endsOpen(text))
+        problems.push({
+          place: { file, document: undefined, kind: "", name: undefined },
+          message:
+            "ends in a block of text without a line end, which the next file would give it; end the file with one, or name it last",
+        });
     } catch (error) {
       if (!(error instanceof ManifestError)) throw error;
       problems.push(...error.problems);
@@ -32,6 +39,12 @@ export async function injectAll(
     messages: all.flatMap(({ messages }) => messages),
     resources: all.flatMap(({ resources }) => resources),
   };
+}
+
+function endsOpen(text: string): boolean {
+  const last = text.endsWith("\n") ? undefined : documentsIn(text).at(-1);
+  const read = last && readOrError(last.text);
+  return read !== undefined && !(read instanceof RangeError) && read.endsOpen;
 }
 
 function joined(before: string, file: string): string {

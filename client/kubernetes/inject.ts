@@ -275,16 +275,19 @@ class Injection {
         isDeepStrictEqual(again.written, changed(read.written, changes));
       if (isAsWanted) return edited;
     }
+    const remedy = text.endsWith("\n")
+      ? "write out anchors, aliases and << of the pod template"
+      : "end the file with a line end, or write out anchors, aliases and << of the pod template";
     this.problems.push({
       place,
-      message:
-        "what Mayfly adds cannot be written here without a change to something else; write out anchors, aliases and << of the pod template",
+      message: `what Mayfly adds cannot be written here without a change to something else; ${remedy}`,
     });
     return text;
   }
 }
 
-function readOrError(text: string): ReadDocument | RangeError {
+/** What a text is read as, or that it is nested too deeply. */
+export function readOrError(text: string): ReadDocument | RangeError {
   try {
     return readYaml(text);
   } catch (error) {

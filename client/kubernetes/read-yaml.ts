@@ -7,7 +7,7 @@ import {
   isSeq,
   type Node,
   parseDocument,
-  type Scalar,
+  Scalar,
   type ScalarTag,
   type YAMLMap,
 } from "yaml";
@@ -24,6 +24,8 @@ export interface ReadDocument {
   readonly noTexts: (map: WrittenMap) => ReadonlyMap<string, string>;
   /** Undefined: none. */
   readonly error: YamlError | undefined;
+  /** It ends in a block of text without a line end: one behind it would change the value. */
+  readonly endsOpen: boolean;
 }
 
 export interface YamlError {
@@ -42,7 +44,7 @@ export function readYaml(text: string): ReadDocument {
     merge: true,
     version: "1.2",
   });
-  const reader = new Reader();
+  const reader = new Reader(text);
   const noTexts = (map: WrittenMap) => reader.noTexts.get(map) ?? new Map<string, string>();
   const [first] = parsed.errors;
   const isReadable = parsed.errors.every(({ code }) => code === "DUPLICATE_KEY");
@@ -51,7 +53,7 @@ export function readYaml(text: string): ReadDocument {
   const message = words.includes("call stack") ? "it is nested too deeply" : words;
   const line = first?.linePos?.[0].line ?? 1;
   const error = first === undefined ? reader.error : { line, message, isReadable };
-  return { parsed, written, noTexts, error };
+  return { parsed, written, noTexts, error, endsOpen: reader.endsOpen };
 }
 
 const scalarTag = (name: string, test: RegExp, resolve: (text: string) => string): ScalarTag => ({
@@ -100,8 +102,14 @@ const MOST_VALUES = 2_000_000;
 class Reader {
   readonly noTexts = new WeakMap<WrittenMap, ReadonlyMap<string, string>>();
   error: YamlError | undefined;
+  endsOpen = false;
+  readonly #text: string;
   readonly #anchors = new Map<string, Anchored>();
   #size = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
 
   read(node: unknown): Written {
     if (isAlias(node)) return this.#alias(node.source);
@@ -118,7 +126,15 @@ class Reader {
   #real(node: Node): Written {
     if (isMap(node)) return this.#map(node);
     if (isSeq(node)) return node.items.map((each) => this.read(each));
-    return isScalar(node) ? scalarText(node) : "";
+    if (!isScalar(node)) return "";
+    const value = scalarText(node);
+    // the package adds the line end that such a text does not have, and Kubernetes does not
+    if (!isOpenBlock(node, this.#text)) return value;
+    this.endsOpen = true;
+    const lastLine = this.#text.slice(this.#text.lastIndexOf("\n") + 1);
+    // spaces that only indent the last line are none of the value
+    const isAdded = lastLine.trim() !== "" || /(?:^|\n)[ \t]+\n$/.test(value);
+    return isAdded ? value.replace(/\n$/, "") : value;
   }
 
   #alias(name: string): Written {
@@ -173,6 +189,16 @@ class Reader {
 
 const noTextIn = (node: unknown): string | undefined =>
   isScalar(node) && node.format !== undefined ? (node.source ?? "") : undefined;
+
+/**
+ * Whether a scalar is a block that ends with the text, without the line end that belongs to its
+ * value elsewhere.
+ */
+export const isOpenBlock = ({ type, range }: Scalar, text: string): boolean =>
+  (type === Scalar.BLOCK_LITERAL || type === Scalar.BLOCK_FOLDED) &&
+  range?.[1] === text.length &&
+  !text.endsWith("\n") &&
+  !/^.\d?-/.test(text.slice(range[0]));
 
 const scalarText = ({ value, source }: Scalar): string =>
   typeof value === "string" ? value : (source ?? "");
