@@ -38,18 +38,28 @@ export function addInject(program: Command, io: Io): void {
           ...(image && { image }),
           ...(translation && { translation }),
         });
-        for (const message of messages) say(io, message);
+        for (const message of [...messages, ...unusedMaps(translation)]) say(io, message);
         io.out.write(text);
       } catch (error) {
         if (!(error instanceof ManifestError)) throw error;
         const missing = [...(translation?.unmapped ?? [])];
-        const options = missing.length === 0 ? "" : `\nadd ${mapOptions(missing)}`;
-        throw new Failure(Exit.config, `nothing was written\n${error.message}${options}`, {
-          cause: error,
-        });
+        const lines = [
+          "nothing was written",
+          error.message,
+          ...unusedMaps(translation),
+          ...(missing.length === 0 ? [] : [`add ${mapOptions(missing)}`]),
+        ];
+        throw new Failure(Exit.config, lines.join("\n"), { cause: error });
       }
     });
 }
+
+/** What `--map` names and no annotation does: the path may be misspelled. */
+const unusedMaps = (translation: VaultTranslation | undefined): readonly string[] =>
+  [...(translation?.unused ?? [])].map(
+    (path) =>
+      `--map ${path}: no annotation of Vault's that was translated names this path; correct it, or leave it out`,
+  );
 
 /** What `--from-vault` and `--map` say. */
 async function translationOf(

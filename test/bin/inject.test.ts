@@ -97,6 +97,20 @@ test("--from-vault says what became of each annotation, or which --map is missin
   expect((await mayfly(["--map", "a/creds/b=c/d"], POD)).status).toBe(64);
 });
 
+test("a --map of a path that no annotation names is told", async () => {
+  const arn = "arn:aws:lambda:eu-west-1:111122223333:function:issuer:app--readonly";
+  const options = ["--from-vault", "--image", "agent:1", "--map", `database/creds/raedonly=${arn}`];
+  const told =
+    "--map database/creds/raedonly: no annotation of Vault's that was translated names this path; correct it, or leave it out\n";
+  const wrong = await mayfly(options, OF_VAULT);
+  expect(wrong).toMatchObject({ status: 78, out: "" });
+  expect(wrong.err).toContain(told);
+  const right = await mayfly([...options, "--map", `database/creds/readonly=${arn}`], OF_VAULT);
+  expect(right.status).toBe(0);
+  expect(right.err.endsWith(told)).toBe(true);
+  expect(right.err).not.toContain("--map database/creds/readonly:");
+});
+
 test("what is not UTF-8 is refused in words", async () => {
   for (const [name, bytes] of [
     ["utf16.yaml", Buffer.from(`\uFEFF${POD}`, "utf16le")],

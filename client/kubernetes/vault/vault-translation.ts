@@ -8,25 +8,30 @@ import { translateVault, type VaultLine, type VaultPod } from "./translate-vault
 import { type Became, VAULT_PREFIX } from "./vault-annotations.ts";
 import type { Targets } from "./vault-targets.ts";
 
-/** A translation, and the paths that it found no target for, in order. */
+/** A translation, and what `--map` has too little or too much. */
 export interface VaultTranslation extends Translation {
+  /** Paths that it found no target for, in order. */
   readonly unmapped: ReadonlySet<string>;
+  /** Paths with a target that no annotation has named so far. */
+  readonly unused: ReadonlySet<string>;
 }
 
 /** Annotations of Vault's injector in Mayfly's. @param targets what `--map` says */
 export function vaultTranslation(targets: Targets): VaultTranslation {
   const unmapped = new Set<string>();
+  const unused = new Set(targets.keys());
   return {
     prefix: VAULT_PREFIX,
     unmapped,
-    translate: (template) => translate(template, targets, unmapped),
+    unused,
+    translate: (template) => translate(template, targets, { unmapped, unused }),
   };
 }
 
 function translate(
   template: AnnotatedTemplate,
   targets: Targets,
-  unmapped: Set<string>,
+  { unmapped, unused }: { readonly unmapped: Set<string>; readonly unused: Set<string> },
 ): TranslatedAnnotations {
   const annotations = Object.fromEntries(
     template.annotations.map(({ name, value }) => [name, value]),
@@ -43,6 +48,7 @@ function translate(
   if (found === undefined)
     return left(`${VAULT_PREFIX}agent-inject is not "true", so Vault would not change it`);
   for (const { path } of found.unmapped) unmapped.add(path);
+  for (const path of found.paths) unused.delete(path);
   const problems = found.lines.flatMap(({ annotation, position, became }) =>
     became.kind === "refused"
       ? [{ subject: `${positionWords(position)}: ${annotation}`, message: became.why }]
