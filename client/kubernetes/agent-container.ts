@@ -36,7 +36,8 @@ export type Made = string | number | boolean | readonly Made[] | { readonly [key
 /** What every container of the agent in a pod has. */
 export interface AgentContainerOptions {
   readonly image: string;
-  readonly user: ProcessUser;
+  /** Undefined: the container says none. */
+  readonly user: ProcessUser | undefined;
   readonly path: string;
   /** The configuration. */
   readonly json: object;
@@ -74,8 +75,7 @@ function container(
     resources: resources ?? RESOURCES,
     securityContext: {
       runAsNonRoot: true,
-      runAsUser: user.user,
-      runAsGroup: user.group,
+      ...(user !== undefined && { runAsUser: user.user, runAsGroup: user.group }),
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
       capabilities: { drop: ["ALL"] },

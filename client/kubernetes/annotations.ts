@@ -11,7 +11,7 @@ export const PREFIX = "mayfly/";
  * - `path`: where the volume is mounted; the default is `/run/mayfly`
  * - `secrets-manager`: the port of Secrets Manager's protocol, e.g. `2773`
  * - `image`: of the agent; the default is the command's `--image`
- * - `user`: `1000:1000`, the numbers of the agent's user and group
+ * - `user`: `1000:1000`, the numbers of the agent's user and group, or `inherit`
  * - `resources`: the container's resources, as JSON
  */
 export const POD_ANNOTATIONS = [
@@ -32,7 +32,7 @@ export type PodAnnotation = (typeof POD_ANNOTATIONS)[number];
  *
  * - `lease`: the ARN of the issuer's alias, or `database/role` if a container has its variable
  *   `MAYFLY_LEASE_…`
- * - `secret`: a rotated secret's name or ARN
+ * - `secret`: a rotated secret's ARN, or its name in Secrets Manager, e.g. `name:orders/app`
  * - `ttl`: how long a lease lives without renewal, e.g. `1h`
  * - `proxy`: the port of its proxy, or `socket`
  * - `template`: text of a Handlebars template, or `format`: a ready-made one; both write
@@ -55,6 +55,12 @@ export const LOGIN_ANNOTATIONS = [
   "command",
 ] as const;
 export type LoginAnnotation = (typeof LOGIN_ANNOTATIONS)[number];
+
+/**
+ * As `user`: the manifest names none for the agent, which then has the pod's, the one that the
+ * cluster gives, as OpenShift does, or the image's.
+ */
+export const INHERITED_USER = "inherit";
 
 /** `"true"` on a pod template that has what `mayfly inject` adds: the next time it is replaced. */
 export const INJECTED = `${PREFIX}injected`;

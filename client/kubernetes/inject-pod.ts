@@ -19,13 +19,12 @@ import {
   VOLUME,
 } from "./agent-container.ts";
 import { agentJson, checkAgentJson, TOKEN_FILE } from "./agent-json.ts";
-import { type Annotations, INJECTED, PREFIX } from "./annotations.ts";
+import { type Annotations, INHERITED_USER, INJECTED, PREFIX } from "./annotations.ts";
 import type { Change, Path } from "./change.ts";
 import { portsIn } from "./container-ports.ts";
 import {
   containersIn,
   hasHostNetwork,
-  isForWindows,
   listIn,
   mapIn,
   type PodContainer,
@@ -33,6 +32,7 @@ import {
   userOf,
   type Written,
   type WrittenMap,
+  windowsReason,
 } from "./pod.ts";
 import { type ReportAnnotation, readAnnotations, shown } from "./read-annotations.ts";
 import type { WantedAgent, WantedLogin } from "./wanted.ts";
@@ -93,6 +93,7 @@ export async function injectPod(
     const isKnown = annotation === undefined ? reported.size > 0 : reported.has(annotation);
     if (!isKnown) report(annotation, message);
   });
+  if (wanted.user === INHERITED_USER) checkInherited(wanted, spec, chosen, report);
   if (wanted.user === undefined && shared === undefined) checkUser(wanted, report);
   if (wanted.image === undefined && image === undefined)
     report(undefined, `no image of the agent is named; write ${PREFIX}image, or give --image`);
@@ -106,7 +107,7 @@ export async function injectPod(
     },
     {
       image: wanted.image ?? image ?? "",
-      user: wanted.user ?? shared ?? IMAGE_USER,
+      user: wanted.user === INHERITED_USER ? undefined : (wanted.user ?? shared ?? IMAGE_USER),
       path: wanted.path,
       json,
       variables: sources.variables,
@@ -191,10 +192,11 @@ function checkPod(
   { kind, spec, wanted, containers, chosen, isOurs }: CheckedPod,
   report: ReportAnnotation,
 ): void {
-  if (isForWindows(spec))
+  const windows = windowsReason(spec);
+  if (windows !== undefined)
     report(
       undefined,
-      "its nodes run Windows, and the agent is for Linux; leave out the annotations",
+      `its nodes run Windows (${windows}), and the agent is for Linux; leave out the annotations`,
     );
   const ends =
     ["Job", "CronJob"].includes(kind) ||
@@ -316,20 +318,65 @@ function freePort(wanted: WantedAgent, containers: readonly PodContainer[]): num
   return port;
 }
 
+interface OneUserOnly {
+  readonly annotation: string;
+  readonly why: string;
+  /** What would do in its place, in words. */
+  readonly orElse: string;
+}
+
 /** Sockets, and what libpq calls a password file, are for one user alone. */
-function checkUser({ logins, files }: WantedAgent, report: ReportAnnotation): void {
-  const remedy = `set ${PREFIX}user to the numbers of the containers' user and group`;
-  for (const { name } of logins.filter(({ proxy }) => proxy === "socket"))
+const forOneUser = ({ logins, files }: WantedAgent): readonly OneUserOnly[] => [
+  ...logins
+    .filter(({ proxy }) => proxy === "socket")
+    .map(({ name }) => ({
+      annotation: `${PREFIX}proxy-${name}`,
+      why: "only the agent's own user may enter the socket's folder",
+      orElse: "",
+    })),
+  ...files
+    .filter(
+      ({ content, mode }) =>
+        content.kind === "format" && content.format === "pgpass" && mode === undefined,
+    )
+    .map(({ name }) => ({
+      annotation: `${PREFIX}format-${name}`,
+      why: "libpq reads pgpass only if it is for one user alone",
+      orElse: ", or use pg_service",
+    })),
+];
+
+function checkUser(wanted: WantedAgent, report: ReportAnnotation): void {
+  for (const { annotation, why, orElse } of forOneUser(wanted))
     report(
-      `${PREFIX}proxy-${name}`,
-      `only the agent's own user may enter the socket's folder, and the containers' user is not in the manifest; ${remedy}`,
+      annotation,
+      `${why}, and the containers' user is not in the manifest; set ${PREFIX}user to the numbers of the containers' user and group${orElse}`,
     );
-  for (const { name, content, mode } of files)
-    if (content.kind === "format" && content.format === "pgpass" && mode === undefined)
-      report(
-        `${PREFIX}format-${name}`,
-        `libpq reads pgpass only if it is for one user alone, and the containers' user is not in the manifest; ${remedy}, or use pg_service`,
-      );
+}
+
+/** Where the agent has the user that the pod or the cluster gives to whoever names none. */
+function checkInherited(
+  wanted: WantedAgent,
+  spec: WrittenMap,
+  chosen: readonly PodContainer[],
+  report: ReportAnnotation,
+): void {
+  const inherited = textIn(mapIn(spec.securityContext).runAsUser);
+  if (inherited === "0")
+    report(
+      `${PREFIX}user`,
+      `"${INHERITED_USER}" is root here, by the pod's runAsUser, and the agent does not run as root; write numbers of user and group`,
+    );
+  const other = chosen.find(({ written }) => {
+    const own = textIn(mapIn(written.securityContext).runAsUser);
+    return own !== "" && own !== inherited;
+  });
+  if (other === undefined) return;
+  for (const { annotation, why, orElse } of forOneUser(wanted))
+    report(
+      annotation,
+      `${why}, and the container "${other.name}" has a runAsUser of its own, which ${PREFIX}user: ${INHERITED_USER} does not follow; remove one of the two${orElse}`,
+    );
 }
 
 /** The default of a pod, and what the agent needs after its sessions. Seconds. */

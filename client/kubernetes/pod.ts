@@ -66,12 +66,34 @@ export function userOf(
 /** Whether the pod shares its node's network. */
 export const hasHostNetwork = (spec: WrittenMap): boolean => spec.hostNetwork === "true";
 
-/** Whether it runs on Windows. */
-export const isForWindows = (spec: WrittenMap): boolean =>
-  textIn(mapIn(spec.os).name) === "windows" ||
-  ["kubernetes.io/os", "beta.kubernetes.io/os"].some(
-    (label) => textIn(mapIn(spec.nodeSelector)[label]) === "windows",
-  ) ||
-  [spec, ...containersIn(spec).map(({ written }) => written)].some(
-    (each) => mapIn(each.securityContext).windowsOptions !== undefined,
+const OS_LABELS = ["kubernetes.io/os", "beta.kubernetes.io/os"];
+const WINDOWS = "windows";
+
+/** What says that a pod runs on Windows, in words. Undefined: nothing. */
+export function windowsReason(spec: WrittenMap): string | undefined {
+  if (textIn(mapIn(spec.os).name) === WINDOWS) return `spec.os.name is ${WINDOWS}`;
+  const label = OS_LABELS.find((each) => textIn(mapIn(spec.nodeSelector)[each]) === WINDOWS);
+  if (label !== undefined) return `spec.nodeSelector has ${label}: ${WINDOWS}`;
+  const affinity = mapIn(mapIn(spec.affinity).nodeAffinity);
+  const required = mapIn(affinity.requiredDuringSchedulingIgnoredDuringExecution);
+  if (listIn(required.nodeSelectorTerms).some(needsWindows))
+    return "its node affinity asks for Windows";
+  if (mapIn(spec.securityContext).windowsOptions !== undefined)
+    return "its securityContext has windowsOptions";
+  const container = containersIn(spec).find(
+    ({ written }) => mapIn(written.securityContext).windowsOptions !== undefined,
   );
+  return container && `the container "${container.name}" has windowsOptions`;
+}
+
+/** Whether a term of a node affinity takes no node of Linux. */
+const needsWindows = (term: Written): boolean =>
+  listIn(mapIn(term).matchExpressions)
+    .map(mapIn)
+    .some(({ key, operator, values }) => {
+      if (!OS_LABELS.includes(textIn(key))) return false;
+      const systems = listIn(values).map(textIn);
+      if (textIn(operator) === "NotIn") return systems.includes("linux");
+      const isOne = textIn(operator) === "In" && systems.length > 0;
+      return isOne && systems.every((each) => each === WINDOWS);
+    });

@@ -1,6 +1,8 @@
 import { AGENT_IMAGE } from "../../core/agent-image.ts";
+import { DATABASE_NAME, SECRET_NAME } from "../../core/names.ts";
 import {
   type Annotations,
+  INHERITED_USER,
   INJECTED,
   LOGIN_ANNOTATIONS,
   type LoginAnnotation,
@@ -8,7 +10,7 @@ import {
   type PodAnnotation,
   PREFIX,
 } from "./annotations.ts";
-import type { ProcessUser } from "./pod.ts";
+import { parsedJson } from "./parsed-json.ts";
 import { amountOf, LEAST_MEMORY } from "./quantity.ts";
 import { suggestionFor } from "./suggestion.ts";
 import type { WantedAgent, WantedFile, WantedLogin } from "./wanted.ts";
@@ -90,6 +92,15 @@ function unknownWords(written: string, kind: string, name: string): string {
   return `is no annotation of Mayfly's; there are ${all.join(", ")}`;
 }
 
+/**
+ * Whether a secret is named as configurations name a rotated one, `orders/reports`. CloudFormation
+ * gives those that a stack makes other names, so this would be found at the agent's start alone.
+ */
+function isConfigurationName(secret: string): boolean {
+  const [database = "", name = "", ...others] = secret.split("/");
+  return others.length === 0 && DATABASE_NAME.test(database) && SECRET_NAME.test(name);
+}
+
 function loginsIn(named: Named, report: ReportAnnotation): readonly WantedLogin[] {
   return [...named].flatMap(([name, values]): WantedLogin[] => {
     const of = (kind: LoginAnnotation): string => `${PREFIX}${kind}-${name}`;
@@ -104,6 +115,11 @@ function loginsIn(named: Named, report: ReportAnnotation): readonly WantedLogin[
         of("ttl"),
         `is for leases, and there is no ${of("lease")}; write that too, or remove this`,
       );
+    if (secret !== undefined && isConfigurationName(secret))
+      report(
+        of("secret"),
+        `${shown(secret)} may be a rotated secret's name in a configuration, which Secrets Manager does not know; write the secret's ARN, the stack's output that ends in SecretArn, or "name:${secret}" if Secrets Manager has this very name`,
+      );
     const source = lease ?? secret;
     if (source === undefined) {
       if (values.has("proxy"))
@@ -115,7 +131,7 @@ function loginsIn(named: Named, report: ReportAnnotation): readonly WantedLogin[
       {
         kind,
         name,
-        source,
+        source: lease ?? source.replace(/^name:/, ""),
         ttl: lease === undefined ? undefined : ttl,
         proxy: proxy === "socket" ? proxy : portIn(proxy, `proxy-${name}`, report, ', or "socket"'),
       },
@@ -189,12 +205,12 @@ function commandIn(
   text: string,
   report: ReportAnnotation,
 ): readonly string[] | undefined {
-  const words = parsedJson(text);
+  const { value: words, fault } = parsedJson(text);
   if (Array.isArray(words) && words.length > 0 && words.every((each) => typeof each === "string"))
     return words;
   report(
     annotation,
-    `${shown(text)} is no command; write a JSON list of words, e.g. '["touch", "/run/x"]'`,
+    `${shown(text)} is no command${because(fault)}; write a JSON list of words, e.g. '["touch", "/run/x"]'`,
   );
   return undefined;
 }
@@ -294,41 +310,55 @@ function imageIn(text: string | undefined, report: ReportAnnotation): string | u
   return undefined;
 }
 
-function userIn(text: string | undefined, report: ReportAnnotation): ProcessUser | undefined {
-  if (text === undefined) return undefined;
+function userIn(text: string | undefined, report: ReportAnnotation): WantedAgent["user"] {
+  if (text === undefined || text === INHERITED_USER) return text;
   const [, user, group] = /^([1-9]\d{0,8}):(\d{1,9})$/.exec(text) ?? [];
   if (user !== undefined && group !== undefined)
     return { user: Number(user), group: Number(group) };
   report(
     `${PREFIX}user`,
-    `${shown(text)} is no user; write numbers of user and group, e.g. "1000:1000", and not root's`,
+    `${shown(text)} is no user; write numbers of user and group, e.g. "1000:1000", and not root's, or "${INHERITED_USER}"`,
   );
   return undefined;
 }
 
-/** Texts by the names of what they are of. Undefined: they are no quantities. */
-function amountsIn(value: unknown): ReadonlyMap<string, number> | undefined {
-  if (!isRecord(value)) return undefined;
+/** How much of each, by its name. A text: what is no quantity, in words. */
+function amountsIn(value: unknown, key: string): ReadonlyMap<string, number> | string {
+  if (!isRecord(value)) return `${key} is no map`;
   const amounts = new Map<string, number>();
   for (const [name, each] of Object.entries(value)) {
     const isQuantity = typeof each === "number" || typeof each === "string";
     const amount = isQuantity ? amountOf(String(each)) : undefined;
-    if (amount === undefined || amount < 0) return undefined;
+    if (amount === undefined || amount < 0)
+      return `${key}.${name} is ${shown(JSON.stringify(each))}, which is no quantity`;
     amounts.set(name, amount);
   }
   return amounts;
+}
+
+const RESOURCES = ["requests", "limits"];
+
+/** @returns words, if they are none. */
+function amountsOfResources(
+  value: unknown,
+): { readonly [key in "limits" | "requests"]: ReadonlyMap<string, number> } | string {
+  if (!isRecord(value)) return "it is no map";
+  const other = Object.keys(value).find((key) => !RESOURCES.includes(key));
+  if (other !== undefined) return `${shown(other)} is neither requests nor limits`;
+  const requests = amountsIn(value.requests ?? {}, "requests");
+  const limits = amountsIn(value.limits ?? {}, "limits");
+  if (typeof requests === "string") return requests;
+  return typeof limits === "string" ? limits : { requests, limits };
 }
 
 function resourcesIn(
   text: string,
   report: ReportAnnotation,
 ): Readonly<Record<string, unknown>> | undefined {
-  const value = parsedJson(text);
-  const isKnown =
-    isRecord(value) && Object.keys(value).every((key) => ["limits", "requests"].includes(key));
-  const limits = isKnown ? amountsIn(value.limits ?? {}) : undefined;
-  const requests = isKnown ? amountsIn(value.requests ?? {}) : undefined;
-  if (isKnown && limits !== undefined && requests !== undefined) {
+  const { value, fault } = parsedJson(text);
+  const amounts = fault ?? amountsOfResources(value);
+  if (isRecord(value) && typeof amounts !== "string") {
+    const { requests, limits } = amounts;
     for (const [name, amount] of requests)
       if (amount > (limits.get(name) ?? amount))
         report(
@@ -344,7 +374,7 @@ function resourcesIn(
   }
   report(
     `${PREFIX}resources`,
-    `${shown(text)} are no resources; write JSON, e.g. '{"requests": {"memory": "96Mi"}, "limits": {"memory": "256Mi"}}'`,
+    `${shown(text)} are no resources${because(typeof amounts === "string" ? amounts : undefined)}; write JSON, e.g. '{"requests": {"memory": "96Mi"}, "limits": {"memory": "256Mi"}}'`,
   );
   return undefined;
 }
@@ -352,13 +382,8 @@ function resourcesIn(
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // no value of ours, which the caller reports
-  }
-}
+const because = (reason: string | undefined): string =>
+  reason === undefined ? "" : ` (${reason})`;
 
 /** A value, as messages show it. */
 export const shown = (text: string): string =>

@@ -1,3 +1,4 @@
+import type { INHERITED_USER } from "./annotations.ts";
 import type { ProcessUser } from "./pod.ts";
 
 /** A login that the annotations of a pod name. */
@@ -37,6 +38,6 @@ export interface WantedAgent {
   /** The port of Secrets Manager's protocol. */
   readonly secretsManager: number | undefined;
   readonly image: string | undefined;
-  readonly user: ProcessUser | undefined;
+  readonly user: ProcessUser | typeof INHERITED_USER | undefined;
   readonly resources: Readonly<Record<string, unknown>> | undefined;
 }

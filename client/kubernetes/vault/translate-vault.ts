@@ -1,4 +1,4 @@
-import { type Annotations, PREFIX } from "../annotations.ts";
+import { type Annotations, INHERITED_USER, PREFIX } from "../annotations.ts";
 import { type Position, positionWords, type WrittenAnnotation } from "../written-annotation.ts";
 import {
   DEFAULT_TEMPLATES,
@@ -54,6 +54,8 @@ export interface Translation {
   /** In the order of the manifest; a template that is refused may have several. */
   readonly lines: readonly VaultLine[];
   readonly unmapped: readonly UnmappedPath[];
+  /** Every path in Vault that something is read from. */
+  readonly paths: ReadonlySet<string>;
   /** To set beside those of Mayfly's that are there. Whole only if nothing is refused. */
   readonly added: Annotations;
   /** What was added that no annotation of Vault's says, in words. */
@@ -84,6 +86,7 @@ class VaultTranslator {
   readonly #targets: Targets;
   readonly #lines: VaultLine[] = [];
   readonly #unmapped: UnmappedPath[] = [];
+  readonly #paths = new Set<string>();
   readonly #added: Record<string, string> = {};
   readonly #notes: string[] = [];
   readonly #settings = new Map<PodSetting, WrittenAnnotation>();
@@ -112,6 +115,7 @@ class VaultTranslator {
     return {
       lines: this.#lines,
       unmapped: this.#unmapped,
+      paths: this.#paths,
       added: this.#added,
       notes: this.#notes,
       origins: this.#origins,
@@ -168,6 +172,17 @@ class VaultTranslator {
   #container(): void {
     const values = new Map([...this.#settings].map(([setting, { value }]) => [setting, value]));
     this.#ofContainer("resources", resourcesOf(values), RESOURCE_SETTINGS);
+    const context = this.#settings.get("agent-set-security-context");
+    if (context !== undefined && !this.#isOn("agent-set-security-context")) {
+      const inherited = { kind: "value", value: INHERITED_USER } as const;
+      this.#ofContainer("user", inherited, ["agent-set-security-context", ...USER_SETTINGS]);
+      return;
+    }
+    if (context !== undefined)
+      this.#line(
+        context,
+        notNeeded("the agent's security context is as the restricted profile wants it"),
+      );
     const isSame = this.#isOn("agent-run-as-same-user");
     this.#ofContainer("user", userOf(values, isSame, this.#pod.firstUser), USER_SETTINGS);
   }
@@ -276,6 +291,7 @@ class VaultTranslator {
 
   #setParts(name: string, parts: readonly FilePart[], position: Position): Became {
     const paths = new Set(parts.flatMap((part) => (part.kind === "field" ? [part.path] : [])));
+    for (const path of paths) this.#paths.add(path);
     const missing = [...paths].filter((path) => !this.#targets.has(path));
     for (const path of missing) this.#unmapped.push({ path, position });
     if (missing.length > 0) return refused(`${missing.join(", ")}: no --map names it`);

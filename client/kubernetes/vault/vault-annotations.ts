@@ -1,3 +1,5 @@
+import { parsedJson } from "../parsed-json.ts";
+
 /** The prefix of the annotations of Vault's injector. */
 export const VAULT_PREFIX = "vault.hashicorp.com/";
 
@@ -54,6 +56,7 @@ export const POD_SETTINGS = [
   "agent-run-as-user",
   "agent-run-as-group",
   "agent-run-as-same-user",
+  "agent-set-security-context",
   "preserve-secret-case",
   "secret-volume-path",
 ] as const;
@@ -108,12 +111,6 @@ const RULES: Readonly<Record<string, Rule>> = {
     truthOf(value) === false || sharesProcesses
       ? notNeeded("the pod's own shareProcessNamespace says it")
       : refused("write shareProcessNamespace: true into the pod's spec, and remove this"),
-  "agent-set-security-context": (value) =>
-    truthOf(value) === false
-      ? refused(
-          'the agent always has a user; write mayfly/user: "<user>:<group>" with numbers that the cluster allows here, and remove this',
-        )
-      : notNeeded("the agent's security context is as the restricted profile wants it"),
   "agent-service-account-token-volume-name": IDENTITY,
   role: (_value, { serviceAccount }) =>
     notNeeded(`the IAM role of the service account ${serviceAccount} says who asks`),
@@ -171,33 +168,26 @@ const FAMILIES: Readonly<Record<string, Became>> = {
 /** Patches that say only what the container has anyway are common: a cluster may want them. */
 function patchRule(value: string): Became {
   if (value.trim() === "") return notNeeded("it is empty");
-  return isSeccompPatch(value)
+  const { value: patch, fault } = parsedJson(value);
+  if (fault !== undefined) return refused(`it is no JSON (${fault}); correct it, or remove this`);
+  return isSeccompPatch(patch)
     ? notNeeded("the agent's container has this seccomp profile")
     : refused(
         "it changes a container of Vault's; write mayfly/resources or mayfly/user, or patch the result, and remove this",
       );
 }
 
-function isSeccompPatch(text: string): boolean {
-  let patch: unknown;
-  try {
-    patch = JSON.parse(text);
-  } catch {
-    return false; // no patch at all is refused too
-  }
-  return (
-    Array.isArray(patch) &&
-    patch.every((each: unknown) => {
-      const { op, path, value } = (each ?? {}) as Readonly<Record<string, unknown>>;
-      const { type } = (value ?? {}) as Readonly<Record<string, unknown>>;
-      return (
-        (op === "add" || op === "replace") &&
-        path === "/securityContext/seccompProfile" &&
-        type === "RuntimeDefault"
-      );
-    })
-  );
-}
+const isSeccompPatch = (patch: unknown): boolean =>
+  Array.isArray(patch) &&
+  patch.every((each: unknown) => {
+    const { op, path, value } = (each ?? {}) as Readonly<Record<string, unknown>>;
+    const { type } = (value ?? {}) as Readonly<Record<string, unknown>>;
+    return (
+      (op === "add" || op === "replace") &&
+      path === "/securityContext/seccompProfile" &&
+      type === "RuntimeDefault"
+    );
+  });
 
 /** Where an annotation belongs. */
 export type VaultAnnotation =

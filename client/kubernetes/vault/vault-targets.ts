@@ -14,7 +14,7 @@ export type Targets = ReadonlyMap<string, Target>;
 const CREDENTIALS = /(?:^|\/)creds\/[^/]+$/;
 const STATIC_CREDENTIALS = /(?:^|\/)static-creds\/[^/]+$/;
 const LEASE = /^[a-z0-9][a-z0-9-]*\/[a-z0-9][a-z0-9-]*$/;
-const SECRET = /^[\w/+=.@-]{1,512}$|^arn:aws[a-z-]*:secretsmanager:[\w:/+=.@-]+$/;
+const SECRET = /^(?:name:)?[\w/+=.@-]{1,512}$|^arn:aws[a-z-]*:secretsmanager:[\w:/+=.@-]+$/;
 
 /** A path as Vault reads it: spaces and slashes around it mean nothing. */
 export const plainPath = (path: string): string => path.trim().replaceAll(/^\/+|\/+$/g, "");
@@ -102,7 +102,7 @@ export class LoginNames {
 export const mapOptions = (paths: Iterable<string>): string =>
   [...paths]
     .map((path) => {
-      const target = kindOfPath(path) === "lease" ? "<database>/<role>" : "<name of the secret>";
+      const target = kindOfPath(path) === "lease" ? "<database>/<role>" : "<ARN of the secret>";
       return `--map '${path.replaceAll("'", "'\\''")}=${target}'`;
     })
     .join(" ");

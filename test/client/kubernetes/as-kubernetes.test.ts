@@ -47,6 +47,19 @@ test("aliases that stand for too much, or for nothing, are told", () => {
   expect(readYaml("a: *b").error?.message).toContain("no &b before it");
 });
 
+test.each([
+  ["a: |\n  x", "x"],
+  ["a: >\n  x\n  y", "x y"],
+  ["a: |+\n  x\n  ", "x\n"],
+  ["a: |\n  x\n    ", "x\n  "],
+  ["a: |-\n  x", "x"],
+  ["a: |\n  x\n", "x\n"],
+  ["a: |\n  x\n# no part of it", "x\n"],
+  ["a: |\r\n  x", "x"],
+])("%j has the line end that it has to Kubernetes", (text, a) => {
+  expect(readYaml(text).written).toEqual({ a });
+});
+
 const ANNOTATIONS = {
   inject: '"true"',
   "secret-orders": "x",
@@ -75,6 +88,39 @@ async function problemOf(text: string): Promise<string> {
   const error: unknown = await made(text).catch((failed: unknown) => failed);
   return error instanceof ManifestError ? error.message : "none";
 }
+
+const ARGS = `${APP}      args:\n        - --x\n        - |\n          a\n          b`;
+const OTHER_FILE = { inject: '"true"', "secret-orders": "x", "format-orders": "env" };
+
+test.each(["\n", "\r\n"])(
+  "a text that ends the file without a line end gets none, with %j",
+  async (end) => {
+    const before = pod(ARGS, OTHER_FILE).replaceAll("\n", end);
+    const { text } = await made(before);
+    expect(text.endsWith(`${end}          a${end}          b`)).toBe(true);
+    const [lines, all] = [before.split(end), text.split(end)];
+    expect(lines.filter((line) => !all.includes(line))).toEqual([]);
+    expect((await made(text)).text).toBe(text);
+    const off = (manifest: string) => manifest.replace('inject: "true"', 'inject: "false"');
+    expect((await made(off(text))).text).toBe(off(before));
+  },
+);
+
+test("an annotation gets none either, nor the only key of a map", async () => {
+  const [head = "", spec = ""] = pod(APP).split(/(?=^metadata:)/m);
+  const [metadata = "", rest = ""] = spec.split(/(?=^spec:)/m);
+  const template = `${rest}${head}${metadata}    mayfly/template-orders: |\n      {{username}}`;
+  expect((await made(template)).text).toMatch(/ {6}\{\{username\}\}$/);
+  expect((await made(template)).text).toContain('"contents": "{{username}}",');
+  const only = pod("  containers:\n    - name: |\n        app", OTHER_FILE);
+  expect((await made(only)).text).toMatch(/- volumeMounts:\n(?: {6}.*\n)+ {6}name: \|\n {8}app$/);
+});
+
+test("where it would get one, the remedy is told", async () => {
+  const old = { ...ANNOTATIONS, native: '"false"' };
+  expect(await problemOf(pod(ARGS, old))).toContain("; end the file with a line end, or write out");
+  expect(await problemOf(pod(`${ARGS}\n`, old))).toBe("none");
+});
 
 test.each(["true", "True", "yes", "Y", "on", "!!bool yes", "&a on"])(
   "hostNetwork: %s opens no port on the node",
@@ -116,6 +162,29 @@ test.each(["\u2028", "\u2029", "\u0085", "\u007F", "\uFEFF"])(
     expect(JSON.stringify(readYaml(text).written)).toContain(`contents\\": \\"a${character}`);
   },
 );
+
+test("a user that is inherited is not written, and sockets are for it", async () => {
+  const inherit = {
+    ...ANNOTATIONS,
+    "proxy-orders": "socket",
+    "format-p": "pgpass",
+    "from-p": "orders",
+    user: "inherit",
+  };
+  const { text } = await made(pod(APP, inherit));
+  expect(text).not.toMatch(/runAs(?:User|Group)/);
+  expect(text).toContain("runAsNonRoot: true");
+  const { text: again } = await made(text.replace("user: inherit", 'user: "7:8"'));
+  expect(again).toMatch(/runAsUser: 7\n +runAsGroup: 8\n/);
+});
+
+test("a secret's name in Secrets Manager may look like a configuration's", async () => {
+  const secret = async (id: string) =>
+    (await made(pod(APP, { ...ANNOTATIONS, "secret-orders": id }))).text;
+  expect(await secret("name:orders/reports")).toContain('"id": "orders/reports"');
+  for (const id of ["prod/orders/app", "Orders/app", "orders-app"])
+    expect(await secret(id)).toContain(`"id": "${id}"`);
+});
 
 test("a group that is null is none", async () => {
   const files = { ...ANNOTATIONS, "format-orders": "env" };

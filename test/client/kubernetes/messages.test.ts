@@ -14,6 +14,24 @@ interface Case {
 const FINE = { inject: "true", "lease-orders": ARN, "proxy-orders": "5432" };
 const APP = { name: "app", image: "app:1" };
 
+/** A pod's spec whose nodes have one of these systems, or none. */
+const onNodes = (operator: string, values: readonly string[], key = "kubernetes.io/os") => ({
+  affinity: {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: [
+          {
+            matchExpressions: [
+              { key: "zone", operator: "Exists" },
+              { key, operator, values },
+            ],
+          },
+        ],
+      },
+    },
+  },
+});
+
 function manifest({ annotations = {}, spec = {}, kind = "Deployment" }: Case): string {
   const all = Object.entries({ ...FINE, ...annotations }).filter(([, value]) => value !== null);
   const own = all.map(([name, value]) => [`mayfly/${name}`, value]);
@@ -122,6 +140,11 @@ test.each<readonly [string, Case, string]>([
     'mayfly/lease-orders: "arn:aws:lambda:x" is neither the ARN of an alias nor database/role; write arn:aws:lambda:<region>:<account>:function:<name>:<alias>',
   ],
   [
+    "a rotated secret by its name in a configuration",
+    { annotations: { "secret-b": "orders/reports", "proxy-b": "5433" } },
+    'mayfly/secret-b: "orders/reports" may be a rotated secret\'s name in a configuration, which Secrets Manager does not know; write the secret\'s ARN, the stack\'s output that ends in SecretArn, or "name:orders/reports" if Secrets Manager has this very name',
+  ],
+  [
     "a login that nobody gets",
     { annotations: { "proxy-orders": null } },
     "mayfly/lease-orders: nothing hands it out; write mayfly/proxy-orders, mayfly/format-orders, mayfly/template-orders or mayfly/secrets-manager",
@@ -165,7 +188,12 @@ test.each<readonly [string, Case, string]>([
   [
     "a command",
     { annotations: { "format-orders": "env", "command-orders": "reload" } },
-    'mayfly/command-orders: "reload" is no command; write a JSON list of words',
+    'mayfly/command-orders: "reload" is no command (its line 1, column 1: expected a value, got reload); write a JSON list of words',
+  ],
+  [
+    "a command that is a text",
+    { annotations: { "format-orders": "env", "command-orders": '"reload"' } },
+    'mayfly/command-orders: "\\"reload\\"" is no command; write a JSON list of words',
   ],
   [
     "a mode of no file",
@@ -180,12 +208,22 @@ test.each<readonly [string, Case, string]>([
   [
     "resources",
     { annotations: { resources: '{"limit": {}}' } },
-    'mayfly/resources: "{\\"limit\\": {}}" are no resources; write JSON, e.g.',
+    'mayfly/resources: "{\\"limit\\": {}}" are no resources ("limit" is neither requests nor limits); write JSON, e.g.',
+  ],
+  [
+    "resources that are no JSON",
+    { annotations: { resources: '{"limits": {memory: "1Gi"}}' } },
+    'mayfly/resources: "{\\"limits\\": {memory: \\"1Gi\\"}}" are no resources (its line 1, column 13: expected a name in double quotes, got memory); write JSON, e.g.',
+  ],
+  [
+    "resources that are no quantities",
+    { annotations: { resources: '{"limits": {"memory": "1 Gi"}}' } },
+    'mayfly/resources: "{\\"limits\\": {\\"memory\\": \\"1 Gi\\"}}" are no resources (limits.memory is "\\"1 Gi\\"", which is no quantity)',
   ],
   [
     "root",
     { annotations: { user: "0:0" } },
-    'mayfly/user: "0:0" is no user; write numbers of user and group, e.g. "1000:1000", and not root\'s',
+    'mayfly/user: "0:0" is no user; write numbers of user and group, e.g. "1000:1000", and not root\'s, or "inherit"',
   ],
   [
     "a path",
@@ -220,7 +258,7 @@ test.each<readonly [string, Case, string]>([
   [
     "Windows",
     { spec: { nodeSelector: { "kubernetes.io/os": "windows" } } },
-    "its nodes run Windows, and the agent is for Linux; leave out the annotations",
+    "its nodes run Windows (spec.nodeSelector has kubernetes.io/os: windows), and the agent is for Linux; leave out the annotations",
   ],
   [
     "somebody's container of this name",
@@ -314,18 +352,53 @@ test.each<readonly [string, Case, string]>([
     { annotations: { "template-orders": "x".repeat(140_000) } },
     "the agent's configuration has 140",
   ],
-  ...[
-    { nodeSelector: { "beta.kubernetes.io/os": "windows" } },
-    { securityContext: { windowsOptions: { runAsUserName: "x" } } },
-  ].map((spec): readonly [string, Case, string] => [
-    `Windows by ${Object.keys(spec).join("")}`,
+  ...(
+    [
+      [{ os: { name: "windows" } }, "spec.os.name is windows"],
+      [
+        { nodeSelector: { "beta.kubernetes.io/os": "windows" } },
+        "spec.nodeSelector has beta.kubernetes.io/os: windows",
+      ],
+      [{ securityContext: { windowsOptions: {} } }, "its securityContext has windowsOptions"],
+      [
+        { containers: [{ ...APP, securityContext: { windowsOptions: {} } }] },
+        'the container "app" has windowsOptions',
+      ],
+      [onNodes("In", ["windows"]), "its node affinity asks for Windows"],
+      [onNodes("NotIn", ["linux"]), "its node affinity asks for Windows"],
+    ] as const
+  ).map(([spec, reason]): readonly [string, Case, string] => [
+    `Windows by ${JSON.stringify(spec)}`,
     { spec },
-    "its nodes run Windows",
+    `its nodes run Windows (${reason})`,
   ]),
+  [
+    "a socket for one of two users",
+    {
+      annotations: { "proxy-orders": "socket", user: "inherit" },
+      spec: { containers: [{ ...APP, securityContext: { runAsUser: 1000 } }] },
+    },
+    "mayfly/proxy-orders: only the agent's own user may enter the socket's folder, and the container \"app\" has a runAsUser of its own, which mayfly/user: inherit does not follow; remove one of the two",
+  ],
+  [
+    "root by the pod",
+    { annotations: { user: "inherit" }, spec: { securityContext: { runAsUser: 0 } } },
+    'mayfly/user: "inherit" is root here, by the pod\'s runAsUser, and the agent does not run as root; write numbers of user and group',
+  ],
 ])("%s is refused with a remedy", async (_, wrong, message) => {
   const problems = await problemsOf(manifest(wrong));
   expect(problems).toHaveLength(1);
   expect(problems[0]).toContain(`web.yaml, ${wrong.kind ?? "Deployment"}/web: ${message}`);
+});
+
+test.each([
+  onNodes("In", ["linux"]),
+  onNodes("In", ["linux", "windows"]),
+  onNodes("NotIn", ["windows"]),
+  onNodes("In", ["windows"], "example.com/os"),
+  { os: { name: "linux" }, nodeSelector: { "kubernetes.io/os": "linux" } },
+])("nodes of Linux are not those of Windows", async (spec) => {
+  expect(await problemsOf(manifest({ spec }))).toEqual([]);
 });
 
 test.each(["5432", "0x1f", "1_000", "1.5", ".5", "1e3", "on", "Yes", "~", "null", ""])(
@@ -434,6 +507,21 @@ test("several files are one stream", async () => {
   const files = texts.map((text, index) => ({ file: `${index}`, text }));
   const { text } = await injectAll(files, {});
   expect(text).toBe('kind: A\n---\nkind: B\n---\n{"kind": "C"}');
+});
+
+test("a file that ends in an open text is not put before another", async () => {
+  const open = "kind: A\ndata:\n  a: |\n    x";
+  const files = (first: string) => [
+    { file: "a.yaml", text: `kind: B\n---\n${first}` },
+    { file: "b.yaml", text: open },
+  ];
+  await expect(injectAll(files(open), {})).rejects.toThrow(
+    "a.yaml: ends in a block of text without a line end, which the next file would give it; end the file with one, or name it last",
+  );
+  for (const first of [`${open}\n`, open.replace("|", "|-"), `${open}\n# y`]) {
+    const { text } = await injectAll(files(first), {});
+    expect(text).toBe(`kind: B\n---\n${first}${first.endsWith("\n") ? "" : "\n"}---\n${open}`);
+  }
 });
 
 test("annotations of another language are replaced, and then injected", async () => {

@@ -130,7 +130,8 @@ const ALL: readonly (readonly [string, string, RegExp])[] = [
   ["agent-run-as-same-user", "false", /^not-needed/],
   ["agent-share-process-namespace", "true", /^refused.*shareProcessNamespace: true/],
   ["agent-set-security-context", "true", /^not-needed/],
-  ["agent-set-security-context", "false", /^refused.*mayfly\/user/],
+  ["agent-set-security-context", "false", /^mayfly\/user$/],
+  ["agent-json-patch", "[{op: add}]", /^refused: it is no JSON \(its line 1, column 3: expected/],
   ["agent-service-account-token-volume-name", "token", /^not-needed/],
   ["service", "https://vault:8200", /^not-needed/],
   ["proxy-address", "http://proxy", /^not-needed/],
@@ -338,7 +339,7 @@ test("names that differ in case alone are one file's, unless the case is kept", 
 
 test("paths that no --map names are suggested so that a shell reads them", () => {
   expect(mapOptions(["database/creds/a", "secret/data/it's $(x)"])).toBe(
-    `--map 'database/creds/a=<database>/<role>' --map 'secret/data/it'\\''s $(x)=<name of the secret>'`,
+    `--map 'database/creds/a=<database>/<role>' --map 'secret/data/it'\\''s $(x)=<ARN of the secret>'`,
   );
 });
 
@@ -379,6 +380,7 @@ test.each([
   [`/database/creds/a/=${ARN}`, { kind: "lease", id: ARN }],
   ["database/static-creds/a=orders/app", { kind: "secret", id: "orders/app" }],
   ["database/creds/a=secret:orders/app", { kind: "secret", id: "orders/app" }],
+  ["secret/data/a=name:orders/app", { kind: "secret", id: "name:orders/app" }],
   ["secret/data/a=lease:orders/readonly", { kind: "lease", id: "orders/readonly" }],
   [
     "database/creds/a=arn:aws:secretsmanager:eu-west-1:111122223333:secret:x-AbCdEf",
