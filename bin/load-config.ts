@@ -17,7 +17,8 @@ export async function loadConfig(path: string): Promise<ParsedConfig> {
     throw new ConfigError(`${path} does not exist; write it, or give the path of another`);
   const module: { readonly default?: unknown } = await import(pathToFileURL(path).href).catch(
     (cause: unknown) => {
-      throw new ConfigError(`${path} could not be loaded: ${faultOf(cause)}`, { cause });
+      const fault = `${path} could not be loaded: ${faultOf(cause)}`;
+      throw new ConfigError(isWithoutPackage(cause) ? `${fault}; ${INSTALL}` : fault, { cause });
     },
   );
   try {
@@ -27,6 +28,16 @@ export async function loadConfig(path: string): Promise<ParsedConfig> {
     throw error;
   }
 }
+
+/** Of a configuration outside a clone, in a folder where Mayfly's package is not installed. */
+const INSTALL =
+  "install the package there, by npm i and the file that npm pack makes of it, or export a plain object without this import (import type is possible)";
+
+/** Whether it imports Mayfly's package, e.g. for `defineConfig`, and cannot. */
+const isWithoutPackage = (cause: unknown): boolean =>
+  cause instanceof Error &&
+  (cause as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND" &&
+  cause.message.startsWith("Cannot find package 'mayfly'");
 
 /** Node begins the stack of a syntax error with a line that holds only its file and line. */
 function faultOf(cause: unknown): string {

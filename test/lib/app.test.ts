@@ -72,6 +72,12 @@ test.each<[string, string, string | undefined, string]>([
     `${path("import.config.ts")} could not be loaded: Cannot find module '${path("rules.ts")}' imported from ${path("import.config.ts")}`,
   ],
   [
+    "imports Mayfly's package where it is not installed",
+    "package.config.ts",
+    'import { defineConfig } from "mayfly/config"; export default defineConfig({});',
+    `${path("package.config.ts")} could not be loaded: Cannot find package 'mayfly' imported from ${path("package.config.ts")}; install the package there, by npm i and the file that npm pack makes of it, or export a plain object without this import (import type is possible)`,
+  ],
+  [
     "is no TypeScript",
     "syntax.config.ts",
     "export default {\n  databases: {,\n};",
