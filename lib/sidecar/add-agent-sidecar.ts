@@ -61,7 +61,10 @@ export function addAgentSidecar(
     ...jsonProblems(json),
   ];
   if (problems.length > 0) throw new Error(problems.join("\n"));
-  const linuxParameters = new LinuxParameters(taskDefinition, `${containerName}-linux`);
+  const linuxParameters = new LinuxParameters(taskDefinition, `${containerName}-linux`, {
+    // in a shared process namespace ECS's init would be no first process, and could do nothing
+    ...(taskDefinition.pidMode === undefined && { initProcessEnabled: true }),
+  });
   linuxParameters.dropCapabilities(Capability.ALL);
   const isShared = needsVolume(props, logins);
   if (!isShared) addOwnMemory(linuxParameters);

@@ -10,6 +10,7 @@ import {
   LogDrivers,
   NetworkMode,
   OperatingSystemFamily,
+  PidMode,
   Protocol,
   TaskDefinition,
 } from "aws-cdk-lib/aws-ecs";
@@ -98,6 +99,7 @@ describe("on Fargate", () => {
       },
       LinuxParameters: {
         Capabilities: { Drop: ["ALL"] },
+        InitProcessEnabled: true,
         Tmpfs: [{ ContainerPath: "/run/mayfly", Size: 16 }],
       },
       LogConfiguration: { LogDriver: "awslogs" },
@@ -167,8 +169,27 @@ describe("on Fargate", () => {
     expect(app.MountPoints).toEqual([
       { SourceVolume: "mayfly", ContainerPath: "/vault/secrets", ReadOnly: true },
     ]);
-    expect(sidecar.LinuxParameters).toEqual({ Capabilities: { Drop: ["ALL"] } });
+    expect(sidecar.LinuxParameters).toEqual({
+      Capabilities: { Drop: ["ALL"] },
+      InitProcessEnabled: true,
+    });
   });
+});
+
+test("ECS's init reaps what commands leave behind, unless processes are shared", () => {
+  const initOf = (pidMode: PidMode | undefined): unknown => {
+    const here = scene(
+      (stack) =>
+        new FargateTaskDefinition(stack, "Task", {
+          pidMode,
+          runtimePlatform: { operatingSystemFamily: OperatingSystemFamily.LINUX },
+        }),
+    );
+    add(here);
+    return (synthesized(here).sidecar.LinuxParameters as Record<string, unknown>)
+      .InitProcessEnabled;
+  };
+  expect([undefined, PidMode.TASK].map(initOf)).toEqual([true, undefined]);
 });
 
 test("addConsumer lets the task role ask, and names the lease to the sidecar alone", () => {
