@@ -139,7 +139,8 @@ class Editor {
   #replacedPair(map: YAMLMap, place: AnyPair, added: readonly EntryChange[]): Edit {
     const [start] = rangeOf(place.key);
     const isInline = map.flow === true && !this.#isFirstInLine(start);
-    const gap = isInline ? " " : this.#newline + " ".repeat(this.#columnOfKey(start));
+    const margin = map.flow === true ? this.#marginOf(start) : " ".repeat(this.#columnOfKey(start));
+    const gap = isInline ? " " : this.#newline + margin;
     const text = added
       .map(({ key, value = "" }) => `${writtenKey(map, key)}: ${quoted(value)}`)
       .join(`${map.flow === true ? "," : ""}${gap}`);
@@ -189,21 +190,22 @@ class Editor {
 
   /** An item or a value in the style of `like`, which is there or would be. */
   #written(like: unknown, made: Made, start: number): string {
-    const column = this.#columnOf(start);
-    if (!isFlow(like)) return this.#block(made, column);
-    return this.#isFirstInLine(start) ? this.#pretty(made, column) : quoted(made);
+    if (!isFlow(like)) return this.#block(made, this.#columnOf(start));
+    return this.#isFirstInLine(start) ? this.#pretty(made, start) : quoted(made);
   }
 
   #block(made: Made, column: number): string {
-    return this.#indented(yamlOf(made), column);
+    return this.#indented(yamlOf(made), " ".repeat(column));
   }
 
-  #pretty(made: Made, column: number): string {
-    return this.#indented(quoted(made, 2), column);
+  /** In lines, as the one where something begins is indented: in JSON with tabs perhaps. */
+  #pretty(made: Made, start: number): string {
+    const margin = this.#marginOf(start);
+    return this.#indented(quoted(made, margin.includes("\t") ? "\t" : 2), margin);
   }
 
-  #indented(text: string, column: number): string {
-    return text.replaceAll("\n", `${this.#newline}${" ".repeat(column)}`);
+  #indented(text: string, margin: string): string {
+    return text.replaceAll("\n", `${this.#newline}${margin}`);
   }
 
   /** A list that begins in a line of its own, and has an item there. */
@@ -212,12 +214,8 @@ class Editor {
     const last = list.items.at(-1);
     if (list.flow === true) {
       const [start] = rangeOf(first);
-      const made = this.#isFirstInLine(start)
-        ? this.#pretty(item, this.#columnOf(start))
-        : quoted(item);
-      const gap = this.#isFirstInLine(start)
-        ? `,${this.#newline}${" ".repeat(this.#columnOf(start))}`
-        : ", ";
+      const made = this.#isFirstInLine(start) ? this.#pretty(item, start) : quoted(item);
+      const gap = this.#isFirstInLine(start) ? `,${this.#newline}${this.#marginOf(start)}` : ", ";
       if (position === "first") return insertion(start, made + gap);
       return insertion(this.#endOf(last).trimmed, gap + made);
     }
@@ -233,17 +231,18 @@ class Editor {
     const [start, end] = rangeOf(pair.value);
     const [keyStart] = rangeOf(pair.key);
     const column = this.#columnOfKey(keyStart);
-    if (map.flow === true)
-      return { start, end, text: this.#flowList(item, column, this.#isFirstInLine(keyStart)) };
+    if (map.flow === true) return { start, end, text: this.#flowList(item, keyStart) };
     const text = `${this.#newline}${" ".repeat(column)}- ${this.#block(item, column + 2)}`;
     // behind the comment of a key without a value
     if (start === end) return insertion(this.#lineEnd(rangeOf(pair.key)[1]), text);
     const gap = /[ \t]*$/.exec(this.#text.slice(0, start))?.[0].length ?? 0;
-    return { start: start - gap, end, text };
+    const lineEnd = this.#lineEnd(end);
+    const comment = this.#text.slice(end, lineEnd);
+    return { start: start - gap, end: lineEnd, text: `${comment}${text}` };
   }
 
-  #flowList(item: Made, column: number, isPretty: boolean): string {
-    return isPretty ? this.#pretty([item], column) : quoted([item]);
+  #flowList(item: Made, keyStart: number): string {
+    return this.#isFirstInLine(keyStart) ? this.#pretty([item], keyStart) : quoted([item]);
   }
 
   /** Behind the last pair. */
@@ -254,8 +253,8 @@ class Editor {
     const column = this.#columnOfKey(start);
     if (map.flow === true) {
       const isPretty = this.#isFirstInLine(start);
-      const made = isPretty ? this.#pretty(value, column) : quoted(value);
-      const gap = isPretty ? `,${this.#newline}${" ".repeat(column)}` : ", ";
+      const made = isPretty ? this.#pretty(value, start) : quoted(value);
+      const gap = isPretty ? `,${this.#newline}${this.#marginOf(start)}` : ", ";
       return insertion(this.#endOf(last).trimmed, `${gap}${quoted(key)}: ${made}`);
     }
     const made =
@@ -366,12 +365,17 @@ class Editor {
 
   /** Of a key with what may stand before it: an anchor, a tag, a question mark. */
   #columnOfKey(offset: number): number {
-    const before = this.#text.slice(this.#lineStart(offset), offset);
+    const before = this.#marginOf(offset);
     return before.length - (/(?:(?:[&!]\S*|\?)[ \t]+)*$/.exec(before)?.[0].length ?? 0);
   }
 
+  /** What stands before an offset in its line. */
+  #marginOf(offset: number): string {
+    return this.#text.slice(this.#lineStart(offset), offset);
+  }
+
   #isFirstInLine(offset: number): boolean {
-    return this.#text.slice(this.#lineStart(offset), offset).trim() === "";
+    return this.#marginOf(offset).trim() === "";
   }
 }
 
@@ -382,7 +386,8 @@ const escaped = (text: string): string =>
   text.replace(UNPRINTABLE, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 /** As JSON has it, which is YAML too. */
-const quoted = (made: Made, indent?: number): string => escaped(JSON.stringify(made, null, indent));
+const quoted = (made: Made, indent?: number | string): string =>
+  escaped(JSON.stringify(made, null, indent));
 
 function yamlOf(made: Made): string {
   const document = new Document(made, { version: "1.1", schema: "yaml-1.1" });

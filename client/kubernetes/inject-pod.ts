@@ -45,6 +45,8 @@ export interface PodTemplate {
   readonly kind: string;
   readonly annotations: Annotations;
   readonly spec: WrittenMap;
+  /** Volumes that a StatefulSet claims for each of its pods. They are not in the spec. */
+  readonly claims: readonly string[];
 }
 
 /** Names of containers that are Mayfly's own. */
@@ -60,7 +62,7 @@ const IMAGE_USER = { user, group };
  * @param image the agent's, unless an annotation has another.
  */
 export async function injectPod(
-  { at, kind, annotations, spec }: PodTemplate,
+  { at, kind, annotations, spec, claims }: PodTemplate,
   image: string | undefined,
   tell: ReportAnnotation,
 ): Promise<readonly Change[]> {
@@ -73,7 +75,7 @@ export async function injectPod(
   const isOurs = annotations[INJECTED] === "true";
   const all = containersIn(spec).filter((each) => !(isOurs && isAgent(each)));
   const chosen = chosenOf(wanted, all, report);
-  checkPod({ kind, spec, wanted, containers: all, chosen, isOurs }, report);
+  checkPod({ kind, spec, claims, wanted, containers: all, chosen, isOurs }, report);
   const isHost = hasHostNetwork(spec);
   checkSockets(wanted, report);
   if (isHost) checkHostNetwork(wanted, report);
@@ -178,9 +180,7 @@ function chosenOf(
   return all.filter(({ name }) => containers.includes(name));
 }
 
-interface CheckedPod {
-  readonly kind: string;
-  readonly spec: WrittenMap;
+interface CheckedPod extends Pick<PodTemplate, "kind" | "spec" | "claims"> {
   readonly wanted: WantedAgent;
   readonly containers: readonly PodContainer[];
   readonly chosen: readonly PodContainer[];
@@ -189,7 +189,7 @@ interface CheckedPod {
 }
 
 function checkPod(
-  { kind, spec, wanted, containers, chosen, isOurs }: CheckedPod,
+  { kind, spec, claims, wanted, containers, chosen, isOurs }: CheckedPod,
   report: ReportAnnotation,
 ): void {
   const windows = windowsReason(spec);
@@ -212,7 +212,7 @@ function checkPod(
   const isTaken = listIn(spec.volumes).some(
     (each) => mapIn(each).name === VOLUME && !(isOurs && isAgentVolume(each)),
   );
-  if (isTaken)
+  if (isTaken || claims.includes(VOLUME))
     report(undefined, `has a volume "${VOLUME}" that Mayfly did not add; rename or remove it`);
   if (!isVolumeSeen(wanted)) return;
   for (const { name, written } of chosen)

@@ -10,7 +10,7 @@ import { type Change, changed, type Path } from "./change.ts";
 import { documentsIn, type TextDocument } from "./documents.ts";
 import { editText } from "./edit-text.ts";
 import { hasAgent, injectPod, type PodTemplate, withoutAgent } from "./inject-pod.ts";
-import { mapIn, textIn, type Written, type WrittenMap } from "./pod.ts";
+import { listIn, mapIn, textIn, type Written, type WrittenMap } from "./pod.ts";
 import { ManifestError, type ManifestProblem, placeWords, type ResourcePlace } from "./problem.ts";
 import { shown } from "./read-annotations.ts";
 import { type ReadDocument, readYaml } from "./read-yaml.ts";
@@ -163,7 +163,7 @@ class Injection {
     const place = this.#place(source, kind, name);
     const report = (subject: string | undefined, message: string): void =>
       void this.problems.push({ place, ...(subject !== undefined && { subject }), message });
-    const own = mapIn(mapIn(written.metadata).annotations);
+    const misplaced = Object.keys(mapIn(mapIn(written.metadata).annotations)).filter(isOurs);
     if (template === undefined) {
       const annotation = this.#annotationIn(written);
       if (annotation !== undefined)
@@ -173,18 +173,22 @@ class Injection {
       return [];
     }
     if (template.length > 0)
-      for (const misplaced of Object.keys(own).filter(isOurs))
+      for (const each of misplaced)
         report(
-          misplaced,
+          each,
           `stands at the ${kind}; write it at ${template.join(".")}.metadata.annotations`,
         );
     const pod = template.reduce<Written>((value, key) => mapIn(value)[key] ?? "", written);
     const path = [...at, ...template];
     const annotations = annotationsIn(read, mapIn(mapIn(mapIn(pod).metadata).annotations), report);
     const spec = mapIn(mapIn(pod).spec);
-    const translated = this.#translated(source, read, { at: path, kind, annotations, spec }, place);
+    const claims = listIn(mapIn(written.spec).volumeClaimTemplates).map((each) =>
+      textIn(mapIn(mapIn(each).metadata).name),
+    );
+    const own = { at: path, kind, annotations, spec, claims };
+    const translated = this.#translated(source, read, own, place);
     return this.#template(
-      { at: path, kind, annotations: translated.annotations, spec },
+      { ...own, annotations: translated.annotations },
       annotations,
       place,
       (subject, message) => {

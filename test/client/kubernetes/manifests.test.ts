@@ -42,7 +42,7 @@ test.each(files.filter((file) => file.endsWith(".yaml") && file !== "host.yaml")
   async (file) => {
     const text = read(file);
     const missing = missingLines(text, await injected(text, file));
-    expect(missing.filter((line) => !/: \[\]$|^ +- \{.*\}$/.test(line))).toEqual([]);
+    expect(missing.filter((line) => !/: \[\](?: +#.*)?$|^ +- \{.*\}$/.test(line))).toEqual([]);
   },
 );
 
@@ -50,6 +50,19 @@ test.each(files)("%s has the same with the line ends of Windows", async (file) =
   const windows = (text: string): string => text.replaceAll("\n", "\r\n");
   const once = await injected(windows(read(file)), file);
   expect(once).toBe(windows(await injected(read(file), file)));
+});
+
+test("the comment of a list that was empty stays behind its key", async () => {
+  const text = await injected(read("empty-lists.yaml"), "empty-lists.yaml");
+  expect(text).toContain("  initContainers: # none yet\n  - name: mayfly-agent\n");
+  expect(text).toContain("      volumeMounts:   # nor here\n      - name: mayfly-agent\n");
+});
+
+test("JSON that is indented with tabs has no other indents afterwards", async () => {
+  const written = JSON.stringify(JSON.parse(read("nested.json")), null, "\t");
+  const text = await injected(`${written}\n`, "tabs.json");
+  expect(text.match(/^\t* +/gm)).toBeNull();
+  expect(text).toBe(`${JSON.stringify(JSON.parse(text), null, "\t")}\n`);
 });
 
 const page = readPage("docs/kubernetes.md");

@@ -9,6 +9,8 @@ interface Case {
   readonly annotations?: Readonly<Record<string, unknown>>;
   readonly spec?: Readonly<Record<string, unknown>>;
   readonly kind?: string;
+  /** `volumeClaimTemplates` */
+  readonly claims?: readonly object[];
 }
 
 const FINE = { inject: "true", "lease-orders": ARN, "proxy-orders": "5432" };
@@ -32,7 +34,7 @@ const onNodes = (operator: string, values: readonly string[], key = "kubernetes.
   },
 });
 
-function manifest({ annotations = {}, spec = {}, kind = "Deployment" }: Case): string {
+function manifest({ annotations = {}, spec = {}, kind = "Deployment", claims }: Case): string {
   const all = Object.entries({ ...FINE, ...annotations }).filter(([, value]) => value !== null);
   const own = all.map(([name, value]) => [`mayfly/${name}`, value]);
   return JSON.stringify({
@@ -40,6 +42,7 @@ function manifest({ annotations = {}, spec = {}, kind = "Deployment" }: Case): s
     kind,
     metadata: { name: "web" },
     spec: {
+      volumeClaimTemplates: claims,
       template: {
         metadata: { annotations: Object.fromEntries(own) },
         spec: { containers: [APP], ...spec },
@@ -268,6 +271,11 @@ test.each<readonly [string, Case, string]>([
   [
     "somebody's volume of this name",
     { spec: { volumes: [{ name: "mayfly-agent", emptyDir: {} }] } },
+    'has a volume "mayfly-agent" that Mayfly did not add; rename or remove it',
+  ],
+  [
+    "somebody's claim of this name",
+    { claims: [{ metadata: { name: "mayfly-agent" } }] },
     'has a volume "mayfly-agent" that Mayfly did not add; rename or remove it',
   ],
   [
