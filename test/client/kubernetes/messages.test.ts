@@ -191,7 +191,7 @@ test.each<readonly [string, Case, string]>([
   [
     "a command",
     { annotations: { "format-orders": "env", "command-orders": "reload" } },
-    'mayfly/command-orders: "reload" is no command (its line 1, column 1: expected a value, got reload); write a JSON list of words',
+    `mayfly/command-orders: "reload" is no command (Unexpected token 'r', "reload" is not valid JSON); write a JSON list of words`,
   ],
   [
     "a command that is a text",
@@ -216,7 +216,7 @@ test.each<readonly [string, Case, string]>([
   [
     "resources that are no JSON",
     { annotations: { resources: '{"limits": {memory: "1Gi"}}' } },
-    'mayfly/resources: "{\\"limits\\": {memory: \\"1Gi\\"}}" are no resources (its line 1, column 13: expected a name in double quotes, got memory); write JSON, e.g.',
+    `mayfly/resources: "{\\"limits\\": {memory: \\"1Gi\\"}}" are no resources (Expected property name or '}' in JSON at position 12 (line 1 column 13)); write JSON, e.g.`,
   ],
   [
     "resources that are no quantities",

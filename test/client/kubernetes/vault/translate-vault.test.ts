@@ -131,7 +131,7 @@ const ALL: readonly (readonly [string, string, RegExp])[] = [
   ["agent-share-process-namespace", "true", /^refused.*shareProcessNamespace: true/],
   ["agent-set-security-context", "true", /^not-needed/],
   ["agent-set-security-context", "false", /^mayfly\/user$/],
-  ["agent-json-patch", "[{op: add}]", /^refused: it is no JSON \(its line 1, column 3: expected/],
+  ["agent-json-patch", "[{op: add}]", /^refused: it is no JSON \(Expected property name/],
   ["agent-service-account-token-volume-name", "token", /^not-needed/],
   ["service", "https://vault:8200", /^not-needed/],
   ["proxy-address", "http://proxy", /^not-needed/],
