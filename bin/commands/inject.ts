@@ -27,7 +27,7 @@ export function addInject(program: Command, io: Io): void {
     .action(async ({ filename, image, fromVault, map }: Options) => {
       const { injectAll } = await import("../../client/kubernetes/inject-all.ts");
       const { mapOptions } = await import("../../client/kubernetes/vault/vault-targets.ts");
-      const { ManifestError } = await import("../../client/kubernetes/problem.ts");
+      const { ManifestError } = await import("../../client/kubernetes/manifest/problem.ts");
       const translation = await translationOf(fromVault === true, map);
       const names = filename.length === 0 ? [STDIN] : filename;
       const manifests = [];

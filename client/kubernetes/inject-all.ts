@@ -1,6 +1,6 @@
-import { documentsIn } from "./documents.ts";
 import { type Injected, type InjectOptions, inject, readOrError } from "./inject.ts";
-import { ManifestError, type ManifestProblem } from "./problem.ts";
+import { documentsIn } from "./manifest/documents.ts";
+import { ManifestError, type ManifestProblem } from "./manifest/problem.ts";
 
 /** A file of manifests. */
 export interface Manifest {

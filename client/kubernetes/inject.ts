@@ -1,21 +1,28 @@
 import { isDeepStrictEqual } from "node:util";
+import { type Change, changed, type Path } from "./manifest/change.ts";
+import { documentsIn, type TextDocument } from "./manifest/documents.ts";
+import { editText } from "./manifest/edit-text.ts";
+import {
+  ManifestError,
+  type ManifestProblem,
+  placeWords,
+  type ResourcePlace,
+} from "./manifest/problem.ts";
+import { type ReadDocument, readYaml } from "./manifest/read-yaml.ts";
+import { listIn, mapIn, textIn, type Written, type WrittenMap } from "./manifest/written.ts";
+import { type WrittenAnnotation, writtenAnnotations } from "./manifest/written-annotation.ts";
+import { hasAgent, withoutAgent } from "./pod/agent-in-pod.ts";
 import {
   type Annotations,
   INJECTED,
   LOGIN_ANNOTATIONS,
   POD_ANNOTATIONS,
   PREFIX,
-} from "./annotations.ts";
-import { type Change, changed, type Path } from "./change.ts";
-import { documentsIn, type TextDocument } from "./documents.ts";
-import { editText } from "./edit-text.ts";
-import { hasAgent, injectPod, type PodTemplate, withoutAgent } from "./inject-pod.ts";
-import { listIn, mapIn, textIn, type Written, type WrittenMap } from "./pod.ts";
-import { ManifestError, type ManifestProblem, placeWords, type ResourcePlace } from "./problem.ts";
-import { shown } from "./read-annotations.ts";
-import { type ReadDocument, readYaml } from "./read-yaml.ts";
-import { KINDS, type Resource, resourcesIn } from "./resources.ts";
-import { type WrittenAnnotation, writtenAnnotations } from "./written-annotation.ts";
+} from "./pod/annotations.ts";
+import { injectPod } from "./pod/inject-pod.ts";
+import type { PodTemplate } from "./pod/pod.ts";
+import { shown } from "./pod/read-annotations.ts";
+import { KINDS, type Resource, resourcesIn } from "./pod/resources.ts";
 
 /** Annotations in another language, such as Vault's. */
 export interface Translation {

@@ -1,5 +1,9 @@
-import { type Annotations, INHERITED_USER, PREFIX } from "../annotations.ts";
-import { type Position, positionWords, type WrittenAnnotation } from "../written-annotation.ts";
+import {
+  type Position,
+  positionWords,
+  type WrittenAnnotation,
+} from "../manifest/written-annotation.ts";
+import { type Annotations, INHERITED_USER, PREFIX } from "../pod/annotations.ts";
 import {
   DEFAULT_TEMPLATES,
   type DefaultTemplate,

@@ -1,4 +1,4 @@
-import { parsedJson } from "../parsed-json.ts";
+import { parsedJson } from "../pod/parsed-json.ts";
 
 /** The prefix of the annotations of Vault's injector. */
 export const VAULT_PREFIX = "vault.hashicorp.com/";

@@ -1,4 +1,4 @@
-import { amountOf, LEAST_MEMORY } from "../quantity.ts";
+import { amountOf, LEAST_MEMORY } from "../pod/quantity.ts";
 import type { PodSetting } from "./vault-annotations.ts";
 
 /** What the pod's annotations say of Vault's container, in Mayfly's. */

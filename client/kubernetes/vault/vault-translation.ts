@@ -1,9 +1,10 @@
-import { type Annotations, PREFIX } from "../annotations.ts";
-import { portsIn } from "../container-ports.ts";
 import type { AnnotatedTemplate, TranslatedAnnotations, Translation } from "../inject.ts";
-import { containersIn, hasHostNetwork, mapIn, textIn } from "../pod.ts";
-import { placeWords } from "../problem.ts";
-import { positionWords } from "../written-annotation.ts";
+import { placeWords } from "../manifest/problem.ts";
+import { mapIn, textIn } from "../manifest/written.ts";
+import { positionWords } from "../manifest/written-annotation.ts";
+import { type Annotations, PREFIX } from "../pod/annotations.ts";
+import { portsIn } from "../pod/container-ports.ts";
+import { containersIn, hasHostNetwork } from "../pod/pod.ts";
 import { translateVault, type VaultLine, type VaultPod } from "./translate-vault.ts";
 import { type Became, VAULT_PREFIX } from "./vault-annotations.ts";
 import type { Targets } from "./vault-targets.ts";

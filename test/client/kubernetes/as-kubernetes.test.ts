@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { inject } from "../../../client/kubernetes/inject.ts";
 import { injectAll } from "../../../client/kubernetes/inject-all.ts";
-import { ManifestError } from "../../../client/kubernetes/problem.ts";
-import { readYaml } from "../../../client/kubernetes/read-yaml.ts";
+import { ManifestError } from "../../../client/kubernetes/manifest/problem.ts";
+import { readYaml } from "../../../client/kubernetes/manifest/read-yaml.ts";
 
 /** What go-yaml 2 makes of these, by sigs.k8s.io/yaml. */
 test.each([

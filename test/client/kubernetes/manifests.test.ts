@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { LOGIN_ANNOTATIONS, POD_ANNOTATIONS } from "../../../client/kubernetes/annotations.ts";
 import { inject } from "../../../client/kubernetes/inject.ts";
+import { LOGIN_ANNOTATIONS, POD_ANNOTATIONS } from "../../../client/kubernetes/pod/annotations.ts";
 import {
   podResourcesIn,
   schemaProblems,

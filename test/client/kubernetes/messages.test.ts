@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { inject, type Translation } from "../../../client/kubernetes/inject.ts";
 import { injectAll } from "../../../client/kubernetes/inject-all.ts";
-import { ManifestError } from "../../../client/kubernetes/problem.ts";
+import { ManifestError } from "../../../client/kubernetes/manifest/problem.ts";
 
 const ARN = "arn:aws:lambda:eu-west-1:111122223333:function:issuer:app--readonly";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { inject } from "../../../../client/kubernetes/inject.ts";
-import { ManifestError } from "../../../../client/kubernetes/problem.ts";
+import { ManifestError } from "../../../../client/kubernetes/manifest/problem.ts";
 import { parseTargets } from "../../../../client/kubernetes/vault/vault-targets.ts";
 import { vaultTranslation } from "../../../../client/kubernetes/vault/vault-translation.ts";
 

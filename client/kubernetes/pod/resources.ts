@@ -1,5 +1,5 @@
-import type { Path } from "./change.ts";
-import { listIn, mapIn, textIn, type Written, type WrittenMap } from "./pod.ts";
+import type { Path } from "../manifest/change.ts";
+import { listIn, mapIn, textIn, type Written, type WrittenMap } from "../manifest/written.ts";
 
 /** A resource of a document, which may be a list of some. */
 export interface Resource {

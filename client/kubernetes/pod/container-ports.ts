@@ -1,4 +1,5 @@
-import { listIn, mapIn, type PodContainer, textIn } from "./pod.ts";
+import { listIn, mapIn, textIn } from "../manifest/written.ts";
+import type { PodContainer } from "./pod.ts";
 
 /** The ports of TCP that containers say they listen on, with the container's name. */
 export function portsIn(containers: readonly PodContainer[]): ReadonlyMap<number, string> {

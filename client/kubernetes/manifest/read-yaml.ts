@@ -11,7 +11,7 @@ import {
   type ScalarTag,
   type YAMLMap,
 } from "yaml";
-import type { Written, WrittenMap } from "./pod.ts";
+import type { Written, WrittenMap } from "./written.ts";
 
 /**
  * A document as Kubernetes reads it: by YAML 1.1 as go-yaml 2 has it, so `yes` is true, `0400` is

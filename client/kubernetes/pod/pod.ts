@@ -1,23 +1,6 @@
-/**
- * Manifests as they are read: every scalar is a text. What is a number or a truth to Kubernetes is
- * written as in JSON: `yes` is `true`, `0400` is `256`, and null is empty. Nothing of the shape is
- * known for sure.
- */
-export type Written = string | readonly Written[] | { readonly [key: string]: Written };
-
-export type WrittenMap = Readonly<Record<string, Written>>;
-
-/** A map, or an empty one for anything else. */
-export const mapIn = (value: Written | undefined): WrittenMap =>
-  typeof value === "object" && !Array.isArray(value) ? (value as WrittenMap) : {};
-
-/** A list, or an empty one for anything else. */
-export const listIn = (value: Written | undefined): readonly Written[] =>
-  Array.isArray(value) ? (value as readonly Written[]) : [];
-
-/** A text, or an empty one for anything else. */
-export const textIn = (value: Written | undefined): string =>
-  typeof value === "string" ? value : "";
+import type { Path } from "../manifest/change.ts";
+import { listIn, mapIn, textIn, type Written, type WrittenMap } from "../manifest/written.ts";
+import type { Annotations } from "./annotations.ts";
 
 /** A container with the list of the pod that it stands in. */
 export interface PodContainer {
@@ -97,3 +80,15 @@ const needsWindows = (term: Written): boolean =>
       const isOne = textIn(operator) === "In" && systems.length > 0;
       return isOne && systems.every((each) => each === WINDOWS);
     });
+
+/** A pod, or the template of pods, of one resource. */
+export interface PodTemplate {
+  /** From the document to the pod or its template. */
+  readonly at: Path;
+  /** Of the resource. */
+  readonly kind: string;
+  readonly annotations: Annotations;
+  readonly spec: WrittenMap;
+  /** Volumes that a StatefulSet claims for each of its pods. They are not in the spec. */
+  readonly claims: readonly string[];
+}

@@ -1,5 +1,5 @@
-import { AGENT_IMAGE } from "../../core/agent-image.ts";
-import { DATABASE_NAME, SECRET_NAME } from "../../core/names.ts";
+import { AGENT_IMAGE } from "../../../core/agent-image.ts";
+import { DATABASE_NAME, SECRET_NAME } from "../../../core/names.ts";
 import {
   type Annotations,
   INHERITED_USER,

@@ -1,10 +1,10 @@
-import { formatPath } from "../../config/schema/problems.ts";
-import { ConfigError } from "../../core/errors.ts";
-import { leaseVariable } from "../../core/names.ts";
-import type { AgentConfiguration } from "../agent/configuration.ts";
-import { compileContent } from "../agent/files/content.ts";
-import { FileError } from "../agent/files/file-error.ts";
-import { parseConfiguration } from "../agent/parse-configuration.ts";
+import { formatPath } from "../../../config/schema/problems.ts";
+import { ConfigError } from "../../../core/errors.ts";
+import { leaseVariable } from "../../../core/names.ts";
+import type { AgentConfiguration } from "../../agent/configuration.ts";
+import { compileContent } from "../../agent/files/content.ts";
+import { FileError } from "../../agent/files/file-error.ts";
+import { parseConfiguration } from "../../agent/parse-configuration.ts";
 import { PREFIX } from "./annotations.ts";
 import type { ReportAnnotation } from "./read-annotations.ts";
 import type { WantedAgent } from "./wanted.ts";

@@ -1,4 +1,5 @@
-import { AGENT_IMAGE, READY_COMMAND } from "../../core/agent-image.ts";
+import { AGENT_IMAGE, READY_COMMAND } from "../../../core/agent-image.ts";
+import type { Made } from "../manifest/written.ts";
 import type { ProcessUser } from "./pod.ts";
 
 /** The names of what is added to a pod. */
@@ -29,9 +30,6 @@ const RESOURCES = {
 
 /** Files, keys and tokens: a few kilobytes. */
 const VOLUME_SIZE = "8Mi";
-
-/** Value of a manifest that this program writes. */
-export type Made = string | number | boolean | readonly Made[] | { readonly [key: string]: Made };
 
 /** What every container of the agent in a pod has. */
 export interface AgentContainerOptions {

@@ -11,9 +11,9 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from "yaml";
-import type { Made } from "./agent-container.ts";
 import type { Change, Path } from "./change.ts";
 import { isOpenBlock } from "./read-yaml.ts";
+import type { Made } from "./written.ts";
 
 /** A part of a text that is replaced. Offsets in UTF-16 units. */
 interface Edit {

@@ -1,5 +1,4 @@
-import type { Made } from "./agent-container.ts";
-import { listIn, mapIn, textIn, type Written, type WrittenMap } from "./pod.ts";
+import { listIn, type Made, mapIn, textIn, type Written, type WrittenMap } from "./written.ts";
 
 /** Keys and indexes from a document to a part of it. */
 export type Path = readonly (string | number)[];
