@@ -24,6 +24,7 @@ interface Options {
   readonly stack?: string;
   readonly database?: string;
   readonly function?: string;
+  readonly accept: readonly string[];
   readonly json?: boolean;
 }
 
@@ -53,15 +54,17 @@ export function addDoctor(program: Command, io: Io): void {
     .option("--stack <name>", "the stack whose outputs name the functions (default: Mayfly)")
     .option("--database <name>", "the database of the configuration, when the stack has several")
     .option("--function <arn>", "the operator function; the stack is not read")
+    .option("--accept <check>", "a warning to live with: check, or check=subject; repeat", append, [])
     .option("--json", "the findings as one JSON document")
     .action((areas: readonly Area[], options: Options) => runDoctor(io, areas, options));
 }
 
 async function runDoctor(io: Io, areas: readonly Area[], options: Options): Promise<void> {
   const { examine } = await import("../doctor/examine.ts");
-  const { byVerdict, findingsText, statusOfFindings, summaryOf } = await import(
+  const { byVerdict, findingsText, idleText, statusOfFindings, summaryOf } = await import(
     "../doctor/findings-text.ts"
   );
+  const { accept } = await import("../../core/doctor/accepted.ts");
   const { isElsewhere } = await import("../doctor/identity/gather-identity.ts");
   const evidence = await evidenceIn(io, options.from);
   const isOfFiles = isElsewhere(process.env, evidence);
@@ -69,10 +72,12 @@ async function runDoctor(io: Io, areas: readonly Area[], options: Options): Prom
     say(io, "the files describe the workload: this machine's own credentials are not looked at");
   // the way from here is not the workload's
   const wanted = isOfFiles && areas.length === 0 ? (["identity"] as const) : areas;
-  const { findings, skipped } = await examine(looksOf(options, evidence), wanted);
+  const { findings: found, skipped } = await examine(looksOf(options, evidence), wanted);
+  const { findings, idle } = accept(found, options.accept);
   const sorted = byVerdict(findings);
   print(io, options.json, { findings: sorted }, findingsText(sorted));
   for (const { area, error } of skipped) say(io, `not looked at: ${area}: ${wordsOf(error)}`);
+  for (const each of idle) say(io, idleText(each));
   say(io, summaryOf(findings));
   const status = statusOfFindings(findings);
   if (status !== Exit.ok) throw new ExitStatus(status);

@@ -3,9 +3,11 @@ import { examine } from "../../../bin/doctor/examine.ts";
 import {
   byVerdict,
   findingsText,
+  idleText,
   statusOfFindings,
   summaryOf,
 } from "../../../bin/doctor/findings-text.ts";
+import { accept } from "../../../core/doctor/accepted.ts";
 import type { Finding } from "../../../core/doctor/finding.ts";
 
 const finding = (check: string, verdict: Finding["verdict"], more: object = {}): Finding => ({
@@ -91,4 +93,48 @@ test("an area that cannot be looked at is skipped, unless it was wanted by name"
   expect(skipped).toMatchObject([{ area: "database", error: { message: "no stack" } }]);
   await expect(examine(looks, ["database"])).rejects.toThrow("no stack");
   expect((await examine(looks, ["identity"])).skipped).toEqual([]);
+});
+
+const WARNING = finding("group-excess", "warning", { fix: SQL });
+
+test.each<[string, readonly string[], number, readonly object[]]>([
+  ["by its check", ["group-excess"], 0, []],
+  ["by check and subject", ["group-excess=orders"], 0, []],
+  ["another subject", ["group-excess=other"], 65, [{ text: "group-excess=other" }]],
+  ["what is fine", ["group-excess", "verbs"], 0, [{ text: "verbs", verdict: "ok" }]],
+])("an accepted warning counts as ok, and no other does: %s", (_, texts, status, idle) => {
+  const judged = accept([finding("verbs", "ok"), WARNING], texts);
+  expect(statusOfFindings(judged.findings)).toBe(status);
+  expect(judged.idle).toEqual(idle);
+});
+
+test("one acceptance leaves a new warning of its check in force, and may name what cannot be seen", () => {
+  const next = finding("group-excess", "warning", { subject: "a=b\u202e" });
+  const one = accept([WARNING, next], ["group-excess=orders"]);
+  expect(statusOfFindings(one.findings)).toBe(65);
+  expect(findingsText(one.findings)).toMatch(
+    /^WARNING {2}database group-excess: a=b\\u202e\n[^]*\n\naccepted {2}database group-excess: orders$/,
+  );
+  expect(summaryOf(one.findings)).toBe("2 findings: 1 warning, 1 accepted");
+  const both = accept([WARNING, next], ["group-excess=orders", "group-excess=a=b\\u202e"]);
+  expect(statusOfFindings(both.findings)).toBe(0);
+});
+
+test.each(["broken", "unknown"] as const)("what is %s is never accepted", (verdict) => {
+  const { findings, idle } = accept([finding("verbs", verdict)], ["verbs", "verbs=orders"]);
+  expect(findings).toEqual([finding("verbs", verdict)]);
+  expect(idle).toEqual([
+    { text: "verbs", verdict },
+    { text: "verbs=orders", verdict },
+  ]);
+  expect(idleText({ text: "verbs", verdict })).toBe(
+    `--accept verbs: it is ${verdict}, and only a warning can be accepted; do what the finding says`,
+  );
+});
+
+test("an acceptance of nothing is told", () => {
+  const [idle] = accept([], ["verbs=gone"]).idle;
+  expect(idle === undefined ? "" : idleText(idle)).toBe(
+    "--accept verbs=gone: there is no such warning; remove it, or write check=subject as they are printed",
+  );
 });
