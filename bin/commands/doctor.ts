@@ -54,7 +54,12 @@ export function addDoctor(program: Command, io: Io): void {
     .option("--stack <name>", "the stack whose outputs name the functions (default: Mayfly)")
     .option("--database <name>", "the database of the configuration, when the stack has several")
     .option("--function <arn>", "the operator function; the stack is not read")
-    .option("--accept <check>", "a warning to live with: check, or check=subject; repeat", append, [])
+    .option(
+      "--accept <check>",
+      "a warning to live with: check, or check=subject; repeat",
+      append,
+      [],
+    )
     .option("--json", "the findings as one JSON document")
     .action((areas: readonly Area[], options: Options) => runDoctor(io, areas, options));
 }

@@ -55,6 +55,4 @@ export function accept(
 
 /** The verdict that counts: what is accepted is as good as ok. */
 export const worstJudged = (findings: readonly Judged[]): Verdict =>
-  worstOf(
-    findings.map(({ accepted, ...each }) => (accepted ? { ...each, verdict: "ok" } : each)),
-  );
+  worstOf(findings.map(({ accepted, ...each }) => (accepted ? { ...each, verdict: "ok" } : each)));

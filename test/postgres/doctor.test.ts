@@ -356,17 +356,31 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
       verdict: "broken",
       evidence: "pg_read_all_data, which Mayfly does not need",
     },
-    "everybody may empty a table, change a column and create things": {
+    "everybody may empty a table": {
+      breaks: doSql(() => asOwner("grant truncate on public.orders to public")),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "TRUNCATE on table public.orders",
+    },
+    "everybody may create things": {
       breaks: doSql(
         () =>
-          `create schema wide authorization "${db.owner}"; ${asOwner(
-            "grant truncate on public.orders to public; grant usage, create on schema wide to public; create table wide.open (id int, secret int); grant update (secret) on wide.open to public",
-          )}`,
+          `create schema wide authorization "${db.owner}"; ${asOwner("grant usage, create on schema wide to public")}`,
       ),
       found: ["group-excess"],
       verdict: "warning",
-      evidence: "TRUNCATE on public.orders, UPDATE on wide.open.secret, CREATE on schema wide",
+      evidence: "CREATE on schema wide",
       cleans: "drop schema wide cascade",
+    },
+    "everybody may change a column": {
+      breaks: doSql(() =>
+        asOwner(
+          "create table wide.open (id int, secret int); grant update (secret) on wide.open to public",
+        ),
+      ),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "UPDATE on column wide.open.secret",
     },
     "a group can log in": {
       breaks: doSql(() => `alter role "${group()}" login`),
@@ -453,7 +467,7 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
       breaks: doSql(() => asOwner("grant delete on public.orders to public")),
       found: ["group-excess"],
       verdict: "warning",
-      evidence: "DELETE on public.orders",
+      evidence: "DELETE on table public.orders",
     },
     "statements of users that are gone fill pg_stat_statements": {
       breaks: WITH_STATEMENTS,
@@ -563,6 +577,112 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
       found: ["upgrade"],
       verdict: "warning",
       evidence: "nobody could end them",
+    },
+  },
+  "other kinds of privilege": {
+    "a group may run a function": {
+      breaks: doSql(
+        () =>
+          `create function public."run \u202e"(int, text[]) returns int language sql security definer as 'select 1';
+           grant execute on function public."run \u202e"(int, text[]) to "${group()}" with grant option;
+           create procedure public.proceed(inout n int) language sql as 'select 1';
+           create aggregate public.together(int) (sfunc = int4pl, stype = int);
+           revoke execute on function public."run \u202e"(int, text[]) from public;
+           grant execute on procedure public.proceed(int) to "${group()}";
+           grant execute on function public.together(int) to "${group("readwrite")}";
+           grant execute on function pg_catalog.pg_read_file(text) to "${group()}"`,
+      ),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "(SECURITY DEFINER: runs as ",
+      cleans:
+        'drop function public."run \u202e"; drop procedure public.proceed; drop aggregate public.together(int)',
+    },
+    "an aggregate, and a function of the server": {
+      breaks: async () => {},
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "EXECUTE on function pg_catalog.pg_read_file(pg_catalog.text)",
+    },
+    "everybody may run a function with the rights of its owner": {
+      breaks: doSql(() =>
+        asOwner(
+          "create function public.elevated() returns int language sql security definer as 'select 1'",
+        ),
+      ),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "everybody may, and the configuration does not say that of the groups: EXECUTE on",
+      cleans: "drop function public.elevated()",
+    },
+    "a group and everybody may use foreign data": {
+      breaks: doSql(
+        () =>
+          `create foreign data wrapper far; create server "far away" foreign data wrapper far;
+           grant usage on foreign data wrapper far to "${group()}";
+           grant usage on foreign server "far away" to "${group()}", public`,
+      ),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: 'USAGE on foreign server "far away"',
+      cleans: "drop foreign data wrapper far cascade",
+    },
+    "a group may use a language and a type": {
+      breaks: doSql(
+        () =>
+          `create type public.mood as enum ('fine'); grant usage on type public.mood to "${group()}"; grant usage on language plpgsql to "${group()}"`,
+      ),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "USAGE on language plpgsql",
+      cleans: "drop type public.mood",
+    },
+    "a group and everybody may read a large object": {
+      breaks: doSql(
+        () =>
+          `do $$ begin execute format('grant select, update on large object %s to %I', lo_create(4711), '${group()}'); end $$; grant select on large object 4711 to public`,
+      ),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "UPDATE on large object 4711",
+      cleans: "select lo_unlink(4711)",
+    },
+    "a group gets privileges on what is to come": {
+      breaks: doSql(
+        () =>
+          `alter default privileges for role "${db.owner}" in schema public grant execute on functions to "${group()}";
+           alter default privileges for role "${db.owner}" grant usage on types to "${group()}";
+           alter default privileges for role "${db.owner}" grant usage, create on schemas to "${group()}"`,
+      ),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "EXECUTE on functions to come in schema public",
+    },
+    "a group gets privileges on large objects to come": {
+      only: (version) => version >= 18,
+      breaks: doSql(
+        () =>
+          `alter default privileges for role "${db.owner}" grant select on large objects to "${group()}"`,
+      ),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "SELECT on large objects to come",
+    },
+    "a group and everybody may change settings": {
+      only: (version) => version >= 15,
+      breaks: doSql(
+        () =>
+          `grant set, alter system on parameter log_statement to "${group()}"; grant set on parameter "plugin.setting" to public`,
+      ),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "ALTER SYSTEM on parameter log_statement",
+    },
+    "a group may fill a tablespace": {
+      breaks: doSql(() => `grant create on tablespace pg_default to "${group()}"`),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "CREATE on tablespace pg_default",
     },
   },
   "what cannot be entered": {
@@ -699,6 +819,41 @@ describe("the doctor of a database", () => {
       for (const [, { cleans }] of breakages) if (cleans !== undefined) await clean(cleans);
     },
   );
+
+  test("everybody may run ordinary functions, and trigger functions, and what no group can reach", async () => {
+    await sudo(`grant create on database ${db.database} to "${db.owner}"`);
+    await sudo(
+      asOwner(
+        `create function public.plain() returns int language sql as 'select 1';
+         create function public.fired() returns trigger language plpgsql security definer as 'begin return new; end';
+         create schema shut;
+         create function shut.elevated() returns int language sql security definer as 'select 1'`,
+      ),
+    );
+    expect(wrongOf(await examine())).toEqual([]);
+    await sudo("drop function public.plain(), public.fired(); drop schema shut cascade");
+    await sudo(`revoke create on database ${db.database} from "${db.owner}"`);
+  });
+
+  test("a subject of what is granted beyond the configuration is one group, kind and schema", async () => {
+    await sudo(
+      asOwner(
+        `create view public.seen as select 1 as one; create sequence public.counted;
+         grant update, delete on public.seen, public.orders to "${group()}";
+         grant usage on sequence public.counted to "${group()}", public;
+         grant update on public.seen to public`,
+      ),
+    );
+    const subjects = wrongOf(await examine()).map(({ subject }) => subject);
+    const where = `in schema public, database ${db.database}`;
+    await sudo("drop view public.seen; drop sequence public.counted");
+    await sudo(asOwner(`revoke update, delete on public.orders from "${group()}"`));
+    expect(subjects).toEqual([
+      `${group()}: sequence ${where}`,
+      `${group()}: table ${where}`,
+      `PUBLIC: table ${where}`,
+    ]);
+  });
 
   test("finds snapshots that are held for long, in sessions and slots", async () => {
     const holder = await connect(db.admin(), TEST_LIMITS);

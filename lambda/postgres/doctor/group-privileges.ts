@@ -4,14 +4,15 @@ import {
   wantedPrivileges,
   wantedSchemas,
 } from "../../../core/provisioning/privileges.ts";
-import { ident, type Sql, sql } from "../connection/sql.ts";
+import { type Sql, sql } from "../connection/sql.ts";
 import { type Absent, absent } from "../provisioning/check/check-database.ts";
 import { someOf } from "../provisioning/check/problems.ts";
 import { gapsIn, missingOnRelations } from "../provisioning/converge/gaps.ts";
-import { revocations, unwantedIn, wordOf } from "../provisioning/converge/grant-entries.ts";
+import { type Grant, revocations, unwantedIn } from "../provisioning/converge/grant-entries.ts";
 import { byDefault, enter, relationGrants } from "../provisioning/converge/privileges.ts";
 import { holds, isCovered } from "../provisioning/converge/relations.ts";
 import { type DatabaseLook, flawsOr, type Look, run } from "./looking.ts";
+import { type OtherGrant, othersIn, othersOnServer, PARAMETER_PRIVILEGES } from "./other-grants.ts";
 
 /** A privilege that a group lacks on a relation, and who can grant it. */
 interface RelationGap extends WantedPrivilege {
@@ -45,7 +46,7 @@ join pg_catalog.pg_namespace n on n.nspname = w.schema
 join pg_catalog.pg_roles g on g.rolname = w."groupRole"
 where not pg_catalog.has_schema_privilege(g.oid, n.oid, 'USAGE')`;
 
-interface Grant {
+interface Mending {
   readonly as: string;
   readonly statements: readonly Sql[];
   readonly what: readonly string[];
@@ -68,7 +69,7 @@ function lendings(owner: string, gaps: readonly RelationGap[]): readonly Sql[] {
   return relationGrants(once).map((grant) => sql`${grant} with grant option`);
 }
 
-async function missingIn(look: DatabaseLook, json: string): Promise<readonly Grant[]> {
+async function missingIn(look: DatabaseLook, json: string): Promise<readonly Mending[]> {
   const { session, plan, database } = look;
   const what = `read privileges in database ${database}`;
   const gaps = gapsIn(session, plan, () => what);
@@ -114,15 +115,6 @@ async function missingIn(look: DatabaseLook, json: string): Promise<readonly Gra
   ].filter(({ statements }) => statements.length > 0);
 }
 
-interface Open {
-  readonly kind: "table" | "column" | "schema";
-  readonly schema: string;
-  readonly name: string | null;
-  readonly col: string | null;
-  readonly privilege: string;
-  readonly grantor: string;
-}
-
 /**
  * `$1` wanted privileges as JSON, `$2` groups. What groups may because everybody may. On 14 everybody
  * may create things in `public`, unless somebody took that away.
@@ -150,8 +142,9 @@ e as (
   from pg_catalog.pg_namespace n cross join pg_catalog.aclexplode(n.nspacl) a
   where a.privilege_type = 'CREATE' and n.nspname !~ '^pg_'
     and (${version >= PUBLIC_IS_SHUT ? sql`true` : sql`false`} or n.nspname <> 'public'))
-select e.kind, e.nspname::text as schema, e.relname::text as name, e.attname::text as col,
-  e.privilege_type as privilege, pg_catalog.pg_get_userbyid(e.grantor)::text as grantor
+select e.kind, e.nspname::text as namespace, e.relname::text as name, e.attname::text as col,
+  'PUBLIC' as grantee, pg_catalog.pg_get_userbyid(e.grantor)::text as grantor,
+  e.privilege_type as privilege, false as option
 from e
 where e.grantee = 0 and exists (select from pg_catalog.unnest($2::text[]) as g(name)
   where pg_catalog.has_schema_privilege(g.name::name, e.namespace, 'USAGE')
@@ -164,13 +157,74 @@ order by 2, 3, 4, 5`;
 /** From this version on nobody but its owner may create things in `public`. */
 const PUBLIC_IS_SHUT = 150_000;
 
-const closing = ({ kind, schema, name, col, privilege }: Open): Sql =>
-  kind === "schema"
-    ? sql`REVOKE ${wordOf(privilege)} ON SCHEMA ${ident(schema)} FROM PUBLIC`
-    : sql`REVOKE ${wordOf(privilege)}${col === null ? sql`` : sql` (${ident(col)})`} ON TABLE ${ident(schema)}.${ident(name ?? "")} FROM PUBLIC`;
+/** A privilege, and what is special about it. */
+type Excess = Grant & Partial<Pick<OtherGrant, "definer">>;
 
-const openText = ({ kind, schema, name, col, privilege }: Open): string =>
-  `${privilege} on ${kind === "schema" ? "schema " : ""}${[schema, name, col].filter((part) => part !== null).join(".")}`;
+/** The object that a privilege is on, in words. */
+function objectText({ kind, namespace, name, identity, col, definer }: Excess): string {
+  if (kind.startsWith("default "))
+    return `${kind.slice("default ".length)}s to come${namespace === null ? "" : ` in schema ${namespace}`}`;
+  const parts = [namespace, name, col].filter((part) => part !== null);
+  const runs = definer ? ` (SECURITY DEFINER: runs as ${definer})` : "";
+  return `${kind} ${identity ?? parts.join(".")}${runs}`.trimEnd();
+}
+
+const excessText = (each: Excess): string =>
+  `${each.privilege}${each.option ? " with grant option" : ""} on ${objectText(each)}`;
+
+/** Whom and what an excess is of: who accepts one accepts no other schema, kind or group. */
+const excessSubject = ({ grantee, kind, namespace }: Excess, where: string): string => {
+  const place =
+    namespace === null ? "" : kind === "schema" ? ` ${namespace}` : ` in schema ${namespace}`;
+  return `${grantee}: ${kind}${place}, ${where}`;
+};
+
+/** What is granted beyond the configuration: a flaw for each group or everybody, kind and schema. */
+function excess(
+  grants: readonly Excess[],
+  { where, database, isOpen }: { where: string; database: string; isOpen: boolean },
+): readonly Flaw[] {
+  const alike = Map.groupBy(grants, (each) =>
+    JSON.stringify([each.grantor, excessSubject(each, where)]),
+  );
+  return [...alike.values()].flatMap((same): readonly Flaw[] => {
+    const [first] = same;
+    if (first === undefined) return [];
+    const what = someOf(same.map(excessText));
+    return [
+      {
+        check: "group-excess",
+        subject: excessSubject(first, where),
+        verdict: "warning",
+        evidence: isOpen
+          ? `everybody may, and the configuration does not say that of the groups: ${what}; before you take it away, grant it to who needs it`
+          : `${first.grantor} granted what the configuration does not name: ${what}`,
+        fix: run(
+          { database, as: first.grantor },
+          revocations(some(same), isOpen ? sql`PUBLIC` : undefined),
+        ),
+      },
+    ];
+  });
+}
+
+/** What the groups may on the server beside its databases. */
+export const lookAtServerPrivileges: Look = async ({ session, plan, version, groups }) => {
+  const others = await othersOnServer(session, version, { tag: plan.tag, groups });
+  const to = { where: "server", database: plan.maintenanceDatabase };
+  const flaws = [
+    ...excess(others.groups, { ...to, isOpen: false }),
+    ...excess(others.everybody, { ...to, isOpen: true }),
+  ];
+  return flawsOr(flaws, {
+    check: "group-excess",
+    subject: "groups on the server",
+    evidence:
+      version < PARAMETER_PRIVILEGES
+        ? "nothing is granted on tablespaces"
+        : "nothing is granted on parameters and tablespaces",
+  });
+};
 
 /** What the groups may in an application database, against the configuration. */
 export const lookAtPrivileges: Look<DatabaseLook> = async (look) => {
@@ -180,11 +234,13 @@ export const lookAtPrivileges: Look<DatabaseLook> = async (look) => {
   const gone = await session.rows<Absent>("look for what privileges name", absent, [json]);
   const missing = await missingIn(look, json);
   const unwanted = await unwantedIn(session, version, [json, plan.tag, plan.owner]);
-  const open = await session.rows<Open>("read what everybody may", openToAll(version), [
+  const others = await othersIn(session, { tag: plan.tag, groups });
+  const open = await session.rows<Grant>("read what everybody may", openToAll(version), [
     json,
     groups,
   ]);
   const subject = `groups in database ${database}`;
+  const to = { where: `database ${database}`, database };
   const flaws: Flaw[] = [
     ...gone.map(({ kind, schema, name }) => ({
       check: "group-privileges",
@@ -200,27 +256,8 @@ export const lookAtPrivileges: Look<DatabaseLook> = async (look) => {
       evidence: `missing: ${someOf(what)}${after}`,
       fix: run({ database, as }, statements),
     })),
-    ...[...Map.groupBy(unwanted, ({ grantor }) => grantor)].map(([grantor, grants]) => ({
-      check: "group-excess",
-      subject,
-      verdict: "warning" as const,
-      evidence: `${grantor} granted what the configuration does not name: ${someOf(
-        grants.map(
-          ({ grantee, privilege, kind, namespace, name, option }) =>
-            `${grantee} ${privilege}${option ? " with grant option" : ""} on ${kind} ${[namespace, name].filter((part) => part !== null).join(".")}`,
-        ),
-      )}`,
-      fix: run({ database, as: grantor }, revocations(some(grants))),
-    })),
-    ...[...Map.groupBy(open, ({ grantor }) => grantor)].map(([grantor, each]) => ({
-      check: "group-excess",
-      subject,
-      verdict: "warning" as const,
-      evidence: `everybody may, and the configuration does not say that of the groups: ${someOf(
-        each.map(openText),
-      )}; before you take it away, grant it to who needs it`,
-      fix: run({ database, as: grantor }, some(each).map(closing)),
-    })),
+    ...excess([...unwanted, ...others.groups], { ...to, isOpen: false }),
+    ...excess([...open, ...others.everybody], { ...to, isOpen: true }),
   ];
   const wrong = new Set(flaws.map(({ check }) => check));
   return [
@@ -235,7 +272,7 @@ export const lookAtPrivileges: Look<DatabaseLook> = async (look) => {
           check: "group-excess",
           subject,
           evidence:
-            "nothing else is granted on schemas, tables, columns, sequences and defaults; functions, foreign servers and parameters are not looked at",
+            "nothing else is granted on schemas, tables, sequences, functions, types, languages, foreign data, large objects, and what is to come of them",
         })),
   ];
 };

@@ -22,7 +22,7 @@ import {
 import { lookAtMembers, lookAtRdsIam } from "./group-members.ts";
 import { lookAtOwned } from "./group-owned.ts";
 import { lookAtPolicies } from "./group-policies.ts";
-import { lookAtPrivileges } from "./group-privileges.ts";
+import { lookAtPrivileges, lookAtServerPrivileges } from "./group-privileges.ts";
 import { lookAtPrepared, lookAtSnapshots } from "./held-snapshots.ts";
 import { lookAtVerbs } from "./installed-verbs.ts";
 import { lookAtIssuers, lookAtOwnRoles } from "./issuer-rights.ts";
@@ -48,6 +48,7 @@ const OF_CLUSTER: Readonly<Record<string, Look>> = {
   "issuer-admin": lookAtIssuers,
   "group-connect": lookAtDoors,
   "maintenance-database": lookAtMaintenance,
+  "group-excess": lookAtServerPrivileges,
   "group-members": lookAtMembers,
   "rds-iam": lookAtRdsIam,
   "restricted-passwords": lookAtPasswordCommands,
@@ -73,13 +74,7 @@ const OF_DATABASE: Readonly<Record<string, Look<DatabaseLook>>> = {
 
 /** Every check of databases by its name. */
 export const DATABASE_CHECKS: readonly string[] = [
-  ...new Set([
-    "certificate",
-    ...Object.keys(OF_CLUSTER),
-    ...Object.keys(OF_DATABASE),
-    "group-excess",
-    "readers",
-  ]),
+  ...new Set(["certificate", ...Object.keys(OF_CLUSTER), ...Object.keys(OF_DATABASE), "readers"]),
 ];
 
 export interface PostgresDoctorDeps {

@@ -3,12 +3,17 @@ import { type Session, SPLIT_MEMBERSHIP } from "../../connection/session.ts";
 import { ident, joined, type Sql, sql } from "../../connection/sql.ts";
 import { isCovered } from "./relations.ts";
 
-/** One privilege of one role, granted by one grantor, that is not in the plan. */
-export interface UnwantedGrant {
+/** One privilege of one role, granted by one grantor, that can be revoked. */
+export interface Grant {
   readonly kind: keyof typeof OBJECTS;
-  /** The schema; the database for its own privileges; null for defaults of every schema. */
+  /**
+   * The schema; the database for its own privileges; null for what is in none, and for defaults of
+   * every schema.
+   */
   readonly namespace: string | null;
   readonly name: string | null;
+  /** The object as SQL names it, made by the server. Null: schema and name are enough. */
+  readonly identity?: Sql | null;
   readonly col: string | null;
   readonly grantee: string;
   readonly grantor: string;
@@ -16,6 +21,10 @@ export interface UnwantedGrant {
   readonly privilege: string;
   /** The privilege is wanted, but not its grant option. */
   readonly option: boolean;
+}
+
+/** A privilege that is not in the plan. */
+export interface UnwantedGrant extends Grant {
   /** The administrator can become the grantor. Only the grantor can revoke the privilege (C14). */
   readonly reachable: boolean;
 }
@@ -29,6 +38,19 @@ const OBJECTS = {
   database: sql`database`,
   "default table": sql`tables`,
   "default sequence": sql`sequences`,
+  // those that the configuration cannot name
+  function: sql`routine`,
+  type: sql`type`,
+  language: sql`language`,
+  "foreign data wrapper": sql`foreign data wrapper`,
+  "foreign server": sql`foreign server`,
+  "large object": sql`large object`,
+  parameter: sql`parameter`,
+  tablespace: sql`tablespace`,
+  "default function": sql`functions`,
+  "default type": sql`types`,
+  "default schema": sql`schemas`,
+  "default large object": sql`large objects`,
 } as const;
 
 const PRIVILEGES = new Map(
@@ -45,11 +67,14 @@ const PRIVILEGES = new Map(
     sql`create`,
     sql`connect`,
     sql`temporary`,
+    sql`execute`,
+    sql`set`,
+    sql`alter system`,
   ].map((word) => [word.toUpperCase(), word]),
 );
 
 /** Any privilege as an SQL keyword. @throws RangeError for an unknown one. */
-export function wordOf(privilege: string): Sql {
+function wordOf(privilege: string): Sql {
   const word = PRIVILEGES.get(privilege);
   if (word === undefined) throw new RangeError(`${privilege} is no privilege`);
   return word;
@@ -155,8 +180,10 @@ export const unwantedOnDatabases = (
 /**
  * Revoke grants of one grantor, as that grantor. Similar relations share a statement, because there
  * may be thousands. Grants that the grantee passed on are revoked too.
+ *
+ * @param from instead of each grantee.
  */
-export function revocations(grants: readonly UnwantedGrant[]): readonly Sql[] {
+export function revocations(grants: readonly Grant[], from?: Sql): readonly Sql[] {
   const alike = Map.groupBy(grants, ({ kind, namespace, col, grantee, privilege, option }) =>
     JSON.stringify([
       kind,
@@ -168,17 +195,16 @@ export function revocations(grants: readonly UnwantedGrant[]): readonly Sql[] {
   );
   return [...alike.values()].flatMap((same) => {
     const [first] = same;
-    return first === undefined ? [] : [revocation(first, same)];
+    return first === undefined ? [] : [revocation(first, same, from ?? ident(first.grantee))];
   });
 }
 
-function revocation(first: UnwantedGrant, alike: readonly UnwantedGrant[]): Sql {
+function revocation(first: Grant, alike: readonly Grant[], from: Sql): Sql {
   const { kind, namespace, col, option } = first;
   const privilege = wordOf(first.privilege);
   const what = option ? sql`grant option for ${privilege}` : privilege;
-  const from = ident(first.grantee);
   const objects = OBJECTS[kind];
-  if (kind === "default table" || kind === "default sequence") {
+  if (kind.startsWith("default ")) {
     const where = namespace === null ? sql`` : sql`in schema ${ident(namespace)} `;
     return sql`alter default privileges ${where}revoke ${what} on ${objects} from ${from}`;
   }
@@ -187,5 +213,7 @@ function revocation(first: UnwantedGrant, alike: readonly UnwantedGrant[]): Sql 
   return sql`revoke ${what}${cols} on ${objects} ${names} from ${from} cascade`;
 }
 
-const nameOf = ({ namespace, name }: UnwantedGrant): Sql =>
-  name === null ? ident(namespace ?? "") : sql`${ident(namespace ?? "")}.${ident(name)}`;
+const nameOf = ({ namespace, name, identity }: Grant): Sql => {
+  if (identity !== undefined && identity !== null) return identity;
+  return name === null ? ident(namespace ?? "") : sql`${ident(namespace ?? "")}.${ident(name)}`;
+};
