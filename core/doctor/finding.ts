@@ -22,7 +22,7 @@ export type Fix =
 /** What one check found about one subject. It holds no secret. */
 export interface Finding {
   readonly area: Area;
-  /** The check's name, as in docs/doctor.md: e.g. `irsa-subject`. */
+  /** The check's name, as in docs/doctor.md: e.g. `trust-subject`. */
   readonly check: string;
   /** What was looked at: a role, a database, a queue. */
   readonly subject: string;

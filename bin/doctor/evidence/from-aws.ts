@@ -1,10 +1,13 @@
 import type {
+  AnywhereProfileFact,
   AssociationFact,
   IdentityFacts,
+  TrustAnchorFact,
   TrustFact,
   TrustStatement,
 } from "../../../core/doctor/identity/identity-facts.ts";
 import { Exit, Failure } from "../../terminal/exit.ts";
+import { claimsIn } from "../identity/projected-token.ts";
 import { type Fields, fieldsOf, listOf, textOf, textsOf } from "./documents.ts";
 import { instantIn } from "./from-kubernetes.ts";
 
@@ -129,7 +132,46 @@ export function awsAnswerIn(document: Fields, what: string): Partial<IdentityFac
   return otherAnswerIn(document);
 }
 
+const trustAnchorIn = (value: unknown): TrustAnchorFact => {
+  const { trustAnchorArn, enabled } = fieldsOf(value);
+  return { arn: textOf(trustAnchorArn) ?? "", isEnabled: enabled !== false };
+};
+
+const anywhereProfileIn = (value: unknown): AnywhereProfileFact => {
+  const { profileArn, enabled, roleArns, attributeMappings } = fieldsOf(value);
+  const hasOwnMapping =
+    attributeMappings !== undefined &&
+    ["x509Subject", "x509Issuer"].some((field) => !isWhole(attributeMappings, field));
+  return {
+    arn: textOf(profileArn) ?? "",
+    isEnabled: enabled !== false,
+    roleArns: textsOf(roleArns),
+    ...(hasOwnMapping && { hasOwnMapping }),
+  };
+};
+
+/** Whether every part of a certificate's field becomes a tag. */
+const isWhole = (mappings: unknown, field: string): boolean =>
+  listOf(mappings)
+    .map(fieldsOf)
+    .filter(({ certificateField }) => certificateField === field)
+    .flatMap(({ mappingRules }) => listOf(mappingRules))
+    .some((rule) => fieldsOf(rule).specifier === "*");
+
+/** What `aws rolesanywhere` printed. */
+function anywhereIn(document: Fields): Partial<IdentityFacts> | undefined {
+  const { trustAnchor, trustAnchors, profile, profiles } = document;
+  if (trustAnchor !== undefined) return { trustAnchors: [trustAnchorIn(trustAnchor)] };
+  if (trustAnchors !== undefined) return { trustAnchors: listOf(trustAnchors).map(trustAnchorIn) };
+  if (profile !== undefined) return { anywhereProfiles: [anywhereProfileIn(profile)] };
+  return profiles === undefined
+    ? undefined
+    : { anywhereProfiles: listOf(profiles).map(anywhereProfileIn) };
+}
+
 function otherAnswerIn(document: Fields): Partial<IdentityFacts> | undefined {
+  const anywhere = anywhereIn(document);
+  if (anywhere !== undefined) return anywhere;
   const { OpenIDConnectProviderList, ClientIDList, Url, Reservations, UserId, Arn } = document;
   if (OpenIDConnectProviderList !== undefined)
     return {
@@ -141,6 +183,8 @@ function otherAnswerIn(document: Fields): Partial<IdentityFacts> | undefined {
     const hopLimit = hopLimitIn(Reservations);
     return hopLimit === undefined ? {} : { hopLimit };
   }
+  if (textOf(document.iss) !== undefined && textOf(document.sub) !== undefined)
+    return { token: claimsIn(document) };
   const caller = UserId === undefined ? undefined : textOf(Arn);
   return caller === undefined ? undefined : { applicationCaller: caller };
 }

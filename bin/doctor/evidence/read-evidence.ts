@@ -1,5 +1,7 @@
 import type { IdentityFacts } from "../../../core/doctor/identity/identity-facts.ts";
 import { Exit, Failure } from "../../terminal/exit.ts";
+import { certificateIn } from "../identity/credential-helper.ts";
+import { isToken, tokenIn } from "../identity/projected-token.ts";
 import { documentsIn, type Fields, fieldsOf, listOf } from "./documents.ts";
 import { awsAnswerIn } from "./from-aws.ts";
 import { podIn, serviceAccountIn } from "./from-kubernetes.ts";
@@ -8,7 +10,7 @@ import { podIn, serviceAccountIn } from "./from-kubernetes.ts";
 export type Evidence = Omit<Partial<IdentityFacts>, "now">;
 
 const KNOWN =
-  "a service account, a pod or what has a pod's template (kubectl get … -o json), or what aws printed of iam get-role, eks describe-cluster, eks describe-pod-identity-association, iam get-open-id-connect-provider, iam list-open-id-connect-providers, ecs describe-task-definition, ec2 describe-instances, sts get-caller-identity";
+  "a service account, a pod or what has a pod's template (kubectl get … -o json), or what aws printed of iam get-role, eks describe-cluster, eks describe-pod-identity-association, iam get-open-id-connect-provider, iam list-open-id-connect-providers, ecs describe-task-definition, ec2 describe-instances, rolesanywhere get-trust-anchor, rolesanywhere get-profile, sts get-caller-identity; a token or its claims, or a certificate in PEM";
 
 /**
  * What texts tell that kubectl or the AWS CLI printed. Each document is recognised by its shape.
@@ -18,10 +20,22 @@ const KNOWN =
  */
 export async function readEvidence(texts: ReadonlyMap<string, string>): Promise<Evidence> {
   let all: Evidence = {};
-  for (const [what, text] of texts)
+  for (const [what, text] of texts) {
+    const whole = wholeIn(text);
+    if (whole !== undefined) {
+      all = merged(all, whole);
+      continue;
+    }
     for (const document of (await documentsIn(text, what)).flatMap(itemsOf))
       all = merged(all, evidenceIn(document, what));
+  }
   return all;
+}
+
+/** What is no document: a certificate, a token. */
+function wholeIn(text: string): Evidence | undefined {
+  if (text.includes("-----BEGIN CERTIFICATE-----")) return { certificate: certificateIn(text) };
+  return isToken(text.trim()) ? { token: tokenIn(text) } : undefined;
 }
 
 /** Lists of Kubernetes are taken apart. */
@@ -43,7 +57,7 @@ function evidenceIn(document: Fields, what: string): Evidence {
   );
 }
 
-/** Associations of several files count together; of other things the last one does. */
+/** Associations, trust anchors and profiles of several files count together; of other things the last one does. */
 const merged = (one: Evidence, other: Evidence): Evidence => ({
   ...one,
   ...other,
@@ -62,4 +76,18 @@ const merged = (one: Evidence, other: Evidence): Evidence => ({
         ),
       ],
     }),
+  ...both("trustAnchors", one, other),
+  ...both("anywhereProfiles", one, other),
 });
+
+/** A list of two files in one. Of what is in both, the last counts. */
+function both<Key extends "trustAnchors" | "anywhereProfiles">(
+  key: Key,
+  one: Evidence,
+  other: Evidence,
+): Evidence {
+  const [before = [], after = []] = [one[key], other[key]];
+  if (before.length === 0 || after.length === 0) return {};
+  const kept = before.filter(({ arn }) => !after.some((each) => each.arn === arn));
+  return { [key]: [...after, ...kept] };
+}

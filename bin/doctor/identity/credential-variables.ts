@@ -36,8 +36,16 @@ export function credentialVariables(
   };
 }
 
+/** Where EKS's webhook projects a token: a runner's pod, whose role its jobs have. */
+const OF_POD = "/var/run/secrets/eks.amazonaws.com/";
+
 export function platformOf(env: Environment): Platform {
   if (env.AWS_LAMBDA_FUNCTION_NAME) return "lambda";
+  const hasPodRole =
+    env.AWS_CONTAINER_CREDENTIALS_FULL_URI !== undefined ||
+    env.AWS_WEB_IDENTITY_TOKEN_FILE?.startsWith(OF_POD) === true;
+  if (env.GITHUB_ACTIONS === "true" && !hasPodRole) return "github";
+  if (env.GITLAB_CI === "true" && !hasPodRole) return "gitlab";
   if (env.KUBERNETES_SERVICE_HOST) return "kubernetes";
   return env.ECS_CONTAINER_METADATA_URI_V4 || env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI
     ? "ecs"

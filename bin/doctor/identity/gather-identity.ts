@@ -3,13 +3,16 @@ import { sourceIn } from "../../../core/doctor/identity/credential-source.ts";
 import type {
   CredentialVariables,
   ExpectedRole,
+  HelperFact,
   IdentityFacts,
   PodFact,
   TokenFact,
 } from "../../../core/doctor/identity/identity-facts.ts";
 import type { DoctorPorts } from "../doctor-ports.ts";
 import type { Evidence } from "../evidence/read-evidence.ts";
+import { certificateOf, helperIn } from "./credential-helper.ts";
 import { credentialVariables, platformOf } from "./credential-variables.ts";
+import { jobIn } from "./job-token.ts";
 import { askContainer, askInstance } from "./near-endpoints.ts";
 import { tokenIn } from "./projected-token.ts";
 
@@ -28,8 +31,9 @@ export interface Said {
  * nothing of it.
  */
 export function isElsewhere(env: DoctorPorts["env"], evidence: Evidence): boolean {
-  const { pod, serviceAccount, taskDefinition } = evidence;
-  const isDescribed = (pod ?? serviceAccount ?? taskDefinition) !== undefined;
+  const { pod, serviceAccount, taskDefinition, token, certificate } = evidence;
+  const described = pod ?? serviceAccount ?? taskDefinition ?? token ?? certificate;
+  const isDescribed = described !== undefined;
   return isDescribed && platformOf(env) === "other";
 }
 
@@ -56,17 +60,25 @@ export async function gatherIdentity(
     region: region ?? (await regionOfProfile(ports)),
   });
   const isAtMachine = sourceIn(variables) === "instance" || variables.platform === "kubernetes";
-  const [token, container, instance, caller] = await Promise.all([
-    readToken(ports, variables.tokenFile),
-    askContainer(ports),
-    isAtMachine && !variables.isMetadataOff ? askInstance(ports) : undefined,
-    ports.callerIdentity(variables.region),
-  ]);
+  const helper = await helperOf(ports);
+  const [token, { job, token: tokenOfJob }, certificate, container, instance, caller] =
+    await Promise.all([
+      readToken(ports, variables.tokenFile),
+      jobIn(ports, evidence.trust),
+      helper === undefined ? undefined : certificateOf(ports, helper),
+      askContainer(ports),
+      isAtMachine && !variables.isMetadataOff ? askInstance(ports) : undefined,
+      ports.callerIdentity(variables.region),
+    ]);
   return {
     ...known,
     variables,
     caller,
+    ...(tokenOfJob !== undefined && { token: tokenOfJob }),
     ...(token !== undefined && { token }),
+    ...(job !== undefined && { job }),
+    ...(helper !== undefined && { helper }),
+    ...(certificate !== undefined && { certificate }),
     ...(container !== undefined && { container }),
     ...(instance !== undefined && { instance }),
   };
@@ -129,9 +141,16 @@ async function hasDefaultProfile(ports: DoctorPorts): Promise<boolean> {
   );
 }
 
-async function regionOfProfile(ports: DoctorPorts): Promise<string | undefined> {
+/** What the configuration file has of the profile in use. */
+async function profileIn(ports: DoctorPorts): Promise<string> {
   const { AWS_CONFIG_FILE: config, AWS_PROFILE: profile } = ports.env;
   const text = await readIfThere(ports, config || join(ports.home, ".aws", "config"));
   const name = profile && profile !== "default" ? `profile ${profile}` : "default";
-  return /^\s*region\s*=\s*(\S+)/m.exec(sectionOf(text, name))?.[1];
+  return sectionOf(text, name);
 }
+
+const regionOfProfile = async (ports: DoctorPorts): Promise<string | undefined> =>
+  /^\s*region\s*=\s*(\S+)/m.exec(await profileIn(ports))?.[1];
+
+const helperOf = async (ports: DoctorPorts): Promise<HelperFact | undefined> =>
+  helperIn(/^\s*credential_process\s*=\s*(.+)/m.exec(await profileIn(ports))?.[1] ?? "");

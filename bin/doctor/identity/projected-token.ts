@@ -1,24 +1,34 @@
 import type { TokenFact } from "../../../core/doctor/identity/identity-facts.ts";
 import type { Instant } from "../../../core/time.ts";
-import { fieldsOf, textOf, textsOf } from "../evidence/documents.ts";
+import { type Fields, fieldsOf, textOf, textsOf } from "../evidence/documents.ts";
+
+/** Whether a text has the form of a JSON Web Token. */
+export const isToken = (text: string): boolean => /^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/.test(text);
 
 /** The claims of a JSON Web Token. Nothing else of it is kept. */
 export function tokenIn(text: string): TokenFact {
   const [, payload, signature] = text.trim().split(".");
   if (payload === undefined || signature === undefined) return MALFORMED;
   try {
-    const claims = fieldsOf(JSON.parse(Buffer.from(payload, "base64url").toString("utf8")));
-    const [issuer, subject] = [textOf(claims.iss), textOf(claims.sub)];
-    return {
-      kind: "claims",
-      audiences: textsOf(claims.aud),
-      ...(issuer !== undefined && { issuer }),
-      ...(subject !== undefined && { subject }),
-      ...(typeof claims.exp === "number" && { expiresAt: (claims.exp * 1_000) as Instant }),
-    };
+    return claimsIn(fieldsOf(JSON.parse(Buffer.from(payload, "base64url").toString("utf8"))));
   } catch {
     return MALFORMED;
   }
+}
+
+/** The claims of a token, as JSON has them. */
+export function claimsIn(claims: Fields): TokenFact {
+  const texts = {
+    issuer: textOf(claims.iss),
+    subject: textOf(claims.sub),
+    authorizedParty: textOf(claims.azp),
+  };
+  return {
+    kind: "claims",
+    audiences: textsOf(claims.aud),
+    ...Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== undefined)),
+    ...(typeof claims.exp === "number" && { expiresAt: (claims.exp * 1_000) as Instant }),
+  };
 }
 
 const MALFORMED: TokenFact = { kind: "unreadable", code: "MALFORMED" };

@@ -71,7 +71,14 @@ function nowhereRemedy(facts: IdentityFacts): string {
   if (isInKubernetes(facts) && trustsPods(facts)) return createAssociation(facts);
   if (isInKubernetes(facts))
     return `give ${accountInWords(facts)} a role by the annotation ${ROLE_ANNOTATION} or an association of EKS Pod Identity, and restart its pods`;
-  if (facts.variables?.platform === "ecs") return "set taskRoleArn in the task definition";
+  const { variables, helper, job, trust } = facts;
+  const role = expectedRole(facts)?.arn ?? trust?.roleArn ?? "the role";
+  if (variables?.platform === "ecs") return "set taskRoleArn in the task definition";
+  if (job?.pipeline === "github")
+    return `let a step before this one take the role: aws-actions/configure-aws-credentials with role-to-assume: ${role} and aws-region; what job-token and the checks of the trust policy say comes first`;
+  if (job?.pipeline === "gitlab")
+    return `set AWS_ROLE_ARN to ${role}, and AWS_WEB_IDENTITY_TOKEN_FILE to a file with the token of the job's id_tokens`;
+  if (helper !== undefined) return "see machine-certificate, trust-anchor and anywhere-profile";
   return "log in: aws sso login --profile <name>, and set AWS_PROFILE; a machine outside AWS gets a role by IAM Roles Anywhere";
 }
 
@@ -116,6 +123,10 @@ function otherRole(facts: IdentityFacts, wanted: string): string {
   if (!isRoleArn(wanted)) return "correct the expected role: arn:aws:iam::<account>:role/<name>";
   if (facts.variables?.platform === "ecs")
     return `set taskRoleArn of the task definition to ${wanted}, or name this task's role as the consumer`;
+  if (facts.job?.pipeline === "github")
+    return `set role-to-assume of the step aws-actions/configure-aws-credentials to ${wanted}, or name the caller's role as the consumer (roleArn)`;
+  if (facts.job?.pipeline === "gitlab")
+    return `set AWS_ROLE_ARN to ${wanted}, or name the caller's role as the consumer (roleArn)`;
   return kubernetesIdentity(facts) === "none"
     ? `run the workload with ${wanted}, or name the caller's role as the consumer (roleArn)`
     : `set the role of ${accountInWords(facts)} to ${wanted} and restart its pods, or name the caller's role as the consumer`;

@@ -1,7 +1,10 @@
 import type { Instant } from "../../time.ts";
 
 /** What runs a workload. */
-export type Platform = "kubernetes" | "ecs" | "lambda" | "other";
+export type Platform = "kubernetes" | "ecs" | "lambda" | Pipeline | "other";
+
+/** Whose jobs have tokens. */
+export type Pipeline = "github" | "gitlab";
 
 /** What the environment says about credentials. It holds no key and no token. */
 export interface CredentialVariables {
@@ -26,7 +29,7 @@ export interface CredentialVariables {
   readonly stsEndpoints?: string;
 }
 
-/** A projected token. Its signature is not looked at: STS does that. */
+/** A web identity's token. Its signature is not looked at: STS does that. */
 export type TokenFact =
   | {
       readonly kind: "claims";
@@ -37,9 +40,61 @@ export type TokenFact =
       /** Empty if the token has none. */
       readonly audiences: readonly string[];
       readonly expiresAt?: Instant;
+      /** `azp`, which Google's tokens have. */
+      readonly authorizedParty?: string;
+      /** The doctor asked for this token, and chose its audience. */
+      readonly isOwn?: true;
     }
   /** `code`: of the operating system, e.g. `EACCES`; `MALFORMED` for what is no token. */
   | { readonly kind: "unreadable"; readonly code: string };
+
+/** A job of a pipeline, by its variables. */
+export interface JobFact {
+  readonly pipeline: Pipeline;
+  /** GitHub lets it ask for tokens, or GitLab has put one into its variables. */
+  readonly hasToken: boolean;
+  /** The address of its server, e.g. `https://gitlab.com`. */
+  readonly server?: string;
+}
+
+/** What a profile tells AWS's credential helper for IAM Roles Anywhere. */
+export interface HelperFact {
+  readonly roleArn?: string;
+  readonly profileArn?: string;
+  readonly trustAnchorArn?: string;
+  /** The path of the certificate. */
+  readonly certificate?: string;
+}
+
+/** Names of a certificate's subject or issuer by their type, e.g. `CN`. */
+export type DistinguishedName = Readonly<Record<string, readonly string[]>>;
+
+/** The certificate of a machine outside AWS. */
+export type CertificateFact =
+  | {
+      readonly kind: "certificate";
+      readonly subject: DistinguishedName;
+      readonly issuer: DistinguishedName;
+      readonly notBefore: Instant;
+      readonly notAfter: Instant;
+    }
+  /** `code`: of the operating system, or `MALFORMED` for what is no PEM. */
+  | { readonly kind: "unreadable"; readonly code: string };
+
+/** A trust anchor of IAM Roles Anywhere. */
+export interface TrustAnchorFact {
+  readonly arn: string;
+  readonly isEnabled: boolean;
+}
+
+/** A profile of IAM Roles Anywhere. */
+export interface AnywhereProfileFact {
+  readonly arn: string;
+  readonly isEnabled: boolean;
+  readonly roleArns: readonly string[];
+  /** Which parts of a subject become tags is its own rule; by default all do. */
+  readonly hasOwnMapping?: true;
+}
 
 /** An error of AWS or of its SDK, by the SDK's name for it. */
 export interface AwsFailure {
@@ -141,6 +196,11 @@ export interface IdentityFacts {
   /** Of this process, or of a pod that a file describes. Undefined: nothing is known of them. */
   readonly variables?: CredentialVariables;
   readonly token?: TokenFact;
+  readonly job?: JobFact;
+  readonly helper?: HelperFact;
+  readonly certificate?: CertificateFact;
+  readonly trustAnchors?: readonly TrustAnchorFact[];
+  readonly anywhereProfiles?: readonly AnywhereProfileFact[];
   /** Undefined if it was not asked. */
   readonly caller?: CallerFact;
   /** Whom AWS saw when the application called, as its log or CloudTrail has it. */

@@ -4,6 +4,7 @@ import { sourceIn } from "./credential-source.ts";
 import type { IdentityFacts } from "./identity-facts.ts";
 import { createAssociation } from "./pod-identity-rules.ts";
 import { isInstanceSession, isSameRole, roleIn } from "./role-arn.ts";
+import { isAnywhere } from "./roles-anywhere-rules.ts";
 import { conditionInWords, denialsIn, isAbout, isForEverybody } from "./trust-conditions.ts";
 import {
   accountInWords,
@@ -218,11 +219,13 @@ export function serviceTrust(facts: IdentityFacts): readonly Found[] {
 }
 
 /** This machine is an instance, and the role is its own: a file alone does not tell. */
-const isRoleOfInstance = ({ variables, instance }: IdentityFacts, role: string): boolean =>
-  variables !== undefined &&
-  sourceIn(variables) === "instance" &&
-  instance?.kind === "role" &&
-  instance.role === roleIn(role)?.name;
+const isRoleOfInstance = (facts: IdentityFacts, role: string): boolean =>
+  facts.variables !== undefined &&
+  sourceIn(facts.variables) === "instance" &&
+  facts.instance?.kind === "role" &&
+  facts.instance.role === roleIn(role)?.name &&
+  // AWS's credential helper can stand for the metadata service
+  !isAnywhere(facts);
 
 /** Keys of a user never end. */
 export const longLived = (subject: string): Found =>

@@ -10,16 +10,8 @@ import {
   serviceTrust,
   taskRole,
 } from "./instance-rules.ts";
-import {
-  irsaAudience,
-  irsaCluster,
-  irsaConditions,
-  irsaProvider,
-  irsaRole,
-  irsaSubject,
-  irsaWildcard,
-} from "./irsa-rules.ts";
 import { annotation, kubernetes, podAge, serviceAccount, webhook } from "./kubernetes-rules.ts";
+import { jobToken } from "./pipeline-rules.ts";
 import {
   podIdentityAgent,
   podIdentityAssociation,
@@ -27,14 +19,28 @@ import {
   sdk,
 } from "./pod-identity-rules.ts";
 import {
+  anywhereProfile,
+  anywhereTrust,
+  machineCertificate,
+  trustAnchor,
+} from "./roles-anywhere-rules.ts";
+import {
   oidcAudience,
   oidcProvider,
   tokenAudience,
   tokenExpiry,
   tokenFile,
 } from "./token-rules.ts";
-
 import { trustExcess } from "./trust-excess.ts";
+import {
+  trustAudience,
+  trustCluster,
+  trustConditions,
+  trustProvider,
+  trustSubject,
+  trustWildcard,
+  webIdentityRole,
+} from "./web-identity-rules.ts";
 
 type Rule = (facts: IdentityFacts) => readonly Found[];
 
@@ -44,18 +50,19 @@ export const IDENTITY_CHECKS: Readonly<Record<string, Rule>> = {
   caller,
   region,
   "sts-endpoint": stsEndpoint,
+  "job-token": jobToken,
   "token-file": tokenFile,
   "token-expiry": tokenExpiry,
   "token-audience": tokenAudience,
   "oidc-provider": oidcProvider,
   "oidc-audience": oidcAudience,
-  "irsa-role": irsaRole,
-  "irsa-provider": irsaProvider,
-  "irsa-cluster": irsaCluster,
-  "irsa-subject": irsaSubject,
-  "irsa-wildcard": irsaWildcard,
-  "irsa-audience": irsaAudience,
-  "irsa-conditions": irsaConditions,
+  "web-identity-role": webIdentityRole,
+  "trust-provider": trustProvider,
+  "trust-cluster": trustCluster,
+  "trust-subject": trustSubject,
+  "trust-wildcard": trustWildcard,
+  "trust-audience": trustAudience,
+  "trust-conditions": trustConditions,
   "trust-excess": trustExcess,
   "service-account": serviceAccount,
   annotation,
@@ -66,6 +73,10 @@ export const IDENTITY_CHECKS: Readonly<Record<string, Rule>> = {
   "pod-identity-association": podIdentityAssociation,
   "pod-identity-trust": podIdentityTrust,
   sdk,
+  "machine-certificate": machineCertificate,
+  "trust-anchor": trustAnchor,
+  "anywhere-profile": anywhereProfile,
+  "anywhere-trust": anywhereTrust,
   "node-role": nodeRole,
   "hop-limit": hopLimit,
   "instance-role": instanceRole,

@@ -1,20 +1,11 @@
 import { POD_ACTIONS, PODS_SERVICE } from "../../aws/workload-identity.ts";
 import { broken, type Found, fine, unclear } from "../found.ts";
 import { isPodIdentity } from "./credential-source.ts";
-import type { IdentityFacts, TrustCondition, TrustStatement } from "./identity-facts.ts";
-import { showTrust } from "./irsa-rules.ts";
-import { isSameRole, roleIn, roleNameIn } from "./role-arn.ts";
-import {
-  type Answer,
-  answerOf,
-  conditionInWords,
-  type Denial,
-  denialsIn,
-  isAbout,
-  isForEverybody,
-  isNegated,
-  type RequestKeys,
-} from "./trust-conditions.ts";
+import type { IdentityFacts } from "./identity-facts.ts";
+import { isSameRole, roleIn } from "./role-arn.ts";
+import { sessionTrustFlaws } from "./session-trust.ts";
+import type { RequestKeys } from "./trust-conditions.ts";
+import { showTrust } from "./web-identity-rules.ts";
 import {
   accountInWords,
   accountOf,
@@ -24,7 +15,6 @@ import {
   isProved,
   kubernetesIdentity,
   trustsPods,
-  works,
 } from "./workload.ts";
 
 const clusterOf = ({ cluster, associations = [] }: IdentityFacts): string =>
@@ -170,45 +160,17 @@ export function podIdentityTrust(facts: IdentityFacts): readonly Found[] {
   const { trust, container } = facts;
   if (kubernetesIdentity(facts) !== "pod-identity") return [];
   const role = trust?.roleArn ?? expectedRole(facts)?.arn ?? "the role";
-  const name = roleNameIn(role);
   if (trust === undefined) return withoutTrust(facts, role);
-  const its = trust.statements.filter(
-    (each) =>
-      isForEverybody(each) ||
-      each.principals.some(({ type, value }) => type === "Service" && value === PODS_SERVICE),
-  );
-  const allowed = its.filter(({ effect }) => effect === "Allow");
-  if (allowed.length === 0)
-    return [
-      broken(
-        role,
-        `its trust policy does not name ${PODS_SERVICE}`,
-        `in the trust policy of ${name}, add the statement ${document(facts)}`,
-      ),
-    ];
-  const missing = POD_ACTIONS.filter((action) => !allowed.some((each) => isAbout(each, action)));
-  if (missing.length > 0)
-    return [
-      broken(
-        role,
-        `its trust policy allows ${PODS_SERVICE} no ${missing.join(" and no ")}`,
-        `in the trust policy of ${name}, set "Action": ${JSON.stringify(POD_ACTIONS)} for ${PODS_SERVICE}`,
-      ),
-    ];
-  const request = requestOf(facts);
-  const best = POD_ACTIONS.map((action) => bestFor(action, allowed, request));
-  const wrong = unique(best.flatMap(({ unmet }) => unmet));
-  if (wrong.length > 0) return wrong.map((condition) => unmetCondition(condition, facts, role));
-  const denials = denialsIn(
-    its.filter((each) => POD_ACTIONS.some((action) => isAbout(each, action))),
-    request,
-  );
-  const undecided = unique([
-    ...best.flatMap(({ unknown }) => unknown),
-    ...denials.flatMap((each) => each.undecided),
-  ]);
-  const refusals = works(facts) ? [] : refusalsOf(denials, undecided, facts, role);
-  if (refusals.length > 0) return refusals;
+  const flaws = sessionTrustFlaws(facts, trust.statements, {
+    service: PODS_SERVICE,
+    actions: POD_ACTIONS,
+    speaker: "EKS",
+    role,
+    workload: accountInWords(facts),
+    request: requestOf(facts),
+    statement: document(facts),
+  });
+  if (flaws.length > 0) return flaws;
   if (container?.kind === "refused" && /AccessDenied/.test(container.words))
     return [
       broken(
@@ -218,74 +180,6 @@ export function podIdentityTrust(facts: IdentityFacts): readonly Found[] {
       ),
     ];
   return [fine(role, `its trust policy allows ${POD_ACTIONS.join(" and ")} to ${PODS_SERVICE}`)];
-}
-
-/** What stands between a request and a statement. */
-interface Hindrance {
-  readonly unmet: readonly TrustCondition[];
-  readonly unknown: readonly TrustCondition[];
-}
-
-/** That of the statement that fits best: AWS takes any. */
-function bestFor(
-  action: string,
-  allowed: readonly TrustStatement[],
-  request: RequestKeys,
-): Hindrance {
-  const [first, ...others] = allowed
-    .filter((each) => isAbout(each, action))
-    .map(({ conditions }): Hindrance => {
-      const of = (answer: Answer) =>
-        conditions.filter((each) => answerOf(each, request) === answer);
-      return { unmet: of("unmet"), unknown: of("unknown") };
-    });
-  const weight = ({ unmet, unknown }: Hindrance): number => unmet.length * 100 + unknown.length;
-  const none: Hindrance = { unmet: [], unknown: [] };
-  return others.reduce((a, b) => (weight(b) < weight(a) ? b : a), first ?? none);
-}
-
-const unique = (conditions: readonly TrustCondition[]): readonly TrustCondition[] => [
-  ...new Map(conditions.map((each) => [conditionInWords(each), each])).values(),
-];
-
-function unmetCondition(condition: TrustCondition, facts: IdentityFacts, role: string): Found {
-  const { key, operator, values } = condition;
-  const is = requestOf(facts)(key)?.join(", ") ?? "";
-  const add = `add the statement ${document(facts)}`;
-  return broken(
-    role,
-    `its trust policy wants ${key} ${values.join(" or ")} (${operator}); EKS says ${is}`,
-    `in the trust policy of ${roleNameIn(role)}, ${
-      isNegated(condition)
-        ? `leave that statement, and ${add}`
-        : `set ${key} to ${is}; if the statement is another workload's, leave it and ${add}`
-    }`,
-  );
-}
-
-/** What denies the request, and what may. */
-function refusalsOf(
-  denials: readonly Denial[],
-  undecided: readonly TrustCondition[],
-  facts: IdentityFacts,
-  role: string,
-): readonly Found[] {
-  const certain = denials.find((each) => each.undecided.length === 0);
-  if (certain !== undefined)
-    return [
-      broken(
-        role,
-        `a statement of its trust policy denies ${POD_ACTIONS.join(" or ")} to ${PODS_SERVICE}: ${certain.statement.conditions.map(conditionInWords).join(" and ") || "it has no condition"}`,
-        `in the trust policy of ${roleNameIn(role)}, let that statement with "Effect": "Deny" no longer fit ${accountInWords(facts)}, and keep it for others`,
-      ),
-    ];
-  return undecided.map((condition) =>
-    unclear(
-      role,
-      `its trust policy has a condition that cannot be decided here: ${conditionInWords(condition)}`,
-      "compare it with what CloudTrail has of the refused call, and leave it there: it keeps others out",
-    ),
-  );
 }
 
 function withoutTrust(facts: IdentityFacts, role: string): readonly Found[] {

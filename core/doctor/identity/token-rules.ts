@@ -1,21 +1,21 @@
+import { GOOGLE } from "../../aws/trust/web-identity.ts";
 import { issuerName, STS_AUDIENCE } from "../../aws/workload-identity.ts";
 import { type Instant, iso } from "../../time.ts";
 import { broken, type Found, fine } from "../found.ts";
 import type { IdentityFacts } from "./identity-facts.ts";
-import {
-  accountInWords,
-  claimsOf,
-  failureInWords,
-  failureLike,
-  kubernetesIdentity,
-} from "./workload.ts";
+import { isExact } from "./trust-conditions.ts";
+import { isClaim } from "./web-identity-trust.ts";
+import { accountInWords, claimsOf, failureInWords, failureLike, tokenKind } from "./workload.ts";
 
 const PROJECTED = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
 const LEGACY = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 const RESTART = "restart the pods: kubectl rollout restart";
 
-const fileOf = ({ variables }: IdentityFacts): string => variables?.tokenFile ?? PROJECTED;
+const isOfPod = (facts: IdentityFacts): boolean => tokenKind(facts) === "service-account";
+
+const fileOf = (facts: IdentityFacts): string =>
+  facts.variables?.tokenFile ?? (isOfPod(facts) ? PROJECTED : "the token");
 
 /** The file is there, this user may read it, and it is a token. */
 export function tokenFile(facts: IdentityFacts): readonly Found[] {
@@ -30,7 +30,9 @@ export function tokenFile(facts: IdentityFacts): readonly Found[] {
         broken(
           subject,
           "this user may not read it (EACCES)",
-          "set securityContext.fsGroup of the pod to 65534, or to a group of its user",
+          isOfPod(facts)
+            ? "set securityContext.fsGroup of the pod to 65534, or to a group of its user"
+            : "let this user read it, and nobody else",
         ),
       ];
     case "MALFORMED":
@@ -38,7 +40,9 @@ export function tokenFile(facts: IdentityFacts): readonly Found[] {
         broken(
           subject,
           "it is no JSON Web Token",
-          `set AWS_WEB_IDENTITY_TOKEN_FILE to ${PROJECTED}, where the webhook projects it`,
+          isOfPod(facts)
+            ? `set AWS_WEB_IDENTITY_TOKEN_FILE to ${PROJECTED}, where the webhook projects it`
+            : "write the token itself into it, and nothing else: three parts with dots between them",
         ),
       ];
     default:
@@ -46,7 +50,9 @@ export function tokenFile(facts: IdentityFacts): readonly Found[] {
         broken(
           subject,
           `it cannot be read (${token.code})`,
-          `${RESTART}, so that the webhook mounts it; a file of your own must be there before the program starts`,
+          isOfPod(facts)
+            ? `${RESTART}, so that the webhook mounts it; a file of your own must be there before the program starts`
+            : "write the token into it before the program starts, or correct AWS_WEB_IDENTITY_TOKEN_FILE",
         ),
       ];
   }
@@ -63,12 +69,20 @@ export function tokenExpiry(facts: IdentityFacts): readonly Found[] {
       broken(
         subject,
         `the token ended at ${iso(expiresAt)}; it is ${iso(now)} here`,
-        "mount the token itself, not a copy: kubelet writes the next one in time. If it is mounted, check the clocks of node and pod",
+        isOfPod(facts)
+          ? "mount the token itself, not a copy: kubelet writes the next one in time. If it is mounted, check the clocks of node and pod"
+          : NEXT,
       ),
     ];
+  if (expired !== undefined && !isOfPod(facts))
+    return [broken(subject, failureInWords(expired), NEXT)];
   if (expired !== undefined) return [kept(subject, failureInWords(expired), expiresAt)];
   return expiresAt === undefined ? [] : [fine(subject, `good until ${iso(expiresAt)}`)];
 }
+
+/** A token that nobody renews by itself. */
+const NEXT =
+  "ask for a token right before the role is assumed: GitHub's live for five minutes, GitLab's as long as the job may run; in a file, let who issues it write the next one in time";
 
 const kept = (subject: string, error: string, expiresAt: Instant | undefined): Found =>
   broken(
@@ -82,7 +96,9 @@ const kept = (subject: string, error: string, expiresAt: Instant | undefined): F
 /** The token is for STS. */
 export function tokenAudience(facts: IdentityFacts): readonly Found[] {
   const { token, serviceAccount } = facts;
-  if (kubernetesIdentity(facts) !== "irsa") return [];
+  const kind = tokenKind(facts);
+  if (kind === undefined) return [];
+  if (kind !== "service-account") return anyAudience(facts);
   const without = failureLike(facts, /Missing a required claim: aud/);
   const audiences = token?.kind === "claims" ? token.audiences : undefined;
   const subject = fileOf(facts);
@@ -94,7 +110,7 @@ export function tokenAudience(facts: IdentityFacts): readonly Found[] {
         `set AWS_WEB_IDENTITY_TOKEN_FILE to ${PROJECTED}: a projected token with the audience ${STS_AUDIENCE}`,
       ),
     ];
-  const wanted = claimsOf(facts).audiences;
+  const wanted = claimsOf(facts).audiences ?? [];
   const isOther = !wanted.includes(STS_AUDIENCE);
   if (isOther && (audiences !== undefined || serviceAccount !== undefined))
     return [
@@ -107,17 +123,46 @@ export function tokenAudience(facts: IdentityFacts): readonly Found[] {
   return audiences === undefined ? [] : [fine(subject, `for ${STS_AUDIENCE}`)];
 }
 
-const isPossible = (facts: IdentityFacts): boolean => kubernetesIdentity(facts) === "irsa";
+/** Whom a token is for, its issuer is told by who asks. */
+function anyAudience({ token, ...facts }: IdentityFacts): readonly Found[] {
+  if (token?.kind !== "claims") return [];
+  const subject = fileOf({ token, ...facts });
+  if (token.audiences.length > 0) return [fine(subject, `for ${token.audiences.join(", ")}`)];
+  return [
+    broken(
+      subject,
+      "the token has no aud: STS takes none without",
+      "ask its issuer for a token with an audience: one that the OIDC provider and the trust policy name",
+    ),
+  ];
+}
 
-/** The account knows the cluster's issuer. */
+/** The audiences of which the provider must let in one. Undefined: not known. */
+function audiencesOf(facts: IdentityFacts): readonly string[] | undefined {
+  const { token, trust } = facts;
+  if (isOfPod(facts)) return [STS_AUDIENCE];
+  if (token?.kind !== "claims") return tokenKind(facts) === "github" ? [STS_AUDIENCE] : undefined;
+  if (!token.isOwn) return token.audiences;
+  // the step may ask for what the policy wants
+  const wanted = trust?.statements
+    .flatMap(({ conditions }) => conditions)
+    .filter((each) => isClaim(each, "aud") && isExact(each))
+    .flatMap(({ values }) => values);
+  return wanted === undefined || wanted.length === 0 ? token.audiences : wanted;
+}
+
+const isOfGoogle = (facts: IdentityFacts): boolean => claimsOf(facts).issuer === GOOGLE;
+
+/** The account knows the token's issuer. */
 export function oidcProvider(facts: IdentityFacts): readonly Found[] {
   const { providers, provider } = facts;
-  if (!isPossible(facts)) return [];
+  if (tokenKind(facts) === undefined || isOfGoogle(facts)) return [];
   const failure = failureLike(facts, /No OpenIDConnect provider found/);
   const [, named] = /found in your account for (https:\/\/\S+)/.exec(failure?.message ?? "") ?? [];
   const issuer = claimsOf(facts).issuer ?? named;
-  const subject = issuer ?? "the cluster's issuer";
-  const create = `aws iam create-open-id-connect-provider --url ${issuer ?? "<issuer>"} --client-id-list ${STS_AUDIENCE}`;
+  const subject = issuer ?? (isOfPod(facts) ? "the cluster's issuer" : "the token's issuer");
+  const [audience = "<aud>"] = audiencesOf(facts) ?? [];
+  const create = `aws iam create-open-id-connect-provider --url ${issuer ?? "<issuer>"} --client-id-list ${audience}`;
   if (failure !== undefined) return [broken(subject, failureInWords(failure), create)];
   if (issuer === undefined) return [];
   const known = [...(providers ?? []), ...(provider === undefined ? [] : [provider.url])].map(
@@ -138,18 +183,26 @@ export function oidcProvider(facts: IdentityFacts): readonly Found[] {
 
 /** The provider lets in tokens for STS. */
 export function oidcAudience(facts: IdentityFacts): readonly Found[] {
-  const { provider, trust } = facts;
-  if (!isPossible(facts)) return [];
+  const { provider: shown, trust } = facts;
+  if (tokenKind(facts) === undefined || isOfGoogle(facts)) return [];
   const failure = failureLike(facts, /Incorrect token audience/);
-  const issuer = claimsOf(facts).issuer ?? provider?.url ?? "the cluster's issuer";
+  const ours = claimsOf(facts).issuer;
+  const isOther =
+    shown !== undefined && ours !== undefined && issuerName(shown.url) !== issuerName(ours);
+  const provider = isOther ? undefined : shown;
+  const issuer = ours ?? provider?.url ?? "the cluster's issuer";
+  const wanted = audiencesOf(facts);
   const arn =
     trust?.statements
       .flatMap(({ principals }) => principals)
       .find(({ type, value }) => type === "Federated" && value.endsWith(issuerName(issuer)))
       ?.value ?? `arn:aws:iam::<account>:oidc-provider/${issuerName(issuer)}`;
-  const lacks = provider !== undefined && !provider.clientIds.includes(STS_AUDIENCE);
+  const isIn = (each: string): boolean => provider?.clientIds.includes(each) === true;
+  const lacks = provider !== undefined && wanted !== undefined && !wanted.some(isIn);
   if (failure === undefined && !lacks)
-    return provider === undefined ? [] : [fine(issuer, `its provider lets in ${STS_AUDIENCE}`)];
+    return provider === undefined || wanted === undefined
+      ? []
+      : [fine(issuer, `its provider lets in ${wanted.filter(isIn).join(", ")}`)];
   const has = lacks ? `its provider lets in ${provider.clientIds.join(", ") || "nothing"}` : "";
   const evidence = [failure === undefined ? "" : failureInWords(failure), has]
     .filter((each) => each !== "")
@@ -158,7 +211,7 @@ export function oidcAudience(facts: IdentityFacts): readonly Found[] {
     broken(
       issuer,
       evidence,
-      `aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn ${arn} --client-id ${STS_AUDIENCE}`,
+      `aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn ${arn} --client-id ${wanted?.[0] ?? "<aud>"}`,
     ),
   ];
 }

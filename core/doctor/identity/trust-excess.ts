@@ -1,11 +1,13 @@
+import { ROLES_ANYWHERE } from "../../aws/trust/roles-anywhere.ts";
 import { PODS_SERVICE } from "../../aws/workload-identity.ts";
 import { doubtful, type Found } from "../found.ts";
 import type { IdentityFacts, TrustCondition, TrustStatement } from "./identity-facts.ts";
-import { inTrust, roleOf, tokenCondition } from "./irsa-rules.ts";
 import { POD_KEYS, podCondition } from "./pod-identity-rules.ts";
+import { anywhereStatement } from "./roles-anywhere-rules.ts";
 import { conditionInWords, isAbout, isExact, isForEverybody } from "./trust-conditions.ts";
+import { inTrust, roleOf, tokenCondition } from "./web-identity-rules.ts";
 import { isClaim, WEB_IDENTITY } from "./web-identity-trust.ts";
-import { kubernetesIdentity } from "./workload.ts";
+import { tokenKind } from "./workload.ts";
 
 /** Whom the trust policy lets in beside those that it names whole, by any of its statements. */
 export function trustExcess(facts: IdentityFacts): readonly Found[] {
@@ -14,6 +16,7 @@ export function trustExcess(facts: IdentityFacts): readonly Found[] {
     ...everybody(statement, facts),
     ...tokens(statement, facts),
     ...pods(statement, facts),
+    ...machines(statement, facts),
   ]);
 }
 
@@ -25,9 +28,10 @@ function everybody(statement: TrustStatement, facts: IdentityFacts): readonly Fo
   const { conditions, actions } = statement;
   const isNamed = conditions.some((each) => CALLERS.test(each.key) && isExact(each));
   if (!isForEverybody(statement) || isNamed) return [];
+  const kind = tokenKind(facts);
   const whom =
-    kubernetesIdentity(facts) === "irsa"
-      ? `the cluster's provider as Principal, with the condition ${tokenCondition(facts)}`
+    kind !== undefined
+      ? `${kind === "service-account" ? "the cluster's" : "the issuer's"} provider as Principal, with the condition ${tokenCondition(facts)}`
       : "the workload's own service, or the ARNs of the roles that shall take it, as Principal";
   return [
     doubtful(
@@ -93,6 +97,33 @@ function pods(statement: TrustStatement, facts: IdentityFacts): readonly Found[]
       roleOf(facts),
       `its trust policy lets in ${PODS_SERVICE} ${seen}`,
       inTrust(facts, `set the condition ${JSON.stringify(podCondition(facts))}`),
+    ),
+  ];
+}
+
+/** What tells one machine's certificate from another's of the same trust anchor. */
+const OF_CERTIFICATE = /^aws:principaltag\/x509(?:subject|san)\//;
+
+function machines(statement: TrustStatement, facts: IdentityFacts): readonly Found[] {
+  const { principals, conditions } = statement;
+  const isForMachines = principals.some(({ value }) => value === ROLES_ANYWHERE);
+  if (!isForMachines || !isAbout(statement, "sts:AssumeRole")) return [];
+  const has = (fits: (key: string) => boolean): boolean =>
+    conditions.some((each) => fits(each.key.toLowerCase()) && isExact(each));
+  const open = [
+    ...(has((key) => key === "aws:sourcearn")
+      ? []
+      : ["certificates of every trust anchor of the account (no exact aws:SourceArn)"]),
+    ...(has((key) => OF_CERTIFICATE.test(key))
+      ? []
+      : ["every certificate of a trust anchor (no exact aws:PrincipalTag/x509Subject/CN)"]),
+  ];
+  if (open.length === 0) return [];
+  return [
+    doubtful(
+      roleOf(facts),
+      `its trust policy lets in ${open.join(", and ")}${whenOf(conditions)}`,
+      inTrust(facts, `write the statement ${anywhereStatement(facts)}`),
     ),
   ];
 }

@@ -1,3 +1,4 @@
+import { GOOGLE } from "../../aws/trust/web-identity.ts";
 import { issuerName } from "../../aws/workload-identity.ts";
 import type { TrustCondition, TrustFact, TrustStatement } from "./identity-facts.ts";
 import { roleIn } from "./role-arn.ts";
@@ -106,13 +107,14 @@ function clusterFault(found: string, wanted: string): TrustFault | undefined {
 }
 
 /** A key that is a claim of a token: who issued it, and which. IAM ignores case there. */
-function claimIn(
-  key: string,
-): { readonly issuer: string; readonly claim: "sub" | "aud" } | undefined {
-  const [, issuer = "", name] = /^(.+):(sub|aud)$/i.exec(key) ?? [];
-  const claim = name?.toLowerCase();
-  return claim === "sub" || claim === "aud" ? { issuer, claim } : undefined;
+function claimIn(key: string): { readonly issuer: string; readonly claim: ClaimName } | undefined {
+  const [, issuer = "", name] = /^(.+):(sub|aud|oaud)$/i.exec(key) ?? [];
+  const claim = CLAIMS.find((each) => each === name?.toLowerCase());
+  return claim === undefined ? undefined : { issuer, claim };
 }
+
+const CLAIMS = ["sub", "aud", "oaud"] as const;
+type ClaimName = (typeof CLAIMS)[number];
 
 export const isClaim = ({ key }: TrustCondition, claim: "sub" | "aud"): boolean =>
   claimIn(key)?.claim === claim;
@@ -121,20 +123,24 @@ const isIssuer = (name: string, issuer: string | undefined): boolean =>
   issuer === undefined || name.toLowerCase() === issuerName(issuer).toLowerCase();
 
 /** What STS sees when a token is shown to it. */
-function requestOf({ issuer, subject, audiences }: Claims): RequestKeys {
+function requestOf({ issuer, subject, audiences, authorizedParty }: Claims): RequestKeys {
+  const isOfGoogle = issuer === GOOGLE;
   return (key) => {
     if (key.toLowerCase() === "aws:securetransport") return ["true"];
     const its = claimIn(key);
     if (its === undefined) return undefined;
     if (!isIssuer(its.issuer, issuer)) return [];
-    if (its.claim === "aud") return audiences;
+    // IAM calls the azp of Google's tokens aud, and their aud oaud
+    if (its.claim === "oaud") return isOfGoogle ? audiences : [];
+    if (its.claim === "aud")
+      return isOfGoogle && authorizedParty !== undefined ? [authorizedParty] : audiences;
     return subject === undefined ? undefined : [subject];
   };
 }
 
 function conditionFaults(condition: TrustCondition, claims: Claims): readonly TrustFault[] {
   const { operator, key, values } = condition;
-  const { issuer, subject, audiences } = claims;
+  const { issuer, subject } = claims;
   const answer = answerOf(condition, requestOf(claims));
   const its = claimIn(key);
   if (answer === "met") return [];
@@ -148,14 +154,16 @@ function conditionFaults(condition: TrustCondition, claims: Claims): readonly Tr
     const cluster = clusterFault(its.issuer, issuerName(issuer ?? ""));
     return [cluster ?? { kind: "provider", found: [its.issuer] }];
   }
-  const claimed = its.claim === "aud" ? audiences : [subject ?? ""];
+  const claimed = requestOf(claims)(key) ?? [subject ?? ""];
   const pattern = values.find(
     (value) => /[*?]/.test(value) && claimed.some((each) => isLike(value, each)),
   );
   const isWithout = isNegated(condition);
   if (pattern !== undefined && !takesPatterns(condition) && !isWithout)
     return [{ kind: "wildcard", operator, found: pattern }];
-  if (its.claim === "aud")
+  // the azp of Google's tokens is the caller, as the sub is
+  const isCaller = its.claim === "sub" || (its.claim === "aud" && issuer === GOOGLE);
+  if (!isCaller)
     return [isWithout ? { kind: "unmet", condition } : { kind: "audience", found: values }];
   return [
     {

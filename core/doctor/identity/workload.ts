@@ -1,4 +1,10 @@
-import { PODS_SERVICE, STS_AUDIENCE, serviceAccountSubject } from "../../aws/workload-identity.ts";
+import { GITHUB_ISSUER, GITLAB_ISSUER } from "../../aws/trust/pipelines.ts";
+import {
+  issuerName,
+  PODS_SERVICE,
+  STS_AUDIENCE,
+  serviceAccountSubject,
+} from "../../aws/workload-identity.ts";
 import { isPodIdentity, sourceIn } from "./credential-source.ts";
 import type { AwsFailure, ExpectedRole, IdentityFacts } from "./identity-facts.ts";
 import { isSameRole } from "./role-arn.ts";
@@ -21,7 +27,7 @@ export const isInKubernetes = ({ variables, pod, serviceAccount }: IdentityFacts
 export function kubernetesIdentity(facts: IdentityFacts): KubernetesIdentity {
   const { variables, cluster, associations = [] } = facts;
   if (variables !== undefined) {
-    if (sourceIn(variables) === "web-identity") return "irsa";
+    if (sourceIn(variables) === "web-identity") return isOfServiceAccount(facts) ? "irsa" : "none";
     if (isPodIdentity(variables)) return "pod-identity";
   }
   if (annotatedRole(facts) !== undefined) return "irsa";
@@ -33,6 +39,36 @@ export function kubernetesIdentity(facts: IdentityFacts): KubernetesIdentity {
       (cluster === undefined || each.cluster === cluster.name),
   );
   return isItsOwn ? "pod-identity" : "none";
+}
+
+/** A web identity in Kubernetes is a service account's, unless its token says otherwise. */
+function isOfServiceAccount(facts: IdentityFacts): boolean {
+  const { token } = facts;
+  const subject = token?.kind === "claims" ? token.subject : undefined;
+  return subject === undefined ? isInKubernetes(facts) : SERVICE_ACCOUNT.test(subject);
+}
+
+const SERVICE_ACCOUNT = /^system:serviceaccount:([^:]+):([^:]+)$/;
+
+/** Whose tokens the workload gets its role by. */
+export type TokenKind = "service-account" | "github" | "gitlab" | "oidc";
+
+/** Undefined: it gets its role otherwise, as far as is known. */
+export function tokenKind(facts: IdentityFacts): TokenKind | undefined {
+  const { job, token, variables } = facts;
+  const kubernetes = kubernetesIdentity(facts);
+  if (kubernetes !== "none") return kubernetes === "irsa" ? "service-account" : undefined;
+  if (token?.kind === "claims") return kindOfToken(token);
+  if (job !== undefined) return job.pipeline;
+  return variables !== undefined && sourceIn(variables) === "web-identity" ? "oidc" : undefined;
+}
+
+/** Servers of one's own have other issuers, and the same subjects. */
+function kindOfToken({ issuer = "", subject = "" }: Claims): TokenKind {
+  if (SERVICE_ACCOUNT.test(subject)) return "service-account";
+  const isAt = (other: string): boolean => issuerName(issuer).startsWith(issuerName(other));
+  if (isAt(GITHUB_ISSUER) || subject.startsWith("repo:")) return "github";
+  return isAt(GITLAB_ISSUER) || subject.startsWith("project_path:") ? "gitlab" : "oidc";
 }
 
 /** The role is one of EKS Pod Identity, and of nothing else that a pod has. */
@@ -54,9 +90,7 @@ export interface AccountName {
 /** The service account that the workload runs as. */
 export function actualAccount({ token, pod }: IdentityFacts): AccountName | undefined {
   const [, namespace, name] =
-    token?.kind === "claims"
-      ? (/^system:serviceaccount:([^:]+):([^:]+)$/.exec(token.subject ?? "") ?? [])
-      : [];
+    token?.kind === "claims" ? (SERVICE_ACCOUNT.exec(token.subject ?? "") ?? []) : [];
   if (namespace !== undefined && name !== undefined) return { namespace, name };
   return pod === undefined ? undefined : { namespace: pod.namespace, name: pod.serviceAccount };
 }
@@ -82,13 +116,16 @@ export const accountInWords = (facts: IdentityFacts): string => {
 export interface Claims {
   readonly issuer?: string;
   readonly subject?: string;
-  readonly audiences: readonly string[];
+  readonly audiences?: readonly string[];
+  /** Of Google's tokens. */
+  readonly authorizedParty?: string;
 }
 
 export function claimsOf(facts: IdentityFacts): Claims {
   const { token, cluster, serviceAccount } = facts;
   // of a token of another account the audience and the issuer stay
   if (token?.kind === "claims" && !isOtherAccount(facts)) return token;
+  if (!isInKubernetes(facts)) return claimsToCome(facts);
   const account = accountOf(facts);
   const issuer = cluster?.issuer ?? (token?.kind === "claims" ? token.issuer : undefined);
   return {
@@ -103,9 +140,23 @@ export function claimsOf(facts: IdentityFacts): Claims {
   };
 }
 
+/** Of a token that was not seen: what it has unless somebody changed it. */
+function claimsToCome({ job }: IdentityFacts): Claims {
+  switch (job?.pipeline) {
+    case "github":
+      return job.server === GITHUB_SERVER ? { issuer: GITHUB_ISSUER } : {};
+    case "gitlab":
+      return job.server === undefined ? {} : { issuer: job.server };
+    default:
+      return {};
+  }
+}
+
+const GITHUB_SERVER = "https://github.com";
+
 /** The role that the workload should have, by who is named first. */
 export function expectedRole(facts: IdentityFacts): ExpectedRole | undefined {
-  const { expected, variables, taskDefinition, associations = [] } = facts;
+  const { expected, variables, taskDefinition, helper, associations = [] } = facts;
   if (expected !== undefined) return expected;
   const annotated = annotatedRole(facts);
   if (annotated !== undefined)
@@ -123,6 +174,8 @@ export function expectedRole(facts: IdentityFacts): ExpectedRole | undefined {
       arn: taskDefinition.taskRoleArn,
       from: `the task definition ${taskDefinition.family}`,
     };
+  if (helper?.roleArn !== undefined)
+    return { arn: helper.roleArn, from: "the credential helper's --role-arn" };
   return undefined;
 }
 

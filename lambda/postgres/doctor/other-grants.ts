@@ -132,7 +132,7 @@ async function others(
 ): Promise<OtherGrants> {
   const prefix = `mf_${tag}_`;
   const read = (query: Sql, first: unknown): Promise<OtherGrant[]> =>
-    session.rows("read what else is granted", query, [first, prefix]);
+    session.rows("read what is granted", query, [first, prefix]);
   return {
     groups: await read(otherGrants(objects, defaults), groupRoleName(tag, "")),
     everybody: await read(othersOpen(objects), groups),

@@ -152,7 +152,7 @@ test.each<[string, () => Promise<[Record<string, string>, string[]]>, string, Re
       irsaEnv("irsa", await token(STS_AUDIENCE, 600, { ...POD, namespace: "default" })),
       ["--from", roleFile("irsa")],
     ],
-    "irsa-subject",
+    "trust-subject",
     /wants the sub system:serviceaccount:shop:user-service; the token has system:serviceaccount:default:user-service/,
   ],
   [
@@ -161,13 +161,13 @@ test.each<[string, () => Promise<[Record<string, string>, string[]]>, string, Re
       irsaEnv("irsa", await token(STS_AUDIENCE, 600, { ...POD, namespace: "default" })),
       [],
     ],
-    "irsa-subject",
+    "trust-subject",
     /Not authorized .* must have the condition .* -> aws iam get-role --role-name irsa/,
   ],
   [
     "a wildcard under StringEquals",
     async () => [irsaEnv("wildcard", await token()), ["--from", roleFile("wildcard")]],
-    "irsa-wildcard",
+    "trust-wildcard",
     /StringEquals with the pattern/,
   ],
   [
@@ -339,7 +339,7 @@ spec:
     ["--from", manifest, "--from", roleFile("wildcard")],
     {},
   );
-  expect(wrong).toEqual(["irsa-wildcard"]);
+  expect(wrong).toEqual(["trust-wildcard"]);
   expect(err).toMatch("this machine's own credentials are not looked at");
   expect(out).not.toMatch("hush");
 });

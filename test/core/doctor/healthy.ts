@@ -1,7 +1,18 @@
-import { serviceAccountSubject } from "../../../core/aws/workload-identity.ts";
+import { trustIn } from "../../../bin/doctor/evidence/from-aws.ts";
+import {
+  GITHUB_ISSUER,
+  GITLAB_ISSUER,
+  gitHubSubject,
+  gitLabSubject,
+} from "../../../core/aws/trust/pipelines.ts";
+import { rolesAnywhereTrust } from "../../../core/aws/trust/roles-anywhere.ts";
+import type { TrustStatement as OwnStatement } from "../../../core/aws/trust/statement.ts";
+import { oidcProviderArn, webIdentityTrust } from "../../../core/aws/trust/web-identity.ts";
+import { issuerName, serviceAccountSubject } from "../../../core/aws/workload-identity.ts";
 import type {
   CredentialVariables,
   IdentityFacts,
+  TrustFact,
   TrustStatement,
 } from "../../../core/doctor/identity/identity-facts.ts";
 import type { Instant } from "../../../core/time.ts";
@@ -210,5 +221,123 @@ export const PERSON = {
   expected: {
     arn: "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Reader_0a1b",
     from: "--role",
+  },
+} as const satisfies IdentityFacts;
+
+/** Where the role is. */
+export const PLACE = { partition: "aws", account: "111122223333", region: "eu-west-1" };
+
+/** A trust policy as Mayfly's own constructs write it. */
+export const ownTrust = (statement: OwnStatement): TrustFact =>
+  trustIn({ Statement: [statement] }, "role.json", ROLE);
+
+/** A workload with a token of an issuer, and a role that is made for it. */
+const tokenOf = (issuer: string, subject: string, audience: string) =>
+  ({
+    now: NOW,
+    token: { kind: "claims", issuer, subject, audiences: [audience], expiresAt: later(HOUR / 12) },
+    expected: { arn: ROLE, from: "--role" },
+    trust: ownTrust(webIdentityTrust(PLACE, { issuer, audience, subjects: [subject] })),
+    providers: [oidcProviderArn(PLACE, issuer)],
+    provider: { url: issuerName(issuer), clientIds: [audience] },
+  }) as const satisfies IdentityFacts;
+
+const JOB_SESSION = "arn:aws:sts::111122223333:assumed-role/user-service/GitHubActions";
+
+/** From the claims that a job printed. */
+export const GITHUB_FILES = tokenOf(
+  GITHUB_ISSUER,
+  gitHubSubject("acme/orders", { branch: "main" }),
+  "sts.amazonaws.com",
+);
+
+/** In a job, after AWS's action. The doctor asked for a token by itself. */
+export const GITHUB = {
+  ...GITHUB_FILES,
+  variables: variables({ platform: "github", keys: "temporary" }),
+  job: { pipeline: "github", hasToken: true, server: "https://github.com" },
+  token: { ...GITHUB_FILES.token, isOwn: true },
+  caller: { kind: "caller", arn: JOB_SESSION },
+} as const satisfies IdentityFacts;
+
+export const GITLAB_FILES = tokenOf(
+  GITLAB_ISSUER,
+  gitLabSubject("acme/shop/orders", { branch: "main" }),
+  GITLAB_ISSUER,
+);
+
+/** In a job that has written its token into a file. */
+export const GITLAB = {
+  ...GITLAB_FILES,
+  variables: variables({ platform: "gitlab", roleArn: ROLE, tokenFile: "/builds/token" }),
+  job: { pipeline: "gitlab", hasToken: true, server: GITLAB_ISSUER },
+  caller: { kind: "caller", arn: JOB_SESSION },
+} as const satisfies IdentityFacts;
+
+/** Entra's issuers end with a slash. */
+export const OIDC_FILES = tokenOf(
+  "https://sts.windows.net/0a1b2c3d/",
+  "11111111-1111-1111-1111-111111111111",
+  "api://mayfly",
+);
+
+export const OIDC = {
+  ...OIDC_FILES,
+  variables: variables({ platform: "other", roleArn: ROLE, tokenFile: "/run/token" }),
+  caller: { kind: "caller", arn: JOB_SESSION },
+} as const satisfies IdentityFacts;
+
+const UNIQUE_ID = "104412345678901234567";
+
+/** IAM knows Google's issuer without a provider, and calls the `azp` of its tokens `aud`. */
+export const GOOGLE_FILES = {
+  ...tokenOf("https://accounts.google.com", UNIQUE_ID, "mayfly"),
+  token: {
+    ...tokenOf("https://accounts.google.com", UNIQUE_ID, "mayfly").token,
+    authorizedParty: UNIQUE_ID,
+  },
+  providers: [],
+} as const satisfies IdentityFacts;
+
+export const ANCHOR =
+  "arn:aws:rolesanywhere:eu-west-1:111122223333:trust-anchor/01234567-89ab-cdef-0123-456789abcdef";
+export const PROFILE =
+  "arn:aws:rolesanywhere:eu-west-1:111122223333:profile/89abcdef-0123-4567-89ab-cdef01234567";
+
+/** From what `aws rolesanywhere` and openssl printed. */
+export const ANYWHERE_FILES = {
+  now: NOW,
+  certificate: {
+    kind: "certificate",
+    subject: { CN: ["billing.corp.example.com"], O: ["Acme"], OU: ["Billing"] },
+    issuer: { CN: ["Acme CA"] },
+    notBefore: later(-24 * HOUR),
+    notAfter: later(90 * 24 * HOUR),
+  },
+  trustAnchors: [{ arn: ANCHOR, isEnabled: true }],
+  anywhereProfiles: [{ arn: PROFILE, isEnabled: true, roleArns: [ROLE] }],
+  trust: ownTrust(
+    rolesAnywhereTrust({
+      trustAnchorArn: ANCHOR,
+      commonName: "billing.corp.example.com",
+      organization: "Acme",
+      organizationalUnit: "Billing",
+    }),
+  ),
+} as const satisfies IdentityFacts;
+
+/** On the machine, by AWS's credential helper. */
+export const ANYWHERE = {
+  ...ANYWHERE_FILES,
+  variables: variables({ platform: "other", profile: "default" }),
+  helper: {
+    roleArn: ROLE,
+    profileArn: PROFILE,
+    trustAnchorArn: ANCHOR,
+    certificate: "/etc/mayfly/machine.pem",
+  },
+  caller: {
+    kind: "caller",
+    arn: "arn:aws:sts::111122223333:assumed-role/user-service/4f2a9c",
   },
 } as const satisfies IdentityFacts;

@@ -88,7 +88,7 @@ describe("a statement that denies", () => {
       IRSA,
       EXACT,
       forToken({ StringNotEquals: { "aws:SourceVpc": "vpc-1" } }, DENY),
-      /^unknown irsa-conditions: .*StringNotEquals aws:SourceVpc vpc-1$/,
+      /^unknown trust-conditions: .*StringNotEquals aws:SourceVpc vpc-1$/,
     ],
     [
       "pods from elsewhere is not decided",
@@ -120,7 +120,7 @@ describe("a statement that denies", () => {
       IRSA,
       EXACT,
       { Effect: "Deny", NotPrincipal: { Federated: PROVIDER }, Action: "*" },
-      /^unknown irsa-conditions: .*NotPrincipal/,
+      /^unknown trust-conditions: .*NotPrincipal/,
     ],
     [
       "the workload",
@@ -128,7 +128,7 @@ describe("a statement that denies", () => {
       IRSA,
       EXACT,
       forToken({ StringLike: { [SUB.toUpperCase()]: "system:serviceaccount:shop:*" } }, DENY),
-      /^broken irsa-provider: a statement of its trust policy denies .* to this token: StringLike/,
+      /^broken trust-provider: a statement of its trust policy denies .* to this token: StringLike/,
     ],
     [
       "the pod",
@@ -279,7 +279,7 @@ describe("no alarm for a policy that fits", () => {
   test("and a workload that is kept out by name is not let in", async () => {
     const kept = forToken({ StringEquals: { [AUD]: STS }, StringNotEquals: { [SUB]: SUBJECT } });
     expect(inWords(await findingsOf(IRSA_FILES, [kept]))[0]).toMatch(
-      /^broken irsa-subject: .*wants the sub anything but system:/,
+      /^broken trust-subject: .*wants the sub anything but system:/,
     );
   });
 });
