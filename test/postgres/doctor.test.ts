@@ -820,18 +820,23 @@ describe("the doctor of a database", () => {
     },
   );
 
-  test("everybody may run ordinary functions, and trigger functions, and what no group can reach", async () => {
+  test("everybody may run ordinary functions, those of triggers and extensions, and what no group can reach", async () => {
     await sudo(`grant create on database ${db.database} to "${db.owner}"`);
     await sudo(
       asOwner(
         `create function public.plain() returns int language sql as 'select 1';
          create function public.fired() returns trigger language plpgsql security definer as 'begin return new; end';
+         create function public.packaged() returns int language sql security definer as 'select 1';
          create schema shut;
          create function shut.elevated() returns int language sql security definer as 'select 1'`,
       ),
     );
+    await sudo("alter extension plpgsql add function public.packaged()");
     expect(wrongOf(await examine())).toEqual([]);
-    await sudo("drop function public.plain(), public.fired(); drop schema shut cascade");
+    await sudo("alter extension plpgsql drop function public.packaged()");
+    await sudo(
+      "drop function public.plain(), public.fired(), public.packaged(); drop schema shut cascade",
+    );
     await sudo(`revoke create on database ${db.database} from "${db.owner}"`);
   });
 

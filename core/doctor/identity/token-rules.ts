@@ -5,7 +5,14 @@ import { broken, type Found, fine } from "../found.ts";
 import type { IdentityFacts } from "./identity-facts.ts";
 import { isExact } from "./trust-conditions.ts";
 import { isClaim } from "./web-identity-trust.ts";
-import { accountInWords, claimsOf, failureInWords, failureLike, tokenKind } from "./workload.ts";
+import {
+  accountInWords,
+  claimsOf,
+  failureInWords,
+  failureLike,
+  isByToken,
+  tokenKind,
+} from "./workload.ts";
 
 const PROJECTED = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
 const LEGACY = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -156,7 +163,7 @@ const isOfGoogle = (facts: IdentityFacts): boolean => claimsOf(facts).issuer ===
 /** The account knows the token's issuer. */
 export function oidcProvider(facts: IdentityFacts): readonly Found[] {
   const { providers, provider } = facts;
-  if (tokenKind(facts) === undefined || isOfGoogle(facts)) return [];
+  if (!isByToken(facts) || isOfGoogle(facts)) return [];
   const failure = failureLike(facts, /No OpenIDConnect provider found/);
   const [, named] = /found in your account for (https:\/\/\S+)/.exec(failure?.message ?? "") ?? [];
   const issuer = claimsOf(facts).issuer ?? named;
@@ -184,7 +191,7 @@ export function oidcProvider(facts: IdentityFacts): readonly Found[] {
 /** The provider lets in tokens for STS. */
 export function oidcAudience(facts: IdentityFacts): readonly Found[] {
   const { provider: shown, trust } = facts;
-  if (tokenKind(facts) === undefined || isOfGoogle(facts)) return [];
+  if (!isByToken(facts) || isOfGoogle(facts)) return [];
   const failure = failureLike(facts, /Incorrect token audience/);
   const ours = claimsOf(facts).issuer;
   const isOther =

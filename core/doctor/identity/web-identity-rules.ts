@@ -13,6 +13,7 @@ import {
   expectedRole,
   failureInWords,
   failureLike,
+  isByToken,
   isProved,
   type TokenKind,
   tokenKind,
@@ -22,12 +23,6 @@ import {
 /** How to show the doctor a role's trust policy. */
 export const showTrust = (roleArn: string): string =>
   `aws iam get-role --role-name ${roleNameIn(roleArn)} > role.json, and add --from role.json`;
-
-/** A job, or a program with a token of its own, may have its role by something else, too. */
-const isByToken = (facts: IdentityFacts): boolean => {
-  const kind = tokenKind(facts);
-  return kind === "service-account" || (kind !== undefined && !works(facts));
-};
 
 const REFUSED = /Not authorized to perform sts:AssumeRoleWithWebIdentity/;
 

@@ -212,3 +212,12 @@ export const works = (facts: IdentityFacts): boolean => {
     facts.caller?.kind === "caller" && role !== undefined && isSameRole(facts.caller.arn, role);
   return isRole && isProved(facts);
 };
+
+/**
+ * The workload's token decides. A job, or a program with a token of its own, may have its role by
+ * something else, too.
+ */
+export const isByToken = (facts: IdentityFacts): boolean => {
+  const kind = tokenKind(facts);
+  return kind === "service-account" || (kind !== undefined && !works(facts));
+};

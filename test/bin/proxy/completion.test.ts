@@ -37,6 +37,7 @@ test("bash completes commands, options, their values, leases, and the command of
     ["mayfly", "completion", "z"],
     ["mayfly", "exec", "orders-db/read-only", "--", "basena"],
     ["mayfly", "leases", "--state", "un"],
+    ["mayfly", "doctor", "--acc"],
   ]);
   expect(answers[3]?.split(" ")).toContain("/etc/hosts");
   expect(answers[9]).toMatch(/^basename\b/);
@@ -50,6 +51,7 @@ test("bash completes commands, options, their values, leases, and the command of
     "",
     "zsh",
     "unverified",
+    "--accept",
     "",
   ]);
 });

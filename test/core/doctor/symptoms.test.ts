@@ -1348,6 +1348,14 @@ test.each(ROWS)("$row", ({ facts, check, shows, mends }) => {
   expect(named.map(shown).join("\n")).toMatch(mends);
 });
 
+const OTHER_AUDIENCE = ownTrust(
+  webIdentityTrust(PLACE, {
+    issuer: GITHUB_ISSUER,
+    audience: "https://github.com/acme",
+    subjects: [GITHUB.token.subject],
+  }),
+);
+
 /** Findings beside the cause that say the same in other words, and no other cause. */
 const SYMPTOMS = new Set(["caller", "node-role", "credential-source"]);
 
@@ -1370,6 +1378,17 @@ test.each([
   ["a job of GitHub, from its claims", GITHUB_FILES],
   ["a job of GitLab", GITLAB],
   ["a job of GitLab, from its claims", GITLAB_FILES],
+  ["a job of GitHub with another audience that works", { ...GITHUB, trust: OTHER_AUDIENCE }],
+  [
+    "a job of GitHub with the role of its own instance",
+    {
+      ...GITHUB,
+      variables: variables({ platform: "github" }),
+      trust: INSTANCE.trust,
+      providers: [],
+      provider: undefined,
+    },
+  ],
   ["a token of a plain issuer", OIDC],
   ["a token of a plain issuer, from its claims", OIDC_FILES],
   ["a token of Google, from its claims", GOOGLE_FILES],
