@@ -20,6 +20,9 @@ export function trustExcess(facts: IdentityFacts): readonly Found[] {
   ]);
 }
 
+/** A role and who is let in: who accepts one excess accepts no other. */
+const subjectOf = (facts: IdentityFacts, whom: string): string => `${roleOf(facts)}: ${whom}`;
+
 /** Keys that say who calls. */
 const CALLERS =
   /^aws:(?:principalarn|principalaccount|principalorgid|userid|sourceaccount)$|:sub$/i;
@@ -35,7 +38,7 @@ function everybody(statement: TrustStatement, facts: IdentityFacts): readonly Fo
       : "the workload's own service, or the ARNs of the roles that shall take it, as Principal";
   return [
     doubtful(
-      roleOf(facts),
+      subjectOf(facts, "*"),
       `its trust policy has the principal * for ${actions.join(", ")}: it lets in everybody, of every account${whenOf(conditions)}`,
       inTrust(facts, `write ${whom}`),
     ),
@@ -58,7 +61,7 @@ function tokens(statement: TrustStatement, facts: IdentityFacts): readonly Found
       its.length === 0
         ? `has no condition on ${claim}: ${all}`
         : `lets in whatever has ${its.map(conditionInWords).join(" and ")}`;
-    return [doubtful(roleOf(facts), `its trust policy ${seen}`, add)];
+    return [doubtful(subjectOf(facts, `${issuer} ${claim}`), `its trust policy ${seen}`, add)];
   };
   const isCluster = /^oidc[.-]eks\./.test(issuer);
   return [
@@ -94,7 +97,7 @@ function pods(statement: TrustStatement, facts: IdentityFacts): readonly Found[]
       : `with any ${open.join(" and any ")} that fits${whenOf(conditions).slice(1)}`;
   return [
     doubtful(
-      roleOf(facts),
+      subjectOf(facts, PODS_SERVICE),
       `its trust policy lets in ${PODS_SERVICE} ${seen}`,
       inTrust(facts, `set the condition ${JSON.stringify(podCondition(facts))}`),
     ),
@@ -121,7 +124,7 @@ function machines(statement: TrustStatement, facts: IdentityFacts): readonly Fou
   if (open.length === 0) return [];
   return [
     doubtful(
-      roleOf(facts),
+      subjectOf(facts, ROLES_ANYWHERE),
       `its trust policy lets in ${open.join(", and ")}${whenOf(conditions)}`,
       inTrust(facts, `write the statement ${anywhereStatement(facts)}`),
     ),

@@ -218,6 +218,18 @@ describe("what lets in too much is said, with the condition to write", () => {
   });
 });
 
+test("a subject of what lets in too much is one claim or principal", async () => {
+  const findings = await findingsOf(IRSA, [
+    EXACT,
+    forToken({ StringEquals: { [AUD]: STS } }),
+    { Effect: "Allow", Principal: "*", Action: "sts:AssumeRole" },
+  ]);
+  expect(findings.filter(({ verdict }) => verdict !== "ok").map(({ subject }) => subject)).toEqual([
+    `${ROLE}: ${ISSUER} sub`,
+    `${ROLE}: *`,
+  ]);
+});
+
 describe("no alarm for a policy that fits", () => {
   const upper = (conditions: Readonly<Record<string, string>>) =>
     Object.fromEntries(
