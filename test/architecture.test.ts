@@ -168,7 +168,8 @@ test("core/ imports no package but node:crypto and node:util", () => {
   expect([...new Set(packages)].sort()).toEqual(["node:crypto", "node:util"]);
 });
 
-test("commands that run beside applications load no YAML", () => {
+/** Files and packages that are loaded with some files. What is imported when needed is not. */
+function loadedWith(paths: readonly string[]): ReadonlySet<string> {
   const loaded = new Set<string>();
   const load = (path: string): void => {
     if (loaded.has(path)) return;
@@ -180,10 +181,23 @@ test("commands that run beside applications load no YAML", () => {
     for (const [, specifier = ""] of imports)
       load(specifier.startsWith(".") ? join(dirname(path), specifier) : specifier);
   };
-  for (const command of ["main", "agent", "proxied/exec", "proxied/psql", "proxied/connect"])
-    load(`bin/commands/${command}.ts`);
+  for (const path of paths) load(path);
+  return loaded;
+}
+
+test("commands that run beside applications load no YAML", () => {
+  const commands = ["main", "agent", "proxied/exec", "proxied/psql", "proxied/connect"];
+  const loaded = loadedWith(commands.map((command) => `bin/commands/${command}.ts`));
   expect(loaded).toContain("commander");
   expect([...loaded].filter((each) => /^yaml$|client\/kubernetes/.test(each))).toEqual([]);
+});
+
+test("only the operator function carries the doctor, and only who calls it the client of Lambda", () => {
+  const isOperators = (path: string) => /\/doctor\/|^@aws-sdk\/client-lambda$/.test(path);
+  const withIt = ["issuer", "revoker", "sweeper", "operator"].filter((name) =>
+    [...loadedWith([`lambda/handlers/${name}.ts`])].some(isOperators),
+  );
+  expect(withIt).toEqual(["operator"]);
 });
 
 test("no function bundle imports development code", () => {

@@ -1,7 +1,7 @@
 import { type ConsumerAnswer, serveConsumer } from "../../core/leases/consumer.ts";
 import { grantOf } from "../../core/leases/grants.ts";
 import { parseRequest } from "../../core/leases/requests/lease-request.ts";
-import { composeIssuer } from "./compose.ts";
+import { composeIssuer } from "./compose-issuer.ts";
 import { serve } from "./serve.ts";
 
 const { logger, telemetry, deps } = composeIssuer(process.env);

@@ -1,5 +1,5 @@
 import { type OperatorAnswer, operate } from "../../core/leases/operation/operate.ts";
-import { composeOperator } from "./compose.ts";
+import { composeOperator } from "./compose-operator.ts";
 import { serve } from "./serve.ts";
 
 const { logger, telemetry, deps } = composeOperator(process.env);

@@ -1,6 +1,6 @@
 import { type SweepReport, sweep } from "../../core/leases/operation/sweep.ts";
 import { checkSweepRequest } from "../../core/leases/operation/sweep-request.ts";
-import { composeSweeper } from "./compose.ts";
+import { composeSweeper } from "./compose-sweeper.ts";
 import { serve } from "./serve.ts";
 
 const { logger, telemetry, deps, secretsOverdue } = composeSweeper(process.env);

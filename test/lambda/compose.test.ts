@@ -3,7 +3,8 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { compose, composeSweeper } from "../../lambda/handlers/compose.ts";
+import { compose } from "../../lambda/handlers/compose.ts";
+import { composeSweeper } from "../../lambda/handlers/compose-sweeper.ts";
 import { eventually } from "../support/eventually.ts";
 
 /** As for an issue: what its function has, less what its other steps need. */
