@@ -26,12 +26,14 @@ export interface VirtualMachine extends ClientTime {
  */
 export class VirtualWorld {
   #now: number;
+  readonly #start: Instant;
   readonly #tick: Duration;
   readonly #settle: () => Promise<void>;
   readonly #heap: Waiting[] = [];
 
   constructor(start: Instant, options: WorldOptions = {}) {
     this.#now = start;
+    this.#start = start;
     this.#tick = options.tick ?? milliseconds(1);
     this.#settle = options.settle ?? everybodyWaits;
   }
@@ -40,11 +42,12 @@ export class VirtualWorld {
     return this.#now as Instant;
   }
 
-  /** Resolve when {@link run} has passed the time, in whole ticks. */
+  /** Resolve when {@link run} has passed the time, in whole ticks since the start. */
   wait(length: Duration, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
-      const at = Math.ceil((this.#now + length) / this.#tick) * this.#tick;
+      const passed = this.#now + length - this.#start;
+      const at = this.#start + Math.ceil(passed / this.#tick) * this.#tick;
       const waiting: Waiting = { at, isOver: false, resolve };
       const abort = (): void => {
         waiting.isOver = true;
