@@ -4,9 +4,12 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { RepeatedCommand } from "../../../bin/proxy/run-again.ts";
 import type { Signals } from "../../../bin/proxy/signals.ts";
-import { systemTime } from "../../../client/time.ts";
-import { milliseconds } from "../../../core/time.ts";
+import { type ClientTime, systemTime } from "../../../client/time.ts";
+import { milliseconds, seconds } from "../../../core/time.ts";
 import { eventually } from "../../support/eventually.ts";
+
+/** Between SIGTERM and SIGKILL. */
+const GRACE = seconds(30);
 
 let folder: string;
 let log: string;
@@ -18,18 +21,31 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Thirty seconds pass in a fifth of one. */
-const quickTime = {
+/** Changes are gathered at once; what a command is given to end by itself is as long as ever. */
+const quickTime: ClientTime = {
   ...systemTime,
-  wait: (length: number, signal?: AbortSignal) =>
-    systemTime.wait(milliseconds(length / 150), signal),
+  wait: (length, signal) =>
+    systemTime.wait(length < GRACE ? milliseconds(length / 150) : length, signal),
+};
+
+/** A command's time is up as soon as it has read SIGTERM, however long that takes. */
+const hastyTime: ClientTime = {
+  ...quickTime,
+  wait: async (length, signal) => {
+    if (length < GRACE) return quickTime.wait(length, signal);
+    const before = said("term");
+    await eventually(() => signal?.aborted || said("term") > before, { every: 5 });
+  },
 };
 
 const said = (word: string): number =>
   existsSync(log) ? readFileSync(log, "utf8").split(word).length - 1 : 0;
 
-function start(script: string): { readonly repeated: RepeatedCommand; ended: Promise<number> } {
-  const repeated = new RepeatedCommand(quickTime);
+function start(
+  script: string,
+  time = quickTime,
+): { readonly repeated: RepeatedCommand; ended: Promise<number> } {
+  const repeated = new RepeatedCommand(time);
   const command = {
     file: "/bin/sh",
     args: ["-c", `say() { echo "$1" >> ${log}; }; ${script}`],
@@ -59,7 +75,10 @@ test("a command is ended and started again as often as it is asked for, and its 
 });
 
 test("a command that ignores SIGTERM is ended by SIGKILL when its time is up", async () => {
-  const { repeated, ended } = start("trap 'say term' TERM; say up; while :; do sleep 0.02; done");
+  const { repeated, ended } = start(
+    "trap 'say term' TERM; say up; while :; do sleep 0.02; done",
+    hastyTime,
+  );
   await eventually(() => said("up") === 1, { every: 5 });
   repeated.askAgain();
   await eventually(() => said("up") === 2, { every: 5 });

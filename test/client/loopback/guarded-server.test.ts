@@ -7,6 +7,7 @@ import {
   startGuardedServer,
 } from "../../../client/loopback/guarded-server.ts";
 import { type Duration, milliseconds, seconds } from "../../../core/time.ts";
+import { eventually } from "../../support/eventually.ts";
 
 let server: GuardedServer;
 const answered: GuardedRequest[] = [];
@@ -144,12 +145,12 @@ test("who sends nothing, or reads nothing, is cut off when time is up", async ()
   reader.pause();
   await once(reader, "connect");
   reader.write(asked("Content-Length: 0"));
-  await expect.poll(() => late.length).toBe(2);
-  await expect.poll(() => answered.length).toBe(1);
+  await eventually(() => late.length === 2, { every: 5 });
+  await eventually(() => answered.length === 1, { every: 5 });
   expect(longest).toBe(seconds(20));
   for (const end of late) end();
   expect(await silent).toBe("");
-  await expect.poll(() => answered[0]?.signal.aborted).toBe(true);
+  await eventually(() => answered[0]?.signal.aborted, { every: 5 });
   reader.destroy();
 });
 
