@@ -42,26 +42,30 @@ async function send(
   bodies: readonly object[],
   changes: { RoleArn?: string; Arn?: string } = {},
 ): Promise<void> {
-  // while there is time for every schedule: one that is late is refused
-  const seconds = Math.ceil(Date.now() / 1_000 + 0.5 + bodies.length / 5);
-  const at = new Date(seconds * 1_000).toISOString().slice(0, 19);
   const RoleArn = output("SenderArn");
   const Target = {
     Arn: output("QueueArn"),
     RetryPolicy: { MaximumRetryAttempts: 1 },
     DeadLetterConfig: { Arn: output("UndeliveredArn") },
   };
-  for (const body of bodies)
-    await administrator.scheduler.send(
+  const create = (body: object, at: number) =>
+    administrator.scheduler.send(
       new CreateScheduleCommand({
         Name: `message-${names++}`,
         GroupName: "group",
-        ScheduleExpression: `at(${at})`,
+        ScheduleExpression: `at(${new Date(at).toISOString().slice(0, 19)})`,
         FlexibleTimeWindow: { Mode: "OFF" },
         ActionAfterCompletion: "DELETE",
         Target: { ...Target, RoleArn, Input: JSON.stringify(body), ...changes },
       }),
     );
+  // one that is late is refused: one that is never sent tells how long it takes here and now
+  const began = Date.now();
+  await create({}, began + 86_400_000);
+  const takes = Date.now() - began;
+  const enough = 300 + bodies.length * Math.max(50, 3 * takes);
+  const at = Math.ceil((Date.now() + enough) / 1_000) * 1_000;
+  for (const body of bodies) await create(body, at);
 }
 
 const lines = (start: string): string[] =>
