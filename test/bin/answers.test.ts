@@ -294,7 +294,7 @@ describe("status", () => {
     expect(ran.status).toBe(0);
     expect(ran.out.replaceAll(/ +/g, " ").trim().split("\n")).toEqual([
       "WATCHED SERVER SESSIONS LAST SEEN LAST LOOK LOOKS",
-      expect.stringMatching(/^orders_app db:5432 2 2m 0\ds ago 2m 0\ds ago 3$/),
+      expect.stringMatching(/^orders_app db:5432 2 2m \d\ds ago 2m \d\ds ago 3$/),
       "orders_app far:5432 ? never never 0",
       "nobody - - never never 0",
       "old scaled:5432 (gone) ? 2d 18h ago 2d 18h ago 3",
