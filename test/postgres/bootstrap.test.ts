@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { groupRoleName } from "../../core/names.ts";
 import type { ProvisionPlan } from "../../core/provisioning/plan.ts";
+import { changesOf } from "../../core/provisioning/report.ts";
 import { Secret } from "../../core/secret.ts";
 import { bootstrapScript } from "../../lambda/postgres/provisioning/bootstrap/script.ts";
 import { STATS_ROLE } from "../../lambda/postgres/provisioning/wanted-roles.ts";
@@ -21,19 +22,7 @@ import { runScript } from "../support/psql.ts";
 import { rotatedPlan } from "../support/rotated.ts";
 
 const ADMIN = "mayfly_admin";
-const NOTHING = {
-  rolesMade: 0,
-  rolesCorrected: 0,
-  rolesDropped: 0,
-  membershipsGranted: 0,
-  passwordsSet: 0,
-  privilegesGranted: 0,
-  privilegesWithdrawn: 0,
-  watchesBegun: 0,
-  watchesEnded: 0,
-  leasesRevoked: 0,
-  leasesQuarantined: 0,
-};
+const NOTHING = changesOf();
 
 const cluster = ownCluster();
 const unprovisioned = (options: ProvisionedOptions = {}): Promise<TestDatabase> =>

@@ -1,25 +1,13 @@
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { enderName, groupRoleName, issuerLoginName, issuerRoleName } from "../../core/names.ts";
+import { changesOf } from "../../core/provisioning/report.ts";
 import { declaredSchema, verbsSchema } from "../../lambda/postgres/leases/verbs.ts";
 import { shardOf } from "../support/evidence.ts";
 import { dropLeases, issuerOn, logIn, loginRefusal } from "../support/leases.ts";
 import { tracesOf } from "../support/provision-traces.ts";
 import { provisioned, runAs, type TestDatabase, unprovisioned } from "../support/provisioned.ts";
 
-const NOTHING = {
-  rolesMade: 0,
-  rolesCorrected: 0,
-  rolesDropped: 0,
-  membershipsGranted: 0,
-  passwordsSet: 0,
-  privilegesGranted: 0,
-  privilegesWithdrawn: 0,
-  watchesBegun: 0,
-  watchesEnded: 0,
-  leasesRevoked: 0,
-  leasesQuarantined: 0,
-  warnings: [],
-};
+const NOTHING = { ...changesOf(), warnings: [] };
 
 /** As the plan says before each test that uses it, since each converge makes it so again. */
 let healed: TestDatabase;
