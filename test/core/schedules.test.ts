@@ -219,6 +219,23 @@ describe("the schedule of a revocation", () => {
     expect(scheduler.schedules.size).toBe(1);
   });
 
+  test("of a second check is made for leases that the one of the same name does not have", async () => {
+    const { given, scheduler } = deps();
+    const username = lease.username.replace("aaaabbbbcccc", "ddddeeeeffff");
+    const late = { ...lease, username, name: { ...lease.name, random: "ddddeeeeffff" } };
+    const first = { lease, latchedAt: AT, seenAt: AT };
+    await scheduleRecheck(given, [first]);
+    // latched with it, and dropped by another attempt alone: a session was left on it
+    await scheduleRecheck(given, [first, { lease: late, latchedAt: AT, seenAt: AT }]);
+    expect([...scheduler.schedules]).toEqual([
+      ["aaaabbbbcccc-1700000061-recheck", { recheck: [{ leaseId, incarnation: "16500" }] }],
+      [
+        "ddddeeeeffff-1700000061-recheck",
+        { recheck: [{ leaseId: `orders/readonly/${username}`, incarnation: "16500" }] },
+      ],
+    ]);
+  });
+
   test("of a second check that cannot be created is logged with its reason", async () => {
     const { given, audit } = deps();
     const create = () => Promise.reject(new TypeError("with some secret text"));

@@ -36,6 +36,10 @@ export interface Latched {
 interface Case extends Latched {
   readonly latchedAt: Instant;
   readonly before: readonly (SessionsEnded & Partial<ReaderSeen>)[];
+  /** When every server had the latch, at the latest. */
+  readonly seenAt: Instant;
+  /** A second check is due only if this attempt drops the role. */
+  readonly isRecheckedOnceGone: boolean;
 }
 
 /**
@@ -45,14 +49,16 @@ interface Case extends Latched {
  * A role is dropped only after the latch was seen on every reader: sessions on readers can be found
  * only by the role, and only the role tells the next attempt that a reader is missing.
  *
+ * @param asked when the first of the latches was asked for, by this program's clock.
  * @returns the outcome for each lease, in the same order.
  */
 export async function endAndDrop(
   deps: LeaseDeps,
   all: readonly Latched[],
+  asked: Instant,
 ): Promise<readonly Ending[]> {
   if (all.length === 0) return [];
-  const began = deps.time.now();
+  const answered = deps.time.now();
   const roles = all.map(({ lease }) => lease);
   const [writer, readers] = await Promise.all([
     endAllSessions(deps, roles),
@@ -73,16 +79,30 @@ export async function endAndDrop(
       endings.set(lease, { ...kept, latchedAt, before });
       continue;
     }
-    const waited = between(began, deps.time.now());
-    const seenAt = onReaders.length === 0 ? latch.at : plus(latch.at, waited);
+    const hasReaders = onReaders.length > 0;
+    // a latch is committed after its time was taken, and others of the call may have taken long
+    const seenAt = plus(latch.at, between(asked, hasReaders ? deps.time.now() : answered));
     const identified = latchToRecheck(latch, seenAt);
     if (identified !== undefined) rechecked.push({ lease, latchedAt: identified, seenAt });
-    if (latch.unverifiedAt !== undefined) await deps.engine.markUnverified(lease, undefined);
-    dropping.push({ lease, latch, announce, latchedAt, before });
+    const isRecheckedOnceGone = identified === undefined && hasReaders;
+    dropping.push({ lease, latch, announce, latchedAt, before, seenAt, isRecheckedOnceGone });
   }
   await scheduleRecheck(deps, rechecked);
+  // not before: the mark tells the next attempt that a second check is due
+  for (const { lease, latch } of dropping)
+    if (latch.unverifiedAt !== undefined) await deps.engine.markUnverified(lease, undefined);
   for (const { announce } of dropping) announce();
   for (const [lease, ending] of await drop(deps, dropping)) endings.set(lease, ending);
+  // if an earlier attempt was killed before it looked at the readers, one may have the latch only
+  // now; before the DROP, each attempt at a lease in quarantine would make a schedule
+  const goneLate = dropping.filter(
+    ({ lease, isRecheckedOnceGone }) =>
+      isRecheckedOnceGone && endings.get(lease)?.state === "revoked",
+  );
+  await scheduleRecheck(
+    deps,
+    goneLate.map(({ lease, seenAt }) => ({ lease, latchedAt: seenAt, seenAt })),
+  );
   return roles.map((lease) => endings.get(lease) ?? { state: "failed", failure: NO_ANSWER });
 }
 

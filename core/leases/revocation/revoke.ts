@@ -117,6 +117,7 @@ async function revokeTogether(
   leases: readonly LeaseRef[],
   options: RevokeOptions,
 ): Promise<readonly Revocation[]> {
+  const asked = deps.time.now();
   const outcomes = await latch(deps, leases, options);
   const latched = leases.flatMap((lease, i) => {
     const outcome = outcomes[i];
@@ -126,7 +127,7 @@ async function revokeTogether(
     return [{ lease, latch: outcome, announce }];
   });
   const gone = leases.filter((_, i) => outcomes[i]?.kind === "gone");
-  const endings = await endAndDrop(deps, latched);
+  const endings = await endAndDrop(deps, latched, asked);
   const stragglers = gone.length === 0 ? [] : await endEverywhere(deps, gone);
   const endingOf = new Map(latched.map(({ lease, latch }, i) => [lease, { latch, i }]));
   const goneAt = new Map(gone.map((lease, i) => [lease, i]));

@@ -80,12 +80,9 @@ export async function scheduleRevocation(
   lease: LeaseRef,
   at: Instant,
 ): Promise<ErrorFacts | undefined> {
-  return attempt(
-    deps,
-    inputOf(deps, lease),
-    scheduleName(lease.name, epochSecondsCeil(at)),
-    epochSecondsCeil(at),
-  );
+  const second = epochSecondsCeil(at);
+  const made = await attempt(deps, inputOf(deps, lease), scheduleName(lease.name, second), second);
+  return typeof made === "string" ? undefined : made;
 }
 
 /** A schedule that has just fired still occupies its name; AWS does not document how long. */
@@ -123,24 +120,27 @@ export interface Recheck {
 
 /**
  * Create the schedule that checks once more for sessions of roles that are about to be dropped.
- * None for no roles.
+ * None for no roles, and none for those that have one since the same latch.
  */
 export async function scheduleRecheck(
   deps: LeaseDeps,
   rechecks: readonly Recheck[],
 ): Promise<ErrorFacts | undefined> {
-  // named after the last latch: an earlier schedule cannot have its name
-  const ordered = rechecks.toSorted((a, b) => b.latchedAt - a.latchedAt);
-  const [last] = ordered;
-  if (last === undefined) return undefined;
-  const seenAt = Math.max(...ordered.map((each) => each.seenAt)) as Instant;
-  const name = recheckName(last.lease.name, epochSecondsCeil(plus(last.latchedAt, RECHECK_AFTER)));
-  return attempt(
-    deps,
-    { recheck: ordered.map(({ lease }) => inputOf(deps, lease)) },
-    name,
-    epochSecondsCeil(plus(seenAt, RECHECK_AFTER)),
-  );
+  // named after the last latch: only an attempt at that lease can have made one of the same name
+  let left: readonly Recheck[] = rechecks.toSorted((a, b) => b.latchedAt - a.latchedAt);
+  for (let [named] = left; named !== undefined; [named] = left) {
+    const seenAt = Math.max(...left.map((each) => each.seenAt)) as Instant;
+    const made = await attempt(
+      deps,
+      { recheck: left.map(({ lease }) => inputOf(deps, lease)) },
+      recheckName(named.lease.name, epochSecondsCeil(plus(named.latchedAt, RECHECK_AFTER))),
+      epochSecondsCeil(plus(seenAt, RECHECK_AFTER)),
+    );
+    if (made !== "exists") return made === "made" ? undefined : made;
+    // that schedule has the lease that it is named after, but perhaps not the others
+    left = left.slice(1);
+  }
+  return undefined;
 }
 
 async function attempt(
@@ -148,11 +148,10 @@ async function attempt(
   input: ScheduleInput,
   schedule: string,
   second: number,
-): Promise<ErrorFacts | undefined> {
+): Promise<"made" | "exists" | ErrorFacts> {
   for (let left = ATTEMPTS; ; left--) {
     try {
-      await deps.scheduler.create(schedule, second, input);
-      return undefined;
+      return await deps.scheduler.create(schedule, second, input);
     } catch (error) {
       if (left > 1) {
         await deps.time.wait(PAUSE);
