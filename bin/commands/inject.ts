@@ -85,7 +85,8 @@ async function read(name: string, io: Io): Promise<string> {
     bytes = await readFile(name);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new Failure(Exit.usage, `${name} cannot be read (${code}); name a manifest's file`, {
+    const shown = name === "" ? '""' : name;
+    throw new Failure(Exit.usage, `${shown} cannot be read (${code}); name a manifest's file`, {
       cause: error,
     });
   }

@@ -117,7 +117,7 @@ const SECRET = object(
     id: text(
       SECRET_ID,
       "is no secret",
-      'write its name or ARN in Secrets Manager, e.g. "orders/app"',
+      'write its name or ARN in Secrets Manager, e.g. "orders-app"',
     ),
     ...loginEntries,
   },

@@ -35,7 +35,7 @@ export async function injectAll(
     }
   if (problems.length > 0) throw new ManifestError(problems);
   return {
-    text: all.map(({ text }) => text).reduce(joined),
+    text: streamOf(all.map(({ text }) => text)),
     messages: all.flatMap(({ messages }) => messages),
     resources: all.flatMap(({ resources }) => resources),
   };
@@ -45,6 +45,12 @@ function endsOpen(text: string): boolean {
   const last = text.endsWith("\n") ? undefined : documentsIn(text).at(-1);
   const read = last && readOrError(last.text);
   return read !== undefined && !(read instanceof RangeError) && read.endsOpen;
+}
+
+/** Kubernetes takes a stream that begins with a brace for JSON alone, where `---` is a mistake. */
+function streamOf([first = "", ...others]: readonly string[]): string {
+  const isJson = others.length > 0 && /^\ufeff?\s*\{/.test(first);
+  return others.reduce(joined, isJson ? joined("", first) : first);
 }
 
 function joined(before: string, file: string): string {

@@ -133,10 +133,14 @@ class Injection {
     if (error === undefined) return read;
     // kubectl takes keys that are written twice
     if (error.isReadable && this.#annotationIn(written) === undefined) return undefined;
+    // kubectl takes several documents of JSON without a line between them
+    const orElse = /^\s*\{/.test(source.text)
+      ? ', or write "---" before each document of JSON'
+      : "";
     this.problems.push({
       place,
       subject: `line ${source.line + error.line - 1}`,
-      message: `${error.message}; correct the YAML`,
+      message: `${error.message}; correct the YAML${orElse}`,
     });
     return undefined;
   }

@@ -35,6 +35,12 @@ export function editText(
   changes: readonly Change[],
 ): string | undefined {
   const editor = new Editor(text, document);
+  // only then is it known what else goes, and so which commas go with it
+  editsOf(editor, changes);
+  return applied(text, editsOf(editor, changes));
+}
+
+function editsOf(editor: Editor, changes: readonly Change[]): readonly Edit[] {
   const entries = new Map<string, EntryChange[]>();
   const edits = changes.flatMap((change) => {
     if (change.kind === "items") return editor.itemEdits(change);
@@ -42,8 +48,7 @@ export function editText(
     entries.set(key, [...(entries.get(key) ?? []), change]);
     return [];
   });
-  const all = [...[...entries.values()].flatMap((each) => editor.entryEdits(each)), ...edits];
-  return applied(text, all);
+  return [...[...entries.values()].flatMap((each) => editor.entryEdits(each)), ...edits];
 }
 
 type EntryChange = Change & { readonly kind: "entry" };
@@ -78,6 +83,8 @@ class Editor {
   readonly #text: string;
   readonly #document: Document.Parsed;
   readonly #newline: string;
+  /** Items and pairs in braces and brackets that are removed. */
+  readonly #gone = new Set<unknown>();
 
   constructor(text: string, document: Document.Parsed) {
     this.#text = text;
@@ -308,14 +315,16 @@ class Editor {
     return this.#withoutLines(start, pair);
   }
 
+  /** With the comma behind it, or the one before it if nothing stays behind it. */
   #withoutFlow(items: readonly unknown[], index: number): Edit {
+    const startOf = (item: unknown): number => rangeOf(isPairNode(item) ? item.key : item)[0];
     const item = items[index];
-    const [start] = rangeOf(isPairNode(item) ? item.key : item);
-    const next = items[index + 1];
-    if (next !== undefined)
-      return { start, end: rangeOf(isPairNode(next) ? next.key : next)[0], text: "" };
+    this.#gone.add(item);
+    const stays = (each: unknown): boolean => !this.#gone.has(each);
+    if (items.slice(index + 1).some(stays))
+      return { start: startOf(item), end: startOf(items[index + 1]), text: "" };
     const before = items[index - 1];
-    const from = before === undefined ? start : this.#endOf(before).trimmed;
+    const from = before === undefined ? startOf(item) : this.#endOf(before).trimmed;
     return { start: from, end: this.#endOf(item).trimmed, text: "" };
   }
 

@@ -5,7 +5,13 @@ import { isAgentVolume, OWN } from "./agent-in-pod.ts";
 import { TOKEN_FILE } from "./agent-json.ts";
 import { INHERITED_USER, PREFIX } from "./annotations.ts";
 import { portsIn } from "./container-ports.ts";
-import { type PodContainer, type PodTemplate, windowsReason } from "./pod.ts";
+import {
+  type PodContainer,
+  type PodTemplate,
+  type ProcessUser,
+  userIn,
+  windowsReason,
+} from "./pod.ts";
 import type { ReportAnnotation } from "./read-annotations.ts";
 import type { WantedAgent } from "./wanted.ts";
 
@@ -175,11 +181,42 @@ const forOneUser = ({ logins, files }: WantedAgent): readonly OneUserOnly[] => [
     })),
 ];
 
-export function checkUser(wanted: WantedAgent, report: ReportAnnotation): void {
+/** Where no annotation says the agent's user, and its containers do not say one either. */
+export function checkUser(
+  wanted: WantedAgent,
+  spec: WrittenMap,
+  chosen: readonly PodContainer[],
+  report: ReportAnnotation,
+): void {
+  const known = chosen.filter((each) => userIn(spec, each) !== "");
+  const [first] = known;
+  const user = first && userIn(spec, first);
+  const other = known.find((each) => userIn(spec, each) !== user);
+  const isRoot = user === "0" && known.length === chosen.length;
+  const problem =
+    first !== undefined && other !== undefined
+      ? `the containers "${first.name}" and "${other.name}" have different users; give them one, or leave one out with ${PREFIX}containers`
+      : isRoot
+        ? `the containers run as root, which the agent does not; set ${PREFIX}user to numbers of another user and group`
+        : `the containers' user is not in the manifest; set ${PREFIX}user to the numbers of the containers' user and group`;
+  for (const { annotation, why, orElse } of forOneUser(wanted))
+    report(annotation, `${why}, and ${problem}${orElse}`);
+}
+
+/** Where an annotation says the agent's user. Root enters and reads what is another's. */
+export function checkGivenUser(
+  { user }: ProcessUser,
+  wanted: WantedAgent,
+  spec: WrittenMap,
+  chosen: readonly PodContainer[],
+  report: ReportAnnotation,
+): void {
+  const other = chosen.find((each) => !["", "0", String(user)].includes(userIn(spec, each)));
+  if (other === undefined) return;
   for (const { annotation, why, orElse } of forOneUser(wanted))
     report(
       annotation,
-      `${why}, and the containers' user is not in the manifest; set ${PREFIX}user to the numbers of the containers' user and group${orElse}`,
+      `${why}, and ${PREFIX}user is ${user}, but the container "${other.name}" runs as ${userIn(spec, other)}; give both one user, or leave the container out with ${PREFIX}containers${orElse}`,
     );
 }
 

@@ -17,6 +17,7 @@ import { isAgent, OWN } from "./agent-in-pod.ts";
 import { agentJson, checkAgentJson } from "./agent-json.ts";
 import { INHERITED_USER, INJECTED, PREFIX } from "./annotations.ts";
 import {
+  checkGivenUser,
   checkHostNetwork,
   checkInherited,
   checkPod,
@@ -83,7 +84,8 @@ export async function injectPod(
     if (!isKnown) report(annotation, message);
   });
   if (wanted.user === INHERITED_USER) checkInherited(wanted, spec, chosen, report);
-  if (wanted.user === undefined && shared === undefined) checkUser(wanted, report);
+  else if (wanted.user !== undefined) checkGivenUser(wanted.user, wanted, spec, chosen, report);
+  else if (shared === undefined) checkUser(wanted, spec, chosen, report);
   if (wanted.image === undefined && image === undefined)
     report(undefined, `no image of the agent is named; write ${PREFIX}image, or give --image`);
   return changesOf(

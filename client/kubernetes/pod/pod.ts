@@ -1,5 +1,5 @@
 import type { Path } from "../manifest/change.ts";
-import { listIn, mapIn, textIn, type Written, type WrittenMap } from "../manifest/written.ts";
+import { listIn, mapIn, textIn, type WrittenMap } from "../manifest/written.ts";
 import type { Annotations } from "./annotations.ts";
 
 /** A container with the list of the pod that it stands in. */
@@ -25,25 +25,29 @@ export interface ProcessUser {
   readonly group: number;
 }
 
+/** The number of a container's user. Empty: only its image knows it. */
+export const userIn = (spec: WrittenMap, { written }: PodContainer): string =>
+  textIn(mapIn(written.securityContext).runAsUser) || textIn(mapIn(spec.securityContext).runAsUser);
+
 /**
- * The one user of all these containers. Undefined if there are several, if it is root, or if only
- * their images know it.
+ * The one user of all these containers, with their group if they have one. Undefined if there are
+ * several users, if it is root, or if only their images know it.
  */
 export function userOf(
   spec: WrittenMap,
   containers: readonly PodContainer[],
 ): ProcessUser | undefined {
   const pod = mapIn(spec.securityContext);
-  const users = containers.map(({ written }) => {
-    const own = mapIn(written.securityContext);
-    const user = textIn(own.runAsUser) || textIn(pod.runAsUser);
-    const group = textIn(own.runAsGroup) || textIn(pod.runAsGroup);
-    return `${user}:${group === "" ? user : group}`;
-  });
-  const [first = "", ...others] = new Set(users);
-  const [, user, group] = /^([1-9]\d{0,9}):(\d{1,10})$/.exec(first) ?? [];
-  if (user === undefined || group === undefined || others.length > 0) return undefined;
-  return { user: Number(user), group: Number(group) };
+  const [user = "", ...otherUsers] = new Set(containers.map((each) => userIn(spec, each)));
+  if (!/^[1-9]\d{0,9}$/.test(user) || otherUsers.length > 0) return undefined;
+  const [group = "", ...otherGroups] = new Set(
+    containers.map(
+      ({ written }) =>
+        textIn(mapIn(written.securityContext).runAsGroup) || textIn(pod.runAsGroup) || user,
+    ),
+  );
+  const isOne = /^\d{1,10}$/.test(group) && otherGroups.length === 0;
+  return { user: Number(user), group: Number(isOne ? group : user) };
 }
 
 /** Whether the pod shares its node's network. */
@@ -59,19 +63,24 @@ export function windowsReason(spec: WrittenMap): string | undefined {
   if (label !== undefined) return `spec.nodeSelector has ${label}: ${WINDOWS}`;
   const affinity = mapIn(mapIn(spec.affinity).nodeAffinity);
   const required = mapIn(affinity.requiredDuringSchedulingIgnoredDuringExecution);
-  if (listIn(required.nodeSelectorTerms).some(needsWindows))
-    return "its node affinity asks for Windows";
-  if (mapIn(spec.securityContext).windowsOptions !== undefined)
-    return "its securityContext has windowsOptions";
-  const container = containersIn(spec).find(
-    ({ written }) => mapIn(written.securityContext).windowsOptions !== undefined,
-  );
+  // one term is enough for a node, and one that says nothing takes none
+  const terms = listIn(required.nodeSelectorTerms).map(mapIn).filter(isTerm);
+  if (terms.length > 0 && terms.every(needsWindows)) return "its node affinity asks for Windows";
+  if (hasWindowsOptions(spec)) return "its securityContext has windowsOptions";
+  const container = containersIn(spec).find(({ written }) => hasWindowsOptions(written));
   return container && `the container "${container.name}" has windowsOptions`;
 }
 
+/** Null is none. */
+const hasWindowsOptions = ({ securityContext }: WrittenMap): boolean =>
+  typeof mapIn(securityContext).windowsOptions === "object";
+
+const isTerm = ({ matchExpressions, matchFields }: WrittenMap): boolean =>
+  listIn(matchExpressions).length > 0 || listIn(matchFields).length > 0;
+
 /** Whether a term of a node affinity takes no node of Linux. */
-const needsWindows = (term: Written): boolean =>
-  listIn(mapIn(term).matchExpressions)
+const needsWindows = ({ matchExpressions }: WrittenMap): boolean =>
+  listIn(matchExpressions)
     .map(mapIn)
     .some(({ key, operator, values }) => {
       if (!OS_LABELS.includes(textIn(key))) return false;

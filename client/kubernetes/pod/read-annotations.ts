@@ -310,11 +310,14 @@ function imageIn(text: string | undefined, report: ReportAnnotation): string | u
   return undefined;
 }
 
+/** What Kubernetes takes. */
+const LARGEST_ID = 2 ** 31 - 1;
+
 function userIn(text: string | undefined, report: ReportAnnotation): WantedAgent["user"] {
   if (text === undefined || text === INHERITED_USER) return text;
-  const [, user, group] = /^([1-9]\d{0,8}):(\d{1,9})$/.exec(text) ?? [];
-  if (user !== undefined && group !== undefined)
-    return { user: Number(user), group: Number(group) };
+  const [, user, group] = /^([1-9]\d{0,9}):(\d{1,10})$/.exec(text) ?? [];
+  const made = { user: Number(user), group: Number(group) };
+  if (made.user <= LARGEST_ID && made.group <= LARGEST_ID) return made;
   report(
     `${PREFIX}user`,
     `${shown(text)} is no user; write numbers of user and group, e.g. "1000:1000", and not root's, or "${INHERITED_USER}"`,

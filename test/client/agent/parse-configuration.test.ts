@@ -152,7 +152,7 @@ test("all problems are told at once, each with its path, the value and the remed
   expect(told).toEqual([
     'leases["orders/readonly"].ttl: "1 hour" is not a duration; write a number and s, m, h or d, e.g. "1h"',
     'leases["orders/readonly"].prot: unknown key; known are arn, ttl, key, shared, proxy, secretName',
-    'secrets.reports.id: missing; write its name or ARN in Secrets Manager, e.g. "orders/app"',
+    'secrets.reports.id: missing; write its name or ARN in Secrets Manager, e.g. "orders-app"',
     'files[0].path: "db.env" is not the path of a file; write it from the root, e.g. "/run/db/orders.env"',
     'files[0].format: "yaml" is no format; write one of env, json, pgpass, pg_service, jdbc, lines, ca',
     'grace: 25 is not a duration; write a number and s, m, h or d, e.g. "1h"',

@@ -236,6 +236,42 @@ test.each(["without it", '"false"'])("mayfly/inject %s removes the agent", async
   expect(removed.text).toBe(off(clean));
 });
 
+test.each([
+  ["in lines", (json: object) => JSON.stringify(json, null, 2)],
+  ["in one line", (json: object) => JSON.stringify(json)],
+])("the agent is removed from JSON %s", async (_, written) => {
+  const clean = written({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name: "p",
+      annotations: {
+        "mayfly/inject": "true",
+        "mayfly/secret-orders": "x",
+        "mayfly/format-orders": "env",
+      },
+    },
+    spec: { containers: [{ name: "app", image: "app:1" }] },
+  });
+  const { text } = await made(clean);
+  const off = (all: string): string => all.replace(/("mayfly\/inject": ?)"true"/, '$1"false"');
+  expect((await made(off(text))).text).toBe(off(clean));
+});
+
+test("documents of JSON with nothing between them are refused with a remedy", async () => {
+  const one = '{"kind": "Pod", "metadata": {"annotations": {"mayfly/inject": "true"}}}';
+  await expect(made(`${one}\n${one}`)).rejects.toThrow(
+    'p.yaml: line 2: Unexpected flow-map-start at node end; correct the YAML, or write "---" before each document of JSON',
+  );
+});
+
+test("files of JSON and others are one stream that Kubernetes does not take for JSON alone", async () => {
+  const json = JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a" } });
+  const files = [json, "a: 1\n"].map((text, index) => ({ file: `${index}`, text }));
+  expect((await injectAll(files, {})).text).toBe(`---\n${json}\n---\na: 1\n`);
+  expect((await injectAll([{ file: "a.json", text: json }], {})).text).toBe(json);
+});
+
 test("nothing but the mark is left, or not even that", async () => {
   const { text } = await made(pod(APP, { ...ANNOTATIONS, "format-orders": "env" }));
   const marked = text.replaceAll(/ {4}(?:other|mayfly\/(?!injected)).*\n/g, "");

@@ -34,6 +34,22 @@ const onNodes = (operator: string, values: readonly string[], key = "kubernetes.
   },
 });
 
+/** A pod's spec whose nodes suit one of two terms. */
+const onEither = (...systems: readonly (string | undefined)[]) => ({
+  affinity: {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: systems.map((system) => ({
+          matchFields: [{ key: "metadata.name", operator: "In", values: ["node-1"] }],
+          ...(system !== undefined && {
+            matchExpressions: [{ key: "kubernetes.io/os", operator: "In", values: [system] }],
+          }),
+        })),
+      },
+    },
+  },
+});
+
 function manifest({ annotations = {}, spec = {}, kind = "Deployment", claims }: Case): string {
   const all = Object.entries({ ...FINE, ...annotations }).filter(([, value]) => value !== null);
   const own = all.map(([name, value]) => [`mayfly/${name}`, value]);
@@ -374,6 +390,7 @@ test.each<readonly [string, Case, string]>([
       ],
       [onNodes("In", ["windows"]), "its node affinity asks for Windows"],
       [onNodes("NotIn", ["linux"]), "its node affinity asks for Windows"],
+      [onEither("windows", "windows"), "its node affinity asks for Windows"],
     ] as const
   ).map(([spec, reason]): readonly [string, Case, string] => [
     `Windows by ${JSON.stringify(spec)}`,
@@ -389,6 +406,46 @@ test.each<readonly [string, Case, string]>([
     "mayfly/proxy-orders: only the agent's own user may enter the socket's folder, and the container \"app\" has a runAsUser of its own, which mayfly/user: inherit does not follow; remove one of the two",
   ],
   [
+    "a socket for two users",
+    {
+      annotations: { "proxy-orders": "socket" },
+      spec: {
+        securityContext: { runAsUser: 1000 },
+        containers: [APP, { ...APP, name: "db", securityContext: { runAsUser: 999 } }],
+      },
+    },
+    'mayfly/proxy-orders: only the agent\'s own user may enter the socket\'s folder, and the containers "app" and "db" have different users; give them one, or leave one out with mayfly/containers',
+  ],
+  [
+    "a socket for root",
+    {
+      annotations: { "proxy-orders": "socket" },
+      spec: { securityContext: { runAsUser: 0 } },
+    },
+    "mayfly/proxy-orders: only the agent's own user may enter the socket's folder, and the containers run as root, which the agent does not; set mayfly/user to numbers of another user and group",
+  ],
+  [
+    "a socket of another user's",
+    {
+      annotations: { "proxy-orders": "socket", user: "1000:1000" },
+      spec: { containers: [{ ...APP, securityContext: { runAsUser: 2000 } }] },
+    },
+    "mayfly/proxy-orders: only the agent's own user may enter the socket's folder, and mayfly/user is 1000, but the container \"app\" runs as 2000; give both one user, or leave the container out with mayfly/containers",
+  ],
+  [
+    "a pgpass of another user's",
+    {
+      annotations: { "format-orders": "pgpass", user: "1000:1000" },
+      spec: { securityContext: { runAsUser: 2000 } },
+    },
+    "mayfly/format-orders: libpq reads pgpass only if it is for one user alone, and mayfly/user is 1000, but",
+  ],
+  [
+    "a number that is no user's",
+    { annotations: { user: "2147483648:0" } },
+    'mayfly/user: "2147483648:0" is no user',
+  ],
+  [
     "root by the pod",
     { annotations: { user: "inherit" }, spec: { securityContext: { runAsUser: 0 } } },
     'mayfly/user: "inherit" is root here, by the pod\'s runAsUser, and the agent does not run as root; write numbers of user and group',
@@ -400,6 +457,24 @@ test.each<readonly [string, Case, string]>([
 });
 
 test.each([
+  [{ "proxy-orders": "socket", user: "1000650000:0" }, {}],
+  [{ "proxy-orders": "socket", user: "2147483647:2147483647" }, {}],
+  [{ "proxy-orders": "socket", user: "1000:1000" }, { securityContext: { runAsUser: 0 } }],
+  [
+    { "proxy-orders": "socket" },
+    {
+      securityContext: { runAsUser: 1000 },
+      containers: [APP, { ...APP, name: "b", securityContext: { runAsGroup: 7 } }],
+    },
+  ],
+])("a socket with %j is for the user that it says", async (annotations, spec) => {
+  expect(await problemsOf(manifest({ annotations, spec }))).toEqual([]);
+});
+
+test.each([
+  onEither("windows", "linux"),
+  onEither("windows", undefined),
+  { securityContext: { windowsOptions: null } },
   onNodes("In", ["linux"]),
   onNodes("In", ["linux", "windows"]),
   onNodes("NotIn", ["windows"]),
