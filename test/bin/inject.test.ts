@@ -67,6 +67,9 @@ test("what cannot be read is told", async () => {
   expect((await mayfly(["-f", missing])).err).toBe(
     `mayfly: ${missing} cannot be read (ENOENT); name a manifest's file\n`,
   );
+  expect((await mayfly(["-f", ""])).err).toBe(
+    `mayfly: "" cannot be read (ENOENT); name a manifest's file\n`,
+  );
   expect(await mayfly([])).toEqual({
     status: 64,
     out: "",
