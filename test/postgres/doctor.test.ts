@@ -678,6 +678,43 @@ const BREAKAGES: Readonly<Record<string, Readonly<Record<string, Breakage>>>> = 
       verdict: "warning",
       evidence: "ALTER SYSTEM on parameter log_statement",
     },
+    "a group may use types of the server, whose names are several words": {
+      breaks: doSql(
+        () =>
+          `grant usage on type pg_catalog.int4, pg_catalog.timestamptz, pg_catalog."char" to "${group()}";
+           create domain public."Of Mine" as text; grant usage on type public."Of Mine" to "${group()}"`,
+      ),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "USAGE on type pg_catalog.timestamptz",
+      cleans: 'drop domain public."Of Mine"',
+    },
+    "a group may change a setting whose name is made of keywords": {
+      only: (version) => version >= 15,
+      breaks: doSql(() => `grant set on parameter "app.user" to "${group()}"`),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "SET on parameter",
+    },
+    "a group may run a function beside a procedure of its name": {
+      breaks: doSql(
+        () =>
+          `create function public.twice(int) returns int language sql as 'select 1';
+           create procedure public.twice(out n int) language sql as 'select 1';
+           create procedure public.thrice(int) language sql as 'select 1';
+           create procedure public.thrice(out "n m" public.orders) language sql as 'select null::public.orders';
+           create function public.many(int, variadic text[], out n int) language sql as 'select 1';
+           grant execute on function public.twice(int) to "${group()}";
+           grant execute on procedure public.twice(out int) to "${group()}";
+           grant execute on procedure public.thrice(in int), public.thrice(out public.orders) to "${group()}";
+           grant execute on function public.many to "${group()}"`,
+      ),
+      found: ["group-excess"],
+      verdict: "warning",
+      evidence: "EXECUTE on procedure public.twice(OUT n integer)",
+      cleans:
+        "drop function public.twice(int), public.many; drop procedure public.twice(out int), public.thrice(in int), public.thrice(out public.orders)",
+    },
     "a group may fill a tablespace": {
       breaks: doSql(() => `grant create on tablespace pg_default to "${group()}"`),
       found: ["group-excess"],
@@ -856,7 +893,42 @@ describe("the doctor of a database", () => {
     expect(subjects).toEqual([
       `${group()}: sequence ${where}`,
       `${group()}: table ${where}`,
+      `PUBLIC: sequence ${where}`,
       `PUBLIC: table ${where}`,
+    ]);
+  });
+
+  test("of a group that is gone it says so, and what everybody may all the same", async () => {
+    await sudo(asOwner("grant truncate on public.orders to public"));
+    await sudo(
+      "create function public.elevated() returns int language sql security definer as 'select 1'",
+    );
+    const [role] = Object.values(db.plan.roles);
+    if (role === undefined) throw new Error("the plan has roles");
+    const gone = { ...role, groupRole: `mf_${db.tag}_group_gone` };
+    const broken = wrongOf(await examine({ ...db.plan, roles: { gone, ...db.plan.roles } }));
+    await sudo("drop function public.elevated()");
+    await sudo(asOwner("revoke truncate on public.orders from public"));
+    expect(broken.filter(({ verdict }) => verdict === "unknown")).toEqual([]);
+    expect(
+      broken.filter(({ check }) => check === "group-excess").map(({ subject }) => subject),
+    ).toEqual(["table", "function"].map((kind) => expect.stringMatching(`^PUBLIC: ${kind} in`)));
+  });
+
+  test("thousands of one kind hide nothing of another", async () => {
+    await sudo(
+      `do $$ begin for n in 1..10001 loop
+         execute format('grant select on large object %s to %I', lo_create(900000 + n), '${group()}');
+       end loop; end $$;
+       create type public.mood as enum ('fine'); grant usage on type public.mood to "${group()}"`,
+    );
+    const subjects = wrongOf(await examine()).map(({ subject }) => subject);
+    await sudo(
+      "select lo_unlink(oid) from pg_largeobject_metadata where oid > 900000; drop type public.mood",
+    );
+    expect(subjects).toEqual([
+      `${group()}: large object, database ${db.database}`,
+      `${group()}: type in schema public, database ${db.database}`,
     ]);
   });
 

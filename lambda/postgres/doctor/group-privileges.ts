@@ -125,13 +125,14 @@ with w as (select * from pg_catalog.jsonb_to_recordset($1::jsonb)
     creates boolean)),
 c as (select c.*, n.nspname from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where c.relkind = any (array['r', 'p', 'v', 'm', 'f']::"char"[])
+  where c.relkind = any (array['r', 'p', 'v', 'm', 'f', 'S']::"char"[])
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     and not exists (select from pg_catalog.pg_depend e
       where e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and e.objid = c.oid
         and e.deptype = 'e')),
 e as (
-  select 'table' as kind, c.relnamespace as namespace, c.nspname, c.relname, null::name as attname, a.*
+  select case c.relkind when 'S' then 'sequence' else 'table' end as kind, c.relnamespace as namespace,
+    c.nspname, c.relname, null::name as attname, a.*
   from c cross join pg_catalog.aclexplode(c.relacl) a
   union all
   select 'column', c.relnamespace, c.nspname, c.relname, t.attname, a.*
@@ -146,11 +147,13 @@ select e.kind, e.nspname::text as namespace, e.relname::text as name, e.attname:
   'PUBLIC' as grantee, pg_catalog.pg_get_userbyid(e.grantor)::text as grantor,
   e.privilege_type as privilege, false as option
 from e
-where e.grantee = 0 and exists (select from pg_catalog.unnest($2::text[]) as g(name)
-  where pg_catalog.has_schema_privilege(g.name::name, e.namespace, 'USAGE')
-    and not exists (select from w where w."groupRole" = g.name and w.schema = e.nspname
+where e.grantee = 0 and exists (select from pg_catalog.pg_roles g
+  where g.rolname = any ($2::text[])
+    and pg_catalog.has_schema_privilege(g.oid, e.namespace, 'USAGE')
+    and not exists (select from w where w."groupRole" = g.rolname and w.schema = e.nspname
       and case when e.kind = 'schema' then w.creates
-        else w.kind = 'table' and w.privilege = e.privilege_type
+        else w.kind = case e.kind when 'sequence' then 'sequence' else 'table' end
+          and w.privilege = e.privilege_type
           and (w.name is null and ${isCovered(sql`e.relname`)} or w.name = e.relname) end))
 order by 2, 3, 4, 5`;
 

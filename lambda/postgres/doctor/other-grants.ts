@@ -10,12 +10,15 @@ export interface OtherGrant extends Grant {
   readonly definer: string | null;
 }
 
-/** There may be millions of large objects. The next answer has the next ones. */
-const MOST = integer(10_000);
+/**
+ * Most privileges of one kind, schema, grantee and grantor: there may be millions of large objects,
+ * and they must not hide what is of another kind. The next answer has the next ones.
+ */
+const MOST = integer(2_000);
 
 /** Objects of a database with their privileges, of kinds that the configuration cannot name. */
 const otherObjects = sql`
-  select 'function' as kind, 'pg_catalog.pg_proc'::pg_catalog.regclass as class, p.oid,
+  select case p.prokind when 'p' then 'procedure' else 'function' end as kind, 'pg_catalog.pg_proc'::pg_catalog.regclass as class, p.oid,
     p.pronamespace as inside, p.proowner as owner, p.proacl as acl,
     case when p.prosecdef then p.proowner end as definer
   from pg_catalog.pg_proc p
@@ -57,28 +60,45 @@ const otherShared = (version: number): Sql => sql`
 /** From this version on SET and ALTER SYSTEM are privileges. */
 export const PARAMETER_PRIVILEGES = 150_000;
 
+/**
+ * The first of each kind in `e`, as SQL names them. The server's own identities do not quote names
+ * of settings, have SQL's words for types (`timestamp with time zone`), and name two procedures
+ * alike that differ in what is OUT.
+ */
 const otherColumns = sql`
-  e.kind, n.nspname::text as namespace, i.identity as name, i.identity, null::text as col,
+select e.kind, n.nspname::text as namespace, i.identity as name, i.identity, null::text as col,
   coalesce(g.rolname::text, 'PUBLIC') as grantee, b.rolname::text as grantor,
   e.privilege_type as privilege, false as option,
-  case when e.definer is not null then pg_catalog.pg_get_userbyid(e.definer)::text end as definer`;
+  case when e.definer is not null then pg_catalog.pg_get_userbyid(e.definer)::text end as definer
+from (select e.*, pg_catalog.row_number() over (
+    partition by e.kind, e.inside, e.grantee, e.grantor
+    order by e.definer is null, e.oid, e.privilege_type) as nth from e) e
+  join pg_catalog.pg_roles b on b.oid = e.grantor
+  left join pg_catalog.pg_roles g on g.oid = e.grantee
+  left join pg_catalog.pg_namespace n on n.oid = e.inside
+  left join lateral (select case e.kind
+      when 'type' then (select pg_catalog.format('%I.%I', n.nspname, t.typname)
+        from pg_catalog.pg_type t where t.oid = e.oid)
+      when 'procedure' then pg_catalog.format('%I.%I(%s)', n.nspname,
+        (select p.proname from pg_catalog.pg_proc p where p.oid = e.oid),
+        pg_catalog.pg_get_function_identity_arguments(e.oid))
+      when 'parameter' then pg_catalog.quote_ident(o.identity) else o.identity end as identity
+    from pg_catalog.pg_identify_object(e.class, e.oid, 0) o) i on e.class is not null
+where e.nth <= ${MOST}
+order by e.kind, namespace, e.definer is null, name, grantee, grantor, privilege`;
 
 /** `$1` the prefix of group roles, `$2` that of leases and groups. */
 const otherGrants = (objects: Sql, defaults: Sql): Sql => sql`
 with o as (${objects}),
-e as (
+a as (
   select o.kind, o.class, o.oid, o.inside, o.owner, o.definer, a.*
-  from o cross join pg_catalog.aclexplode(o.acl) a${defaults})
-select ${otherColumns}
-from e join pg_catalog.pg_roles g on g.oid = e.grantee
-  join pg_catalog.pg_roles b on b.oid = e.grantor
-  join pg_catalog.pg_roles w on w.oid = e.owner
-  left join pg_catalog.pg_namespace n on n.oid = e.inside
-  left join lateral pg_catalog.pg_identify_object(e.class, e.oid, 0) i on e.class is not null
-where pg_catalog.starts_with(g.rolname::text, $1)
-  and not pg_catalog.starts_with(w.rolname::text, $2)
-order by e.kind, namespace, e.definer is null, name, grantee, grantor, privilege
-limit ${MOST}`;
+  from o cross join pg_catalog.aclexplode(o.acl) a${defaults}),
+e as (
+  select a.* from a join pg_catalog.pg_roles g on g.oid = a.grantee
+    join pg_catalog.pg_roles w on w.oid = a.owner
+  where pg_catalog.starts_with(g.rolname::text, $1)
+    and not pg_catalog.starts_with(w.rolname::text, $2))
+${otherColumns}`;
 
 /** Those on tables and sequences to come the configuration names. */
 const otherDefaults = sql`
@@ -96,29 +116,25 @@ const otherDefaults = sql`
  */
 const othersOpen = (objects: Sql): Sql => sql`
 with o as (${objects}),
-e as (
+a as (
   select o.kind, o.class, o.oid, o.inside, o.owner, o.definer, a.*
   from o cross join pg_catalog.aclexplode(case
     when o.definer is not null then coalesce(o.acl, pg_catalog.acldefault('f', o.owner))
-    when o.kind not in ('function', 'type', 'language') then o.acl end) a
-  where a.grantee = 0)
-select ${otherColumns}
-from e join pg_catalog.pg_roles b on b.oid = e.grantor
-  join pg_catalog.pg_roles w on w.oid = e.owner
-  left join pg_catalog.pg_roles g on g.oid = e.grantee
-  left join pg_catalog.pg_namespace n on n.oid = e.inside
-  left join lateral pg_catalog.pg_identify_object(e.class, e.oid, 0) i on true
-where not pg_catalog.starts_with(w.rolname::text, $2)
-  and (e.inside is null or n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-    and exists (select from pg_catalog.unnest($1::text[]) as h(name)
-      where pg_catalog.has_schema_privilege(h.name::name, e.inside, 'USAGE')))
-  and not exists (select from pg_catalog.pg_depend d
-    where d.classid = e.class and d.objid = e.oid and d.deptype = 'e')
-  and not exists (select from pg_catalog.pg_proc p
-    where e.kind = 'function' and p.oid = e.oid
-      and p.prorettype = any (array['trigger', 'event_trigger']::pg_catalog.regtype[]))
-order by e.kind, namespace, e.definer is null, name, grantor, privilege
-limit ${MOST}`;
+    when o.kind not in ('function', 'procedure', 'type', 'language') then o.acl end) a
+  where a.grantee = 0),
+e as (
+  select a.* from a join pg_catalog.pg_roles w on w.oid = a.owner
+    left join pg_catalog.pg_namespace n on n.oid = a.inside
+  where not pg_catalog.starts_with(w.rolname::text, $2)
+    and (a.inside is null or n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+      and exists (select from pg_catalog.pg_roles h where h.rolname = any ($1::text[])
+        and pg_catalog.has_schema_privilege(h.oid, a.inside, 'USAGE')))
+    and not exists (select from pg_catalog.pg_depend d
+      where d.classid = a.class and d.objid = a.oid and d.deptype = 'e')
+    and not exists (select from pg_catalog.pg_proc p
+      where a.kind = 'function' and p.oid = a.oid
+        and p.prorettype = any (array['trigger', 'event_trigger']::pg_catalog.regtype[])))
+${otherColumns}`;
 
 /** What groups, and everybody, may do with objects that the configuration cannot name. */
 interface OtherGrants {

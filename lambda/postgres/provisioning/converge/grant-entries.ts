@@ -39,7 +39,8 @@ const OBJECTS = {
   "default table": sql`tables`,
   "default sequence": sql`sequences`,
   // those that the configuration cannot name
-  function: sql`routine`,
+  function: sql`function`,
+  procedure: sql`procedure`,
   type: sql`type`,
   language: sql`language`,
   "foreign data wrapper": sql`foreign data wrapper`,
