@@ -32,9 +32,9 @@ export async function readEvidence(texts: ReadonlyMap<string, string>): Promise<
   return all;
 }
 
-/** What is no document: a certificate, a token. */
+/** What is no document: a certificate, a token. Documents have certificates inside of a line. */
 function wholeIn(text: string): Evidence | undefined {
-  if (text.includes("-----BEGIN CERTIFICATE-----")) return { certificate: certificateIn(text) };
+  if (/^-----BEGIN CERTIFICATE-----/m.test(text)) return { certificate: certificateIn(text) };
   return isToken(text.trim()) ? { token: tokenIn(text) } : undefined;
 }
 
@@ -86,8 +86,8 @@ function both<Key extends "trustAnchors" | "anywhereProfiles">(
   one: Evidence,
   other: Evidence,
 ): Evidence {
-  const [before = [], after = []] = [one[key], other[key]];
-  if (before.length === 0 || after.length === 0) return {};
+  const [before, after] = [one[key], other[key]];
+  if (before === undefined || after === undefined) return {};
   const kept = before.filter(({ arn }) => !after.some((each) => each.arn === arn));
   return { [key]: [...after, ...kept] };
 }

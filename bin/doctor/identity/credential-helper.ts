@@ -46,17 +46,26 @@ export function certificateIn(text: string): CertificateFact {
   try {
     const certificate = new X509Certificate(text);
     const { subject, issuer } = certificate.toLegacyObject();
+    const [notBefore, notAfter] = [certificate.validFrom, certificate.validTo].map(
+      (text) => Date.parse(text) as Instant,
+    );
+    if (!isTime(notBefore) || !isTime(notAfter)) return MALFORMED;
     return {
       kind: "certificate",
       subject: namesIn(subject),
       issuer: namesIn(issuer),
-      notBefore: Date.parse(certificate.validFrom) as Instant,
-      notAfter: Date.parse(certificate.validTo) as Instant,
+      notBefore,
+      notAfter,
     };
   } catch {
-    return { kind: "unreadable", code: "MALFORMED" };
+    return MALFORMED;
   }
 }
+
+const MALFORMED: CertificateFact = { kind: "unreadable", code: "MALFORMED" };
+
+/** OpenSSL reads a certificate whose time is none. */
+const isTime = (at: Instant | undefined): at is Instant => at !== undefined && !Number.isNaN(at);
 
 const namesIn = (names: object): DistinguishedName =>
   Object.fromEntries(

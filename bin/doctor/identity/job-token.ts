@@ -5,7 +5,7 @@ import type {
   TrustFact,
 } from "../../../core/doctor/identity/identity-facts.ts";
 import { isClaim } from "../../../core/doctor/identity/web-identity-trust.ts";
-import { type DoctorPorts, type Environment, NoAnswer } from "../doctor-ports.ts";
+import type { DoctorPorts, Environment } from "../doctor-ports.ts";
 import { fieldsOf, textOf } from "../evidence/documents.ts";
 import { platformOf } from "./credential-variables.ts";
 import { isToken, tokenIn } from "./projected-token.ts";
@@ -61,9 +61,11 @@ async function askGitHub({ env, request }: DoctorPorts): Promise<TokenFact> {
     const token = tokenIn(textOf(fieldsOf(JSON.parse(body)).value) ?? "");
     return token.kind === "claims" ? { ...token, isOwn: true } : token;
   } catch (error) {
-    if (error instanceof NoAnswer) return { kind: "unreadable", code: error.code };
     if (error instanceof SyntaxError) return { kind: "unreadable", code: "MALFORMED" };
-    throw error;
+    // ERR_INVALID_CHAR: the variable is not as GitHub set it
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    return { kind: "unreadable", code };
   }
 }
 

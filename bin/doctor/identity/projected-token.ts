@@ -27,8 +27,12 @@ export function claimsIn(claims: Fields): TokenFact {
     kind: "claims",
     audiences: textsOf(claims.aud),
     ...Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== undefined)),
-    ...(typeof claims.exp === "number" && { expiresAt: (claims.exp * 1_000) as Instant }),
+    ...(isTime(claims.exp) && { expiresAt: (claims.exp * 1_000) as Instant }),
   };
 }
+
+/** Seconds since 1970, no further away than a date can be. */
+const isTime = (value: unknown): value is number =>
+  typeof value === "number" && !Number.isNaN(new Date(value * 1_000).getTime());
 
 const MALFORMED: TokenFact = { kind: "unreadable", code: "MALFORMED" };

@@ -1,6 +1,7 @@
 import { broken, type Found, fine, unclear } from "../found.ts";
 import type { IdentityFacts } from "./identity-facts.ts";
 import { isSameRole } from "./role-arn.ts";
+import { isLike } from "./trust-conditions.ts";
 import { expectedRole, type TokenKind } from "./workload.ts";
 
 /** Nobody needs a token who has the role, or whose role nobody named. */
@@ -18,7 +19,9 @@ export function jobToken(facts: IdentityFacts): readonly Found[] {
   const isOfGitHub = job.pipeline === "github";
   const subject = `the job of ${isOfGitHub ? "GitHub Actions" : "GitLab CI"}`;
   if (token?.kind === "claims")
-    return [fine(subject, `has a token of ${token.issuer}, for ${token.subject ?? "no sub"}`)];
+    return [
+      fine(subject, `has a token of ${token.issuer ?? "no iss"}, for ${token.subject ?? "no sub"}`),
+    ];
   if (isServed(facts)) return [];
   if (!job.hasToken) return [isOfGitHub ? notAllowed(subject) : notDeclared(subject, job.server)];
   if (token === undefined) return [];
@@ -35,7 +38,7 @@ const notAllowed = (subject: string): Found =>
   broken(
     subject,
     "GITHUB_ACTIONS is true, and ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN are not set: the job may not ask for a token",
-    "add permissions: { id-token: write, contents: read } to the job or to its workflow, and for a reusable workflow to the job that calls it. GitHub gives no such permission to pull requests from forks",
+    "add permissions: { id-token: write, contents: read } to the job or to its workflow, with whatever else it needs, since it loses what is not named; and for a reusable workflow to the job that calls it. GitHub gives no such permission to pull requests from forks",
   );
 
 const notDeclared = (subject: string, server = "https://gitlab.com"): Found =>
@@ -65,9 +68,27 @@ export function pipelineSubject(
   kind: TokenKind | undefined,
   { wanted, subject }: { readonly wanted: string; readonly subject: string },
 ): Explanation {
-  if (kind === "github") return ofGitHub(wanted, subject);
-  return kind === "gitlab" ? ofGitLab(wanted, subject) : NOTHING;
+  if (kind === "github") return ofGitHub(nearest(wanted, subject), subject);
+  return kind === "gitlab" ? ofGitLab(nearest(wanted, subject), subject) : NOTHING;
 }
+
+/** What a subject begins with: its repository or project. */
+const OWNER = /^(?:repo|project_path):([^:]+)/;
+const ownerIn = (subject: string): string => OWNER.exec(subject)?.[1] ?? "";
+
+const isSameOwner = (wanted: string, subject: string): boolean =>
+  isLike(ownerIn(wanted), withoutIds(ownerIn(subject))) ||
+  isLike(ownerIn(wanted), ownerIn(subject));
+
+/** Of several subjects that a policy wants one of the job's own repository or project. */
+function nearest(wanted: string, subject: string): string {
+  const all = wanted.split(/ or (?=repo:|project_path:)/);
+  return all.find((each) => isSameOwner(each, subject)) ?? wanted;
+}
+
+/** The policy names other repositories or projects. What it wants may be no subject of a pipeline. */
+const isOfAnother = (wanted: string, subject: string): boolean =>
+  ownerIn(wanted) !== "" && !isSameOwner(wanted, subject);
 
 function ofGitHub(wanted: string, subject: string): Explanation {
   const [, repository = ""] = OF_GITHUB.exec(subject) ?? [];
@@ -79,19 +100,23 @@ function ofGitHub(wanted: string, subject: string): Explanation {
       instead:
         "if that was not meant, gh api -X PUT repos/<owner>/<name>/actions/oidc/customization/sub -F use_default=true; else ",
     };
-  const [, other = ""] = OF_GITHUB.exec(wanted) ?? [];
-  if (withoutIds(repository) === other && repository !== other)
+  const other = ownerIn(wanted);
+  if (isLike(other, withoutIds(repository)) && !isLike(other, repository))
     return {
       because: ": GitHub writes the ids of owner and repository into tokens of this repository",
       instead: `write repository: "${repository}" in the consumer's github, or `,
     };
-  if (other !== "" && other !== repository)
-    return { because: ": the job is of another repository", instead: "" };
+  if (isOfAnother(wanted, subject))
+    return {
+      because: ": the job is of another repository",
+      instead: "set role-to-assume to the role of this repository; or, if this one is its, ",
+    };
   if (groups.environment !== undefined)
     return {
       because:
         ": the job names an environment, and GitHub writes that in place of its branch or tag",
-      instead: "remove environment: from the job; or, if all of its jobs may have the role, ",
+      instead:
+        "remove environment: from the job, unless it needs the environment's approvals or secrets; or, if all of its jobs may have the role, ",
     };
   if (groups.pull !== undefined)
     return {
@@ -99,6 +124,8 @@ function ofGitHub(wanted: string, subject: string): Explanation {
       instead:
         "run the job on: push of the branch; or, if everybody who may open a pull request from a branch of the repository may have the role, ",
     };
+  if (/:pull_request$/.test(wanted))
+    return { because: ": the job does not run for a pull request", instead: "" };
   return {
     because: `: the job ${/:environment:/.test(wanted) ? "names no environment" : `runs for another ${groups.ref === "tags" ? "tag" : "branch"}`}`,
     instead: /:environment:/.test(wanted)
@@ -117,9 +144,11 @@ function ofGitLab(wanted: string, subject: string): Explanation {
       instead:
         'if that was not meant, set ci_id_token_sub_claim_components of the project to ["project_path", "ref_type", "ref"]; else ',
     };
-  const [, other = ""] = OF_GITLAB.exec(wanted) ?? [];
-  if (other !== "" && other !== parts[1])
-    return { because: ": the job is of another project", instead: "" };
+  if (isOfAnother(wanted, subject))
+    return {
+      because: ": the job is of another project",
+      instead: "set AWS_ROLE_ARN to the role of this project; or, if this one is its, ",
+    };
   return {
     because: `: the job runs for ${parts.groups?.type === "tag" ? "a tag" : "another branch, as one of a merge request does"}`,
     instead: "",

@@ -5,7 +5,12 @@ import {
 } from "../../aws/trust/roles-anywhere.ts";
 import { iso } from "../../time.ts";
 import { broken, doubtful, type Found, fine, unclear } from "../found.ts";
-import type { AnywhereProfileFact, IdentityFacts, TrustAnchorFact } from "./identity-facts.ts";
+import type {
+  AnywhereProfileFact,
+  IdentityFacts,
+  TrustAnchorFact,
+  TrustFact,
+} from "./identity-facts.ts";
 import { isSameRole, roleIn } from "./role-arn.ts";
 import { sessionTrustFlaws } from "./session-trust.ts";
 import type { RequestKeys } from "./trust-conditions.ts";
@@ -20,14 +25,27 @@ export function isAnywhere(facts: IdentityFacts): boolean {
   const { helper, certificate, trustAnchors, anywhereProfiles, trust } = facts;
   if (helper !== undefined || certificate !== undefined) return true;
   if (trustAnchors !== undefined || anywhereProfiles !== undefined) return true;
-  const isOtherwise = isInKubernetes(facts) || tokenKind(facts) !== undefined;
+  return !isElsewhere(facts) && trust !== undefined && trustsMachines(trust);
+}
+
+/** It is no machine outside AWS. */
+function isElsewhere(facts: IdentityFacts): boolean {
+  const { taskDefinition, variables } = facts;
+  if (isInKubernetes(facts) || tokenKind(facts) !== undefined) return true;
   return (
-    !isOtherwise &&
-    trust?.statements.some(
-      ({ effect, principals }) =>
-        effect === "Allow" && principals.some(({ value }) => value === ROLES_ANYWHERE),
-    ) === true
+    taskDefinition !== undefined ||
+    variables?.platform === "ecs" ||
+    variables?.platform === "lambda"
   );
+}
+
+/** The role is one of machines outside AWS, and of no service of AWS beside. */
+function trustsMachines({ statements }: TrustFact): boolean {
+  const services = statements
+    .filter(({ effect }) => effect === "Allow")
+    .flatMap(({ principals }) => principals)
+    .filter(({ type }) => type === "Service");
+  return services.length > 0 && services.every(({ value }) => value === ROLES_ANYWHERE);
 }
 
 /** The one that the helper names, else the only one that was shown. */
@@ -55,13 +73,15 @@ export function machineCertificate(facts: IdentityFacts): readonly Found[] {
   const { certificate, helper, now } = facts;
   if (certificate === undefined) return [];
   const subject = helper?.certificate ?? "the certificate";
+  // the helper read it, whatever its format
+  if (certificate.kind === "unreadable" && works(facts)) return [];
   if (certificate.kind === "unreadable")
     return certificate.code === "MALFORMED"
       ? [
           unclear(
             subject,
             "it is no certificate in PEM",
-            "show it as one: openssl x509 -in <file> > machine.pem, and add --from machine.pem",
+            "show it as one: openssl x509 -in <file> > machine.pem, or of a PKCS#12 file openssl pkcs12 -in <file> -clcerts -nokeys > machine.pem; and add --from machine.pem",
           ),
         ]
       : [
@@ -104,13 +124,13 @@ export function trustAnchor(facts: IdentityFacts): readonly Found[] {
   if (!isAnywhere(facts) || arn === undefined) return [];
   const anchor = anchorOf(facts);
   if (trustAnchors !== undefined && anchor === undefined)
-    return [
-      broken(
-        arn,
-        `there is no such trust anchor; there is ${trustAnchors.map((each) => each.arn).join(", ") || "none"}`,
-        "set --trust-anchor-arn in credential_process to the one of the certificate's CA",
-      ),
-    ];
+    return notShown(facts, {
+      arn,
+      shown: trustAnchors,
+      what: "trust anchor",
+      list: "list-trust-anchors",
+      step: "set --trust-anchor-arn in credential_process to the one of the certificate's CA",
+    });
   if (anchor?.isEnabled === false)
     return [
       broken(
@@ -134,6 +154,37 @@ export function trustAnchor(facts: IdentityFacts): readonly Found[] {
 /** Region and account. */
 const placeOf = (arn: string): string => arn.split(":").slice(3, 5).join(" ");
 
+/** What the helper names, and files do not have. A list is of one Region. */
+function notShown(
+  facts: IdentityFacts,
+  {
+    arn,
+    shown,
+    what,
+    list,
+    step,
+  }: {
+    readonly arn: string;
+    readonly shown: readonly { readonly arn: string }[];
+    readonly what: string;
+    readonly list: string;
+    readonly step: string;
+  },
+): readonly Found[] {
+  if (works(facts)) return [];
+  const others = shown.map((each) => each.arn).join(", ") || "none";
+  if (shown.some((each) => placeOf(each.arn) === placeOf(arn)))
+    return [broken(arn, `there is no such ${what}; there is ${others}`, step)];
+  const [region = ""] = placeOf(arn).split(" ");
+  return [
+    unclear(
+      arn,
+      `there is no such ${what} in what was read, which has none of its Region and account: ${others}`,
+      `aws rolesanywhere ${list} --region ${region} > ${list}.json, and add --from ${list}.json; if it is not there, ${step}`,
+    ),
+  ];
+}
+
 /** The profile is there, on, and lists the role. */
 export function anywhereProfile(facts: IdentityFacts): readonly Found[] {
   const { helper, anywhereProfiles, trust } = facts;
@@ -143,13 +194,13 @@ export function anywhereProfile(facts: IdentityFacts): readonly Found[] {
   if (profile === undefined)
     return named === undefined
       ? []
-      : [
-          broken(
-            named,
-            `there is no such profile; there is ${anywhereProfiles.map(({ arn }) => arn).join(", ") || "none"}`,
-            "set --profile-arn in credential_process to the profile that lists the role",
-          ),
-        ];
+      : notShown(facts, {
+          arn: named,
+          shown: anywhereProfiles,
+          what: "profile",
+          list: "list-profiles",
+          step: "set --profile-arn in credential_process to the profile that lists the role",
+        });
   const { arn, isEnabled, roleArns } = profile;
   if (!isEnabled)
     return [
@@ -181,12 +232,16 @@ function requestOf(facts: IdentityFacts): RequestKeys {
     if (certificate?.kind !== "certificate" || whose === undefined) return undefined;
     if (profileOf(facts)?.hasOwnMapping) return undefined;
     const names = whose.toLowerCase() === "x509subject" ? certificate.subject : certificate.issuer;
-    const [, values = []] =
+    const [, values] =
       Object.entries(names).find(([each]) => each.toLowerCase() === type.toLowerCase()) ?? [];
+    // OpenSSL and AWS call only these types the same
+    if (values === undefined) return USUAL.has(type.toUpperCase()) ? [] : undefined;
     // how several of a type become one tag is not told here
     return values.length > 1 ? undefined : values;
   };
 }
+
+const USUAL = new Set(["CN", "O", "OU", "C", "ST", "L"]);
 
 const PART = /^aws:PrincipalTag\/(x509Subject|x509Issuer)\/(\w+)$/i;
 

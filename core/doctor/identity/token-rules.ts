@@ -12,6 +12,7 @@ import {
   failureLike,
   isByToken,
   tokenKind,
+  works,
 } from "./workload.ts";
 
 const PROJECTED = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
@@ -30,7 +31,7 @@ export function tokenFile(facts: IdentityFacts): readonly Found[] {
   const subject = fileOf(facts);
   if (token === undefined || variables?.tokenFile === undefined) return [];
   if (token.kind === "claims")
-    return [fine(subject, `of ${token.issuer}, for ${token.subject ?? "no sub"}`)];
+    return [fine(subject, `of ${token.issuer ?? "no iss"}, for ${token.subject ?? "no sub"}`)];
   switch (token.code) {
     case "EACCES":
       return [
@@ -117,6 +118,9 @@ export function tokenAudience(facts: IdentityFacts): readonly Found[] {
         `set AWS_WEB_IDENTITY_TOKEN_FILE to ${PROJECTED}: a projected token with the audience ${STS_AUDIENCE}`,
       ),
     ];
+  // clusters of one's own may have an audience of one's own
+  if (audiences !== undefined && works(facts))
+    return [fine(subject, `for ${audiences.join(", ")}`)];
   const wanted = claimsOf(facts).audiences ?? [];
   const isOther = !wanted.includes(STS_AUDIENCE);
   if (isOther && (audiences !== undefined || serviceAccount !== undefined))
@@ -147,7 +151,8 @@ function anyAudience({ token, ...facts }: IdentityFacts): readonly Found[] {
 /** The audiences of which the provider must let in one. Undefined: not known. */
 function audiencesOf(facts: IdentityFacts): readonly string[] | undefined {
   const { token, trust } = facts;
-  if (isOfPod(facts)) return [STS_AUDIENCE];
+  if (isOfPod(facts))
+    return token?.kind === "claims" && works(facts) ? token.audiences : [STS_AUDIENCE];
   if (token?.kind !== "claims") return tokenKind(facts) === "github" ? [STS_AUDIENCE] : undefined;
   if (!token.isOwn) return token.audiences;
   // the step may ask for what the policy wants

@@ -10,6 +10,7 @@ import {
 import { readEvidence } from "../../../bin/doctor/evidence/read-evidence.ts";
 import { helperIn } from "../../../bin/doctor/identity/credential-helper.ts";
 import { gatherIdentity, isElsewhere } from "../../../bin/doctor/identity/gather-identity.ts";
+import { systemPorts } from "../../../bin/doctor/system-ports.ts";
 import { GITHUB_ISSUER, GITLAB_ISSUER, gitLabSubject } from "../../../core/aws/trust/pipelines.ts";
 import { webIdentityTrust } from "../../../core/aws/trust/web-identity.ts";
 import type { Finding } from "../../../core/doctor/finding.ts";
@@ -103,6 +104,11 @@ describe("a job of GitHub", () => {
       request: async () => ({ status: 403, body: "who-may-ask?" }),
     });
     expect(refused.token).toEqual({ kind: "unreadable", code: "status 403" });
+    const inked = await factsOf(
+      { ...MAY_ASK, ACTIONS_ID_TOKEN_REQUEST_TOKEN: "who-may-ask\n" },
+      { request: systemPorts.request },
+    );
+    expect(inked.token).toEqual({ kind: "unreadable", code: "ERR_INVALID_CHAR" });
     const page = await factsOf(MAY_ASK, { request: async () => ({ status: 200, body: "<html>" }) });
     expect(page.token).toEqual({ kind: "unreadable", code: "MALFORMED" });
   });
@@ -224,6 +230,43 @@ describe("a machine with AWS's credential helper", () => {
     expect(read).not.toContain("/etc/key.pem");
   });
 
+  test("a certificate inside of a document is not taken for the document", async () => {
+    const { cert } = await makeCertificate();
+    const anchor = {
+      trustAnchorArn: HELPER.trustAnchorArn,
+      enabled: true,
+      source: {
+        sourceType: "CERTIFICATE_BUNDLE",
+        sourceData: { x509CertificateData: cert },
+      },
+    };
+    const pod = `kind: Pod\nmetadata: { name: p, namespace: shop }\nspec:\n  serviceAccountName: s\n  containers:\n  - name: app\n    env:\n    - name: CA\n      value: |\n${cert.replace(/^/gm, "        ")}\n`;
+    const evidence = await readEvidence(
+      new Map([
+        ["anchor.json", JSON.stringify({ trustAnchor: anchor })],
+        ["pod.yaml", pod],
+        ["none.json", JSON.stringify({ trustAnchors: [] })],
+      ]),
+    );
+    expect(evidence.certificate).toBeUndefined();
+    expect(evidence.pod).toMatchObject({ name: "p" });
+    expect(evidence.trustAnchors).toEqual([{ arn: HELPER.trustAnchorArn, isEnabled: true }]);
+  });
+
+  test("a certificate whose time is none is malformed", async () => {
+    const { cert } = await makeCertificate({
+      from: new Date("2026-11-01T00:00:00Z"),
+      to: new Date("2026-12-01T00:00:00Z"),
+    });
+    const der = Buffer.from(cert.replace(/-----.*-----|\s/g, ""), "base64");
+    const at = der.indexOf("261201000000Z");
+    expect(at).toBeGreaterThan(0);
+    der.write("269901000000Z", at);
+    const pem = `-----BEGIN CERTIFICATE-----\n${der.toString("base64")}\n-----END CERTIFICATE-----\n`;
+    const { certificate } = await readEvidence(new Map([["machine.pem", pem]]));
+    expect(certificate).toEqual({ kind: "unreadable", code: "MALFORMED" });
+  });
+
   test("what aws rolesanywhere and openssl print is known by its shape", async () => {
     const { cert } = await makeCertificate();
     const { trustAnchors, anywhereProfiles, certificate } = await readEvidence(
@@ -267,6 +310,13 @@ describe("a machine with AWS's credential helper", () => {
       { arn: "p", isEnabled: true, roleArns: ["r"] },
     ]);
   });
+});
+
+test.each([1e20, -1e20, Number.MAX_VALUE])("a token that ends at %d has no end", async (exp) => {
+  const claims = { iss: GITLAB_ISSUER, sub: "x", aud: "a", exp };
+  const evidence = await readEvidence(new Map([["token", tokenWith(claims)]]));
+  const findings = lookAtIdentity({ ...evidence, now: 0 as IdentityFacts["now"] });
+  expect(findings.map(({ check }) => check)).not.toContain("token-expiry");
 });
 
 test.each([

@@ -737,6 +737,16 @@ const machineTrust = (key: string, values: readonly string[]) =>
       conditions: each.conditions.map((one) => (one.key === key ? { ...one, values } : one)),
     })),
   );
+/** A policy for jobs of GitHub that has patterns of a subject. */
+const subjectsLike = (...subjects: readonly string[]) => ({
+  roleArn: ROLE,
+  statements: GITHUB.trust.statements.map((each) => ({
+    ...each,
+    conditions: each.conditions.map((one) =>
+      one.key.endsWith(":sub") ? { ...one, operator: "StringLike", values: subjects } : one,
+    ),
+  })),
+});
 const offline = (facts: IdentityFacts): IdentityFacts => ({ ...facts, caller: NO_CREDENTIALS });
 
 /** Jobs of pipelines, other callers with tokens, and machines with certificates. */
@@ -763,7 +773,7 @@ const OUTSIDE: readonly Row[] = [
     check: "trust-subject",
     shows: /the job names an environment, and GitHub writes that in place of its branch or tag/,
     mends:
-      /remove environment: from the job; or, .*set the condition's sub to repo:acme\/orders:environment:production/,
+      /remove environment: from the job, unless it needs .*; or, .*set the condition's sub to repo:acme\/orders:environment:production/,
   },
   {
     row: "GitHub: the job names no environment, and the policy wants one",
@@ -804,6 +814,47 @@ const OUTSIDE: readonly Row[] = [
     shows: /GitHub writes the ids of owner and repository/,
     mends:
       /write repository: "acme@123456\/orders@456789" in the consumer's github, or in the trust/,
+  },
+  {
+    row: "GitHub: another repository than a pattern names, in an environment",
+    facts: {
+      ...gitHubToken(`${REPOSITORY}:environment:production`),
+      trust: subjectsLike("repo:acme/users:*"),
+    },
+    check: "trust-subject",
+    shows: /the job is of another repository$/m,
+    mends:
+      /^set role-to-assume to the role of this repository; or, if this one is its, in the trust/,
+  },
+  {
+    row: "GitHub: another branch of one of the repositories that a pattern names",
+    facts: {
+      ...gitHubToken(`${REPOSITORY}:ref:refs/heads/next`),
+      trust: subjectsLike("repo:acme/*:ref:refs/heads/main"),
+    },
+    check: "trust-subject",
+    shows: /the job runs for another branch$/m,
+    mends: /^in the trust policy/,
+  },
+  {
+    row: "GitHub: another branch, and the policy names another repository first",
+    facts: {
+      ...gitHubToken(`${REPOSITORY}:ref:refs/heads/next`),
+      trust: subjectsLike("repo:acme/users:ref:refs/heads/main", `${REPOSITORY}:environment:a`),
+    },
+    check: "trust-subject",
+    shows: /the job names no environment$/m,
+    mends: /^set environment: a in the job; or/,
+  },
+  {
+    row: "GitHub: a branch, and the policy wants pull requests",
+    facts: {
+      ...gitHubToken(`${REPOSITORY}:ref:refs/heads/next`),
+      trust: subjectsLike(`${REPOSITORY}:pull_request`),
+    },
+    check: "trust-subject",
+    shows: /the job does not run for a pull request$/m,
+    mends: /^in the trust policy/,
   },
   {
     row: "GitHub: another repository, by the claims that its job printed",
@@ -1212,6 +1263,32 @@ const OUTSIDE: readonly Row[] = [
     mends: /compare it with what CloudTrail has/,
   },
   {
+    row: "Roles Anywhere: a name that AWS may call otherwise than OpenSSL",
+    facts: {
+      ...ANYWHERE_FILES,
+      certificate: {
+        ...ANYWHERE_FILES.certificate,
+        subject: { CN: ["billing.corp.example.com"], emailAddress: ["ops@example.com"] },
+      },
+      trust: trusting(
+        ...ANYWHERE_FILES.trust.statements.map((each) => ({
+          ...each,
+          conditions: [
+            ...each.conditions.filter(({ key }) => !/OU?$/.test(key)),
+            {
+              operator: "StringEquals",
+              key: "aws:PrincipalTag/x509Subject/Email",
+              values: ["ops@example.com"],
+            },
+          ],
+        })),
+      ),
+    },
+    check: "anywhere-trust",
+    shows: /cannot be decided here: StringEquals aws:PrincipalTag\/x509Subject\/Email/,
+    mends: /leave it there/,
+  },
+  {
     row: "Roles Anywhere: a profile with a mapping of its own",
     facts: {
       ...ANYWHERE_FILES,
@@ -1247,10 +1324,32 @@ const OUTSIDE: readonly Row[] = [
   },
   {
     row: "Roles Anywhere: there is no such profile",
-    facts: offline({ ...ANYWHERE, anywhereProfiles: [] }),
+    facts: offline({
+      ...ANYWHERE,
+      anywhereProfiles: [{ ...ANYWHERE.anywhereProfiles[0], arn: `${PROFILE}0` }],
+    }),
     check: "anywhere-profile",
-    shows: /there is no such profile; there is none/,
-    mends: /set --profile-arn in credential_process/,
+    shows: /there is no such profile; there is arn:aws:rolesanywhere/,
+    mends: /^set --profile-arn in credential_process/,
+  },
+  {
+    row: "Roles Anywhere: the profiles of another Region were shown",
+    facts: offline({
+      ...ANYWHERE,
+      anywhereProfiles: [
+        { ...ANYWHERE.anywhereProfiles[0], arn: PROFILE.replace("eu-west-1", "us-east-1") },
+      ],
+    }),
+    check: "anywhere-profile",
+    shows: /which has none of its Region and account: arn:aws:rolesanywhere:us-east-1/,
+    mends: /^aws rolesanywhere list-profiles --region eu-west-1 > list-profiles\.json, and add/,
+  },
+  {
+    row: "Roles Anywhere: a list without trust anchors was shown",
+    facts: offline({ ...ANYWHERE, trustAnchors: [] }),
+    check: "trust-anchor",
+    shows: /has none of its Region and account: none/,
+    mends: /^aws rolesanywhere list-trust-anchors --region eu-west-1/,
   },
   {
     row: "Roles Anywhere: the trust anchor is disabled",
@@ -1366,6 +1465,26 @@ test.each(ROWS)("$row: and no other cause", ({ facts, check }) => {
   expect(others).toEqual([]);
 });
 
+const MALFORMED = { kind: "unreadable", code: "MALFORMED" } as const;
+
+/** The same role, which machines with a certificate may take, too. */
+const alsoOf = ({ trust }: Pick<typeof ECS | typeof INSTANCE | typeof LAMBDA, "trust">) =>
+  trusting(...trust.statements, ...ANYWHERE.trust.statements);
+
+const OWN_ISSUER = "kube.example.com";
+const OWN_PROVIDER = PROVIDER.replace(ISSUER, OWN_ISSUER);
+const OWN_CLUSTER: IdentityFacts = {
+  ...IRSA,
+  token: { ...IRSA.token, issuer: `https://${OWN_ISSUER}`, audiences: ["aws"] },
+  cluster: undefined,
+  providers: [OWN_PROVIDER],
+  provider: { url: OWN_ISSUER, clientIds: ["aws"] },
+  trust: trusting({
+    ...claims(SUBJECT, "aws", OWN_ISSUER),
+    principals: [{ type: "Federated", value: OWN_PROVIDER }],
+  }),
+};
+
 test.each([
   ["IRSA", IRSA],
   ["IRSA, from files", IRSA_FILES],
@@ -1394,6 +1513,12 @@ test.each([
   ["a token of Google, from its claims", GOOGLE_FILES],
   ["a machine with a certificate", ANYWHERE],
   ["a machine with a certificate, from files", ANYWHERE_FILES],
+  ["a machine whose certificate is in another format", { ...ANYWHERE, certificate: MALFORMED }],
+  ["a machine, and the trust anchors of another Region", { ...ANYWHERE, trustAnchors: [] }],
+  ["a task whose role machines have, too", { ...ECS, caller: undefined, trust: alsoOf(ECS) }],
+  ["an instance, the same", { ...INSTANCE, caller: undefined, trust: alsoOf(INSTANCE) }],
+  ["a function, the same", { ...LAMBDA, caller: undefined, trust: alsoOf(LAMBDA) }],
+  ["a cluster of one's own, with an audience of its own", OWN_CLUSTER],
 ] as const)("a healthy workload has nothing but ok: %s", (_, facts: IdentityFacts) => {
   const findings = lookAtIdentity(facts);
   expect(findings.filter(({ verdict }) => verdict !== "ok")).toEqual([]);
