@@ -33,7 +33,7 @@ export async function certificateOf(
   ports: DoctorPorts,
   { certificate }: HelperFact,
 ): Promise<CertificateFact | undefined> {
-  if (certificate === undefined || certificate.startsWith("pkcs11:")) return undefined;
+  if (certificate === undefined || /^pkcs11:/i.test(certificate)) return undefined;
   try {
     return certificateIn(await ports.readFile(certificate));
   } catch (error) {

@@ -59,8 +59,9 @@ export async function gatherIdentity(
     hasDefaultProfile: await hasDefaultProfile(ports),
     region: region ?? (await regionOfProfile(ports)),
   });
-  const isAtMachine = sourceIn(variables) === "instance" || variables.platform === "kubernetes";
-  const helper = await helperOf(ports);
+  const source = sourceIn(variables);
+  const isAtMachine = source === "instance" || variables.platform === "kubernetes";
+  const helper = source === "profile" ? await helperOf(ports) : undefined;
   const [token, { job, token: tokenOfJob }, certificate, container, instance, caller] =
     await Promise.all([
       readToken(ports, variables.tokenFile),

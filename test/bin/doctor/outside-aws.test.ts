@@ -230,6 +230,33 @@ describe("a machine with AWS's credential helper", () => {
     expect(read).not.toContain("/etc/key.pem");
   });
 
+  test.each([
+    ["keys", { AWS_ACCESS_KEY_ID: "ASIAX", AWS_SECRET_ACCESS_KEY: "x" }],
+    ["another profile", { AWS_PROFILE: "other" }],
+  ])("what it does not get its credentials by is not looked at: %s stand before", async (_, env) => {
+    const facts = await factsOf(env, {
+      readFile: async (path) =>
+        path.endsWith("config") ? `[default]\ncredential_process = ${LINE}\n` : "",
+    });
+    expect(facts.helper).toBeUndefined();
+    expect(facts.certificate).toBeUndefined();
+  });
+
+  test("a PIN in the name of a certificate is not printed", async () => {
+    const line = "aws_signing_helper credential-process --certificate PKCS11:token=a;pin-value=4711";
+    const facts = await factsOf(
+      {},
+      {
+        readFile: async (path) => {
+          if (path.endsWith("config")) return `[default]\ncredential_process = ${line}\n`;
+          throw Object.assign(new Error(path), { code: "ENOENT" });
+        },
+      },
+    );
+    expect(facts.helper).toBeDefined();
+    expect(JSON.stringify(lookAtIdentity(facts))).not.toContain("4711");
+  });
+
   test("a certificate inside of a document is not taken for the document", async () => {
     const { cert } = await makeCertificate();
     const anchor = {
