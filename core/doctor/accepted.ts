@@ -19,10 +19,13 @@ export interface Judged extends Finding {
   readonly accepted?: true;
 }
 
-/** A subject is copied as it is printed, too. */
-const fits = ({ check, subject }: Acceptance, finding: Finding): boolean =>
-  check === finding.check &&
-  (subject === undefined || subject === finding.subject || subject === visible(finding.subject));
+/** A subject is copied as it is printed, too. How many are left out is no subject. */
+const fits = ({ check, subject }: Acceptance, finding: Finding): boolean => {
+  if (check !== finding.check) return false;
+  if (subject === undefined) return true;
+  const isNamed = subject === finding.subject || subject === visible(finding.subject);
+  return isNamed && finding.leftOut === undefined;
+};
 
 /** An acceptance that accepted nothing. */
 export interface Idle {

@@ -20,6 +20,7 @@ function rest(left: readonly Finding[]): readonly Finding[] {
       verdict: worstOf(left),
       evidence: `${left.length} more findings are left out: an answer has at most ${MOST} of one check, and ${MOST_BYTES} bytes`,
       fix: byHand("mend what is shown, and ask again"),
+      leftOut: left.length,
     },
   ];
 }

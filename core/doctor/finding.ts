@@ -31,6 +31,8 @@ export interface Finding {
   readonly evidence: string;
   /** Undefined for what is fine. */
   readonly fix?: Fix;
+  /** It stands for this many findings, which the answer has no room for. */
+  readonly leftOut?: number;
 }
 
 /** The worst of several verdicts. Without any: `unknown`, since nothing was looked at. */

@@ -41,9 +41,11 @@ const OF_POD = "/var/run/secrets/eks.amazonaws.com/";
 
 export function platformOf(env: Environment): Platform {
   if (env.AWS_LAMBDA_FUNCTION_NAME) return "lambda";
+  // keys go before it: a step of the job has taken another role
   const hasPodRole =
-    env.AWS_CONTAINER_CREDENTIALS_FULL_URI !== undefined ||
-    env.AWS_WEB_IDENTITY_TOKEN_FILE?.startsWith(OF_POD) === true;
+    keysIn(env) === "none" &&
+    (env.AWS_CONTAINER_CREDENTIALS_FULL_URI !== undefined ||
+      env.AWS_WEB_IDENTITY_TOKEN_FILE?.startsWith(OF_POD) === true);
   if (env.GITHUB_ACTIONS === "true" && !hasPodRole) return "github";
   if (env.GITLAB_CI === "true" && !hasPodRole) return "gitlab";
   if (env.KUBERNETES_SERVICE_HOST) return "kubernetes";

@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { sourceIn } from "../../../core/doctor/identity/credential-source.ts";
-import type {
-  CredentialVariables,
-  ExpectedRole,
-  HelperFact,
-  IdentityFacts,
-  PodFact,
-  TokenFact,
+import {
+  type CredentialVariables,
+  type ExpectedRole,
+  type HelperFact,
+  type IdentityFacts,
+  isPipeline,
+  type PodFact,
+  type TokenFact,
 } from "../../../core/doctor/identity/identity-facts.ts";
 import type { DoctorPorts } from "../doctor-ports.ts";
 import type { Evidence } from "../evidence/read-evidence.ts";
@@ -61,10 +62,12 @@ export async function gatherIdentity(
   });
   const source = sourceIn(variables);
   const isAtMachine = source === "instance" || variables.platform === "kubernetes";
+  // in a job the keys are of a role that a step took, by the job's own token
+  const isOfStep = source === "keys" && isPipeline(variables.platform);
   const helper = source === "profile" ? await helperOf(ports) : undefined;
   const [token, { job, token: tokenOfJob }, certificate, container, instance, caller] =
     await Promise.all([
-      readToken(ports, variables.tokenFile),
+      isOfStep ? undefined : readToken(ports, variables.tokenFile),
       jobIn(ports, evidence.trust),
       helper === undefined ? undefined : certificateOf(ports, helper),
       askContainer(ports),

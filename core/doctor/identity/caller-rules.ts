@@ -1,6 +1,6 @@
 import { broken, doubtful, type Found, fine, unclear } from "../found.ts";
 import { isPodIdentity, sourceIn, sourceInWords, sourcesIn } from "./credential-source.ts";
-import type { IdentityFacts } from "./identity-facts.ts";
+import { type IdentityFacts, isPipeline } from "./identity-facts.ts";
 import { longLived } from "./instance-rules.ts";
 import { createAssociation } from "./pod-identity-rules.ts";
 import { isRoleArn, isSameRole } from "./role-arn.ts";
@@ -21,7 +21,11 @@ export function credentialSource(facts: IdentityFacts): readonly Found[] {
   if (variables === undefined) return [];
   const [source = "none", ...overlooked] = sourcesIn(variables);
   const subject = sourceInWords(source, variables);
-  const own = overlooked.filter((each) => each === "web-identity" || each === "container");
+  // of a runner in a pod the pod's role is not the job's
+  const isOfStep = source === "keys" && isPipeline(variables.platform);
+  const own = isOfStep
+    ? []
+    : overlooked.filter((each) => each === "web-identity" || each === "container");
   if ((source === "keys" || source === "profile") && own.length > 0) {
     const has = own.map((each) => sourceInWords(each, variables)).join("; ");
     const remove =

@@ -6,6 +6,9 @@ export type Platform = "kubernetes" | "ecs" | "lambda" | Pipeline | "other";
 /** Whose jobs have tokens. */
 export type Pipeline = "github" | "gitlab";
 
+export const isPipeline = (platform: Platform): boolean =>
+  platform === "github" || platform === "gitlab";
+
 /** What the environment says about credentials. It holds no key and no token. */
 export interface CredentialVariables {
   readonly platform: Platform;

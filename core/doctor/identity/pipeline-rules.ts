@@ -124,7 +124,7 @@ function ofGitHub(wanted: string, subject: string): Explanation {
       instead:
         "run the job on: push of the branch; or, if everybody who may open a pull request from a branch of the repository may have the role, ",
     };
-  if (/:pull_request$/.test(wanted))
+  if (wanted.endsWith(":pull_request"))
     return { because: ": the job does not run for a pull request", instead: "" };
   return {
     because: `: the job ${/:environment:/.test(wanted) ? "names no environment" : `runs for another ${groups.ref === "tags" ? "tag" : "branch"}`}`,

@@ -11,9 +11,10 @@ import type {
   TrustAnchorFact,
   TrustFact,
 } from "./identity-facts.ts";
-import { isSameRole, roleIn } from "./role-arn.ts";
+import { isSameRole } from "./role-arn.ts";
 import { sessionTrustFlaws } from "./session-trust.ts";
 import type { RequestKeys } from "./trust-conditions.ts";
+import { showTrust } from "./web-identity-rules.ts";
 import { expectedRole, isInKubernetes, tokenKind, works } from "./workload.ts";
 
 const DAY = 86_400_000;
@@ -268,7 +269,7 @@ export function anywhereTrust(facts: IdentityFacts): readonly Found[] {
       unclear(
         role,
         `its trust policy was not read; it must have the statement ${anywhereStatement(facts)}`,
-        `aws iam get-role --role-name ${roleIn(role)?.name ?? "<role>"} > role.json, and add --from role.json`,
+        showTrust(role),
       ),
     ];
   }

@@ -22,7 +22,7 @@ import {
 
 /** How to show the doctor a role's trust policy. */
 export const showTrust = (roleArn: string): string =>
-  `aws iam get-role --role-name ${roleNameIn(roleArn)} > role.json, and add --from role.json`;
+  `aws iam get-role --role-name ${roleIn(roleArn)?.name ?? "<role>"} > role.json, and add --from role.json`;
 
 const REFUSED = /Not authorized to perform sts:AssumeRoleWithWebIdentity/;
 

@@ -8,6 +8,7 @@ import {
   summaryOf,
 } from "../../../bin/doctor/findings-text.ts";
 import { accept } from "../../../core/doctor/accepted.ts";
+import { bounded } from "../../../core/doctor/bounded.ts";
 import type { Finding } from "../../../core/doctor/finding.ts";
 
 const finding = (check: string, verdict: Finding["verdict"], more: object = {}): Finding => ({
@@ -130,6 +131,17 @@ test.each(["broken", "unknown"] as const)("what is %s is never accepted", (verdi
   expect(idleText({ text: "verbs", verdict })).toBe(
     `--accept verbs: it is ${verdict}, and only a warning can be accepted; do what the finding says`,
   );
+});
+
+test("what is left out of an answer is accepted with its check, not by how many there are", () => {
+  const all = Array.from({ length: 3 }, (_, n) =>
+    finding("group-excess", "warning", { subject: `${n}` }),
+  );
+  const answer = bounded(all, { most: 2 });
+  const named = accept(answer, ["group-excess=0", "group-excess=1", "group-excess=1 more"]);
+  expect(statusOfFindings(named.findings)).toBe(65);
+  expect(named.idle).toEqual([{ text: "group-excess=1 more" }]);
+  expect(statusOfFindings(accept(answer, ["group-excess"]).findings)).toBe(0);
 });
 
 test("an acceptance of nothing is told", () => {

@@ -141,6 +141,54 @@ describe("a job of GitHub", () => {
   });
 });
 
+test("a job on a runner in a pod that took its own role is healthy, whatever role the pod has", async () => {
+  const role = "arn:aws:iam::111122223333:role/deploy";
+  const sub = "repo:acme/orders:ref:refs/heads/main";
+  const trust = webIdentityTrust(
+    { partition: "aws", account: "111122223333" },
+    { issuer: GITHUB_ISSUER, audience: "sts.amazonaws.com", subjects: [sub] },
+  );
+  const ofPod = {
+    iss: "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC",
+    sub: "system:serviceaccount:runners:runner",
+    aud: "sts.amazonaws.com",
+  };
+  const facts = await factsOf(
+    {
+      KUBERNETES_SERVICE_HOST: "10.0.0.1",
+      AWS_ROLE_ARN: "arn:aws:iam::111122223333:role/runner",
+      AWS_WEB_IDENTITY_TOKEN_FILE: "/var/run/secrets/eks.amazonaws.com/serviceaccount/token",
+      AWS_ACCESS_KEY_ID: "ASIAX",
+      AWS_SECRET_ACCESS_KEY: "x",
+      GITHUB_ACTIONS: "true",
+      GITHUB_SERVER_URL: "https://github.com",
+      ACTIONS_ID_TOKEN_REQUEST_URL: "https://pipelines.example.com/token",
+      ACTIONS_ID_TOKEN_REQUEST_TOKEN: "who-may-ask",
+    },
+    {
+      readFile: async () => tokenWith(ofPod),
+      callerIdentity: async () => ({
+        kind: "caller",
+        arn: "arn:aws:sts::111122223333:assumed-role/deploy/GitHubActions",
+      }),
+      request: async () => ({
+        status: 200,
+        body: JSON.stringify({
+          value: tokenWith({ iss: GITHUB_ISSUER, sub, aud: "sts.amazonaws.com" }),
+        }),
+      }),
+    },
+    {
+      "role.json": JSON.stringify({
+        Role: { Arn: role, AssumeRolePolicyDocument: { Statement: [trust] } },
+      }),
+    },
+  );
+  const findings = lookAtIdentity({ ...facts, expected: { arn: role, from: "--role" } });
+  expect(findings.filter(({ verdict }) => verdict !== "ok")).toEqual([]);
+  expect(facts).toMatchObject({ job: { pipeline: "github" }, token: { subject: sub } });
+});
+
 describe("a job of GitLab", () => {
   const ENV = { GITLAB_CI: "true", CI_SERVER_URL: "https://gitlab.example.com" };
   const CLAIMS = {
@@ -233,17 +281,21 @@ describe("a machine with AWS's credential helper", () => {
   test.each([
     ["keys", { AWS_ACCESS_KEY_ID: "ASIAX", AWS_SECRET_ACCESS_KEY: "x" }],
     ["another profile", { AWS_PROFILE: "other" }],
-  ])("what it does not get its credentials by is not looked at: %s stand before", async (_, env) => {
-    const facts = await factsOf(env, {
-      readFile: async (path) =>
-        path.endsWith("config") ? `[default]\ncredential_process = ${LINE}\n` : "",
-    });
-    expect(facts.helper).toBeUndefined();
-    expect(facts.certificate).toBeUndefined();
-  });
+  ])(
+    "what it does not get its credentials by is not looked at: %s stand before",
+    async (_, env) => {
+      const facts = await factsOf(env, {
+        readFile: async (path) =>
+          path.endsWith("config") ? `[default]\ncredential_process = ${LINE}\n` : "",
+      });
+      expect(facts.helper).toBeUndefined();
+      expect(facts.certificate).toBeUndefined();
+    },
+  );
 
   test("a PIN in the name of a certificate is not printed", async () => {
-    const line = "aws_signing_helper credential-process --certificate PKCS11:token=a;pin-value=4711";
+    const line =
+      "aws_signing_helper credential-process --certificate PKCS11:token=a;pin-value=4711";
     const facts = await factsOf(
       {},
       {
