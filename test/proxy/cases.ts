@@ -125,7 +125,7 @@ export const CASES: readonly Case[] = [
       const late = await settled(proxy);
       const seen = [idle, early, late].map(({ rss }) => megabytes(rss)).join(", ");
       check(idle.rss <= 80e6, `idle: ${seen}`);
-      check(late.rss <= 95e6, `after 10,000: ${seen}`);
+      check(late.rss <= 110e6, `after 10,000: ${seen}`);
       check(late.rss - early.rss <= 5e6, `flat after 2,000: ${seen}`);
       check(late.descriptors <= idle.descriptors + 1, `${late.descriptors} descriptors are left`);
       return `${seen}; descriptors ${idle.descriptors}, then ${late.descriptors}`;
